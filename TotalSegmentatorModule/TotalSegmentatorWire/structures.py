@@ -1,0 +1,137 @@
+"""The label tables: which structure has which label, name, colour and codes.
+
+The tables are CSV files under Resources/Structures, one per label set; this module reads and checks them.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import SegmentationError
+
+STRUCTURES_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Structures"
+CATEGORY_CONTEXT = "Segmentation category and type - DICOM master list"
+REGION_CONTEXT = "Anatomic codes - DICOM master list"
+GROUPS = ("organ", "bone", "muscle", "vessel", "cartilage")
+
+_COLUMNS = [
+    "label",
+    "name",
+    "group",
+    "part_model",
+    "label_in_part",
+    "category_code",
+    "category_meaning",
+    "type_code",
+    "type_meaning",
+    "modifier_code",
+    "modifier_meaning",
+    "region_code",
+    "region_meaning",
+    "red",
+    "green",
+    "blue",
+    "tg263_name",
+    "tg263_status",
+    "fma_id",
+    "published_dice",
+    "published_nsd",
+]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One row of a label table. Codes are SNOMED CT; the colour is 0..255 per channel."""
+
+    label: int
+    name: str
+    group: str
+    part_model: str
+    label_in_part: int
+    category: tuple[str, str]
+    """Code and meaning."""
+    type: tuple[str, str]
+    modifier: tuple[str, str]
+    """Code and meaning of the side; two empty strings where there is none."""
+    region: tuple[str, str]
+    colour: tuple[int, int, int]
+    tg263_name: str = ""
+
+    @property
+    def display_name(self) -> str:
+        """The name as a clinician reads it: ``kidney_left`` becomes "kidney left"."""
+        return self.name.replace("_", " ")
+
+    @property
+    def terminology(self) -> str:
+        """Slicer's serialised terminology entry: context~category~type~modifier~regionContext~region~regionModifier."""
+        return "~".join(
+            (
+                CATEGORY_CONTEXT,
+                _coded(*self.category),
+                _coded(*self.type),
+                _coded(*self.modifier),
+                REGION_CONTEXT,
+                _coded(*self.region),
+                "^^",
+            )
+        )
+
+
+def _coded(code: str, meaning: str) -> str:
+    return f"SCT^{code}^{meaning}" if code else "^^"
+
+
+def read_structures(path: Path) -> list[Structure]:
+    """All rows of a label table in label order. Raises ValueError that names the file and row where the schema fails."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        missing = set(_COLUMNS) - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(f"{path.name}: columns {sorted(missing)} are missing")
+        structures = [_structure(path, row) for row in reader]
+    if [s.label for s in structures] != list(range(1, len(structures) + 1)):
+        raise ValueError(f"{path.name}: labels must run from 1 without a gap")
+    if len({s.name for s in structures}) != len(structures):
+        raise ValueError(f"{path.name}: a name occurs twice")
+    return structures
+
+
+def _structure(path: Path, row: dict[str, str]) -> Structure:
+    where = "{}, row {}".format(path.name, row["label"])
+    if row["group"] not in GROUPS:
+        raise ValueError("{}: unknown group {}".format(where, row["group"]))
+    colour = (int(row["red"]), int(row["green"]), int(row["blue"]))
+    if not all(0 <= channel <= 255 for channel in colour):
+        raise ValueError(f"{where}: colour outside 0..255")
+    if not row["type_code"].isdigit() or not row["category_code"].isdigit():
+        raise ValueError(f"{where}: category and type need SNOMED CT codes")
+    return Structure(
+        label=int(row["label"]),
+        name=row["name"],
+        group=row["group"],
+        part_model=row["part_model"],
+        label_in_part=int(row["label_in_part"]),
+        category=(row["category_code"], row["category_meaning"]),
+        type=(row["type_code"], row["type_meaning"]),
+        modifier=(row["modifier_code"], row["modifier_meaning"]),
+        region=(row["region_code"], row["region_meaning"]),
+        colour=colour,
+        tg263_name=row["tg263_name"],
+    )
+
+
+def structure_table(name: str) -> list[Structure]:
+    """The label table ``name`` ("structures_104" or "structures_117") of the extension's own resources."""
+    return read_structures(STRUCTURES_FOLDER / (name + ".csv"))
+
+
+def check_names(asked: list[str], known: list[str]) -> None:
+    """Raises SegmentationError("STRUCTURE_UNKNOWN") for the first name of ``asked`` that is not among ``known``."""
+    for name in asked:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or sorted(known)[:3]
+            raise SegmentationError("STRUCTURE_UNKNOWN", name=name, nearest=", ".join(nearest))
