@@ -17,29 +17,31 @@ CATEGORY_CONTEXT = "Segmentation category and type - DICOM master list"
 REGION_CONTEXT = "Anatomic codes - DICOM master list"
 GROUPS = ("organ", "bone", "muscle", "vessel", "cartilage")
 
-_COLUMNS = [
-    "label",
-    "name",
-    "group",
-    "part_model",
-    "label_in_part",
-    "category_code",
-    "category_meaning",
-    "type_code",
-    "type_meaning",
-    "modifier_code",
-    "modifier_meaning",
-    "region_code",
-    "region_meaning",
-    "red",
-    "green",
-    "blue",
-    "tg263_name",
-    "tg263_status",
-    "fma_id",
-    "published_dice",
-    "published_nsd",
-]
+_COLUMNS = frozenset(
+    [
+        "label",
+        "name",
+        "group",
+        "part_model",
+        "label_in_part",
+        "category_code",
+        "category_meaning",
+        "type_code",
+        "type_meaning",
+        "modifier_code",
+        "modifier_meaning",
+        "region_code",
+        "region_meaning",
+        "red",
+        "green",
+        "blue",
+        "tg263_name",
+        "tg263_status",
+        "fma_id",
+        "published_dice",
+        "published_nsd",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Structure:
 
     @property
     def terminology(self) -> str:
-        """Slicer's serialised terminology entry: context~category~type~modifier~regionContext~region~regionModifier."""
+        """Slicer's terminology entry: context~category~type~modifier~regionContext~region~regionModifier."""
         return "~".join(
             (
                 CATEGORY_CONTEXT,
@@ -86,10 +88,10 @@ def _coded(code: str, meaning: str) -> str:
 
 
 def read_structures(path: Path) -> list[Structure]:
-    """All rows of a label table in label order. Raises ValueError that names the file and row where the schema fails."""
+    """All rows of a label table in label order. Raises ValueError that names the file and row that fail the schema."""
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream)
-        missing = set(_COLUMNS) - set(reader.fieldnames or ())
+        missing = _COLUMNS - set(reader.fieldnames or ())
         if missing:
             raise ValueError(f"{path.name}: columns {sorted(missing)} are missing")
         structures = [_structure(path, row) for row in reader]
