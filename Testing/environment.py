@@ -1,0 +1,116 @@
+"""Makes the environment ``.venv`` in which demo, tests and benchmarks run. Python's standard library only.
+
+The packages are pinned in two files: the engine's (which the product installs too) and the tests' own. A digest of both
+stands in the environment, so that a second call starts at once and a changed pin makes the environment anew.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+ENVIRONMENT = REPOSITORY / ".venv"
+ENGINE_RESOURCES = REPOSITORY / "TotalSegmentatorModule" / "Resources" / "Engine"
+TORCH_PIN = ENGINE_RESOURCES / "torch.txt"
+PINS = (ENGINE_RESOURCES / "requirements.txt", REPOSITORY / "Testing" / "requirements.txt")
+PYTHON_VERSIONS = ((3, 10), (3, 12))
+
+# Shared libraries that the wheels of Qt and VTK expect from the system, with Debian's package for each.
+SYSTEM_LIBRARIES = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libglib-2.0.so.0": "libglib2.0-0",
+}
+
+
+class SetupError(Exception):
+    """Something that this program needs is missing; the message is one line with what to do."""
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter inside a virtual environment, on Windows and elsewhere."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def ensure_environment() -> Path:
+    """Makes ``.venv`` if it is absent or its pins have changed; returns its interpreter. Raises SetupError."""
+    _check_python()
+    _check_system_libraries()
+    digest = _digest()
+    stamp = ENVIRONMENT / "pins.sha256"
+    python = python_of(ENVIRONMENT)
+    if stamp.is_file() and stamp.read_text(encoding="ascii") == digest and python.is_file():
+        return python
+    print("Making the environment {} (once; torch is a large download)...".format(ENVIRONMENT.name), flush=True)
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(ENVIRONMENT)], "Install Python's venv module (Debian: python3-venv).")
+    _install_torch(python)
+    for pins in PINS:
+        _pip(python, "--no-deps", "-r", str(pins))
+    stamp.write_text(digest, encoding="ascii")
+    return python
+
+
+def _check_python() -> None:
+    low, high = PYTHON_VERSIONS
+    if not low <= sys.version_info[:2] <= high:
+        raise SetupError(
+            "Python {}.{} to {}.{} is needed, this is {}.{}: start this program with such a Python.".format(
+                *low, *high, *sys.version_info[:2]
+            )
+        )
+
+
+def _check_system_libraries() -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    missing = []
+    for library, package in SYSTEM_LIBRARIES.items():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            missing.append(package)
+    if missing:
+        raise SetupError("Libraries are missing; install them with: sudo apt-get install -y {}".format(" ".join(missing)))
+
+
+def _digest() -> str:
+    digest = hashlib.sha256(sysconfig.get_python_version().encode("ascii"))
+    for pins in (TORCH_PIN, *PINS):
+        digest.update(pins.read_bytes())
+    return digest.hexdigest()
+
+
+def _install_torch(python: Path) -> None:
+    """Torch for the CPU from PyTorch's own index; where that cannot be reached, from pip's configured sources."""
+    sources = json.loads((ENGINE_RESOURCES / "sources.json").read_text(encoding="utf-8"))
+    index = sources["torch_indexes"]["cpu"]
+    attempt = _pip_command(python, "--no-deps", "--retries", "1", "--timeout", "10", "--index-url", index)
+    if subprocess.run([*attempt, "-r", str(TORCH_PIN)], capture_output=True, check=False).returncode != 0:
+        print("PyTorch's own index cannot be reached; trying pip's configured sources.", flush=True)
+        _pip(python, "--no-deps", "-r", str(TORCH_PIN))
+
+
+def _pip_command(python: Path, *arguments: str) -> list[str]:
+    return [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+
+
+def _pip(python: Path, *arguments: str) -> None:
+    _run(_pip_command(python, *arguments), "Check the internet connection and pip's configuration, then try again.")
+
+
+def _run(command: list[str], todo: str) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise SetupError("{}\n'{}' failed. {}".format(result.stderr.strip()[-2000:], " ".join(command[1:5]), todo))
