@@ -82,7 +82,9 @@ def _check_system_libraries() -> None:
         except OSError:
             missing.append(package)
     if missing:
-        raise SetupError("Libraries are missing; install them with: sudo apt-get install -y {}".format(" ".join(missing)))
+        raise SetupError(
+            "Libraries are missing; install them with: sudo apt-get install -y {}".format(" ".join(missing))
+        )
 
 
 def _digest() -> str:
