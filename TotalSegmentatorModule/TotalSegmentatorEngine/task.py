@@ -1,0 +1,65 @@
+"""The values that go into a segmentation and come out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from TotalSegmentatorWire.errors import Problem
+from TotalSegmentatorWire.messages import FoundStructure
+from TotalSegmentatorWire.structures import Structure
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .models import Model
+
+
+@dataclass(frozen=True)
+class SegmentationTask:
+    """What the user asked for.
+
+    ``model`` is a model id of the catalogue or the path of a model folder; ``structures`` the names asked for, None
+    for all; ``device`` "auto", "cpu", "cuda", "cuda:N" or "mps". ``scratch_folder`` takes what does not fit into
+    memory (None: the system's temporary folder); nothing is left there, even if the process is killed.
+    """
+
+    model: str
+    models_folder: Path
+    structures: list[str] | None = None
+    device: str = "auto"
+    scratch_folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class PreparedTask:
+    """A task whose model and names have been checked: nothing but the CT is needed to run it."""
+
+    task: SegmentationTask
+    model: Model
+    structures: list[Structure]
+    """Label set of the answer, in label order: what was asked for, or everything the model knows."""
+    warnings: list[Problem] = field(default_factory=list)
+    """What the user should know about the model; ``segment`` reports them."""
+
+
+@dataclass(frozen=True)
+class SegmentationResult:
+    """The answer on exactly the grid of the input volume."""
+
+    labels: np.ndarray
+    """uint8, shape (k, j, i) of the input; 0 is background."""
+    structures: list[Structure]
+    """Label set of the answer, in label order."""
+    found: list[FoundStructure]
+    """Structures with at least one voxel."""
+    absent: list[str]
+    """Names of ``structures`` without a voxel."""
+    model: str
+    """Model id of the catalogue, or the dataset name of a model folder."""
+    profile: str
+    """Id of the profile that was run."""
+    device: str
+    """The device that was used: "cpu", "cuda:0", "mps"."""
+    seconds: float
