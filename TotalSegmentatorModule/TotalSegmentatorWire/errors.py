@@ -204,6 +204,24 @@ ERRORS: dict[str, ErrorDefinition] = _table(
         "Choose a model that gives each voxel one label.",
     ),
     (
+        "MODEL_TOO_MANY_LABELS",
+        48,
+        "The model knows {labels} labels; a result holds at most 255.",
+        "Choose a model with fewer labels.",
+    ),
+    (
+        "MODEL_UNSUPPORTED",
+        49,
+        "The model uses something that this program does not run: {detail}.",
+        "Choose a model made by nnU-Net's own planners, a plain or residual encoder U-Net.",
+    ),
+    (
+        "MODEL_AMBIGUOUS",
+        58,
+        "The folder holds {count} models that could run.",
+        "Give the folder of one of them; its name has the form trainer__plans__configuration.",
+    ),
+    (
         "STRUCTURE_UNKNOWN",
         47,
         "The model knows no structure named {name}; the nearest names are {nearest}.",
