@@ -9,21 +9,40 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from phantom.shapes import Inside
+
 BODY_LOW = (-210.0, -135.0, -260.0)
 BODY_HIGH = (210.0, 130.0, 750.0)
 BODY_CENTRE = (0.0, 0.0, 245.0)
 
-VERTEBRAE = (
-    "L5 L4 L3 L2 L1 T12 T11 T10 T9 T8 T7 T6 T5 T4 T3 T2 T1 C7 C6 C5 C4 C3 C2 C1".split()  # from below upwards
-)
-VERTEBRA_Z = dict(
-    zip(
-        VERTEBRAE,
-        (0, 34, 68, 102, 136, 168, 197, 224, 250, 275, 300, 325, 350, 374, 398, 421, 443, 463)
-        + (481, 499, 517, 535, 554, 575),
-        strict=True,
-    )
-)
+# from below upwards, each with the height of its middle (mm)
+VERTEBRA_Z = {
+    "L5": 0.0,
+    "L4": 34.0,
+    "L3": 68.0,
+    "L2": 102.0,
+    "L1": 136.0,
+    "T12": 168.0,
+    "T11": 197.0,
+    "T10": 224.0,
+    "T9": 250.0,
+    "T8": 275.0,
+    "T7": 300.0,
+    "T6": 325.0,
+    "T5": 350.0,
+    "T4": 374.0,
+    "T3": 398.0,
+    "T2": 421.0,
+    "T1": 443.0,
+    "C7": 463.0,
+    "C6": 481.0,
+    "C5": 499.0,
+    "C4": 517.0,
+    "C3": 535.0,
+    "C2": 554.0,
+    "C1": 575.0,
+}
+VERTEBRAE = tuple(VERTEBRA_Z)
 
 
 class Profile:
@@ -83,7 +102,7 @@ SKIN_WIDTH, SKIN_DEPTH, SKIN_Y = (Profile([r[0] for r in _SKIN], [r[i] for r in 
 TRUNK_LOW, TRUNK_HIGH = -215.0, 590.0
 
 
-def inside_cage(margin_mm: float):  # noqa: ANN201 - an Inside function
+def inside_cage(margin_mm: float) -> Inside:
     """Return the test for positions at least `margin_mm` within the surface that the ribs lie on."""
 
     def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -92,7 +111,7 @@ def inside_cage(margin_mm: float):  # noqa: ANN201 - an Inside function
     return inside
 
 
-def inside_trunk(margin_mm: float):  # noqa: ANN201 - an Inside function
+def inside_trunk(margin_mm: float) -> Inside:
     """Return the test for positions at least about `margin_mm` under the skin of neck and trunk."""
 
     def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:

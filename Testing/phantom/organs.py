@@ -34,7 +34,13 @@ def envelope() -> list[Shape]:
         shapes.append(Shape("", hu, low, high, inside_trunk(margin)))
     abdomen = inside_trunk(32.0)
     shapes.append(
-        Shape("", FAT, (-160, -60, -110), (160, 110, 240), lambda x, y, z: abdomen(x, y, z) & (y > -62) & (z > -110) & (z < 240))
+        Shape(
+            "",
+            FAT,
+            (-160, -60, -110),
+            (160, 110, 240),
+            lambda x, y, z: abdomen(x, y, z) & (y > -62) & (z > -110) & (z < 240),
+        )
     )
     shapes.append(ellipsoid("", FAT, (0, -5, -95), (125, 88, 75)))  # the pelvic cavity and its muscles' fat planes
     shapes.append(Shape("", FAT, (-150, -110, 150), (150, 110, 460), _chest_cavity))
@@ -86,7 +92,9 @@ def _lobe(name: str, side: int, part: Inside) -> Shape:
     def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         return (x * side > 0) & _IN_CAGE(x, y, z) & (diaphragm(x, y, z) > 4) & part(x, y, z) & (z < 458)
 
-    low, high = ((0.0, -105.0, 140.0), (140.0, 110.0, 460.0)) if side > 0 else ((-140.0, -105.0, 140.0), (0.0, 110.0, 460.0))
+    low, high = (
+        ((0.0, -105.0, 140.0), (140.0, 110.0, 460.0)) if side > 0 else ((-140.0, -105.0, 140.0), (0.0, 110.0, 460.0))
+    )
     return Shape(name, hu_of(name), low, high, inside)
 
 
@@ -105,7 +113,7 @@ def lungs() -> list[Shape]:
         _lobe("lung_lower_lobe_right", +1, lambda x, y, z: ~oblique(x, y, z)),
     ]
     mediastinum = [
-        ellipsoid("", FAT, (0, -6, 400), (40, 72, 80), power=2.6),
+        ellipsoid("", FAT, (0, -6, 395), (40, 72, 78), power=2.6, clip=inside_cage(3.0)),
         ellipsoid("", FAT, (-18, 24, 292), (76, 56, 62), power=2.3),
         ellipsoid("", FAT, (-6, -40, 300), (42, 40, 190), power=4.0, clip=_IN_CAGE),
     ]
@@ -145,7 +153,7 @@ def upper_abdomen() -> list[Shape]:
         _blob("liver", (4, 50, 205), (58, 36, 40), _below_diaphragm),
         # the retroperitoneal fat that the kidney and the adrenal lie in
         ellipsoid("", FAT, (58, -45, 90), (38, 33, 62)),
-        ellipsoid("", FAT, (46, -26, 152), (22, 22, 24)),
+        ellipsoid("", FAT, (36, -46, 150), (25, 38, 27)),
         ellipsoid("", FAT, (62, 66, 110), (20, 22, 24)),
         _blob("kidney_right", (66, -42, 84), (27, 24, 48)),
         _blob("kidney_left", (-66, -42, 104), (27, 24, 48)),
@@ -158,11 +166,11 @@ def upper_abdomen() -> list[Shape]:
     duodenum = [(18, 48, 128), (44, 34, 122), (52, 20, 96), (48, 20, 66), (18, 29, 56), (-24, 30, 64)]
     shapes += _tube("duodenum", duodenum, 11.0)
     shapes += _tube("pancreas", [(32, 26, 88), (8, 32, 108), (-30, 24, 128), (-72, -8, 150)], (14, 12, 13, 11))
-    for name, x, y, z in (("adrenal_gland_right", 44, -28, 152), ("adrenal_gland_left", -42, -30, 166)):
+    for name, x, y, z in (("adrenal_gland_right", 38, -30, 152), ("adrenal_gland_left", -40, -30, 168)):
         hu, side = hu_of(name), 1 if x > 0 else -1
-        shapes.append(ellipsoid("", FAT, (x + side * 2, y - 2, z), (15, 14, 17)))
-        shapes.append(capsule(name, hu, (x, y + 3, z + 8), (x - side * 5, y - 4, z - 8), 7.0))
-        shapes.append(capsule(name, hu, (x, y + 3, z + 8), (x + side * 8, y - 4, z - 8), 7.0))
+        shapes.append(ellipsoid("", FAT, (x + side * 2, y - 2, z - 1), (18, 15, 20)))
+        shapes.append(capsule(name, hu, (x, y + 3, z + 9), (x - side * 6, y - 4, z - 11), 7.5))
+        shapes.append(capsule(name, hu, (x, y + 3, z + 9), (x + side * 9, y - 4, z - 11), 7.5))
     return shapes
 
 
@@ -183,4 +191,3 @@ def bowel_and_bladder() -> list[Shape]:
     shapes.append(_blob("urinary_bladder", (0, 30, -112), (38, 30, 28)))
     shapes.append(ellipsoid("", MUSCLE, (0, 8, -152), (21, 20, 14)))
     return shapes
-

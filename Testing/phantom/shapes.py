@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,7 +31,9 @@ class Shape:
     inside: Inside
 
 
-def ellipsoid(name: str, hu: float, centre: Point, radii: Point, power: float = 2.0, clip: Inside | None = None) -> Shape:
+def ellipsoid(
+    name: str, hu: float, centre: Point, radii: Point, power: float = 2.0, clip: Inside | None = None
+) -> Shape:
     """Return an axis-aligned (super)ellipsoid; `power` above 2 makes it boxier, `clip` cuts it."""
     cx, cy, cz = (float(v) for v in centre)
     rx, ry, rz = (float(v) for v in radii)
@@ -58,7 +61,13 @@ def elliptic_cylinder(name: str, hu: float, centre: Point, radii: Point, half_he
 
 
 def capsule(
-    name: str, hu: float, start: Point, end: Point, radius: float, end_radius: float | None = None, clip: Inside | None = None
+    name: str,
+    hu: float,
+    start: Point,
+    end: Point,
+    radius: float,
+    end_radius: float | None = None,
+    clip: Inside | None = None,
 ) -> Shape:
     """Return a rounded cone between two points; the radius goes linearly from `radius` to `end_radius`."""
     a = np.asarray(start, dtype=np.float64)
@@ -108,9 +117,7 @@ def tube(
     r = np.broadcast_to(np.asarray(radii, dtype=np.float64), (len(points),))
     # the radius is a fourth coordinate of the same curve, so it changes as smoothly as the course
     path = smooth_path(np.column_stack([np.asarray(points, dtype=np.float64), r]), step_mm)
-    return [
-        capsule(name, hu, a[:3], b[:3], float(a[3]), float(b[3]), clip) for a, b in zip(path[:-1], path[1:], strict=True)
-    ]
+    return [capsule(name, hu, a[:3], b[:3], float(a[3]), float(b[3]), clip) for a, b in pairwise(path)]
 
 
 def fan(name: str, hu: float, hub: Point, border: Sequence[Point], radius: float, count: int = 12) -> list[Shape]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from phantom.body_frame import CAGE_DEPTH, CAGE_Y, SPINE_Y, VERTEBRA_Z, VERTEBRAE, cage_point
 from phantom.hounsfield import BONE, CARTILAGE, CORD, DISC, SKULL, STERNUM, hu_of, rib_hu, vertebra_hu
-from phantom.shapes import Shape, capsule, ellipsoid, elliptic_cylinder, fan, mirror, tube
+from phantom.shapes import Inside, Shape, capsule, ellipsoid, elliptic_cylinder, fan, mirror, tube
 
 SIDES = ((+1, "right"), (-1, "left"))
 
@@ -59,7 +61,7 @@ def _atlas() -> list[Shape]:
 
 def _spine() -> list[Shape]:
     shapes: list[Shape] = []
-    for lower, upper in zip(VERTEBRAE[:-2], VERTEBRAE[1:-1], strict=True):
+    for lower, upper in pairwise(VERTEBRAE[:-1]):  # no disc between axis and atlas
         z = (VERTEBRA_Z[lower] + VERTEBRA_Z[upper]) / 2
         rx, ry, _ = _body_radii(lower)
         shapes.append(elliptic_cylinder("", DISC, (0, float(SPINE_Y(z)), z), (rx - 1.5, ry - 1.5), 5.5))
@@ -130,7 +132,9 @@ def _shoulders() -> list[Shape]:
         name = f"humerus_{side_name}"
         hu = hu_of(name)
         shapes.append(ellipsoid(name, hu, at(162, -38, 440), (21, 22, 23)))
-        shapes += tube(name, hu, [at(163, -37, 445), at(168, -20, 500), at(168, -2, 600), at(166, 5, 780)], (19, 13, 12, 13))
+        shapes += tube(
+            name, hu, [at(163, -37, 445), at(168, -20, 500), at(168, -2, 600), at(166, 5, 780)], (19, 13, 12, 13)
+        )
         shapes += tube(name, 150.0, [at(168, -18, 510), at(168, -2, 600), at(166, 5, 780)], 5.0)  # marrow
     return shapes
 
@@ -160,7 +164,7 @@ def _pelvis() -> list[Shape]:
         shapes.append(ellipsoid(name, hu, at(138, -12, -138), (17, 18, 24)))
         shapes += tube(name, hu, [at(130, -10, -150), at(120, -2, -200), at(112, 4, -320)], (19, 16, 15))
         shapes += tube(name, 120.0, [at(121, -2, -195), at(112, 4, -320)], 6.5)  # marrow
-    for (z, y, rx, ry), (z2, y2, rx2, ry2) in zip(sacrum[:-1], sacrum[1:], strict=True):
+    for (z, y, rx, ry), (z2, y2, rx2, ry2) in pairwise(sacrum):
         for t in (0.0, 0.5):
             mix = [a + (b - a) * t for a, b in zip((z, y, rx, ry), (z2, y2, rx2, ry2), strict=True)]
             shapes.append(ellipsoid("sacrum", BONE["sacrum"], (0, mix[1], mix[0]), (mix[2], mix[3], 14), power=2.6))
@@ -171,7 +175,7 @@ def _pelvis() -> list[Shape]:
 FEMORAL_GAP_HU = 40.0
 
 
-def _medial_of(side: int, limit: float):  # noqa: ANN202 - an Inside function
+def _medial_of(side: int, limit: float) -> Inside:
     return lambda x, y, z: (x * side <= limit) & (y < 1e6) & (z < 1e6)
 
 

@@ -18,9 +18,25 @@ def vessels() -> list[Shape]:
     vena_cava = [(17, 3, -2), (18, 7, 60), (20, 5, 120), (26, 6, 180), (31, 10, 230), (35, 14, 266)]
     shapes = _tube("inferior_vena_cava", vena_cava, (10, 11, 11, 12, 12, 11))
     aorta = [(-14, 20, 306), (6, 28, 345), (8, 28, 385), (-6, 20, 408), (-22, -8, 416), (-29, -36, 400)]
-    aorta += [(-30, -46, 360), (-28, -43, 300), (-22, -34, 240), (-13, -14, 180), (-11, 2, 120), (-11, 4, 50), (-11, 6, 2)]
+    aorta += [
+        (-30, -46, 360),
+        (-28, -43, 300),
+        (-22, -34, 240),
+        (-13, -14, 180),
+        (-11, 2, 120),
+        (-11, 4, 50),
+        (-11, 6, 2),
+    ]
     shapes += _tube("aorta", aorta, (14, 14, 14, 13, 13, 12, 12, 12, 12, 11, 11, 10, 10))
-    splenic = [(-84, -22, 160), (-60, -8, 150), (-30, 8, 134), (4, 22, 124), (22, 24, 142), (40, 22, 166), (56, 14, 184)]
+    splenic = [
+        (-84, -22, 160),
+        (-60, -8, 150),
+        (-30, 8, 134),
+        (4, 22, 124),
+        (22, 24, 142),
+        (40, 22, 166),
+        (56, 14, 184),
+    ]
     shapes += _tube("portal_vein_and_splenic_vein", splenic, (8, 8, 8, 9, 9, 9, 8))
     for side, name in SIDES:
         artery = [(-11 + side * 3, 8, -4), (side * 22 - 6, 12, -24), (side * 46, 18, -60), (side * 72, 38, -102)]
@@ -45,7 +61,14 @@ def muscles() -> list[Shape]:
         autochthon = f"autochthon_{name}"
         shapes += tube(autochthon, hu_of(autochthon), points, [r for *_, r in back], inner)
         psoas = f"iliopsoas_{name}"
-        course = [at(36, -22, 118), at(42, -20, 60), at(52, -10, 0), at(74, 8, -50), at(98, 38, -104), at(106, 20, -160)]
+        course = [
+            at(36, -22, 118),
+            at(42, -20, 60),
+            at(52, -10, 0),
+            at(74, 8, -50),
+            at(98, 38, -104),
+            at(106, 20, -160),
+        ]
         shapes += tube(psoas, hu_of(psoas), course, (12, 17, 21, 20, 17, 13))
         shapes += tube(psoas, hu_of(psoas), [at(102, 16, -8), at(100, 22, -50), at(98, 38, -100)], (13, 16, 15))
         maximus, medius, minimus = (f"gluteus_{part}_{name}" for part in ("maximus", "medius", "minimus"))
