@@ -1,0 +1,38 @@
+"""The models that the panel offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.catalogue import CatalogueModel, read_catalogue
+
+CATALOGUE: dict[str, CatalogueModel] = read_catalogue()
+OWN_FOLDER = ""
+"""Stands for the user's own model folder where a model id is expected."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """One line of the model list. ``id`` is OWN_FOLDER for the last one."""
+
+    id: str
+    title: str
+    is_installed: bool
+
+
+def model_choices(models_folder: Path) -> list[ModelChoice]:
+    """All models of the catalogue and, last, the user's own folder."""
+    choices = []
+    for model in CATALOGUE.values():
+        is_installed = model.is_installed(models_folder)
+        title = model.title if is_installed else _("{model} (not installed)").format(model=model.title)
+        choices.append(ModelChoice(model.id, title, is_installed))
+    return [*choices, ModelChoice(OWN_FOLDER, _("Model folder..."), True)]
+
+
+def preferred_model(models_folder: Path) -> str:
+    """The model to begin with: the first one that is installed, else the first of the catalogue."""
+    installed = (model.id for model in CATALOGUE.values() if model.is_installed(models_folder))
+    return next(installed, next(iter(CATALOGUE)))

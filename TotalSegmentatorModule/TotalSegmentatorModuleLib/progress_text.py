@@ -1,0 +1,89 @@
+"""How progress and results read."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages import ResultHeader, Stage
+
+from .job_types import STAGE_RECEIVING, STAGE_SENDING, STAGE_STARTING
+
+_LISTED_ABSENT = 12
+"""So many absent structures are named in the result line; all stand in its tool tip and in the log."""
+
+
+def stage_text(stage: str, tile: int = 0, tiles: int = 0) -> str:
+    """A stage of a job in the application's language; an unknown one gives "Working"."""
+    if stage == Stage.PREDICTING and tiles:
+        return _("Segmenting, part {tile} of {tiles}").format(tile=min(tile + 1, tiles), tiles=tiles)
+    return _stage_names().get(stage, _("Working"))
+
+
+def time_left_text(seconds: float | None) -> str:
+    """Time left in words, coarse enough not to flicker; empty while it is unknown."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return _("a few seconds left")
+    if seconds < 60:
+        return _("about {seconds} s left").format(seconds=round(seconds / 5.0) * 5)
+    if seconds < 600:
+        minutes, rest = divmod(round(seconds / 10.0) * 10, 60)
+        return _("about {minutes} min {seconds:02d} s left").format(minutes=minutes, seconds=rest)
+    return _("about {minutes} min left").format(minutes=round(seconds / 60.0))
+
+
+def duration_text(seconds: float) -> str:
+    """How long a job took."""
+    if seconds < 60:
+        return _("{seconds} s").format(seconds=max(1, round(seconds)))
+    minutes, rest = divmod(round(seconds), 60)
+    return _("{minutes} min {seconds:02d} s").format(minutes=minutes, seconds=rest)
+
+
+def result_text(header: ResultHeader) -> str:
+    """One line about a finished result: how many structures, which are absent."""
+    count = len(header.found)
+    found = _("1 structure found") if count == 1 else _("{count} structures found").format(count=count)
+    line = _("{found} in {duration}.").format(found=found, duration=duration_text(header.seconds))
+    if not header.absent:
+        return line
+    names = ", ".join(map(_readable, header.absent[:_LISTED_ABSENT]))
+    more = len(header.absent) - _LISTED_ABSENT
+    if more > 0:
+        names = _("{names} and {count} more").format(names=names, count=more)
+    return _("{line} Not present in this scan: {names}.").format(line=line, names=names)
+
+
+def absent_text(header: ResultHeader) -> str:
+    """All absent structures, for the tool tip and the log; empty when none is."""
+    if not header.absent:
+        return ""
+    return _("Not present in this scan: {names}.").format(names=", ".join(map(_readable, header.absent)))
+
+
+def waiting_text(header: ResultHeader) -> str:
+    """One line about a result that nobody imported yet. ``created`` is shown to the minute, in UTC as it is stored."""
+    when = header.created.replace("T", " ")[:16]
+    return _("A finished segmentation of {when} UTC ({model}, {count} structures) has not been imported.").format(
+        when=when, model=header.model, count=len(header.found)
+    )
+
+
+def _readable(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _stage_names() -> dict[str, str]:
+    return {
+        STAGE_SENDING: _("Handing over the CT"),
+        STAGE_STARTING: _("Starting the engine"),
+        Stage.LOADING_ENGINE: _("Loading the engine"),
+        Stage.READING: _("Reading the CT"),
+        Stage.CHECKING: _("Checking the CT"),
+        Stage.LOADING_MODEL: _("Loading the model"),
+        Stage.RESAMPLING: _("Resampling the CT"),
+        Stage.PREDICTING: _("Segmenting"),
+        Stage.RESTORING: _("Restoring the CT's grid"),
+        Stage.WRITING: _("Writing the result"),
+        STAGE_RECEIVING: _("Taking over the result"),
+    }

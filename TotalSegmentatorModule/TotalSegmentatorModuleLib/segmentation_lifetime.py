@@ -1,0 +1,96 @@
+"""Keeps the removal of our segmentations fast.
+
+All structures of a result share one label image. Before vtkSegmentation removes a segment it copies that segment out of
+the shared image, so that removing a result (deleting the node, closing the scene, quitting) would copy every segment
+in turn: 18 s for 104 segments at 512 x 512 x 400. Here the images are let go first, which takes milliseconds.
+
+Slicer itself empties a segmentation that is removed from the scene (its subject hierarchy items go, and each takes its
+segment along), so nothing is lost that would have stayed.
+"""
+
+from __future__ import annotations
+
+import slicer
+import vtk
+
+RESULT_ATTRIBUTE = "TotalSegmentatorModule.Result"
+"""Node attribute of every segmentation that holds a result of this module; saved with the scene."""
+_BEFORE_SUBJECT_HIERARCHY = 10.0  # observers of Slicer's own have priority 0 and remove the segments one by one
+
+
+def mark_result(node) -> None:
+    """Remember in ``node`` (vtkMRMLSegmentationNode) that it holds a result of this module."""
+    node.SetAttribute(RESULT_ATTRIBUTE, "1")
+
+
+def is_result(node) -> bool:
+    """Whether ``node`` is a segmentation that holds a result of this module."""
+    return bool(node and node.IsA("vtkMRMLSegmentationNode") and node.GetAttribute(RESULT_ATTRIBUTE))
+
+
+def release_images(node) -> None:
+    """Let the segments of ``node`` go without their voxels and surfaces; the segments themselves stay."""
+    segmentation = node.GetSegmentation()
+    was_modifying = node.StartModify()
+    try:
+        for index in range(segmentation.GetNumberOfSegments()):
+            segmentation.GetNthSegment(index).RemoveAllRepresentations("")
+    finally:
+        node.EndModify(was_modifying)
+
+
+def remove_all_segments(node) -> None:
+    """Empty ``node`` in milliseconds, whatever its segments share."""
+    was_modifying = node.StartModify()
+    try:
+        release_images(node)
+        node.GetSegmentation().RemoveAllSegments()
+    finally:
+        node.EndModify(was_modifying)
+
+
+class SegmentationLifetime:
+    """Watches a scene for the removal of our segmentations; one object an application is enough.
+
+    ``keep_until_exit`` is for the application's ``aboutToQuit``.
+    """
+
+    def __init__(self) -> None:
+        self._scene = None
+        self._tag = None
+
+    def start(self, scene) -> None:
+        """Watch ``scene`` (vtkMRMLScene). Calling it again changes nothing."""
+        if self._scene is None:
+            self._scene = scene
+            self._tag = scene.AddObserver(
+                slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._on_about_to_be_removed, _BEFORE_SUBJECT_HIERARCHY
+            )
+
+    def stop(self) -> None:
+        if self._scene is not None:
+            self._scene.RemoveObserver(self._tag)
+            self._scene = None
+
+    def keep_until_exit(self) -> None:
+        """Keep the contents of our segmentations from being taken apart when the process ends.
+
+        Slicer destroys its scene after Python has gone, when nobody can release the images any more. One reference
+        too many leaves them to the operating system instead; until then everything can still be saved.
+        """
+        for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+            if is_result(node):
+                node.GetSegmentation().Register(None)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_about_to_be_removed(self, _scene, _event, node) -> None:
+        if is_result(node):
+            release_images(node)
+
+
+_lifetime = SegmentationLifetime()
+
+
+def application_lifetime() -> SegmentationLifetime:
+    """The object that watches the application's scene. It outlives the module's widget, as results do."""
+    return _lifetime

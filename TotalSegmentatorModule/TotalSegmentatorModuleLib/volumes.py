@@ -1,0 +1,38 @@
+"""Small questions about the volumes of the scene."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+
+
+def scalar_volumes() -> list:
+    """All vtkMRMLScalarVolumeNodes of the scene that hold voxels; label maps are none."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and node.GetImageData()]
+
+
+def ijk_to_ras(volume) -> np.ndarray:
+    """4 x 4 matrix of a volume node: column, row, slice index to RAS in mm, without the parent transform."""
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def series_instance_uid(volume) -> str | None:
+    """DICOM Series Instance UID of a volume, None where it was not loaded from DICOM."""
+    hierarchy, item = hierarchy_item(volume)
+    return (hierarchy.GetItemUID(item, "DICOM") or None) if item else None
+
+
+def dicom_modality(volume) -> str | None:
+    """DICOM modality of a volume ("CT", "MR"), None where it was not loaded from DICOM."""
+    hierarchy, item = hierarchy_item(volume)
+    return (hierarchy.GetItemAttribute(item, "DICOM.Modality") or None) if item else None
+
+
+def hierarchy_item(node) -> tuple:
+    """The subject hierarchy node and the item of ``node`` in it, 0 where it has none."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    return hierarchy, (hierarchy.GetItemByDataNode(node) if hierarchy else 0)
