@@ -1,0 +1,49 @@
+"""Why a worker ended: from its exit status and the end of its log to a problem with a code."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import signal
+from pathlib import Path
+
+from TotalSegmentatorWire.errors import Problem, SegmentationError
+from TotalSegmentatorWire.messages import FailedEvent, WarningEvent, problem_from_json
+
+_MISSING_PACKAGE = re.compile(r"ModuleNotFoundError: No module named '([A-Za-z0-9_]+)")
+_SIGKILL = int(getattr(signal, "SIGKILL", 9))
+_KILLED = (-_SIGKILL, 128 + _SIGKILL, _SIGKILL)
+"""As Popen tells it, as a shell or our own kind of launcher passes it on, and as Qt's QProcess in Slicer's launcher
+does (``exitCode`` of a crashed process is the signal's number)."""
+
+
+def problem_of_exit(status: int, has_greeted: bool, log: str) -> Problem:
+    """The problem for a worker that ended without saying why.
+
+    ``status`` is Popen's: the negative signal where a signal ended it. ``log`` is the end of its log.
+    """
+    missing = _MISSING_PACKAGE.search(log)
+    if missing and not has_greeted:
+        return Problem("ENGINE_MISSING", {"package": missing.group(1)})
+    if status in _KILLED or "MemoryError" in log[-2000:]:
+        return Problem("ENGINE_KILLED")
+    if not has_greeted:
+        return Problem("ENGINE_START_FAILED")
+    return Problem("ENGINE_DIED", {"status": status})
+
+
+def problem_of_os_error(error: OSError, work_folder: Path) -> Problem:
+    """The problem for a job that could not be handed over: no room, no permission, no interpreter."""
+    if error.errno == errno.ENOSPC:
+        free = shutil.disk_usage(work_folder).free / 1e6
+        return Problem("DISK_FULL", {"needed_mb": free + 100.0, "free_mb": free})
+    return Problem("ENGINE_START_FAILED")
+
+
+def problem_of_event(event: FailedEvent | WarningEvent) -> Problem:
+    """The problem that an event tells; one that this version does not know is an error of the exchange itself."""
+    try:
+        return problem_from_json(event.problem)
+    except SegmentationError as error:
+        return error.problem
