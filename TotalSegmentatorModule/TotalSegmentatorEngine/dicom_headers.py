@@ -6,14 +6,19 @@ One ``SliceHeader`` per image plane: one per file of a classic series, one per f
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from TotalSegmentatorWire.errors import SegmentationError
 
 _log = logging.getLogger(__name__)
+
+_DICOMDIR = "1.2.840.10008.1.3.10"
+"""Media Storage Directory Storage, PS3.6 table A-1."""
 
 _TAGS = [
     "SOPInstanceUID",
@@ -67,19 +72,25 @@ class SliceHeader:
 
 
 def read_headers(files: Iterable[Path]) -> list[SliceHeader]:
-    """Headers of the DICOM files among ``files``, in their order; files that are no DICOM are passed over."""
+    """Headers of the DICOM files among ``files``, in their order; files that are no DICOM are passed over.
+
+    Raises SegmentationError("INPUT_UNREADABLE") as ``read_header`` does.
+    """
     return [header for path in files for header in read_header(path)]
 
 
 def read_header(path: Path) -> list[SliceHeader]:
-    """The headers of one file: none where it is no DICOM file, one per frame of a multi-frame image."""
-    import pydicom
-    from pydicom.errors import InvalidDicomError
+    """The headers of one file: none where it is no DICOM file, one per frame of a multi-frame image.
 
+    Raises SegmentationError("INPUT_UNREADABLE") for a DICOM file with a damaged header: passing over it could shorten
+    the series unnoticed.
+    """
+    if not looks_like_dicom(path):
+        return []
     try:
-        if not looks_like_dicom(path):
-            return []
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+        dataset = _read_dataset(path)
+        if _is_cut_off(dataset):
+            raise EOFError
         frames = int(dataset.get("NumberOfFrames") or 1)
         per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
         if per_frame is None:
@@ -87,9 +98,25 @@ def read_header(path: Path) -> list[SliceHeader]:
             return [_header(path, None if frames == 1 else 0, dataset, [dataset])]
         shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
         return [_header(path, number, dataset, [frame, *shared]) for number, frame in enumerate(per_frame)]
-    except (InvalidDicomError, OSError, EOFError, ValueError, TypeError, KeyError, AttributeError) as error:
-        _log.warning("a file was passed over: its DICOM header cannot be read (%s)", type(error).__name__)
-        return []
+    except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
+        _log.error("the DICOM header of a file cannot be read (%s)", type(error).__name__)
+        raise SegmentationError("INPUT_UNREADABLE") from None
+
+
+def _read_dataset(path: Path) -> Any:
+    import pydicom
+
+    logging.getLogger("pydicom").propagate = False  # its messages hold paths and values
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+
+
+def _is_cut_off(dataset: Any) -> bool:
+    """True where nothing could be read, or a CT without its size. A DICOMDIR has none of the tags by right."""
+    if len(dataset) == 0:
+        return dataset.file_meta.get("MediaStorageSOPClassUID") != _DICOMDIR
+    return dataset.get("Modality") == "CT" and "Rows" not in dataset
 
 
 def looks_like_dicom(path: Path) -> bool:

@@ -17,7 +17,12 @@ from .checks import check_size
 from .geometry import Geometry, Volume, check_geometry, geometry_from_lps
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
-_MM_PER_UNIT = {"meter": 1000.0, "micron": 0.001}
+_MM_PER_UNIT = {1: 1000.0, 3: 0.001}
+"""By the lowest three bits of NIfTI's xyzt_units: metres and micrometres; all else counts as millimetres."""
+
+_LARGEST_EXACT_SLOPE = 2.0**15
+"""Whole slopes and intercepts up to here times 32-bit values fit into 64 bits."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -40,11 +45,24 @@ def read_nifti(path: Path) -> Volume:
     import nibabel
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
+    damages = (
+        ImageFileError,
+        HeaderDataError,
+        WrapStructError,
+        OSError,
+        EOFError,
+        ValueError,
+        OverflowError,
+        zlib.error,
+    )
     try:
-        image = nibabel.Nifti2Image.from_filename(path) if _is_nifti2(path) else nibabel.Nifti1Image.from_filename(path)
+        # not mapped into memory: the file may change or go while its CT is being segmented
+        kind = nibabel.Nifti2Image if _is_nifti2(path) else nibabel.Nifti1Image
+        image = kind.from_filename(path, mmap=False)
         header = image.header
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+    except damages as error:
         raise unreadable(error) from None
     _check_dimensions(image.shape, _components(header.get_data_dtype()))
     shape = tuple(reversed(image.shape[:3]))
@@ -52,16 +70,16 @@ def read_nifti(path: Path) -> Volume:
         affine = header.get_best_affine()
     except (HeaderDataError, ValueError, np.linalg.LinAlgError):  # a quaternion that is none
         raise SegmentationError("INPUT_DEGENERATE_DIRECTION") from None
-    scale = _MM_PER_UNIT.get(header.get_xyzt_units()[0], 1.0)
+    scale = _MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
     geometry = Geometry(shape, np.diag([scale, scale, scale, 1.0]) @ affine)
     check_size(shape)
     check_geometry(geometry)
     try:
         stored = np.asanyarray(image.dataobj.get_unscaled())
-    except (HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+    except damages as error:
         raise unreadable(error) from None
-    slope, intercept = header.get_slope_inter()
-    return Volume(rescaled(stored.reshape(image.shape[:3]).T, slope, intercept), geometry)
+    scaled = rescaled(stored.reshape(image.shape[:3]).T, float(image.dataobj.slope), float(image.dataobj.inter))
+    return Volume(scaled, geometry)
 
 
 def _is_nifti2(path: Path) -> bool:
@@ -120,14 +138,15 @@ def _components(dtype: np.dtype) -> int:
     return 2 if dtype.kind == "c" else 1
 
 
-def rescaled(stored: np.ndarray, slope: float | None, intercept: float | None) -> np.ndarray:
+def rescaled(stored: np.ndarray, slope: float, intercept: float) -> np.ndarray:
     """``stored * slope + intercept`` in the smallest type that holds it: whole numbers stay whole numbers."""
-    slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
     if (slope, intercept) == (1.0, 0.0):
         return compact(stored)
-    if stored.dtype.kind in "iu" and float(slope).is_integer() and float(intercept).is_integer():
+    is_whole = stored.dtype.kind in "iu" and slope.is_integer() and intercept.is_integer()
+    if is_whole and stored.dtype.itemsize <= 4 and max(abs(slope), abs(intercept)) <= _LARGEST_EXACT_SLOPE:
         return compact(stored.astype(np.int64) * int(slope) + int(intercept))
-    return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused by the checks
+        return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
 
 
 def compact(array: np.ndarray) -> np.ndarray:

@@ -94,7 +94,11 @@ def _raw_voxels(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
 
 
 def _judge_origin(volume: Volume, header: CtHeader) -> None:
-    headers = [found for found in read_headers(map(Path, header.dicom_files)) if found.is_image]
+    try:
+        headers = [found for found in read_headers(map(Path, header.dicom_files)) if found.is_image]
+    except SegmentationError:
+        _log.warning("the series' headers cannot be read and were not judged")
+        return
     if not headers:
         return
     other = next((found.modality for found in headers if found.modality != "CT"), None)
