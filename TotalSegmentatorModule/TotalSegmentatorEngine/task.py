@@ -21,15 +21,13 @@ class SegmentationTask:
     """What the user asked for.
 
     ``model`` is a model id of the catalogue or the path of a model folder; ``structures`` the names asked for, None
-    for all; ``device`` "auto", "cpu", "cuda", "cuda:N" or "mps". ``scratch_folder`` takes what does not fit into
-    memory (None: the system's temporary folder); nothing is left there, even if the process is killed.
+    for all; ``device`` "auto", "cpu", "cuda", "cuda:N" or "mps".
     """
 
     model: str
     models_folder: Path
     structures: list[str] | None = None
     device: str = "auto"
-    scratch_folder: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,160 @@
+"""Resampling as the published pipelines do it, one axis after the other.
+
+TotalSegmentator resamples with ``scipy.ndimage.zoom(mode="nearest")``, whose sample positions run from corner voxel to
+corner voxel. Every such resampling is linear in the image and separable, so it is one small matrix an axis. The
+matrices are what SciPy itself makes of the unit vectors: the same weights, at the speed of matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+
+SAME_SPACING_MM = 1e-5
+"""Spacings that differ by less are equal: images store spacing as text or float32, and direction times spacing as a
+matrix, from which it comes back with a rounding error."""
+
+_NEGLIGIBLE_WEIGHT = 1e-7  # a cubic spline's weights fade with distance; 1e-7 of 4000 HU is 0.0004 HU
+_SLICES_AT_ONCE = 8
+
+Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def zoomed_shape(
+    shape: Sequence[int], spacing: Sequence[float], target_spacing: Sequence[float]
+) -> tuple[int, int, int]:
+    """Shape of a resampled image; shape and spacings (mm) in the same axes. SciPy's rule: round(size x factor)."""
+    factors = (have / want for have, want in zip(spacing, target_spacing, strict=True))
+    return tuple(max(1, round(size * factor)) for size, factor in zip(shape, factors, strict=True))
+
+
+def is_same_spacing(spacing: Sequence[float], target_spacing: Sequence[float]) -> bool:
+    return all(abs(have - want) < SAME_SPACING_MM for have, want in zip(spacing, target_spacing, strict=True))
+
+
+def zoom(
+    image: np.ndarray,
+    shape: Sequence[int],
+    order: int,
+    on_slab: Callable[[float], None] = lambda fraction: None,
+) -> np.ndarray:
+    """The float32 image resampled to ``shape`` by splines of ``order`` (1 or 3), corner voxels on corner voxels.
+
+    Equal to ``scipy.ndimage.zoom(image, ..., order=order, mode="nearest")`` but for float32 rounding. ``on_slab`` is
+    told the done fraction 0..1 now and then; it may raise to stop.
+    """
+    matrices = tuple(zoom_matrix(size, wanted, order) for size, wanted in zip(image.shape, shape, strict=True))
+    return apply_matrices(image, matrices, on_slab)
+
+
+def zoom_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """The label image on the grid ``shape`` by the nearest voxel, equal to SciPy's zoom of order 0 in every voxel."""
+    if tuple(labels.shape) == tuple(shape):
+        return labels
+    first, second, third = (nearest_indices(size, wanted) for size, wanted in zip(labels.shape, shape, strict=True))
+    restored = np.empty(tuple(shape), dtype=labels.dtype)
+    source, plane = -1, None
+    for row, index in enumerate(first):
+        if index != source:
+            source, plane = index, labels[index].take(third, axis=1).take(second, axis=0)
+        restored[row] = plane
+    return restored
+
+
+@lru_cache(maxsize=32)
+def nearest_indices(size: int, wanted: int) -> np.ndarray:
+    """For each of ``wanted`` samples from corner to corner the nearest of ``size`` voxels, as SciPy rounds."""
+    return ndimage.zoom(np.arange(size, dtype=np.float64), wanted / size, order=0, mode="nearest").astype(np.intp)
+
+
+@lru_cache(maxsize=32)
+def zoom_matrix(size: int, wanted: int, order: int) -> np.ndarray:
+    """float32 (wanted, size): the weights with which SciPy's zoom makes each sample out of the voxels of one axis."""
+    return trimmed(ndimage.zoom(np.eye(size), (wanted / size, 1.0), order=order, mode="nearest"))
+
+
+def trimmed(matrix: np.ndarray) -> np.ndarray:
+    """float32, with negligible weights set to 0 so that the matrix is a narrow band."""
+    matrix = matrix.astype(np.float32)
+    matrix[np.abs(matrix) < _NEGLIGIBLE_WEIGHT] = 0.0
+    matrix.setflags(write=False)
+    return matrix
+
+
+def truncated_to_int(image: np.ndarray) -> np.ndarray:
+    """Whole numbers towards 0, as TotalSegmentator stores the resampled CT; int16 where they fit, else int32.
+
+    float32 keeps a whole HU only to about 0.0005; a value that close below a whole number is that number.
+    """
+    whole = np.trunc(image + np.copysign(np.float32(5e-4), image))
+    fits = whole.size == 0 or (whole.min() >= -32768 and whole.max() <= 32767)
+    return whole.astype(np.int16 if fits else np.int32)
+
+
+# -- matrices along the axes -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Band:
+    """A run of samples and the voxels that they need."""
+
+    samples: slice
+    voxels: slice
+    weights: np.ndarray
+    """(samples, voxels) float32."""
+
+
+def apply_matrices(
+    image: np.ndarray, matrices: Matrices, on_slab: Callable[[float], None] = lambda fraction: None
+) -> np.ndarray:
+    """float32 image with matrices[a] (wanted, size) applied along each axis a."""
+    planes = np.empty((image.shape[0], matrices[1].shape[0], matrices[2].shape[0]), dtype=np.float32)
+    rows, columns = bands(matrices[1]), bands(matrices[2])
+    for start in range(0, image.shape[0], _SLICES_AT_ONCE):
+        on_slab(0.8 * start / image.shape[0])
+        slices = slice(start, start + _SLICES_AT_ONCE)
+        planes[slices] = in_plane(image[slices], rows, columns)
+    if is_identity(matrices[0]):
+        return planes
+    result = np.empty((matrices[0].shape[0], *planes.shape[1:]), dtype=np.float32)
+    for band in bands(matrices[0], samples_at_once=8):
+        on_slab(0.8 + 0.2 * band.samples.start / matrices[0].shape[0])
+        result[band.samples] = along_first(planes[band.voxels], band.weights)
+    return result
+
+
+def in_plane(slices: np.ndarray, rows: list[Band], columns: list[Band]) -> np.ndarray:
+    """float32 (n, rows, columns) of ``slices`` (n, y, x) with the bands of a matrix along y and of one along x."""
+    slices = slices.astype(np.float32, copy=False)
+    halfway = np.empty((len(slices), rows[-1].samples.stop, slices.shape[2]), dtype=np.float32)
+    for band in rows:
+        np.matmul(band.weights, slices[:, band.voxels], out=halfway[:, band.samples])
+    result = np.empty((len(slices), halfway.shape[1], columns[-1].samples.stop), dtype=np.float32)
+    for band in columns:
+        result[:, :, band.samples] = np.matmul(halfway[:, :, band.voxels], band.weights.T)
+    return result
+
+
+def along_first(slices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float32 (m, y, x) out of ``slices`` (n, y, x) with ``weights`` (m, n)."""
+    return (weights @ slices.reshape(len(slices), -1)).reshape(len(weights), *slices.shape[1:])
+
+
+def bands(matrix: np.ndarray, samples_at_once: int = 32) -> list[Band]:
+    """The matrix cut into runs of samples, each with only the voxels that it needs."""
+    found = []
+    for start in range(0, len(matrix), samples_at_once):
+        rows = matrix[start : start + samples_at_once]
+        needed = np.flatnonzero(rows.any(axis=0))
+        first, last = (int(needed[0]), int(needed[-1]) + 1) if needed.size else (0, 1)
+        samples = slice(start, start + len(rows))
+        found.append(Band(samples, slice(first, last), np.ascontiguousarray(rows[:, first:last])))
+    return found
+
+
+def is_identity(matrix: np.ndarray) -> bool:
+    return matrix.shape[0] == matrix.shape[1] and np.array_equal(matrix, np.eye(len(matrix), dtype=matrix.dtype))
