@@ -1,0 +1,245 @@
+"""``Desktop``: what a test drives. One at a time; a new one begins a new session with an empty scene."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .graphics import prepare_graphics
+
+prepare_graphics()
+
+import slicer  # noqa: E402 - the check above must come before VTK's libraries are loaded
+from PySide6 import QtCore, QtWidgets  # noqa: E402
+
+from . import environment, loading  # noqa: E402
+from .pythonqt.proxies import QtInstance, alive, wrap  # noqa: E402
+from .pythonqt.signals import disconnect_all  # noqa: E402
+from .pythonqt.special import DIALOG_ANSWERS  # noqa: E402
+from .slot_runtime import RUNTIME  # noqa: E402
+
+_current: list[Desktop] = []
+
+
+class Desktop:
+    """The application as seen by a test: opens a module, clicks, spins the event loop, draws pictures.
+
+    Raises GraphicsLibraryMissingError where Qt or VTK cannot draw at all.
+    """
+
+    def __init__(self) -> None:
+        if _current:
+            _current[0].quit()
+        environment.publish_qt()
+        environment.publish_slicer_packages()
+        from .application_object import application
+        from .dicom_database import ctkDICOMDatabase
+        from .mrml_world import MrmlWorld
+
+        RUNTIME.errors.clear()
+        RUNTIME.reset_clock()
+        DIALOG_ANSWERS.clear()
+        self._folder = tempfile.TemporaryDirectory(prefix="desktop-", ignore_cleanup_errors=True)
+        self._native = application()
+        self.world = MrmlWorld()
+        self._native.begin(self.world, Path(self._folder.name))
+        self.dicom_database = ctkDICOMDatabase()
+        environment.publish_session(self.world, wrap(self._native), wrap(self.dicom_database))
+        self._opened: list[Any] = []
+        self._window = _window()
+        self._closed = False
+        _current[:] = [self]
+
+    # -- modules -------------------------------------------------------------------------------------------------------
+    def open_module(self, path: str | Path) -> Any:
+        """Load a scripted module's main file and show its panel as if the user had chosen it; returns its Widget.
+
+        Exceptions of the module's constructor and ``setup`` are raised, where Slicer would print them.
+        """
+        from .module_objects import (
+            import_module_file,
+            qSlicerScriptedLoadableModule,
+            qSlicerScriptedLoadableModuleWidget,
+        )
+
+        path = Path(path).resolve()
+        name = path.stem
+        python_module = import_module_file(path)
+        module = qSlicerScriptedLoadableModule(str(path))
+        setattr(slicer.modules, name.lower(), wrap(module))
+        self._native.moduleManager()._modules[name] = module
+        instance = getattr(python_module, name)(wrap(module))
+        setattr(slicer.modules, name + "Instance", instance)
+        representation = qSlicerScriptedLoadableModuleWidget(str(path))
+        module.set_representation(representation)
+        representation.setMRMLScene(self.world.scene)
+        representation.instantiate()
+        for opened in self._opened:
+            opened.exit()
+        self._opened.append(representation)
+        self._window.setCentralWidget(_scrolled(representation))
+        self._window.show()
+        representation.enter()
+        self.process_events()
+        return representation.self()
+
+    def reload_module(self, name: str | None = None) -> Any:
+        """The developer's Reload button of the module opened last (or by name); returns the new Widget object."""
+        representation = self._representation(name)
+        slicer.util.reloadScriptedModule(representation.property("moduleName"))
+        self.process_events()
+        return representation.self()
+
+    def leave_module(self, name: str | None = None) -> None:
+        """The user switches to another module: ``exit``."""
+        self._representation(name).exit()
+
+    def enter_module(self, name: str | None = None) -> None:
+        """The user comes back: ``enter``."""
+        self._representation(name).enter()
+
+    def _representation(self, name: str | None) -> Any:
+        for representation in reversed(self._opened):
+            if name is None or representation.property("moduleName") == name:
+                return representation
+        raise RuntimeError("No such module is open")
+
+    # -- the session ---------------------------------------------------------------------------------------------------
+    def close_scene(self) -> None:
+        """File > Close Scene."""
+        self.world.close_scene()
+        self.process_events()
+
+    def quit(self) -> None:
+        """The user quits: ``aboutToQuit``, then every module's ``cleanup``; afterwards this object is used up."""
+        if self._closed:
+            return
+        self._closed = True
+        self._native.quit_session()
+        manager = self._native.moduleManager()
+        for name in manager.modulesNames():
+            manager.moduleAboutToBeUnloaded.emit(name)
+        self._window.hide()
+        for representation in self._opened:
+            representation.setParent(None)
+            representation.deleteLater()
+        self._opened.clear()
+        self.process_events()
+        disconnect_all(self._native)
+        self.world.shut_down()
+        self._folder.cleanup()
+        _current.clear()
+
+    def __enter__(self) -> Desktop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.quit()
+
+    # -- data ----------------------------------------------------------------------------------------------------------
+    def add_volume(self, array: Any, ijk_to_ras: Any, name: str = "CT") -> Any:
+        """A scalar volume node from voxels (k, j, i) and the 4x4 matrix from (i, j, k) to RAS in mm."""
+        return loading.add_volume(array, ijk_to_ras, name)
+
+    def load_volume(self, path: str | Path) -> Any:
+        """A scalar volume node from an image file (NIfTI, NRRD, MHA, MHD)."""
+        return loading.load_volume(Path(path))
+
+    def load_dicom_series(self, folder: str | Path, *, acquisition_transform: bool = False) -> Any:
+        """A scalar volume node from a folder with one DICOM series, filed under its patient and study."""
+        return loading.load_dicom_series(Path(folder), self.dicom_database, acquisition_transform=acquisition_transform)
+
+    # -- the event loop ------------------------------------------------------------------------------------------------
+    def process_events(self) -> None:
+        """One turn of the event loop, deferred deletions included."""
+        wrap(self._native).processEvents()
+
+    def wait_until(self, predicate: Callable[[], bool], seconds: float = 10.0) -> bool:
+        """Spin the event loop until ``predicate()`` or until the time is over; returns what the predicate says."""
+        deadline = time.monotonic() + seconds
+        while not predicate():
+            if time.monotonic() >= deadline:
+                return False
+            self.process_events()
+            time.sleep(0.002)
+        return True
+
+    @property
+    def errors(self) -> list[Exception]:
+        """Exceptions that happened where Qt or VTK called Python; a test ends with ``assert not app.errors``."""
+        return RUNTIME.errors
+
+    def longest_block_ms(self) -> float:
+        """Longest time in ms that Python kept the event loop waiting since ``reset_block_clock`` (see README)."""
+        return RUNTIME.longest_block * 1000.0
+
+    def longest_block_name(self) -> str:
+        """Name of the function that took that long."""
+        return RUNTIME.longest_block_name
+
+    def reset_block_clock(self) -> None:
+        RUNTIME.reset_clock()
+
+    @contextlib.contextmanager
+    def dialog_answers(self, *answers: Any) -> Iterator[None]:
+        """What the user answers to the next modal dialogs; RuntimeError if some were not asked."""
+        DIALOG_ANSWERS.extend(answers)
+        yield
+        if DIALOG_ANSWERS:
+            left = len(DIALOG_ANSWERS)
+            DIALOG_ANSWERS.clear()
+            raise RuntimeError(f"{left} dialog answers were not asked for")
+
+    # -- the user's hands and eyes -------------------------------------------------------------------------------------
+    def click(self, widget: Any) -> None:
+        """Click a button. RuntimeError when a user could not: hidden or disabled."""
+        native = _native(widget)
+        if not native.isEnabled():
+            raise RuntimeError(f"'{native.objectName()}' is disabled, a user could not click it")
+        if not native.isVisible():
+            raise RuntimeError(f"'{native.objectName()}' is not visible, a user could not click it")
+        native.click()
+        self.process_events()
+
+    def grab(self, widget: Any, path: str | Path, width: int = 0, height: int = 0) -> Path:
+        """Picture of a widget as PNG; with a size the window is given that size first."""
+        native = _native(widget)
+        if width and height:
+            native.window().resize(width, height)
+        self.process_events()
+        self.process_events()
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not native.grab().save(str(target)):
+            raise OSError(f"Could not write {target.name}")
+        return target
+
+
+def _native(widget: Any) -> Any:
+    if isinstance(widget, QtInstance):
+        return alive(widget)
+    if hasattr(widget, "parent") and isinstance(widget.parent, QtInstance):
+        return alive(widget.parent)  # the Widget object of a scripted module stands for its panel
+    return widget
+
+
+def _window() -> QtWidgets.QMainWindow:
+    """Frame around the module panel. Not named qSlicerMainWindow: ``slicer.util.mainWindow()`` is None as in tests."""
+    window = QtWidgets.QMainWindow()
+    window.setObjectName("standInWindow")
+    window.setWindowTitle("Module panel")
+    window.resize(460, 900)
+    return window
+
+
+def _scrolled(widget: QtWidgets.QWidget) -> QtWidgets.QScrollArea:
+    area = QtWidgets.QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(widget)
+    return area

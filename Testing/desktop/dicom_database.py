@@ -1,0 +1,73 @@
+"""``slicer.dicomDatabase`` over a dictionary of real DICOM files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6 import QtCore
+
+
+class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
+    """Answers the questions that a module asks; ``add_folder`` is how a test fills it."""
+
+    databaseChanged = QtCore.Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._files: dict[str, Path] = {}
+        self._series: dict[str, list[str]] = {}
+
+    def add_folder(self, folder: Path) -> list[Path]:
+        """Index every DICOM file of a folder; returns the files in the order of their names."""
+        import pydicom
+
+        added = []
+        for path in sorted(folder.iterdir()):
+            if not path.is_file():
+                continue
+            try:
+                header = pydicom.dcmread(path, stop_before_pixels=True)
+            except pydicom.errors.InvalidDicomError:
+                continue
+            if "SOPInstanceUID" not in header:
+                continue
+            self._files[str(header.SOPInstanceUID)] = path
+            self._series.setdefault(str(header.SeriesInstanceUID), []).append(str(header.SOPInstanceUID))
+            added.append(path)
+        self.databaseChanged.emit()
+        return added
+
+    def fileForInstance(self, uid: str) -> str:
+        return str(self._files[uid]) if uid in self._files else ""
+
+    def filesForSeries(self, uid: str, hits: int = -1) -> list[str]:
+        return [str(self._files[instance]) for instance in self._series.get(uid, [])]
+
+    def instancesForSeries(self, uid: str) -> list[str]:
+        return list(self._series.get(uid, []))
+
+    def instanceForFile(self, path: str) -> str:
+        return next((uid for uid, known in self._files.items() if str(known) == str(path)), "")
+
+    def seriesForFile(self, path: str) -> str:
+        return self.fileValue(path, "0020,000e")
+
+    def instanceValue(self, uid: str, tag: str) -> str:
+        return self.fileValue(str(self._files[uid]), tag) if uid in self._files else ""
+
+    def fileValue(self, path: str, tag: str) -> str:
+        """Text of one element, several values joined by backslashes; empty when absent. ``tag`` is "0020,0032"."""
+        import pydicom
+
+        group, element = (int(part, 16) for part in str(tag).split(","))
+        header: Any = pydicom.dcmread(path, stop_before_pixels=True)
+        found = header.get((group, element))
+        if found is None or found.value is None:
+            return ""
+        value = found.value
+        several = isinstance(value, (list, tuple, pydicom.multival.MultiValue))
+        return "\\".join(str(item) for item in value) if several else str(value)
+
+    isOpen = QtCore.Property(bool, lambda self: True)
+    databaseDirectory = QtCore.Property(str, lambda self: "")

@@ -1,0 +1,34 @@
+"""Is what Qt and VTK need of the operating system there? Said in one line with the command that installs it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+_APT = "libegl1 libgl1 libopengl0 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxrender1"
+_LIBRARIES = ("libEGL.so.1", "libGL.so.1", "libxkbcommon.so.0", "libfontconfig.so.1", "libglib-2.0.so.0")
+
+
+class GraphicsLibraryMissingError(RuntimeError):
+    """A shared library of the operating system is missing; the text names it and the command that installs it."""
+
+
+def prepare_graphics() -> None:
+    """Choose the off-screen platform and check the libraries. Raises GraphicsLibraryMissingError."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    if not sys.platform.startswith("linux"):
+        return
+    missing = [name for name in _LIBRARIES if not _loads(name)]
+    if missing:
+        raise GraphicsLibraryMissingError(
+            f"Missing on this machine: {', '.join(missing)}. Install with: sudo apt-get install -y {_APT}"
+        )
+
+
+def _loads(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,233 @@
+"""Python objects that stand for Qt objects the way PythonQt's wrappers do.
+
+Every PySide6 class has one proxy class, with no inheritance between proxy classes: PythonQt has none either that
+``isinstance`` could see. A proxy holds its PySide6 object in ``_native``; calls unwrap the
+arguments and wrap the result.
+"""
+
+from __future__ import annotations
+
+import enum
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import shiboken6
+from PySide6 import QtCore
+from shiboken6 import Shiboken
+
+from ..slot_runtime import RUNTIME
+from .conversion import property_value
+
+_INTERNAL = ("_native", "__class__", "__weakref__", "__dict__")
+_proxies: weakref.WeakValueDictionary[int, QtInstance] = weakref.WeakValueDictionary()
+_classes: dict[type, QtClass] = {}
+
+
+class QtClass(type):
+    """Type of the proxy classes. ``native`` is the PySide6 class; Python subclasses get a native one of their own."""
+
+    _native_class: type
+    _python_derived: bool
+
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], native: type | None = None
+    ) -> QtClass:
+        cls = super().__new__(mcs, name, bases, namespace)
+        if native is not None:
+            cls._native_class = native
+            cls._python_derived = False
+        elif name != "QtInstance":
+            cls._python_derived = True
+        return cls
+
+    def __init__(
+        cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], native: type | None = None
+    ) -> None:
+        super().__init__(name, bases, namespace)
+
+    def __repr__(cls) -> str:
+        return f"<class '{cls.__module__}.{cls.__name__}'>"
+
+
+class QtInstance(metaclass=QtClass):
+    """Base of all proxies (PythonQt's ``PythonQtInstanceWrapper``)."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        from .construction import construct
+
+        if keywords:
+            raise TypeError(f"{type(self).__name__}() does not take keyword arguments")
+        adopt(self, construct(type(self), arguments))
+
+    # -- attributes ----------------------------------------------------------------------------------------------------
+    def __getattr__(self, name: str) -> Any:
+        # only reached when no descriptor of the class fits: dynamic properties and children by name, as in PythonQt
+        if name.startswith("__") or name == "_native":
+            raise AttributeError(name)
+        native = alive(self)
+        if isinstance(native, QtCore.QObject):
+            if name.encode() in [bytes(key.data()) for key in native.dynamicPropertyNames()]:
+                return wrap(native.property(name))
+            for child in native.children():
+                if child.objectName() == name:
+                    return wrap(child)
+        raise AttributeError(f"{type(self).__name__} has no attribute named '{name}'")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        descriptor = _static(type(self), name)
+        if name in _INTERNAL or hasattr(type(descriptor), "__set__"):
+            object.__setattr__(self, name, value)
+            return
+        if type(self)._python_derived:
+            object.__setattr__(self, name, value)
+            return
+        native = alive(self)
+        if isinstance(native, QtCore.QObject) and name.encode() in [
+            bytes(k.data()) for k in native.dynamicPropertyNames()
+        ]:
+            native.setProperty(name, unwrap(value))
+            return
+        raise AttributeError(f"Attribute '{name}' does not exist or is not writable on {type(self).__name__}")
+
+    # -- what PythonQt adds to every QObject ---------------------------------------------------------------------------
+    def className(self) -> str:
+        native = alive(self)
+        return native.metaObject().className() if isinstance(native, QtCore.QObject) else type(self).__name__
+
+    def connect(self, *arguments: Any) -> bool:
+        """``connect(signal, callable)`` or ``connect(signal, receiver, slot)``; False when there is no such signal."""
+        from .signals import connect_arguments
+
+        return connect_arguments(self, arguments)
+
+    def disconnect(self, *arguments: Any) -> bool:
+        from .signals import disconnect_arguments
+
+        return disconnect_arguments(self, arguments)
+
+    def __bool__(self) -> bool:
+        return shiboken6.isValid(self._native)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QtInstance):
+            return NotImplemented
+        if self is other or self._native is other._native:
+            return True
+        if isinstance(self._native, QtCore.QObject) or isinstance(other._native, QtCore.QObject):
+            return False
+        return bool(self._native == other._native)
+
+    def __hash__(self) -> int:
+        return id(self._native)
+
+    def __repr__(self) -> str:
+        if not shiboken6.isValid(self._native):
+            return f"<deleted {type(self).__name__}>"
+        name = self._native.objectName() if isinstance(self._native, QtCore.QObject) else ""
+        return f"{type(self).__name__} (stand-in{', name ' + repr(name) if name else ''})"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+def _static(cls: type, name: str) -> Any:
+    for klass in cls.__mro__:
+        if name in klass.__dict__:
+            return klass.__dict__[name]
+    return None
+
+
+def adopt(proxy: QtInstance, native: Any) -> None:
+    """Tie a proxy to its PySide6 object."""
+    object.__setattr__(proxy, "_native", native)
+    _proxies[id(native)] = proxy
+    if type(proxy)._python_derived:
+        native._proxy = proxy  # virtual functions find their Python side; the pair lives as long as its Qt parent
+
+
+def alive(proxy: QtInstance) -> Any:
+    """The PySide6 object; ValueError after its C++ side was deleted, as PythonQt says it."""
+    native = proxy.__dict__.get("_native")
+    if native is None:
+        raise ValueError(f"{type(proxy).__name__}.__init__() was not called")
+    if not shiboken6.isValid(native):
+        raise ValueError(f"Trying to use a destroyed {type(proxy).__name__} object")
+    return native
+
+
+def wrap(value: Any) -> Any:
+    """What Python code sees of a value that came from Qt: proxies, ints for enums, tuples for lists."""
+    if value is None or isinstance(value, (bool, str, bytes)):
+        return value
+    if isinstance(value, enum.Enum):
+        return int(value.value)
+    if isinstance(value, (int, float)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return tuple(wrap(item) for item in value)
+    if isinstance(value, dict):
+        return {key: wrap(item) for key, item in value.items()}
+    if isinstance(value, Shiboken.Object):
+        return wrap_native(value)
+    if isinstance(value, type) and issubclass(value, Shiboken.Object):
+        return wrap_class(value)
+    return value
+
+
+def wrap_native(native: Any) -> QtInstance:
+    """The proxy of a PySide6 object; the same one as long as somebody holds it."""
+    proxy = _proxies.get(id(native))
+    if proxy is not None and proxy._native is native:
+        return proxy
+    held = getattr(native, "_proxy", None)
+    if isinstance(held, QtInstance):
+        return held
+    cls = wrap_class(type(native))
+    proxy = cls.__new__(cls)
+    adopt(proxy, native)
+    return proxy
+
+
+def wrap_class(native: type) -> QtClass:
+    """The proxy class of a PySide6 class, made at first use."""
+    if native not in _classes:
+        from .class_builder import build_class
+
+        _classes[native] = build_class(native)
+    return _classes[native]
+
+
+def unwrap(value: Any) -> Any:
+    """What Qt gets of a value from Python; callables are guarded so that their exceptions are recorded."""
+    if isinstance(value, QtInstance):
+        return alive(value)
+    if isinstance(value, QtClass):
+        return value._native_class
+    if isinstance(value, (list, tuple)):
+        return type(value)(unwrap(item) for item in value)
+    if isinstance(value, dict):
+        return {key: unwrap(item) for key, item in value.items()}
+    return value
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A Python callable for Qt: wraps its arguments, records its exceptions, counts its time."""
+    from .signals import trimmed
+
+    def call(*arguments: Any) -> Any:
+        wrapped = tuple(wrap(argument) for argument in arguments)
+        return unwrap(RUNTIME.run(function, trimmed(function, wrapped)))
+
+    return call
+
+
+def write_property(proxy: QtInstance, name: str, value: Any) -> None:
+    """Set a Qt property. AttributeError when it is read-only, ValueError when the value cannot be converted."""
+    native = alive(proxy)
+    meta = native.metaObject()
+    entry = meta.property(meta.indexOfProperty(name))
+    if not entry.isWritable():
+        raise AttributeError(f"Property '{name}' of {type(proxy).__name__} is not writable")
+    if not native.setProperty(name, property_value(entry.typeName(), unwrap(value))):
+        raise ValueError(f"Property '{name}' of {type(proxy).__name__} cannot take {value!r}")

@@ -1,0 +1,88 @@
+"""Loads a Qt Designer .ui with QUiLoader and the stand-in's widgets, as strictly as Slicer's Qt 5.15 would."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+from xml.etree import ElementTree
+
+from PySide6 import QtCore, QtUiTools, QtWidgets
+
+from .pythonqt.proxies import wrap
+from .pythonqt.signals import connect
+
+CUSTOM_WIDGETS: dict[str, type] = {}
+"""Class name in the .ui -> widget class of the stand-in; filled by ``environment``."""
+
+
+class _Loader(QtUiTools.QUiLoader):
+    def createWidget(self, class_name: str, parent: Any = None, name: str = "") -> QtWidgets.QWidget:
+        if class_name in CUSTOM_WIDGETS:
+            widget = CUSTOM_WIDGETS[class_name](parent) if parent is not None else CUSTOM_WIDGETS[class_name]()
+            widget.setObjectName(name)
+            return widget
+        if class_name.startswith(("ctk", "qMRML", "qSlicer")):
+            raise RuntimeError(f"The stand-in has no widget class {class_name} ('{name}' in the .ui)")
+        return super().createWidget(class_name, parent, name)
+
+
+def load_ui_device(device: QtCore.QIODevice, parent: QtWidgets.QWidget | None) -> Any:
+    """The .ui's top widget as a proxy.
+
+    Raises RuntimeError for what Slicer could not load: an enum in the scoped form that only Qt 6 reads, a widget class
+    that the stand-in lacks, a connection to a signal or slot that does not exist.
+    """
+    text = bytes(device.readAll().data()).decode("utf-8")
+    root = ElementTree.fromstring(text)
+    _check_enums(root)
+    missing = {element.get("class", "") for element in root.iter("widget")}
+    missing = {c for c in missing if c.startswith(("ctk", "qMRML", "qSlicer")) and c not in CUSTOM_WIDGETS}
+    if missing:
+        raise RuntimeError(f"The stand-in has no widget class {', '.join(sorted(missing))}")
+    connections = root.find("connections")
+    if connections is not None:
+        root.remove(connections)
+    buffer = QtCore.QBuffer()
+    buffer.setData(ElementTree.tostring(root, encoding="utf-8"))
+    buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
+    widget = _Loader().load(buffer, parent)
+    if widget is None:
+        raise RuntimeError("Qt could not make the widgets of the .ui")
+    if connections is not None:
+        _connect(widget, connections)
+    return wrap(widget)
+
+
+def _check_enums(root: ElementTree.Element) -> None:
+    for element in [*root.iter("enum"), *root.iter("set")]:
+        for part in re.split(r"\|", element.text or ""):
+            if part.count("::") > 1:
+                raise RuntimeError(f"The .ui says {part}: Slicer's Qt 5.15 reads only the form without the enum's name")
+
+
+def _connect(top: QtWidgets.QWidget, connections: ElementTree.Element) -> None:
+    def named(name: str) -> Any:
+        found = top if top.objectName() == name else top.findChild(QtCore.QObject, name)
+        if found is None:
+            raise RuntimeError(f"The .ui connects '{name}', which it does not contain")
+        return wrap(found)
+
+    for entry in connections.iter("connection"):
+        sender, receiver = named(entry.findtext("sender", "")), named(entry.findtext("receiver", ""))
+        signal, slot = entry.findtext("signal", ""), entry.findtext("slot", "")
+        if not connect(sender, signal, _Slot(receiver, slot)):
+            print(f"QObject::connect: No such signal {sender.className()}::{signal}", file=sys.stderr)
+            raise RuntimeError(f"The .ui connects {sender.className()}::{signal}, which does not exist")
+
+
+class _Slot:
+    """A slot named in the .ui, with as many arguments as its signature says."""
+
+    def __init__(self, receiver: Any, slot: str) -> None:
+        name, parameters = slot.rstrip(")").split("(", 1)
+        self.function = getattr(receiver, name)
+        self.count = len(parameters.split(",")) if parameters else 0
+
+    def __call__(self, *arguments: Any) -> None:
+        self.function(*arguments[: self.count])
