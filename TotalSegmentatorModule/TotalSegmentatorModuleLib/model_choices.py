@@ -7,6 +7,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.catalogue import CatalogueModel, read_catalogue
+from TotalSegmentatorWire.errors import SegmentationError
 
 CATALOGUE: dict[str, CatalogueModel] = read_catalogue()
 OWN_FOLDER = ""
@@ -36,3 +37,12 @@ def preferred_model(models_folder: Path) -> str:
     """The model to begin with: the first one that is installed, else the first of the catalogue."""
     installed = (model.id for model in CATALOGUE.values() if model.is_installed(models_folder))
     return next(installed, next(iter(CATALOGUE)))
+
+
+def check_installed(model: str, models_folder: Path) -> None:
+    """Raises SegmentationError("MODEL_MISSING") for a model of the catalogue that is not installed.
+
+    Anything that the catalogue lacks is a model folder, which the engine judges.
+    """
+    if model in CATALOGUE and not CATALOGUE[model].is_installed(models_folder):
+        raise SegmentationError("MODEL_MISSING", model=CATALOGUE[model].title)

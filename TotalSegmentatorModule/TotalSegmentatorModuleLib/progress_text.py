@@ -7,6 +7,8 @@ from TotalSegmentatorWire.messages import ResultHeader, Stage
 
 from .job_types import STAGE_RECEIVING, STAGE_SENDING, STAGE_STARTING
 
+STAGE_PREPARING = "preparing"
+"""Before the job's controller has the CT: its DICOM files are being looked up."""
 _LISTED_ABSENT = 12
 """So many absent structures are named in the result line; all stand in its tool tip and in the log."""
 
@@ -14,7 +16,7 @@ _LISTED_ABSENT = 12
 def stage_text(stage: str, tile: int = 0, tiles: int = 0) -> str:
     """A stage of a job in the application's language; an unknown one gives "Working"."""
     if stage == Stage.PREDICTING and tiles:
-        return _("Segmenting, part {tile} of {tiles}").format(tile=min(tile + 1, tiles), tiles=tiles)
+        return _("Segmenting, step {tile} of {tiles}").format(tile=min(tile + 1, tiles), tiles=tiles)
     return _stage_names().get(stage, _("Working"))
 
 
@@ -75,6 +77,7 @@ def _readable(name: str) -> str:
 
 def _stage_names() -> dict[str, str]:
     return {
+        STAGE_PREPARING: _("Preparing the CT"),
         STAGE_SENDING: _("Handing over the CT"),
         STAGE_STARTING: _("Starting the engine"),
         Stage.LOADING_ENGINE: _("Loading the engine"),

@@ -50,10 +50,7 @@ def remove_all_segments(node) -> None:
 
 
 class SegmentationLifetime:
-    """Watches a scene for the removal of our segmentations; one object an application is enough.
-
-    ``keep_until_exit`` is for the application's ``aboutToQuit``.
-    """
+    """Watches a scene for the removal of our segmentations, and the application for its end."""
 
     def __init__(self) -> None:
         self._scene = None
@@ -66,10 +63,12 @@ class SegmentationLifetime:
             self._tag = scene.AddObserver(
                 slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._on_about_to_be_removed, _BEFORE_SUBJECT_HIERARCHY
             )
+            slicer.app.connect("aboutToQuit()", self.keep_until_exit)
 
     def stop(self) -> None:
         if self._scene is not None:
             self._scene.RemoveObserver(self._tag)
+            slicer.app.disconnect("aboutToQuit()", self.keep_until_exit)
             self._scene = None
 
     def keep_until_exit(self) -> None:

@@ -17,29 +17,38 @@ class Ticker:
     def __init__(self, tick: Callable[[], int | None]) -> None:
         self._tick = tick
         self._is_ticking = False
+        self._is_wanted = False
+        self._is_disposed = False
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.connect("timeout()", self._on_timeout)
 
     def start(self) -> None:
         """Call ``tick`` as soon as the event loop is free."""
-        if not self._is_ticking:
+        self._is_wanted = True
+        if not self._is_ticking and not self._is_disposed:
             self._timer.start(0)
 
     def stop(self) -> None:
+        self._is_wanted = False
         self._timer.stop()
 
     def dispose(self) -> None:
         """Stop for good."""
         self.stop()
-        self._timer.disconnect("timeout()", self._on_timeout)
+        if not self._is_disposed:
+            self._is_disposed = True
+            self._timer.disconnect("timeout()", self._on_timeout)
 
     def _on_timeout(self) -> None:
-        self._is_ticking = True
         milliseconds = None
+        self._is_ticking = True
+        self._is_wanted = False
         try:
             milliseconds = self._tick()
         finally:
             self._is_ticking = False
-            if milliseconds is not None:
+            if self._is_wanted:  # started meanwhile
+                milliseconds = 0
+            if milliseconds is not None and not self._is_disposed:
                 self._timer.start(milliseconds)

@@ -1,0 +1,184 @@
+"""Segments CTs into more than a hundred anatomical structures with nnU-Net, in a process of its own."""
+
+import sys
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+from TotalSegmentatorModuleLib.engine_choice import make_controller
+from TotalSegmentatorModuleLib.panel import Panel
+from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.segmentation_lifetime import application_lifetime
+from TotalSegmentatorModuleLib.segmentation_session import JobOrder, SegmentationSession
+from TotalSegmentatorModuleLib.self_test import check_import_of_all_structures, check_parameters_survive
+
+_OWN_PACKAGES = ("TotalSegmentatorModuleLib", "TotalSegmentatorWire")
+
+
+class TotalSegmentatorModule(ScriptedLoadableModule):
+    """What Slicer shows about the module."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("TotalSegmentator CT")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = ["Segmentations", "SubjectHierarchy"]
+        self.parent.contributors = ["TotalSegmentatorModule developers"]
+        self.parent.helpText = _("""
+Finds more than a hundred anatomical structures in a CT and makes them segments of one editable segmentation.
+Choose a CT and click Apply; you can go on working while a separate process computes on this computer.
+Nothing leaves the computer. For research; not a medical device.
+""")
+        self.parent.acknowledgementText = _("""
+Please cite the method when you publish results:
+Wasserthal J. et al., TotalSegmentator: Robust Segmentation of 104 Anatomic Structures in CT Images.
+Radiology: Artificial Intelligence 2023. doi:10.1148/ryai.230024.
+Isensee F. et al., nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation.
+Nature Methods 2021. doi:10.1038/s41592-020-01008-z.
+""")
+
+
+class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Wires the panel to Slicer: scene, parameter node, application."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/TotalSegmentatorModule.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = TotalSegmentatorModuleLogic()
+        self.panel = Panel(self.ui, self.logic.makeSession)
+        application_lifetime().start(slicer.mrmlScene)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
+        slicer.app.connect("aboutToQuit()", self.onAboutToQuit)
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        """The application quits or the module is reloaded: nothing may survive that."""
+        slicer.app.disconnect("aboutToQuit()", self.onAboutToQuit)
+        self.panel.close()
+        self.setParameterNode(None)
+        self.removeObservers()
+
+    def onAboutToQuit(self):
+        self.panel.close()
+
+    def enter(self):
+        self.initializeParameterNode()
+        self.panel.enter()
+
+    def exit(self):
+        """The job goes on; only the panel no longer follows the parameter node."""
+        self.disconnectParameterNode()
+
+    def onReload(self):
+        """Reload our packages with the module, which Slicer's Reload does not do."""
+        self.panel.close()
+        application_lifetime().stop()
+        for name in [name for name in sys.modules if name.split(".")[0] in _OWN_PACKAGES]:
+            del sys.modules[name]  # so that the module's file imports them anew
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def onSceneStartClose(self, caller, event):
+        self.panel.scene_closing()
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+            self.panel.enter()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAdded(self, caller, event, node):
+        if node.IsA("vtkMRMLScalarVolumeNode"):
+            qt.QTimer.singleShot(0, self.onVolumesChanged)  # its voxels come later
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeRemoved(self, caller, event, node):
+        self.panel.node_removed(node.GetID())
+
+    def onVolumesChanged(self):
+        if self._parameterNode:
+            self.panel.volumes_changed()
+
+    def initializeParameterNode(self):
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode):
+        """Show the choices of ``parameterNode`` (SegmentationParameters or None) and follow them."""
+        self.disconnectParameterNode()
+        self._parameterNode = parameterNode
+        if self._parameterNode:
+            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        self.panel.set_parameters(self._parameterNode)
+
+    def disconnectParameterNode(self):
+        if self._parameterNode and self._parameterNodeGuiTag is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._parameterNodeGuiTag = None
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+
+    def onParametersModified(self, caller=None, event=None):
+        self.panel.parameters_changed()
+
+
+class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
+    """Segmentation without a panel, for scripts.
+
+    ::
+
+        session = TotalSegmentatorModuleLogic().makeSession(view)
+        session.apply(JobOrder(ct=volumeNode, model="104-3mm", models_folder=folder))
+
+    ``view`` (segmentation_session.SessionView) hears of progress, errors and the result; ``apply`` raises JobBusyError
+    while a job runs.
+    """
+
+    Order = JobOrder
+
+    def getParameterNode(self):
+        return SegmentationParameters(super().getParameterNode())
+
+    def makeSession(self, view):
+        return SegmentationSession(make_controller, view)
+
+
+class TotalSegmentatorModuleTest(ScriptedLoadableModuleTest):
+    """A short self-test without the engine: runs in every Slicer."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_import_of_all_structures()
+        self.setUp()
+        self.test_parameters_survive()
+
+    def test_import_of_all_structures(self):
+        check_import_of_all_structures(self)
+
+    def test_parameters_survive(self):
+        check_parameters_survive(self, TotalSegmentatorModuleLogic())

@@ -1,0 +1,162 @@
+"""The module's panel: wires its parts to the session and to the parameter node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.errors import Problem, SegmentationError
+from TotalSegmentatorWire.messages import ResultHeader
+
+from . import settings
+from .job_types import JobBusyError
+from .model_choices import OWN_FOLDER
+from .panel_advanced import AdvancedPanel
+from .panel_inputs import InputsPanel
+from .panel_messages import MessagesPanel
+from .panel_progress import ProgressPanel
+from .panel_waiting import WaitingPanel
+from .parameters import SegmentationParameters
+from .segmentation_session import JobOrder, SegmentationSession, SessionView
+
+
+class Panel:
+    """``ui``: the widgets of the .ui by name. ``close`` ends the job at once. Fulfils segmentation_session.SessionView."""
+
+    def __init__(self, ui, make_session: Callable[[SessionView], SegmentationSession]) -> None:
+        self._ui = ui
+        self._parameters: SegmentationParameters | None = None
+        self._progress = ProgressPanel(ui)
+        self._messages = MessagesPanel(ui)
+        self._session = make_session(self)
+        self._waiting = WaitingPanel(ui, self._import_waiting, self._session.discard_waiting)
+        self._advanced = AdvancedPanel(ui, self._session.restart_engine, self._refresh_models)
+        self._inputs = InputsPanel(ui, self._show_ready)
+        ui.applyButton.connect("clicked(bool)", self._on_apply_clicked)
+
+    # -- what the module's widget calls --------------------------------------------------------------------------------
+
+    def set_parameters(self, parameters: SegmentationParameters | None) -> None:
+        """Show the choices of this parameter node; None while the scene is being closed."""
+        self._parameters = parameters
+        self._inputs.set_parameters(parameters)
+        self._show_ready()
+
+    def parameters_changed(self) -> None:
+        """The parameter node was modified."""
+        self._inputs.show_parameters()
+
+    def enter(self) -> None:
+        """The user comes to the module: look what has changed outside of it."""
+        self._refresh_models()
+        self._inputs.choose_only_ct()
+        self._session.look_for_waiting_results()
+
+    def volumes_changed(self) -> None:
+        """Volumes came into the scene or were given voxels."""
+        self._inputs.choose_only_ct()
+        self._show_ready()
+
+    def node_removed(self, node_id: str) -> None:
+        self._session.input_removed(node_id)
+
+    def scene_closing(self) -> None:
+        self._session.scene_closed()
+        self._messages.clear()
+
+    def close(self) -> None:
+        self._session.dispose()
+
+    # -- clicks --------------------------------------------------------------------------------------------------------
+
+    def _on_apply_clicked(self) -> None:
+        if self._session.is_busy:
+            self._session.cancel()
+        else:
+            self.apply()
+
+    def apply(self) -> None:
+        """Start a job with the choices of the parameter node; what is wrong with them is shown."""
+        parameters = self._parameters
+        if parameters is None:  # the scene is being closed
+            return
+        output = parameters.outputSegmentation
+        if not self._may_replace(output):
+            return
+        self._messages.clear()
+        try:
+            self._session.apply(
+                JobOrder(
+                    ct=parameters.inputVolume,
+                    model=parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model,
+                    models_folder=settings.models_folder(),
+                    structures=self._inputs.structures(),
+                    device=parameters.device,
+                    output=output,
+                )
+            )
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+        except JobBusyError as error:
+            self._messages.show_text(str(error))
+
+    def _may_replace(self, output) -> bool:
+        count = output.GetSegmentation().GetNumberOfSegments() if output is not None else 0
+        if not count:
+            return True
+        question = _(
+            "The segmentation '{name}' holds {count} segments. They will be replaced when the result is ready, with "
+            "everything that was edited by hand.\n\nTo keep them, choose 'Create new segmentation' instead."
+        ).format(name=output.GetName(), count=count)
+        return slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Replace the segments?"))
+
+    def _import_waiting(self, job_id: str) -> None:
+        self._messages.clear()
+        try:
+            self._session.import_waiting(job_id, self._parameters.inputVolume if self._parameters else None)
+        except JobBusyError as error:
+            self._messages.show_text(str(error))
+
+    def _refresh_models(self) -> None:
+        self._inputs.refresh_models()
+        self._show_ready()
+
+    # -- SessionView ---------------------------------------------------------------------------------------------------
+
+    def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
+        self._inputs.set_enabled(not is_busy)
+        self._advanced.set_enabled(not is_busy)
+        self._waiting.set_enabled(not is_busy)
+        if is_busy:
+            self._progress.show_busy(is_cancelling)
+        else:
+            self._show_ready()
+
+    def on_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
+        self._progress.show_progress(fraction, stage, seconds_left, tile, tiles)
+
+    def on_warning(self, problem: Problem) -> None:
+        self._messages.add_warning(problem)
+
+    def on_failed(self, problem: Problem) -> None:
+        self._messages.show_error(problem)
+
+    def on_cancelled(self) -> None:
+        self._messages.show_text(_("Cancelled. Nothing was changed."))
+
+    def on_note(self, text: str) -> None:
+        self._messages.add_note(text)
+
+    def on_log(self, text: str) -> None:
+        self._messages.add_log(text)
+
+    def on_result(self, node, header: ResultHeader) -> None:
+        self._messages.show_result(header)
+
+    def on_waiting_results(self, headers: list[ResultHeader]) -> None:
+        self._waiting.show(headers)
+
+    def _show_ready(self) -> None:
+        if not self._session.is_busy:
+            self._progress.show_ready(self._inputs.obstacle())

@@ -1,0 +1,32 @@
+"""The Advanced section: folders of this computer, kept in Slicer's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import settings
+
+
+class AdvancedPanel:
+    """``on_engine_changed`` is called when the engine must be started anew, ``on_models_changed`` when models moved."""
+
+    def __init__(self, ui, on_engine_changed: Callable[[], None], on_models_changed: Callable[[], None]) -> None:
+        self._ui = ui
+        self._on_engine_changed = on_engine_changed
+        self._on_models_changed = on_models_changed
+        ui.enginePackagesPathLineEdit.currentPath = settings.stored_text(settings.engine_packages_folder())
+        ui.modelsFolderPathLineEdit.currentPath = settings.stored_text(settings.models_folder())
+        ui.enginePackagesPathLineEdit.connect("currentPathChanged(QString)", self._on_packages_path)
+        ui.modelsFolderPathLineEdit.connect("currentPathChanged(QString)", self._on_models_path)
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        self._ui.enginePackagesPathLineEdit.setEnabled(is_enabled)
+        self._ui.modelsFolderPathLineEdit.setEnabled(is_enabled)
+
+    def _on_packages_path(self, path: str) -> None:
+        settings.set_engine_packages_folder(path)
+        self._on_engine_changed()
+
+    def _on_models_path(self, path: str) -> None:
+        settings.set_models_folder(path)
+        self._on_models_changed()
