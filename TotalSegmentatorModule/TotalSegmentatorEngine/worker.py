@@ -115,6 +115,9 @@ class Worker:
         sweep(self._folder.parent.parent)
         try:
             self._steps.warm_up()
+        except SegmentationError as error:
+            _log.exception("the engine's packages are incomplete")
+            return self._give_up(error.problem)
         except ModuleNotFoundError as error:
             _log.exception("the engine's packages are incomplete")
             return self._give_up(Problem("ENGINE_MISSING", {"package": error.name or "?"}))

@@ -37,10 +37,13 @@ class WorkerSteps:
         return next((name for name in PACKAGES if importlib.util.find_spec(name) is None), None)
 
     def warm_up(self) -> None:
-        """Import what takes seconds, torch above all, while Slicer is still sending the CT. Raises ImportError."""
-        import torch  # noqa: F401
+        """Import what takes seconds, torch above all, while Slicer is still sending the CT.
 
+        Raises SegmentationError("ENGINE_MISSING"), ImportError or whatever a broken library raises.
+        """
         from . import pipeline, reading, result_files  # noqa: F401
+
+        pipeline.load_engine()
 
     def reporter(self, job_id: str, emit: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> Reporter:
         return JobReporter(job_id, emit, is_cancelled)
@@ -65,6 +68,7 @@ class WorkerSteps:
 
         self._ct_id = self._input = None  # the memory of the last CT is free before the next one is read
         self._cache = self._cache or EngineCache()
+        self._cache.forget_ct()
         ct = read_transferred(job_folder, header)
         self._cache.remember_ct(header.ct_id, ct.volume)
         self._ct_id, self._input = header.ct_id, ct

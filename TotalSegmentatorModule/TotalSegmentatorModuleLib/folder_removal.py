@@ -25,6 +25,9 @@ class FolderRemoval:
     def add(self, folder: Path) -> None:
         self._folders.setdefault(folder, self._clock() + _GIVE_UP_SECONDS)
 
+    def __contains__(self, folder: Path) -> bool:
+        return folder in self._folders
+
     @property
     def is_busy(self) -> bool:
         return bool(self._folders)

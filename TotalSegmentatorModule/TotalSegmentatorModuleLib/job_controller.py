@@ -163,8 +163,10 @@ class JobController:
 
     def unimported_results(self) -> list[ResultHeader]:
         """Results that were finished but neither imported nor declined, for instance because Slicer was closed."""
-        current = self._reception.header.job_id if self._reception else None
-        return [header for header in waiting_results(self._work_folder) if header.job_id != current]
+        folder = results_folder(self._work_folder)
+        current = self._reception.folder if self._reception else None
+        waiting = waiting_results(self._work_folder)
+        return [h for h in waiting if folder / h.job_id != current and folder / h.job_id not in self._removal]
 
     def receive_result(self, job_id: str) -> None:
         """Receive one of ``unimported_results`` as if its job had just finished. Raises JobBusyError."""

@@ -18,6 +18,7 @@ from TotalSegmentatorWire.job_folder import (
     WORKER_LOG,
     create_owned_folder,
     jobs_folder,
+    remove_folder,
     worker_folder_name,
 )
 from TotalSegmentatorWire.messages import (
@@ -61,7 +62,11 @@ class WorkerProcess:
         self._events = LineReader(self.folder / EVENTS_FILE)
         self._log_lines = LineReader(self.folder / WORKER_LOG)
         self._log_tail = ""
-        self._process = self._start(engine)
+        try:
+            self._process = self._start(engine)
+        except OSError:
+            remove_folder(self.folder)
+            raise
 
     def _start(self, engine: EngineEnvironment) -> subprocess.Popen:
         if os.name == "nt":

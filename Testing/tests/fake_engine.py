@@ -1,0 +1,124 @@
+"""A worker whose engine is made up: the real serve loop around steps that do what a test asks for.
+
+Started like the real engine. A request's ``model`` is a JSON object: at ``stage`` the job does what ``act`` says:
+"slow" (for ever, but listens to cancel), "deaf" (for ever, hears nothing), "refuse" (a foreseeable failure), "crash"
+(an unforeseen one, whose message names a patient), "exit" (ends the process). The labels are 1 where the CT is above 0
+and 2 where it is below -500. The result's ``device`` tells how often this worker has read a CT.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "TotalSegmentatorModule"))
+
+from TotalSegmentatorEngine import worker
+from TotalSegmentatorEngine.reporting import JobReporter
+from TotalSegmentatorEngine.worker_steps import WorkerSteps
+from TotalSegmentatorWire import messages
+from TotalSegmentatorWire.errors import Problem, SegmentationError
+from TotalSegmentatorWire.job_folder import CT_VOXELS
+from TotalSegmentatorWire.messages import FoundStructure, Stage
+from TotalSegmentatorWire.structures import structure_table
+
+PATIENT = "Smith^John"
+SETTINGS = json.loads(os.environ.get("FAKE_ENGINE", "{}"))
+
+
+class ActingReporter(JobReporter):
+    """Does what the plan asks for when its stage is reached."""
+
+    plan: dict = {}  # noqa: RUF012 - set for each job
+
+    def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
+        super().progress(stage, fraction_of_stage, tile, tiles)
+        if stage != self.plan.get("stage"):
+            return
+        act = self.plan["act"]
+        if act == "refuse":
+            raise SegmentationError("MEMORY_SHORT", needed_gb=12.0, free_gb=1.5)
+        if act == "crash":
+            raise ValueError(f"cannot read '{Path('/data', PATIENT, '1.2.840.113619.2.55.3', 'slice.dcm')}'")
+        if act == "exit":
+            os._exit(3)
+        while True:
+            time.sleep(0.01)
+            if act == "slow":
+                self.check_cancelled()
+
+
+class FakeSteps(WorkerSteps):
+    def __init__(self) -> None:
+        super().__init__()
+        self._reads = 0
+        self._array = None
+        self._warnings: list[Problem] = []
+
+    def missing_package(self) -> str | None:
+        return SETTINGS.get("missing")
+
+    def warm_up(self) -> None:
+        if SETTINGS.get("broken"):
+            raise OSError("libtorch_cpu.so: cannot open shared object file")
+        time.sleep(SETTINGS.get("warm_up", 0.0))
+        import numpy  # noqa: F401
+
+    def reporter(self, job_id, emit, is_cancelled):
+        self._reporter = ActingReporter(job_id, emit, is_cancelled)
+        return self._reporter
+
+    def prepare(self, request, job_folder):
+        self._reporter.plan = json.loads(request.model)
+        if self._reporter.plan.get("act") == "no model":
+            raise SegmentationError("MODEL_MISSING", model="104-3mm")
+        return self._reporter.plan
+
+    def read(self, job_folder, header):
+        import numpy as np
+
+        self._ct_id = None
+        array = np.fromfile(job_folder / CT_VOXELS, dtype=header.dtype).reshape(header.shape)
+        if not np.isfinite(array).all():
+            raise SegmentationError("INPUT_NON_FINITE", count=int((~np.isfinite(array)).sum()))
+        self._ct_id, self._array = header.ct_id, array
+        self._reads += 1
+        self._warnings = []
+        if array.max() > 5000:
+            self._warnings = [Problem("IMPLAUSIBLE_HU", {"minimum": float(array.min()), "maximum": float(array.max())})]
+
+    def ct_warnings(self):
+        return self._warnings
+
+    def segment(self, prepared, reporter):
+        import numpy as np
+        from TotalSegmentatorEngine.task import SegmentationResult
+
+        for stage in (Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING, Stage.RESTORING):
+            reporter.progress(stage, 0.5, tile=1 if stage == Stage.PREDICTING else 0, tiles=2)
+        labels = (self._array > 0).astype(np.uint8)
+        labels[self._array < -500] = 2
+        structures = structure_table("structures_104")[:3]
+        found = [
+            FoundStructure(row.label, row.name, int((labels == row.label).sum()), [0, 0, 0, 0, 0, 0])
+            for row in structures
+            if (labels == row.label).any()
+        ]
+        absent = [row.name for row in structures if row.name not in {one.name for one in found}]
+        device = "reads={}".format(self._reads)
+        return SegmentationResult(labels, structures, found, absent, "fake", "demo", device, 0.1)
+
+
+if __name__ == "__main__":
+    if "protocol" in SETTINGS:  # an engine of another version
+        messages.PROTOCOL_VERSION = worker.PROTOCOL_VERSION = SETTINGS["protocol"]
+    if "exit" in SETTINGS:
+        sys.exit(SETTINGS["exit"])
+    if "raise" in SETTINGS:
+        __import__(SETTINGS["raise"])
+    real_serve = worker.serve
+    worker.serve = lambda folder, protocol, idle: real_serve(folder, protocol, idle, FakeSteps())
+    worker.main(sys.argv[2:])
