@@ -18,9 +18,9 @@ class VolumeCtSource:
     job_controller.CtSource.
     """
 
-    def __init__(self, volume, dicom_files: list[str]) -> None:
+    def __init__(self, volume) -> None:
         self.node_id: str = volume.GetID()
-        self.dicom_files = dicom_files
+        self.dicom_files: list[str] = []
         self.series_instance_uid = series_instance_uid(volume)
 
     @property

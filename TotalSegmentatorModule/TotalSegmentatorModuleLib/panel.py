@@ -22,7 +22,7 @@ from .segmentation_session import JobOrder, SegmentationSession, SessionView
 
 
 class Panel:
-    """``ui``: the widgets of the .ui by name. ``close`` ends the job at once. Fulfils segmentation_session.SessionView."""
+    """``ui``: the widgets of the .ui by name. Fulfils segmentation_session.SessionView."""
 
     def __init__(self, ui, make_session: Callable[[SessionView], SegmentationSession]) -> None:
         self._ui = ui

@@ -57,8 +57,9 @@ class SegmentationLifetime:
         self._tag = None
 
     def start(self, scene) -> None:
-        """Watch ``scene`` (vtkMRMLScene). Calling it again changes nothing."""
-        if self._scene is None:
+        """Watch ``scene`` (vtkMRMLScene) and no other. Calling it again changes nothing."""
+        if self._scene is not scene:
+            self.stop()
             self._scene = scene
             self._tag = scene.AddObserver(
                 slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._on_about_to_be_removed, _BEFORE_SUBJECT_HIERARCHY
