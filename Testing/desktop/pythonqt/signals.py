@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from .proxies import QtInstance, alive, unwrap, wrap
 
 @dataclass
 class _Connection:
-    sender: Any
+    sender: weakref.ref[Any]  # weak: a timer that nobody else holds must die
     signal: str
     target: Callable[..., Any]
     relay: Callable[..., Any]
@@ -104,14 +105,26 @@ def connect(proxy: QtInstance, signature: str, target: Callable[..., Any]) -> bo
         RUNTIME.run(target, trimmed(target, wrapped))
 
     bound = getattr(native, name)
-    handle = bound.connect(relay)
-    entry = _Connection(native, _normal(signature), target, relay, handle)
+    handle = bound.connect(_with_arity(relay, arity))
+    entry = _Connection(weakref.ref(native), _normal(signature), target, relay, handle)
     key = id(native)
-    if key not in _connections or not any(c.sender is native for c in _connections[key]):
+    if key not in _connections or not any(c.sender() is native for c in _connections[key]):
         _connections[key] = []
         native.destroyed.connect(lambda *_: _connections.pop(key, None))
     _connections[key].append(entry)
     return True
+
+
+def _with_arity(relay: Callable[..., None], arity: int) -> Callable[..., None]:
+    """The relay with exactly that many parameters: PySide6 chooses the signal's overload by them."""
+    fixed: list[Callable[..., None]] = [
+        lambda: relay(),
+        lambda a: relay(a),
+        lambda a, b: relay(a, b),
+        lambda a, b, c: relay(a, b, c),
+        lambda a, b, c, d: relay(a, b, c, d),
+    ]
+    return fixed[arity]
 
 
 def disconnect(proxy: QtInstance, signature: str, target: Callable[..., Any] | None) -> bool:
@@ -123,7 +136,7 @@ def disconnect(proxy: QtInstance, signature: str, target: Callable[..., Any] | N
 def _drop(proxy: QtInstance, chosen: Callable[[_Connection], bool]) -> bool:
     native = alive(proxy)
     entries = _connections.get(id(native), [])
-    doomed = [entry for entry in entries if entry.sender is native and chosen(entry)]
+    doomed = [entry for entry in entries if entry.sender() is native and chosen(entry)]
     for entry in doomed:
         if shiboken6.isValid(native):
             QtCore.QObject.disconnect(entry.handle)
@@ -180,5 +193,5 @@ def _default_signature(proxy: QtInstance, name: str) -> str:
 def disconnect_all(native: Any) -> None:
     """Remove everything that Python has connected to this object; for the end of a session."""
     for entry in _connections.pop(id(native), []):
-        if entry.sender is native and shiboken6.isValid(native):
+        if entry.sender() is native and shiboken6.isValid(native):
             QtCore.QObject.disconnect(entry.handle)
