@@ -129,11 +129,11 @@ def _device(text: str) -> str:
 
 def _exit_codes() -> str:
     """The error table as it stands in --help; ``{named:.1f}`` values become <named>."""
-    lines = ["exit codes:", "    0  the command did what it was asked to do", "    2  the arguments are wrong"]
-    for definition in sorted(ERRORS.values(), key=lambda definition: definition.exit_code):
+    rows = [(0, "the command did what it was asked to do"), (2, "the arguments are wrong")]
+    for definition in ERRORS.values():
         what = re.sub(r"\{(\w+)[^}]*\}", r"<\1>", definition.what)
-        lines.append(f"  {definition.exit_code:3}  {definition.code}: {what}")
-    return "\n".join(lines)
+        rows.append((definition.exit_code, f"{definition.code}: {what}"))
+    return "\n".join(["exit codes:", *(f"  {code:3}  {meaning}" for code, meaning in sorted(rows))])
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------
@@ -142,8 +142,8 @@ def _exit_codes() -> str:
 def _list_structures(options: argparse.Namespace) -> int:
     from .models import structures_of
 
-    for structure in structures_of(options.model, options.models_folder or default_models_folder()):
-        print(f"{structure.label:3} {structure.name}")
+    structures = structures_of(options.model, options.models_folder or default_models_folder())
+    print("\n".join(f"{structure.label:3} {structure.name}" for structure in structures))
     return 0
 
 
@@ -153,11 +153,13 @@ class _SegmentCommand:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._terminal = _Terminal()
+        self._stage = ""
+        self._is_interrupted = False
 
     def run(self) -> int:
         """Returns the exit status; every problem has been printed, logged and emitted."""
         handler = _open_log(self._options.log)
-        previous = signal.signal(signal.SIGTERM, _interrupt)
+        previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._emit(StartedEvent(JOB_ID))
             result = self._segment()
@@ -166,10 +168,9 @@ class _SegmentCommand:
             _print_result(result)
             return 0
         except KeyboardInterrupt:
-            return self._fail(Problem("CANCELLED"), CancelledEvent(JOB_ID))
+            return self._fail(Problem("CANCELLED"))
         except SegmentationError as error:
-            cancelled = CancelledEvent(JOB_ID) if error.code == "CANCELLED" else None
-            return self._fail(error.problem, cancelled)
+            return self._fail(error.problem)
         except ModuleNotFoundError as error:
             _log.exception("a package is missing")
             return self._fail(Problem("ENGINE_MISSING", {"package": error.name or "?"}))
@@ -177,17 +178,23 @@ class _SegmentCommand:
             _log.exception("unexpected error")
             return self._fail(Problem("INTERNAL_ERROR", {"kind": type(error).__name__}))
         finally:
-            signal.signal(signal.SIGTERM, previous)
-            if handler is not None:
-                logging.getLogger().removeHandler(handler)
-                handler.close()
+            for number, action in previous.items():
+                signal.signal(number, action)
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+
+    def _interrupt(self, signal_number: int, frame: object) -> None:
+        """Ctrl+C and SIGTERM: temporary files are removed on the way out. A library that turns the exception into one
+        of its own, or swallows it, does not change how the command ends."""
+        self._is_interrupted = True
+        raise KeyboardInterrupt
 
     def _segment(self) -> SegmentationResult:
         from .reading import read_input
         from .reporting import JobReporter
         from .writing import check_output, write_result
 
-        options, reporter = self._options, JobReporter(JOB_ID, self._emit)
+        options, reporter = self._options, JobReporter(JOB_ID, self._emit, lambda: self._is_interrupted)
         check_output(options.output)
         if options.output.exists() and options.input.exists() and options.output.samefile(options.input):
             raise SegmentationError("OUTPUT_NOT_WRITABLE")
@@ -203,7 +210,9 @@ class _SegmentCommand:
 
         folder = options.models_folder or default_models_folder()
         prepared = prepare(SegmentationTask(options.model, folder, options.structures, options.device))
+        _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
         result = segment(ct.volume, prepared, EngineCache(), reporter)
+        _log.info("%d structures found on %s in %.1f s", len(result.found), result.device, result.seconds)
         reporter.progress(Stage.WRITING, 0.0)
         write_result(options.output, result, ct.volume.geometry, reporter.check_cancelled)
         reporter.progress(Stage.WRITING, 1.0)
@@ -219,37 +228,41 @@ class _SegmentCommand:
                 self._options.events = None  # told once; the failure that follows is not written again
                 raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
         if isinstance(event, ProgressEvent):
+            if event.stage != self._stage:
+                _log.info("stage %s", event.stage)
+            self._stage = event.stage
             self._terminal.show(event)
         elif isinstance(event, WarningEvent):
             self._terminal.close_line()
             _print_problem(problem_from_json(event.problem), "warning")
 
-    def _fail(self, problem: Problem, event: Any = None) -> int:
+    def _fail(self, problem: Problem) -> int:
+        if self._is_interrupted:
+            problem = Problem("CANCELLED")
         self._terminal.close_line()
         _print_problem(problem)
         _log.error("%s: %s", problem.code, problem.what)
+        is_cancelled = problem.code == "CANCELLED"
         try:
-            self._emit(event or FailedEvent(JOB_ID, problem.to_json()))
+            self._emit(CancelledEvent(JOB_ID) if is_cancelled else FailedEvent(JOB_ID, problem.to_json()))
         except SegmentationError:
             _log.error("the last event could not be written")
         return problem.exit_code
 
 
-def _interrupt(signal_number: int, frame: object) -> None:
-    """SIGTERM ends the job as Ctrl+C does: temporary files are removed on the way out."""
-    raise KeyboardInterrupt
+def _open_log(path: Path | None) -> logging.Handler:
+    """Send this process's log to ``path`` or, where there is none, nowhere: the terminal tells what matters.
 
-
-def _open_log(path: Path | None) -> logging.Handler | None:
-    """Send this process's log to ``path``. Raises SegmentationError("OUTPUT_NOT_WRITABLE")."""
-    if path is None:
-        return None
+    Raises SegmentationError("OUTPUT_NOT_WRITABLE").
+    """
     from .log_text import LogFormatter
 
-    try:
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+    handler: logging.Handler = logging.NullHandler()
+    if path is not None:
+        try:
+            handler = logging.FileHandler(path, encoding="utf-8")
+        except OSError as error:
+            raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
     handler.setFormatter(LogFormatter())
     logging.getLogger().addHandler(handler)
     logging.getLogger().setLevel(logging.INFO)
@@ -260,11 +273,12 @@ def _open_log(path: Path | None) -> logging.Handler | None:
 
 
 class _Terminal:
-    """Progress on standard error: one line that rewrites itself, or a line per stage where that is no terminal."""
+    """Progress on standard error: one line that rewrites itself or, where that is no terminal, a line for each stage
+    and each tenth of the job."""
 
     def __init__(self) -> None:
         self._rewrites = sys.stderr.isatty()
-        self._stage = ""
+        self._last = ("", -1)
         self._width = 0
 
     def show(self, event: ProgressEvent) -> None:
@@ -276,9 +290,9 @@ class _Terminal:
         if self._rewrites:
             print("\r" + text.ljust(self._width), end="", file=sys.stderr, flush=True)
             self._width = len(text)
-        elif event.stage != self._stage:
+        elif (event.stage, int(event.fraction * 10)) != self._last:
             print(text, file=sys.stderr, flush=True)
-        self._stage = event.stage
+        self._last = (event.stage, int(event.fraction * 10))
 
     def close_line(self) -> None:
         if self._rewrites and self._width:

@@ -44,6 +44,14 @@ class LogFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
 
+    def format(self, record: logging.LogRecord) -> str:
+        # another handler may have left its own text of the traceback on the record, names and all
+        kept, record.exc_text = record.exc_text, None
+        try:
+            return super().format(record)
+        finally:
+            record.exc_text = kept
+
     def formatException(self, ei: tuple[type, BaseException, TracebackType]) -> str:
         return describe_exception(ei[1])
 
