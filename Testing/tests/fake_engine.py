@@ -71,7 +71,7 @@ class FakeSteps(WorkerSteps):
         self._reporter = ActingReporter(job_id, emit, is_cancelled)
         return self._reporter
 
-    def prepare(self, request, job_folder):
+    def prepare(self, request):
         self._reporter.plan = json.loads(request.model)
         if self._reporter.plan.get("act") == "no model":
             raise SegmentationError("MODEL_MISSING", model="104-3mm")

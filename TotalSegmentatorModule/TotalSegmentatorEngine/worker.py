@@ -172,7 +172,7 @@ class Worker:
         request, steps = job.request, self._steps
         reporter = steps.reporter(request.job_id, job.events.emit, job.is_cancelled)
         reporter.check_cancelled()
-        prepared = steps.prepare(request, job.folder)
+        prepared = steps.prepare(request)
         header = ct_header_from_json((job.folder / CT_HEADER).read_text(encoding="utf-8"))
         if request.ct_is_cached and not steps.holds(request.ct_id):
             return NeedCtEvent(request.job_id)

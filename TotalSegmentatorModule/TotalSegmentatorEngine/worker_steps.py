@@ -48,13 +48,11 @@ class WorkerSteps:
     def reporter(self, job_id: str, emit: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> Reporter:
         return JobReporter(job_id, emit, is_cancelled)
 
-    def prepare(self, request: SegmentRequest, job_folder: Path) -> PreparedTask:
+    def prepare(self, request: SegmentRequest) -> PreparedTask:
         """Check model and names. Raises SegmentationError."""
         from .pipeline import prepare
 
-        task = SegmentationTask(
-            request.model, Path(request.models_folder), request.structures, request.device, scratch_folder=job_folder
-        )
+        task = SegmentationTask(request.model, Path(request.models_folder), request.structures, request.device)
         return prepare(task)
 
     def holds(self, ct_id: str) -> bool:
