@@ -81,7 +81,13 @@ def serve(
     log_to_standard_error()
     faulthandler.enable()
     worker = Worker(worker_folder, idle_seconds, steps or WorkerSteps())
-    _leave(worker.run(protocol))
+    try:
+        status = worker.run(protocol)
+    except Exception:  # noqa: BLE001 - the last boundary; the reason goes to the log, and Slicer sees the exit status
+        _log.exception("the worker cannot go on")
+        status = 1
+    with worker.guard:  # not before another thread has removed the folders, if Slicer is gone
+        _leave(status)
 
 
 def _leave(status: int) -> NoReturn:
@@ -100,7 +106,7 @@ class Worker:
         self._events = EventLog(folder)
         self._owner = read_owner(folder)
         self._queue = RequestQueue(self._events, self._abandon, self._owner)
-        self._guard = threading.Lock()
+        self.guard = threading.Lock()
         """Held while a result is renamed, and for ever once the folders are being removed."""
 
     def run(self, protocol: int) -> int:
@@ -191,14 +197,14 @@ class Worker:
 
         answer = result_header(request.job_id, header, result)
         draft = write_draft(job.folder, answer, result.labels, reporter.check_cancelled)
-        folder = publish(draft, Path(request.results_folder), request.job_id, self._guard)
+        folder = publish(draft, Path(request.results_folder), request.job_id, self.guard)
         return FinishedEvent(request.job_id, str(folder), round(time.monotonic() - begun, 3))
 
     # -- the end of Slicer -----------------------------------------------------------------------------------------
 
     def _abandon(self) -> NoReturn:
         """Slicer is gone: remove what is unfinished and end, whatever the main thread is doing (called in a thread)."""
-        self._guard.acquire()  # never released: no result is renamed out of a folder that is being removed
+        self.guard.acquire()  # never released: no result is renamed out of a folder that is being removed
         os.chdir(tempfile.gettempdir())  # Windows does not remove a current folder
         for folder in (*self._queue.folders(), self._folder):
             remove_folder(folder)
