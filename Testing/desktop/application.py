@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Desktop:
         DIALOG_ANSWERS.clear()
         self._folder = tempfile.TemporaryDirectory(prefix="desktop-", ignore_cleanup_errors=True)
         self._native = application()
-        self.world = MrmlWorld()
+        self.world = MrmlWorld(Path(self._folder.name) / "share")
         self._native.begin(self.world, Path(self._folder.name))
         self.dicom_database = ctkDICOMDatabase()
         environment.publish_session(self.world, wrap(self._native), wrap(self.dicom_database))
@@ -217,6 +217,20 @@ class Desktop:
         if not native.grab().save(str(target)):
             raise OSError(f"Could not write {target.name}")
         return target
+
+    def slice_views_png(
+        self, path: str | Path, volume: Any, segmentation: Any = None, offsets: Mapping[str, float] | None = None
+    ) -> Path:
+        """Axial, coronal and sagittal slices with outlines, drawn by Slicer's displayable managers."""
+        from .slice_pictures import write_slices
+
+        return write_slices(self.world, Path(path), volume, segmentation, offsets)
+
+    def three_d_png(self, path: str | Path, segmentation: Any) -> Path:
+        """All segments as surfaces from the front, drawn by Slicer's displayable managers."""
+        from .surface_picture import write_surfaces
+
+        return write_surfaces(self.world, Path(path), segmentation)
 
 
 def _native(widget: Any) -> Any:

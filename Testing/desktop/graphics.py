@@ -19,6 +19,8 @@ def prepare_graphics() -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     if not sys.platform.startswith("linux"):
         return
+    if not os.environ.get("DISPLAY"):
+        os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")  # else VTK tries X first and warns
     missing = [name for name in _LIBRARIES if not _loads(name)]
     if missing:
         raise GraphicsLibraryMissingError(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import slicer
 import vtk
 
 from .slot_runtime import RUNTIME
+from .terminologies import write_terminologies
 
 MODULE_LOGICS = {
     "Units": "vtkSlicerUnitsLogic",
@@ -45,7 +47,7 @@ _IN_HIERARCHY = (
 class MrmlWorld:
     """One scene with everything that looks at it. Make a new one for a new session."""
 
-    def __init__(self) -> None:
+    def __init__(self, share_folder: Path) -> None:
         window = vtk.vtkOutputWindow()
         window.SetDisplayModeToAlwaysStdErr()
         vtk.vtkOutputWindow.SetInstance(window)
@@ -59,7 +61,7 @@ class MrmlWorld:
         self.application_logic.SetSliceLogics(self._slice_logics)
         self.application_logic.SetViewLogics(self._view_logics)
         self.logics: dict[str, Any] = {}
-        self._make_logics()
+        self._make_logics(write_terminologies(share_folder))
         for factory in (
             slicer.vtkMRMLThreeDViewDisplayableManagerFactory,
             slicer.vtkMRMLSliceViewDisplayableManagerFactory,
@@ -69,7 +71,7 @@ class MrmlWorld:
         self.slice_logics = {name: self._slice_logic(name, way) for name, way in SLICE_VIEWS.items()}
         self.hierarchy = SubjectHierarchyKeeper(self.scene)
 
-    def _make_logics(self) -> None:
+    def _make_logics(self, terminologies: Path) -> None:
         colors = self.application_logic.GetColorLogic()
         if colors is not None:
             colors.SetMRMLScene(self.scene)
@@ -79,6 +81,9 @@ class MrmlWorld:
             if logic_class is None:
                 continue
             logic = colors if name == "Colors" and colors is not None else logic_class()
+            if name == "Terminologies":  # read at SetMRMLScene
+                logic.SetModuleShareDirectory(str(terminologies))
+                logic.SetUserContextsPath(str(terminologies))
             if logic is not colors:
                 logic.SetMRMLScene(self.scene)
             if hasattr(logic, "SetMRMLApplicationLogic"):
@@ -105,7 +110,8 @@ class MrmlWorld:
         self._slice_logics.RemoveAllItems()
         self._view_logics.RemoveAllItems()
         for logic in [*self.slice_logics.values(), *self.logics.values()]:
-            logic.SetMRMLScene(None)
+            if logic is not self.logics.get("Segmentations"):  # it warns that it has lost the scene
+                logic.SetMRMLScene(None)
         self.application_logic.SetMRMLScene(None)
         self.scene.RemoveAllObservers()
 
