@@ -1,7 +1,7 @@
 """The whole program on a stranger's machine: opens the module in the stand-in desktop, clicks Apply, leaves pictures.
 
-Started by ``python3 Testing/run.py demo [--ct FILE --model FOLDER] [--output DIR]``. Without a CT it makes a phantom in a
-pose, spacing and voxel order that the demo model was not trained on, and compares the result with the phantom's labels.
+Started by ``python3 Testing/run.py demo [--ct FILE --model FOLDER] [--output DIR]``. Without a CT it makes a phantom in
+a pose, spacing and voxel order that the demo model was not trained on, and compares the result with its true labels.
 """
 
 from __future__ import annotations
