@@ -48,7 +48,7 @@ def training_case(seed: int, scanned_share: float = 0.4) -> tuple[np.ndarray, np
 
 def _random_view(rng: np.random.Generator, shape: tuple) -> list[tuple[int, int]]:
     """Return first and last-plus-one indices (z, y, x) of a field of view that is sometimes only a part."""
-    if rng.random() > 0.3:
+    if rng.random() > 0.25:
         return [(0, n) for n in shape]
     view = []
     for n, smallest in zip(shape, (30, 45, 60), strict=True):
@@ -70,8 +70,8 @@ def random_patch(
     Half of the patches are anywhere, half around a voxel of a structure drawn by `class_weights` (length 105).
     Voxels outside the image are 0 after normalisation, as nnU-Net pads.
     """
-    for axis, (first, last) in enumerate(_random_view(rng, ct.shape)):
-        ct, labels = (np.take(a, range(first, last), axis=axis) for a in (ct, labels))
+    view = tuple(slice(first, last) for first, last in _random_view(rng, ct.shape))
+    ct, labels = ct[view], labels[view]
     target = None
     if rng.random() < 0.5:
         voxels = np.flatnonzero(labels == rng.choice(len(class_weights), p=class_weights))

@@ -33,31 +33,38 @@ from demo_model.phantom_pool import random_patch, training_case
 
 LOG = logging.getLogger("demo_model")
 CLASSES = 105
-BACKGROUND_SHARE = 0.2  # of the background voxels enter the loss: the head over 105 classes is the dearest layer
+VOXELS_PER_CLASS = 1500
+BACKGROUND_VOXELS = 40_000
+DEEP_WEIGHTS = (1.0, 0.5, 0.25)  # of the outputs at full, half and quarter resolution
 CHECK_SEED = 900_000  # never drawn for training
 EMA_DECAY = 0.995
 
 
-def loss_of(features: torch.Tensor, truth: torch.Tensor, head: nn.Module, generator: torch.Generator) -> torch.Tensor:
+def loss_of(
+    features: torch.Tensor, truth: torch.Tensor, head: nn.Module, generator: torch.Generator, balance: float
+) -> torch.Tensor:
     """Return cross-entropy plus soft Dice over sampled voxels.
 
+    The head over 105 classes is the dearest layer, so it sees at most about `VOXELS_PER_CLASS` voxels of each class.
     `features` is (b, c, z, y, x) before the last 1 x 1 x 1 convolution `head`; `truth` is int64 (b, z, y, x).
+    `balance` 0 leaves the cross-entropy to the sampled voxels (rare classes count as much as common ones), 1 undoes
+    the sampling (each voxel of the patch counts the same). The Dice always undoes it.
     """
     flat = truth.reshape(-1)
-    keep = (flat > 0) | (torch.rand(flat.shape, generator=generator) < BACKGROUND_SHARE)
-    chosen = features.movedim(1, -1).reshape(-1, features.shape[1])[keep].float()
+    count = torch.bincount(flat, minlength=CLASSES).float()
+    limit = torch.full((CLASSES,), float(VOXELS_PER_CLASS))
+    limit[0] = BACKGROUND_VOXELS
+    probability = (limit / count.clamp(min=1)).clamp(max=1.0)
+    keep = torch.rand(flat.shape, generator=generator) < probability[flat]
     target = flat[keep]
-    logits = nn.functional.linear(chosen, head.weight.flatten(1), head.bias)
-    log_p = nn.functional.log_softmax(logits, dim=1)
-    background = target == 0
-    weight = torch.where(background, 2.0, 1.0)
+    chosen = features.movedim(1, -1).reshape(-1, features.shape[1])[keep].float()
+    log_p = nn.functional.log_softmax(nn.functional.linear(chosen, head.weight.flatten(1), head.bias), dim=1)
+    scale = 1.0 / probability[target]
+    weight = scale**balance
     picked = log_p.gather(1, target[:, None])[:, 0]
     cross_entropy = -(weight * picked).sum() / weight.sum()
-    p = log_p.exp()
-    scale = torch.where(background, 1.0 / BACKGROUND_SHARE, 1.0)
-    total = (p * scale[:, None]).sum(0)
-    hit = torch.zeros(CLASSES).index_add(0, target, picked.exp())
-    count = torch.bincount(target, minlength=CLASSES).float()
+    total = scale @ log_p.exp()
+    hit = torch.zeros(CLASSES).index_add(0, target, picked.exp() * scale)
     dice = (2 * hit + 1) / (total + count + 1)
     present = count > 0
     present[0] = False
@@ -85,9 +92,9 @@ class Trainer:
             self.plans, self.dataset, self.network = load_folder(model_path(start))
         self.intensities = self.plans["foreground_intensity_properties_per_channel"]["0"]
         self.network.train()
-        self.head = self.network.decoder.seg_layers[-1]
-        self.network.decoder.seg_layers[-1] = nn.Identity()  # the head is applied in the loss, to chosen voxels
-        self.parameters = [*self.network.parameters(), *self.head.parameters()]
+        self.heads = self.network.decoder.seg_layers  # coarsest first
+        self.parameters = list(self.network.parameters())
+        self._detach_heads()
         self.average = [p.detach().clone() for p in self.parameters]
         self.learning_rate = learning_rate
         self.optimizer = torch.optim.AdamW(self.parameters, lr=learning_rate, weight_decay=1e-3, betas=(0.9, 0.98))
@@ -99,18 +106,29 @@ class Trainer:
         self.next_seed += 1
         return training_case(self.next_seed, scanned_share)
 
+    def _detach_heads(self) -> None:
+        """Let the network return the features before each head: the loss applies the heads, to chosen voxels only."""
+        self.network.decoder.seg_layers = nn.ModuleList(nn.Identity() for _ in self.heads)
+        self.network.decoder.deep_supervision = True
+
     def step(self, number: int, progress: float) -> float:
         """Take one step; `progress` 0..1 sets the learning rate. Returns the loss."""
         rate = self.learning_rate * min(1.0, (number + 1) / 60) * (0.02 + 0.98 * (1 - progress) ** 0.9)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        if number % 12 == 11:  # fresh bodies all the time: the pool is never learnt by heart
+        if number % 20 == 19:  # fresh bodies all the time: the pool is never learnt by heart
             self.pool[int(self.rng.integers(len(self.pool)))] = self._new_case(0.15)
         ct, labels = self.pool[int(self.rng.integers(len(self.pool)))]
         image, truth = random_patch(self.rng, ct, labels, self.intensities, self.class_weights)
         with torch.autocast("cpu", torch.bfloat16):
-            features = self.network(torch.from_numpy(image)[None, None])
-        loss = loss_of(features, torch.from_numpy(truth)[None], self.head, self.generator)
+            outputs = self.network(torch.from_numpy(image)[None, None])
+        target, balance = torch.from_numpy(truth)[None], 0.4 + 0.6 * progress
+        loss = torch.zeros(())
+        for level, share in enumerate(DEEP_WEIGHTS):
+            step = 2**level
+            coarse = target[:, ::step, ::step, ::step]
+            loss = loss + share * loss_of(outputs[level], coarse, self.heads[-1 - level], self.generator, balance)
+        loss = loss / sum(DEEP_WEIGHTS)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 5.0)
@@ -127,9 +145,9 @@ class Trainer:
         with torch.no_grad():
             for p, mean in zip(self.parameters, self.average, strict=True):
                 p.copy_(mean)
-            self.network.decoder.seg_layers[-1] = self.head
+            self.network.decoder.seg_layers = self.heads
             write_folder(self.folder, self.plans, self.dataset, self.network.state_dict(), step)
-            self.network.decoder.seg_layers[-1] = nn.Identity()
+            self._detach_heads()
             for p, value in zip(self.parameters, current, strict=True):
                 p.copy_(value)
 
