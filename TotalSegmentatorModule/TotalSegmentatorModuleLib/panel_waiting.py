@@ -41,4 +41,6 @@ class WaitingPanel:
     def _on_discard_clicked(self) -> None:
         question = _("Delete this finished segmentation? It cannot be brought back.")
         if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("TotalSegmentator")):
-            self._on_discard(self._headers.pop().job_id)
+            header = self._headers.pop()
+            self.show(self._headers)
+            self._on_discard(header.job_id)

@@ -6,10 +6,11 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages import ResultHeader, Stage
 
 from .job_types import STAGE_RECEIVING, STAGE_SENDING, STAGE_STARTING
+from .name_lists import readable_names
 
 STAGE_PREPARING = "preparing"
 """Before the job's controller has the CT: its DICOM files are being looked up."""
-_LISTED_ABSENT = 12
+_LISTED_ABSENT = 20
 """So many absent structures are named in the result line; all stand in its tool tip and in the log."""
 
 
@@ -49,18 +50,20 @@ def result_text(header: ResultHeader) -> str:
     line = _("{found} in {duration}.").format(found=found, duration=duration_text(header.seconds))
     if not header.absent:
         return line
-    names = ", ".join(map(_readable, header.absent[:_LISTED_ABSENT]))
-    more = len(header.absent) - _LISTED_ABSENT
-    if more > 0:
-        names = _("{names} and {count} more").format(names=names, count=more)
-    return _("{line} Not present in this scan: {names}.").format(line=line, names=names)
+    absent = readable_names(header.absent)
+    names = ", ".join(absent[:_LISTED_ABSENT])
+    if len(absent) > _LISTED_ABSENT:
+        names = _("{names} and more").format(names=names)
+    return _("{line} Not present in this scan ({count}): {names}.").format(
+        line=line, count=len(header.absent), names=names
+    )
 
 
 def absent_text(header: ResultHeader) -> str:
     """All absent structures, for the tool tip and the log; empty when none is."""
     if not header.absent:
         return ""
-    return _("Not present in this scan: {names}.").format(names=", ".join(map(_readable, header.absent)))
+    return _("Not present in this scan: {names}.").format(names=", ".join(readable_names(header.absent)))
 
 
 def waiting_text(header: ResultHeader) -> str:
@@ -69,10 +72,6 @@ def waiting_text(header: ResultHeader) -> str:
     return _("A finished segmentation of {when} UTC ({model}, {count} structures) has not been imported.").format(
         when=when, model=header.model, count=len(header.found)
     )
-
-
-def _readable(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _stage_names() -> dict[str, str]:

@@ -1,0 +1,547 @@
+"""The panel in the stand-in desktop: the real module and its real buttons, with an engine that does what a test asks.
+
+The model's path carries the plan of the fake engine (fake_engine.py), so that a click is enough to make it do anything.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+from desktop import Desktop
+from job_support import engine_environment, expected_labels, marked_processes, soft_tissue_with_air
+from TotalSegmentatorWire.errors import ERRORS
+
+MODULE = Path(__file__).resolve().parents[2] / "TotalSegmentatorModule" / "TotalSegmentatorModule.py"
+GRID = np.array([[-0.8, 0, 0, 100.0], [0, -0.8, 0, 120.0], [0, 0, 2.5, -300.0], [0, 0, 0, 1]])
+LONGEST_BLOCK_MS = 50.0
+
+
+class PanelUser:
+    """Somebody in front of the panel."""
+
+    def __init__(self, app: Desktop, mark: str) -> None:
+        self.app = app
+        self.mark = mark
+        self.widget = app.open_module(MODULE)
+
+    @property
+    def ui(self):
+        return self.widget.ui
+
+    @property
+    def parameters(self):
+        return self.widget.logic.getParameterNode()
+
+    def add_ct(self, array=None, name="CT abdomen", matrix=GRID):
+        ct = self.app.add_volume(soft_tissue_with_air() if array is None else array, matrix, name)
+        self.app.process_events()
+        return ct
+
+    def choose_model_folder(self, folder: str) -> None:
+        index = self.ui.modelComboBox.count - 1
+        self.ui.modelComboBox.setCurrentIndex(index)
+        self.ui.modelComboBox.activated.emit(index)
+        self.ui.modelFolderPathLineEdit.currentPath = folder
+        self.app.process_events()
+
+    def plan(self, stage: str = "", act: str = "") -> None:
+        """Tell the engine what to do at which stage of the next job."""
+        self.choose_model_folder(json.dumps({"stage": stage, "act": act}))
+
+    def click_apply(self) -> None:
+        self.app.click(self.ui.applyButton)
+
+    def wait_until_ready(self, seconds: float = 30.0) -> None:
+        assert self.app.wait_until(lambda: self.ui.applyButton.text == "Apply", seconds), self.describe()
+
+    def run_job(self) -> None:
+        self.click_apply()
+        self.wait_until_ready()
+
+    def wait_for_stage(self, text: str, seconds: float = 30.0) -> None:
+        assert self.app.wait_until(lambda: self.ui.stageLabel.text.startswith(text), seconds), self.describe()
+
+    def describe(self) -> str:
+        return "button {!r}, stage {!r}, error {!r}, log:\n{}".format(
+            self.ui.applyButton.text, self.ui.stageLabel.text, self.error_code, self.ui.logTextEdit.toPlainText()
+        )
+
+    @property
+    def error_code(self) -> str:
+        return self.ui.errorCodeLabel.text.split()[-1] if self.ui.errorFrame.visible else ""
+
+    @property
+    def segmentations(self) -> list:
+        return slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+@pytest.fixture
+def app():
+    with Desktop() as application:
+        yield application
+        assert not application.errors
+
+
+@pytest.fixture
+def user(app, monkeypatch):
+    from TotalSegmentatorModuleLib import engine_choice
+
+    mark = uuid.uuid4().hex
+    monkeypatch.setattr(engine_choice, "engine_environment", lambda: engine_environment(sys.executable, mark))
+    panel_user = PanelUser(app, mark)
+    yield panel_user
+    app.quit()
+    assert wait_for(lambda: not marked_processes(mark)), "a process was left behind"
+
+
+@pytest.fixture
+def answers(monkeypatch) -> list[bool]:
+    """What the user answers to the next questions, first one first. In testing mode Slicer itself would not ask."""
+    waiting: list[bool] = []
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_, **__: waiting.pop(0))
+    yield waiting
+    assert waiting == []
+
+
+def wait_for(condition, seconds: float = 5.0) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()
+
+
+def folders_of(kind: str) -> list[Path]:
+    """Folders of "jobs" or "results"."""
+    parent = Path(slicer.app.cachePath) / "TotalSegmentatorModule" / kind
+    return list(parent.iterdir()) if parent.is_dir() else []
+
+
+# -- choices -----------------------------------------------------------------------------------------------------------
+
+
+def test_only_ct_is_chosen_by_itself(user):
+    assert not user.ui.applyButton.enabled
+    ct = user.add_ct()
+
+    assert user.ui.inputSelector.currentNode() is ct
+    assert user.ui.applyButton.enabled
+
+
+def test_ct_that_was_there_before_is_chosen_too(app):
+    ct = app.add_volume(soft_tissue_with_air(), GRID, "CT")
+
+    assert app.open_module(MODULE).ui.inputSelector.currentNode() is ct
+
+
+def test_nothing_is_chosen_among_several_cts(app):
+    for name in ("arterial", "venous"):
+        app.add_volume(soft_tissue_with_air(), GRID, name)
+    widget = app.open_module(MODULE)
+
+    assert widget.ui.inputSelector.currentNode() is None
+    assert not widget.ui.applyButton.enabled
+
+
+def test_models_that_are_missing_say_so(user):
+    user.add_ct()
+
+    assert all(
+        user.ui.modelComboBox.itemText(index).endswith("(not installed)")
+        for index in range(user.ui.modelComboBox.count - 1)
+    )
+    assert user.ui.modelHintLabel.visible
+    user.click_apply()
+    assert user.error_code == "MODEL_MISSING"
+
+
+def test_own_model_folder_is_asked_for_only_when_needed(user):
+    user.add_ct()
+    assert not user.ui.modelFolderPathLineEdit.visible
+
+    user.choose_model_folder("")
+
+    assert user.ui.modelFolderPathLineEdit.visible
+    assert not user.ui.applyButton.enabled
+
+
+def test_unknown_structure_is_told_at_once_with_the_nearest_names(user):
+    user.add_ct()
+    user.ui.structuresLineEdit.setText("spleen, kidny left")
+
+    assert "kidny_left" in user.ui.structuresHintLabel.text
+    assert "kidney_left" in user.ui.structuresHintLabel.text
+    assert not user.ui.applyButton.enabled
+    user.ui.structuresLineEdit.setText("Spleen, kidney left")
+    assert not user.ui.structuresHintLabel.visible
+    assert user.ui.applyButton.enabled
+
+
+def test_names_are_completed_after_the_last_comma(user):
+    user.add_ct()
+    line = user.ui.structuresLineEdit
+    line.setText("liver, kidney_l")
+    line.textEdited.emit("liver, kidney_l")
+    completer = user.widget.panel._inputs._completer._completer
+
+    assert completer.currentCompletion() == "kidney_left"
+    completer.activated.emit("kidney_left")
+    assert line.text == "liver, kidney_left, "
+    assert user.ui.applyButton.enabled
+
+
+def test_choices_survive_the_scene(user):
+    ct = user.add_ct()
+    user.choose_model_folder("/models/mine")
+    user.ui.structuresLineEdit.setText("liver")
+    user.ui.deviceComboBox.setCurrentIndex(1)
+    user.ui.deviceComboBox.activated.emit(1)
+    xml = slicer.mrmlScene
+    xml.SetSaveToXMLString(1)
+    xml.Commit()
+    text = xml.GetSceneXMLString()
+
+    fresh = slicer.vtkMRMLScene()
+    fresh.SetLoadFromXMLString(1)
+    fresh.SetSceneXMLString(text)
+    fresh.Import()
+    stored = fresh.GetFirstNode(None, "vtkMRMLScriptedModuleNode")
+    assert stored.GetParameter("modelFolder") == "/models/mine"
+    assert stored.GetParameter("structures") == "liver"
+    assert stored.GetParameter("device") == "cpu"
+    assert stored.GetNodeReferenceID("inputVolume") == ct.GetID()
+
+
+def test_choices_are_shown_again_after_leaving_the_module(user, app):
+    user.add_ct()
+    user.ui.structuresLineEdit.setText("liver")
+    app.leave_module()
+    user.parameters.structures = "spleen"
+    app.enter_module()
+
+    assert user.ui.structuresLineEdit.text == "spleen"
+
+
+# -- a job -------------------------------------------------------------------------------------------------------------
+
+
+def test_click_makes_a_segmentation(user, app):
+    ct = user.add_ct()
+    user.plan()
+    app.reset_block_clock()
+
+    user.run_job()
+
+    assert user.error_code == ""
+    (node,) = user.segmentations
+    assert node.GetName() == "CT abdomen segmentation"
+    expected = expected_labels(slicer.util.arrayFromVolume(ct))
+    spleen = slicer.util.arrayFromSegmentBinaryLabelmap(node, "spleen", ct)
+    assert np.array_equal(spleen != 0, expected == 1)
+    assert user.ui.resultLabel.visible
+    assert user.ui.resultLabel.text.startswith("2 structures found")
+    assert "kidney left" in user.ui.resultLabel.text  # the third one, absent
+    assert not user.ui.progressFrame.visible
+    assert app.longest_block_ms() < LONGEST_BLOCK_MS, app.longest_block_name()
+
+
+def test_button_cancels_while_the_job_runs(user):
+    user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    assert user.ui.applyButton.text == "Cancel"
+    user.wait_for_stage("Segmenting")
+    assert user.ui.progressBar.value > 0
+    assert not user.ui.inputSelector.enabled
+
+    begun = time.monotonic()
+    user.click_apply()
+    user.wait_until_ready(5.0)
+
+    assert time.monotonic() - begun < 2.0
+    assert user.segmentations == []
+    assert "Cancelled" in user.ui.resultLabel.text
+    assert user.ui.inputSelector.enabled
+    assert not user.ui.errorFrame.visible
+
+
+def test_engine_that_does_not_listen_is_stopped_within_two_seconds(user):
+    user.add_ct()
+    user.plan("predicting", "deaf")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+
+    begun = time.monotonic()
+    user.click_apply()
+    assert user.ui.applyButton.text == "Cancelling..."
+    user.wait_until_ready(5.0)
+    assert time.monotonic() - begun < 2.0
+
+
+@pytest.mark.parametrize(
+    ("act", "code"), [("refuse", "MEMORY_SHORT"), ("crash", "INTERNAL_ERROR"), ("exit", "ENGINE_DIED")]
+)
+def test_failure_is_explained_and_the_next_job_works(user, act, code):
+    user.add_ct()
+    user.plan("resampling", act)
+
+    user.run_job()
+
+    assert user.error_code == code
+    assert user.ui.errorWhatLabel.text
+    assert user.ui.errorTodoLabel.text == ERRORS[code].todo.format(needed_gb=12.0, free_gb=1.5)
+    user.app.click(user.ui.errorDismissButton)
+    assert not user.ui.errorFrame.visible
+    user.plan()
+    user.run_job()
+    assert len(user.segmentations) == 1
+
+
+def test_warning_is_shown_beside_the_result(user):
+    array = soft_tissue_with_air()
+    array[0, 0, 0] = 9000
+    user.add_ct(array)
+    user.plan()
+
+    user.run_job()
+
+    assert user.ui.warningFrame.visible
+    assert "9000" in user.ui.warningLabel.text
+    assert len(user.segmentations) == 1
+
+
+def test_second_job_while_one_runs_is_refused_clearly(user):
+    from TotalSegmentatorModuleLib.job_types import JobBusyError
+    from TotalSegmentatorModuleLib.segmentation_session import JobOrder
+
+    ct = user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+
+    with pytest.raises(JobBusyError, match="running already"):
+        user.widget.panel._session.apply(JobOrder(ct, "104-3mm", Path()))
+
+
+def test_log_can_be_copied(user, app):
+    user.add_ct()
+    user.plan("resampling", "refuse")
+    user.run_job()
+    app.click(user.ui.errorLogButton)
+    assert not user.ui.logCollapsibleButton.collapsed
+
+    app.click(user.ui.copyLogButton)
+
+    assert "MEMORY_SHORT" in slicer.app.clipboard().text()
+
+
+# -- the output --------------------------------------------------------------------------------------------------------
+
+
+def edited_segmentation(user, ct):
+    """A segmentation with one segment, chosen as the output."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "tumour")
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+    node.GetSegmentation().AddEmptySegment("tumour", "tumour")
+    user.ui.outputSelector.setCurrentNode(node)
+    user.app.process_events()
+    return node
+
+
+def test_replacing_segments_is_asked_first(user, answers):
+    node = edited_segmentation(user, user.add_ct())
+    user.plan()
+
+    answers[:] = [False]
+    user.click_apply()
+    assert user.ui.applyButton.text == "Apply"
+    assert node.GetSegmentation().GetSegment("tumour") is not None
+
+    answers[:] = [True]
+    user.run_job()
+    assert user.segmentations == [node]
+    assert node.GetSegmentation().GetSegment("tumour") is None
+    assert node.GetSegmentation().GetNumberOfSegments() == 2
+
+
+def test_segments_edited_during_the_job_are_kept(user, answers):
+    node = edited_segmentation(user, user.add_ct())
+    user.plan()
+    answers[:] = [True]
+    user.click_apply()
+    node.GetSegmentation().AddEmptySegment("margin", "margin")
+
+    user.wait_until_ready()
+
+    assert node.GetSegmentation().GetSegment("tumour") is not None
+    assert len(user.segmentations) == 2
+    assert "new segmentation" in user.ui.warningLabel.text
+
+
+# -- the CT is judged --------------------------------------------------------------------------------------------------
+
+
+def test_bent_parent_transform_is_refused(user):
+    ct = user.add_ct()
+    bent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLGridTransformNode", "acquisition transform")
+    grid = slicer.vtkOrientedGridTransform()
+    displacement = __import__("vtk").vtkImageData()
+    displacement.SetDimensions(2, 2, 2)
+    displacement.AllocateScalars(11, 3)
+    grid.SetDisplacementGridData(displacement)
+    bent.SetAndObserveTransformToParent(grid)
+    ct.SetAndObserveTransformNodeID(bent.GetID())
+    user.plan()
+
+    user.click_apply()
+
+    assert user.error_code == "INPUT_NONLINEAR_TRANSFORM"
+
+
+def test_linear_parent_transform_goes_along(user):
+    ct = user.add_ct()
+    shift = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "couch")
+    ct.SetAndObserveTransformNodeID(shift.GetID())
+    user.plan()
+    user.run_job()
+
+    assert user.segmentations[0].GetTransformNodeID() == shift.GetID()
+
+
+def test_mr_of_the_dicom_database_is_refused(user):
+    ct = user.add_ct(name="T2 sagittal")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(ct), "DICOM.Modality", "MR")
+    user.plan()
+
+    user.click_apply()
+
+    assert user.error_code == "INPUT_NOT_CT"
+
+
+# -- ends in the middle ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", ["reading", "predicting"])
+def test_closing_the_scene_ends_the_job(user, app, stage):
+    user.add_ct()
+    user.plan(stage, "slow")
+    user.click_apply()
+    app.wait_until(lambda: user.ui.progressBar.value > 30, 5.0)
+
+    app.close_scene()
+    user.wait_until_ready(5.0)
+
+    assert user.segmentations == []
+    assert not user.ui.applyButton.enabled
+    assert app.wait_until(lambda: len(folders_of("jobs")) <= 1, 5.0)  # the idle engine's own
+
+
+def test_deleting_the_ct_ends_the_job_and_says_why(user):
+    ct = user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+
+    slicer.mrmlScene.RemoveNode(ct)
+    user.wait_until_ready(5.0)
+
+    assert user.error_code == "INPUT_REMOVED"
+    assert user.segmentations == []
+
+
+def test_reload_during_a_job_leaves_nothing(user, app):
+    user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+
+    user.widget = app.reload_module()
+
+    assert user.ui.applyButton.text == "Apply"
+    assert wait_for(lambda: not marked_processes(user.mark))
+    assert folders_of("jobs") == []
+
+
+def test_quitting_during_a_job_leaves_nothing(user, app):
+    user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+    cache = Path(slicer.app.cachePath)
+
+    app.quit()
+
+    assert wait_for(lambda: not marked_processes(user.mark))
+    assert not list(cache.rglob("ct.raw"))
+
+
+def test_leaving_the_module_does_not_stop_the_job(user, app):
+    user.add_ct()
+    user.plan()
+    user.click_apply()
+    app.leave_module()
+
+    assert app.wait_until(lambda: len(user.segmentations) == 1, 30.0)
+
+
+# -- results that wait -------------------------------------------------------------------------------------------------
+
+
+def finish_without_import(user, monkeypatch):
+    """A job whose import fails, as when Slicer crashes in that moment; its result stays."""
+    from TotalSegmentatorModuleLib import segmentation_session
+
+    def fail(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segmentation_session, "import_result", fail)
+        user.plan()
+        user.run_job()
+    assert user.error_code == "INTERNAL_ERROR"
+
+
+def test_result_that_was_not_imported_is_offered_again(user, app, monkeypatch):
+    ct = user.add_ct()
+    finish_without_import(user, monkeypatch)
+    assert user.ui.waitingFrame.visible
+
+    app.click(user.ui.waitingImportButton)
+    user.wait_until_ready()
+
+    assert not user.ui.waitingFrame.visible
+    (node,) = user.segmentations
+    assert node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) is ct
+    assert app.wait_until(lambda: not folders_of("results"), 5.0)
+
+
+def test_waiting_result_can_be_discarded(user, app, answers, monkeypatch):
+    user.add_ct()
+    finish_without_import(user, monkeypatch)
+
+    answers[:] = [True]
+    app.click(user.ui.waitingDiscardButton)
+
+    assert not user.ui.waitingFrame.visible
+    assert app.wait_until(lambda: not folders_of("results"), 5.0)
+    assert user.segmentations == []
+
+
+# -- the module's own test ---------------------------------------------------------------------------------------------
+
+
+def test_self_test_of_the_module_passes(app):
+    app.open_module(MODULE)
+
+    sys.modules["TotalSegmentatorModule"].TotalSegmentatorModuleTest().runTest()
