@@ -26,15 +26,8 @@ class LabelSink:
 
 def largest(sums: torch.Tensor) -> torch.Tensor:
     """uint8 (n, y, x): index of the largest of ``sums`` (labels, n, y, x), the first one of equals."""
-    if sums.device.type != "cpu":
-        return sums.argmax(dim=0).to(torch.uint8)
-    # a running maximum reads each label's plane once; torch's argmax over the first axis is four times slower
-    best = sums[0].clone()
-    labels = torch.zeros(best.shape, dtype=torch.uint8)
-    for label in range(1, sums.shape[0]):
-        labels.masked_fill_(sums[label] > best, label)
-        torch.maximum(best, sums[label], out=best)
-    return labels
+    # max over the first axis is twice as fast as argmax on a CPU, and gives the same index
+    return sums.max(dim=0).indices.to(torch.uint8)
 
 
 class ResampledLabelSink:
@@ -60,9 +53,11 @@ class ResampledLabelSink:
             self._on_slab()
             self._label(self._waiting.pop(0))
         if self._waiting:
-            done = self._waiting[0].voxels.start - self._first_row
-            self._logits = self._logits[:, done:].copy() if done > 0 else self._logits
-            self._first_row += max(done, 0)
+            # a grid that skips rows may need none of those that are here, nor the next ones
+            unneeded = min(self._waiting[0].voxels.start - self._first_row, self._logits.shape[1])
+            if unneeded > 0:
+                self._logits = self._logits[:, unneeded:].copy()
+                self._first_row += unneeded
 
     def _label(self, band: Band) -> None:
         voxels = slice(band.voxels.start - self._first_row, band.voxels.stop - self._first_row)

@@ -1,0 +1,119 @@
+"""Our resampling against the libraries that the published pipelines call."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape, resample_data_or_seg_to_shape
+from nnunetv2.preprocessing.resampling.resample_torch import resample_torch_fornnunet
+from scipy import ndimage
+from seeded_models import configuration_settings, plans_of
+from test_model_folder import write_folder
+from TotalSegmentatorEngine.model_folder import read_model_folder
+from TotalSegmentatorEngine.plans_resampling import image_resampling, logits_resampling
+from TotalSegmentatorEngine.resampling import is_same_spacing, truncated_to_int, zoom, zoom_labels, zoomed_shape
+
+
+def random_ct(shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(-1024, 3072, shape).astype(np.int16)
+
+
+@pytest.mark.parametrize(("order", "tolerance_hu"), [(1, 1e-3), (3, 4e-3)])
+@pytest.mark.parametrize(
+    ("shape", "spacing", "target"),
+    [
+        ((31, 40, 37), (3.3, 0.8, 0.8), (1.5, 1.5, 1.5)),
+        ((20, 17, 23), (5.0, 0.977, 0.703), (3.0, 3.0, 3.0)),
+        ((12, 30, 9), (1.5, 6.0, 0.5), (1.5, 1.5, 6.0)),
+        ((1, 5, 2), (9.0, 3.0, 3.0), (3.0, 3.0, 3.0)),
+    ],
+)
+def test_the_ct_is_resampled_like_scipys_zoom(shape, spacing, target, order, tolerance_hu) -> None:
+    ct = random_ct(shape)
+    factors = [have / want for have, want in zip(spacing, target, strict=True)]
+    expected = ndimage.zoom(ct.astype(np.float64), factors, order=order, mode="nearest")
+    wanted = zoomed_shape(shape, spacing, target)
+    assert wanted == expected.shape
+    resampled = zoom(ct, wanted, order)
+    assert np.abs(resampled - expected).max() < tolerance_hu
+
+
+def test_a_thin_axis_keeps_at_least_one_voxel() -> None:
+    assert zoomed_shape((2, 30, 30), (0.5, 1.0, 1.0), (6.0, 3.0, 3.0)) == (1, 10, 10)
+
+
+@pytest.mark.parametrize("wanted", [(41, 63, 80), (10, 11, 12), (20, 42, 27), (39, 41, 53), (1, 1, 1), (20, 21, 27)])
+def test_labels_go_back_exactly_like_scipys_zoom(wanted: tuple[int, int, int]) -> None:
+    labels = np.random.default_rng(1).integers(0, 105, (20, 21, 27)).astype(np.uint8)
+    factors = [out / size for out, size in zip(wanted, labels.shape, strict=True)]
+    expected = ndimage.zoom(labels, factors, order=0, mode="nearest")
+    restored = zoom_labels(labels, wanted)
+    assert restored.dtype == np.uint8
+    assert np.array_equal(restored, expected)
+
+
+def test_every_pair_of_sizes_rounds_like_scipy() -> None:
+    for size in range(1, 40):
+        line = np.arange(size, dtype=np.uint8).reshape(1, 1, size)
+        for wanted in range(1, 80):
+            expected = ndimage.zoom(line, (1, 1, wanted / size), order=0, mode="nearest")
+            assert np.array_equal(zoom_labels(line, (1, 1, wanted)), expected), (size, wanted)
+
+
+def test_whole_numbers_stay_and_fractions_are_cut_towards_zero() -> None:
+    values = np.array([1.99, -1.99, 0.2, -0.2, 40.0, -1024.0, 99.9997, -99.9997, 0.0], dtype=np.float32)
+    assert truncated_to_int(values).tolist() == [1, -1, 0, 0, 40, -1024, 100, -100, 0]
+    assert truncated_to_int(values).dtype == np.int16
+    assert truncated_to_int(np.array([70000.5], dtype=np.float32)).tolist() == [70000]
+
+
+def test_equal_spacing_allows_for_rounding_in_files() -> None:
+    assert is_same_spacing((1.5, 1.4999999, 1.5000001), (1.5, 1.5, 1.5))
+    assert not is_same_spacing((1.5, 1.499, 1.5), (1.5, 1.5, 1.5))
+
+
+def test_resampling_can_be_stopped_and_tells_how_far_it_is() -> None:
+    heard: list[float] = []
+    zoom(random_ct((30, 8, 8)), (60, 16, 16), 1, heard.append)
+    assert heard == sorted(heard) and heard[0] >= 0 and heard[-1] <= 1 and len(heard) > 3
+
+
+# -- the plans' own functions ------------------------------------------------------------------------------------------
+
+GRIDS = [
+    ((20, 24, 28), (3.0, 1.0, 1.2), (2.0, 1.5, 1.5)),
+    ((9, 40, 36), (6.0, 0.8, 0.8), (3.0, 1.5, 1.5)),  # anisotropic now
+    ((30, 20, 22), (1.0, 1.0, 1.0), (5.0, 1.0, 1.2)),  # anisotropic then
+    ((18, 18, 7), (1.0, 1.0, 7.0), (1.5, 1.5, 3.0)),  # the last axis is the coarse one
+    ((16, 16, 16), (2.0, 2.0, 2.0), (2.0, 2.0, 2.0)),
+]
+
+
+@pytest.mark.parametrize(("shape", "spacing", "target"), GRIDS)
+@pytest.mark.parametrize("function", ["resample_data_or_seg_to_shape", "resample_torch_fornnunet"])
+def test_the_plans_functions_are_followed(tmp_path, shape, spacing, target, function) -> None:
+    settings = configuration_settings(spacing=target, resampling=function)
+    folder = read_model_folder(write_folder(tmp_path / "D", plans_of(settings)))
+    judge = {
+        "resample_data_or_seg_to_shape": resample_data_or_seg_to_shape,
+        "resample_torch_fornnunet": resample_torch_fornnunet,
+    }[function]
+    image = np.random.default_rng(2).normal(0, 1, shape).astype(np.float32)
+    wanted = compute_new_shape(shape, spacing, target)
+    expected = judge(image[None], wanted, spacing, target, **settings["resampling_fn_data_kwargs"])[0]
+    forward = image_resampling(folder, shape, spacing)
+    assert forward.wanted == tuple(wanted)
+    resampled = forward.apply(image)
+    assert np.abs(resampled - expected).max() < 2e-5
+    expected = judge(resampled[None], shape, target, spacing, **settings["resampling_fn_probabilities_kwargs"])[0]
+    restored = logits_resampling(folder, resampled.shape, shape, spacing).apply(resampled)
+    assert np.abs(restored - expected).max() < 2e-5
+
+
+def test_no_resampling_means_none(tmp_path) -> None:
+    settings = configuration_settings(resampling="no_resampling_hack")
+    for purpose in ("data", "seg", "probabilities"):
+        settings[f"resampling_fn_{purpose}_kwargs"] = {}
+    folder = read_model_folder(write_folder(tmp_path / "D", plans_of(settings)))
+    image = np.zeros((8, 8, 8), dtype=np.float32)
+    assert image_resampling(folder, image.shape, (1.0, 1.0, 1.0)).apply(image) is image
