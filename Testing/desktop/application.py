@@ -42,6 +42,7 @@ class Desktop:
 
         RUNTIME.errors.clear()
         RUNTIME.reset_clock()
+        RUNTIME.install_excepthook()
         DIALOG_ANSWERS.clear()
         self._folder = tempfile.TemporaryDirectory(prefix="desktop-", ignore_cleanup_errors=True)
         self._native = application()
@@ -131,6 +132,7 @@ class Desktop:
         self.process_events()
         disconnect_all(self._native)
         self.world.shut_down()
+        RUNTIME.remove_excepthook()
         self._folder.cleanup()
         _current.clear()
 

@@ -171,10 +171,17 @@ class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801 - Slicer's name
             self.exec()
 
 
+def _message(kind: QtCore.QtMsgType, _context: QtCore.QMessageLogContext, text: str) -> None:
+    """Qt's warnings go to stderr, except what the off-screen platform says of every window."""
+    if "propagateSizeHints" not in text:
+        print(f"Qt {kind.name}: {text}", file=sys.stderr)
+
+
 def application(create: Callable[[], qSlicerApplication] = qSlicerApplication) -> qSlicerApplication:
     """The process's application object. RuntimeError when somebody else has made a plain QApplication."""
     existing = QtWidgets.QApplication.instance()
     if existing is None:
+        QtCore.qInstallMessageHandler(_message)
         return create()
     if not isinstance(existing, qSlicerApplication):
         raise RuntimeError("A QApplication exists already; the stand-in must make its own")

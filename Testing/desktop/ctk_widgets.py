@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import ClassVar
 
@@ -199,6 +200,22 @@ class ctkSliderWidget(QtWidgets.QWidget):  # noqa: N801 - CTK's name
 class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801 - CTK's name
     """A path in an editable combo box with a browse button."""
 
+    class Filters(enum.Flag):
+        """QDir's filters under CTK's names, as Qt Designer writes them into a .ui."""
+
+        Dirs = 0x001
+        Files = 0x002
+        Drives = 0x004
+        NoSymLinks = 0x008
+        Readable = 0x010
+        Writable = 0x020
+        Executable = 0x040
+        Hidden = 0x100
+        System = 0x200
+        AllDirs = 0x400
+        NoDot = 0x2000
+        NoDotDot = 0x4000
+
     currentPathChanged = QtCore.Signal(str)
     validInputChanged = QtCore.Signal(bool)
 
@@ -230,7 +247,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801 - CTK's name
 
     currentPath = QtCore.Property(str, lambda self: self._edit.text(), setCurrentPath, notify=currentPathChanged)
     validInput = QtCore.Property(bool, lambda self: Path(self._edit.text()).exists() if self._edit.text() else False)
-    filters = stored(int, "filters", 0)
+    filters = stored(int, "filters", Filters.Files.value)
     nameFilters = stored("QStringList", "nameFilters", [])
     showBrowseButton = stored(bool, "showBrowseButton", True, changed="_refresh")
     showHistoryButton = stored(bool, "showHistoryButton", True)

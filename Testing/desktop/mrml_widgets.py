@@ -36,9 +36,12 @@ class qMRMLWidget(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
 class qMRMLSegmentsTableView(qMRMLWidget):  # noqa: N801 - Slicer's name
     """Names and colours of a segmentation's segments, kept up to date; no visibility buttons, no editing."""
 
-    _selectionChanged = QtCore.Signal()
-    SIGNAL_NAMES = ("selectionChanged",)
-    SLICER_SIGNALS: ClassVar[dict[str, str]] = {"selectionChanged(QItemSelection,QItemSelection)": "_selectionChanged"}
+    _selectionChanged = QtCore.Signal(object, object)
+    SIGNAL_NAMES = (*qMRMLWidget.SIGNAL_NAMES, "selectionChanged")
+    SLICER_SIGNALS: ClassVar[dict[str, str]] = {
+        **qMRMLWidget.SLICER_SIGNALS,
+        "selectionChanged(QItemSelection,QItemSelection)": "_selectionChanged",
+    }
     selectionMode = stored(int, "selectionMode", 3)
     readOnly = stored(bool, "readOnly", False)
     headerVisible = stored(bool, "headerVisible", True)
@@ -60,7 +63,9 @@ class qMRMLSegmentsTableView(qMRMLWidget):  # noqa: N801 - Slicer's name
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._list)
-        self._list.itemSelectionChanged.connect(self._selectionChanged)
+        self._list.selectionModel().selectionChanged.connect(
+            lambda selected, deselected: self._selectionChanged.emit(selected, deselected)
+        )
 
     def segmentationNode(self) -> Any:
         return self._node

@@ -54,6 +54,21 @@ class SlotRuntime:
         self.errors.append(error)
         traceback.print_exception(error, file=sys.stderr)
 
+    def install_excepthook(self) -> None:
+        """Record what VTK reports of its Python observers: it prints through ``sys.excepthook`` and goes on."""
+
+        def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+            if isinstance(error, Exception):
+                self.errors.append(error)
+            sys.__excepthook__(kind, error, trace)
+
+        self._hook = hook
+        sys.excepthook = hook
+
+    def remove_excepthook(self) -> None:
+        if sys.excepthook is getattr(self, "_hook", None):
+            sys.excepthook = sys.__excepthook__
+
     @contextlib.contextmanager
     def returned_to_event_loop(self) -> Iterator[None]:
         """Inside, the event loop runs: the clock of the calling slot stops and begins anew afterwards."""

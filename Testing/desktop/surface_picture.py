@@ -21,7 +21,7 @@ _MARGIN = 1.06
 
 
 def write_surfaces(world: Any, path: Path, segmentation: Any, height: int = 900) -> Path:
-    """A picture from the front; the segmentation itself stays as it is (surfaces are made in a copy that goes again)."""
+    """A picture from the front; the segmentation itself stays as it is (the surfaces are in a copy)."""
     copy = _surface_copy(world, segmentation)
     hidden = _hide_others(copy)
     try:

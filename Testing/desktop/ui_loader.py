@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
-from .pythonqt.proxies import wrap
+from .pythonqt.proxies import wrap, wrap_class
 from .pythonqt.signals import connect
 
 CUSTOM_WIDGETS: dict[str, type] = {}
@@ -59,6 +59,21 @@ def _check_enums(root: ElementTree.Element) -> None:
         for part in re.split(r"\|", element.text or ""):
             if part.count("::") > 1:
                 raise RuntimeError(f"The .ui says {part}: Slicer's Qt 5.15 reads only the form without the enum's name")
+        _number_of_custom_enum(element)
+
+
+def _number_of_custom_enum(element: ElementTree.Element) -> None:
+    """``ctkPathLineEdit::Dirs|ctkPathLineEdit::Readable`` as a number: the loader does not know CTK's enums."""
+    parts = [part.split("::") for part in (element.text or "").split("|")]
+    if any(len(part) != 2 or part[0] not in CUSTOM_WIDGETS for part in parts):
+        return
+    value = 0
+    for class_name, key in parts:
+        wrapped = wrap_class(CUSTOM_WIDGETS[class_name])
+        if not isinstance(vars(wrapped).get(key), int):
+            raise RuntimeError(f"The .ui says {class_name}::{key}, which {class_name} does not have")
+        value |= vars(wrapped)[key]
+    element.tag, element.text = "number", str(value)
 
 
 def _connect(top: QtWidgets.QWidget, connections: ElementTree.Element) -> None:

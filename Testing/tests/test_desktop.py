@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
@@ -146,7 +147,8 @@ UI = """<?xml version="1.0" encoding="UTF-8"?>
         <property name="SlicerParameterName" stdset="0"><string>folder</string></property></widget></item>
      </layout>
     </widget></item>
-   <item><widget class="QPushButton" name="applyButton"><property name="text"><string>Apply</string></property></widget></item>
+   <item><widget class="QPushButton" name="applyButton">
+     <property name="text"><string>Apply</string></property></widget></item>
    <item><widget class="QLabel" name="statusLabel"><property name="alignment">
      <set>Qt::AlignRight|Qt::AlignVCenter</set></property></widget></item>
   </layout>
@@ -325,6 +327,9 @@ def test_text_is_made_of_anything_and_wrong_arguments_are_refused(app):
         label.setPixmap("liver")
     with pytest.raises(AttributeError):
         label.width = 5  # a read-only property
+    for not_a_bool in (None, "yes", [1], label):
+        with pytest.raises(AttributeError, match="does not accept"):
+            label.enabled = not_a_bool
 
 
 def test_use_after_delete_is_a_value_error(app):
@@ -465,8 +470,6 @@ def test_disabled_button_cannot_be_clicked(app, liver_module):
 
 
 def test_parameter_node_and_widgets_follow_each_other(app, liver_module):
-    import numpy as np
-
     widget = app.open_module(liver_module)
     parameters, ui = widget.parameters, widget.ui
     assert ui.marginSpin.value == 5.0 and ui.marginSpin.maximum == 50
@@ -566,6 +569,19 @@ def test_two_sessions_do_not_see_each_other(app):
         assert slicer.mrmlScene is not scene
         assert slicer.mrmlScene.GetFirstNodeByName("first session") is None
         assert not qt.QSettings().contains("Module/key")
+
+
+def test_exceptions_in_vtk_observers_are_recorded(app, capsys):
+    import slicer
+
+    def broken(caller, event):
+        raise KeyError("liver")
+
+    slicer.mrmlScene.AddObserver(slicer.mrmlScene.NodeAddedEvent, broken)
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", "note")
+    assert [type(error) for error in app.errors] == [KeyError]
+    assert "KeyError" in capsys.readouterr().err
+    app.errors.clear()
 
 
 # -- MRML around it ----------------------------------------------------------------------------------------------------

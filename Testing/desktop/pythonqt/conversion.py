@@ -9,9 +9,10 @@ from __future__ import annotations
 import collections.abc
 import enum
 import inspect
+import math
+import operator
 import types
 import typing
-from collections.abc import Callable
 from typing import Any
 
 from shiboken6 import Shiboken
@@ -144,13 +145,25 @@ def _fit_enum(value: Any, wanted: type[enum.Enum]) -> Any:
 def _fit_bool(value: Any, loose: bool) -> Any:
     if isinstance(value, bool):
         return value
-    return bool(value) if loose and isinstance(value, (int, float)) else _NO_FIT
+    number = _whole_number(value) if loose else None
+    return _NO_FIT if number is None else bool(number)
 
 
 def _fit_int(value: Any, loose: bool) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    return int(value) if loose and isinstance(value, (bool, float)) else _NO_FIT
+    number = _whole_number(value) if loose else None
+    return _NO_FIT if number is None else number
+
+
+def _whole_number(value: Any) -> int | None:
+    """What PythonQt takes for an int or bool: numbers, never text, None, lists or other objects."""
+    if isinstance(value, float):
+        return math.floor(value)
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def property_value(type_name: str, value: Any) -> Any:
@@ -158,14 +171,19 @@ def property_value(type_name: str, value: Any) -> Any:
 
     Raises ValueError when there is no conversion.
     """
-    converters: dict[str, Callable[[Any], Any]] = {"QString": str, "bool": bool, "int": int, "double": float}
-    if type_name in converters:
-        if type_name != "QString" and isinstance(value, str):
-            raise ValueError(f"Cannot write text to a property of type {type_name}")
-        try:
-            return converters[type_name](value)
-        except TypeError as error:
-            raise ValueError(f"Cannot write {value!r} to a property of type {type_name}") from error
+    if type_name == "QString":
+        return str(value)
+    if type_name in ("bool", "int"):
+        number = _whole_number(value)
+        if number is None:
+            raise ValueError(f"a property of type {type_name} does not accept {value!r}")
+        return bool(number) if type_name == "bool" else number
+    if type_name == "double":
+        if isinstance(value, str) or not hasattr(value, "__float__"):
+            raise ValueError(f"a property of type double does not accept {value!r}")
+        return float(value)
     if type_name == "QStringList":
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"a property of type QStringList does not accept {value!r}")
         return [str(item) for item in value]
     return value

@@ -223,11 +223,15 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def write_property(proxy: QtInstance, name: str, value: Any) -> None:
-    """Set a Qt property. AttributeError when it is read-only, ValueError when the value cannot be converted."""
+    """Set a Qt property. AttributeError, as in PythonQt, when it is read-only or does not accept the value."""
     native = alive(proxy)
     meta = native.metaObject()
     entry = meta.property(meta.indexOfProperty(name))
     if not entry.isWritable():
         raise AttributeError(f"Property '{name}' of {type(proxy).__name__} is not writable")
-    if not native.setProperty(name, property_value(entry.typeName(), unwrap(value))):
-        raise ValueError(f"Property '{name}' of {type(proxy).__name__} cannot take {value!r}")
+    try:
+        converted = property_value(entry.typeName(), unwrap(value))
+    except ValueError as error:
+        raise AttributeError(f"Property '{name}' of {type(proxy).__name__}: {error}") from error
+    if not native.setProperty(name, converted):
+        raise AttributeError(f"Property '{name}' of {type(proxy).__name__} does not accept {value!r}")
