@@ -49,6 +49,8 @@ def moved(offsets: dict[int, tuple[float, float, float]] | None = None, shift=No
 
 
 def changed(number: int, **attributes):
+    """An edit that sets attributes (None: removes them) of one slice, or of all with -1."""
+
     def edit(dataset: pydicom.Dataset, current: int) -> None:
         if number in (current, -1):
             for name, value in attributes.items():
