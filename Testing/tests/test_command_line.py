@@ -274,7 +274,7 @@ def test_serve_is_handed_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     ("platform", "variables", "expected"),
     [
         ("linux", {"TOTALSEGMENTATOR_MODELS": "/big/models"}, "/big/models"),
-        ("linux", {"HOME": "/home/me"}, "/home/me/.local/share/TotalSegmentatorModule/models"),
+        ("linux", {"HOME": "/Users/me"}, "/Users/me/.local/share/TotalSegmentatorModule/models"),
         ("darwin", {"HOME": "/Users/me"}, "/Users/me/Library/Application Support/TotalSegmentatorModule/models"),
         (
             "win32",
