@@ -26,6 +26,7 @@ from TotalSegmentatorWire.messages import FoundStructure, Stage
 from TotalSegmentatorWire.structures import structure_table
 
 PATIENT = "Smith^John"
+SERIES = "1.2.840.113619.2.55.3"
 SETTINGS = json.loads(os.environ.get("FAKE_ENGINE", "{}"))
 
 
@@ -42,7 +43,7 @@ class ActingReporter(JobReporter):
         if act == "refuse":
             raise SegmentationError("MEMORY_SHORT", needed_gb=12.0, free_gb=1.5)
         if act == "crash":
-            raise ValueError(f"cannot read '{Path('/data', PATIENT, '1.2.840.113619.2.55.3', 'slice.dcm')}'")
+            raise ValueError(f"cannot read '{Path('/data', PATIENT, SERIES, 'slice.dcm')}'")
         if act == "exit":
             os._exit(3)
         while True:

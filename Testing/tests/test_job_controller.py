@@ -21,13 +21,14 @@ from job_support import (
     folders_in,
     make_launcher,
     marked_processes,
-    settings_for,
     soft_tissue_with_air,
 )
 from TotalSegmentatorModuleLib.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.job_types import JobBusyError, JobState
 from TotalSegmentatorWire.errors import SegmentationError
+from TotalSegmentatorWire.job_folder import write_owner
 from TotalSegmentatorWire.messages import Stage
+from TotalSegmentatorWire.process_identity import ProcessIdentity, start_time, this_process
 
 WORKER_STAGES = [
     Stage.READING,
@@ -657,6 +658,30 @@ def test_result_survives_the_end_of_the_application(waiting_result, make_applica
     assert len(later.controller.unimported_results()) == 1
 
 
+def test_cancelled_reception_of_a_waiting_result_leaves_it_waiting(waiting_result):
+    header = waiting_result.controller.unimported_results()[0]
+    waiting_result.controller.receive_result(header.job_id)
+    waiting_result.controller.cancel()
+    assert waiting_result.listener.cancelled == 1
+    assert waiting_result.controller.unimported_results() == [header]
+
+
+def test_exception_of_the_listener_loses_no_event(make_application):
+    application = make_application()
+    tell = application.listener.on_progress
+
+    def stumble(fraction, stage, *rest):
+        tell(fraction, stage, *rest)
+        if stage == Stage.READING:
+            raise ImportFailedError
+
+    application.listener.on_progress = stumble
+    application.apply(FakeCt())
+    with pytest.raises(ImportFailedError):
+        application.run_until(lambda: False)
+    application.run_until(lambda: len(application.listener.results) == 1)
+
+
 def test_declined_result_is_removed(waiting_result):
     header = waiting_result.controller.unimported_results()[0]
     waiting_result.controller.discard_result(header.job_id)
@@ -670,5 +695,8 @@ def test_damaged_result_is_not_offered(waiting_result):
     assert waiting_result.controller.unimported_results() == []
 
 
-def test_settings_reach_the_engine():
-    assert settings_for("predicting", "slow").model == '{"stage": "predicting", "act": "slow"}'
+def test_result_of_another_running_application_is_not_offered(waiting_result):
+    """Its owner is another living process: here the test's parent."""
+    parent = ProcessIdentity(os.getppid(), start_time(os.getppid()), this_process().host)
+    write_owner(waiting_result.result_folders()[0], parent)
+    assert waiting_result.controller.unimported_results() == []

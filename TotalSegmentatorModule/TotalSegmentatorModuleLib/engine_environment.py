@@ -57,7 +57,6 @@ class EngineEnvironment:
         environment = dict(self.environment)
         environment["PYTHONUTF8"] = "1"  # Slicer sets it from 5.12 on
         environment["PYTHONUNBUFFERED"] = "1"
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"  # the extension's folder may belong to an administrator
         if self.packages_folder is not None:
             environment[PACKAGES_VARIABLE] = str(self.packages_folder)
         if sys.platform.startswith("linux"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,7 @@ class Job:
         self._attempts_left = _ATTEMPTS
         self._work_folder = work_folder
         self._lines: LineReader | None = None
+        self._events: deque[Any] = deque()
 
     @property
     def may_begin_again(self) -> bool:
@@ -62,6 +65,7 @@ class Job:
         self.ct_id = held_ct_id or new_id()
         self.is_requested = self.is_accepted = False
         self._lines = LineReader(self.folder / EVENTS_FILE)
+        self._events.clear()
         if held_ct_id:
             self.transfer = None
             write_header(self.folder, held_ct_id, key)
@@ -83,12 +87,15 @@ class Job:
         )
 
     def new_events(self) -> Iterator[Any]:
-        """Events since the last call; lines that are not of this version are left out."""
+        """Events since the last call; lines that are not of this version are left out.
+
+        What is not taken (because the caller stopped, or an exception stopped it) comes with the next call.
+        """
         for line in self._lines.poll() if self._lines else []:
-            try:
-                event = decode(line, EVENTS)
-            except SegmentationError:
-                continue  # a damaged line; that nothing comes after it shows when the worker ends
+            with contextlib.suppress(SegmentationError):  # damaged; if nothing follows, the end of the worker shows
+                self._events.append(decode(line, EVENTS))
+        while self._events:
+            event = self._events.popleft()
             if getattr(event, "job_id", None) == self.id:
                 yield event
 

@@ -1,56 +1,24 @@
-"""Runs one segmentation at a time in the worker process: sends the CT, follows the job, cancels, receives the result.
+"""Runs one segmentation at a time in the worker process: what the panel calls.
 
 No Qt and no slicer here: a timer of the panel calls ``tick``, and everything happens in that call, a little at a time.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from TotalSegmentatorWire.errors import Problem, SegmentationError
 from TotalSegmentatorWire.job_folder import results_folder, sweep
-from TotalSegmentatorWire.messages import (
-    CancelledEvent,
-    CancelRequest,
-    FailedEvent,
-    FinishedEvent,
-    NeedCtEvent,
-    ProgressEvent,
-    ResultHeader,
-    StartedEvent,
-    WarningEvent,
-)
+from TotalSegmentatorWire.messages import ResultHeader
 
-from .ct_transfer import key_of
 from .engine_environment import EngineEnvironment
-from .engine_failures import problem_of_event, problem_of_os_error
 from .folder_removal import FolderRemoval
-from .job import Job
-from .job_types import (
-    STAGE_RECEIVING,
-    STAGE_SENDING,
-    STAGE_STARTING,
-    CtSource,
-    JobBusyError,
-    JobListener,
-    JobSettings,
-    JobState,
-)
-from .result_reception import DamagedResultError, ResultReception, waiting_results
+from .job_flow import JobFlow
+from .job_types import CtSource, JobBusyError, JobListener, JobSettings, JobState
+from .result_reception import waiting_results
 from .worker_keeper import WorkerKeeper
-from .worker_process import WorkerProcess
 
-CANCEL_SECONDS = 1.5
-"""A cancelled job that still runs after so long is killed with its worker. The panel must be ready within 2 s of the
-click: the rest is for the timer's ticks and the kill."""
-
-_WORK_SECONDS = 0.010  # copying a tick may do; with the rest of a tick it stays below 20 ms
-_SENDING_SHARE = 0.03  # of the progress bar
-_RECEIVING_SHARE = 0.02
 _INTERVALS_MS = {
     JobState.IDLE: 500,
     JobState.SENDING: 10,
@@ -82,40 +50,24 @@ class JobController:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._work_folder = work_folder
-        self._listener = listener
-        self._clock = clock
-        self._state = JobState.IDLE
-        self._job: Job | None = None
-        self._reception: ResultReception | None = None
         self._removal = FolderRemoval(clock)
         self._keeper = WorkerKeeper(engine, work_folder, self._removal, clock)
+        self._flow = JobFlow(work_folder, self._keeper, self._removal, listener, clock)
         self._is_closed = False
-        self._cancel_deadline = 0.0
         sweep(work_folder)
-
-    # -- what the panel calls ----------------------------------------------------------------------------------------
 
     @property
     def state(self) -> JobState:
-        return self._state
+        return self._flow.state
 
     def apply(self, ct: CtSource, settings: JobSettings) -> None:
         """Begin a job. Raises JobBusyError while another one runs; every other failure comes by ``on_failed``."""
-        if self._is_closed or self._state is not JobState.IDLE:
-            raise JobBusyError(self._state.value)
-        self._job = Job(ct, settings, self._work_folder)
-        self._attempt()
+        self._require_idle()
+        self._flow.begin(ct, settings)
 
     def cancel(self) -> None:
         """End the job; ``on_cancelled`` follows at once or within 2 s. Nothing happens when no job runs."""
-        if self._state is JobState.RUNNING:
-            self._cancel_deadline = self._clock() + CANCEL_SECONDS
-            self._keeper.send(CancelRequest(self._job.id))
-            with contextlib.suppress(OSError):  # no room for the file: the request alone must do
-                self._job.leave_cancel_file()
-            self._set_state(JobState.CANCELLING)
-        elif self._state not in (JobState.IDLE, JobState.CANCELLING):
-            self._end_cancelled()
+        self._flow.cancel()
 
     def tick(self) -> None:
         """Do what is to be done now, at most about 20 ms of it."""
@@ -123,22 +75,13 @@ class JobController:
             return
         self._keeper.step()
         self._removal.step()
-        self._follow_worker()
-        if self._state in (JobState.SENDING, JobState.STARTING):
-            self._send()
-        elif self._state is JobState.RUNNING:
-            self._read_events()
-        elif self._state is JobState.CANCELLING:
-            self._read_events()
-            self._enforce_cancel()
-        elif self._state is JobState.RECEIVING:
-            self._receive()
+        self._flow.step()
 
     def wait_interval_ms(self) -> int:
         """How soon ``tick`` wants to be called again."""
-        if self._state is JobState.IDLE and (self._keeper.is_busy or self._removal.is_busy):
+        if self.state is JobState.IDLE and (self._keeper.is_busy or self._removal.is_busy):
             return _CLEARING_MS
-        return _INTERVALS_MS[self._state]
+        return _INTERVALS_MS[self.state]
 
     def log_text(self) -> str:
         """The end of the current (or last) worker's log."""
@@ -146,8 +89,7 @@ class JobController:
 
     def use_engine(self, engine: EngineEnvironment) -> None:
         """Start the next worker this way. An idle worker ends. Raises JobBusyError while a job runs."""
-        if self._state is not JobState.IDLE:
-            raise JobBusyError(self._state.value)
+        self._require_idle()
         self._keeper.quit()
         self._keeper.engine = engine
 
@@ -156,213 +98,30 @@ class JobController:
         if self._is_closed:
             return
         self._is_closed = True
-        self._state = JobState.IDLE
         self._keeper.shutdown()
-        self._close_job()
+        self._flow.close()
         self._removal.finish()
 
     def unimported_results(self) -> list[ResultHeader]:
         """Results that were finished but neither imported nor declined, for instance because Slicer was closed."""
-        folder = results_folder(self._work_folder)
-        current = self._reception.folder if self._reception else None
-        waiting = waiting_results(self._work_folder)
-        return [h for h in waiting if folder / h.job_id != current and folder / h.job_id not in self._removal]
+        return [header for header in waiting_results(self._work_folder) if self._is_on_offer(header.job_id)]
 
     def receive_result(self, job_id: str) -> None:
-        """Receive one of ``unimported_results`` as if its job had just finished. Raises JobBusyError."""
-        if self._is_closed or self._state is not JobState.IDLE:
-            raise JobBusyError(self._state.value)
-        self._begin_reception(job_id)
+        """Receive one of ``unimported_results`` as if its job had just finished. Raises JobBusyError.
+
+        Cancelled or failed, it goes on waiting.
+        """
+        self._require_idle()
+        self._flow.receive(job_id)
 
     def discard_result(self, job_id: str) -> None:
         """Decline one of ``unimported_results``: its files are removed."""
         self._removal.add(results_folder(self._work_folder) / job_id)
 
-    # -- sending -----------------------------------------------------------------------------------------------------
+    def _require_idle(self) -> None:
+        if self._is_closed or self.state is not JobState.IDLE:
+            raise JobBusyError(self.state.value)
 
-    def _attempt(self) -> None:
-        """Begin the job, or begin it again, with the worker that runs or a new one."""
-        job = self._job
-        try:
-            worker = self._keeper.ensure_worker()
-            key = key_of(job.ct)
-            job.begin_attempt(key, self._keeper.held_ct(key) if worker.hello else None, self._clock)
-        except SegmentationError as error:
-            self._fail(error.problem)
-        except OSError as error:
-            self._fail(problem_of_os_error(error, self._work_folder))
-        else:
-            if job.transfer is None:
-                self._send_request()
-            else:
-                self._keeper.forget_ct()
-                self._set_state(JobState.SENDING)
-
-    def _send(self) -> None:
-        """Write a part of the CT; when it is complete and the worker has greeted, send the request."""
-        job = self._job
-        try:
-            is_complete = job.transfer.step(_WORK_SECONDS)
-        except SegmentationError as error:
-            self._fail(error.problem)
-            return
-        except OSError as error:
-            self._fail(problem_of_os_error(error, self._work_folder))
-            return
-        self._set_state(JobState.STARTING if is_complete else JobState.SENDING)
-        self._tell_progress(_SENDING_SHARE * job.transfer.fraction, STAGE_STARTING if is_complete else STAGE_SENDING)
-        if is_complete and self._keeper.worker.hello:
-            self._keeper.remember_ct(job.transfer.key, job.ct_id)
-            self._send_request()
-
-    def _send_request(self) -> None:
-        self._keeper.send(self._job.request())
-        self._job.is_requested = True
-        self._set_state(JobState.RUNNING)
-
-    # -- following ---------------------------------------------------------------------------------------------------
-
-    def _follow_worker(self) -> None:
-        worker = self._keeper.worker
-        if worker is None:
-            return
-        grown = worker.poll()
-        if grown:
-            self._listener.on_log(grown)
-        if not worker.is_running:
-            self._read_events()  # what it said last, perhaps that it has finished
-            self._keeper.kill()
-            if self._job is not None and self._state is not JobState.RECEIVING:
-                self._worker_ended(worker)
-
-    def _worker_ended(self, worker: WorkerProcess) -> None:
-        """The worker has gone, or cannot serve: end the job, or give it to a new worker."""
-        job = self._job
-        ended_idle = worker.bye is not None and worker.bye.reason == "idle"
-        is_innocent = worker.hello is not None and not job.is_accepted and (ended_idle or not job.is_requested)
-        if self._state is JobState.CANCELLING:
-            self._end_cancelled()
-        elif job.result_folder.is_dir():  # finished, but killed before it could say so
-            self._begin_reception(job.id)
-        elif is_innocent and job.may_begin_again:
-            self._begin_again()
-        else:
-            self._fail(worker.problem or Problem("ENGINE_DIED", {"status": worker.exit_status}))
-
-    def _begin_again(self) -> None:
-        self._removal.add(self._job.folder)
-        self._job.close()
-        self._attempt()
-
-    def _read_events(self) -> None:
-        job = self._job
-        if self._state not in (JobState.RUNNING, JobState.CANCELLING):
-            return
-        for event in job.new_events():
-            self._handle(event)
-            if self._job is not job or event.job_id != job.id or self._state is JobState.RECEIVING:
-                return
-
-    def _handle(self, event: Any) -> None:
-        job = self._job
-        if isinstance(event, StartedEvent):
-            job.is_accepted = True
-        elif isinstance(event, ProgressEvent):
-            own_share = _SENDING_SHARE if job.transfer else 0.0
-            fraction = own_share + (1.0 - own_share - _RECEIVING_SHARE) * event.fraction
-            self._tell_progress(fraction, event.stage, event.seconds_left, event.tile, event.tiles)
-        elif isinstance(event, WarningEvent):
-            self._listener.on_warning(problem_of_event(event))
-        elif isinstance(event, CancelledEvent) or self._state is JobState.CANCELLING:
-            self._end_cancelled()
-        elif isinstance(event, FinishedEvent):
-            self._begin_reception(job.id)
-        elif isinstance(event, FailedEvent):
-            self._fail(problem_of_event(event))
-        elif isinstance(event, NeedCtEvent):
-            self._keeper.forget_ct()
-            self._begin_again()
-
-    def _enforce_cancel(self) -> None:
-        """Kill the worker that does not stop by itself, and start another one for the next job."""
-        if self._state is not JobState.CANCELLING or self._clock() < self._cancel_deadline:
-            return
-        self._keeper.kill()
-        self._end_cancelled()
-        try:
-            self._keeper.ensure_worker()
-        except OSError as error:
-            self._listener.on_log("The engine could not be started again: {}\n".format(type(error).__name__))
-
-    def _tell_progress(
-        self, fraction: float, stage: str, seconds_left: float | None = None, tile: int = 0, tiles: int = 0
-    ) -> None:
-        if self._job is not None:
-            fraction = self._job.fraction = max(self._job.fraction, fraction)
-        self._listener.on_progress(fraction, stage, seconds_left, tile, tiles)
-
-    # -- receiving ---------------------------------------------------------------------------------------------------
-
-    def _begin_reception(self, job_id: str) -> None:
-        try:
-            self._reception = ResultReception(
-                results_folder(self._work_folder) / job_id, self._listener.allocate_labels, self._clock
-            )
-        except DamagedResultError as error:
-            self.discard_result(job_id)
-            self._fail(Problem("INTERNAL_ERROR", {"kind": type(error).__name__}))
-        else:
-            self._set_state(JobState.RECEIVING)
-
-    def _receive(self) -> None:
-        reception = self._reception
-        try:
-            is_complete = reception.step(_WORK_SECONDS)
-        except (OSError, DamagedResultError) as error:
-            self._fail(Problem("INTERNAL_ERROR", {"kind": type(error).__name__}))
-            return
-        except BaseException:
-            self._end_job()  # the listener has no room for the labels; the result waits
-            raise
-        self._tell_progress(1.0 - _RECEIVING_SHARE * (1.0 - reception.fraction), STAGE_RECEIVING)
-        if not is_complete:
-            return
-        try:
-            self._listener.on_result(reception.header, reception.labels)
-            self._removal.add(reception.folder)
-        finally:
-            self._end_job()
-
-    # -- ends --------------------------------------------------------------------------------------------------------
-
-    def _fail(self, problem: Problem) -> None:
-        self._end_job()
-        self._listener.on_failed(problem)
-
-    def _end_cancelled(self) -> None:
-        """A result that was finished nevertheless is not wanted any more."""
-        if self._reception is not None:
-            self._removal.add(self._reception.folder)
-        elif self._job is not None:
-            self._removal.add(self._job.result_folder)
-        self._end_job()
-        self._listener.on_cancelled()
-
-    def _end_job(self) -> None:
-        self._close_job()
-        self._set_state(JobState.IDLE)
-
-    def _close_job(self) -> None:
-        job, self._job = self._job, None
-        reception, self._reception = self._reception, None
-        if reception is not None:
-            reception.close()
-        if job is not None:
-            job.close()
-            if job.id:
-                self._removal.add(job.folder)
-
-    def _set_state(self, state: JobState) -> None:
-        if state is not self._state:
-            self._state = state
-            self._listener.on_state(state)
+    def _is_on_offer(self, job_id: str) -> bool:
+        folder = results_folder(self._work_folder) / job_id
+        return not self._flow.is_receiving(folder) and folder not in self._removal
