@@ -17,6 +17,7 @@ from slicer.util import VTKObservationMixin
 from TotalSegmentatorModuleLib.engine_choice import make_controller
 from TotalSegmentatorModuleLib.panel import Panel
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.script_view import ScriptView
 from TotalSegmentatorModuleLib.segmentation_lifetime import application_lifetime
 from TotalSegmentatorModuleLib.segmentation_session import JobOrder, SegmentationSession
 from TotalSegmentatorModuleLib.self_test import check_import_of_all_structures, check_parameters_survive
@@ -149,20 +150,38 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
 
     ::
 
-        session = TotalSegmentatorModuleLogic().makeSession(view)
-        session.apply(JobOrder(ct=volumeNode, model="104-3mm", models_folder=folder))
-
-    ``view`` (segmentation_session.SessionView) hears of progress, errors and the result; ``apply`` raises JobBusyError
-    while a job runs.
+        logic = TotalSegmentatorModuleLogic()
+        logic.apply(logic.Order(ct=volumeNode, model="104-3mm", models_folder=folder))
+        while logic.view.is_busy:
+            slicer.app.processEvents()
+        logic.view.node  # the vtkMRMLSegmentationNode, or None: logic.view.problem says why
     """
 
     Order = JobOrder
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.view = None
+        self.session = None
 
     def getParameterNode(self):
         return SegmentationParameters(super().getParameterNode())
 
     def makeSession(self, view):
-        return SegmentationSession(make_controller, view)
+        """The one session of this logic, shown by ``view`` (segmentation_session.SessionView)."""
+        self.view = view
+        self.session = SegmentationSession(make_controller, view)
+        return self.session
+
+    def apply(self, order):
+        """Start a job. Raises JobBusyError while one runs, SegmentationError for what can be told at once."""
+        if self.session is None:
+            self.makeSession(ScriptView())
+        self.session.apply(order)
+
+    def cancel(self):
+        if self.session is not None:
+            self.session.cancel()
 
 
 class TotalSegmentatorModuleTest(ScriptedLoadableModuleTest):
