@@ -16,13 +16,19 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 
 def nnunet_labels(
-    folder: Path, array: np.ndarray, ijk_to_ras: np.ndarray, step: float = 0.5, half_precision: bool = True
+    folder: Path,
+    array: np.ndarray,
+    ijk_to_ras: np.ndarray,
+    step: float = 0.5,
+    half_precision: bool = True,
+    softmax: bool = False,
 ) -> np.ndarray:
     """uint8 labels (k, j, i) by nnU-Net's predictor of a trained folder, on the CPU, with all its folds.
 
     The image is oriented as the folder's image reader does, with nibabel alone. nnU-Net adds up tiles in float16, in
     which the Gaussian's smallest weights leave a single bit of the logits: near the corners of an image its labels are
-    chance. ``half_precision=False`` lets it add up in float32, with everything else as it is.
+    chance. ``half_precision=False`` lets it add up in float32, with everything else as it is. ``softmax`` lets it add
+    up softmax instead of logits, as nnU-Net v1 did.
     """
     plans = json.loads((folder / "plans.json").read_text())
     dataset_json = json.loads((folder / "dataset.json").read_text())
@@ -33,6 +39,8 @@ def nnunet_labels(
     data = np.asarray(image.dataobj, dtype=np.float32).transpose(2, 1, 0)[None]
     spacing = [float(length) for length in np.linalg.norm(image.affine[:3, :3], axis=0)[::-1]]
     predictor = _predictor(folder, plans, dataset_json, step)
+    if softmax:
+        predictor.network.register_forward_hook(lambda _network, _inputs, logits: torch.softmax(logits, dim=1))
     with nullcontext() if half_precision else mock.patch.object(torch, "half", torch.float32):
         labels = predictor.predict_single_npy_array(np.ascontiguousarray(data), {"spacing": spacing})
     labels = np.asarray(labels).transpose(2, 1, 0)

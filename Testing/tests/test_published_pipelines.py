@@ -1,0 +1,166 @@
+"""The models of the catalogue against their published pipelines, step by step with the libraries' own calls."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from engine_support import blobs_volume, one_thread, turned
+from nnunet_judge import dice, nnunet_labels
+from scipy import ndimage
+from seeded_models import make_catalogue_model
+from TotalSegmentatorEngine.geometry import Volume
+from TotalSegmentatorEngine.model_folder import read_model_folder
+from TotalSegmentatorEngine.pipeline import EngineCache, SegmentationTask, prepare, segment
+from TotalSegmentatorEngine.preparation import Piece, pieces_of
+from TotalSegmentatorEngine.reporting import SilentReporter
+from TotalSegmentatorWire.catalogue import Profile, read_catalogue, read_profiles
+from TotalSegmentatorWire.structures import structure_table
+
+__all__ = ["one_thread"]  # a fixture
+
+
+def published_labels(model_id: str, folders: list[Path], volume: Volume, cut: bool = False) -> np.ndarray:
+    """As TotalSegmentator does it: as_closest_canonical, zoom, int32, nnU-Net, parts merged by number, zoom back."""
+    model = read_catalogue()[model_id]
+    profile = read_profiles()[model.profile]
+    table = structure_table(model.structures)
+    image = nibabel.Nifti1Image(volume.array.transpose(2, 1, 0), volume.geometry.ijk_to_ras)
+    original = nibabel.orientations.io_orientation(image.affine)
+    canonical = nibabel.as_closest_canonical(image)
+    data = np.asarray(canonical.dataobj).astype(np.float64)
+    factors = np.linalg.norm(canonical.affine[:3, :3], axis=0) / model.spacing_mm
+    data_resampled = ndimage.zoom(data, factors, order=profile.resampling_order, mode="nearest").astype(np.int32)
+    merged = np.zeros(data_resampled.shape, dtype=np.uint8)
+    for part, folder in zip(model.parts, folders, strict=True):
+        labels = _cut_in_three(data_resampled, folder, profile) if cut else _nnunet(data_resampled, folder, profile)
+        for row in table:
+            if len(model.parts) == 1:
+                merged[labels == row.label] = row.label
+            elif row.part_model == part.name.split("_")[0]:
+                merged[labels == row.label_in_part] = row.label
+    back = [size / resampled for size, resampled in zip(data.shape, merged.shape, strict=True)]
+    restored = ndimage.zoom(merged, back, order=0, mode="nearest")
+    from_canonical = nibabel.orientations.ornt_transform(nibabel.orientations.axcodes2ornt("RAS"), original)
+    return nibabel.orientations.apply_orientation(restored, from_canonical).transpose(2, 1, 0)
+
+
+def _nnunet(data: np.ndarray, folder: Path, profile: Profile) -> np.ndarray:
+    """Labels (x, y, z) of resampled data in the same axes."""
+    affine = np.diag([*read_model_folder(folder).spacing, 1.0])
+    softmax = profile.average == "softmax"
+    image = data.transpose(2, 1, 0)
+    return nnunet_labels(folder, image, affine, profile.step, half_precision=False, softmax=softmax).transpose(2, 1, 0)
+
+
+def _cut_in_three(data: np.ndarray, folder: Path, profile: Profile) -> np.ndarray:
+    """TotalSegmentator's triple split: three overlapping pieces along z, each by itself."""
+    third, margin = data.shape[2] // 3, 20
+    first = _nnunet(data[:, :, : third + margin], folder, profile)
+    second = _nnunet(data[:, :, third + 1 - margin : third * 2 + margin], folder, profile)
+    last = _nnunet(data[:, :, third * 2 + 1 - margin :], folder, profile)
+    joined = np.zeros(data.shape, dtype=np.uint8)
+    joined[:, :, :third] = first[:, :, :-margin]
+    joined[:, :, third : third * 2] = second[:, :, margin - 1 : -margin]
+    joined[:, :, third * 2 :] = last[:, :, margin - 1 :]
+    return joined
+
+
+@pytest.mark.parametrize(
+    ("model_id", "shape", "spacing"),
+    [
+        ("104-3mm", (20, 34, 30), (5.0, 2.0, 2.2)),
+        ("104-1.5mm", (16, 20, 22), (2.5, 1.6, 1.4)),
+        ("117-1.5mm", (30, 20, 22), (1.0, 1.4, 1.6)),
+        ("117-3mm", (22, 24, 26), (3.0, 3.0, 3.0)),
+        ("117-6mm", (40, 50, 44), (2.0, 3.0, 3.1)),
+    ],
+)
+def test_a_catalogue_model_gives_what_its_published_pipeline_gives(tmp_path: Path, model_id, shape, spacing) -> None:
+    folders = make_catalogue_model(tmp_path, model_id)
+    volume = turned(blobs_volume(shape, spacing), (0, 1, 2), (False, True, True))
+    expected = published_labels(model_id, folders, volume)
+    prepared = prepare(SegmentationTask(model_id, tmp_path))
+    result = segment(volume, prepared, EngineCache(), SilentReporter())
+    assert (result.labels == expected).mean() >= 0.998
+    assert len(np.unique(expected)) >= 5
+    assert result.model == model_id and len(result.structures) == int(model_id[:3])
+
+
+def test_few_structures_run_only_their_parts_and_come_back_as_in_the_full_run(tmp_path: Path) -> None:
+    make_catalogue_model(tmp_path, "117-1.5mm")
+    volume = blobs_volume((20, 20, 22), (1.5, 1.5, 1.5))
+    full = segment(volume, prepare(SegmentationTask("117-1.5mm", tmp_path)), EngineCache(), SilentReporter())
+    ribs = [found.name for found in full.found if found.name.startswith("rib")]
+    assert ribs, "the last part's labels overwrite all others"
+    prepared = prepare(SegmentationTask("117-1.5mm", tmp_path, ribs))
+    assert [part.folder is not None for part in prepared.model.parts] == [False] * 4 + [True]
+    few = segment(volume, prepared, EngineCache(), SilentReporter())
+    wanted = [structure.label for structure in few.structures]
+    assert np.array_equal(few.labels, np.where(np.isin(full.labels, wanted), full.labels, 0))
+
+
+def test_large_images_are_cut_in_three_as_published() -> None:
+    profile = read_profiles()["totalsegmentator-2.18"]
+    assert len(pieces_of((900, 512, 512), profile, 5)) == 1
+    assert len(pieces_of((901, 512, 512), profile, 1)) == 1, "models of one part are not cut"
+    assert len(pieces_of((190, 2000, 2000), profile, 5)) == 1, "short images are not cut"
+    image = np.arange(1000)
+    pieces = pieces_of((1000, 512, 512), profile, 5)
+    parts = [image[piece.rows] for piece in pieces]
+    third, margin = 1000 // 3, 20
+    assert np.array_equal(parts[0], image[: third + margin])
+    assert np.array_equal(parts[1], image[third + 1 - margin : third * 2 + margin])
+    assert np.array_equal(parts[2], image[third * 2 + 1 - margin :])
+    kept = [
+        image[piece.rows][piece.kept.start - piece.rows.start :][: piece.kept.stop - piece.kept.start]
+        for piece in pieces
+    ]
+    assert np.array_equal(np.concatenate(kept), image)
+
+
+def test_pieces_are_joined_where_the_published_pipeline_joins_them(tmp_path: Path, monkeypatch) -> None:
+    folders = make_catalogue_model(tmp_path, "117-1.5mm")
+    volume = blobs_volume((211, 16, 16), (1.5, 1.5, 1.5))
+    monkeypatch.setattr("TotalSegmentatorEngine.prediction.pieces_of", lambda shape, profile, count: _cut(shape))
+    prepared = prepare(SegmentationTask("117-1.5mm", tmp_path))
+    result = segment(volume, prepared, EngineCache(), SilentReporter())
+    expected = published_labels("117-1.5mm", folders, volume, cut=True)
+    assert (result.labels == expected).mean() >= 0.998
+    assert (result.labels == published_labels("117-1.5mm", folders, volume)).mean() < 0.95, "cutting moves the tiles"
+
+
+def _cut(shape: tuple[int, int, int]) -> list[Piece]:
+    """The pieces of an image that counts as large at any size."""
+    return pieces_of(shape, dataclasses.replace(read_profiles()["totalsegmentator-2.18"], split_above_voxels=1), 5)
+
+
+# -- a real CT ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def example_volume(example_ct: Path) -> Volume:
+    from TotalSegmentatorEngine.reading import read_input
+
+    return read_input(example_ct).volume
+
+
+@pytest.mark.slow  # 54 tiles of 64 cubed on a CPU
+@pytest.mark.shared
+def test_a_real_ct_gives_its_reference_and_what_nnunet_gives(example_volume, example_ct, example_model) -> None:
+    prepared = prepare(SegmentationTask(str(example_model), Path()))
+    result = segment(example_volume, prepared, EngineCache(), SilentReporter())
+    reference = np.asarray(nibabel.load(example_ct.parent / "reference_104_1.5mm.nii.gz").dataobj).transpose(2, 1, 0)
+    counts = np.bincount(reference.ravel().astype(np.intp), minlength=105)
+    large = [label for label in range(1, 105) if counts[label] >= 100]
+    scores = {label: dice(result.labels, reference, label) for label in large}
+    assert len(large) == 53
+    assert np.mean(list(scores.values())) >= 0.970
+    assert min(scores.values()) >= 0.93, scores
+    judged = nnunet_labels(example_model, example_volume.array, example_volume.geometry.ijk_to_ras)
+    counts = np.bincount(judged.ravel(), minlength=105)
+    agreement = {label: dice(result.labels, judged, label) for label in range(1, 105) if counts[label] >= 100}
+    assert min(agreement.values()) >= 0.995, agreement
