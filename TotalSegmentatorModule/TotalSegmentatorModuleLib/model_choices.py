@@ -28,7 +28,8 @@ def model_choices(models_folder: Path) -> list[ModelChoice]:
     choices = []
     for model in CATALOGUE.values():
         is_installed = model.is_installed(models_folder)
-        title = model.title if is_installed else _("{model} (not installed)").format(model=model.title)
+        short = model.title.partition(" (")[0]  # without the remark in brackets, so that the list stays narrow
+        title = model.title if is_installed else _("{model} (not installed)").format(model=short)
         choices.append(ModelChoice(model.id, title, is_installed))
     return [*choices, ModelChoice(OWN_FOLDER, _("Model folder..."), True)]
 

@@ -7,7 +7,7 @@ from TotalSegmentatorWire.errors import SegmentationError
 
 from . import settings
 from .error_texts import problem_texts
-from .model_choices import OWN_FOLDER, ModelChoice, model_choices, preferred_model
+from .model_choices import OWN_FOLDER, model_choices, preferred_model
 from .parameters import DEVICES, SegmentationParameters
 from .structure_completer import StructureCompleter
 from .structure_names import known_names, parse_names, unknown_name
@@ -27,7 +27,7 @@ class InputsPanel:
         self._parameters: SegmentationParameters | None = None
         self._known_for: tuple[str, str] | None = None
         self._known: list[str] = []
-        self._choices: list[ModelChoice] = []
+        self._model_ids: list[str] = []
         for device, title in zip(DEVICES, _device_titles(), strict=True):
             ui.deviceComboBox.addItem(title, device)
         self._completer = StructureCompleter(ui.structuresLineEdit)
@@ -43,7 +43,7 @@ class InputsPanel:
         self._parameters = parameters
         if parameters is None:
             return
-        if not parameters.isModelChosen or parameters.model not in [choice.id for choice in self._choices]:
+        if not parameters.isModelChosen or parameters.model not in self._model_ids:
             parameters.model = preferred_model(settings.models_folder())
         self.choose_only_ct()
         self.show_parameters()
@@ -66,15 +66,16 @@ class InputsPanel:
         is_own = self._parameters.model == OWN_FOLDER
         self._ui.modelFolderLabel.setVisible(is_own)
         self._ui.modelFolderPathLineEdit.setVisible(is_own)
-        self._show_model_hint()
+        self._ui.modelComboBox.setToolTip(self._ui.modelComboBox.currentText)
         self._show_structures()
 
     def refresh_models(self) -> None:
         """Read again which models are installed."""
         combo = self._ui.modelComboBox
         combo.clear()
-        self._choices = model_choices(settings.models_folder())
-        for choice in self._choices:
+        choices = model_choices(settings.models_folder())
+        self._model_ids = [choice.id for choice in choices]
+        for choice in choices:
             combo.addItem(choice.title, choice.id)
         self.show_parameters()
 
@@ -118,18 +119,6 @@ class InputsPanel:
     def _on_model_folder_changed(self, path: str) -> None:
         if self._parameters is not None and self._parameters.modelFolder != path:
             self._parameters.modelFolder = path
-
-    # -- model ---------------------------------------------------------------------------------------------------------
-
-    def _show_model_hint(self) -> None:
-        choices = {choice.id: choice for choice in self._choices}
-        chosen = choices.get(self._parameters.model)
-        is_installed = chosen is None or chosen.is_installed
-        self._ui.modelComboBox.setToolTip(chosen.title if chosen is not None else "")
-        self._ui.modelHintLabel.setVisible(not is_installed)
-        self._ui.modelHintLabel.setText(
-            _("This model is not installed: its folder is missing in the models folder (Advanced).")
-        )
 
     # -- structures ----------------------------------------------------------------------------------------------------
 

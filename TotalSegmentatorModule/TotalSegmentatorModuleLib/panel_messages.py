@@ -66,7 +66,7 @@ class MessagesPanel:
     def _add_note(self, text: str) -> None:
         if text not in self._notes:
             self._notes.append(text)
-        self._ui.warningLabel.setText("\n".join(self._notes))
+        self._ui.warningLabel.setText("\n\n".join(self._notes))
         self._ui.warningFrame.setVisible(True)
 
     def _on_dismiss(self) -> None:

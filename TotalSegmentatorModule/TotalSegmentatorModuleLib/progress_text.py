@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages import ResultHeader, Stage
 
@@ -67,11 +69,18 @@ def absent_text(header: ResultHeader) -> str:
 
 
 def waiting_text(header: ResultHeader) -> str:
-    """One line about a result that nobody imported yet. ``created`` is shown to the minute, in UTC as it is stored."""
-    when = header.created.replace("T", " ")[:16]
-    return _("A finished segmentation of {when} UTC ({model}, {count} structures) has not been imported.").format(
-        when=when, model=header.model, count=len(header.found)
+    """One line about a result that nobody imported yet."""
+    return _("A finished segmentation of {when} ({model}, {count} structures) has not been imported.").format(
+        when=_local_time(header.created), model=header.model, count=len(header.found)
     )
+
+
+def _local_time(created: str) -> str:
+    """An ISO 8601 time in the computer's time zone, to the minute; what cannot be read stays as it is."""
+    try:
+        return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return created
 
 
 def _stage_names() -> dict[str, str]:

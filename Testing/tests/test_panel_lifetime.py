@@ -1,0 +1,141 @@
+"""Jobs that end in the middle: the scene, the CT, the module or the application goes; results that wait for import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+from job_support import marked_processes
+from panel_support import answered_questions, desktop, folders_of, panel_user, wait_for
+
+
+@pytest.fixture
+def app():
+    with desktop() as application:
+        yield application
+
+
+@pytest.fixture
+def user(app, monkeypatch):
+    with panel_user(app, monkeypatch) as somebody:
+        yield somebody
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    with answered_questions(monkeypatch) as waiting:
+        yield waiting
+
+
+# -- ends in the middle ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", ["reading", "predicting"])
+def test_closing_the_scene_ends_the_job(user, app, stage):
+    user.add_ct()
+    user.plan(stage, "slow")
+    user.click_apply()
+    app.wait_until(lambda: user.ui.progressBar.value > 30, 5.0)
+
+    app.close_scene()
+    user.wait_until_ready(5.0)
+
+    assert user.segmentations == []
+    assert not user.ui.applyButton.enabled
+    assert app.wait_until(lambda: len(folders_of("jobs")) <= 1, 5.0)  # the idle engine's own
+
+
+def test_deleting_the_ct_ends_the_job_and_says_why(user):
+    ct = user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+
+    slicer.mrmlScene.RemoveNode(ct)
+    user.wait_until_ready(5.0)
+
+    assert user.error_code == "INPUT_REMOVED"
+    assert user.segmentations == []
+
+
+def test_reload_during_a_job_leaves_nothing(user, app):
+    user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+
+    user.widget = app.reload_module()
+
+    assert user.ui.applyButton.text == "Apply"
+    assert wait_for(lambda: not marked_processes(user.mark))
+    assert folders_of("jobs") == []
+
+
+def test_quitting_during_a_job_leaves_nothing(user, app):
+    user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+    cache = Path(slicer.app.cachePath)
+
+    app.quit()
+
+    assert wait_for(lambda: not marked_processes(user.mark))
+    assert not list(cache.rglob("ct.raw"))
+
+
+def test_leaving_the_module_does_not_stop_the_job(user, app):
+    user.add_ct()
+    user.plan()
+    user.click_apply()
+    app.leave_module()
+
+    assert app.wait_until(lambda: len(user.segmentations) == 1, 30.0)
+
+
+# -- results that wait -------------------------------------------------------------------------------------------------
+
+
+def finish_without_import(user, monkeypatch):
+    """A job whose import fails, as when Slicer crashes in that moment; its result stays."""
+    from TotalSegmentatorModuleLib import segmentation_session
+
+    def fail(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segmentation_session, "import_result", fail)
+        user.plan()
+        user.run_job()
+    assert user.error_code == "INTERNAL_ERROR"
+
+
+def test_result_that_was_not_imported_is_offered_again(user, app, monkeypatch):
+    ct = user.add_ct()
+    finish_without_import(user, monkeypatch)
+    assert user.ui.waitingFrame.visible
+
+    app.click(user.ui.waitingImportButton)
+    user.wait_until_ready()
+
+    assert not user.ui.waitingFrame.visible
+    (node,) = user.segmentations
+    assert node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) is ct
+    assert app.wait_until(lambda: not folders_of("results"), 5.0)
+
+
+def test_waiting_result_can_be_discarded(user, app, answers, monkeypatch):
+    user.add_ct()
+    finish_without_import(user, monkeypatch)
+
+    answers[:] = [True]
+    app.click(user.ui.waitingDiscardButton)
+
+    assert not user.ui.waitingFrame.visible
+    assert app.wait_until(lambda: not folders_of("results"), 5.0)
+    assert user.segmentations == []
