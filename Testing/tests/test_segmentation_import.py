@@ -264,6 +264,8 @@ def test_removal_is_quick_where_the_subject_hierarchy_takes_the_segments_along(a
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def remove_segments(_scene, _event, removed):
         """What Slicer's plugin does with the items of the segments before the node goes; the wheel lacks it."""
+        if not removed.IsA("vtkMRMLSegmentationNode"):
+            return
         segmentation = removed.GetSegmentation()
         for segment_id in [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())]:
             segmentation.RemoveSegment(segment_id)
