@@ -87,12 +87,6 @@ class JobController:
         """The end of the current (or last) worker's log."""
         return self._keeper.log_text
 
-    def use_engine(self, engine: EngineEnvironment) -> None:
-        """Start the next worker this way. An idle worker ends. Raises JobBusyError while a job runs."""
-        self._require_idle()
-        self._keeper.quit()
-        self._keeper.engine = engine
-
     def shutdown(self) -> None:
         """The application quits or the module is reloaded: kill, remove the folders, tell nobody. Results are kept."""
         if self._is_closed:

@@ -7,14 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from TotalSegmentatorWire.messages import QuitRequest
-
 from .ct_transfer import CtKey
 from .engine_environment import EngineEnvironment
 from .folder_removal import FolderRemoval
 from .worker_process import WorkerProcess
-
-_QUIT_SECONDS = 2.0  # for a worker that was asked to end; then it is killed
 
 
 class WorkerKeeper:
@@ -27,12 +23,12 @@ class WorkerKeeper:
         removal: FolderRemoval,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.engine = engine
+        self._engine = engine
         self.worker: WorkerProcess | None = None
         self._work_folder = work_folder
         self._removal = removal
         self._clock = clock
-        self._ending: list[tuple[WorkerProcess, float]] = []
+        self._ending: list[WorkerProcess] = []
         self._last_log = ""
         self._held: tuple[CtKey, str] | None = None
 
@@ -53,7 +49,7 @@ class WorkerKeeper:
             if not self.worker.is_running:
                 self.kill()
         if self.worker is None:
-            self.worker = WorkerProcess(self.engine, self._work_folder, self._clock)
+            self.worker = WorkerProcess(self._engine, self._work_folder, self._clock)
         return self.worker
 
     def send(self, request: Any) -> None:
@@ -63,34 +59,17 @@ class WorkerKeeper:
 
     def kill(self) -> None:
         """End the worker and all it started; its folder goes as soon as the process has."""
-        self._dismiss(0.0)
-
-    def quit(self) -> None:
-        """Let the worker end by itself, for instance because its packages are about to be replaced."""
-        self.send(QuitRequest())
-        self._dismiss(_QUIT_SECONDS)
-
-    def _dismiss(self, grace_seconds: float) -> None:
         worker, self.worker, self._held = self.worker, None, None
-        if worker is None:
-            return
-        self._last_log = worker.log_tail
-        if not grace_seconds:
+        if worker is not None:
+            self._last_log = worker.log_tail
             worker.kill()
-        self._ending.append((worker, self._clock() + grace_seconds))
+            self._ending.append(worker)
 
     def step(self) -> None:
         """Follow the workers that are ending."""
-        still_ending = []
-        for worker, deadline in self._ending:
-            if worker.is_reaped():
-                worker.kill()  # what a launcher may have left in its group
-                self._removal.add(worker.folder)
-                continue
-            if self._clock() >= deadline:
-                worker.kill()
-            still_ending.append((worker, deadline))
-        self._ending = still_ending
+        for worker in [worker for worker in self._ending if worker.is_reaped()]:
+            self._removal.add(worker.folder)
+            self._ending.remove(worker)
 
     # -- the CT that the worker holds --------------------------------------------------------------------------------
 
@@ -108,7 +87,6 @@ class WorkerKeeper:
     def shutdown(self) -> None:
         """Kill every worker; their folders are left to ``removal``."""
         self.kill()
-        for worker, _ in self._ending:
-            worker.kill()
+        for worker in self._ending:
             self._removal.add(worker.folder)
         self._ending.clear()
