@@ -30,8 +30,8 @@ class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
                 header = pydicom.dcmread(path, stop_before_pixels=True)
             except pydicom.errors.InvalidDicomError:
                 continue
-            if "SOPInstanceUID" not in header:
-                continue
+            if not all(header.get(key) for key in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")):
+                continue  # CTK's database refuses files without their identifiers, too
             self._files[str(header.SOPInstanceUID)] = path
             self._series.setdefault(str(header.SeriesInstanceUID), []).append(str(header.SOPInstanceUID))
             added.append(path)

@@ -37,8 +37,9 @@ def load_dicom_series(folder: Path, database: Any, *, acquisition_transform: boo
     """A scalar volume node from one DICOM series with what Slicer's DICOM module attaches.
 
     ``DICOM.instanceUIDs`` (in slice order), patient and study items above it in the subject hierarchy with their UIDs,
-    the files in the database. With ``acquisition_transform`` the volume hangs under a grid transform, as Slicer does
-    with tilted or irregular series. Raises ValueError when the folder does not hold exactly one series.
+    the files in the database; nothing of this for anonymised files without UIDs, which CTK's
+    database refuses. With ``acquisition_transform`` the volume hangs under a grid transform, as Slicer does with tilted
+    or irregular series. Raises ValueError when the folder does not hold exactly one series.
     """
     import pydicom
     import SimpleITK as sitk  # noqa: N813 - the usual name
@@ -53,11 +54,11 @@ def load_dicom_series(folder: Path, database: Any, *, acquisition_transform: boo
     headers = [pydicom.dcmread(name, stop_before_pixels=True) for name in names]
     title = f"{headers[0].get('SeriesNumber', '')}: {headers[0].get('SeriesDescription', 'No description')}"
     node = add_volume(*_array_and_matrix(reader.Execute()), name=slicer.mrmlScene.GenerateUniqueName(title))
-    node.SetAttribute("DICOM.instanceUIDs", " ".join(str(header.SOPInstanceUID) for header in headers))
-    _file_in_hierarchy(node, headers[0])
+    if len(files) == len(names):
+        node.SetAttribute("DICOM.instanceUIDs", " ".join(str(header.SOPInstanceUID) for header in headers))
+        _file_in_hierarchy(node, headers[0])
     if acquisition_transform:
         _attach_grid_transform(node)
-    assert files
     return node
 
 

@@ -24,7 +24,7 @@ class OffscreenView:
         self.window.SetMultiSamples(8)
         self.window.SetSize(*size)
         self.window.AddRenderer(self.renderer)
-        self._interactor = vtk.vtkRenderWindowInteractor()
+        self._interactor = vtk.vtkGenericRenderWindowInteractor()  # no X server needed
         self._interactor.SetRenderWindow(self.window)
         self._interactor.Initialize()
         self._interactor.UpdateSize(*size)
@@ -60,6 +60,7 @@ class OffscreenView:
         grab = vtk.vtkWindowToImageFilter()
         grab.SetInput(self.window)
         grab.ReadFrontBufferOff()
+        grab.ShouldRerenderOff()
         grab.Update()
         output = grab.GetOutput()
         columns, rows, _ = output.GetDimensions()
@@ -88,3 +89,9 @@ def write_png(path: Path, pixels: np.ndarray) -> Path:
     writer.SetFileName(str(path))
     writer.Write()
     return path
+
+
+def voxels(image: Any) -> np.ndarray:
+    """View of a vtkImageData's scalars as (k, j, i)."""
+    columns, rows, slices = image.GetDimensions()
+    return numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(slices, rows, columns)

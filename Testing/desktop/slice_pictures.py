@@ -11,7 +11,7 @@ import numpy as np
 import slicer
 import vtk
 
-from .offscreen_view import OffscreenView, write_png
+from .offscreen_view import OffscreenView, voxels, write_png
 
 _MANAGERS = ("vtkMRMLSegmentationsDisplayableManager2D", "vtkMRMLModelSliceDisplayableManager")
 _VIEWS = (("Red", "Axial", 2), ("Green", "Coronal", 1), ("Yellow", "Sagittal", 0))
@@ -114,7 +114,7 @@ def _busiest_slices(volume: Any, segmentation: Any) -> dict[str, float]:
     image = _first_labelmap(segmentation)
     if image is None:
         return places
-    array = np.moveaxis(_voxels(image), (0, 1, 2), (2, 1, 0))  # (i, j, k)
+    array = np.moveaxis(voxels(image), (0, 1, 2), (2, 1, 0))  # (i, j, k)
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
     to_ras = slicer.util.arrayFromVTKMatrix(matrix)
@@ -134,13 +134,6 @@ def _first_labelmap(segmentation: Any) -> Any:
         return None
     image = segmentation.GetSegmentation().GetNthSegment(0).GetRepresentation(_LABELMAP)
     return image if image is not None and image.GetNumberOfPoints() else None
-
-
-def _voxels(image: Any) -> np.ndarray:
-    from vtk.util import numpy_support
-
-    columns, rows, slices = image.GetDimensions()
-    return numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(slices, rows, columns)
 
 
 @contextlib.contextmanager

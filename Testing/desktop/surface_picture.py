@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from scipy import ndimage
+from vtk.util import numpy_support
 
-from .offscreen_view import OffscreenView, write_png
+from .offscreen_view import OffscreenView, voxels, write_png
 
 _MANAGERS = (
     "vtkMRMLCameraDisplayableManager",
     "vtkMRMLModelDisplayableManager",
     "vtkMRMLSegmentationsDisplayableManager3D",
 )
+_LABELMAP = "Binary labelmap"
 _SURFACE = "Closed surface"
 _MARGIN = 1.06
 
@@ -35,32 +38,62 @@ def write_surfaces(world: Any, path: Path, segmentation: Any, height: int = 900)
 
 
 def _surface_copy(world: Any, segmentation: Any) -> Any:
+    """A segmentation node with nothing but surfaces, made one segment at a time from its own box of voxels."""
     source = segmentation.GetSegmentation()
-    logic = world.logics["Segmentations"]
-    kept = {key: source.GetConversionParameter(key) for key in ("Conversion method", "SurfaceNets smoothing")}
-    source.SetConversionParameter("Conversion method", "1")  # surface nets: no gaps between neighbours, and fast
-    source.SetConversionParameter("SurfaceNets smoothing", "1")
     copy = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "surfaces for a picture")
     copy.CreateDefaultDisplayNodes()
     target = copy.GetSegmentation()
     target.SetSourceRepresentationName(_SURFACE)
-    try:
-        for segment_id in source.GetSegmentIDs():
-            surface = logic.CreateRepresentationForOneSegment(source, segment_id, _SURFACE)
-            if surface is None:
-                continue
-            original = source.GetSegment(segment_id)
-            segment = slicer.vtkSegment()
-            segment.SetName(original.GetName())
-            segment.SetColor(*original.GetColor())
-            segment.AddRepresentation(_SURFACE, surface)
-            surface.UnRegister(None)  # the logic gave its reference away
-            target.AddSegment(segment, segment_id)
-    finally:
-        for key, value in kept.items():
-            source.SetConversionParameter(key, value)
+    boxes: dict[str, list[Any]] = {}
+    for segment_id in source.GetSegmentIDs():
+        original = source.GetSegment(segment_id)
+        image = original.GetRepresentation(_LABELMAP)
+        key = image.GetAddressAsString("")
+        if key not in boxes:
+            boxes[key] = ndimage.find_objects(voxels(image))
+        label = original.GetLabelValue()
+        box = boxes[key][label - 1] if label <= len(boxes[key]) else None
+        surface = _surface(world, _cut_out(image, label, box)) if box is not None else None
+        if surface is None:
+            continue
+        segment = slicer.vtkSegment()
+        segment.SetName(original.GetName())
+        segment.SetColor(*original.GetColor())
+        segment.AddRepresentation(_SURFACE, surface)
+        target.AddSegment(segment, segment_id)
     copy.SetAndObserveTransformNodeID(segmentation.GetTransformNodeID())
     return copy
+
+
+def _cut_out(image: Any, label: int, box: tuple[slice, ...]) -> Any:
+    """The label alone as a binary image of its box and one voxel around: a whole-body image is scanned only once."""
+    part = np.pad((voxels(image)[box] == label).astype(np.uint8), 1)
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    extent = image.GetExtent()
+    cut = slicer.vtkOrientedImageData()
+    cut.SetGeometryFromImageToWorldMatrix(matrix)
+    first = [extent[2 * axis] + box[2 - axis].start - 1 for axis in range(3)]
+    last = [start + size - 1 for start, size in zip(first, part.shape[::-1], strict=True)]
+    cut.SetExtent(first[0], last[0], first[1], last[1], first[2], last[2])
+    array = numpy_support.numpy_to_vtk(part.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
+    array.SetName("ImageScalars")
+    cut.GetPointData().SetScalars(array)
+    return cut
+
+
+def _surface(world: Any, image: Any) -> Any:
+    alone = slicer.vtkSegmentation()
+    alone.SetSourceRepresentationName(_LABELMAP)
+    alone.SetConversionParameter("Conversion method", "1")  # surface nets
+    alone.SetConversionParameter("SurfaceNets smoothing", "1")
+    segment = slicer.vtkSegment()
+    segment.AddRepresentation(_LABELMAP, image)
+    alone.AddSegment(segment, "one")
+    surface = world.logics["Segmentations"].CreateRepresentationForOneSegment(alone, "one", _SURFACE)
+    if surface is not None:
+        surface.UnRegister(None)  # the logic gave its reference away
+    return surface
 
 
 def _hide_others(shown: Any) -> list[Any]:
