@@ -64,8 +64,9 @@ def random_patch(
     labels: np.ndarray,
     intensities: dict[str, float],
     class_weights: np.ndarray,
+    patch: tuple[int, int, int] = PATCH,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a normalised patch (float32) and its labels (int64), both of the patch size (z, y, x).
+    """Return a normalised patch (float32) and its labels (int64), both of the size `patch` (z, y, x).
 
     Half of the patches are anywhere, half around a voxel of a structure drawn by `class_weights` (length 105).
     Voxels outside the image are 0 after normalisation, as nnU-Net pads.
@@ -78,7 +79,7 @@ def random_patch(
         if len(voxels):
             target = np.unravel_index(voxels[rng.integers(len(voxels))], labels.shape)
     source, destination = [], []
-    for axis, (size, n) in enumerate(zip(PATCH, ct.shape, strict=True)):
+    for axis, (size, n) in enumerate(zip(patch, ct.shape, strict=True)):
         if n <= size:
             start = -((size - n) // 2)
         elif target is None:
@@ -94,8 +95,8 @@ def random_patch(
     piece = piece * rng.uniform(0.98, 1.02) + rng.normal(0, 4)
     piece = piece + rng.uniform(0, 10) * rng.standard_normal(piece.shape, dtype=np.float32)
     piece = np.clip(piece, intensities["percentile_00_5"], intensities["percentile_99_5"])
-    image = np.zeros(PATCH, dtype=np.float32)
-    truth = np.zeros(PATCH, dtype=np.int64)
+    image = np.zeros(patch, dtype=np.float32)
+    truth = np.zeros(patch, dtype=np.int64)
     image[tuple(destination)] = (piece - intensities["mean"]) / intensities["std"]
     truth[tuple(destination)] = labels[tuple(source)]
     return image, truth

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # so that the script runs fr
 
 from demo_model.evaluate import dice_per_structure
 from demo_model.model_folder import (
+    PATCH,
     build_network,
     intensity_properties,
     load_folder,
@@ -81,7 +82,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(seed)
         self.folder = model_path(output)
         self.next_seed = 1000 * seed
-        self.pool = [self._new_case(0.5) for _ in range(pool_size)]
+        self.pool = [self._new_case(0.25) for _ in range(pool_size)]
         self.counts = sum(np.bincount(labels.ravel(), minlength=CLASSES) for _, labels in self.pool)
         if start is None:
             values = np.concatenate([ct[labels > 0][::7] for ct, labels in self.pool])
@@ -117,9 +118,12 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         if number % 20 == 19:  # fresh bodies all the time: the pool is never learnt by heart
-            self.pool[int(self.rng.integers(len(self.pool)))] = self._new_case(0.15)
+            self.pool[int(self.rng.integers(len(self.pool)))] = self._new_case(0.1)
         ct, labels = self.pool[int(self.rng.integers(len(self.pool)))]
-        image, truth = random_patch(self.rng, ct, labels, self.intensities, self.class_weights)
+        # low patches are cheap steps to begin with; the full height is learnt last, as prediction uses it
+        height = int(self.rng.choice((32, 48, 64), p=(0.6, 0.2, 0.2) if progress < 0.55 else (0.1, 0.2, 0.7)))
+        patch = (height, *PATCH[1:])
+        image, truth = random_patch(self.rng, ct, labels, self.intensities, self.class_weights, patch)
         with torch.autocast("cpu", torch.bfloat16):
             outputs = self.network(torch.from_numpy(image)[None, None])
         target, balance = torch.from_numpy(truth)[None], 0.4 + 0.6 * progress
@@ -188,7 +192,7 @@ def main() -> None:
         number += 1
         if number % 50 == 0:
             LOG.info("step %d  %.1f min  loss %.4f", number, spent, np.mean(losses[-50:]))
-        if time.monotonic() - saved > 240:
+        if time.monotonic() - saved > 420:
             _save_and_report(trainer, number)
             saved = time.monotonic()
     _save_and_report(trainer, number)
