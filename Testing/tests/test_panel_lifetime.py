@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def test_closing_the_scene_ends_the_job(user, app, stage):
 
     assert user.segmentations == []
     assert not user.ui.applyButton.enabled
+    assert user.error_code == ""
     assert app.wait_until(lambda: len(folders_of("jobs")) <= 1, 5.0)  # the idle engine's own
 
 
@@ -74,6 +76,27 @@ def test_reload_during_a_job_leaves_nothing(user, app):
     assert user.ui.applyButton.text == "Apply"
     assert wait_for(lambda: not marked_processes(user.mark))
     assert folders_of("jobs") == []
+
+
+@pytest.fixture
+def own_packages():
+    """Puts our packages back as they were, since other tests hold classes of theirs."""
+    before = {name: module for name, module in sys.modules.items() if name.startswith("TotalSegmentator")}
+    yield before
+    for name in [name for name in sys.modules if name.startswith("TotalSegmentator")]:
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_developers_reload_takes_our_packages_along(user, app, own_packages):
+    user.widget.onReload()
+    app.process_events()
+    user.widget = slicer.modules.TotalSegmentatorModuleWidget
+
+    assert sys.modules["TotalSegmentatorModuleLib.panel"] is not own_packages["TotalSegmentatorModuleLib.panel"]
+    assert sys.modules["TotalSegmentatorWire.errors"] is not own_packages["TotalSegmentatorWire.errors"]
+    ct = user.add_ct()
+    assert user.ui.inputSelector.currentNode() is ct
 
 
 def test_quitting_during_a_job_leaves_nothing(user, app):

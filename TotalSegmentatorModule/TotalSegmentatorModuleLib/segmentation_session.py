@@ -125,7 +125,8 @@ class SegmentationSession:
 
     def input_removed(self, node_id: str) -> None:
         """A node has left the scene; cancels the job if it was the job's CT."""
-        is_running = self.is_busy and self._state is not JobState.RECEIVING  # then the result stands alone
+        # a result that is just arriving stands alone; a job that is being cancelled has its reason already
+        is_running = self.is_busy and self._state not in (JobState.RECEIVING, JobState.CANCELLING)
         if is_running and self._ct is not None and self._ct.node_id == node_id:
             self._end = Problem("INPUT_REMOVED")
             self.cancel()
@@ -210,7 +211,9 @@ class SegmentationSession:
         output = self._output.resolve()
         node = import_result(image, header, ImportTarget(ct, output))
         if ct is None:
-            self._view.on_note(_("The CT of this result is no longer in the scene; the segmentation stands alone."))
+            self._view.on_note(
+                _("The CT of this result is not in the scene or was moved; the segmentation is where the CT was.")
+            )
         if self._output.was_chosen and output is None:
             self._view.on_note(
                 _("The chosen segmentation was edited or removed meanwhile; the result is in a new segmentation.")
