@@ -5,9 +5,18 @@ from .graphics import GraphicsLibraryMissingError
 __all__ = ["Desktop", "GraphicsLibraryMissingError"]
 
 
-def __getattr__(name: str) -> object:
-    if name == "Desktop":  # imported late: `import desktop` alone must not need the GL library
-        from .application import Desktop
+def _without_graphics(error: GraphicsLibraryMissingError) -> type:
+    def refuse(self: object) -> None:
+        raise error
 
+    return type("Desktop", (), {"__init__": refuse})
+
+
+def __getattr__(name: str) -> object:
+    if name == "Desktop":  # imported late: `from desktop import Desktop` must not need the GL library, only using it
+        try:
+            from .application import Desktop
+        except GraphicsLibraryMissingError as error:
+            return _without_graphics(error)
         return Desktop
     raise AttributeError(f"module 'desktop' has no attribute '{name}'")

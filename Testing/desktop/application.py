@@ -19,7 +19,7 @@ from PySide6 import QtCore, QtWidgets  # noqa: E402
 from . import environment, loading  # noqa: E402
 from .pythonqt.proxies import QtInstance, alive, wrap  # noqa: E402
 from .pythonqt.signals import disconnect_all  # noqa: E402
-from .pythonqt.special import DIALOG_ANSWERS  # noqa: E402
+from .pythonqt.special import DIALOG_ANSWERS, SESSION_FOLDER  # noqa: E402
 from .slot_runtime import RUNTIME  # noqa: E402
 
 _current: list[Desktop] = []
@@ -45,6 +45,7 @@ class Desktop:
         RUNTIME.install_excepthook()
         DIALOG_ANSWERS.clear()
         self._folder = tempfile.TemporaryDirectory(prefix="desktop-", ignore_cleanup_errors=True)
+        SESSION_FOLDER[:] = [Path(self._folder.name)]
         self._native = application()
         self.world = MrmlWorld(Path(self._folder.name) / "share")
         self._native.begin(self.world, Path(self._folder.name))

@@ -6,8 +6,17 @@ import ctypes
 import os
 import sys
 
-_APT = "libegl1 libgl1 libopengl0 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxrender1"
-_LIBRARIES = ("libEGL.so.1", "libGL.so.1", "libxkbcommon.so.0", "libfontconfig.so.1", "libglib-2.0.so.0")
+_PACKAGES = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libX11.so.6": "libx11-6",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libfreetype.so.6": "libfreetype6",
+    "libglib-2.0.so.0": "libglib2.0-0",
+}
+"""What the PySide6 and VTK wheels expect of a Linux machine (their NEEDED entries) -> package of Debian and Ubuntu."""
 
 
 class GraphicsLibraryMissingError(RuntimeError):
@@ -21,10 +30,11 @@ def prepare_graphics() -> None:
         return
     if not os.environ.get("DISPLAY"):
         os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")  # else VTK tries X first and warns
-    missing = [name for name in _LIBRARIES if not _loads(name)]
+    missing = [name for name in _PACKAGES if not _loads(name)]
     if missing:
+        packages = " ".join(_PACKAGES[name] for name in missing)
         raise GraphicsLibraryMissingError(
-            f"Missing on this machine: {', '.join(missing)}. Install with: sudo apt-get install -y {_APT}"
+            f"Missing on this machine: {', '.join(missing)}. Install with: sudo apt-get install -y {packages}"
         )
 
 

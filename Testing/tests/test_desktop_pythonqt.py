@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from desktop_sample import run_desktop
@@ -266,3 +267,20 @@ def test_longest_block_is_measured(app):
     timer.start(0)
     app.wait_until(lambda: not timer.active, 5)
     assert app.longest_block_ms() < 55, "returning to the event loop stops the clock"
+
+
+def test_missing_graphics_library_is_one_line_with_its_command(monkeypatch):
+    from desktop import GraphicsLibraryMissingError, graphics
+
+    monkeypatch.setattr(graphics.sys, "platform", "linux")
+    monkeypatch.setattr(graphics, "_loads", lambda name: "EGL" not in name)
+    with pytest.raises(GraphicsLibraryMissingError, match=r"libEGL\.so\.1.*apt-get install -y libegl1$"):
+        graphics.prepare_graphics()
+
+
+def test_application_data_stays_in_the_session_folder(app):
+    import qt
+    import slicer
+
+    place = Path(qt.QStandardPaths.writableLocation(qt.QStandardPaths.AppLocalDataLocation))
+    assert place.is_relative_to(Path(slicer.app.temporaryPath).parent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from PySide6 import QtCore, QtWidgets
@@ -14,6 +15,9 @@ from .proxies import QtInstance, alive, unwrap, wrap
 
 DIALOG_ANSWERS: collections.deque[Any] = collections.deque()
 """What the next modal dialogs answer, first in first out; a dialog without an answer is recorded as an error."""
+
+SESSION_FOLDER: list[Path] = []
+"""The temporary folder of the running session."""
 
 
 def _refuse(keywords: dict[str, Any], name: str) -> None:
@@ -93,6 +97,12 @@ def _process_events(*arguments: Any) -> None:
         QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete.value)
 
 
+def _writable_location(*arguments: Any, **keywords: Any) -> str:
+    """A folder of the session, never the home folder of whoever runs the tests."""
+    _refuse(keywords, "writableLocation")
+    return str(SESSION_FOLDER[0] / "locations" / QtCore.QStandardPaths.StandardLocation(*arguments).name)
+
+
 def _load(self: QtInstance, device: Any, parent: Any = None) -> Any:
     from ..ui_loader import load_ui_device
 
@@ -114,6 +124,7 @@ def install(overrides: dict[str, dict[str, Callable[..., Any]]] | None = None) -
             "QDialog": {"exec_": _modal, "exec": _modal},
             "QSettings": {"value": _settings_value},
             "QUiLoader": {"load": _load},
+            "QStandardPaths": {"writableLocation": staticmethod(_writable_location)},
             "QCoreApplication": {"processEvents": staticmethod(_process_events)},
             "QFileDialog": {
                 name: _static_dialog(f"QFileDialog.{name}", default)
