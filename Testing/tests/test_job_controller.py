@@ -110,6 +110,16 @@ def test_ct_goes_in_and_labels_come_out(make_application):
     ]
 
 
+def test_folders_may_have_blanks_and_foreign_letters(tmp_path, mark):
+    folder = tmp_path / "Sa É 患者"
+    folder.mkdir()
+    application = Application(folder / "work", engine_environment(make_launcher(folder), mark))
+    application.run_job(FakeCt())
+    application.controller.shutdown()
+    assert len(application.listener.results) == 1
+    wait_for_no_process(mark)
+
+
 def test_progress_never_falls_and_reaches_its_end(make_application):
     application = make_application()
     application.run_job(FakeCt())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
@@ -27,6 +28,7 @@ from .task import SegmentationResult
 _CHUNK_BYTES = 8 << 20
 _SPARE_BYTES = 16 << 20  # for the header, the events and the log beside the labels
 _MB = 1e6
+_RENAME_ATTEMPTS = 20
 
 
 def check_disk_space(folder: Path, needed_bytes: int) -> None:
@@ -85,4 +87,9 @@ def publish(draft: Path, results_folder: Path, job_id: str, guard: AbstractConte
     if not results_folder.is_dir():
         create_private_folder(results_folder.parent, results_folder.name)
     with guard:
+        for _ in range(_RENAME_ATTEMPTS - 1):
+            try:
+                return draft.rename(results_folder / job_id)
+            except PermissionError:  # Windows: a virus scanner looks at the new files for a moment
+                time.sleep(0.1)
         return draft.rename(results_folder / job_id)

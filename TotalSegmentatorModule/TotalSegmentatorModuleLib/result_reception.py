@@ -11,7 +11,7 @@ from TotalSegmentatorWire.job_folder import RESULT_HEADER, RESULT_LABELS, read_o
 from TotalSegmentatorWire.messages import ResultHeader, result_header_from_json
 from TotalSegmentatorWire.process_identity import is_alive, this_process
 
-_CHUNK_BYTES = 4 << 20
+_CHUNK_BYTES = 2 << 20
 
 
 class DamagedResultError(Exception):
