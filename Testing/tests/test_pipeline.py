@@ -223,6 +223,19 @@ def test_a_job_that_needs_more_memory_than_there_is_is_refused(tmp_path: Path, m
     assert caught.value.problem.values["needed_gb"] > caught.value.problem.values["free_gb"]
 
 
+def test_memory_that_runs_out_on_the_way_is_told_as_such(tmp_path: Path, monkeypatch) -> None:
+    folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((16, 16, 16), (3.0, 3.0, 3.0))
+
+    def out_of_memory(*_args) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("TotalSegmentatorEngine.prediction.predict", out_of_memory)
+        with pytest.raises(SegmentationError) as caught:
+            labels_of(volume, folder)
+    assert caught.value.code == "MEMORY_SHORT"
+
+
 def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
     folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((16, 16, 16), (3.0, 3.0, 3.0))
     prepared = prepare(SegmentationTask(str(folder), Path(), device="cuda:99"))

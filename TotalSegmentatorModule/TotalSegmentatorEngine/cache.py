@@ -32,6 +32,8 @@ class EngineCache:
         self._ct_id: str | None = None
         self._volume: Volume | None = None
         self._images: dict[Hashable, Any] = {}
+        self.granted_bytes = 0
+        """The most memory that a job of this process needed; an allocator may keep it for the next."""
 
     # -- the CT --------------------------------------------------------------------------------------------------------
 

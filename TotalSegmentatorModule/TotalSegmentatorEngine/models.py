@@ -82,6 +82,8 @@ def _catalogue_model(model: CatalogueModel, models_folder: Path, asked: set[str]
         if folder is not None and max(labels) > len(folder.labels):
             raise SegmentationError("MODEL_DAMAGED", detail="a part has fewer labels than the label table")
         parts.append(Part(part.name, labels, folder))
+    if len({part.folder.image_spacing for part in parts if part.folder is not None}) > 1:
+        raise SegmentationError("MODEL_DAMAGED", detail="its parts have different spacings")
     return Model(model.id, read_profiles()[model.profile], structures, parts, is_demo=False)
 
 

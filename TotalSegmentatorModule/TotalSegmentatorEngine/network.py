@@ -54,12 +54,13 @@ def load_model(folder: ModelFolder, device: torch.device, on_fold: Callable[[], 
     Raises SegmentationError: MODEL_DAMAGED where weights are missing, too many or of another shape than the plans'
     network, MODEL_UNSAFE where a weight file holds something else.
     """
-    networks, axes = [], ()
+    networks, axes = [], []
     for path in folder.checkpoints:
         on_fold()
-        network, axes = _load_fold(folder, path)
+        network, mirroring_axes = _load_fold(folder, path)
         networks.append(network.to(device))
-    return LoadedModel(networks, axes, device, len(folder.labels) + 1)
+        axes.append(mirroring_axes)
+    return LoadedModel(networks, axes[0], device, len(folder.labels) + 1)  # nnU-Net, too, asks the first fold
 
 
 def _load_fold(folder: ModelFolder, path: Path) -> tuple[nn.Module, tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from .cache import EngineCache
 from .devices import choose_device, use_physical_cores
 from .geometry import Volume
 from .labelling import LabelSink, ResampledLabelSink
-from .memory import check_memory, estimated_bytes
+from .memory import check_memory, estimated_bytes, memory_short
 from .merging import merge_part
 from .models import Part
 from .network import LoadedModel, load_model
@@ -21,6 +22,7 @@ from .preparation import (
     NetworkInput,
     OrientedImage,
     Piece,
+    expected_shapes,
     image_key,
     input_key,
     network_input,
@@ -28,9 +30,10 @@ from .preparation import (
     pieces_of,
 )
 from .reporting import Reporter
-from .resampling import zoomed_shape
 from .sliding_window import Window, predict
 from .task import PreparedTask
+
+logger = logging.getLogger(__name__)
 
 
 def predict_labels(
@@ -42,6 +45,23 @@ def predict_labels(
     """
     device = choose_device(prepared.task.device)
     use_physical_cores()
+    try:
+        return _predict(volume, prepared, device, cache, reporter), device
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        logger.warning("memory ran out: %s", error)
+        raise memory_short(cache.granted_bytes) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """torch says so by an own class on GPUs, and by the text of a RuntimeError on the CPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+def _predict(
+    volume: Volume, prepared: PreparedTask, device: torch.device, cache: EngineCache, reporter: Reporter
+) -> np.ndarray:
     parts = [part for part in prepared.model.parts if part.folder is not None]
     profile = prepared.model.profile
     _check_memory(volume, parts, profile, cache, device)
@@ -50,19 +70,19 @@ def predict_labels(
     merged = _predict_parts(volume, image, parts, models, profile, cache, reporter)
     reporter.progress(Stage.RESTORING, 0.0)
     reporter.check_cancelled()
-    return image.restore(merged), device
+    return image.restore(merged)
 
 
 def _check_memory(
     volume: Volume, parts: list[Part], profile: Profile, cache: EngineCache, device: torch.device
 ) -> None:
-    shape, spacing = volume.array.shape, tuple(reversed(volume.geometry.spacing))
     needed = 0
     for part in parts:
-        image_shape = zoomed_shape(shape, spacing, part.folder.image_spacing)
+        shape, image_shape = expected_shapes(volume, profile, part.folder)
         loaded = cache.holds_model(part.folder, device)
         needed = max(needed, estimated_bytes(shape, image_shape, part.folder, loaded, on_cpu=device.type == "cpu"))
-    check_memory(needed)
+    check_memory(needed, cache.granted_bytes)
+    cache.granted_bytes = max(cache.granted_bytes, needed)
 
 
 def _load_models(parts: list[Part], device: torch.device, cache: EngineCache, reporter: Reporter) -> list[LoadedModel]:

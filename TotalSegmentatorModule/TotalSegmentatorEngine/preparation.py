@@ -50,6 +50,16 @@ def orientation_of(profile: Profile, folder: ModelFolder) -> bool:
     return profile.orientation == "canonical" or folder.reads_canonical
 
 
+def expected_shapes(volume: Volume, profile: Profile, folder: ModelFolder) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shapes of the CT as the networks see it, at its own spacing and at the model's, before anything is computed."""
+    axes = (0, 1, 2)
+    if orientation_of(profile, folder):
+        axes = canonical_reorientation(volume.geometry).axes
+    shape = tuple(volume.array.shape[axis] for axis in axes)
+    spacing = tuple(volume.geometry.spacing[2 - axis] for axis in axes)
+    return shape, zoomed_shape(shape, spacing, folder.image_spacing)
+
+
 def image_key(profile: Profile, folder: ModelFolder) -> Hashable:
     """Names an oriented image of one CT: jobs with the same key share it."""
     spacing = folder.image_spacing if profile.spacing == "model" else None

@@ -20,6 +20,10 @@ matrix, from which it comes back with a rounding error."""
 
 _NEGLIGIBLE_WEIGHT = 1e-7  # a cubic spline's weights fade with distance; 1e-7 of 4000 HU is 0.0004 HU
 _SLICES_AT_ONCE = 8
+_SAMPLES_AT_ONCE = 8
+_VOXELS_AT_ONCE = 1024
+"""Small matrix products: OpenBLAS computes them on one thread. Larger ones it would share among threads, which takes
+longer than the product, and many times longer when the machine is busy."""
 
 Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -121,7 +125,7 @@ def apply_matrices(
     if is_identity(matrices[0]):
         return planes
     result = np.empty((matrices[0].shape[0], *planes.shape[1:]), dtype=np.float32)
-    for band in bands(matrices[0], samples_at_once=8):
+    for band in bands(matrices[0]):
         on_slab(0.8 + 0.2 * band.samples.start / matrices[0].shape[0])
         result[band.samples] = along_first(planes[band.voxels], band.weights)
     return result
@@ -141,10 +145,15 @@ def in_plane(slices: np.ndarray, rows: list[Band], columns: list[Band]) -> np.nd
 
 def along_first(slices: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """float32 (m, y, x) out of ``slices`` (n, y, x) with ``weights`` (m, n)."""
-    return (weights @ slices.reshape(len(slices), -1)).reshape(len(weights), *slices.shape[1:])
+    voxels = slices.reshape(len(slices), -1)
+    result = np.empty((len(weights), voxels.shape[1]), dtype=np.float32)
+    for start in range(0, voxels.shape[1], _VOXELS_AT_ONCE):
+        columns = slice(start, start + _VOXELS_AT_ONCE)
+        np.matmul(weights, voxels[:, columns], out=result[:, columns])
+    return result.reshape(len(weights), *slices.shape[1:])
 
 
-def bands(matrix: np.ndarray, samples_at_once: int = 32) -> list[Band]:
+def bands(matrix: np.ndarray, samples_at_once: int = _SAMPLES_AT_ONCE) -> list[Band]:
     """The matrix cut into runs of samples, each with only the voxels that it needs."""
     found = []
     for start in range(0, len(matrix), samples_at_once):

@@ -112,6 +112,14 @@ def _predict_tile(tile: torch.Tensor, model: LoadedModel, window: Window) -> tor
     return total[0]
 
 
+def _zeros(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """float32 zeros; on the CPU by NumPy, which takes pages that are zero already: then the first tile starts at once,
+    even if the sums are a gigabyte."""
+    if device.type == "cpu":
+        return torch.from_numpy(np.zeros(shape, dtype=np.float32))
+    return torch.zeros(shape, device=device)
+
+
 def _autocast(device: torch.device) -> AbstractContextManager:
     """Half precision on CUDA as nnU-Net has it; MPS (not run by the authors) and the CPU stay in float32."""
     return torch.autocast("cuda") if device.type == "cuda" else nullcontext()
@@ -140,8 +148,8 @@ class _Ring:
         self._emit = emit
         self._first_row = 0
         device = self._choose_device(model, shape)
-        self._sums = torch.zeros((model.outputs, self._height, *shape[1:]), device=device)
-        self._weights = torch.zeros((self._height, *shape[1:]), device=device)
+        self._sums = _zeros((model.outputs, self._height, *shape[1:]), device)
+        self._weights = _zeros((self._height, *shape[1:]), device)
         self._gaussian = compute_gaussian(
             tuple(window.patch_size), sigma_scale=1.0 / 8, value_scaling_factor=GAUSSIAN_MAXIMUM, device=device
         ).float()
