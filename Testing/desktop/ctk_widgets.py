@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import math
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -159,7 +161,7 @@ class ctkSliderWidget(QtWidgets.QWidget):  # noqa: N801 - CTK's name
 
     def _spin_changed(self, value: float) -> None:
         span = self._spin.maximum() - self._spin.minimum()
-        self._slider.setValue(round((value - self._spin.minimum()) / span * self._STEPS) if span > 0 else 0)
+        self._slider.setValue(round((value - self._spin.minimum()) / span * self._STEPS) if 0 < span < math.inf else 0)
         self.valueChanged.emit(value)
 
     def _slider_moved(self, position: int) -> None:
@@ -268,12 +270,13 @@ class ctkDirectoryButton(QtWidgets.QWidget):  # noqa: N801 - CTK's name
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._button = QtWidgets.QPushButton()
+        self._button = QtWidgets.QPushButton(os.path.abspath("."))  # noqa: PTH100 - see setDirectory
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._button)
 
     def setDirectory(self, folder: str) -> None:
+        folder = os.path.abspath(folder)  # noqa: PTH100 - CTK resolves no links, and neither does this
         if folder != self._button.text():
             self._button.setText(folder)
             self.directoryChanged.emit(folder)

@@ -67,6 +67,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
         self._labels: dict[str, str] = {}
         self._attributes: dict[str, dict[str, Any]] = {}
         self._batch = False
+        self._was_empty = True
+        self._requested: str | None = None  # asked for before there was a scene
         self._combo = QtWidgets.QComboBox(self)
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -95,6 +97,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
                 self._tags.append(scene.AddObserver(event, self._guard(function)))
         self.setEnabled(scene is not None)
         self._rebuild()
+        if scene is not None and self._requested is not None:
+            requested, self._requested = self._requested, None
+            self.setCurrentNodeID(requested)
 
     def _guard(self, function: Any) -> Any:
         def observe(caller: Any, event: str, node: Any = None) -> None:
@@ -170,9 +175,13 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
             self._combo.addItem(node.GetName() or "", node.GetID())
         self._add_actions()
         keep = self._node if any(node is self._node for node in nodes) else None
-        if keep is None and not self.property("noneEnabled") and nodes:
-            keep = nodes[0]  # Slicer selects the first node where "none" is not a choice
+        if keep is None and nodes and self._was_empty and not self._has_extra_items():
+            keep = nodes[0]  # as every combo box that was empty; one with "none" or actions in it was not
+        self._was_empty = not nodes
         self._select(keep)
+
+    def _has_extra_items(self) -> bool:
+        return any(self.property(key) for key in ("noneEnabled", "addEnabled", "removeEnabled", "renameEnabled"))
 
     def _add_actions(self) -> None:
         entries = []
@@ -223,11 +232,16 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
         if isinstance(node, str):
             self.setCurrentNodeID(node)
             return
+        if self._scene is None:
+            self._requested = node.GetID() if node is not None else None
         if node is not None and not any(node is known for known in self._nodes()):
             node = None
         self._select(node)
 
     def setCurrentNodeID(self, node_id: str) -> None:
+        if self._scene is None:
+            self._requested = node_id
+            return
         self.setCurrentNode(self._scene.GetNodeByID(node_id) if self._scene is not None and node_id else None)
 
     def setCurrentNodeIndex(self, index: int) -> None:

@@ -140,6 +140,7 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         self.moduleTestNames: list[str] = []
         super().__init__(*arguments, **keywords)
+        super(unittest.TestCase, self).__init__()  # mixins after TestCase, which does not call on
         self.enableScreenshots = False
         self.screenshotScaleFactor = 1.0
         if not self.moduleTestNames:

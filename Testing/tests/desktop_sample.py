@@ -127,6 +127,7 @@ UI = """<?xml version="1.0" encoding="UTF-8"?>
       <item row="0" column="1"><widget class="qMRMLNodeComboBox" name="ctSelector">
         <property name="nodeTypes"><stringlist><string>vtkMRMLScalarVolumeNode</string></stringlist></property>
         <property name="addEnabled"><bool>false</bool></property>
+        <property name="removeEnabled"><bool>false</bool></property>
         <property name="SlicerParameterName" stdset="0"><string>ct</string></property>
        </widget></item>
       <item row="1" column="1"><widget class="qMRMLNodeComboBox" name="outputSelector">

@@ -31,6 +31,8 @@ def test_selector_follows_the_scene(app):
     selector, heard = slicer.qMRMLNodeComboBox(), []
     selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
     selector.showChildNodeTypes = False
+    selector.addEnabled = False
+    selector.removeEnabled = False
     selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: heard.append(node and node.GetName()))
     selector.setMRMLScene(slicer.mrmlScene)
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "label map")
@@ -41,9 +43,23 @@ def test_selector_follows_the_scene(app):
     selector.setCurrentNode(other)
     assert selector.currentNodeID == other.GetID()
     slicer.mrmlScene.RemoveNode(other)
-    assert selector.currentNode() is ct
-    assert heard == ["CT", "other CT", "CT"]
-    assert not isinstance(selector.nodeTypes, list) and type(selector) is slicer.qMRMLNodeComboBox
+    assert selector.currentNode() is None
+    assert heard == ["CT", "other CT", None]
+    assert isinstance(selector.nodeTypes, tuple) and type(selector) is slicer.qMRMLNodeComboBox
+
+
+def test_selector_with_actions_or_none_chooses_nothing_by_itself(app):
+    import slicer
+
+    plain, early = slicer.qMRMLNodeComboBox(), slicer.qMRMLNodeComboBox()
+    for selector in (plain, early):
+        selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    plain.setMRMLScene(slicer.mrmlScene)
+    ct = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
+    assert plain.currentNode() is None
+    early.setCurrentNode(ct)
+    early.setMRMLScene(slicer.mrmlScene)
+    assert early.currentNode() is ct, "chosen before there was a scene"
 
 
 def test_util_functions_of_slicer_work(app):

@@ -18,6 +18,11 @@ class Default:
     def value(self) -> Any:
         return self._generator() if self._generator is not None else self._value
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Default) and (self._value, self._generator) == (other._value, other._generator)
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 @dataclass
 class Decimals:
@@ -38,6 +43,12 @@ class Validator:
 
     def validate(self, value: Any) -> None:
         raise NotImplementedError
+
+
+def is_validator(annotation: Any) -> bool:
+    """Slicer takes instances, and classes whose ``validate`` is static."""
+    kind = annotation if isinstance(annotation, type) else type(annotation)
+    return issubclass(kind, Validator)
 
 
 class NotNone(Validator):

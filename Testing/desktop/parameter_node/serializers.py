@@ -16,7 +16,7 @@ from typing import Any
 
 import slicer
 
-from .annotations import IsInstance, IsNone, NotNone, Validator, splitAnnotations
+from .annotations import IsInstance, IsNone, NotNone, Validator, is_validator, splitAnnotations
 from .observed import ObservedDict, ObservedList
 
 PATHS = (
@@ -41,12 +41,8 @@ class Serializer:
         for validator in self.validators:
             validator.validate(value)
 
-    def accepts(self, value: Any) -> bool:
-        """Whether a union may give this value to this member."""
-        try:
-            self.validate(value)
-        except (TypeError, ValueError):
-            return False
+    def handles(self, kind: type) -> bool:
+        """Whether a union may offer a value of this type to this member; ``validate`` has the last word."""
         return True
 
     def default(self) -> Any:
@@ -76,7 +72,11 @@ class TextSerializer(Serializer):
         self, default: Any, to_text: Callable[[Any], str], from_text: Callable[[str], Any], kinds: Any
     ) -> None:
         super().__init__([NotNone(), IsInstance(kinds)])
+        self._handled = (int, float) if kinds in (int, (int, float)) else PATHS if kinds in PATHS else (kinds,)
         self._default, self._to_text, self._from_text = default, to_text, from_text
+
+    def handles(self, kind: type) -> bool:
+        return kind in self._handled  # the exact type: True is not an int here
 
     def default(self) -> Any:
         return self._default
@@ -94,8 +94,8 @@ class NodeSerializer(Serializer):
     def __init__(self, kind: type) -> None:
         super().__init__([IsInstance(kind)])
 
-    def accepts(self, value: Any) -> bool:
-        return value is not None and super().accepts(value)
+    def handles(self, kind: type) -> bool:
+        return issubclass(kind, slicer.vtkMRMLNode)
 
     def default(self) -> Any:
         return None
@@ -118,6 +118,9 @@ class NoneSerializer(Serializer):
     def __init__(self) -> None:
         super().__init__([IsNone()])
 
+    def handles(self, kind: type) -> bool:
+        return kind is type(None)
+
     def default(self) -> Any:
         return None
 
@@ -136,6 +139,9 @@ class EnumSerializer(Serializer):
         if not len(kind):
             raise ValueError("Cannot serialize empty Enum.")
         self._kind = kind
+
+    def handles(self, kind: type) -> bool:
+        return issubclass(kind, enum.Enum)
 
     def default(self) -> Any:
         return next(iter(self._kind))
@@ -207,7 +213,7 @@ class ListSerializer(Serializer):
 
     def read(self, node: Any, name: str) -> Any:
         items = [self._element.read(node, f"{name}.{index}") for index in range(self._length(node, name))]
-        return ObservedList(items, lambda changed: self.write(node, name, changed))
+        return ObservedList(items, lambda changed: self.write(node, name, changed), lambda: self.read(node, name))
 
     def remove(self, node: Any, name: str) -> None:
         with slicer.util.NodeModify(node):
@@ -232,7 +238,8 @@ class DictSerializer(Serializer):
         self._pairs.write(node, name, list(value.items()))
 
     def read(self, node: Any, name: str) -> Any:
-        return ObservedDict(dict(self._pairs.read(node, name)), lambda changed: self.write(node, name, changed))
+        items = dict(self._pairs.read(node, name))
+        return ObservedDict(items, lambda changed: self.write(node, name, changed), lambda: self.read(node, name))
 
     def remove(self, node: Any, name: str) -> None:
         self._pairs.remove(node, name)
@@ -255,13 +262,25 @@ class UnionSerializer(Serializer):
         return any(member.isIn(node, f"{name}.{index}") for index, member in enumerate(self._members))
 
     def validate(self, value: Any) -> None:
-        if not any(member.accepts(value) for member in self._members):
-            raise TypeError(f"Unable to write value '{value}' of type '{type(value)}'")
+        super().validate(value)
+        self._member_for(value)
+
+    def _member_for(self, value: Any) -> int:
+        refusal: Exception = TypeError(f"Unable to write value '{value}' of type '{type(value)}'")
+        for index, member in enumerate(self._members):
+            if member.handles(type(value)):
+                try:
+                    member.validate(value)
+                except (TypeError, ValueError) as error:
+                    refusal = error
+                else:
+                    return index
+        raise refusal
 
     def _put(self, node: Any, name: str, value: Any) -> None:
         with slicer.util.NodeModify(node):
             self.remove(node, name)
-            index = next(index for index, member in enumerate(self._members) if member.accepts(value))
+            index = self._member_for(value)
             self._members[index].write(node, f"{name}.{index}", value)
 
     def read(self, node: Any, name: str) -> Any:
@@ -279,7 +298,7 @@ def createSerializer(annotated: Any) -> Serializer:
     """The serializer of a possibly annotated type. TypeError when there is none."""
     kind, annotations = splitAnnotations(annotated)
     serializer = _plain(kind)
-    serializer.validators = [*serializer.validators, *(a for a in annotations if isinstance(a, Validator))]
+    serializer.validators = [*serializer.validators, *(a for a in annotations if is_validator(a))]
     return serializer
 
 

@@ -14,7 +14,7 @@ import qt
 import slicer
 import vtk
 
-from .annotations import Decimals, Default, SingleStep, Validator, splitAnnotations
+from .annotations import Decimals, Default, SingleStep, is_validator, splitAnnotations
 from .connectors import GuiConnector, createGuiConnector
 from .serializers import Serializer, createSerializer
 
@@ -202,7 +202,7 @@ def _process(cls: type) -> type:
         stated = next((a for a in annotations if isinstance(a, Default)), None)
         if hasattr(cls, name):
             stated = Default(getattr(cls, name))
-        unused = [a for a in annotations if not isinstance(a, (Default, Validator, Decimals, SingleStep))]
+        unused = [a for a in annotations if not (is_validator(a) or isinstance(a, (Default, Decimals, SingleStep)))]
         if unused:
             logging.warning("Unused annotations: %s", unused)
         parameters[name] = ParameterInfo(name, serializer, stated or Default(serializer.default()), annotated)
