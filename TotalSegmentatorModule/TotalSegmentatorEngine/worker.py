@@ -51,6 +51,9 @@ from .worker_steps import WorkerSteps
 DEFAULT_IDLE_SECONDS = 1200.0
 """A worker without work ends after 20 minutes: its networks occupy gigabytes, and a new one starts in seconds."""
 
+NICENESS = 5
+"""The worker computes on all cores; at a lower priority Slicer's main thread still gets one when it wants it."""
+
 _OWNER_END_SECONDS = 3.0  # how long to wait for Slicer's end after the pipe has closed, to sweep what else it left
 _MORE_DISK_BYTES = 500e6  # what to ask for when a write failed half way: about a large CT's labels and events
 
@@ -80,6 +83,8 @@ def serve(
     """
     log_to_standard_error()
     faulthandler.enable()
+    if hasattr(os, "nice"):  # on Windows the priority is set when the process is made
+        os.nice(NICENESS)
     worker = Worker(worker_folder, idle_seconds, steps or WorkerSteps())
     try:
         status = worker.run(protocol)

@@ -70,7 +70,9 @@ class WorkerProcess:
 
     def _start(self, engine: EngineEnvironment) -> subprocess.Popen:
         if os.name == "nt":
-            group = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+            # the lower priority keeps Slicer responsive while all cores compute; elsewhere the worker lowers its own
+            priority = subprocess.BELOW_NORMAL_PRIORITY_CLASS
+            group = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP | priority}
         else:
             group = {"start_new_session": True}
         with (self.folder / WORKER_LOG).open("ab") as log:
