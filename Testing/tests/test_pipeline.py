@@ -10,7 +10,7 @@ import pytest
 from engine_support import blobs_volume, one_thread, turned
 from nnunet_judge import nnunet_labels
 from seeded_models import configuration_settings, make_model_folder, plans_of
-from TotalSegmentatorEngine.geometry import Volume
+from TotalSegmentatorEngine.geometry import Geometry, Volume
 from TotalSegmentatorEngine.pipeline import EngineCache, SegmentationTask, prepare, segment
 from TotalSegmentatorEngine.reporting import JobReporter, SilentReporter
 from TotalSegmentatorWire.errors import SegmentationError
@@ -107,6 +107,21 @@ def test_a_canonical_model_does_not_see_how_the_ct_is_stored(tmp_path: Path, axe
     stored = labels_of(other, folder)
     again = turned(Volume(expected, volume.geometry), axes, flips)
     assert np.array_equal(stored, again.array)
+
+
+@pytest.mark.parametrize(
+    ("reader", "spacing"), [("SimpleITKIO", (3.0, 2.5, 2.0)), ("NibabelIOWithReorient", (2.0,) * 3)]
+)
+def test_a_turned_direction_matrix_changes_no_label(tmp_path: Path, reader: str, spacing) -> None:
+    plans = plans_of(configuration_settings(spacing=(2.0, 2.0, 2.0)), reader=reader)
+    folder = make_model_folder(tmp_path / "D", plans=plans)
+    straight = blobs_volume((20, 24, 22), spacing)
+    angle = np.radians(20)
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    turn[:3, :3] *= 1 + 1e-8  # files store direction and spacing with rounding errors
+    oblique = Volume(straight.array, Geometry(straight.array.shape, turn @ straight.geometry.ijk_to_ras))
+    assert np.array_equal(labels_of(oblique, folder), labels_of(straight, folder))
 
 
 # -- jobs --------------------------------------------------------------------------------------------------------------
