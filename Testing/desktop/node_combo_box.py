@@ -14,49 +14,17 @@ from .slot_runtime import RUNTIME
 _ACTION = QtCore.Qt.ItemDataRole.UserRole + 1
 
 
-class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
-    """Selector of one MRML node. As in Slicer it is a QWidget with a combo box inside, not a QComboBox."""
+class _SceneNodes(QtWidgets.QWidget):
+    """The nodes of a scene that fit the selector's types and attributes; calls ``_rebuild`` when they change."""
 
-    _nodeChanged = QtCore.Signal(object)
-    _validChanged = QtCore.Signal(bool)
-    currentNodeIDChanged = QtCore.Signal(str)
-    _activated = QtCore.Signal(object)
     _added = QtCore.Signal(object)
-    _addedByUser = QtCore.Signal(object)
     _aboutToBeRemoved = QtCore.Signal(object)
     currentNodeRenamed = QtCore.Signal(str)
-    SIGNAL_NAMES = ("currentNodeChanged", "nodeActivated", "nodeAdded", "nodeAddedByUser", "nodeAboutToBeRemoved")
-    SLICER_SIGNALS: ClassVar[dict[str, str]] = {
-        "currentNodeChanged(vtkMRMLNode*)": "_nodeChanged",
-        "currentNodeChanged(bool)": "_validChanged",
-        "nodeActivated(vtkMRMLNode*)": "_activated",
-        "nodeAdded(vtkMRMLNode*)": "_added",
-        "nodeAddedByUser(vtkMRMLNode*)": "_addedByUser",
-        "nodeAboutToBeRemoved(vtkMRMLNode*)": "_aboutToBeRemoved",
-    }
-
     nodeTypes = stored("QStringList", "nodeTypes", [], changed="_rebuild")
     showHidden = stored(bool, "showHidden", False, changed="_rebuild")
     showChildNodeTypes = stored(bool, "showChildNodeTypes", True, changed="_rebuild")
     hideChildNodeTypes = stored("QStringList", "hideChildNodeTypes", [], changed="_rebuild")
-    baseName = stored(str, "baseName", "")
-    noneEnabled = stored(bool, "noneEnabled", False, changed="_rebuild")
-    addEnabled = stored(bool, "addEnabled", True, changed="_rebuild")
-    removeEnabled = stored(bool, "removeEnabled", True, changed="_rebuild")
-    editEnabled = stored(bool, "editEnabled", False)
-    renameEnabled = stored(bool, "renameEnabled", False, changed="_rebuild")
-    selectNodeUponCreation = stored(bool, "selectNodeUponCreation", True)
-    noneDisplay = stored(str, "noneDisplay", "None", changed="_rebuild")
-    interactionNodeSingletonTag = stored(str, "interactionNodeSingletonTag", "")
-    sizeAdjustPolicy = stored(int, "sizeAdjustPolicy", 0)
     setNodeTypes = setter("nodeTypes")
-    setBaseName = setter("baseName")
-    setNoneEnabled = setter("noneEnabled")
-    setAddEnabled = setter("addEnabled")
-    setRemoveEnabled = setter("removeEnabled")
-    setEditEnabled = setter("editEnabled")
-    setRenameEnabled = setter("renameEnabled")
-    setNoneDisplay = setter("noneDisplay")
     setShowHidden = setter("showHidden")
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
@@ -64,19 +32,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
         self._scene: Any = None
         self._tags: list[int] = []
         self._node: Any = None
-        self._labels: dict[str, str] = {}
         self._attributes: dict[str, dict[str, Any]] = {}
         self._batch = False
-        self._was_empty = True
-        self._requested: str | None = None  # asked for before there was a scene
-        self._combo = QtWidgets.QComboBox(self)
-        layout = QtWidgets.QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._combo)
-        self._combo.activated.connect(self._picked)
-        self._rebuild()
 
-    # -- the scene -----------------------------------------------------------------------------------------------------
     def mrmlScene(self) -> Any:
         return self._scene
 
@@ -97,9 +55,6 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
                 self._tags.append(scene.AddObserver(event, self._guard(function)))
         self.setEnabled(scene is not None)
         self._rebuild()
-        if scene is not None and self._requested is not None:
-            requested, self._requested = self._requested, None
-            self.setCurrentNodeID(requested)
 
     def _guard(self, function: Any) -> Any:
         def observe(caller: Any, event: str, node: Any = None) -> None:
@@ -141,7 +96,6 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
         self._batch = False
         self._rebuild()
 
-    # -- the list ------------------------------------------------------------------------------------------------------
     def _fits(self, node: Any) -> bool:
         kinds = self.property("nodeTypes")
         if node is None or not kinds or (node.GetHideFromEditors() and not self.property("showHidden")):
@@ -164,10 +118,78 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
         nodes = [self._scene.GetNthNode(index) for index in range(self._scene.GetNumberOfNodes())]
         return [node for node in nodes if node is not leaving and self._fits(node)]
 
+    def addAttribute(self, kind: str, name: str, value: Any = None) -> None:
+        self._attributes.setdefault(kind, {})[name] = value
+        self._rebuild()
+
+    def removeAttribute(self, kind: str, name: str) -> None:
+        self._attributes.get(kind, {}).pop(name, None)
+        self._rebuild()
+
+    def _rebuild(self, leaving: Any = None) -> None:
+        raise NotImplementedError
+
+
+class qMRMLNodeComboBox(_SceneNodes):  # noqa: N801 - Slicer's name
+    """Selector of one MRML node. As in Slicer it is a QWidget with a combo box inside, not a QComboBox."""
+
+    _nodeChanged = QtCore.Signal(object)
+    _validChanged = QtCore.Signal(bool)
+    currentNodeIDChanged = QtCore.Signal(str)
+    _activated = QtCore.Signal(object)
+    _addedByUser = QtCore.Signal(object)
+    SIGNAL_NAMES = ("currentNodeChanged", "nodeActivated", "nodeAdded", "nodeAddedByUser", "nodeAboutToBeRemoved")
+    SLICER_SIGNALS: ClassVar[dict[str, str]] = {
+        "currentNodeChanged(vtkMRMLNode*)": "_nodeChanged",
+        "currentNodeChanged(bool)": "_validChanged",
+        "nodeActivated(vtkMRMLNode*)": "_activated",
+        "nodeAdded(vtkMRMLNode*)": "_added",
+        "nodeAddedByUser(vtkMRMLNode*)": "_addedByUser",
+        "nodeAboutToBeRemoved(vtkMRMLNode*)": "_aboutToBeRemoved",
+    }
+
+    baseName = stored(str, "baseName", "")
+    noneEnabled = stored(bool, "noneEnabled", False, changed="_rebuild")
+    addEnabled = stored(bool, "addEnabled", True, changed="_rebuild")
+    removeEnabled = stored(bool, "removeEnabled", True, changed="_rebuild")
+    editEnabled = stored(bool, "editEnabled", False)
+    renameEnabled = stored(bool, "renameEnabled", False, changed="_rebuild")
+    selectNodeUponCreation = stored(bool, "selectNodeUponCreation", True)
+    noneDisplay = stored(str, "noneDisplay", "None", changed="_rebuild")
+    interactionNodeSingletonTag = stored(str, "interactionNodeSingletonTag", "")
+    sizeAdjustPolicy = stored(int, "sizeAdjustPolicy", 0)
+    setBaseName = setter("baseName")
+    setNoneEnabled = setter("noneEnabled")
+    setAddEnabled = setter("addEnabled")
+    setRemoveEnabled = setter("removeEnabled")
+    setEditEnabled = setter("editEnabled")
+    setRenameEnabled = setter("renameEnabled")
+    setNoneDisplay = setter("noneDisplay")
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._labels: dict[str, str] = {}
+        self._was_empty = True
+        self._requested: str | None = None  # asked for before there was a scene
+        self._combo = QtWidgets.QComboBox(self)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._combo)
+        self._combo.activated.connect(self._picked)
+        self._rebuild()
+
+    def setMRMLScene(self, scene: Any) -> None:
+        super().setMRMLScene(scene)
+        if scene is not None and self._requested is not None:
+            requested, self._requested = self._requested, None
+            self.setCurrentNodeID(requested)
+
+    # -- the list ------------------------------------------------------------------------------------------------------
     def _rebuild(self, leaving: Any = None) -> None:
         if not hasattr(self, "_combo") or self._batch:
             return
         nodes = self._nodes(leaving)
+        row = self._combo.currentIndex()
         self._combo.clear()
         if self.property("noneEnabled"):
             self._combo.addItem(self.property("noneDisplay"), None)
@@ -175,10 +197,19 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
             self._combo.addItem(node.GetName() or "", node.GetID())
         self._add_actions()
         keep = self._node if any(node is self._node for node in nodes) else None
+        if keep is None and self._node is not None and self._node is leaving:
+            keep = self._neighbour(nodes, row)
         if keep is None and nodes and self._was_empty and not self._has_extra_items():
             keep = nodes[0]  # as every combo box that was empty; one with "none" or actions in it was not
         self._was_empty = not nodes
         self._select(keep)
+
+    def _neighbour(self, nodes: list[Any], row: int) -> Any:
+        """The node in the row of one that was removed: QComboBox keeps the row; beyond the nodes there are actions."""
+        index = row - 1 if self.property("noneEnabled") else row
+        if index >= len(nodes) and not self._has_extra_items():
+            index = len(nodes) - 1
+        return nodes[index] if 0 <= index < len(nodes) else None
 
     def _has_extra_items(self) -> bool:
         return any(self.property(key) for key in ("noneEnabled", "addEnabled", "removeEnabled", "renameEnabled"))
@@ -270,14 +301,6 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
     def removeCurrentNode(self) -> None:
         if self._node is not None:
             self._scene.RemoveNode(self._node)
-
-    def addAttribute(self, kind: str, name: str, value: Any = None) -> None:
-        self._attributes.setdefault(kind, {})[name] = value
-        self._rebuild()
-
-    def removeAttribute(self, kind: str, name: str) -> None:
-        self._attributes.get(kind, {}).pop(name, None)
-        self._rebuild()
 
     def setNodeTypeLabel(self, label: str, kind: str) -> None:
         self._labels[kind] = label

@@ -43,8 +43,8 @@ def test_selector_follows_the_scene(app):
     selector.setCurrentNode(other)
     assert selector.currentNodeID == other.GetID()
     slicer.mrmlScene.RemoveNode(other)
-    assert selector.currentNode() is None
-    assert heard == ["CT", "other CT", None]
+    assert selector.currentNode() is ct
+    assert heard == ["CT", "other CT", "CT"]
     assert isinstance(selector.nodeTypes, tuple) and type(selector) is slicer.qMRMLNodeComboBox
 
 
