@@ -1,4 +1,4 @@
-"""The worker side: reads a CT, runs the networks, writes the labels. Runs by itself: ``python -m TotalSegmentatorEngine``.
+"""The worker side: reads a CT, runs the networks, writes the labels. By itself: ``python -m TotalSegmentatorEngine``.
 
 It never imports slicer, vtk or qt; torch is imported only by the modules that run networks, after the input is checked.
 """
