@@ -16,7 +16,9 @@ from .offscreen_view import OffscreenView, voxels, write_png
 _MANAGERS = ("vtkMRMLSegmentationsDisplayableManager2D", "vtkMRMLModelSliceDisplayableManager")
 _VIEWS = (("Red", "Axial", 2), ("Green", "Coronal", 1), ("Yellow", "Sagittal", 0))
 _LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))  # of the negative and the positive direction of R, A, S
+_IN_PLANE = {2: (0, 1), 1: (0, 2), 0: (1, 2)}  # view's normal axis -> axes across and up
 _LABELMAP = "Binary labelmap"
+_MARGIN = 1.16  # room for the letters around the patient
 
 
 def write_slices(
@@ -25,7 +27,7 @@ def write_slices(
     volume: Any,
     segmentation: Any = None,
     offsets: Mapping[str, float] | None = None,
-    size: int = 540,
+    height: int = 640,
 ) -> Path:
     """Three slices side by side. ``offsets``: "Axial", "Coronal", "Sagittal" -> RAS coordinate in mm.
 
@@ -35,7 +37,7 @@ def write_slices(
     with _only_this_segmentation(segmentation):
         pictures = []
         for name, orientation, axis in _VIEWS:
-            view = _SliceView(world.slice_logics[name], size)
+            view = _SliceView(world.slice_logics[name], (_width(volume, axis, height), height))
             try:
                 view.show(volume, orientation, places[orientation], axis)
                 side = _LETTERS[axis][places[orientation] >= 0]
@@ -43,14 +45,28 @@ def write_slices(
                 pictures.append(view.view.image())
             finally:
                 view.view.close()
-    gap = np.full((size, 6, 3), 60, np.uint8)
+    gap = np.full((height, 6, 3), 60, np.uint8)
     return write_png(path, np.hstack([pictures[0], gap, pictures[1], gap, pictures[2]]))
+
+
+def _corners(volume: Any) -> tuple[np.ndarray, np.ndarray]:
+    bounds = np.zeros(6)
+    volume.GetRASBounds(bounds)
+    return bounds[0::2], bounds[1::2]
+
+
+def _width(volume: Any, axis: int, height: int) -> int:
+    """Window width that suits the body's shape in this view: a tall body gets narrow windows, never a strip."""
+    low, high = _corners(volume)
+    across, up = _IN_PLANE[axis]
+    shape = (high - low)[across] / max((high - low)[up], 1e-6)
+    return int(height * np.clip(shape, 0.55, 1.3))
 
 
 class _SliceView:
     """One slice logic drawn into an off-screen window; CTK's light box renderer is replaced by one image actor."""
 
-    def __init__(self, logic: Any, size: int) -> None:
+    def __init__(self, logic: Any, size: tuple[int, int]) -> None:
         self.logic = logic
         factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
         self._mapper = vtk.vtkImageMapper()
@@ -59,7 +75,7 @@ class _SliceView:
         actor = vtk.vtkActor2D()
         actor.SetMapper(self._mapper)
         actor.GetProperty().SetDisplayLocationToBackground()
-        self.view = OffscreenView(factory, _MANAGERS, (size, size), background=actor)
+        self.view = OffscreenView(factory, _MANAGERS, size, background=actor)
         self.view.renderer.GetActiveCamera().ParallelProjectionOn()
         self.view.show_node(logic.GetSliceNode())
 
@@ -76,12 +92,10 @@ class _SliceView:
     @staticmethod
     def _fit(volume: Any, node: Any, axis: int, columns: int, rows: int) -> None:
         """The whole volume in the picture, the same scale in both directions, a small margin for the letters."""
-        bounds = np.zeros(6)
-        volume.GetRASBounds(bounds)
-        low, high = bounds[0::2], bounds[1::2]
+        low, high = _corners(volume)
         extent = high - low
-        across, up = {2: (0, 1), 1: (0, 2), 0: (1, 2)}[axis]
-        scale = max(extent[across] / columns, extent[up] / rows) * 1.16
+        across, up = _IN_PLANE[axis]
+        scale = max(extent[across] / columns, extent[up] / rows) * _MARGIN
         node.SetFieldOfView(scale * columns, scale * rows, 1.0)
         middle = (low + high) / 2
         matrix = node.GetSliceToRAS()
@@ -107,9 +121,8 @@ def _offset_sign(node: Any, axis: int) -> float:
 
 
 def _busiest_slices(volume: Any, segmentation: Any) -> dict[str, float]:
-    bounds = np.zeros(6)
-    volume.GetRASBounds(bounds)
-    middle = (bounds[0::2] + bounds[1::2]) / 2
+    low, high = _corners(volume)
+    middle = (low + high) / 2
     places = {orientation: float(middle[axis]) for _, orientation, axis in _VIEWS}
     image = _first_labelmap(segmentation)
     if image is None:

@@ -136,7 +136,7 @@ def test_slices_show_right_on_the_left_side_and_the_ct_under_the_fill(app, organ
     before = segmentation.GetDisplayNode().GetOpacity2DFill()
     picture = _read_png(app.slice_views_png(tmp_path / "slices.png", ct, segmentation))
     size = picture.shape[0]
-    assert size >= 500 and picture.shape[1] >= 3 * size
+    assert size >= 500 and picture.shape[1] >= 3 * size  # three views of a cube
     axial, sagittal = picture[:, :size], picture[:, -size:]
     red, green = axial[..., 0] - axial[..., 1] > 30, axial[..., 1] - axial[..., 0] > 30
     assert red.sum() > 500 and green.sum() > 200
