@@ -224,6 +224,37 @@ def test_a_catalogue_model_joins_its_parts(tmp_path: Path) -> None:
             assert by_label[part.labels[label_in_part]] == name
 
 
+def _renumber(models_folder: Path, change) -> None:
+    """Pass the names of part 295, in the order of their numbers, through ``change``."""
+    path = next(models_folder.glob("Dataset295_*/*/dataset.json"))
+    names = [name for name in json.loads(path.read_text())["labels"] if name != "background"]
+    path.write_text(json.dumps(dataset_json_of(change(names))))
+
+
+def test_parts_are_joined_by_the_names_of_their_labels(tmp_path: Path) -> None:
+    write_117(tmp_path)
+    _renumber(tmp_path, lambda names: names[::-1])
+    model = find_model("117-1.5mm", tmp_path)
+    ribs = model.parts[4]
+    names = {structure.label: structure.name for structure in model.structures}
+    assert {names[label]: number for number, label in ribs.labels.items()} == ribs.folder.labels
+
+
+def test_a_part_without_names_has_the_published_numbers(tmp_path: Path) -> None:
+    write_117(tmp_path)
+    as_published = find_model("117-1.5mm", tmp_path).parts[4].labels
+    _renumber(tmp_path, lambda names: [str(number) for number in range(1, len(names) + 1)])
+    assert find_model("117-1.5mm", tmp_path).parts[4].labels == as_published
+
+
+def test_a_part_whose_names_contradict_the_label_table_is_not_guessed_at(tmp_path: Path) -> None:
+    write_117(tmp_path)
+    _renumber(tmp_path, lambda names: [names[1], names[0], "another name", *names[3:]])
+    with pytest.raises(SegmentationError) as caught:
+        find_model("117-1.5mm", tmp_path)
+    assert caught.value.code == "MODEL_DAMAGED"
+
+
 def test_only_the_parts_that_know_the_structures_must_be_installed(tmp_path: Path) -> None:
     write_117(tmp_path, parts=(291,))
     with pytest.raises(SegmentationError) as caught:

@@ -133,9 +133,20 @@ def test_pieces_are_joined_where_the_published_pipeline_joins_them(tmp_path: Pat
     assert (result.labels == published_labels("117-1.5mm", folders, volume)).mean() < 0.95, "cutting moves the tiles"
 
 
-def _cut(shape: tuple[int, int, int]) -> list[Piece]:
-    """The pieces of an image that counts as large at any size."""
-    return pieces_of(shape, dataclasses.replace(read_profiles()["totalsegmentator-2.18"], split_above_voxels=1), 5)
+def test_few_structures_of_a_large_image_are_cut_as_in_the_full_run(tmp_path: Path, monkeypatch) -> None:
+    make_catalogue_model(tmp_path, "117-1.5mm")
+    volume = blobs_volume((211, 16, 16), (1.5, 1.5, 1.5))
+    monkeypatch.setattr("TotalSegmentatorEngine.prediction.pieces_of", lambda shape, profile, count: _cut(shape, count))
+    full = segment(volume, prepare(SegmentationTask("117-1.5mm", tmp_path)), EngineCache(), SilentReporter())
+    ribs = [found.name for found in full.found if found.name.startswith("rib")]
+    few = segment(volume, prepare(SegmentationTask("117-1.5mm", tmp_path, ribs)), EngineCache(), SilentReporter())
+    wanted = [structure.label for structure in few.structures]
+    assert np.array_equal(few.labels, np.where(np.isin(full.labels, wanted), full.labels, 0))
+
+
+def _cut(shape: tuple[int, int, int], count: int = 5) -> list[Piece]:
+    """The pieces of an image that counts as large at any size, for a model of ``count`` parts."""
+    return pieces_of(shape, dataclasses.replace(read_profiles()["totalsegmentator-2.18"], split_above_voxels=1), count)
 
 
 # -- a real CT ---------------------------------------------------------------------------------------------------------

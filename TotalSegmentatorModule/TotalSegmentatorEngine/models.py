@@ -74,17 +74,34 @@ def _catalogue_model(model: CatalogueModel, models_folder: Path, asked: set[str]
     parts = []
     for part, path in zip(model.parts, model.part_folders(models_folder), strict=True):
         known = _structures_of_part(model, part.name, structures)
-        labels = {structure.label_in_part: structure.label for structure in known}
+        numbers = {structure.name: structure.label_in_part for structure in known}
         if len(model.parts) == 1:
-            labels = {structure.label: structure.label for structure in known}
+            numbers = {structure.name: structure.label for structure in known}
         is_needed = asked is None or any(structure.name in asked for structure in known)
         folder = _installed_part(model.id, path) if is_needed else None
-        if folder is not None and max(labels) > len(folder.labels):
-            raise SegmentationError("MODEL_DAMAGED", detail="a part has fewer labels than the label table")
+        if folder is not None:
+            numbers = _numbers_by_name(folder, numbers)
+        labels = {numbers[structure.name]: structure.label for structure in known}
         parts.append(Part(part.name, labels, folder))
     if len({part.folder.image_spacing for part in parts if part.folder is not None}) > 1:
         raise SegmentationError("MODEL_DAMAGED", detail="its parts have different spacings")
     return Model(model.id, read_profiles()[model.profile], structures, parts, is_demo=False)
+
+
+def _numbers_by_name(folder: ModelFolder, published: dict[str, int]) -> dict[str, int]:
+    """The label of each structure in ``folder``: by the folder's own names where it has them all.
+
+    Where it names its labels otherwise, the ``published`` numbers count, unless a name that is there contradicts them:
+    that would call one structure by the name of another. Raises SegmentationError("MODEL_DAMAGED").
+    """
+    own = {name: folder.labels[name] for name in published if name in folder.labels}
+    if len(own) == len(published):
+        return own
+    if max(published.values()) > len(folder.labels):
+        raise SegmentationError("MODEL_DAMAGED", detail="a part has fewer labels than the label table")
+    if any(published[name] != number for name, number in own.items()):
+        raise SegmentationError("MODEL_DAMAGED", detail="a part numbers its labels otherwise than the label table")
+    return published
 
 
 def _structures_of_part(model: CatalogueModel, part_name: str, structures: list[Structure]) -> list[Structure]:

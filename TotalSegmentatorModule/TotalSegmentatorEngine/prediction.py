@@ -16,7 +16,7 @@ from .geometry import Volume
 from .labelling import LabelSink, ResampledLabelSink
 from .memory import check_memory, estimated_bytes, memory_short
 from .merging import merge_part
-from .models import Part
+from .models import Model, Part
 from .network import LoadedModel, load_model
 from .preparation import (
     NetworkInput,
@@ -62,15 +62,19 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _predict(
     volume: Volume, prepared: PreparedTask, device: torch.device, cache: EngineCache, reporter: Reporter
 ) -> np.ndarray:
-    parts = [part for part in prepared.model.parts if part.folder is not None]
+    parts = _needed_parts(prepared.model)
     profile = prepared.model.profile
     _check_memory(volume, parts, profile, cache, device)
     models = _load_models(parts, device, cache, reporter)
     image = _oriented_image(volume, profile, parts[0], cache, reporter)
-    merged = _predict_parts(volume, image, parts, models, profile, cache, reporter)
+    merged = _predict_parts(volume, image, prepared.model, models, cache, reporter)
     reporter.progress(Stage.RESTORING, 0.0)
     reporter.check_cancelled()
     return image.restore(merged)
+
+
+def _needed_parts(model: Model) -> list[Part]:
+    return [part for part in model.parts if part.folder is not None]
 
 
 def _check_memory(
@@ -128,17 +132,21 @@ class _Run:
 def _predict_parts(
     volume: Volume,
     image: OrientedImage,
-    parts: list[Part],
-    models: list[LoadedModel],
-    profile: Profile,
+    model: Model,
+    networks: list[LoadedModel],
     cache: EngineCache,
     reporter: Reporter,
 ) -> np.ndarray:
-    """Labels of all parts on the image's grid, merged in task order."""
+    """Labels of the parts that are needed on the image's grid, merged in task order.
+
+    As published, the number of all parts decides whether a large image is cut, so that few structures come out as in
+    the full run.
+    """
+    profile = model.profile
     runs = [
-        _Run(part, model, piece, Window(part.folder.patch_size, profile.step, profile.average))
-        for part, model in zip(parts, models, strict=True)
-        for piece in pieces_of(image.array.shape, profile, len(parts))
+        _Run(part, loaded, piece, Window(part.folder.patch_size, profile.step, profile.average))
+        for part, loaded in zip(_needed_parts(model), networks, strict=True)
+        for piece in pieces_of(image.array.shape, profile, len(model.parts))
     ]
 
     def input_of(run: _Run) -> NetworkInput:
