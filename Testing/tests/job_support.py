@@ -114,7 +114,7 @@ class Application:
     def apply(self, ct: FakeCt, stage: str = "", act: str = "") -> None:
         self.controller.apply(ct, settings_for(stage, act))
 
-    def run_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> float:
+    def run_until(self, condition: Callable[[], bool], seconds: float = 60.0) -> float:
         """Run the event loop until ``condition``; returns the seconds that took, fails after ``seconds``."""
         begun = time.monotonic()
         while not condition():

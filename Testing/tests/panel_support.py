@@ -17,6 +17,7 @@ import numpy as np
 import slicer
 from desktop import Desktop
 from job_support import engine_environment, marked_processes, soft_tissue_with_air
+from time_bounds import READY_SECONDS
 
 MODULE = Path(__file__).resolve().parents[2] / "TotalSegmentatorModule" / "TotalSegmentatorModule.py"
 GRID = np.array([[-0.8, 0, 0, 100.0], [0, -0.8, 0, 120.0], [0, 0, 2.5, -300.0], [0, 0, 0, 1]])
@@ -110,7 +111,7 @@ def answered_questions(monkeypatch) -> Iterator[list[bool]]:
     assert waiting == []
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = READY_SECONDS) -> bool:
     """Wait without the event loop."""
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:

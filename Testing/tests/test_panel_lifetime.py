@@ -13,6 +13,7 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 import slicer
 from job_support import marked_processes
 from panel_support import answered_questions, desktop, folders_of, panel_user, wait_for
+from time_bounds import READY_SECONDS
 
 
 @pytest.fixture
@@ -41,15 +42,15 @@ def test_closing_the_scene_ends_the_job(user, app, stage):
     user.add_ct()
     user.plan(stage, "slow")
     user.click_apply()
-    app.wait_until(lambda: user.ui.progressBar.value > 30, 5.0)
+    app.wait_until(lambda: user.ui.progressBar.value > 30, READY_SECONDS)
 
     app.close_scene()
-    user.wait_until_ready(5.0)
+    user.wait_until_ready(READY_SECONDS)
 
     assert user.segmentations == []
     assert not user.ui.applyButton.enabled
     assert user.error_code == ""
-    assert app.wait_until(lambda: len(folders_of("jobs")) <= 1, 5.0)  # the idle engine's own
+    assert app.wait_until(lambda: len(folders_of("jobs")) <= 1, READY_SECONDS)  # the idle engine's own
 
 
 def test_deleting_the_ct_ends_the_job_and_says_why(user):
@@ -59,7 +60,7 @@ def test_deleting_the_ct_ends_the_job_and_says_why(user):
     user.wait_for_stage("Segmenting")
 
     slicer.mrmlScene.RemoveNode(ct)
-    user.wait_until_ready(5.0)
+    user.wait_until_ready(READY_SECONDS)
 
     assert user.error_code == "INPUT_REMOVED"
     assert user.segmentations == []
@@ -149,7 +150,7 @@ def test_result_that_was_not_imported_is_offered_again(user, app, monkeypatch):
     assert not user.ui.waitingFrame.visible
     (node,) = user.segmentations
     assert node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) is ct
-    assert app.wait_until(lambda: not folders_of("results"), 5.0)
+    assert app.wait_until(lambda: not folders_of("results"), READY_SECONDS)
 
 
 def test_waiting_result_can_be_discarded(user, app, answers, monkeypatch):
@@ -160,5 +161,5 @@ def test_waiting_result_can_be_discarded(user, app, answers, monkeypatch):
     app.click(user.ui.waitingDiscardButton)
 
     assert not user.ui.waitingFrame.visible
-    assert app.wait_until(lambda: not folders_of("results"), 5.0)
+    assert app.wait_until(lambda: not folders_of("results"), READY_SECONDS)
     assert user.segmentations == []

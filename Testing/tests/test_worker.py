@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from job_support import FAKE_ENGINE, MARK, expected_labels, folders_in, soft_tissue_with_air
+from time_bounds import READY_SECONDS
 from TotalSegmentatorEngine.log_text import describe_exception, without_names
 from TotalSegmentatorModuleLib.engine_environment import ENGINE_PROGRAM, PACKAGES_VARIABLE, EngineEnvironment
 from TotalSegmentatorWire.job_folder import create_owned_folder, new_id, read_owner, worker_folder_name
@@ -303,7 +304,7 @@ def test_end_of_the_standard_input_removes_the_folders_at_once(start_worker, act
     worker.send(request)
     worker.wait_for_stage(request, Stage.PREDICTING)
     worker.process.stdin.close()
-    deadline = time.monotonic() + 1.0
+    deadline = time.monotonic() + READY_SECONDS
     while folders_in(worker.work / "jobs") and time.monotonic() < deadline:
         time.sleep(0.01)
     assert folders_in(worker.work / "jobs") == []

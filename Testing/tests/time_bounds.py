@@ -1,0 +1,19 @@
+"""How long things may take in tests.
+
+Times themselves are measured by the benchmarks (Testing/benchmarks). A test bounds one only at ten times the figure: it
+also runs on slow and busy machines, and what it must catch (a job that is not stopped, an import that copies every
+segment) takes far longer than that.
+"""
+
+from __future__ import annotations
+
+_SLACK = 10
+
+READY_SECONDS = 2.0 * _SLACK
+"""From Cancel, or from the end of the engine, to a panel that is ready again."""
+FIRST_TILE_SECONDS = 1.0 * _SLACK
+"""From a second Apply on the same CT to its first tile."""
+IMPORT_SECONDS = 0.5 * _SLACK
+"""Import, replacement or removal of 104 labels at 512 x 512 x 400."""
+BLOCK_SECONDS = 0.05 * _SLACK
+"""The longest that the application may be held up by one step of a job."""
