@@ -67,6 +67,24 @@ def test_nothing_is_chosen_among_several_cts(app):
     assert not widget.ui.applyButton.enabled
 
 
+def test_the_only_ct_is_chosen_among_volumes_of_other_modalities(app):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    volumes = {}
+    for modality in ("MR", "CT", "PT"):
+        volumes[modality] = app.add_volume(soft_tissue_with_air(), GRID, modality)
+        hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(volumes[modality]), "DICOM.Modality", modality)
+
+    assert app.open_module(MODULE).ui.inputSelector.currentNode() is volumes["CT"]
+
+
+def test_a_single_volume_that_is_no_ct_is_not_chosen(app):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    mr = app.add_volume(soft_tissue_with_air(), GRID, "T2 sagittal")
+    hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(mr), "DICOM.Modality", "MR")
+
+    assert app.open_module(MODULE).ui.inputSelector.currentNode() is None
+
+
 def test_models_that_are_missing_say_so(user):
     user.add_ct()
 

@@ -15,6 +15,7 @@ import slicer
 import vtk
 from desktop import Desktop
 from time_bounds import IMPORT_SECONDS
+from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.structures import structure_table
 
 SHAPE = (24, 30, 36)
@@ -96,7 +97,7 @@ def test_segment_has_name_colour_codes_and_origin(app, lib):
     assert tag(segment, segment.GetTerminologyEntryTagName()) == kidney.terminology
     assert "SCT^64033007^Kidney" in kidney.terminology
     assert tag(segment, "DICOM.SegmentAlgorithmType") == "AUTOMATIC"
-    assert tag(segment, "DICOM.SegmentAlgorithmName") == "TotalSegmentatorModule"
+    assert tag(segment, "DICOM.SegmentAlgorithmName") == ALGORITHM_NAME
     assert tag(segment, "TotalSegmentatorModule.Model") == "104-3mm"
     assert tag(segment, "TotalSegmentatorModule.Profile") == "totalsegmentator-1.5"
     assert tag(segment, "TotalSegmentatorModule.Version") == "1.2.3"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from TotalSegmentatorWire import ENGINE_VERSION
+from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.structures import Structure
 
@@ -28,9 +28,6 @@ from .task import SegmentationResult
 SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz")
 COMPRESSION_LEVEL = 1
 """Of gzip: label images shrink to a few per cent at any level, and level 1 is four times as fast as the usual 6."""
-
-ALGORITHM_NAME = "nnU-Net"
-"""DICOM SEG export refuses automatic segments without a SegmentAlgorithmName."""
 
 _CHUNK_BYTES = 8 << 20
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))

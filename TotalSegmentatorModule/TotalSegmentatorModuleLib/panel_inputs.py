@@ -11,7 +11,7 @@ from .model_choices import OWN_FOLDER, model_choices, preferred_model
 from .parameters import DEVICES, SegmentationParameters
 from .structure_completer import StructureCompleter
 from .structure_names import known_names, parse_names, unknown_name
-from .volumes import scalar_volumes
+from .volumes import only_ct
 
 
 class InputsPanel:
@@ -51,9 +51,9 @@ class InputsPanel:
     def choose_only_ct(self) -> None:
         """Take the CT of the scene if it is the only one and none was chosen."""
         if self._parameters is not None and self._parameters.inputVolume is None:
-            volumes = scalar_volumes()
-            if len(volumes) == 1:
-                self._parameters.inputVolume = volumes[0]
+            ct = only_ct()
+            if ct is not None:
+                self._parameters.inputVolume = ct
 
     def show_parameters(self) -> None:
         """Bring the widgets that are connected here up to date with the parameter node."""

@@ -13,6 +13,7 @@ import slicer
 import vtk
 import vtk.util.numpy_support
 from slicer.i18n import tr as _
+from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.messages import ResultHeader
 from TotalSegmentatorWire.structures import Structure
 
@@ -22,7 +23,6 @@ from .volumes import hierarchy_item, ijk_to_ras, scalar_volumes, series_instance
 BINARY_LABELMAP = "Binary labelmap"
 SCALARS_NAME = "ImageScalars"
 """Slicer's DICOM segmentation exporter looks the voxels up by this name."""
-ALGORITHM_NAME = "TotalSegmentatorModule"
 GRID_TOLERANCE_MM = 1e-3
 """Two grids are the same when no corner of the image lies further apart."""
 

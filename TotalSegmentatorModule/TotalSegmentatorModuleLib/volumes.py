@@ -13,6 +13,17 @@ def scalar_volumes() -> list:
     return [node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and node.GetImageData()]
 
 
+def only_ct():
+    """The CT of the scene if there is just one, else None.
+
+    That is the only volume of DICOM modality CT or, where no volume is, the only one of unknown modality.
+    """
+    modalities = [(volume, dicom_modality(volume)) for volume in scalar_volumes()]
+    candidates = [volume for volume, modality in modalities if modality == "CT"]
+    candidates = candidates or [volume for volume, modality in modalities if modality is None]
+    return candidates[0] if len(candidates) == 1 else None
+
+
 def ijk_to_ras(volume) -> np.ndarray:
     """4 x 4 matrix of a volume node: column, row, slice index to RAS in mm, without the parent transform."""
     matrix = vtk.vtkMatrix4x4()
