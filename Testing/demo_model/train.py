@@ -69,6 +69,8 @@ def loss_of(
     dice = (2 * hit + 1) / (total + count + 1)
     present = count > 0
     present[0] = False
+    if not present.any():  # a patch of air: the mean of nothing would be NaN, and one NaN spoils all weights
+        return cross_entropy
     return cross_entropy + 1 - dice[present].mean()
 
 
