@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import math
 import os
-from pathlib import Path
 from typing import ClassVar
 
 from PySide6 import QtCore, QtGui, QtWidgets
@@ -200,7 +199,7 @@ class ctkSliderWidget(QtWidgets.QWidget):  # noqa: N801 - CTK's name
 
 
 class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801 - CTK's name
-    """A path in an editable combo box with a browse button."""
+    """A path in an editable combo box with a browse button. Emptied, it tells only that its input is not valid."""
 
     class Filters(enum.Flag):
         """QDir's filters under CTK's names, as Qt Designer writes them into a .ui."""
@@ -230,8 +229,16 @@ class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801 - CTK's name
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._edit, 1)
         layout.addWidget(self._browse)
-        self._edit.textChanged.connect(self.currentPathChanged)
+        self._is_valid = False
+        self._edit.textChanged.connect(self._text_changed)
         self._browse.clicked.connect(self.browse)
+
+    def _text_changed(self, path: str) -> None:
+        was_valid, self._is_valid = self._is_valid, bool(path)  # CTK's validator is ".+"
+        if self._is_valid:
+            self.currentPathChanged.emit(path)
+        if self._is_valid != was_valid:
+            self.validInputChanged.emit(self._is_valid)
 
     def setCurrentPath(self, path: str) -> None:
         self._edit.setText(path)
@@ -247,18 +254,15 @@ class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801 - CTK's name
     def addCurrentPathToHistory(self) -> None:
         """CTK remembers the path in the settings; the stand-in has no history."""
 
-    currentPath = QtCore.Property(str, lambda self: self._edit.text(), setCurrentPath, notify=currentPathChanged)
-    validInput = QtCore.Property(bool, lambda self: Path(self._edit.text()).exists() if self._edit.text() else False)
+    currentPath = QtCore.Property(str, lambda self: self._edit.text(), setCurrentPath)
     filters = stored(int, "filters", Filters.Files.value)
     nameFilters = stored("QStringList", "nameFilters", [])
     showBrowseButton = stored(bool, "showBrowseButton", True, changed="_refresh")
     showHistoryButton = stored(bool, "showHistoryButton", True)
     settingKey = stored(str, "settingKey", "")
     label = stored(str, "label", "")
-    readOnly = stored(bool, "readOnly", False, changed="_refresh")
 
     def _refresh(self) -> None:
-        self._edit.setReadOnly(self.property("readOnly"))
         self._browse.setVisible(self.property("showBrowseButton"))
 
 

@@ -202,6 +202,22 @@ def test_file_dialogs_return_plain_text_and_need_an_answer(app):
         assert dialog.exec_() == qt.QDialog.Accepted
 
 
+def test_path_line_does_not_tell_that_it_was_emptied(app):
+    import ctk
+
+    line, paths, validity = ctk.ctkPathLineEdit(), [], []
+    line.connect("currentPathChanged(QString)", paths.append)
+    line.connect("validInputChanged(bool)", validity.append)
+
+    for path in ("/models", "/models/3mm", ""):
+        line.currentPath = path
+
+    assert paths == ["/models", "/models/3mm"]
+    assert validity == [True, False]
+    with pytest.raises(AttributeError):
+        line.readOnly = True  # CTK's has no such property
+
+
 def test_settings_come_back_as_text(app):
     import qt
     import slicer

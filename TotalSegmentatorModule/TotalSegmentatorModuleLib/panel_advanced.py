@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import settings
+from .path_line import follow_path
 
 
 class AdvancedPanel:
@@ -16,8 +17,8 @@ class AdvancedPanel:
         self._on_models_changed = on_models_changed
         ui.enginePackagesPathLineEdit.currentPath = settings.stored_text(settings.engine_packages_folder())
         ui.modelsFolderPathLineEdit.currentPath = settings.stored_text(settings.models_folder())
-        ui.enginePackagesPathLineEdit.connect("currentPathChanged(QString)", self._on_packages_path)
-        ui.modelsFolderPathLineEdit.connect("currentPathChanged(QString)", self._on_models_path)
+        follow_path(ui.enginePackagesPathLineEdit, self._on_packages_path)
+        follow_path(ui.modelsFolderPathLineEdit, self._on_models_path)
 
     def set_enabled(self, is_enabled: bool) -> None:
         self._ui.enginePackagesPathLineEdit.setEnabled(is_enabled)

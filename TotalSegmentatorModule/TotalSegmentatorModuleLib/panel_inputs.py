@@ -9,6 +9,7 @@ from . import settings
 from .error_texts import problem_texts
 from .model_choices import OWN_FOLDER, model_choices, preferred_model
 from .parameters import DEVICES, SegmentationParameters
+from .path_line import follow_path
 from .structure_completer import StructureCompleter
 from .structure_names import known_names, parse_names, unknown_name
 from .volumes import only_ct
@@ -34,7 +35,7 @@ class InputsPanel:
         self.refresh_models()
         ui.modelComboBox.connect("activated(int)", self._on_model_activated)
         ui.deviceComboBox.connect("activated(int)", self._on_device_activated)
-        ui.modelFolderPathLineEdit.connect("currentPathChanged(QString)", self._on_model_folder_changed)
+        follow_path(ui.modelFolderPathLineEdit, self._on_model_folder_changed)
 
     # -- parameter node ------------------------------------------------------------------------------------------------
 
