@@ -21,9 +21,14 @@ FAKE_ENGINE = Path(__file__).with_name("fake_engine.py")
 MARK = "TOTALSEGMENTATOR_TEST_MARK"
 
 LAUNCHER = """#!/bin/sh
-# Like PythonSlicer: starts the real interpreter, hands its standard input on, waits.
+# Like PythonSlicer: starts the real interpreter, hands its standard input on, waits, and hides which signal ended it.
 "{python}" "$@"
-exit $?
+status=$?
+if [ $status -gt 128 ]; then
+    echo "error: [{python}] exit abnormally - Report the problem." >&2
+    exit 1
+fi
+exit $status
 """
 
 

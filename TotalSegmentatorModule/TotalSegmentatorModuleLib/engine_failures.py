@@ -14,8 +14,12 @@ from TotalSegmentatorWire.messages import FailedEvent, WarningEvent, problem_fro
 _MISSING_PACKAGE = re.compile(r"ModuleNotFoundError: No module named '([A-Za-z0-9_]+)")
 _SIGKILL = int(getattr(signal, "SIGKILL", 9))
 _KILLED = (-_SIGKILL, 128 + _SIGKILL, _SIGKILL)
-"""As Popen tells it, as a shell or our own kind of launcher passes it on, and as Qt's QProcess in Slicer's launcher
-does (``exitCode`` of a crashed process is the signal's number)."""
+"""As Popen tells it, as a shell passes it on, and as Qt's QProcess does (``exitCode`` is the signal's number)."""
+_LAUNCHER_SAW_SIGNAL = "exit abnormally"
+"""What Slicer's launcher writes when a signal ended the real interpreter; its own exit status is 1 then
+(AppLauncher, ctkAppLauncherPrivate::applicationFinished)."""
+_CRASH = ("Fatal Python error", "Windows fatal exception")
+"""What the worker's faulthandler writes for a crash of its own; it cannot write anything when it is killed."""
 
 
 def problem_of_exit(status: int, has_greeted: bool, log: str) -> Problem:
@@ -26,7 +30,9 @@ def problem_of_exit(status: int, has_greeted: bool, log: str) -> Problem:
     missing = _MISSING_PACKAGE.search(log)
     if missing and not has_greeted:
         return Problem("ENGINE_MISSING", {"package": missing.group(1)})
-    if status in _KILLED or "MemoryError" in log[-2000:]:
+    end = log[-2000:]
+    is_killed = _LAUNCHER_SAW_SIGNAL in end and not any(crash in log for crash in _CRASH)
+    if status in _KILLED or is_killed or "MemoryError" in end:
         return Problem("ENGINE_KILLED")
     if not has_greeted:
         return Problem("ENGINE_START_FAILED")
