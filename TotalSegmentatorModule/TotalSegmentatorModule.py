@@ -72,18 +72,13 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
-        slicer.app.connect("aboutToQuit()", self.onAboutToQuit)
         self.initializeParameterNode()
 
     def cleanup(self):
         """The application quits or the module is reloaded: nothing may survive that."""
-        slicer.app.disconnect("aboutToQuit()", self.onAboutToQuit)
         self.panel.close()
         self.setParameterNode(None)
         self.removeObservers()
-
-    def onAboutToQuit(self):
-        self.panel.close()
 
     def enter(self):
         self.initializeParameterNode()
@@ -132,14 +127,17 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self._parameterNode = parameterNode
         if self._parameterNode:
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+            # the node: the mixin would keep a wrapper for ever, and every wrapper reads all parameters at each change
+            node = self._parameterNode.parameterNode
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self.panel.set_parameters(self._parameterNode)
 
     def disconnectParameterNode(self):
         if self._parameterNode and self._parameterNodeGuiTag is not None:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self._parameterNodeGuiTag = None
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+            node = self._parameterNode.parameterNode
+            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
 
     def onParametersModified(self, caller=None, event=None):
         self.panel.parameters_changed()

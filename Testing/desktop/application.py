@@ -117,18 +117,12 @@ class Desktop:
         self.process_events()
 
     def quit(self) -> None:
-        """The user quits: ``aboutToQuit``, then every module's ``cleanup``; afterwards this object is used up."""
+        """The user quits: every module's ``cleanup``, then ``aboutToQuit``; afterwards this object is used up."""
         if self._closed:
             return
         self._closed = True
         self._native.quit_session()
-        manager = self._native.moduleManager()
-        for name in manager.modulesNames():
-            manager.moduleAboutToBeUnloaded.emit(name)
         self._window.hide()
-        for representation in self._opened:
-            representation.setParent(None)
-            representation.deleteLater()
         self._opened.clear()
         self.process_events()
         disconnect_all(self._native)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import shiboken6
 from PySide6 import QtCore, QtWidgets
 
 from .layout_manager import qSlicerLayoutManager
@@ -42,6 +43,14 @@ class qSlicerModuleManager(QtCore.QObject):  # noqa: N801 - Slicer's name
 
     def loadedModuleNames(self) -> list[str]:
         return list(self._modules)
+
+    def unloadModules(self) -> None:
+        """Every module's ``cleanup``, the last one first, each followed by the end of its widgets."""
+        for name in reversed(list(self._modules)):
+            self.moduleAboutToBeUnloaded.emit(name)
+            widget = self._modules.pop(name).widgetRepresentation()
+            if widget is not None:
+                shiboken6.delete(widget)
 
 
 class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801 - Slicer's name
@@ -83,6 +92,8 @@ class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801 - Slicer's name
         self._settings: Any = None
         self._environment: dict[str, str] = {}
         self._pauses = 0
+        # before whatever modules connect: they are unloaded while the application is about to quit
+        self.aboutToQuit.connect(lambda: self._manager.unloadModules())
 
     def begin(self, world: Any, folder: Path) -> None:
         """Start a session: its scene, its folders, empty settings, no modules."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -85,6 +86,24 @@ def test_a_single_volume_that_is_no_ct_is_not_chosen(app):
     assert app.open_module(MODULE).ui.inputSelector.currentNode() is None
 
 
+def test_emptied_folders_are_forgotten(user):
+    from TotalSegmentatorModuleLib import settings
+
+    user.add_ct()
+    user.choose_model_folder("/my/model")
+    for line in (user.ui.enginePackagesPathLineEdit, user.ui.modelsFolderPathLineEdit):
+        line.currentPath = "/somewhere/else"
+    assert (settings.engine_packages_folder(), user.parameters.modelFolder) == (Path("/somewhere/else"), "/my/model")
+
+    for name in ("modelFolderPathLineEdit", "enginePackagesPathLineEdit", "modelsFolderPathLineEdit"):
+        getattr(user.ui, name).currentPath = ""
+
+    assert settings.engine_packages_folder() is None
+    assert settings.models_folder() != Path("/somewhere/else")
+    assert user.parameters.modelFolder == ""
+    assert not user.ui.applyButton.enabled
+
+
 def test_models_that_are_missing_say_so(user):
     user.add_ct()
 
@@ -161,6 +180,16 @@ def test_choices_are_shown_again_after_leaving_the_module(user, app):
     app.enter_module()
 
     assert user.ui.structuresLineEdit.text == "spleen"
+
+
+def test_coming_back_often_leaves_one_view_of_the_choices(user, app):
+    for _ in range(3):
+        app.leave_module()
+        app.enter_module()
+    gc.collect()
+
+    # each one reads all parameters whenever one of them changes
+    assert [type(thing).__name__ for thing in gc.get_objects()].count("SegmentationParameters") == 1
 
 
 # -- a job -------------------------------------------------------------------------------------------------------------
