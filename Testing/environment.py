@@ -95,13 +95,17 @@ def _digest() -> str:
 
 
 def _install_torch(python: Path) -> None:
-    """Torch for the CPU from PyTorch's own index; where that cannot be reached, from pip's configured sources."""
+    """Torch for the CPU from PyTorch's own index; where that cannot be reached, from pip's configured sources.
+
+    What those give may be a build for CUDA, which cannot be imported without the libraries that it depends on: there
+    the dependencies come along, in the versions of our pins.
+    """
     sources = json.loads((ENGINE_RESOURCES / "sources.json").read_text(encoding="utf-8"))
     index = sources["torch_indexes"]["cpu"]
     attempt = _pip_command(python, "--no-deps", "--retries", "1", "--timeout", "10", "--index-url", index)
     if subprocess.run([*attempt, "-r", str(TORCH_PIN)], capture_output=True, check=False).returncode != 0:
         print("PyTorch's own index cannot be reached; trying pip's configured sources.", flush=True)
-        _pip(python, "--no-deps", "-r", str(TORCH_PIN))
+        _pip(python, "-r", str(TORCH_PIN), "-c", str(ENGINE_RESOURCES / "requirements.txt"))
 
 
 def _pip_command(python: Path, *arguments: str) -> list[str]:

@@ -121,7 +121,7 @@ def test_found_and_absent_structures_and_progress_are_printed(
     main(["segment", str(ct), str(tmp_path / "a.nrrd"), "--model", "m"])
     printed = capsys.readouterr()
     assert "1 of 2 structures found" in printed.out
-    assert "Not in this CT: liver" in printed.out
+    assert "Not found in this CT: liver" in printed.out
     assert "segmenting, tile 0 of 4" in printed.err
     assert "warning DEMO_MODEL: This is the demo model" in printed.err
 

@@ -93,7 +93,7 @@ def test_left_is_left_and_absent_structures_are_listed(panel_run: PanelRun):
         assert panel_run.centres[structure + "_left"][0] < panel_run.centres[structure + "_right"][0]
     assert panel_run.centres["liver"][0] > 0 > panel_run.centres["spleen"][0]
     assert "brain" not in panel_run.centres
-    assert "Not present in this scan" in panel_run.result_line
+    assert "Not found in this scan" in panel_run.result_line
 
 
 # -- the same CT stored in another way ---------------------------------------------------------------------------------

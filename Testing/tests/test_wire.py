@@ -236,6 +236,21 @@ def test_unknown_structure_gets_the_nearest_names():
     assert caught.value.problem.values["nearest"].startswith("kidney_left")
 
 
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("L5", "vertebrae_L5"),
+        ("Kidney", "kidney_right, kidney_left"),
+        ("Pulmonary", "pulmonary_artery"),
+        ("portal vein", "portal_vein_and_splenic_vein"),
+    ],
+)
+def test_part_of_a_name_gives_the_names_that_hold_it(typed, nearest):
+    with pytest.raises(SegmentationError) as caught:
+        check_names([typed], [row.name for row in structure_table("structures_104")])
+    assert caught.value.problem.values["nearest"].startswith(nearest)
+
+
 def test_catalogue_knows_both_label_sets():
     models = read_catalogue()
     assert {model.structures for model in models.values()} == {"structures_104", "structures_117"}

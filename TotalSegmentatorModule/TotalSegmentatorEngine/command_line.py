@@ -310,4 +310,4 @@ def _print_result(result: SegmentationResult) -> None:
         f"{len(result.found)} of {asked} structures found in {result.seconds:.0f} s ({result.model}, {result.device})."
     )
     if result.absent:
-        print("Not in this CT: " + ", ".join(result.absent))
+        print("Not found in this CT: " + ", ".join(result.absent))

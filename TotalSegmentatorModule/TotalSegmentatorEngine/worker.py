@@ -191,10 +191,14 @@ class Worker:
             reporter.progress(Stage.READING, 0.0)
             steps.read(job.folder, header)
             (job.folder / CT_VOXELS).unlink()
+        _log.info("CT of %s voxels (slices, rows, columns)", " x ".join(map(str, header.shape)))
         for problem in steps.ct_warnings():
             reporter.warning(problem)
         reporter.check_cancelled()
         result = steps.segment(prepared, reporter)
+        _log.info(
+            "model %s, profile %s, device %s: %d found", result.model, result.profile, result.device, len(result.found)
+        )
         reporter.check_cancelled()
         reporter.progress(Stage.WRITING, 0.0)
         # imported here, so that a worker without numpy still can say so

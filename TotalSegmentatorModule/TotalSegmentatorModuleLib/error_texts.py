@@ -129,8 +129,11 @@ def error_texts() -> dict[str, tuple[str, str]]:
             _("Use a file name that ends in .seg.nrrd, .nrrd or .nii.gz."),
         ),
         "MODEL_MISSING": (
-            _("The model {model} is not installed."),
-            _("Install the model, or give the folder of a trained nnU-Net v2 model."),
+            _("The model '{model}' is not installed."),
+            _(
+                "Unpack it into the folder of installed models as the README describes, or give the folder of another "
+                "model."
+            ),
         ),
         "MODEL_DAMAGED": (
             _("The model folder is incomplete or damaged: {detail}."),

@@ -56,7 +56,7 @@ def result_text(header: ResultHeader) -> str:
     names = ", ".join(absent[:_LISTED_ABSENT])
     if len(absent) > _LISTED_ABSENT:
         names = _("{names} and more").format(names=names)
-    return _("{line} Not present in this scan ({count}): {names}.").format(
+    return _("{line} Not found in this scan ({count}): {names}.").format(
         line=line, count=len(header.absent), names=names
     )
 
@@ -65,7 +65,7 @@ def absent_text(header: ResultHeader) -> str:
     """All absent structures, for the tool tip and the log; empty when none is."""
     if not header.absent:
         return ""
-    return _("Not present in this scan: {names}.").format(names=", ".join(readable_names(header.absent)))
+    return _("Not found in this scan: {names}.").format(names=", ".join(readable_names(header.absent)))
 
 
 def waiting_text(header: ResultHeader) -> str:

@@ -164,8 +164,8 @@ ERRORS: dict[str, ErrorDefinition] = _table(
     (
         "MODEL_MISSING",
         40,
-        "The model {model} is not installed.",
-        "Install the model, or give the folder of a trained nnU-Net v2 model.",
+        "The model '{model}' is not installed.",
+        "Unpack it into the folder of installed models as the README describes, or give the folder of another model.",
     ),
     (
         "MODEL_DAMAGED",

@@ -135,5 +135,13 @@ def check_names(asked: list[str], known: list[str]) -> None:
     """Raises SegmentationError("STRUCTURE_UNKNOWN") for the first name of ``asked`` that is not among ``known``."""
     for name in asked:
         if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or sorted(known)[:3]
-            raise SegmentationError("STRUCTURE_UNKNOWN", name=name, nearest=", ".join(nearest))
+            raise SegmentationError("STRUCTURE_UNKNOWN", name=name, nearest=", ".join(_nearest(name, known)))
+
+
+def _nearest(name: str, known: list[str], count: int = 3) -> list[str]:
+    """Names that hold what was typed ("L5" is vertebrae_L5), then those that are spelled alike."""
+    spelling = {candidate.lower(): candidate for candidate in known}
+    holding = [candidate for lower, candidate in spelling.items() if name.lower() in lower]
+    alike = difflib.get_close_matches(name.lower(), spelling, n=count, cutoff=0.3)
+    nearest = dict.fromkeys([*holding, *(spelling[lower] for lower in alike)])
+    return list(nearest)[:count] or sorted(known)[:count]
