@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from engine_support import blobs_volume, one_thread, turned
 from nnunet_judge import nnunet_labels
 from seeded_models import configuration_settings, make_model_folder, plans_of
@@ -249,6 +250,21 @@ def test_memory_that_runs_out_on_the_way_is_told_as_such(tmp_path: Path, monkeyp
         with pytest.raises(SegmentationError) as caught:
             labels_of(volume, folder)
     assert caught.value.code == "MEMORY_SHORT"
+
+
+def test_a_graphics_card_without_enough_memory_is_told_as_such(tmp_path: Path, monkeypatch) -> None:
+    folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((16, 16, 16), (3.0, 3.0, 3.0))
+
+    def out_of_memory(*_args) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("TotalSegmentatorEngine.prediction.choose_device", lambda name: torch.device("cuda", 0))
+    monkeypatch.setattr("TotalSegmentatorEngine.prediction._predict", out_of_memory)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * 1024**3, 8 * 1024**3))
+    with pytest.raises(SegmentationError) as caught:
+        labels_of(volume, folder)
+    assert caught.value.code == "DEVICE_MEMORY_SHORT"
+    assert caught.value.problem.values == {"free_gb": 2.0}
 
 
 def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:

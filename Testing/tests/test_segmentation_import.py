@@ -186,6 +186,20 @@ def test_replaced_segmentation_keeps_its_node(app, lib):
 # -- edits are not lost ------------------------------------------------------------------------------------------------
 
 
+def test_a_result_that_cannot_be_imported_takes_nothing_away(app, lib):
+    ct = add_ct(app)
+    node = import_into(lib, ct)
+    before = slicer.util.arrayFromSegmentBinaryLabelmap(node, "liver", ct).copy()
+    image, header = result(lib)
+
+    with pytest.raises(KeyError):
+        target = lib.images.ImportTarget(ct, node)
+        lib.images.import_result(image, dataclasses.replace(header, structures=header.structures[:3]), target)
+
+    assert node.GetSegmentation().GetNumberOfSegments() == 104
+    assert np.array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(node, "liver", ct), before)
+
+
 def test_output_that_was_edited_meanwhile_is_not_replaced(app, lib):
     ct = add_ct(app)
     node = import_into(lib, ct)

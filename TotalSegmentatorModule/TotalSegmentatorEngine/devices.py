@@ -27,17 +27,16 @@ def check_device_name(name: str) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that ``name`` means on this computer; "auto" takes CUDA, then Apple's GPU, then the CPU.
+    """The device that ``name`` means on this computer; "auto" takes CUDA where there is one, else the CPU.
 
-    Raises SegmentationError("DEVICE_UNAVAILABLE"). The MPS branch has not been run by the authors.
+    Apple's GPU is never taken unasked: what torch can do there differs between versions, and the authors have not run it.
+    Raises SegmentationError("DEVICE_UNAVAILABLE").
     """
     import torch
 
     check_device_name(name)
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     device = torch.device(name)
     if device.type == "cuda":
         index = device.index or 0

@@ -43,7 +43,8 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     """Runs the task on a volume that passed the input checks (any orientation, any spacing; HU).
 
     A volume that ``cache.remember_ct`` was given is resampled and normalised once for all jobs. Raises
-    SegmentationError: CANCELLED, DEVICE_UNAVAILABLE, ENGINE_MISSING, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE.
+    SegmentationError: CANCELLED, DEVICE_UNAVAILABLE, DEVICE_MEMORY_SHORT, ENGINE_MISSING, MEMORY_SHORT,
+    MODEL_DAMAGED, MODEL_UNSAFE.
     """
     started = time.monotonic()
     for warning in prepared.warnings:

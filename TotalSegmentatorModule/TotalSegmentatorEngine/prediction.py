@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from TotalSegmentatorWire.catalogue import Profile
+from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.messages import Stage
 
 from .cache import EngineCache
@@ -41,7 +42,8 @@ def predict_labels(
 ) -> tuple[np.ndarray, torch.device]:
     """uint8 labels of the model's whole label set on the CT's grid (k, j, i), and the device that was used.
 
-    Raises SegmentationError: DEVICE_UNAVAILABLE, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
+    Raises SegmentationError: DEVICE_UNAVAILABLE, DEVICE_MEMORY_SHORT, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE,
+    CANCELLED.
     """
     device = choose_device(prepared.task.device)
     use_physical_cores()
@@ -51,6 +53,10 @@ def predict_labels(
         if not _is_out_of_memory(error):
             raise
         logger.warning("memory ran out: %s", error)
+        if device.type == "cuda" and isinstance(error, torch.OutOfMemoryError):
+            torch.cuda.empty_cache()  # what this process kept for its next tensors is free for all
+            free, _total = torch.cuda.mem_get_info(device)
+            raise SegmentationError("DEVICE_MEMORY_SHORT", free_gb=free / 1024**3) from error
         raise memory_short(cache.granted_bytes) from error
 
 

@@ -120,6 +120,10 @@ def error_texts() -> dict[str, tuple[str, str]]:
             _("The device {device} cannot be used on this computer."),
             _("Choose the device 'auto' or 'cpu'."),
         ),
+        "DEVICE_MEMORY_SHORT": (
+            _("The graphics card has too little memory; {free_gb:.1f} GB of it are free."),
+            _("Close other programs that use it, choose the 3 mm quality, or choose the device 'cpu'."),
+        ),
         "OUTPUT_NOT_WRITABLE": (
             _("The result cannot be written to the chosen place."),
             _("Choose a folder that exists and that you may write to."),

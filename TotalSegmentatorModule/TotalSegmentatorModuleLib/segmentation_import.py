@@ -63,6 +63,7 @@ def import_result(labels: LabelImage, header: ResultHeader, target: ImportTarget
 
     ``labels`` must hold the voxels already and belongs to the segmentation from now on.
     """
+    segments = _segments(labels.oriented(np.asarray(header.ijk_to_ras)), header)  # before anything is taken away
     node = target.output or _new_segmentation(target.ct)
     was_modifying = node.StartModify()
     try:
@@ -71,7 +72,8 @@ def import_result(labels: LabelImage, header: ResultHeader, target: ImportTarget
         if target.ct is not None:
             node.SetAndObserveTransformNodeID(target.ct.GetTransformNodeID())
             node.SetReferenceImageGeometryParameterFromVolumeNode(target.ct)
-        _add_segments(node, labels.oriented(np.asarray(header.ijk_to_ras)), header)
+        for segment_id, segment in segments.items():
+            node.GetSegmentation().AddSegment(segment, segment_id)
         mark_result(node)
     finally:
         node.EndModify(was_modifying)
@@ -117,9 +119,10 @@ def _new_segmentation(ct):
     return node
 
 
-def _add_segments(node, image, header: ResultHeader) -> None:
+def _segments(image, header: ResultHeader) -> dict[str, object]:
+    """The vtkSegments of all found structures by their ids; they share ``image``."""
+    segments: dict[str, object] = {}
     structures = {structure.name: structure for structure in map(structure_from_row, header.structures)}
-    segmentation = node.GetSegmentation()
     for found in header.found:
         structure = structures[found.name]
         segment = slicer.vtkSegment()
@@ -135,4 +138,5 @@ def _add_segments(node, image, header: ResultHeader) -> None:
         segment.SetTag("TotalSegmentatorModule.Model", header.model)
         segment.SetTag("TotalSegmentatorModule.Profile", header.profile)
         segment.SetTag("TotalSegmentatorModule.Version", header.engine_version)
-        segmentation.AddSegment(segment, structure.name)
+        segments[structure.name] = segment
+    return segments

@@ -149,6 +149,12 @@ ERRORS: dict[str, ErrorDefinition] = _table(
         "Choose the device 'auto' or 'cpu'.",
     ),
     (
+        "DEVICE_MEMORY_SHORT",
+        35,
+        "The graphics card has too little memory; {free_gb:.1f} GB of it are free.",
+        "Close other programs that use it, choose the 3 mm quality, or choose the device 'cpu'.",
+    ),
+    (
         "OUTPUT_NOT_WRITABLE",
         33,
         "The result cannot be written to the chosen place.",
