@@ -29,7 +29,7 @@ def check_device_name(name: str) -> None:
 def choose_device(name: str) -> torch.device:
     """The device that ``name`` means on this computer; "auto" takes CUDA where there is one, else the CPU.
 
-    Apple's GPU is never taken unasked: what torch can do there differs between versions, and the authors have not run it.
+    Apple's GPU is never taken unasked: what torch can do there differs between versions, and it has not been run.
     Raises SegmentationError("DEVICE_UNAVAILABLE").
     """
     import torch
