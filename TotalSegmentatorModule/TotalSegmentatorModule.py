@@ -46,6 +46,11 @@ Radiology: Artificial Intelligence 2023. doi:10.1148/ryai.230024.
 Isensee F. et al., nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation.
 Nature Methods 2021. doi:10.1038/s41592-020-01008-z.
 """)
+        # a scene may hold results of an earlier session although the panel is never opened
+        slicer.app.connect("startupCompleted()", self.onStartupCompleted)
+
+    def onStartupCompleted(self):
+        application_lifetime().start(slicer.mrmlScene)
 
 
 class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -67,7 +72,6 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = TotalSegmentatorModuleLogic()
         self.panel = Panel(self.ui, self.logic.makeSession)
-        application_lifetime().start(slicer.mrmlScene)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
@@ -161,6 +165,7 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self.view = None
         self.session = None
+        application_lifetime().start(slicer.mrmlScene)
 
     def getParameterNode(self):
         return SegmentationParameters(super().getParameterNode())

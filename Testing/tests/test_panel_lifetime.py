@@ -11,8 +11,10 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import slicer
+from desktop.module_objects import import_module_file, qSlicerScriptedLoadableModule
+from desktop.pythonqt.proxies import wrap
 from job_support import marked_processes
-from panel_support import answered_questions, desktop, folders_of, panel_user, wait_for
+from panel_support import MODULE, answered_questions, desktop, folders_of, panel_user, wait_for
 from time_bounds import READY_SECONDS
 
 
@@ -120,6 +122,36 @@ def test_leaving_the_module_does_not_stop_the_job(user, app):
     app.leave_module()
 
     assert app.wait_until(lambda: len(user.segmentations) == 1, 30.0)
+
+
+# -- results without the panel -----------------------------------------------------------------------------------------
+
+
+def start_application(module_class):
+    module_class(wrap(qSlicerScriptedLoadableModule(str(MODULE))))
+    slicer.app.startupCompleted.emit()
+
+
+@pytest.mark.parametrize("begin", ["application", "script"])
+def test_results_go_quickly_though_the_panel_was_never_opened(app, begin):
+    module = import_module_file(MODULE)
+    if begin == "application":
+        start_application(module.TotalSegmentatorModule)
+    else:
+        module.TotalSegmentatorModuleLogic()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    node.SetAttribute("TotalSegmentatorModule.Result", "1")  # as it comes with a scene that was saved
+    segment = node.GetSegmentation().GetSegment(node.GetSegmentation().AddEmptySegment("liver"))
+    segment.AddRepresentation("Binary labelmap", slicer.vtkOrientedImageData())
+    images = []
+    slicer.mrmlScene.AddObserver(
+        slicer.mrmlScene.NodeAboutToBeRemovedEvent,
+        lambda *_: images.append(segment.GetRepresentation("Binary labelmap")),
+    )
+
+    slicer.mrmlScene.RemoveNode(node)
+
+    assert images == [None]  # let go before Slicer takes segment after segment out of it
 
 
 # -- results that wait -------------------------------------------------------------------------------------------------
