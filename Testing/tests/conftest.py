@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from job_support import Application, engine_environment, make_launcher, wait_for_no_process
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY.parent / "shared"
@@ -29,3 +32,25 @@ def example_model(shared: Path) -> Path:
     """An nnU-Net v2 model folder fitted to ``example_ct``."""
     dataset = shared / "models" / "example_ct_104_3mm"
     return next(folder for folder in dataset.iterdir() if (folder / "plans.json").is_file())
+
+
+@pytest.fixture
+def mark() -> str:
+    """Stands in the environment of all processes that a test starts."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def make_application(tmp_path: Path, mark: str) -> Iterator[Callable[..., Application]]:
+    """Applications on one work folder, each with the fake engine behind a launcher like Slicer's."""
+    applications = []
+
+    def make(idle_seconds: float = 60.0, **settings) -> Application:
+        engine = engine_environment(make_launcher(tmp_path), mark, idle_seconds, **settings)
+        applications.append(Application(tmp_path / "work", engine))
+        return applications[-1]
+
+    yield make
+    for application in applications:
+        application.controller.shutdown()
+    wait_for_no_process(mark)

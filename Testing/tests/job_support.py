@@ -11,14 +11,29 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 
 import numpy as np
+import pytest
+from time_bounds import READY_SECONDS
 from TotalSegmentatorModuleLib.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.job_controller import JobController
 from TotalSegmentatorModuleLib.job_types import JobSettings, JobState
 from TotalSegmentatorWire.errors import Problem
-from TotalSegmentatorWire.messages import EVENTS, HelloEvent, ResultHeader, decode
+from TotalSegmentatorWire.messages import EVENTS, HelloEvent, ResultHeader, Stage, decode
 
 FAKE_ENGINE = Path(__file__).with_name("fake_engine.py")
 MARK = "TOTALSEGMENTATOR_TEST_MARK"
+
+WORKER_STAGES = [
+    Stage.READING,
+    Stage.LOADING_MODEL,
+    Stage.RESAMPLING,
+    Stage.PREDICTING,
+    Stage.RESTORING,
+    Stage.WRITING,
+]
+LARGE = (256, 256, 512)
+"""Voxels that take several ticks to send: 64 MB."""
+
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="kills by POSIX signals")
 
 LAUNCHER = """#!/bin/sh
 # Like PythonSlicer: starts the real interpreter, hands its standard input on, waits, and hides which signal ended it.
@@ -202,3 +217,19 @@ def marked_processes(mark: str) -> list[int]:
         if is_marked and not is_zombie and int(folder.name) != os.getpid():
             found.append(int(folder.name))
     return found
+
+
+def wait_for_no_process(mark: str, seconds: float = READY_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while marked_processes(mark) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert marked_processes(mark) == []
+
+
+def assert_usable(application: Application) -> None:
+    """The next job on the same CT source works, and afterwards nothing is left but the worker."""
+    ct = FakeCt()
+    application.run_job(ct)
+    assert np.array_equal(application.listener.results[-1][1], expected_labels(ct.array))
+    application.run_until(lambda: not application.job_folders() and not application.result_folders())
+    assert len(application.worker_folders()) == 1
