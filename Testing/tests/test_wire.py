@@ -257,6 +257,16 @@ def test_catalogue_knows_both_label_sets():
     assert [len(models[name].parts) for name in ("104-1.5mm", "104-3mm", "117-1.5mm")] == [5, 1, 5]
 
 
+def test_model_is_installed_whatever_its_trainer_is_called(tmp_path):
+    model = read_catalogue()["117-3mm"]
+    (folder,) = model.part_folders(tmp_path)
+    other = folder.parent / "nnUNetTrainer__nnUNetPlans__3d_fullres"
+    other.mkdir(parents=True)
+    assert not model.is_installed(tmp_path)
+    (other / "plans.json").write_text("{}")
+    assert model.is_installed(tmp_path)
+
+
 def test_model_is_installed_when_all_its_parts_are(tmp_path):
     model = read_catalogue()["104-1.5mm"]
     folders = model.part_folders(tmp_path)

@@ -73,7 +73,8 @@ class CatalogueModel:
         return [models_folder / part.name / leaf for part in self.parts]
 
     def is_installed(self, models_folder: Path) -> bool:
-        return all((folder / "plans.json").is_file() for folder in self.part_folders(models_folder))
+        """Whether each part has a model folder, be it of another trainer's name: the engine takes that as well."""
+        return all(any(folder.parent.glob("*/plans.json")) for folder in self.part_folders(models_folder))
 
 
 def read_profiles(path: Path = MODELS_FOLDER / "profiles.json") -> dict[str, Profile]:
