@@ -192,7 +192,7 @@ def test_profiles_of_folders(tmp_path: Path) -> None:
     demo = dataset_json_of(["liver"]) | {"totalsegmentator_module_demo": True}
     folder = write_folder(tmp_path / "demo", dataset_json=demo)
     prepared = prepare(SegmentationTask(str(folder), tmp_path))
-    assert prepared.model.profile.id == "demo"
+    assert prepared.model.profile.id == "nnunet"
     assert [warning.code for warning in prepared.warnings] == ["DEMO_MODEL"]
 
 

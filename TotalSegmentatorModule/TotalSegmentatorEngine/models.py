@@ -20,7 +20,6 @@ from TotalSegmentatorWire.structures import Structure, structure_table
 from .model_folder import ModelFolder, read_model_folder
 
 NNUNET_PROFILE = "nnunet"
-DEMO_PROFILE = "demo"
 _TISSUE = ("85756007", "Tissue")
 """SNOMED CT code that Slicer gives to a segment of unknown meaning."""
 
@@ -123,8 +122,7 @@ def _installed_part(model_id: str, path: Path) -> ModelFolder:
 
 def _folder_model(folder: ModelFolder, catalogue: dict[str, CatalogueModel]) -> Model:
     published = _published_as(folder, catalogue)
-    unpublished_profile = DEMO_PROFILE if folder.is_demo else NNUNET_PROFILE
-    profile_id = published.profile if published else unpublished_profile
+    profile_id = published.profile if published else NNUNET_PROFILE
     structures = _structures_by_name(folder.labels, published.structures if published else "structures_104")
     labels = {label: label for label in folder.labels.values()}
     part = Part(folder.dataset, labels, folder)
