@@ -19,7 +19,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # so that the script runs from anywhere
 
-from demo_model.evaluate import dice_per_structure
+from demo_model.evaluate import dice_per_structure, make_predictor
 from demo_model.model_folder import (
     PATCH,
     build_network,
@@ -85,7 +85,6 @@ class Trainer:
         self.folder = model_path(output)
         self.next_seed = 1000 * seed
         self.pool = [self._new_case(0.25) for _ in range(pool_size)]
-        self.counts = sum(np.bincount(labels.ravel(), minlength=CLASSES) for _, labels in self.pool)
         if start is None:
             values = np.concatenate([ct[labels > 0][::7] for ct, labels in self.pool])
             shape = tuple(int(v) for v in np.median([ct.shape for ct, _ in self.pool], axis=0))
@@ -159,8 +158,6 @@ class Trainer:
 
     def measure(self) -> dict[str, float]:
         """Return the Dice of each structure on a phantom that is not in the pool; aims sampling at the low ones."""
-        from demo_model.evaluate import make_predictor
-
         predictor, _ = make_predictor(self.folder)
         i = self.intensities
         ct, labels = self.check
