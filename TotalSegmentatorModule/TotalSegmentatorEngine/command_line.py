@@ -103,7 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--log", type=Path, metavar="FILE", help="append what happened; holds no patient data")
     structures = commands.add_parser("structures", help="list the structures of a model")
     for command in (segment, structures):
-        command.add_argument("--model", required=True, help="id of the catalogue, or an nnU-Net v2 model folder")
+        command.add_argument(
+            "--model", required=True, help="id of the catalogue, such as 117-3mm, or an nnU-Net v2 model folder"
+        )
         command.add_argument(
             "--models-folder",
             type=Path,
