@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from desktop import Desktop
-from phantom import PhantomParameters, make_phantom
+from phantom import Phantom, PhantomParameters, make_phantom
 
 TESTING = Path(__file__).resolve().parents[1]
 MODULE = TESTING.parent / "TotalSegmentatorModule" / "TotalSegmentatorModule.py"
@@ -20,13 +21,17 @@ LARGE_CT = PhantomParameters(
 TIME_LIMIT_S = 900.0
 
 
+@cache
+def _large_phantom() -> Phantom:
+    return make_phantom(LARGE_CT)
+
+
 class _Panel:
     """The open panel with a large CT, as a user has it before the click."""
 
     def __init__(self, app: Desktop) -> None:
         self.app = app
-        phantom = make_phantom(LARGE_CT)
-        self.shape = phantom.ct.shape
+        phantom = _large_phantom()
         app.add_volume(phantom.ct, phantom.ijk_to_ras, "CT")
         self.widget = app.open_module(MODULE)
         self.ui = self.widget.ui

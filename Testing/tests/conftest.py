@@ -54,3 +54,33 @@ def make_application(tmp_path: Path, mark: str) -> Iterator[Callable[..., Applic
     for application in applications:
         application.controller.shutdown()
     wait_for_no_process(mark)
+
+
+# -- the panel; its helpers are imported late, so that tests of the engine need no desktop -----------------------------
+
+
+@pytest.fixture
+def app():
+    """The stand-in desktop; no exception may have happened in a slot."""
+    from panel_support import desktop
+
+    with desktop() as application:
+        yield application
+
+
+@pytest.fixture
+def user(app, monkeypatch):
+    """Somebody in front of the panel, with an engine that does what a test asks."""
+    from panel_support import panel_user
+
+    with panel_user(app, monkeypatch) as somebody:
+        yield somebody
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """What the user answers to the next questions."""
+    from panel_support import answered_questions
+
+    with answered_questions(monkeypatch) as waiting:
+        yield waiting

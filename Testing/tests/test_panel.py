@@ -16,29 +16,11 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 import slicer
 import vtk
 from job_support import expected_labels, soft_tissue_with_air
-from panel_support import MODULE, answered_questions, desktop, panel_user
+from panel_support import MODULE
 from time_bounds import READY_SECONDS
 from TotalSegmentatorWire.errors import ERRORS
 
 LONGEST_BLOCK_MS = 50.0
-
-
-@pytest.fixture
-def app():
-    with desktop() as application:
-        yield application
-
-
-@pytest.fixture
-def user(app, monkeypatch):
-    with panel_user(app, monkeypatch) as somebody:
-        yield somebody
-
-
-@pytest.fixture
-def answers(monkeypatch):
-    with answered_questions(monkeypatch) as waiting:
-        yield waiting
 
 
 # -- a job -------------------------------------------------------------------------------------------------------------

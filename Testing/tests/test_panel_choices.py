@@ -12,19 +12,7 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 
 import slicer
 from job_support import soft_tissue_with_air
-from panel_support import GRID, MODULE, desktop, panel_user
-
-
-@pytest.fixture
-def app():
-    with desktop() as application:
-        yield application
-
-
-@pytest.fixture
-def user(app, monkeypatch):
-    with panel_user(app, monkeypatch) as somebody:
-        yield somebody
+from panel_support import GRID, MODULE
 
 
 def test_only_ct_is_chosen_by_itself(user):

@@ -14,27 +14,8 @@ import slicer
 from desktop.module_objects import import_module_file, qSlicerScriptedLoadableModule
 from desktop.pythonqt.proxies import wrap
 from job_support import marked_processes
-from panel_support import MODULE, answered_questions, desktop, folders_of, panel_user, wait_for
+from panel_support import MODULE, folders_of, wait_for
 from time_bounds import READY_SECONDS
-
-
-@pytest.fixture
-def app():
-    with desktop() as application:
-        yield application
-
-
-@pytest.fixture
-def user(app, monkeypatch):
-    with panel_user(app, monkeypatch) as somebody:
-        yield somebody
-
-
-@pytest.fixture
-def answers(monkeypatch):
-    with answered_questions(monkeypatch) as waiting:
-        yield waiting
-
 
 # -- ends in the middle ------------------------------------------------------------------------------------------------
 
