@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from .model_folder import ModelFolder
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
     from .geometry import Volume
@@ -96,7 +95,3 @@ def _model_key(folder: ModelFolder, device: torch.device) -> Hashable:
     files = (*folder.checkpoints, folder.path / "plans.json", folder.path / "dataset.json")
     stamps = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in files)
     return str(folder.path.resolve()), folder.configuration, stamps, str(device)
-
-
-def array_bytes(array: np.ndarray) -> int:
-    return array.nbytes

@@ -18,7 +18,6 @@ from pathlib import Path
 _STILL_ACTIVE = 259  # Windows, GetExitCodeProcess: STILL_ACTIVE
 _ACCESS_DENIED = 5  # Windows, GetLastError: ERROR_ACCESS_DENIED
 _QUERY_LIMITED = 0x1000  # Windows, OpenProcess: PROCESS_QUERY_LIMITED_INFORMATION
-_CREATE_NO_WINDOW = 0x08000000
 
 UNKNOWN_START = "unknown"
 """Start time of a process that exists but does not tell (it belongs to another user)."""
