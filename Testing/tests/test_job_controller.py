@@ -315,7 +315,7 @@ def test_silent_engine_is_given_up(make_application, monkeypatch):
 
 
 def test_engine_of_another_version_is_refused(make_application):
-    application = make_application(protocol=2)
+    application = make_application(protocol=999)
     application.run_job(FakeCt())
     problem = application.listener.failures[0]
     assert (problem.code, problem.values) == ("PROTOCOL_MISMATCH", {"expected": 1, "found": 2})

@@ -55,6 +55,7 @@ def result_header(job_id: str, ct: CtHeader, result: SegmentationResult) -> Resu
         device=result.device,
         seconds=round(result.seconds, 3),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        options=result.options.to_json(),
         structures=[dataclasses.asdict(row) for row in result.structures if row.label in found],
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.messages import FoundStructure
+from TotalSegmentatorWire.options import JobOptions
 from TotalSegmentatorWire.structures import Structure
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class SegmentationTask:
     models_folder: Path
     structures: list[str] | None = None
     device: str = "auto"
+    options: JobOptions = field(default_factory=JobOptions)
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,5 @@ class SegmentationResult:
     device: str
     """The device that was used: "cpu", "cuda:0", "mps"."""
     seconds: float
+    options: JobOptions = field(default_factory=JobOptions)
+    """As asked for, with the runtime and precision that were really used."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from .errors import Problem, SegmentationError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """Raised with every change that the other side must know of. Both sides refuse to talk to another number."""
 
 
@@ -57,6 +57,8 @@ class SegmentRequest:
     structures: list[str] | None = None
     """Names of the structures asked for; None for all."""
     device: str = "auto"
+    options: dict[str, Any] = field(default_factory=dict)
+    """JobOptions.to_json(); what is left out has its default."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,16 @@ class NeedCtEvent:
 
     KIND: ClassVar[str] = "need_ct"
     job_id: str
+
+
+@dataclass(frozen=True)
+class PlanEvent:
+    """What the job is going to do; sent before the first tile, and again when the plan changes."""
+
+    KIND: ClassVar[str] = "plan"
+    job_id: str
+    plan: dict[str, Any]
+    """Plan.to_json()"""
 
 
 @dataclass(frozen=True)
@@ -163,6 +175,7 @@ EVENTS = {
         ByeEvent,
         StartedEvent,
         NeedCtEvent,
+        PlanEvent,
         ProgressEvent,
         WarningEvent,
         FinishedEvent,
@@ -247,6 +260,8 @@ class ResultHeader:
     seconds: float
     created: str
     """ISO 8601, UTC."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """JobOptions.to_json() with "auto" resolved: the runtime and precision that were really used."""
     structures: list[dict[str, Any]] = field(default_factory=list)
     """One row per found structure as TotalSegmentatorWire.structures.Structure has it (name, colour, codes)."""
 
