@@ -51,6 +51,8 @@ class Plan:
     available_bytes: int | None
     """What the machine had to give when the plan was made; None where the system does not tell."""
     sums: str = SUMS_IN_MEMORY
+    sums_on_host: bool = False
+    """The sums are kept in the computer's own memory although the network runs on a GPU."""
     keeps_networks: bool = True
     """False: one network is in memory at a time."""
     tile_batch: int = 1
