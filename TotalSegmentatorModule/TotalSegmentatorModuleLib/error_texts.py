@@ -182,6 +182,10 @@ def error_texts() -> dict[str, tuple[str, str]]:
             _("The model knows no structure named {name}; the nearest names are {nearest}."),
             _("Correct the name; 'structures' on the command line lists all names of a model."),
         ),
+        "PROFILE_UNKNOWN": (
+            _("There is no pipeline profile named {profile}."),
+            _("Give one of these: {known}."),
+        ),
         "ENGINE_MISSING": (
             _("The segmentation engine is not installed: the package {package} was not found."),
             _(

@@ -60,6 +60,9 @@ class CatalogueModel:
     """Name of the label table, without .csv."""
     spacing_mm: float
     profile: str
+    """The default."""
+    published_profile: str
+    """The pipeline exactly as published; differs from ``profile`` where that trades nothing that counts for speed."""
     format: str
     licence: str
     trainer: str
@@ -103,6 +106,7 @@ def read_catalogue(path: Path = MODELS_FOLDER / "models.json") -> dict[str, Cata
         model = CatalogueModel(parts=parts, **fields)
         _require(bool(parts), path, model.id, "parts")
         _require(model.profile in profiles, path, model.id, "profile")
+        _require(model.published_profile in profiles, path, model.id, "published_profile")
         _require(model.spacing_mm > 0, path, model.id, "spacing_mm")
         _require(all(part.urls for part in parts), path, model.id, "urls")
         _require(all(part.sha256 is None or len(part.sha256) == 64 for part in parts), path, model.id, "sha256")

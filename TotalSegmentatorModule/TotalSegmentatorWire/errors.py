@@ -233,6 +233,12 @@ ERRORS: dict[str, ErrorDefinition] = _table(
         "The model knows no structure named {name}; the nearest names are {nearest}.",
         "Correct the name; 'structures' on the command line lists all names of a model.",
     ),
+    (
+        "PROFILE_UNKNOWN",
+        56,
+        "There is no pipeline profile named {profile}.",
+        "Give one of these: {known}.",
+    ),
     # -- the engine ----------------------------------------------------------------------------------------------------
     (
         "ENGINE_MISSING",
