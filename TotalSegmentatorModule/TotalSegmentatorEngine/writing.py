@@ -7,11 +7,9 @@ complete: it is written under a temporary name beside it, which goes whatever ha
 from __future__ import annotations
 
 import errno
-import gzip
 import os
 import secrets
 import shutil
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +20,7 @@ from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.structures import Structure
 
 from .geometry import Geometry
+from .parallel_gzip import write_gzip
 from .result_files import check_disk_space
 from .task import SegmentationResult
 
@@ -29,7 +28,8 @@ SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz")
 COMPRESSION_LEVEL = 1
 """Of gzip: label images shrink to a few per cent at any level, and level 1 is four times as fast as the usual 6."""
 
-_CHUNK_BYTES = 8 << 20
+_NO_EXTENSIONS = bytes(4)
+"""Follows a NIfTI header that has no extensions."""
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -65,7 +65,7 @@ def write_result(
     try:
         with temporary.open("xb") as stream:
             if path.name.lower().endswith(".nii.gz"):
-                _write_nifti(stream, labels, geometry)
+                _write_nifti(stream, labels, geometry, check_cancelled)
             else:
                 segments = _segment_fields(result) if path.name.lower().endswith(".seg.nrrd") else []
                 _write_nrrd(stream, labels, geometry, segments, check_cancelled)
@@ -91,12 +91,7 @@ def _write_nrrd(
 ) -> None:
     """NRRD by its definition (teem.sourceforge.net/nrrd/format.html): header lines, an empty line, gzipped voxels."""
     stream.write("\n".join(_nrrd_header(geometry, fields)).encode("utf-8") + b"\n\n")
-    compressor = zlib.compressobj(COMPRESSION_LEVEL, wbits=31)  # 31: with gzip's header
-    data = memoryview(labels).cast("B")
-    for start in range(0, len(data), _CHUNK_BYTES):
-        check_cancelled()
-        stream.write(compressor.compress(data[start : start + _CHUNK_BYTES]))
-    stream.write(compressor.flush())
+    write_gzip(stream, [memoryview(labels)], COMPRESSION_LEVEL, check_cancelled)
 
 
 def _nrrd_header(geometry: Geometry, fields: list[tuple[str, str]]) -> Iterator[str]:
@@ -169,14 +164,13 @@ def _one_line(value: str) -> str:
 # -- NIfTI -------------------------------------------------------------------------------------------------------------
 
 
-def _write_nifti(stream: BinaryIO, labels: np.ndarray, geometry: Geometry) -> None:
+def _write_nifti(stream: BinaryIO, labels: np.ndarray, geometry: Geometry, check_cancelled: Callable[[], None]) -> None:
     """sform and qform both hold the grid, as float32: readers differ in which they take."""
     import nibabel
 
-    image = nibabel.Nifti1Image(labels.T, geometry.ijk_to_ras)
-    image.header.set_xyzt_units("mm")
-    image.set_sform(geometry.ijk_to_ras, code=1)
-    image.set_qform(geometry.ijk_to_ras, code=1)
-    # no name and no time in gzip's header: the same result gives the same bytes
-    with gzip.GzipFile(filename="", mode="wb", fileobj=stream, compresslevel=COMPRESSION_LEVEL, mtime=0) as compressed:
-        image.to_stream(compressed)
+    header = nibabel.Nifti1Image(labels.T, geometry.ijk_to_ras).header
+    header.set_xyzt_units("mm")
+    header.set_sform(geometry.ijk_to_ras, code=1)
+    header.set_qform(geometry.ijk_to_ras, code=1)
+    header["vox_offset"] = len(header.binaryblock) + len(_NO_EXTENSIONS)
+    write_gzip(stream, [header.binaryblock, _NO_EXTENSIONS, memoryview(labels)], COMPRESSION_LEVEL, check_cancelled)
