@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import io
 import logging
 import warnings
@@ -46,6 +47,31 @@ class LoadedModel:
         """Memory of the weights."""
         parameters = (parameter for network in self.networks for parameter in network.parameters())
         return sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+
+    def on(self, device: torch.device) -> LoadedModel:
+        """The same on another device."""
+        if device == self.device:
+            return self
+        return dataclasses.replace(self, networks=[network.to(device) for network in self.networks], device=device)
+
+
+def split_head(network: nn.Module) -> tuple[nn.Module, nn.Conv3d] | None:
+    """The network without its last layer, and that layer: a convolution of kernel 1 from features to logits.
+
+    Both share the network's weights. None where the last layer is something else.
+    """
+    layers = getattr(getattr(network, "decoder", None), "seg_layers", None)
+    if not isinstance(layers, nn.ModuleList) or len(layers) == 0 or getattr(network.decoder, "deep_supervision", True):
+        return None
+    last = layers[-1]
+    if not isinstance(last, nn.Conv3d) or last.kernel_size != (1, 1, 1) or last.groups != 1:
+        return None
+    body = copy.copy(network)
+    body._modules = dict(network._modules)
+    body.decoder = copy.copy(network.decoder)
+    body.decoder._modules = dict(network.decoder._modules)
+    body.decoder.seg_layers = nn.ModuleList([*layers[:-1], nn.Identity()])
+    return body, last
 
 
 def load_model(folder: ModelFolder, device: torch.device, on_fold: Callable[[], None] = lambda: None) -> LoadedModel:
