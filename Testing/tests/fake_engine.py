@@ -2,14 +2,18 @@
 
 Started like the real engine. A request's ``model`` is a JSON object: at ``stage`` the job does what ``act`` says:
 "slow" (for ever, but listens to cancel), "deaf" (for ever, hears nothing), "refuse" (a foreseeable failure), "crash"
-(an unforeseen one, whose message names a patient), "exit" (ends the process). The labels are 1 where the CT is above 0
-and 2 where it is below -500. The result's ``device`` tells how often this worker has read a CT.
+(an unforeseen one, whose message names a patient), "exit" (ends the process), "kill" (ends it as a system without
+memory does), "bad plan" (sends a plan that cannot be read, and goes on). The labels are 1 where the CT is above 0 and 2
+where it is below -500. The result's ``device`` tells how often this worker has read a CT, its options are those asked
+for. Before its tiles each job tells two plans, a first estimate and PLAN.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,30 +26,48 @@ from TotalSegmentatorEngine.worker_steps import WorkerSteps
 from TotalSegmentatorWire import messages
 from TotalSegmentatorWire.errors import Problem, SegmentationError
 from TotalSegmentatorWire.job_folder import CT_VOXELS
-from TotalSegmentatorWire.messages import FoundStructure, Stage
+from TotalSegmentatorWire.messages import FoundStructure, PlanEvent, Stage
+from TotalSegmentatorWire.options import options_from_json
+from TotalSegmentatorWire.plan import SEGMENTATION, Plan, PlannedPass
 from TotalSegmentatorWire.structures import structure_table
 
 PATIENT = "Smith^John"
 SERIES = "1.2.840.113619.2.55.3"
 SETTINGS = json.loads(os.environ.get("FAKE_ENGINE", "{}"))
+PLAN = Plan(
+    model="fake",
+    profile="demo",
+    device="cpu",
+    runtime="eager",
+    precision="exact",
+    passes=[PlannedPass("Dataset900_Fake", SEGMENTATION, [8, 8, 8], is_cropped=False, tiles=2, seconds=0.1)],
+    seconds=0.1,
+    peak_bytes=200_000_000,
+    available_bytes=8_000_000_000,
+)
 
 
 class ActingReporter(JobReporter):
-    """Does what the plan asks for when its stage is reached."""
+    """Does what the test asks for when the stage that it names is reached."""
 
-    plan: dict = {}  # noqa: RUF012 - set for each job
+    orders: dict = {}  # noqa: RUF012 - set for each job
 
     def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
         super().progress(stage, fraction_of_stage, tile, tiles)
-        if stage != self.plan.get("stage"):
+        if stage != self.orders.get("stage"):
             return
-        act = self.plan["act"]
+        act = self.orders["act"]
         if act == "refuse":
             raise SegmentationError("MEMORY_SHORT", needed_gb=12.0, free_gb=1.5)
         if act == "crash":
             raise ValueError(f"cannot read '{Path('/data', PATIENT, SERIES, 'slice.dcm')}'")
         if act == "exit":
             os._exit(3)
+        if act == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if act == "bad plan":
+            self._emit(PlanEvent(self._job_id, {"passes": 1}))
+            return
         while True:
             time.sleep(0.01)
             if act == "slow":
@@ -73,10 +95,11 @@ class FakeSteps(WorkerSteps):
         return self._reporter
 
     def prepare(self, request):
-        self._reporter.plan = json.loads(request.model)
-        if self._reporter.plan.get("act") == "no model":
+        self._options = options_from_json(request.options)
+        self._reporter.orders = json.loads(request.model)
+        if self._reporter.orders.get("act") == "no model":
             raise SegmentationError("MODEL_MISSING", model="104-3mm")
-        return self._reporter.plan
+        return self._reporter.orders
 
     def read(self, job_folder, header):
         import numpy as np
@@ -98,6 +121,8 @@ class FakeSteps(WorkerSteps):
         import numpy as np
         from TotalSegmentatorEngine.task import SegmentationResult
 
+        reporter.plan(dataclasses.replace(PLAN, is_preliminary=True))
+        reporter.plan(PLAN)
         for stage in (Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING, Stage.RESTORING):
             reporter.progress(stage, 0.5, tile=1 if stage == Stage.PREDICTING else 0, tiles=2)
         labels = (self._array > 0).astype(np.uint8)
@@ -110,7 +135,7 @@ class FakeSteps(WorkerSteps):
         ]
         absent = [row.name for row in structures if row.name not in {one.name for one in found}]
         device = "reads={}".format(self._reads)
-        return SegmentationResult(labels, structures, found, absent, "fake", "demo", device, 0.1)
+        return SegmentationResult(labels, structures, found, absent, "fake", "demo", device, 0.1, self._options)
 
 
 if __name__ == "__main__":

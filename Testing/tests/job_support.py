@@ -18,6 +18,7 @@ from TotalSegmentatorModuleLib.job_controller import JobController
 from TotalSegmentatorModuleLib.job_types import JobSettings, JobState
 from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.messages import EVENTS, HelloEvent, ResultHeader, Stage, decode
+from TotalSegmentatorWire.plan import Plan
 
 FAKE_ENGINE = Path(__file__).with_name("fake_engine.py")
 MARK = "TOTALSEGMENTATOR_TEST_MARK"
@@ -83,6 +84,7 @@ class Listener:
     def __init__(self) -> None:
         self.states: list[JobState] = []
         self.progress: list[tuple] = []
+        self.plans: list[Plan] = []
         self.warnings: list[Problem] = []
         self.failures: list[Problem] = []
         self.results: list[tuple[ResultHeader, np.ndarray]] = []
@@ -94,6 +96,9 @@ class Listener:
 
     def on_progress(self, fraction, stage, seconds_left, tile, tiles) -> None:
         self.progress.append((fraction, stage))
+
+    def on_plan(self, plan: Plan) -> None:
+        self.plans.append(plan)
 
     def on_warning(self, problem: Problem) -> None:
         self.warnings.append(problem)

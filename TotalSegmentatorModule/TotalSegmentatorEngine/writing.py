@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors import SegmentationError
+from TotalSegmentatorWire.result_tags import provenance_tags
 from TotalSegmentatorWire.structures import Structure
 
 from .geometry import Geometry
@@ -140,14 +141,12 @@ def _segment_fields(result: SegmentationResult) -> list[tuple[str, str]]:
 
 
 def segment_tags(structure: Structure, result: SegmentationResult) -> dict[str, str]:
-    """Tags of one segment: its coded meaning, and where it comes from."""
+    """Tags of one segment: its coded meaning, and how it was made."""
     return {
         "TerminologyEntry": structure.terminology,
         "DICOM.SegmentAlgorithmType": "AUTOMATIC",
         "DICOM.SegmentAlgorithmName": ALGORITHM_NAME,
-        "TotalSegmentatorModule.Model": result.model,
-        "TotalSegmentatorModule.Profile": result.profile,
-        "TotalSegmentatorModule.Version": ENGINE_VERSION,
+        **provenance_tags(result.model, result.profile, ENGINE_VERSION, result.options.to_json()),
     }
 
 

@@ -84,6 +84,7 @@ class Job:
             models_folder=str(self.settings.models_folder),
             structures=self.settings.structures,
             device=self.settings.device,
+            options=self.settings.options.to_json(),
         )
 
     def new_events(self) -> Iterator[Any]:

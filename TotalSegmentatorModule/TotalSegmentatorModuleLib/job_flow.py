@@ -16,10 +16,12 @@ from TotalSegmentatorWire.messages import (
     FailedEvent,
     FinishedEvent,
     NeedCtEvent,
+    PlanEvent,
     ProgressEvent,
     StartedEvent,
     WarningEvent,
 )
+from TotalSegmentatorWire.plan import plan_from_json
 
 from .ct_transfer import key_of
 from .engine_failures import problem_of_event, problem_of_os_error
@@ -213,6 +215,8 @@ class JobFlow:
             own_share = _SENDING_SHARE if job.transfer else 0.0
             fraction = own_share + (1.0 - own_share - _RECEIVING_SHARE) * event.fraction
             self._tell_progress(fraction, event.stage, event.seconds_left, event.tile, event.tiles)
+        elif isinstance(event, PlanEvent):
+            self._tell_plan(event)
         elif isinstance(event, WarningEvent):
             self._listener.on_warning(problem_of_event(event))
         elif isinstance(event, CancelledEvent) or self.state is JobState.CANCELLING:
@@ -235,6 +239,13 @@ class JobFlow:
             self._keeper.ensure_worker()
         except OSError as error:
             self._listener.on_log("The engine could not be started again: {}\n".format(type(error).__name__))
+
+    def _tell_plan(self, event: PlanEvent) -> None:
+        try:
+            plan = plan_from_json(event.plan)
+        except SegmentationError:  # a damaged plan is no reason to end the job
+            return
+        self._listener.on_plan(plan)
 
     def _tell_progress(
         self, fraction: float, stage: str, seconds_left: float | None = None, tile: int = 0, tiles: int = 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.messages import ResultHeader
+from TotalSegmentatorWire.options import JobOptions
+from TotalSegmentatorWire.plan import Plan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +49,7 @@ class JobSettings:
     models_folder: Path
     structures: list[str] | None = None
     device: str = "auto"
+    options: JobOptions = field(default_factory=JobOptions)
 
 
 class CtSource(Protocol):
@@ -78,6 +81,9 @@ class JobListener(Protocol):
 
     def on_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
         """``fraction`` 0..1 of the whole job, never falling; ``stage`` one of Stage.ALL or of the STAGE_ names here."""
+
+    def on_plan(self, plan: Plan) -> None:
+        """What the job is going to do; said again when it changes, for instance when memory runs short."""
 
     def on_warning(self, problem: Problem) -> None: ...
 

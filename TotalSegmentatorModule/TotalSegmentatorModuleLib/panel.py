@@ -8,6 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors import Problem, SegmentationError
 from TotalSegmentatorWire.messages import ResultHeader
+from TotalSegmentatorWire.plan import Plan
 
 from . import settings
 from .job_types import JobBusyError
@@ -15,6 +16,7 @@ from .model_choices import OWN_FOLDER
 from .panel_advanced import AdvancedPanel
 from .panel_inputs import InputsPanel
 from .panel_messages import MessagesPanel
+from .panel_options import OptionsPanel
 from .panel_progress import ProgressPanel
 from .panel_waiting import WaitingPanel
 from .parameters import SegmentationParameters
@@ -32,6 +34,7 @@ class Panel:
         self._session = make_session(self)
         self._waiting = WaitingPanel(ui, self._import_waiting, self._session.discard_waiting)
         self._advanced = AdvancedPanel(ui, self._session.restart_engine, self._refresh_models)
+        self._options = OptionsPanel(ui)
         self._inputs = InputsPanel(ui, self._show_ready)
         ui.applyButton.connect("clicked(bool)", self._on_apply_clicked)
 
@@ -41,11 +44,13 @@ class Panel:
         """Show the choices of this parameter node; None while the scene is being closed."""
         self._parameters = parameters
         self._inputs.set_parameters(parameters)
+        self._options.set_parameters(parameters)
         self._show_ready()
 
     def parameters_changed(self) -> None:
         """The parameter node was modified."""
         self._inputs.show_parameters()
+        self._options.show_parameters()
 
     def enter(self) -> None:
         """The user comes to the module: look what has changed outside of it."""
@@ -94,6 +99,7 @@ class Panel:
                     structures=self._inputs.structures(),
                     device=parameters.device,
                     output=output,
+                    options=self._options.options(),
                 )
             )
         except SegmentationError as error:
@@ -127,6 +133,7 @@ class Panel:
     def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         self._inputs.set_enabled(not is_busy)
         self._advanced.set_enabled(not is_busy)
+        self._options.set_enabled(not is_busy)
         self._waiting.set_enabled(not is_busy)
         if is_busy:
             self._progress.show_busy(is_cancelling)
@@ -135,6 +142,10 @@ class Panel:
 
     def on_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
         self._progress.show_progress(fraction, stage, seconds_left, tile, tiles)
+
+    def on_plan(self, plan: Plan) -> None:
+        self._progress.show_plan(plan)
+        self._messages.add_plan(plan)
 
     def on_warning(self, problem: Problem) -> None:
         self._messages.add_warning(problem)

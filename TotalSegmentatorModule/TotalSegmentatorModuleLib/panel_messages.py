@@ -6,8 +6,10 @@ import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.messages import ResultHeader
+from TotalSegmentatorWire.plan import Plan
 
 from .error_texts import problem_texts
+from .plan_text import plan_details, plan_text
 from .progress_text import absent_text, result_text
 
 
@@ -49,6 +51,10 @@ class MessagesPanel:
         """Something to read that is neither an error nor about the CT."""
         self._add_note(text)
         self.add_log(text + "\n")
+
+    def add_plan(self, plan: Plan) -> None:
+        """The plan, for the log: who reports a problem copies it along."""
+        self.add_log("{}\n{}\n".format(plan_text(plan), plan_details(plan)))
 
     def show_result(self, header: ResultHeader) -> None:
         self.show_text(result_text(header), absent_text(header))

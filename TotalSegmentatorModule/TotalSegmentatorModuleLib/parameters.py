@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+LARGEST_ISLAND_MM3 = 100_000
+"""A tenth of a litre: more than any island that one would call noise."""
 
 
 @parameterNodeWrapper
@@ -18,6 +22,12 @@ class SegmentationParameters:
     isModelChosen - False until a model was chosen, so that an installed one can be suggested
     structures - comma-separated names; empty for all
     device - one of DEVICES
+    isFaster - reduced precision
+    isCropped - each network only where its structures can be
+    isSmooth - boundaries are interpolated between the model's voxels
+    isLargestPieceOnly - of each structure only the largest connected piece
+    smallestIslandMm3 - smaller connected pieces of a structure are removed; 0 removes none
+    isPublished - the pipeline exactly as published, for models whose default differs from it
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -27,3 +37,9 @@ class SegmentationParameters:
     isModelChosen: bool = False
     structures: str = ""
     device: str = "auto"
+    isFaster: bool = False
+    isCropped: bool = False
+    isSmooth: bool = False
+    isLargestPieceOnly: bool = False
+    smallestIslandMm3: Annotated[int, WithinRange(0, LARGEST_ISLAND_MM3)] = 0
+    isPublished: bool = False

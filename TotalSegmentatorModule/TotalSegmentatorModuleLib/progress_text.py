@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages import ResultHeader, Stage
@@ -34,7 +35,10 @@ def time_left_text(seconds: float | None) -> str:
     if seconds < 600:
         minutes, rest = divmod(round(seconds / 10.0) * 10, 60)
         return _("about {minutes} min {seconds:02d} s left").format(minutes=minutes, seconds=rest)
-    return _("about {minutes} min left").format(minutes=round(seconds / 60.0))
+    if seconds < 6000:
+        return _("about {minutes} min left").format(minutes=round(seconds / 60.0))
+    hours, rest = divmod(round(seconds / 300.0) * 5, 60)
+    return _("about {hours} h {minutes:02d} min left").format(hours=hours, minutes=rest)
 
 
 def duration_text(seconds: float) -> str:
@@ -50,6 +54,9 @@ def result_text(header: ResultHeader) -> str:
     count = len(header.found)
     found = _("1 structure found") if count == 1 else _("{count} structures found").format(count=count)
     line = _("{found} in {duration}.").format(found=found, duration=duration_text(header.seconds))
+    choices = choices_text(header.options)
+    if choices:
+        line = _("{line} Made with: {choices}.").format(line=line, choices=choices)
     if not header.absent:
         return line
     absent = readable_names(header.absent)
@@ -59,6 +66,24 @@ def result_text(header: ResultHeader) -> str:
     return _("{line} Not found in this scan ({count}): {names}.").format(
         line=line, count=len(header.absent), names=names
     )
+
+
+def choices_text(options: dict[str, Any]) -> str:
+    """The choices behind a result (ResultHeader.options) that changed its labels; empty when there was none."""
+    choices = []
+    if options.get("precision") == "reduced":
+        choices.append(_("reduced precision"))
+    if options.get("crop", "none") != "none":
+        choices.append(_("each network only where its structures can be"))
+    if options.get("smooth"):
+        choices.append(_("smooth boundaries"))
+    if options.get("largest_piece"):
+        choices.append(_("largest piece only"))
+    if options.get("smallest_island_mm3"):
+        choices.append(_("islands below {volume:g} mm\u00b3 removed").format(volume=options["smallest_island_mm3"]))
+    if options.get("profile"):
+        choices.append(_("pipeline {profile}").format(profile=options["profile"]))
+    return ", ".join(choices)
 
 
 def absent_text(header: ResultHeader) -> str:

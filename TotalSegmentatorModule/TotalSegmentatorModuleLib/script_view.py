@@ -6,8 +6,10 @@ import logging
 
 from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.messages import ResultHeader
+from TotalSegmentatorWire.plan import Plan
 
 from .error_texts import problem_texts
+from .plan_text import plan_details, plan_text
 from .progress_text import result_text
 
 
@@ -21,17 +23,23 @@ class ScriptView:
         self.node = None
         """vtkMRMLSegmentationNode with the last result."""
         self.header: ResultHeader | None = None
+        self.plan: Plan | None = None
+        """What the job is doing, as far as it is known."""
         self.problem: Problem | None = None
         """Why the last job failed."""
         self.waiting: list[ResultHeader] = []
 
     def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         if is_busy and not self.is_busy:
-            self.node = self.header = self.problem = None
+            self.node = self.header = self.plan = self.problem = None
         self.is_busy = is_busy
 
     def on_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
         self.fraction = fraction
+
+    def on_plan(self, plan: Plan) -> None:
+        self.plan = plan
+        logging.info(plan_text(plan) + "\n" + plan_details(plan))
 
     def on_warning(self, problem: Problem) -> None:
         logging.warning(" ".join(problem_texts(problem)))

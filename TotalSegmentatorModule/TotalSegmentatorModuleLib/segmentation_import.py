@@ -15,6 +15,7 @@ import vtk.util.numpy_support
 from slicer.i18n import tr as _
 from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.messages import ResultHeader
+from TotalSegmentatorWire.result_tags import provenance_tags
 from TotalSegmentatorWire.structures import Structure
 
 from .segmentation_lifetime import mark_result, remove_all_segments
@@ -122,6 +123,7 @@ def _new_segmentation(ct):
 def _segments(image, header: ResultHeader) -> dict[str, object]:
     """The vtkSegments of all found structures by their ids; they share ``image``."""
     segments: dict[str, object] = {}
+    provenance = provenance_tags(header.model, header.profile, header.engine_version, header.options)
     structures = {structure.name: structure for structure in map(structure_from_row, header.structures)}
     for found in header.found:
         structure = structures[found.name]
@@ -135,8 +137,7 @@ def _segments(image, header: ResultHeader) -> dict[str, object]:
         segment.SetTag(segment.GetTerminologyEntryTagName(), structure.terminology)
         segment.SetTag("DICOM.SegmentAlgorithmType", "AUTOMATIC")
         segment.SetTag("DICOM.SegmentAlgorithmName", ALGORITHM_NAME)
-        segment.SetTag("TotalSegmentatorModule.Model", header.model)
-        segment.SetTag("TotalSegmentatorModule.Profile", header.profile)
-        segment.SetTag("TotalSegmentatorModule.Version", header.engine_version)
+        for name, value in provenance.items():
+            segment.SetTag(name, value)
         segments[structure.name] = segment
     return segments

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,8 @@ import numpy as np
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors import Problem, SegmentationError
 from TotalSegmentatorWire.messages import ResultHeader
+from TotalSegmentatorWire.options import JobOptions
+from TotalSegmentatorWire.plan import Plan
 
 from .ct_checks import check_ct
 from .ct_source import VolumeCtSource
@@ -44,6 +46,7 @@ class JobOrder:
     device: str = "auto"
     output: object = None
     """vtkMRMLSegmentationNode whose segments are replaced; None makes a new one."""
+    options: JobOptions = field(default_factory=JobOptions)
 
 
 class SessionView(Protocol):
@@ -52,6 +55,9 @@ class SessionView(Protocol):
     def on_busy(self, is_busy: bool, is_cancelling: bool) -> None: ...
 
     def on_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None: ...
+
+    def on_plan(self, plan: Plan) -> None:
+        """What the job is going to do; said again when it changes."""
 
     def on_warning(self, problem: Problem) -> None: ...
 
@@ -185,6 +191,9 @@ class SegmentationSession:
     def on_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
         self._view.on_progress(fraction, stage, seconds_left, tile, tiles)
 
+    def on_plan(self, plan: Plan) -> None:
+        self._view.on_plan(plan)
+
     def on_warning(self, problem: Problem) -> None:
         self._view.on_warning(problem)
 
@@ -257,7 +266,7 @@ class SegmentationSession:
             self._ct.dicom_files = self._search.files
             self._search = None
             order = self._order
-            settings = JobSettings(order.model, order.models_folder, order.structures, order.device)
+            settings = JobSettings(order.model, order.models_folder, order.structures, order.device, order.options)
             self._active_controller().apply(self._ct, settings)
         return _PREPARING_TICK_MS
 

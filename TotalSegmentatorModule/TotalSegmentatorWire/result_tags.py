@@ -1,0 +1,33 @@
+"""The tags by which a segment tells how it was made; the same in Slicer's scene and in a file of the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PREFIX = "TotalSegmentatorModule."
+
+
+def provenance_tags(model: str, profile: str, version: str, options: dict[str, Any]) -> dict[str, str]:
+    """Tag names to values.
+
+    ``options`` is JobOptions.to_json() with the runtime and precision that were really used (ResultHeader.options); an
+    option that it lacks makes no tag. Numbers are in the units of JobOptions, yes and no are "true" and "false".
+    """
+    tags = {"Model": model, "Profile": profile, "Version": version}
+    for name, option in (
+        ("Runtime", "runtime"),
+        ("Precision", "precision"),
+        ("Crop", "crop"),
+        ("Smooth", "smooth"),
+        ("LargestPiece", "largest_piece"),
+        ("SmallestIslandMm3", "smallest_island_mm3"),
+    ):
+        if option in options:
+            tags[name] = _text(options[option])
+    return {PREFIX + name: value for name, value in tags.items()}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)
