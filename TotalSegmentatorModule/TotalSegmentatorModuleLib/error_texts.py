@@ -229,4 +229,12 @@ def error_texts() -> dict[str, tuple[str, str]]:
             _("This is the demo model: it knows the phantom only and is never for patients."),
             _("Use it to try the program; choose a published model for anything else."),
         ),
+        "RUNTIME_FALLBACK": (
+            _("The runtime {runtime} cannot run this network on this computer; PyTorch as it is was used instead."),
+            _("Nothing needs to be done: the result is as good and takes longer. The log tells the reason."),
+        ),
+        "PRECISION_UNAVAILABLE": (
+            _("This computer's processor does not compute faster with reduced precision; full precision was used."),
+            _("Nothing needs to be done: the result is the exact one and takes longer."),
+        ),
     }

@@ -303,6 +303,18 @@ WARNINGS: dict[str, ErrorDefinition] = _table(
         "This is the demo model: it knows the phantom only and is never for patients.",
         "Use it to try the program; choose a published model for anything else.",
     ),
+    (
+        "RUNTIME_FALLBACK",
+        0,
+        "The runtime {runtime} cannot run this network on this computer; PyTorch as it is was used instead.",
+        "Nothing needs to be done: the result is as good and takes longer. The log tells the reason.",
+    ),
+    (
+        "PRECISION_UNAVAILABLE",
+        0,
+        "This computer's processor does not compute faster with reduced precision; full precision was used.",
+        "Nothing needs to be done: the result is the exact one and takes longer.",
+    ),
 )
 
 
