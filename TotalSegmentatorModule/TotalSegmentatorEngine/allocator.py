@@ -39,6 +39,13 @@ def give_memory_back() -> None:
         libc.malloc_trim(0)
 
 
+def trim_memory() -> None:
+    """Free blocks go back to the system, now. Does nothing where there is no glibc."""
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
 @cache
 def _glibc() -> Any | None:
     if not sys.platform.startswith("linux"):

@@ -10,6 +10,7 @@ import numpy as np
 import openvino
 import torch
 
+from .allocator import trim_memory
 from .devices import physical_cores
 from .network import LoadedModel
 from .openvino_graph import openvino_model
@@ -39,7 +40,7 @@ class OpenVinoRunner:
         self.check_cancelled: Callable[[], None] = lambda: None
         networks, self.head = split_model(model)
         self.channels = self.outputs if self.head is None else self.head.weight.shape[1]
-        self.weight_bytes = model.bytes
+        self.weight_bytes = 2 * model.bytes  # as they were given, and in the order that the processor wants
         self._networks = [_compiled(openvino_model(network, patch_size), precision) for network in networks]
         self._mirrored = mirrored_axes(model.mirroring_axes)
         self._request: openvino.InferRequest | None = None
@@ -52,7 +53,11 @@ class OpenVinoRunner:
             return averaged_prediction(tiles, networks, self._mirrored, self.check_cancelled)
 
     def release(self) -> None:
-        self._request = self._request_of = None
+        """Deleting the request frees its output alone; the activations belong to the compiled network."""
+        network, self._request, self._request_of = self._request_of, None, None
+        if network is not None:
+            network.release_memory()
+            trim_memory()
 
     def _infer(self, network: openvino.CompiledModel, tile: torch.Tensor) -> torch.Tensor:
         if self._request_of is not network:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,13 +86,13 @@ class EagerRunner:
         self.tile_batch = tile_batch or (GPU_TILE_BATCH if model.device.type == "cuda" else 1)
         networks, self.head = split_model(model)
         self.channels = self.outputs if self.head is None else self.head.weight.shape[1]
-        self._networks = [self._laid_out(network) for network in networks]
+        self._networks = [self._prepared(network) for network in networks]
         self._mirrored = mirrored_axes(model.mirroring_axes)
 
     def run(self, tiles: torch.Tensor) -> torch.Tensor:
         if self.device.type == "cpu":
             keep_memory()
-        with torch.inference_mode(), self._computing():
+        with torch.inference_mode(), self._computing(), self._asking_between_layers():
             inputs = tiles.to(self.device, non_blocking=True)
             return averaged_prediction(inputs, self._networks, self._mirrored, self.check_cancelled)
 
@@ -102,20 +102,36 @@ class EagerRunner:
         elif self.device.type == "cpu":
             give_memory_back()
 
-    def _laid_out(self, network: nn.Module) -> nn.Module:
-        """Half precision on tensor cores wants the channels last."""
-        half_on_gpu = self.device.type == "cuda" and self.precision != "exact"
-        return network.to(memory_format=torch.channels_last_3d) if half_on_gpu else network
+    def _prepared(self, network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+        if self.device.type == "cuda" and self.precision != "exact":
+            return network.to(memory_format=torch.channels_last_3d)  # tensor cores want it so
+        return network
+
+    @contextmanager
+    def _asking_between_layers(self) -> Iterator[None]:
+        """Before each layer is asked whether the job was cancelled; a GPU has long got all layers to do by then."""
+        networks = self._networks if self.device.type == "cpu" else []
+        layers = [layer for network in networks for layer in network.modules() if _is_leaf(layer)]
+        hooks = [layer.register_forward_pre_hook(lambda *_: self.check_cancelled()) for layer in layers]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def _computing(self) -> AbstractContextManager:
         if self.device.type == "cuda":
-            # TF32 rounds to 10 bits: exact means without
-            allowed = self.precision != "exact"
-            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
-            return torch.autocast("cuda", torch.float16) if allowed else nullcontext()
+            # TF32 rounds to 10 bits: exact means without; the head, a matrix, is never rounded
+            is_rounded = self.precision != "exact"
+            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = is_rounded, False
+            return torch.autocast("cuda", torch.float16) if is_rounded else nullcontext()
         if self.device.type == "cpu" and self.precision == "reduced":
             return torch.autocast("cpu", torch.bfloat16)
         return nullcontext()
+
+
+def _is_leaf(layer: nn.Module) -> bool:
+    return next(layer.children(), None) is None
 
 
 def split_model(model: LoadedModel) -> tuple[list[nn.Module], Head | None]:
