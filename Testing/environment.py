@@ -2,6 +2,7 @@
 
 The packages are pinned in two files: the engine's (which the product installs too) and the tests' own. A digest of both
 stands in the environment, so that a second call starts at once and a changed pin makes the environment anew.
+``.venv-peer`` is made in the same way, for the programs that the benchmarks compare with.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ ENVIRONMENT = REPOSITORY / ".venv"
 ENGINE_RESOURCES = REPOSITORY / "TotalSegmentatorModule" / "Resources" / "Engine"
 TORCH_PIN = ENGINE_RESOURCES / "torch.txt"
 PINS = (ENGINE_RESOURCES / "requirements.txt", REPOSITORY / "Testing" / "requirements.txt")
+PEER_ENVIRONMENT = REPOSITORY / ".venv-peer"
+PEER_PINS = (REPOSITORY / "Testing" / "benchmarks" / "peer_requirements.txt",)
 PYTHON_VERSIONS = ((3, 10), (3, 12))
 
 # Shared libraries that the wheels of Qt and VTK expect from the system, with Debian's package for each.
@@ -47,17 +50,27 @@ def ensure_environment() -> Path:
     """Makes ``.venv`` if it is absent or its pins have changed; returns its interpreter. Raises SetupError."""
     _check_python()
     _check_system_libraries()
-    digest = _digest()
-    stamp = ENVIRONMENT / "pins.sha256"
-    python = python_of(ENVIRONMENT)
+    return _ensure(ENVIRONMENT, PINS)
+
+
+def ensure_peer_environment() -> Path:
+    """The same for ``.venv-peer``, with TotalSegmentator's command line and nnU-Net's own predictor."""
+    _check_python()
+    return _ensure(PEER_ENVIRONMENT, PEER_PINS)
+
+
+def _ensure(environment: Path, pins: tuple[Path, ...]) -> Path:
+    digest = _digest(pins)
+    stamp = environment / "pins.sha256"
+    python = python_of(environment)
     if stamp.is_file() and stamp.read_text(encoding="ascii") == digest and python.is_file():
         return python
-    print("Making the environment {} (once; torch is a large download)...".format(ENVIRONMENT.name), flush=True)
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(ENVIRONMENT)], "Install Python's venv module (Debian: python3-venv).")
+    print("Making the environment {} (once; torch is a large download)...".format(environment.name), flush=True)
+    shutil.rmtree(environment, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(environment)], "Install Python's venv module (Debian: python3-venv).")
     _install_torch(python)
-    for pins in PINS:
-        _pip(python, "--no-deps", "-r", str(pins))
+    for file in pins:
+        _pip(python, "--no-deps", "-r", str(file))
     stamp.write_text(digest, encoding="ascii")
     return python
 
@@ -87,10 +100,10 @@ def _check_system_libraries() -> None:
         )
 
 
-def _digest() -> str:
+def _digest(pins: tuple[Path, ...]) -> str:
     digest = hashlib.sha256(sysconfig.get_python_version().encode("ascii"))
-    for pins in (TORCH_PIN, *PINS):
-        digest.update(pins.read_bytes())
+    for file in (TORCH_PIN, *pins):
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

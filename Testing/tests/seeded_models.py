@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -134,8 +134,12 @@ def make_model_folder(
     folds: int = 1,
     mirroring_axes: tuple[int, ...] | None = None,
     seed: int = 0,
+    network: Callable[[dict[str, Any], dict[str, Any], int], torch.nn.Module] | None = None,
 ) -> Path:
-    """Writes ``<dataset_folder>/<leaf>`` with plans, dataset.json and the weights of ``folds`` folds; returns it."""
+    """Writes ``<dataset_folder>/<leaf>`` with plans, dataset.json and the weights of ``folds`` folds; returns it.
+
+    ``network`` makes the weights of one fold from plans, dataset.json and seed; without it ``judge_network`` does.
+    """
     folder = dataset_folder / leaf
     plans = plans if plans is not None else plans_of(configuration_settings(), dataset=dataset_folder.name)
     dataset_json = dataset_json if dataset_json is not None else dataset_json_of(names)
@@ -143,9 +147,9 @@ def make_model_folder(
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset_json))
     for fold in range(folds):
-        network = judge_network(plans, dataset_json, seed + fold)
+        made = (network or judge_network)(plans, dataset_json, seed + fold)
         (folder / f"fold_{fold}").mkdir()
-        content = trainer_checkpoint(network.state_dict(), plans, dataset_json, mirroring_axes)
+        content = trainer_checkpoint(made.state_dict(), plans, dataset_json, mirroring_axes)
         torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
     return folder
 

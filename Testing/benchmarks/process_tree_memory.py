@@ -1,0 +1,85 @@
+"""Peak memory of a process and all its descendants, sampled from /proc while they run (Linux)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+INTERVAL_SECONDS = 0.05
+_PROC = Path("/proc")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+class TreeMemory:
+    """Samples from ``start`` to ``stop``; what processes share counts once (proportional set size).
+
+    ``peak_bytes`` is the largest sum over the tree at one moment, ``peak_of_one`` the largest of a single process;
+    both are 0 where the system has no /proc.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample_until_ended, daemon=True)
+        self.peak_bytes = 0
+        self.peak_of_one = 0
+
+    def start(self) -> TreeMemory:
+        if sys.platform.startswith("linux"):
+            self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def restart(self) -> None:
+        """Forget the peaks so far."""
+        self.peak_bytes = self.peak_of_one = 0
+
+    def _sample_until_ended(self) -> None:
+        while not self._ended.wait(INTERVAL_SECONDS):
+            self._sample()
+
+    def _sample(self) -> None:
+        tree = descendants(self._pid)
+        resident = {pid: _resident_bytes(pid) for pid in tree}
+        self.peak_of_one = max(self.peak_of_one, *resident.values())
+        # the proportional size is slow to read and never above the resident one: asked only where it can raise the peak
+        if len(tree) == 1 or sum(resident.values()) <= self.peak_bytes:
+            self.peak_bytes = max(self.peak_bytes, resident[self._pid]) if len(tree) == 1 else self.peak_bytes
+            return
+        self.peak_bytes = max(self.peak_bytes, sum(_proportional_bytes(pid) for pid in tree))
+
+
+def descendants(pid: int) -> list[int]:
+    """``pid`` and the processes below it."""
+    children: dict[int, list[int]] = {}
+    for folder in _PROC.glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError, ValueError):
+            continue  # it has ended meanwhile
+        children.setdefault(parent, []).append(int(folder.name))
+    found = [pid]
+    for member in found:
+        found.extend(children.get(member, []))
+    return found
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        return int((_PROC / str(pid) / "statm").read_text().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
+def _proportional_bytes(pid: int) -> int:
+    try:
+        text = (_PROC / str(pid) / "smaps_rollup").read_text()
+    except OSError:
+        return _resident_bytes(pid)
+    return sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))

@@ -1,0 +1,119 @@
+"""Makes model folders with the published architectures of the 117-class family and seeded random weights.
+
+Such a network costs the time and memory of the real one and finds noise in every class: right for speed, memory and
+"same labels as the peer", useless for looking at. ``python3 published_models.py FOLDER`` makes them by hand.
+
+Patches, stages and features: TotalSegmentator's released plans for Dataset291 to 298 (the patch of 298 is inferred from
+its image size). The folders have the older format of nnU-Net v2's plans, as the released ones do.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TESTING = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":
+    sys.path[:0] = [str(TESTING), str(TESTING / "tests"), str(TESTING.parent / "TotalSegmentatorModule")]
+
+import torch  # noqa: E402 - the line above comes first
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans  # noqa: E402
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager  # noqa: E402
+from seeded_models import (  # noqa: E402
+    CONFIGURATION,
+    configuration_settings,
+    dataset_json_of,
+    make_model_folder,
+    plans_of,
+)
+from TotalSegmentatorWire.catalogue import read_catalogue  # noqa: E402
+from TotalSegmentatorWire.structures import structure_table  # noqa: E402
+
+MODELS = ("117-1.5mm", "117-3mm", "117-6mm")
+_LARGEST_FEATURES = 320
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The U-Net of one model: its patch (z, y, x), its stages, and the features of the first stage."""
+
+    patch_size: tuple[int, int, int]
+    stages: int
+    features: int = 32
+
+
+PUBLISHED = {
+    "117-1.5mm": Architecture((128, 128, 128), 6),
+    "117-3mm": Architecture((112, 112, 128), 5),
+    "117-6mm": Architecture((64, 64, 80), 5),
+}
+SMALL = {
+    "117-1.5mm": Architecture((32, 32, 32), 3, 4),
+    "117-3mm": Architecture((32, 32, 48), 3, 4),
+    "117-6mm": Architecture((16, 16, 32), 3, 4),
+}
+"""For trying the benchmarks themselves: the same label sets, a thousandth of the work."""
+
+
+def make_published_models(folder: Path, architectures: dict[str, Architecture], models: Sequence[str] = MODELS) -> Path:
+    """Makes what is absent of the ``models`` of the catalogue below ``folder``, as an installation lays them out."""
+    for model_id in models:
+        model = read_catalogue()[model_id]
+        table = structure_table(model.structures)
+        for part, path in zip(model.parts, model.part_folders(folder), strict=True):
+            if any(path.glob("fold_0/*.pth")):
+                continue
+            known = [row for row in table if len(model.parts) == 1 or row.part_model == part.name.split("_")[0]]
+            if len(model.parts) > 1:
+                known.sort(key=lambda row: row.label_in_part)
+            print("making the seeded weights of {}".format(part.name), flush=True)
+            make_model_folder(
+                path.parent,
+                plans=plans_of(_settings(architectures[model_id], model.spacing_mm), dataset=part.name),
+                dataset_json=dataset_json_of([row.name for row in known]),
+                leaf=path.name,
+                seed=_number_of(part.name),
+                network=seeded_network,
+            )
+    return folder
+
+
+def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: int) -> torch.nn.Module:
+    """The plans' network with the weights that nnU-Net itself starts a training from."""
+    torch.manual_seed(seed)
+    configuration = PlansManager(plans).get_configuration(CONFIGURATION)
+    return get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        input_channels=1,
+        output_channels=len(dataset_json["labels"]),
+        deep_supervision=False,
+    ).eval()
+
+
+def _settings(architecture: Architecture, spacing_mm: float) -> dict[str, Any]:
+    stages = architecture.stages
+    return configuration_settings(architecture.patch_size, [spacing_mm] * 3, old_format=True) | {
+        "UNet_base_num_features": architecture.features,
+        "n_conv_per_stage_encoder": [2] * stages,
+        "n_conv_per_stage_decoder": [2] * (stages - 1),
+        "num_pool_per_axis": [stages - 1] * 3,
+        "pool_op_kernel_sizes": [[1] * 3] + [[2] * 3] * (stages - 1),
+        "conv_kernel_sizes": [[3] * 3] * stages,
+        "unet_max_num_features": _LARGEST_FEATURES,
+    }
+
+
+def _number_of(part: str) -> int:
+    """291 of "Dataset291_TotalSegmentator_...": seeds the part's weights."""
+    return int("".join(c for c in part.split("_")[0] if c.isdigit()))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("give the folder for the models")
+    make_published_models(Path(sys.argv[1]), PUBLISHED)

@@ -1,0 +1,85 @@
+"""Runs a program and measures it: wall time, peak memory of its process tree, and when it wrote each line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from process_tree_memory import TreeMemory
+
+_TAIL_LINES = 30
+
+
+class ProgramError(RuntimeError):
+    """A measured program did not end well; the message has the end of its output."""
+
+
+@dataclass
+class ProcessRun:
+    """What one run took. ``lines`` are (seconds since the start, text) of standard output and error together."""
+
+    seconds: float = 0.0
+    status: int = 0
+    peak_bytes: int = 0
+    peak_of_one: int = 0
+    lines: list[tuple[float, str]] = field(default_factory=list)
+
+    def tail(self) -> str:
+        return "\n".join(text for _, text in self.lines[-_TAIL_LINES:])
+
+
+def run_timed(
+    command: Sequence[str | Path],
+    environment: dict[str, str] | None = None,
+    may_fail: bool = False,
+    prepare: Callable[[], None] | None = None,
+    until: Callable[[str], bool] | None = None,
+) -> ProcessRun:
+    """Runs ``command`` with ``environment`` added to this process's own. Raises ProgramError if it fails.
+
+    ``prepare`` runs in the child before the program (POSIX): for limits. ``until`` is asked with each line of output
+    and, once it is true, the program is killed: for programs of which only the beginning matters.
+    """
+    run = ProcessRun()
+    variables = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **(environment or {})}
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=variables,
+        preexec_fn=prepare,
+    )
+    memory = TreeMemory(process.pid).start()
+    reader = threading.Thread(target=_read_lines, args=(process, begun, run, until), daemon=True)
+    reader.start()
+    try:
+        run.status = process.wait()
+        run.seconds = time.perf_counter() - begun
+    finally:
+        if process.poll() is None:
+            process.kill()
+        memory.stop()
+        reader.join(timeout=10)
+    run.peak_bytes, run.peak_of_one = memory.peak_bytes, memory.peak_of_one
+    if run.status != 0 and not may_fail and until is None:
+        raise ProgramError("{} ended with {}:\n{}".format(Path(str(command[0])).name, run.status, run.tail()))
+    return run
+
+
+def _read_lines(
+    process: subprocess.Popen[str], begun: float, run: ProcessRun, until: Callable[[str], bool] | None
+) -> None:
+    for line in process.stdout:
+        run.lines.append((time.perf_counter() - begun, line.rstrip()))
+        if until is not None and until(line):
+            process.kill()
