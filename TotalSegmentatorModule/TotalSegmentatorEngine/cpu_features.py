@@ -13,15 +13,18 @@ _BF16_FLAGS = frozenset(["avx512_bf16", "amx_bf16"])
 """Names in Linux's /proc/cpuinfo of instructions that multiply bfloat16 numbers."""
 
 
+_CPUINFO = Path("/proc/cpuinfo")
+
+
 @cache
-def has_bf16() -> bool:
+def has_bf16(cpuinfo: Path = _CPUINFO) -> bool:
     """Whether the processor multiplies bfloat16 numbers; emulated, they are slower than float32.
 
     False where it cannot be told: on Windows there is no way to ask without assembler, so reduced precision is not
     offered there on a CPU, and neither on Apple's processors, whose GPU is what makes them fast (not run by the
     authors).
     """
-    return sys.platform.startswith("linux") and bool(_BF16_FLAGS & _linux_flags(Path("/proc/cpuinfo")))
+    return sys.platform.startswith("linux") and bool(_BF16_FLAGS & _linux_flags(cpuinfo))
 
 
 def _linux_flags(cpuinfo: Path) -> frozenset[str]:
@@ -33,11 +36,11 @@ def _linux_flags(cpuinfo: Path) -> frozenset[str]:
 
 
 @cache
-def processor_name() -> str:
+def processor_name(cpuinfo: Path = _CPUINFO) -> str:
     """A name that tells one kind of processor from another, for measurements that belong to it."""
     if sys.platform.startswith("linux"):
         try:
-            text = Path("/proc/cpuinfo").read_text()
+            text = cpuinfo.read_text()
         except OSError:
             text = ""
         fields = [re.search(rf"^{key}\s*:(.*)$", text, re.MULTILINE) for key in ("model name", "cpu family", "model")]
