@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import numpy as np
@@ -15,6 +16,7 @@ from job_support import (
     expected_labels,
     folders_in,
     make_launcher,
+    settings_for,
     soft_tissue_with_air,
     wait_for_no_process,
 )
@@ -22,7 +24,8 @@ from time_bounds import BLOCK_SECONDS, FIRST_TILE_SECONDS
 from TotalSegmentatorModuleLib.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.job_types import JobBusyError, JobState
 from TotalSegmentatorWire.errors import SegmentationError
-from TotalSegmentatorWire.messages import Stage
+from TotalSegmentatorWire.messages import PROTOCOL_VERSION, Stage
+from TotalSegmentatorWire.options import JobOptions, options_from_json
 
 # -- a job that succeeds -----------------------------------------------------------------------------------------------
 
@@ -69,6 +72,27 @@ def test_progress_never_falls_and_reaches_its_end(make_application):
     assert fractions[0] < 0.05
     assert fractions[-1] == 1.0
     assert {Stage.READING, Stage.PREDICTING, Stage.WRITING} <= set(application.listener.stages)
+
+
+def test_plans_are_told_in_their_order(make_application):
+    application = make_application()
+    application.run_job(FakeCt())
+    assert [(plan.tiles, plan.is_preliminary) for plan in application.listener.plans] == [(2, True), (2, False)]
+
+
+def test_plan_that_cannot_be_read_does_not_end_the_job(make_application):
+    application = make_application()
+    application.run_job(FakeCt(), Stage.RESAMPLING, "bad plan")
+    assert len(application.listener.results) == 1
+
+
+def test_options_reach_the_engine(make_application):
+    application = make_application()
+    options = JobOptions(precision="reduced", crop="body", smallest_island_mm3=250.0)
+    application.controller.apply(FakeCt(), dataclasses.replace(settings_for(), options=options))
+    application.run_until(lambda: application.listener.ends == 1)
+    header, _labels = application.listener.results[0]
+    assert options_from_json(header.options) == options
 
 
 def test_nothing_is_left_in_the_work_folder_but_the_worker(make_application, tmp_path):
@@ -315,7 +339,10 @@ def test_silent_engine_is_given_up(make_application, monkeypatch):
 
 
 def test_engine_of_another_version_is_refused(make_application):
-    application = make_application(protocol=999)
+    application = make_application(protocol=PROTOCOL_VERSION + 1)
     application.run_job(FakeCt())
     problem = application.listener.failures[0]
-    assert (problem.code, problem.values) == ("PROTOCOL_MISMATCH", {"expected": 1, "found": 2})
+    assert (problem.code, problem.values) == (
+        "PROTOCOL_MISMATCH",
+        {"expected": PROTOCOL_VERSION, "found": PROTOCOL_VERSION + 1},
+    )

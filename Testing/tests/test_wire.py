@@ -25,6 +25,7 @@ from TotalSegmentatorWire.messages import (
     FoundStructure,
     HelloEvent,
     NeedCtEvent,
+    PlanEvent,
     ProgressEvent,
     QuitRequest,
     ResultHeader,
@@ -39,11 +40,29 @@ from TotalSegmentatorWire.messages import (
     problem_from_json,
     result_header_from_json,
 )
+from TotalSegmentatorWire.options import JobOptions, options_from_json
+from TotalSegmentatorWire.plan import OVERVIEW, SEGMENTATION, Plan, PlannedPass, plan_from_json
+from TotalSegmentatorWire.result_tags import provenance_tags
 from TotalSegmentatorWire.structures import STRUCTURES_FOLDER, check_names, read_structures, structure_table
 
+PLAN = Plan(
+    model="117-1.5mm",
+    profile="totalsegmentator-2.18",
+    device="cpu",
+    runtime="openvino",
+    precision="exact",
+    passes=[
+        PlannedPass("overview", OVERVIEW, [50, 80, 80], is_cropped=False, tiles=2, seconds=3.5),
+        PlannedPass("organs", SEGMENTATION, [200, 300, 300], is_cropped=True, tiles=27, seconds=None),
+    ],
+    seconds=None,
+    peak_bytes=4_100_000_000,
+    available_bytes=None,
+)
 REQUEST_EXAMPLES = [
     SegmentRequest("job", "C:\\Users\\Zoë\\jobs", "/results", "ct", True, "104-3mm", "/m", ["liver", "spleen"], "cpu"),
     SegmentRequest("job", "/jobs", "/results", "ct", False, "104-3mm", "/models"),
+    SegmentRequest("job", "/jobs", "/results", "ct", True, "117-3mm", "/m", options=JobOptions(smooth=True).to_json()),
     CancelRequest("job"),
     QuitRequest(),
 ]
@@ -52,6 +71,7 @@ EVENT_EXAMPLES = [
     ByeEvent("idle"),
     StartedEvent("job"),
     NeedCtEvent("job"),
+    PlanEvent("job", PLAN.to_json()),
     ProgressEvent("job", Stage.PREDICTING, 0.5, 12.5, 3, 8),
     WarningEvent("job", Problem("IMPLAUSIBLE_HU", {"minimum": 0.0, "maximum": 9000.0}).to_json()),
     FinishedEvent("job", "/results/患者", 61.5),
@@ -74,6 +94,55 @@ def test_requests_cross_as_one_line(message):
 @pytest.mark.parametrize("message", EVENT_EXAMPLES, ids=lambda message: message.KIND)
 def test_events_cross_as_one_line(message):
     assert decode(encode(message), EVENTS) == message
+
+
+def test_plan_survives_the_wire():
+    plan = plan_from_json(decode(encode(PlanEvent("job", PLAN.to_json())), EVENTS).plan)
+
+    assert plan == PLAN
+    assert plan.tiles == 29
+
+
+@pytest.mark.parametrize("fields", [{}, {"passes": 1}, {"passes": [{}]}, {**PLAN.to_json(), "unknown": 1}])
+def test_plan_of_another_make_is_refused(fields):
+    with pytest.raises(SegmentationError, match="plan"):
+        plan_from_json(fields)
+
+
+def test_options_survive_the_wire():
+    options = JobOptions("eager", "reduced", "body", "totalsegmentator-1.5", True, True, 250.0)
+
+    assert options_from_json(json.loads(json.dumps(options.to_json()))) == options
+    assert options_from_json({}) == JobOptions()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"runtime": "abacus"}, {"precision": "high"}, {"crop": "head"}, {"smallest_island_mm3": -1.0}, {"unknown": 1}],
+)
+def test_options_that_do_not_exist_are_refused(fields):
+    with pytest.raises(SegmentationError) as refused:
+        options_from_json(fields)
+
+    assert refused.value.code == "BAD_REQUEST"
+
+
+def test_tags_name_what_was_really_run():
+    options = JobOptions(runtime="openvino", precision="reduced", crop="body", smooth=True, smallest_island_mm3=250.0)
+
+    tags = provenance_tags("117-3mm", "totalsegmentator-2.18", "1.2.3", options.to_json())
+
+    assert tags == {
+        "TotalSegmentatorModule.Model": "117-3mm",
+        "TotalSegmentatorModule.Profile": "totalsegmentator-2.18",
+        "TotalSegmentatorModule.Version": "1.2.3",
+        "TotalSegmentatorModule.Runtime": "openvino",
+        "TotalSegmentatorModule.Precision": "reduced",
+        "TotalSegmentatorModule.Crop": "body",
+        "TotalSegmentatorModule.Smooth": "true",
+        "TotalSegmentatorModule.LargestPiece": "false",
+        "TotalSegmentatorModule.SmallestIslandMm3": "250",
+    }
 
 
 def test_every_message_has_an_example():

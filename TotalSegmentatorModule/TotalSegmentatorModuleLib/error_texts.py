@@ -183,8 +183,8 @@ def error_texts() -> dict[str, tuple[str, str]]:
             _("Correct the name; 'structures' on the command line lists all names of a model."),
         ),
         "PROFILE_UNKNOWN": (
-            _("There is no pipeline profile named {profile}."),
-            _("Give one of these: {known}."),
+            _("There is no pipeline profile named {profile}; the known ones are {known}."),
+            _("Correct the name, or leave it out for the model's own profile."),
         ),
         "ENGINE_MISSING": (
             _("The segmentation engine is not installed: the package {package} was not found."),

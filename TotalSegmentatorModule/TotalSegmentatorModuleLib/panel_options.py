@@ -10,11 +10,16 @@ from .parameters import SegmentationParameters
 
 _CHANGING_WIDGETS = (
     "fasterCheckBox",
+    "fasterHelpLabel",
     "cropCheckBox",
+    "cropHelpLabel",
     "smoothCheckBox",
+    "smoothHelpLabel",
     "largestPieceCheckBox",
+    "largestPieceHelpLabel",
     "smallestIslandLabel",
     "smallestIslandSpinBox",
+    "smallestIslandHelpLabel",
 )
 """What the published pipeline does not have; it is locked while that one is chosen."""
 
@@ -78,6 +83,7 @@ class OptionsPanel:
         self._ui.publishedCheckBox.setVisible(has_published)
         self._ui.publishedHelpLabel.setVisible(has_published)
         self._ui.publishedCheckBox.setEnabled(self._is_enabled)
+        self._ui.publishedHelpLabel.setEnabled(self._is_enabled)
         for name in _CHANGING_WIDGETS:
             getattr(self._ui, name).setEnabled(self._is_enabled and not is_published)
         count = count_of_choices(self.options())

@@ -86,6 +86,9 @@ def check_parameters_survive(case, logic) -> None:
     parameters.model = "104-3mm"
     parameters.structures = "liver, spleen"
     parameters.device = "cpu"
+    parameters.isSmooth = True
+    parameters.smallestIslandMm3 = 300
     again = logic.getParameterNode()
     case.assertEqual(again.inputVolume.GetID(), ct.GetID())
     case.assertEqual((again.model, again.structures, again.device), ("104-3mm", "liver, spleen", "cpu"))
+    case.assertEqual((again.isSmooth, again.isFaster, again.smallestIslandMm3), (True, False, 300))

@@ -236,8 +236,8 @@ ERRORS: dict[str, ErrorDefinition] = _table(
     (
         "PROFILE_UNKNOWN",
         56,
-        "There is no pipeline profile named {profile}.",
-        "Give one of these: {known}.",
+        "There is no pipeline profile named {profile}; the known ones are {known}.",
+        "Correct the name, or leave it out for the model's own profile.",
     ),
     # -- the engine ----------------------------------------------------------------------------------------------------
     (
