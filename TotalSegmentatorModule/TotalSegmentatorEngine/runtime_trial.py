@@ -13,9 +13,6 @@ from torch import nn
 
 from .tile_runner import TileRunner
 
-_TIMED_RUNS = 2
-"""The fastest counts: other programs only ever make a run slower."""
-
 _FEWEST_FOREGROUND_VOXELS = 100
 """Agreement is judged on the foreground, unless the tile hardly has any."""
 
@@ -37,15 +34,11 @@ def try_runner(runner: TileRunner, tile: np.ndarray) -> TrialResult:
         logits = answer if runner.head is None else runner.head.logits(answer, None)
         labels = logits.max(dim=0).indices.to(torch.uint8).cpu().numpy()
         del answer, logits
-        seconds = min(_seconds_of(runner, tiles) for _ in range(_TIMED_RUNS))
+        started = time.perf_counter()
+        runner.run(tiles)
+        seconds = time.perf_counter() - started
     runner.release()
     return TrialResult(seconds, labels)
-
-
-def _seconds_of(runner: TileRunner, tiles: torch.Tensor) -> float:
-    started = time.perf_counter()
-    runner.run(tiles)
-    return time.perf_counter() - started
 
 
 def agreement(reference: np.ndarray, other: np.ndarray) -> float:

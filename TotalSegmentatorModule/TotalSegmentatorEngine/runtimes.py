@@ -28,10 +28,10 @@ from .tile_runner import EagerRunner, TileRunner
 
 logger = logging.getLogger(__name__)
 
-_LOWEST_AGREEMENT = {"exact": 0.99, "reduced": 0.95}
+_LOWEST_AGREEMENT = {"exact": 0.99, "reduced": 0.9}
 """Of a runtime with PyTorch, on the foreground of the trial. Measured with seeded weights of published shape, whose
-labels are nearly tied everywhere: 0.999 in float32; bfloat16 differs by 0.01 from float32 and rounds in another order
-in each runtime. Less means that the runtime computes something else."""
+labels are nearly tied everywhere: 0.9991 and more in float32, 0.970 in bfloat16, which each runtime rounds at other
+places. Less than this means that the runtime computes something else."""
 
 
 class RuntimeRecords(Protocol):
