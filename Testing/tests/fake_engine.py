@@ -3,9 +3,9 @@
 Started like the real engine. A request's ``model`` is a JSON object: at ``stage`` the job does what ``act`` says:
 "slow" (for ever, but listens to cancel), "deaf" (for ever, hears nothing), "refuse" (a foreseeable failure), "crash"
 (an unforeseen one, whose message names a patient), "exit" (ends the process), "kill" (ends it as a system without
-memory does), "bad plan" (sends a plan that cannot be read, and goes on). The labels are 1 where the CT is above 0 and 2
-where it is below -500. The result's ``device`` tells how often this worker has read a CT, its options are those asked
-for. Before its tiles each job tells two plans, a first estimate and PLAN.
+memory does), "bad plan" (sends a plan that cannot be read, and goes on), "fall back" (warns, and goes on). The labels
+are 1 where the CT is above 0 and 2 where it is below -500. The result's ``device`` tells how often this worker has read
+a CT, its options are those asked for. Before its tiles each job tells two plans, a first estimate and PLAN.
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ class ActingReporter(JobReporter):
             os._exit(3)
         if act == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if act == "fall back":
+            self.warning(Problem("PRECISION_UNAVAILABLE"))
+            return
         if act == "bad plan":
             self._emit(PlanEvent(self._job_id, {"passes": 1}))
             return

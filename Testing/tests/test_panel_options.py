@@ -13,7 +13,7 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 import slicer
 import vtk
 from job_support import needs_signals
-from TotalSegmentatorWire.errors import ERRORS
+from TotalSegmentatorWire.errors import ERRORS, WARNINGS
 from TotalSegmentatorWire.options import JobOptions
 
 SWITCHES = {
@@ -184,6 +184,17 @@ def test_next_job_does_not_begin_with_the_last_plan(user):
     user.plan("loading_model", "slow")
     user.click_apply()
     assert not user.ui.planLabel.visible
+
+
+def test_falling_back_is_said_beside_the_result(user):
+    user.add_ct()
+    user.plan("loading_model", "fall back")
+
+    user.run_job()
+
+    assert WARNINGS["PRECISION_UNAVAILABLE"].what in user.ui.warningLabel.text
+    assert user.ui.warningFrame.visible
+    assert len(user.segmentations) == 1
 
 
 def test_damaged_plan_does_not_stop_the_job(user):
