@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,62 +18,94 @@ import numpy as np
 from phantom import Phantom, PhantomParameters, make_phantom
 from phantom.body_frame import BODY_CENTRE
 
-SPACING_MM = (0.8, 0.8, 1.5)
-BLOCK_SLICES = 300
-_FIELD_MM = 204.8  # half the width of 512 columns
-_WHOLE_BODY_MM = 1500.0
+_WHOLE_BODY_MM = (409.6, 409.6, 1500.0)
 _BODY_SCALE_Z = 1.4
 """The phantom is 1.01 m long; so its 1.41 m fill a scan of 1.5 m, and a kidney is not shorter than a real one."""
 
 
-def long_ct(path: Path, slices: int, columns: int = 512) -> Path:
-    """A CT of ``slices`` x ``columns`` x ``columns`` voxels, int16, in the field of view of SPACING_MM x 512."""
+@dataclass(frozen=True)
+class Scan:
+    """A chest and abdomen of ``slices`` x ``columns`` x ``columns`` voxels; lengths in mm."""
+
+    columns: int
+    pixel_mm: float
+    slices: int
+    slice_mm: float
+
+
+CHEST_ABDOMEN = Scan(512, 0.8, 300, 1.5)
+SMALL = Scan(64, 1.6, 40, 3.0)
+"""For trying the benchmarks themselves."""
+
+
+def long_ct(path: Path, scan: Scan, slices: int) -> Path:
+    """A CT like ``scan`` with ``slices`` slices, int16."""
     if not path.exists():
-        block = _block(columns)
-        write_nifti(path, (slices, *block.ct.shape[1:]), _repeated(block.ct, slices), block.ijk_to_ras, np.int16)
+        block = _block(scan)
+        planes = (block.ct[_mirrored(number, len(block.ct))] for number in range(slices))
+        write_nifti(path, (slices, scan.columns, scan.columns), planes, block.ijk_to_ras, np.int16)
     return path
 
 
-def whole_body(ct_path: Path, labels_path: Path, slices: int = 1000, columns: int = 512) -> None:
+def cropped_ct(path: Path, source: Path, shape: Sequence[int]) -> Path:
+    """The middle of the CT in ``source``, at most ``shape`` (k, j, i) voxels."""
+    if not path.exists():
+        array, ijk_to_ras = read_nifti(source)
+        sizes = [min(size, wanted) for size, wanted in zip(array.shape, shape, strict=True)]
+        first = [(size - kept) // 2 for size, kept in zip(array.shape, sizes, strict=True)]
+        matrix = ijk_to_ras.copy()
+        matrix[:3, 3] += ijk_to_ras[:3, :3] @ np.array(first[::-1], float)
+        box = tuple(slice(start, start + size) for start, size in zip(first, sizes, strict=True))
+        write_nifti(path, sizes, iter(array[box]), matrix, array.dtype)
+    return path
+
+
+def whole_body(ct_path: Path, labels_path: Path, slices: int, columns: int) -> None:
     """A CT from thigh to head over 1.5 m and, on its grid, the labels of structures_104."""
     if ct_path.exists() and labels_path.exists():
         return
-    middle = BODY_CENTRE[2]
-    low, high = middle - _WHOLE_BODY_MM / 2, middle + _WHOLE_BODY_MM / 2
-    field = ((-_FIELD_MM, _FIELD_MM), (-_FIELD_MM, _FIELD_MM), (low, high))
-    spacing = (2 * _FIELD_MM / columns, 2 * _FIELD_MM / columns, _WHOLE_BODY_MM / slices)
-    phantom = make_phantom(
-        PhantomParameters(spacing_mm=spacing, field_of_view_mm=field, scale=(1.0, 1.0, _BODY_SCALE_Z))
-    )
+    field = tuple((c - size / 2, c + size / 2) for c, size in zip(BODY_CENTRE, _WHOLE_BODY_MM, strict=True))
+    spacing = tuple(size / count for size, count in zip(_WHOLE_BODY_MM, (columns, columns, slices), strict=True))
+    parameters = PhantomParameters(spacing_mm=spacing, field_of_view_mm=field, scale=(1.0, 1.0, _BODY_SCALE_Z))
+    phantom = make_phantom(parameters)
     for path, array in ((ct_path, phantom.ct), (labels_path, phantom.labels)):
         write_nifti(path, array.shape, iter(array), phantom.ijk_to_ras, array.dtype)
 
 
 def write_nifti(
-    path: Path, shape: tuple[int, ...], slices: Iterator[np.ndarray], ijk_to_ras: np.ndarray, dtype: np.dtype | type
+    path: Path, shape: Sequence[int], planes: Iterator[np.ndarray], ijk_to_ras: np.ndarray, dtype: np.dtype | type
 ) -> None:
-    """An uncompressed NIfTI file of (k, j, i) slices, a slice at a time; the file is there when it is complete."""
-    image = nibabel.Nifti1Image(np.zeros((1, 1, 1), dtype), ijk_to_ras)
-    header = image.header
-    header.set_data_shape(shape[::-1])
-    header["vox_offset"] = 352
+    """An uncompressed NIfTI file of (k, j, i) planes, one at a time; the file is there when it is complete."""
+    header = nibabel.Nifti1Image(np.zeros((1, 1, 1), dtype), ijk_to_ras).header
+    header.set_data_shape(tuple(shape)[::-1])
+    header["vox_offset"] = 352  # bytes of header and of the flag that no extension follows
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".part")
     with draft.open("wb") as stream:
         stream.write(header.binaryblock + bytes(4))
-        for plane in slices:
+        for plane in planes:
             stream.write(np.ascontiguousarray(plane, dtype).tobytes())
     draft.rename(path)
 
 
 def compressed(path: Path) -> Path:
-    """The same NIfTI file as .nii.gz, with the compression that scanners' exports and nibabel use by default."""
+    """The same file as .nii.gz, with the level of compression that nibabel uses."""
     target = path.with_name(path.name + ".gz")
     if not target.exists():
         draft = target.with_name(target.name + ".part")
         with path.open("rb") as source, gzip.open(draft, "wb", compresslevel=1) as stream:
             shutil.copyfileobj(source, stream, 2**22)
         draft.rename(target)
+    return target
+
+
+def as_nrrd(path: Path) -> Path:
+    """The same CT as an uncompressed NRRD file."""
+    import SimpleITK
+
+    target = path.with_suffix(".nrrd")
+    if not target.exists():
+        SimpleITK.WriteImage(SimpleITK.ReadImage(str(path)), str(target), useCompression=False)
     return target
 
 
@@ -83,15 +116,14 @@ def read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _block(columns: int) -> Phantom:
-    pixel = 2 * _FIELD_MM / columns
-    slices_mm = BLOCK_SLICES * SPACING_MM[2]
-    spacing = (pixel, pixel, slices_mm / (BLOCK_SLICES * columns // 512))
-    field = ((-_FIELD_MM, _FIELD_MM), (-_FIELD_MM, _FIELD_MM), (0.0, slices_mm))
+def _block(scan: Scan) -> Phantom:
+    half, height = scan.columns * scan.pixel_mm / 2, scan.slices * scan.slice_mm
+    field = ((-half, half), (-half, half), (0.0, height))
+    spacing = (scan.pixel_mm, scan.pixel_mm, scan.slice_mm)
     return make_phantom(PhantomParameters(spacing_mm=spacing, field_of_view_mm=field))
 
 
-def _repeated(block: np.ndarray, slices: int) -> Iterator[np.ndarray]:
-    for number in range(slices):
-        turn, k = divmod(number, len(block))
-        yield block[k] if turn % 2 == 0 else block[len(block) - 1 - k]
+def _mirrored(number: int, size: int) -> int:
+    """Index 0, 1, ... size-1, size-1, ... 1, 0, 0, 1, ..."""
+    turn, index = divmod(number, size)
+    return index if turn % 2 == 0 else size - 1 - index

@@ -1,0 +1,60 @@
+"""Runs in the peers' environment: TotalSegmentator's command line with a clock on its networks, or nnU-Net's predictor.
+
+``peer_program.py total ARGUMENTS...`` is ``TotalSegmentator ARGUMENTS...``;
+``peer_program.py predictor MODEL_FOLDER CT OUTPUT STEP`` is nnU-Net's own predictor on one CT, in one process.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from network_clock import FILE_VARIABLE, NetworkClock, after_import
+
+
+def clock_predictor(module: ModuleType) -> None:
+    """Each network that a predictor loads gets a clock of its own."""
+    predictor = module.nnUNetPredictor
+    initialize = predictor.initialize_from_trained_model_folder
+    compute = predictor._internal_maybe_mirror_and_predict
+
+    def initialize_with_clock(self: Any, model_folder: str, *arguments: Any, **options: Any) -> None:
+        # the predictor multiplies the answer in place
+        self.network_clock = NetworkClock(Path(model_folder).parent.name, copy=lambda answer: answer.clone())
+        initialize(self, model_folder, *arguments, **options)
+
+    def compute_clocked(self: Any, tiles: Any) -> Any:
+        return self.network_clock.call(lambda: compute(self, tiles), len(tiles))
+
+    predictor.initialize_from_trained_model_folder = initialize_with_clock
+    predictor._internal_maybe_mirror_and_predict = compute_clocked
+
+
+def predict_by_nnunet(folder: str, ct: str, output: str, step: str) -> None:
+    """What nnU-Net's predictor makes of a CT, on the CPU, by its own reading, preprocessing and writing."""
+    import torch
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    predictor = nnUNetPredictor(tile_step_size=float(step), device=torch.device("cpu"), allow_tqdm=False)
+    predictor.initialize_from_trained_model_folder(folder, None, "checkpoint_final.pth")
+    truncated = output.removesuffix(".nii.gz")
+    predictor.predict_from_files_sequential([[ct]], [truncated], save_probabilities=False, overwrite=True)
+
+
+def main(arguments: list[str]) -> None:
+    if os.environ.get(FILE_VARIABLE):
+        after_import("nnunetv2.inference.predict_from_raw_data", clock_predictor)
+    if arguments[0] == "predictor":
+        predict_by_nnunet(*arguments[1:])
+    else:
+        sys.argv[:] = ["TotalSegmentator", *arguments[1:]]
+        runpy.run_module("totalsegmentator.bin.TotalSegmentator", run_name="__main__")
+
+
+if __name__ == "__main__":  # nnU-Net starts worker processes, which import this file as well
+    main(sys.argv[1:])

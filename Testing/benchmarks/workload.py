@@ -1,0 +1,82 @@
+"""What the benchmarks work on: models, CTs and folders, in the size that counts or in one for trying them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import large_ct
+import published_models
+from report import Report
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHARED = REPOSITORY.parent / "shared"
+"""Real data beside the checkout, which the project does not hold."""
+
+
+@dataclass
+class Workload:
+    """``repeat`` measurements per figure. ``small``: tiny networks and CTs, for trying the benchmarks themselves."""
+
+    repeat: int = 5
+    small: bool = False
+    base: Path = REPOSITORY / "build" / "benchmarks"
+    report: Report = field(default_factory=Report)
+
+    @property
+    def folder(self) -> Path:
+        """For all that is made once: models, CTs, results."""
+        folder = self.base / ("small" if self.small else "published")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def cache_folder(self) -> Path:
+        """What the engine remembers of this machine; kept from one benchmark to the next, apart from the user's."""
+        return self.folder / "machine"
+
+    @cached_property
+    def models_folder(self) -> Path:
+        architectures = published_models.SMALL if self.small else published_models.PUBLISHED
+        return published_models.make_published_models(self.folder / "models", architectures)
+
+    @property
+    def scan(self) -> large_ct.Scan:
+        return large_ct.SMALL if self.small else large_ct.CHEST_ABDOMEN
+
+    def slices(self, count: int) -> int:
+        """``count`` of the 300 slices of the scan that the figures name, in this size."""
+        return math.ceil(count * self.scan.slices / large_ct.CHEST_ABDOMEN.slices)
+
+    def ct(self, slices: int = 300) -> Path:
+        """512 x 512 x ``slices`` voxels of 0.8 x 0.8 x 1.5 mm, uncompressed."""
+        path = self.folder / "ct-{}.nii".format(slices)
+        if not path.exists():
+            self.report.say("making a CT of {} slices".format(slices))
+        return large_ct.long_ct(path, self.scan, self.slices(slices))
+
+    def cropped_ct(self, name: str, size_mm: tuple[float, float, float]) -> Path:
+        """The middle of ``ct``; ``size_mm`` along slices, rows and columns."""
+        if self.small:
+            size_mm = tuple(length / 4 for length in size_mm)
+        spacing = (self.scan.slice_mm, self.scan.pixel_mm, self.scan.pixel_mm)
+        shape = [round(length / step) for length, step in zip(size_mm, spacing, strict=True)]
+        return large_ct.cropped_ct(self.folder / "{}.nii".format(name), self.ct(), shape)
+
+    def whole_body(self) -> tuple[Path, Path]:
+        """512 x 512 x 1000 voxels of 0.8 x 0.8 x 1.5 mm, and their labels of structures_104."""
+        ct, labels = self.folder / "whole-body.nii", self.folder / "whole-body-labels.nii"
+        if not labels.exists():
+            self.report.say("making a whole-body CT")
+        columns = large_ct.SMALL.columns if self.small else large_ct.CHEST_ABDOMEN.columns
+        large_ct.whole_body(ct, labels, self.slices(1000), columns)
+        return ct, labels
+
+    def result(self, name: str) -> Path:
+        """Where a program writes its result; what was there is removed."""
+        path = self.folder / "results" / name
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        return path
