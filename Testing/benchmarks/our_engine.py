@@ -1,0 +1,197 @@
+"""The engine as its users run it: by its command line, and as the resident worker that the panel talks to."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import large_ct
+import numpy as np
+from clocked_networks import ClockedRun, clocked_run
+from job_support import Application, FakeCt
+from network_clock import FILE_VARIABLE, LIMIT_VARIABLE
+from timed_process import ProcessRun, run_timed
+from TotalSegmentatorModuleLib.engine_environment import EngineEnvironment
+from TotalSegmentatorModuleLib.job_types import JobSettings, JobState
+from TotalSegmentatorWire.errors import Problem
+from TotalSegmentatorWire.messages import ResultHeader
+from TotalSegmentatorWire.options import JobOptions
+from workload import REPOSITORY, Workload
+
+MODULE = REPOSITORY / "TotalSegmentatorModule"
+MEASURED_PROGRAM = Path(__file__).resolve().with_name("measured_engine.py")
+CACHE_VARIABLE = "TOTALSEGMENTATOR_CACHE"
+_POLL_SECONDS = 0.02
+_JOB_LIMIT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class EngineRun:
+    """One run of the command line. ``events`` are (seconds since the start, event)."""
+
+    process: ProcessRun
+    output: Path
+    events: list[tuple[float, dict[str, Any]]]
+    clock: ClockedRun | None = None
+
+    @property
+    def seconds(self) -> float:
+        return self.process.seconds
+
+    def stages(self) -> dict[str, float]:
+        """Seconds from the first sign of each stage to the next one's, in their order; "start" comes before them."""
+        seconds: dict[str, float] = {}
+        stage, since = "start", 0.0
+        for at, event in self.events:
+            if event["kind"] == "progress" and event["stage"] != stage:
+                seconds[stage] = seconds.get(stage, 0.0) + at - since
+                stage, since = event["stage"], at
+        seconds[stage] = seconds.get(stage, 0.0) + self.seconds - since
+        return seconds
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        return [event for _, event in self.events if event["kind"] == kind]
+
+    @property
+    def way(self) -> str:
+        """Runtime and precision of the last plan that the run told."""
+        plans = self.of_kind("plan")
+        return "{runtime} {precision}".format(**plans[-1]["plan"]) if plans else "?"
+
+
+def segment(
+    workload: Workload,
+    model: str,
+    ct: Path,
+    output: str,
+    options: Sequence[str] = (),
+    device: str = "cpu",
+    clocked: bool = False,
+    tiles_per_network: int = 0,
+    may_fail: bool = False,
+    prepare: Callable[[], None] | None = None,
+) -> EngineRun:
+    """``python -m TotalSegmentatorEngine segment`` in a new process; ``options`` are more of its arguments.
+
+    ``clocked`` measures its networks from inside; with ``tiles_per_network`` only so many tiles are computed.
+    """
+    result, events_file = workload.result(output), workload.result("events.jsonl")
+    clock_file = workload.result("clock.jsonl")
+    program = [MEASURED_PROGRAM] if clocked else ["-m", "TotalSegmentatorEngine"]
+    arguments = ["segment", ct, result, "--model", model, "--models-folder", workload.models_folder]
+    arguments += ["--device", device, "--events", events_file, *options]
+    environment = {"PYTHONPATH": str(MODULE), CACHE_VARIABLE: str(workload.cache_folder)}
+    if clocked:
+        environment |= {FILE_VARIABLE: str(clock_file), LIMIT_VARIABLE: str(tiles_per_network)}
+    with _EventClock(events_file) as clock:
+        process = run_timed([sys.executable, *program, *arguments], environment, may_fail, prepare)
+    return EngineRun(process, result, clock.events, clocked_run(process.seconds, clock_file) if clocked else None)
+
+
+class _EventClock:
+    """Notes when each line of an events file appears."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._read = 0
+        self.events: list[tuple[float, dict[str, Any]]] = []
+
+    def __enter__(self) -> _EventClock:
+        self._begun = time.perf_counter()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._look()
+
+    def _follow(self) -> None:
+        while not self._ended.wait(_POLL_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as stream:
+            stream.seek(self._read)
+            text = stream.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read += len(whole)
+        at = time.perf_counter() - self._begun
+        self.events += [(at, json.loads(line)) for line in whole.splitlines()]
+
+
+# -- the resident worker -----------------------------------------------------------------------------------------------
+
+
+class SceneCt(FakeCt):
+    """A CT file as Slicer holds it: raw voxels in memory."""
+
+    def __init__(self, path: Path) -> None:
+        array, ijk_to_ras = large_ct.read_nifti(path)
+        super().__init__(np.ascontiguousarray(array))
+        self.ijk_to_ras = ijk_to_ras
+
+
+@dataclass(frozen=True)
+class WorkerJob:
+    """One job of the resident worker, from the click to the labels in memory."""
+
+    seconds: float
+    header: ResultHeader | None
+    labels: np.ndarray | None
+    problem: Problem | None
+    clock: ClockedRun | None = None
+
+
+@dataclass
+class ResidentWorker:
+    """The panel's controller and its worker process."""
+
+    application: Application
+    workload: Workload
+    clock_file: Path | None
+
+    def job(self, model: str, ct: FakeCt, options: JobOptions | None = None, device: str = "cpu") -> WorkerJob:
+        settings = JobSettings(model, self.workload.models_folder, None, device, options or JobOptions())
+        listener, controller = self.application.listener, self.application.controller
+        ends, results = listener.ends, len(listener.results)
+        begun = time.perf_counter()
+        controller.apply(ct, settings)
+        self.application.run_until(
+            lambda: listener.ends > ends and controller.state is JobState.IDLE, _JOB_LIMIT_SECONDS
+        )
+        seconds = time.perf_counter() - begun
+        clock = clocked_run(seconds, self.clock_file) if self.clock_file else None
+        if len(listener.results) == results:
+            return WorkerJob(seconds, None, None, listener.failures[-1] if listener.failures else None, clock)
+        header, labels = listener.results.pop()
+        return WorkerJob(seconds, header, labels, None, clock)
+
+
+@contextmanager
+def resident_worker(workload: Workload, clocked: bool = False) -> Iterator[ResidentWorker]:
+    """A worker as the panel starts it; it ends with the block."""
+    clock_file = workload.result("worker-clock.jsonl") if clocked else None
+    environment = {**os.environ, CACHE_VARIABLE: str(workload.cache_folder)}
+    if clock_file is not None:
+        environment[FILE_VARIABLE] = str(clock_file)
+    engine = EngineEnvironment(sys.executable, environment)
+    if clocked:
+        engine = EngineEnvironment(sys.executable, environment, program=MEASURED_PROGRAM)
+    application = Application(workload.folder / "worker", engine)
+    try:
+        yield ResidentWorker(application, workload, clock_file)
+    finally:
+        application.controller.shutdown()

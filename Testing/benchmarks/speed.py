@@ -1,0 +1,181 @@
+"""Wall time against TotalSegmentator's command line: a job at 3 mm, and one at 1.5 mm with five part models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import large_ct
+import our_engine
+import peers
+from agreement import agreement
+from our_engine import ResidentWorker, SceneCt
+from report import GB, median, spread
+from TotalSegmentatorEngine.cpu_features import has_bf16
+from TotalSegmentatorWire.options import JobOptions
+from workload import SHARED, Workload
+
+EXACT, REDUCED = "exact", "reduced"
+PEER = "TotalSegmentator"
+VOXELS_EQUAL, FOREGROUND_EQUAL = 0.999, 0.997
+COMPUTED_TILES = 2
+"""Of each part model at 1.5 mm: the first, and one for the pace."""
+
+
+def precisions() -> list[str]:
+    return [EXACT, REDUCED] if has_bf16() else [EXACT]
+
+
+def options_of(precision: str) -> list[str]:
+    return ["--precision", precision]
+
+
+@dataclass
+class _Times:
+    """Seconds by name of what was run, one value a repetition."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, name: str, seconds: float) -> None:
+        self.seconds.setdefault(name, []).append(seconds)
+
+    def share(self, name: str) -> float:
+        """Of the peer's time, from the medians."""
+        return median(self.seconds[name]) / median(self.seconds[PEER])
+
+    def rows(self) -> list[list[object]]:
+        return [[name, spread(values), "{:.2f} x".format(self.share(name))] for name, values in self.seconds.items()]
+
+
+# -- 3 mm --------------------------------------------------------------------------------------------------------------
+
+
+def measure_3mm(workload: Workload) -> None:
+    """A chest and abdomen of 512 x 512 x 300 voxels as .nii.gz: from cold starts, and as a resident worker's second
+    job with the same CT as the panel sends it."""
+    report, model = workload.report, "117-3mm"
+    ct = large_ct.compressed(workload.ct())
+    scene_ct = SceneCt(workload.ct())
+    times, results = _Times(), {}
+    for precision in precisions():
+        report.say("first use on this machine ({}): its trial of runtimes is not timed".format(precision))
+        our_engine.segment(workload, model, ct, "warm-up.nii.gz", options_of(precision))
+    with our_engine.resident_worker(workload) as worker:
+        for precision in precisions():
+            _worker_job(worker, model, scene_ct, precision)
+        for _ in range(workload.repeat):
+            peer = peers.total_segmentator(workload, model, ct, "peer-3mm.nii.gz")
+            report.say("  {} {:.1f} s, of these {}".format(PEER, peer.seconds, _in_words(peer.stages())))
+            times.add(PEER, peer.seconds)
+            for precision in precisions():
+                cold = our_engine.segment(workload, model, ct, "3mm.nii.gz", options_of(precision))
+                times.add("first job, " + precision, cold.seconds)
+                results[precision] = agreement(cold.output, peer.output)
+                second = _worker_job(worker, model, scene_ct, precision)
+                times.add("second job, " + precision, second)
+                report.say(
+                    "  {} ({}) first {:.1f} s, second {:.1f} s".format(precision, cold.way, cold.seconds, second)
+                )
+    report.table(["run", "seconds", "of the peer"], times.rows())
+    report.ratio("3mm first job exact", times.share("first job, exact"), 0.42)
+    report.ratio("3mm second job exact", times.share("second job, exact"), 0.33)
+    if REDUCED in results:
+        report.ratio("3mm second job reduced", times.share("second job, reduced"), 0.21)
+    else:
+        report.say("reduced precision: not run, this CPU does not compute with bfloat16")
+    report.ratio("3mm labels exact, equal voxels", results[EXACT].voxels, VOXELS_EQUAL, ">=")
+    report.ratio("3mm labels exact, equal foreground", results[EXACT].foreground, FOREGROUND_EQUAL, ">=")
+    if REDUCED in results:
+        report.ratio("3mm labels reduced, equal foreground", results[REDUCED].foreground)
+
+
+def _worker_job(worker: ResidentWorker, model: str, ct: SceneCt, precision: str) -> float:
+    job = worker.job(model, ct, JobOptions(precision=precision))
+    if job.header is None:
+        raise RuntimeError("the worker's job failed: {}".format(job.problem))
+    return job.seconds
+
+
+def _in_words(stages: dict[str, float]) -> str:
+    return ", ".join("{} {:.1f}".format(name, seconds) for name, seconds in stages.items())
+
+
+# -- 1.5 mm ------------------------------------------------------------------------------------------------------------
+
+
+def measure_full(workload: Workload) -> None:
+    """The same CT with five part models. All of both programs runs, but of each network only the first tiles are
+    computed; the others are scaled."""
+    report, model = workload.report, "117-1.5mm"
+    ct = large_ct.compressed(workload.ct())
+    times, outside = _Times(), {}
+    for repetition in range(workload.repeat):
+        peer = peers.total_segmentator(
+            workload, model, ct, "peer.nii.gz", clocked=True, tiles_per_network=COMPUTED_TILES
+        )
+        report.say("  {}: {}".format(PEER, peer.clock.arithmetic()))
+        times.add(PEER, peer.clock.seconds)
+        for precision in precisions():
+            if repetition == 0:
+                warm_up(workload, model, precision)
+            run = our_engine.segment(
+                workload,
+                model,
+                ct,
+                "full.nii.gz",
+                options_of(precision),
+                clocked=True,
+                tiles_per_network=COMPUTED_TILES,
+            )
+            report.say("  {} ({}): {}".format(precision, run.way, run.clock.arithmetic()))
+            times.add(precision, run.clock.seconds)
+            outside[precision] = run.clock.outside_seconds / run.clock.seconds
+    report.table(["run", "seconds", "of the peer"], times.rows())
+    report.ratio("1.5mm exact", times.share(EXACT), 0.40)
+    if REDUCED in times.seconds:
+        report.ratio("1.5mm reduced", times.share(REDUCED), 0.22)
+    report.ratio("1.5mm exact outside the networks, .nii.gz", outside[EXACT])
+
+
+def warm_up(workload: Workload, model: str, precision: str) -> None:
+    """The trial of runtimes, which a user's machine makes once, is not timed: a CT of one tile."""
+    ct = workload.cropped_ct("one-tile", (150.0, 150.0, 150.0))
+    our_engine.segment(workload, model, ct, "warm-up.nii.gz", options_of(precision))
+
+
+def measure_full_example(workload: Workload) -> None:
+    """A whole run of both at 1.5 mm, no tile left out, on a real CT of 366 x 303 x 336 mm, or on as large a phantom
+    where the real one is not on this machine."""
+    report, model = workload.report, "117-1.5mm"
+    ct = example_ct(workload)
+    peer = peers.total_segmentator(workload, model, ct, "peer.nii.gz")
+    times = _Times({PEER: [peer.seconds]})
+    report.say("  {} {:.1f} s, of these {}".format(PEER, peer.seconds, _in_words(peer.stages())))
+    for precision, target in zip(precisions(), (0.40, 0.22), strict=False):
+        warm_up(workload, model, precision)
+        run = our_engine.segment(workload, model, ct, "full.nii.gz", options_of(precision))
+        times.add(precision, run.seconds)
+        same = agreement(run.output, peer.output)
+        report.say(
+            "  {} ({}) {:.1f} s, peak {:.2f} GB".format(precision, run.way, run.seconds, run.process.peak_bytes / GB)
+        )
+        report.ratio("1.5mm whole run {}".format(precision), times.share(precision), target)
+        is_exact = precision == EXACT
+        report.ratio(
+            "1.5mm whole run {}, equal voxels".format(precision), same.voxels, VOXELS_EQUAL if is_exact else None, ">="
+        )
+        report.ratio(
+            "1.5mm whole run {}, equal foreground".format(precision),
+            same.foreground,
+            FOREGROUND_EQUAL if is_exact else None,
+            ">=",
+        )
+    report.table(["run", "seconds", "of the peer"], times.rows())
+
+
+def example_ct(workload: Workload) -> Path:
+    """A real CT where it lies beside the checkout."""
+    path = SHARED / "data" / "example_ct" / "ct.nii.gz"
+    if path.is_file() and not workload.small:
+        return path
+    return workload.cropped_ct("as-large-as-the-example", (336.0, 303.0, 366.0))
