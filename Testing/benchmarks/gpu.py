@@ -1,0 +1,91 @@
+"""Five part models at 1.5 mm on an NVIDIA GPU, in exact and in published precision, against TotalSegmentator on it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import large_ct
+import our_engine
+import peers
+from report import GB, median, spread
+from workload import Workload
+
+MODEL = "117-1.5mm"
+LARGEST_SHARE = 0.25
+LARGEST_GB = 4.0
+_INTERVAL_SECONDS = 0.2
+
+
+def measure(workload: Workload) -> None:
+    """Whole runs, interleaved. Both environments need a torch for CUDA; without a GPU nothing is run."""
+    report = workload.report
+    reason = why_not(sys.executable) or why_not(peers.peer_python())
+    if reason:
+        report.say("not run: {}".format(reason))
+        return
+    ct = large_ct.compressed(workload.ct())
+    seconds: dict[str, list[float]] = {}
+    peaks: dict[str, int] = {}
+    for precision in ("exact", "published"):  # the first use of a network is not timed
+        our_engine.segment(workload, MODEL, ct, "warm-up.nii.gz", ["--precision", precision], "cuda")
+    for _ in range(workload.repeat):
+        seconds.setdefault("TotalSegmentator", []).append(
+            peers.total_segmentator(workload, MODEL, ct, "peer.nii.gz", "gpu").seconds
+        )
+        for precision in ("exact", "published"):
+            with _GpuMemory() as memory:
+                run = our_engine.segment(workload, MODEL, ct, "gpu.nii.gz", ["--precision", precision], "cuda")
+            seconds.setdefault(precision, []).append(run.seconds)
+            peaks[precision] = max(peaks.get(precision, 0), memory.peak_bytes)
+    peer = median(seconds["TotalSegmentator"])
+    report.table(["run", "seconds"], [[name, spread(values)] for name, values in seconds.items()])
+    for precision, peak in peaks.items():
+        report.ratio("gpu 1.5mm {}".format(precision), median(seconds[precision]) / peer, LARGEST_SHARE)
+        report.ratio("gpu 1.5mm {}, peak GB on the device".format(precision), peak / GB, LARGEST_GB)
+
+
+def why_not(python: str | Path) -> str | None:
+    """Why an interpreter's torch has no GPU to run on; None where it has one."""
+    if shutil.which("nvidia-smi") is None:
+        return "there is no NVIDIA GPU here"
+    program = "import torch, sys; sys.exit(0 if torch.cuda.is_available() else 1)"
+    if subprocess.run([str(python), "-c", program], capture_output=True, check=False).returncode != 0:
+        folder = Path(python).parents[1].name
+        return (
+            "the torch in {} does not reach the GPU: install one for CUDA there (torch.txt names the version)".format(
+                folder
+            )
+        )
+    return None
+
+
+class _GpuMemory:
+    """Peak memory in use on the device, as the driver tells: contexts and the allocator's reserve included."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._before = 0
+        self.peak_bytes = 0
+
+    def __enter__(self) -> _GpuMemory:
+        self._before = _used_bytes()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._ended.wait(_INTERVAL_SECONDS):
+            self.peak_bytes = max(self.peak_bytes, _used_bytes() - self._before)
+
+
+def _used_bytes() -> int:
+    command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]) * 2**20
