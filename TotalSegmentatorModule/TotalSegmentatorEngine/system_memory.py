@@ -1,0 +1,236 @@
+"""What memory this machine has, what this process may still take of it, and what it holds."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+_UNLIMITED = 2**60
+"""Larger than any machine: how cgroups of version 1 say that there is no limit (2**63 less a page)."""
+_PROC = Path("/proc")
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def available_memory() -> int | None:
+    """Bytes that this process may still take without swapping or meeting a limit; None where the system does not
+    tell."""
+    known = [size for size in (_told(_free_memory), _told(_below_resource_limits)) if size is not None]
+    return max(0, min(known)) if known else None
+
+
+def installed_memory() -> int | None:
+    """Bytes of the machine itself."""
+    return _told(_installed)
+
+
+def resident_memory() -> int | None:
+    """Bytes of this process that are in memory now; None where the system does not tell."""
+    return _told(_resident)
+
+
+def peak_memory() -> int | None:
+    """The most bytes of this process that have been in memory since it began; None where the system does not tell."""
+    return _told(_peak)
+
+
+def _told(ask) -> int | None:
+    try:
+        return ask()
+    except (OSError, ValueError, KeyError, AttributeError, subprocess.SubprocessError) as error:
+        logger.info("memory cannot be told (%s): %s", ask.__name__, type(error).__name__)
+        return None
+
+
+def _free_memory() -> int | None:
+    if sys.platform.startswith("linux"):
+        return _linux_available()
+    if sys.platform == "darwin":
+        return _macos_available()
+    return _windows_status().ullAvailPhys if sys.platform == "win32" else None
+
+
+def _installed() -> int | None:
+    if sys.platform.startswith("linux"):
+        return _kilobytes(_PROC / "meminfo", "MemTotal")
+    if sys.platform == "darwin":
+        answer = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", "hw.memsize"], capture_output=True, text=True, timeout=5, check=True
+        )
+        return int(answer.stdout)
+    return _windows_status().ullTotalPhys if sys.platform == "win32" else None
+
+
+def _resident() -> int | None:
+    if sys.platform.startswith("linux"):
+        return _kilobytes(_PROC / "self" / "status", "VmRSS")
+    if sys.platform == "darwin":
+        answer = subprocess.run(
+            ["/bin/ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, text=True, timeout=5, check=True
+        )
+        return int(answer.stdout) * 1024
+    return _windows_counters().WorkingSetSize if sys.platform == "win32" else None
+
+
+def _peak() -> int | None:
+    if sys.platform.startswith("linux"):
+        # getrusage would tell the peak of the program that started this one, too
+        return _kilobytes(_PROC / "self" / "status", "VmHWM")
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes there
+    return _windows_counters().PeakWorkingSetSize if sys.platform == "win32" else None
+
+
+# -- Linux -------------------------------------------------------------------------------------------------------------
+
+
+def _kilobytes(path: Path, name: str) -> int | None:
+    """Bytes of a line such as "MemAvailable:  8388608 kB"."""
+    match = re.search(rf"^{name}:\s+(\d+) kB", path.read_text(), re.MULTILINE)
+    return int(match.group(1)) * 1024 if match else None
+
+
+def _linux_available(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:
+    """MemAvailable, or what the limits of the process's cgroups leave if that is less."""
+    known = [_kilobytes(proc / "meminfo", "MemAvailable"), *_left_in_cgroups(proc, cgroups)]
+    known = [size for size in known if size is not None]
+    return min(known) if known else None
+
+
+def _left_in_cgroups(proc: Path, cgroups: Path) -> Iterator[int]:
+    """What each limit on the process leaves: in its own cgroup and in those above it, of versions 2 and 1."""
+    for line in _lines(proc / "self" / "cgroup"):
+        _number, controllers, path = line.split(":", 2)
+        if controllers == "":
+            roots, names = (cgroups, cgroups / "unified"), ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            roots, names = (cgroups / "memory",), ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        for root in roots:
+            for folder in _upwards(root, path):
+                left = _left_in(folder, *names)
+                if left is not None:
+                    yield left
+
+
+def _upwards(root: Path, path: str) -> Iterator[Path]:
+    """A cgroup's folder and those above it. In a container the path may be the host's, which is not there: then the
+    root alone is."""
+    folder = root / path.strip("/")
+    while folder != root and root in folder.parents:
+        yield folder
+        folder = folder.parent
+    yield root
+
+
+def _left_in(folder: Path, limit_name: str, used_name: str) -> int | None:
+    """Limit minus use of one cgroup; None without a limit. Cached file contents count as used, but the system gives
+    them up."""
+    try:
+        limit = (folder / limit_name).read_text().strip()
+        if limit == "max" or int(limit) >= _UNLIMITED:
+            return None
+        used = int((folder / used_name).read_text())
+    except (OSError, ValueError):
+        return None
+    reclaimable = [re.match(r"(?:total_)?inactive_file (\d+)", line) for line in _lines(folder / "memory.stat")]
+    return int(limit) - used + max((int(match.group(1)) for match in reclaimable if match), default=0)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _below_resource_limits(status: Path = _PROC / "self" / "status") -> int | None:
+    """What the process's own limits on its data and its address space leave (ulimit -d and -v); None without one."""
+    if not sys.platform.startswith("linux"):
+        return None
+    import resource
+
+    left = []
+    for kind, name in ((resource.RLIMIT_DATA, "VmData"), (resource.RLIMIT_AS, "VmSize")):
+        soft, _hard = resource.getrlimit(kind)
+        used = _kilobytes(status, name)
+        if soft != resource.RLIM_INFINITY and used is not None:
+            left.append(soft - used)
+    return min(left) if left else None
+
+
+# -- macOS and Windows (not run by the authors) ------------------------------------------------------------------------
+
+
+def _macos_available() -> int | None:
+    """Free, inactive and purgeable pages by vm_stat."""
+    answer = subprocess.run(["/usr/bin/vm_stat"], capture_output=True, text=True, timeout=5, check=True).stdout
+    page = re.search(r"page size of (\d+) bytes", answer)
+    pages = sum(
+        int(match.group(1))
+        for name in ("free", "inactive", "speculative", "purgeable")
+        if (match := re.search(rf"Pages {name}:\s+(\d+)\.", answer))
+    )
+    return pages * int(page.group(1)) if page and pages else None
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of the Windows API."""
+
+    _fields_ = (
+        ("dwLength", ctypes.c_ulong),
+        ("dwMemoryLoad", ctypes.c_ulong),
+        ("ullTotalPhys", ctypes.c_ulonglong),
+        ("ullAvailPhys", ctypes.c_ulonglong),
+        ("ullTotalPageFile", ctypes.c_ulonglong),
+        ("ullAvailPageFile", ctypes.c_ulonglong),
+        ("ullTotalVirtual", ctypes.c_ulonglong),
+        ("ullAvailVirtual", ctypes.c_ulonglong),
+        ("ullAvailExtendedVirtual", ctypes.c_ulonglong),
+    )
+
+
+class _ProcessCounters(ctypes.Structure):
+    """PROCESS_MEMORY_COUNTERS of the Windows API."""
+
+    _fields_ = (
+        ("cb", ctypes.c_ulong),
+        ("PageFaultCount", ctypes.c_ulong),
+        ("PeakWorkingSetSize", ctypes.c_size_t),
+        ("WorkingSetSize", ctypes.c_size_t),
+        ("QuotaPeakPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPeakNonPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaNonPagedPoolUsage", ctypes.c_size_t),
+        ("PagefileUsage", ctypes.c_size_t),
+        ("PeakPagefileUsage", ctypes.c_size_t),
+    )
+
+
+def _windows_status() -> _MemoryStatus:
+    status = _MemoryStatus()
+    status.dwLength = ctypes.sizeof(_MemoryStatus)
+    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+        raise OSError("GlobalMemoryStatusEx")
+    return status
+
+
+def _windows_counters() -> _ProcessCounters:
+    counters = _ProcessCounters()
+    counters.cb = ctypes.sizeof(_ProcessCounters)
+    kernel = ctypes.windll.kernel32
+    kernel.GetCurrentProcess.restype = ctypes.c_void_p
+    kernel.K32GetProcessMemoryInfo.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong)
+    if not kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
+        raise OSError("K32GetProcessMemoryInfo")
+    return counters
