@@ -11,12 +11,17 @@ from pathlib import Path
 import large_ct
 import our_engine
 import peers
+from agreement import Agreement, agreement
+from measured_engine import GPU_VARIABLE
 from report import GB, median, spread
+from speed import PEER, report_agreement
 from workload import Workload
 
 MODEL = "117-1.5mm"
 LARGEST_SHARE = 0.25
 LARGEST_GB = 4.0
+GPU_LIMITS_GB = (3.0, 1.5, 0.5)
+"""Of PyTorch's memory on the device: too little for a batch, for the sums, for a tile."""
 _INTERVAL_SECONDS = 0.2
 
 
@@ -32,20 +37,42 @@ def measure(workload: Workload) -> None:
     peaks: dict[str, int] = {}
     for precision in ("exact", "published"):  # the first use of a network is not timed
         our_engine.segment(workload, MODEL, ct, "warm-up.nii.gz", ["--precision", precision], "cuda")
+    same: dict[str, Agreement] = {}
     for _ in range(workload.repeat):
-        seconds.setdefault("TotalSegmentator", []).append(
-            peers.total_segmentator(workload, MODEL, ct, "peer.nii.gz", "gpu").seconds
-        )
+        peer = peers.total_segmentator(workload, MODEL, ct, "peer.nii.gz", "gpu")
+        seconds.setdefault(PEER, []).append(peer.seconds)
         for precision in ("exact", "published"):
             with _GpuMemory() as memory:
                 run = our_engine.segment(workload, MODEL, ct, "gpu.nii.gz", ["--precision", precision], "cuda")
             seconds.setdefault(precision, []).append(run.seconds)
             peaks[precision] = max(peaks.get(precision, 0), memory.peak_bytes)
-    peer = median(seconds["TotalSegmentator"])
+            same[precision] = agreement(run.output, peer.output)
     report.table(["run", "seconds"], [[name, spread(values)] for name, values in seconds.items()])
     for precision, peak in peaks.items():
-        report.ratio("gpu 1.5mm {}".format(precision), median(seconds[precision]) / peer, LARGEST_SHARE)
-        report.ratio("gpu 1.5mm {}, peak GB on the device".format(precision), peak / GB, LARGEST_GB)
+        name = "gpu 1.5mm {}".format(precision)
+        report.ratio(name, median(seconds[precision]) / median(seconds[PEER]), LARGEST_SHARE)
+        report.ratio(name + ", peak GB on the device", peak / GB, LARGEST_GB)
+        report_agreement(workload, name, same[precision], is_exact=False)  # the peer rounds to float16
+    _out_of_memory(workload)
+
+
+def _out_of_memory(workload: Workload) -> None:
+    """With less and less memory on the device the job must end with a result, and say what it did without."""
+    ct = workload.cropped_ct("half", (225.0, 410.0, 410.0))
+    rows = []
+    for limit_gb in GPU_LIMITS_GB:
+        run = our_engine.segment(
+            workload, MODEL, ct, "limited.nii.gz", ["--precision", "exact"], "auto",
+            may_fail=True, changes={GPU_VARIABLE: str(limit_gb)},
+        )  # fmt: skip
+        said = [event["problem"]["code"] for event in run.of_kind("warning")]
+        plan = run.of_kind("plan")[-1]["plan"]
+        rows.append(
+            [limit_gb, run.seconds, run.process.status == 0, plan["device"], plan["tile_batch"], " ".join(said)]
+        )
+        is_said = run.process.status == 0 and (plan["device"] != "cpu" or "DEVICE_FALLBACK" in said)
+        workload.report.ratio("gpu with {} GB ends with a result".format(limit_gb), float(is_said), 1.0, ">=")
+    workload.report.table(["GB", "s", "has a result", "ran on", "tiles at once", "warnings"], rows)
 
 
 def why_not(python: str | Path) -> str | None:

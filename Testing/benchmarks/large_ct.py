@@ -47,10 +47,13 @@ def long_ct(path: Path, scan: Scan, slices: int) -> Path:
     return path
 
 
-def cropped_ct(path: Path, source: Path, shape: Sequence[int]) -> Path:
-    """The middle of the CT in ``source``, at most ``shape`` (k, j, i) voxels."""
+def cropped_ct(path: Path, source: Path, shape: Sequence[int], every: Sequence[int] = (1, 1, 1)) -> Path:
+    """The middle of the CT in ``source``, at most ``shape`` (k, j, i) voxels of those that are left when of each axis
+    only ``every`` so many are taken."""
     if not path.exists():
         array, ijk_to_ras = read_nifti(source)
+        array = array[tuple(slice(None, None, step) for step in every)]
+        ijk_to_ras = ijk_to_ras @ np.diag([*every[::-1], 1])
         sizes = [min(size, wanted) for size, wanted in zip(array.shape, shape, strict=True)]
         first = [(size - kept) // 2 for size, kept in zip(array.shape, sizes, strict=True)]
         matrix = ijk_to_ras.copy()

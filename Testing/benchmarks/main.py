@@ -11,6 +11,7 @@ import importlib
 import statistics
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +142,7 @@ def _run(name: str, benchmark: PanelBenchmark | EngineBenchmark, arguments: argp
     begun = time.monotonic()
     module, _, function = benchmark.function.partition(".")
     measure = getattr(importlib.import_module(module), function)
+    failure = None
     try:
         if isinstance(benchmark, PanelBenchmark):
             _show_figures(name, benchmark, measure(arguments.repeat), report)
@@ -149,10 +151,14 @@ def _run(name: str, benchmark: PanelBenchmark | EngineBenchmark, arguments: argp
 
             measure(Workload(arguments.repeat, arguments.small, report=report))
     except (ProgramError, SetupError) as error:
-        print("not measured: {}".format(error), flush=True)
-        return False
+        failure = str(error)
+    except Exception:  # noqa: BLE001 - one that goes wrong must not keep the others from running
+        failure = traceback.format_exc()
     print("({} took {:.0f} s)".format(name, time.monotonic() - begun), flush=True)
-    return True
+    report.close()
+    if failure is not None:
+        print("not measured: {}".format(failure), flush=True)
+    return failure is None
 
 
 def _show_figures(name: str, benchmark: PanelBenchmark, measurements: list[dict[str, float]], report: Report) -> None:

@@ -1,14 +1,24 @@
-"""The engine's own program (``segment``, ``serve``, ...) with a clock on its networks; see network_clock."""
+"""The engine's own program (``segment``, ``serve``, ...), changed from outside for a measurement.
+
+What is changed stands in the environment: a clock on the networks (network_clock.py), a way of running that the plan
+would not choose on this machine (WAY_VARIABLE, GPU_VARIABLE), or structures that are known (known_structures.py).
+"""
 
 from __future__ import annotations
 
+import os
 import runpy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from network_clock import NetworkClock, after_import
+from known_structures import KNOWN_LABELS_VARIABLE, know_structures, widen_nothing
+from network_clock import FILE_VARIABLE, NetworkClock, after_import
 
+WAY_VARIABLE = "BENCHMARK_WAY"
+"""Where the sums of tiles are kept: only ways of the plan with this value of ``Way.sums`` are left."""
+GPU_VARIABLE = "BENCHMARK_GPU_GB"
+"""How much of a GPU's memory PyTorch may take."""
 ENGINE = Path(__file__).resolve().parents[2] / "TotalSegmentatorModule" / "TotalSegmentatorEngine"
 
 
@@ -34,6 +44,30 @@ def clock_runners(networks: ModuleType) -> None:
     networks.choose_runtime = choose_clocked
 
 
+def choose_way(planning: ModuleType) -> None:
+    """Of the plan's ways those are left that keep the sums where WAY_VARIABLE says."""
+    ways_of, sums = planning.ways_of, os.environ[WAY_VARIABLE]
+    planning.ways_of = lambda *arguments, **options: [way for way in ways_of(*arguments, **options) if way.sums == sums]
+
+
+def limit_gpu(prediction: ModuleType) -> None:
+    """PyTorch runs out of memory at GPU_VARIABLE, whatever the device has."""
+    torch = prediction.torch
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(float(os.environ[GPU_VARIABLE]) * 1e9 / total, 1.0))
+
+
+_CHANGES = (
+    (FILE_VARIABLE, "networks", clock_runners),
+    (WAY_VARIABLE, "planning", choose_way),
+    (GPU_VARIABLE, "prediction", limit_gpu),
+    (KNOWN_LABELS_VARIABLE, "overview", know_structures),
+    (KNOWN_LABELS_VARIABLE, "regions", widen_nothing),
+)
+
+
 if __name__ == "__main__":
-    after_import("TotalSegmentatorEngine.networks", clock_runners)
+    for variable, module, change in _CHANGES:
+        if os.environ.get(variable):
+            after_import("TotalSegmentatorEngine." + module, change)
     runpy.run_path(str(ENGINE / "__main__.py"), run_name="__main__")

@@ -18,10 +18,9 @@ import numpy as np
 from clocked_networks import ClockedRun, clocked_run
 from job_support import Application, FakeCt
 from network_clock import FILE_VARIABLE, LIMIT_VARIABLE
-from timed_process import ProcessRun, run_timed
+from timed_process import ProcessRun, ProgramError, run_timed
 from TotalSegmentatorModuleLib.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.job_types import JobSettings, JobState
-from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.messages import ResultHeader
 from TotalSegmentatorWire.options import JobOptions
 from workload import REPOSITORY, Workload
@@ -78,17 +77,19 @@ def segment(
     tiles_per_network: int = 0,
     may_fail: bool = False,
     prepare: Callable[[], None] | None = None,
+    changes: dict[str, str] | None = None,
 ) -> EngineRun:
     """``python -m TotalSegmentatorEngine segment`` in a new process; ``options`` are more of its arguments.
 
     ``clocked`` measures its networks from inside; with ``tiles_per_network`` only so many tiles are computed.
+    ``changes`` are variables by which measured_engine.py changes more of the engine. Raises ProgramError.
     """
     result, events_file = workload.result(output), workload.result("events.jsonl")
     clock_file = workload.result("clock.jsonl")
-    program = [MEASURED_PROGRAM] if clocked else ["-m", "TotalSegmentatorEngine"]
+    program = [MEASURED_PROGRAM] if clocked or changes else ["-m", "TotalSegmentatorEngine"]
     arguments = ["segment", ct, result, "--model", model, "--models-folder", workload.models_folder]
     arguments += ["--device", device, "--events", events_file, *options]
-    environment = {"PYTHONPATH": str(MODULE), CACHE_VARIABLE: str(workload.cache_folder)}
+    environment = {"PYTHONPATH": str(MODULE), CACHE_VARIABLE: str(workload.cache_folder), **(changes or {})}
     if clocked:
         environment |= {FILE_VARIABLE: str(clock_file), LIMIT_VARIABLE: str(tiles_per_network)}
     with _EventClock(events_file) as clock:
@@ -149,9 +150,9 @@ class WorkerJob:
     """One job of the resident worker, from the click to the labels in memory."""
 
     seconds: float
-    header: ResultHeader | None
-    labels: np.ndarray | None
-    problem: Problem | None
+    header: ResultHeader
+    labels: np.ndarray
+    """uint8 (k, j, i)."""
     clock: ClockedRun | None = None
 
 
@@ -164,6 +165,7 @@ class ResidentWorker:
     clock_file: Path | None
 
     def job(self, model: str, ct: FakeCt, options: JobOptions | None = None, device: str = "cpu") -> WorkerJob:
+        """Raises ProgramError where it has no result."""
         settings = JobSettings(model, self.workload.models_folder, None, device, options or JobOptions())
         listener, controller = self.application.listener, self.application.controller
         ends, results = listener.ends, len(listener.results)
@@ -175,9 +177,9 @@ class ResidentWorker:
         seconds = time.perf_counter() - begun
         clock = clocked_run(seconds, self.clock_file) if self.clock_file else None
         if len(listener.results) == results:
-            return WorkerJob(seconds, None, None, listener.failures[-1] if listener.failures else None, clock)
+            raise ProgramError("the worker's job failed: {}\n{}".format(listener.failures[-1:], controller.log_text()))
         header, labels = listener.results.pop()
-        return WorkerJob(seconds, header, labels, None, clock)
+        return WorkerJob(seconds, header, labels, clock)
 
 
 @contextmanager

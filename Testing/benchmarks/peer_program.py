@@ -15,6 +15,9 @@ from typing import Any
 
 from network_clock import FILE_VARIABLE, NetworkClock, after_import
 
+FLOAT32_SUMS_VARIABLE = "BENCHMARK_FLOAT32_SUMS"
+"""Where it is set, nnU-Net adds up overlapping tiles in float32 instead of float16."""
+
 
 def clock_predictor(module: ModuleType) -> None:
     """Each network that a predictor loads gets a clock of its own."""
@@ -34,6 +37,12 @@ def clock_predictor(module: ModuleType) -> None:
     predictor._internal_maybe_mirror_and_predict = compute_clocked
 
 
+def add_up_in_float32(module: ModuleType) -> None:
+    """nnU-Net names the type of its sums torch.half. In float16 the Gaussian's smallest weights leave a single bit of
+    the logits: near the edges of an image its labels are chance, and much of a tiny image is near an edge."""
+    module.torch.half = module.torch.float32
+
+
 def predict_by_nnunet(folder: str, ct: str, output: str, step: str) -> None:
     """What nnU-Net's predictor makes of a CT, on the CPU, by its own reading, preprocessing and writing."""
     import torch
@@ -49,6 +58,8 @@ def predict_by_nnunet(folder: str, ct: str, output: str, step: str) -> None:
 def main(arguments: list[str]) -> None:
     if os.environ.get(FILE_VARIABLE):
         after_import("nnunetv2.inference.predict_from_raw_data", clock_predictor)
+    if os.environ.get(FLOAT32_SUMS_VARIABLE):
+        after_import("nnunetv2.inference.predict_from_raw_data", add_up_in_float32)
     if arguments[0] == "predictor":
         predict_by_nnunet(*arguments[1:])
     else:

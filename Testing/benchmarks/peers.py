@@ -12,6 +12,7 @@ from pathlib import Path
 from clocked_networks import ClockedRun, clocked_run
 from environment import SetupError, ensure_peer_environment
 from network_clock import FILE_VARIABLE, LIMIT_VARIABLE
+from peer_program import FLOAT32_SUMS_VARIABLE
 from timed_process import ProcessRun, run_timed
 from workload import Workload
 
@@ -61,20 +62,25 @@ def total_segmentator(
     device: str = "cpu",
     clocked: bool = False,
     tiles_per_network: int = 0,
+    float32_sums: bool = False,
 ) -> PeerRun:
     """TotalSegmentator's command line on ``ct``, all classes into one label map.
 
     ``clocked`` measures its networks from inside; with ``tiles_per_network`` only so many tiles are computed.
+    ``float32_sums`` changes the type in which nnU-Net adds up tiles, for images of a few voxels.
     """
     result = workload.result(output)
     arguments = ["-i", ct, "-o", result, "--ml", "-d", device, *_QUALITIES[model]]
     environment = _environment(workload)
+    program = [peer_python(), _HERE / "peer_program.py", "total"]
+    if float32_sums:
+        return PeerRun(run_timed([*program, *arguments], environment | {FLOAT32_SUMS_VARIABLE: "1"}), result)
     if not clocked:
         command = [peer_python(), "-m", "totalsegmentator.bin.TotalSegmentator", *arguments]
         return PeerRun(run_timed(command, environment), result)
     clock_file = workload.result("peer-clock.jsonl")
     environment |= {FILE_VARIABLE: str(clock_file), LIMIT_VARIABLE: str(tiles_per_network)}
-    process = run_timed([peer_python(), _HERE / "peer_program.py", "total", *arguments], environment)
+    process = run_timed([*program, *arguments], environment)
     return PeerRun(process, result, clocked_run(process.seconds, clock_file))
 
 

@@ -13,10 +13,13 @@ GB = 1e9
 
 @dataclass
 class Report:
-    """Prints as it goes; ``missed`` holds the ratio lines that do not reach their target."""
+    """Prints as it goes, but the ratios at the end of a benchmark (``close``), so that they are its closing lines.
+
+    ``missed`` holds the lines of those that do not reach their target.
+    """
 
     missed: list[str] = field(default_factory=list)
-    printed: list[str] = field(default_factory=list)
+    _closing: list[str] = field(default_factory=list)
 
     def say(self, text: str = "") -> None:
         print(text, flush=True)
@@ -40,8 +43,13 @@ class Report:
             line = "ratio {} = {:.{}f} (target {} {:g})".format(name, value, digits, judge, target)
             if not _JUDGES[judge](value, target):
                 self.missed.append(line)
-        self.printed.append(line)
-        print(line, flush=True)
+        self._closing.append(line)
+
+    def close(self) -> None:
+        """Prints the ratios since the last ``close``."""
+        for line in self._closing:
+            print(line, flush=True)
+        self._closing.clear()
 
 
 def median(values: Sequence[float]) -> float:

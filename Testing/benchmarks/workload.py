@@ -57,13 +57,14 @@ class Workload:
             self.report.say("making a CT of {} slices".format(slices))
         return large_ct.long_ct(path, self.scan, self.slices(slices))
 
-    def cropped_ct(self, name: str, size_mm: tuple[float, float, float]) -> Path:
-        """The middle of ``ct``; ``size_mm`` along slices, rows and columns."""
+    def cropped_ct(self, name: str, size_mm: tuple[float, float, float], is_coarse: bool = False) -> Path:
+        """The middle of ``ct``; ``size_mm`` along slices, rows and columns. A coarse one has voxels of about 3 mm."""
         if self.small:
             size_mm = tuple(length / 4 for length in size_mm)
         spacing = (self.scan.slice_mm, self.scan.pixel_mm, self.scan.pixel_mm)
-        shape = [round(length / step) for length, step in zip(size_mm, spacing, strict=True)]
-        return large_ct.cropped_ct(self.folder / "{}.nii".format(name), self.ct(), shape)
+        every = [max(round(3.0 / step), 1) if is_coarse else 1 for step in spacing]
+        shape = [round(length / step / n) for length, step, n in zip(size_mm, spacing, every, strict=True)]
+        return large_ct.cropped_ct(self.folder / "{}.nii".format(name), self.ct(), shape, every)
 
     def whole_body(self) -> tuple[Path, Path]:
         """512 x 512 x 1000 voxels of 0.8 x 0.8 x 1.5 mm, and their labels of structures_104."""

@@ -14,7 +14,8 @@ import ct_variants
 import numpy as np
 import pytest
 from TotalSegmentatorEngine import command_line, pipeline, worker
-from TotalSegmentatorEngine.command_line import default_models_folder, main
+from TotalSegmentatorEngine.command_arguments import default_models_folder
+from TotalSegmentatorEngine.command_line import main
 from TotalSegmentatorEngine.reading import read_input
 from TotalSegmentatorEngine.reporting import Reporter
 from TotalSegmentatorEngine.task import PreparedTask, SegmentationResult, SegmentationTask
@@ -31,6 +32,7 @@ from TotalSegmentatorWire.messages import (
     WarningEvent,
     decode,
 )
+from TotalSegmentatorWire.options import JobOptions
 from TotalSegmentatorWire.structures import structure_table
 
 PATIENT = "Smith^John"
@@ -76,9 +78,11 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> list[SegmentationTask]:
         reporter.warning(Problem("DEMO_MODEL"))
         labels = (volume.array > 0).astype(np.uint8)
         found = [FoundStructure(1, "spleen", int(labels.sum()), [0, 6, 0, 5, 0, 4])]
-        return SegmentationResult(labels, prepared.structures, found, ["liver"], "fake", "nnunet", "cpu", 1.0)
+        used = JobOptions(runtime="openvino", precision="exact")
+        return SegmentationResult(labels, prepared.structures, found, ["liver"], "fake", "nnunet", "cpu", 1.0, used)
 
     monkeypatch.setattr(pipeline, "prepare", prepare)
+    monkeypatch.setattr(pipeline, "read_ahead", lambda prepared, cache: None)
     monkeypatch.setattr(pipeline, "segment", segment)
     return seen
 
@@ -120,7 +124,7 @@ def test_found_and_absent_structures_and_progress_are_printed(
 ) -> None:
     main(["segment", str(ct), str(tmp_path / "a.nrrd"), "--model", "m"])
     printed = capsys.readouterr()
-    assert "1 of 2 structures found" in printed.out
+    assert "1 of 2 structures found in 1 s (fake, cpu, openvino, exact)." in printed.out
     assert "Not found in this CT: liver" in printed.out
     assert "segmenting, tile 0 of 4" in printed.err
     assert "warning DEMO_MODEL: This is the demo model" in printed.err
@@ -301,22 +305,22 @@ def environment(**variables: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(MODULE_FOLDER), **variables}
 
 
-def test_a_bad_input_is_refused_without_torch(tmp_path: Path) -> None:
+def test_a_missing_model_is_told_without_reading_the_input_or_torch(tmp_path: Path) -> None:
     (tmp_path / "ct.nii.gz").write_bytes(b"nothing")
     command = [sys.executable, "-X", "importtime", "-m", "TotalSegmentatorEngine", "segment"]
     command += [str(tmp_path / "ct.nii.gz"), str(tmp_path / "a.nrrd"), "--model", "m"]
     ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 11
-    assert "error INPUT_UNREADABLE: The image cannot be read" in ended.stderr
+    assert ended.returncode == 40
+    assert "error MODEL_MISSING: The model 'm' is not installed." in ended.stderr
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if "import time:" in line}
     assert "numpy" in imported and not imported & {"torch", "nnunetv2", "slicer", "vtk"}
 
 
 def test_the_chosen_package_folder_goes_first(tmp_path: Path, ct: Path) -> None:
-    """A broken nibabel in the chosen folder is what the process finds, and tells; ITK's variable is gone by then."""
+    """A broken numpy in the chosen folder is what the process finds, and tells; ITK's variable is gone by then."""
     packages = tmp_path / "packages"
     packages.mkdir()
-    (packages / "nibabel.py").write_text(
+    (packages / "numpy.py").write_text(
         "import os\nraise ModuleNotFoundError('', name=os.environ.get('ITK_AUTOLOAD_PATH', 'variable-gone'))"
     )
     variables = {"TOTALSEGMENTATOR_ENGINE_PACKAGES": str(packages), "ITK_AUTOLOAD_PATH": "/slicer/lib"}
@@ -356,6 +360,7 @@ def segment(volume, prepared, cache, reporter):
                 raise ImportError("a library's own idea of an interruption") from error
             raise
 pipeline.prepare, pipeline.segment = lambda task: Prepared, segment
+pipeline.read_ahead = lambda prepared, cache: None
 sys.exit(main(sys.argv[1:]))
 """
 

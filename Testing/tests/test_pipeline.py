@@ -138,8 +138,8 @@ class CountingCache(EngineCache):
     def image(self, volume, key, make, size):
         return super().image(volume, key, lambda: (self.made.append(key[0]), make())[1], size)
 
-    def model(self, folder, device, load, keep=1):
-        return super().model(folder, device, lambda: (self.made.append("model"), load())[1], keep)
+    def runner(self, folder, how, make, keep=1):
+        return super().runner(folder, how, lambda: (self.made.append("network"), make())[1], keep)
 
 
 def test_a_second_job_on_the_same_ct_makes_nothing_anew(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_second_job_on_the_same_ct_makes_nothing_anew(tmp_path: Path) -> None:
     volume, cache = blobs_volume((20, 24, 22), (3.0, 2.5, 2.0)), CountingCache()
     cache.remember_ct("first", volume)
     first = labels_of(volume, folder, cache)
-    assert sorted(cache.made) == ["image", "input", "model"]
+    assert sorted(cache.made) == ["image", "input", "network"]
     assert np.array_equal(labels_of(cache.ct("first"), folder, cache), first)
     assert len(cache.made) == 3
     other = blobs_volume((20, 24, 22), (3.0, 2.5, 2.0), seed=9)
@@ -228,43 +228,6 @@ def demo_dataset_json() -> dict:
     from seeded_models import dataset_json_of
 
     return dataset_json_of(["liver", "spleen"]) | {"totalsegmentator_module_demo": True}
-
-
-def test_a_job_that_needs_more_memory_than_there_is_is_refused(tmp_path: Path, monkeypatch) -> None:
-    folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((16, 16, 16), (3.0, 3.0, 3.0))
-    monkeypatch.setattr("TotalSegmentatorEngine.memory.available_memory", lambda: 100 * 1024**2)
-    with pytest.raises(SegmentationError) as caught:
-        labels_of(volume, folder)
-    assert caught.value.code == "MEMORY_SHORT"
-    assert caught.value.problem.values["needed_gb"] > caught.value.problem.values["free_gb"]
-
-
-def test_memory_that_runs_out_on_the_way_is_told_as_such(tmp_path: Path, monkeypatch) -> None:
-    folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((16, 16, 16), (3.0, 3.0, 3.0))
-
-    def out_of_memory(*_args) -> None:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("TotalSegmentatorEngine.prediction.predict", out_of_memory)
-        with pytest.raises(SegmentationError) as caught:
-            labels_of(volume, folder)
-    assert caught.value.code == "MEMORY_SHORT"
-
-
-def test_a_graphics_card_without_enough_memory_is_told_as_such(tmp_path: Path, monkeypatch) -> None:
-    folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((16, 16, 16), (3.0, 3.0, 3.0))
-
-    def out_of_memory(*_args) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-
-    monkeypatch.setattr("TotalSegmentatorEngine.prediction.choose_device", lambda name: torch.device("cuda", 0))
-    monkeypatch.setattr("TotalSegmentatorEngine.prediction._predict", out_of_memory)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * 1024**3, 8 * 1024**3))
-    with pytest.raises(SegmentationError) as caught:
-        labels_of(volume, folder)
-    assert caught.value.code == "DEVICE_MEMORY_SHORT"
-    assert caught.value.problem.values == {"free_gb": 2.0}
 
 
 def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:

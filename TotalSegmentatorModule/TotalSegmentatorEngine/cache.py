@@ -7,16 +7,15 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 from .model_folder import ModelFolder
+from .weights_ahead import WeightsAhead
 
 if TYPE_CHECKING:
-    import torch
-
     from .geometry import Volume
-    from .network import LoadedModel
+    from .tile_runner import TileRunner
 
-LARGEST_MODEL_COUNT = 5
-"""The most parts that a published model has."""
-LARGEST_MODEL_BYTES = 2 * 1024**3
+LARGEST_NETWORK_COUNT = 6
+"""The most parts that a published model has, and the model of its overview pass."""
+LARGEST_NETWORK_BYTES = 2 * 1024**3
 LARGEST_IMAGE_BYTES = 1024**3
 """Of resampled and normalised images of one CT."""
 
@@ -24,15 +23,21 @@ LARGEST_IMAGE_BYTES = 1024**3
 class EngineCache:
     """Bounded; holds one CT at a time."""
 
-    def __init__(self, model_bytes: int = LARGEST_MODEL_BYTES, image_bytes: int = LARGEST_IMAGE_BYTES) -> None:
-        self._model_bytes = model_bytes
+    def __init__(
+        self,
+        network_bytes: int = LARGEST_NETWORK_BYTES,
+        image_bytes: int = LARGEST_IMAGE_BYTES,
+        serves_one_job: bool = False,
+    ) -> None:
+        self.serves_one_job = serves_one_job
+        """There is no next job for which a network would have to stay in memory."""
+        self._network_bytes = network_bytes
         self._image_bytes = image_bytes
-        self._models: OrderedDict[Hashable, LoadedModel] = OrderedDict()
+        self._runners: OrderedDict[tuple[str, Hashable], TileRunner] = OrderedDict()
+        self.weights = WeightsAhead()
         self._ct_id: str | None = None
         self._volume: Volume | None = None
         self._images: dict[Hashable, Any] = {}
-        self.granted_bytes = 0
-        """The most memory that a job of this process needed; an allocator may keep it for the next."""
 
     # -- the CT --------------------------------------------------------------------------------------------------------
 
@@ -51,6 +56,9 @@ class EngineCache:
         self._ct_id = self._volume = None
         self._images.clear()
 
+    def holds_image(self, volume: Volume, key: Hashable) -> bool:
+        return volume is self._volume and key in self._images
+
     def image(self, volume: Volume, key: Hashable, make: Callable[[], Any], size: Callable[[Any], int]) -> Any:
         """What ``make`` computes from the CT; kept under ``key`` if ``volume`` is the CT held here and there is room.
 
@@ -67,31 +75,40 @@ class EngineCache:
 
     # -- networks ------------------------------------------------------------------------------------------------------
 
-    def model(
-        self, folder: ModelFolder, device: torch.device, load: Callable[[], LoadedModel], keep: int = 1
-    ) -> LoadedModel:
-        """The folder's networks on ``device``; loaded anew when a weight file or the plans changed.
+    def runner(self, folder: ModelFolder, how: Hashable, make: Callable[[], TileRunner], keep: int = 1) -> TileRunner:
+        """The folder's network ready to run in the way ``how``; made anew when a weight file or the plans changed.
 
         The ones used longest ago go when there are too many, but never one of the last ``keep``: one job's parts.
         """
-        key = _model_key(folder, device)
-        if key not in self._models:
-            self._models[key] = load()
-        self._models.move_to_end(key)
-        while len(self._models) > max(keep, 1) and self._is_too_full():
-            self._models.popitem(last=False)
-        return self._models[key]
+        key = _runner_key(folder, how)
+        if key not in self._runners:
+            self._runners[key] = make()
+        self._runners.move_to_end(key)
+        while len(self._runners) > max(keep, 1) and self._is_too_full():
+            self._runners.popitem(last=False)
+        return self._runners[key]
 
-    def holds_model(self, folder: ModelFolder, device: torch.device) -> bool:
-        return _model_key(folder, device) in self._models
+    def holds_runner(self, folder: ModelFolder, how: Hashable) -> bool:
+        return _runner_key(folder, how) in self._runners
+
+    def held_folders(self) -> set[str]:
+        """Paths of the folders whose networks are in memory."""
+        return {key[0] for key in self._runners}
+
+    def forget_networks(self, but: ModelFolder | None = None) -> None:
+        """Drops all networks; with ``but`` all others than that folder's."""
+        kept = None if but is None else str(but.path.resolve())
+        for key in [key for key in self._runners if key[0] != kept]:
+            del self._runners[key]
 
     def _is_too_full(self) -> bool:
         return (
-            len(self._models) > LARGEST_MODEL_COUNT or sum(m.bytes for m in self._models.values()) > self._model_bytes
+            len(self._runners) > LARGEST_NETWORK_COUNT
+            or sum(runner.weight_bytes for runner in self._runners.values()) > self._network_bytes
         )
 
 
-def _model_key(folder: ModelFolder, device: torch.device) -> Hashable:
+def _runner_key(folder: ModelFolder, how: Hashable) -> tuple[str, Hashable]:
     files = (*folder.checkpoints, folder.path / "plans.json", folder.path / "dataset.json")
     stamps = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-    return str(folder.path.resolve()), folder.configuration, stamps, str(device)
+    return str(folder.path.resolve()), (folder.configuration, stamps, how)

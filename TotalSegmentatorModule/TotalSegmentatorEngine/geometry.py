@@ -145,8 +145,12 @@ class Reorientation:
 
         The array is C-contiguous; it is the input's own where nothing changes.
         """
-        array = np.ascontiguousarray(volume.array.transpose(self.axes)[self._slices])
+        array = np.ascontiguousarray(self.view(volume.array))
         return Volume(array, Geometry(array.shape, volume.geometry.ijk_to_ras @ self._canonical_to_original(volume)))
+
+    def view(self, array: np.ndarray) -> np.ndarray:
+        """An array of the original order (k, j, i) as [S, A, R], without copying: writing to it writes to ``array``."""
+        return array.transpose(self.axes)[self._slices]
 
     def undo(self, array: np.ndarray) -> np.ndarray:
         """An array [S, A, R] of the canonical grid in the original order (k, j, i), C-contiguous."""

@@ -68,6 +68,20 @@ def structures_of(model: str, models_folder: Path) -> list[Structure]:
     return _folder_model(read_model_folder(Path(model).expanduser()), catalogue).structures
 
 
+def coarser_models(model: Model) -> list[CatalogueModel]:
+    """Models of the catalogue with the same label set and one network of larger voxels, the coarsest first."""
+    catalogue = read_catalogue()
+    if model.id not in catalogue or model.profile.spacing != "model":
+        return []
+    own = catalogue[model.id]
+    family = [
+        other
+        for other in catalogue.values()
+        if other.structures == own.structures and other.spacing_mm > own.spacing_mm and len(other.parts) == 1
+    ]
+    return sorted(family, key=lambda other: -other.spacing_mm)
+
+
 def _catalogue_model(model: CatalogueModel, models_folder: Path, asked: set[str] | None) -> Model:
     structures = structure_table(model.structures)
     parts = []

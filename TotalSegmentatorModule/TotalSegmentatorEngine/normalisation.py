@@ -39,6 +39,11 @@ def _any_nonzero(image: np.ndarray, axis: int, others: tuple[int, ...]) -> np.nd
     return found
 
 
+def is_pointwise(folder: ModelFolder) -> bool:
+    """Whether a voxel's normalised value depends on nothing but that voxel, so that tiles can be normalised singly."""
+    return folder.settings["normalization_schemes"][0] == "CTNormalization"
+
+
 def normalise(image: np.ndarray, folder: ModelFolder) -> np.ndarray:
     """The cropped image as the network wants it: a new float32 array of the same shape.
 

@@ -6,23 +6,26 @@ model to memory → canonical orientation → resampling → networks → parts 
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
+from TotalSegmentatorWire.catalogue import read_profiles
 from TotalSegmentatorWire.errors import Problem, SegmentationError
 from TotalSegmentatorWire.messages import Stage
+from TotalSegmentatorWire.plan import Plan
 from TotalSegmentatorWire.structures import check_names
 
 from .cache import EngineCache
 from .devices import check_device_name
 from .geometry import Volume
-from .merging import found_structures, keep_only
-from .models import find_model, structures_of
+from .models import Model, coarser_models, find_model, structures_of
 from .reporting import Reporter
 from .task import PreparedTask, SegmentationResult, SegmentationTask
 
 __all__ = ["EngineCache", "PreparedTask", "SegmentationResult", "SegmentationTask"]
-__all__ += ["load_engine", "prepare", "segment"]
+__all__ += ["load_engine", "plan", "prepare", "read_ahead", "segment"]
 
 
 def prepare(task: SegmentationTask) -> PreparedTask:
@@ -33,10 +36,33 @@ def prepare(task: SegmentationTask) -> PreparedTask:
     check_device_name(task.device)
     if task.structures is not None:
         check_names(task.structures, [structure.name for structure in structures_of(task.model, task.models_folder)])
-    model = find_model(task.model, task.models_folder, task.structures)
+    model = _with_profile(find_model(task.model, task.models_folder, task.structures), task.options.profile)
     asked = None if task.structures is None else set(task.structures)
     structures = [structure for structure in model.structures if asked is None or structure.name in asked]
-    return PreparedTask(task, model, structures, [Problem("DEMO_MODEL")] if model.is_demo else [])
+    warnings = [Problem("DEMO_MODEL")] if model.is_demo else []
+    overview = None
+    if asked is not None or task.options.crop == "body":
+        overview, problems = _overview_model(model, task.models_folder)
+        warnings += problems
+    return PreparedTask(task, model, structures, warnings, overview)
+
+
+def plan(volume: Volume, prepared: PreparedTask) -> Plan:
+    """What ``segment`` is going to do with the volume, on this machine as it is now.
+
+    Raises SegmentationError: DEVICE_UNAVAILABLE, MEMORY_SHORT, ENGINE_MISSING.
+    """
+    return _prediction().plan_of(volume, prepared)
+
+
+def read_ahead(prepared: PreparedTask, cache: EngineCache) -> None:
+    """Lets a thread import torch and read the first network's weights, while the caller reads the CT.
+
+    What goes wrong there is raised by ``segment``, which needs it.
+    """
+    first = next(part.folder for part in (prepared.overview or prepared.model).parts if part.folder is not None)
+    if str(first.path.resolve()) not in cache.held_folders():
+        cache.weights.start(first)
 
 
 def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter) -> SegmentationResult:
@@ -50,24 +76,41 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     for warning in prepared.warnings:
         reporter.warning(warning)
     reporter.progress(Stage.LOADING_ENGINE, 0.0)
-    predict_labels = _prediction()
+    predict_labels = _prediction().predict_labels
     reporter.progress(Stage.LOADING_ENGINE, 1.0)
-    labels, device = predict_labels(volume, prepared, cache, reporter)
-    if len(prepared.structures) < len(prepared.model.structures):
-        keep_only(labels, [structure.label for structure in prepared.structures])
-    found = found_structures(labels, prepared.structures)
+    prediction = predict_labels(volume, prepared, cache, reporter, started)
     reporter.progress(Stage.RESTORING, 1.0)
-    names = {structure.name for structure in found}
+    names = {structure.name for structure in prediction.found}
     return SegmentationResult(
-        labels=labels,
+        labels=prediction.labels,
         structures=prepared.structures,
-        found=found,
+        found=prediction.found,
         absent=[structure.name for structure in prepared.structures if structure.name not in names],
         model=prepared.model.id,
         profile=prepared.model.profile.id,
-        device=str(device),
+        device=prediction.device,
         seconds=time.monotonic() - started,
+        options=prediction.options,
     )
+
+
+def _with_profile(model: Model, profile_id: str | None) -> Model:
+    """The model run under another profile than its own. Raises SegmentationError("PROFILE_UNKNOWN")."""
+    if profile_id is None:
+        return model
+    profiles = read_profiles()
+    if profile_id not in profiles:
+        raise SegmentationError("PROFILE_UNKNOWN", profile=profile_id[:40], known=", ".join(profiles))
+    return dataclasses.replace(model, profile=profiles[profile_id])
+
+
+def _overview_model(model: Model, models_folder: Path) -> tuple[Model | None, list[Problem]]:
+    """The coarsest installed model that can tell where this model's structures are, or a warning that there is none."""
+    coarser = coarser_models(model)
+    for other in coarser:
+        if other.is_installed(models_folder):
+            return find_model(other.id, models_folder), []
+    return None, [Problem("NO_OVERVIEW", {"model": coarser[0].id})] if coarser else []
 
 
 def load_engine() -> None:
@@ -78,10 +121,10 @@ def load_engine() -> None:
     _prediction()
 
 
-def _prediction() -> Callable:
-    """``predict_labels``, whose module imports torch."""
+def _prediction() -> ModuleType:
+    """The module that imports torch."""
     try:
-        from .prediction import predict_labels
+        from . import prediction
     except ModuleNotFoundError as error:
         raise SegmentationError("ENGINE_MISSING", package=str(error.name)) from error
-    return predict_labels
+    return prediction

@@ -1,199 +1,237 @@
-"""Runs a prepared task's networks over a CT. The only module of the pipeline that needs torch."""
+"""Runs a prepared task's networks over a CT, by a plan that is made first. Only here torch enters the pipeline."""
 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from TotalSegmentatorWire.catalogue import Profile
-from TotalSegmentatorWire.errors import SegmentationError
-from TotalSegmentatorWire.messages import Stage
+from TotalSegmentatorWire.errors import Problem, SegmentationError
+from TotalSegmentatorWire.messages import FoundStructure, Stage
+from TotalSegmentatorWire.options import JobOptions
+from TotalSegmentatorWire.plan import Plan
 
 from .cache import EngineCache
 from .devices import choose_device, use_physical_cores
 from .geometry import Volume
-from .labelling import LabelSink, ResampledLabelSink
-from .memory import check_memory, estimated_bytes, memory_short
-from .merging import merge_part
+from .machine_profile import MachineProfile
+from .merged_labels import MergedLabels
+from .model_folder import ModelFolder
+from .model_run import JobContext, ModelRun, PartLabels, TileCounter
 from .models import Model, Part
-from .network import LoadedModel, load_model
-from .preparation import (
-    NetworkInput,
-    OrientedImage,
-    Piece,
-    expected_shapes,
-    image_key,
-    input_key,
-    network_input,
-    oriented_image,
-    pieces_of,
-)
+from .networks import Networks
+from .overview import Overview, names_of, overview_of, part_regions, with_context
+from .planning import RESTORING_RATE, SMOOTH_RATE, Planner, Regions, Surroundings, Way, memory_short, ways_of
+from .preparation import Region, image_key
+from .regions import around, cut_sides, widened
 from .reporting import Reporter
-from .sliding_window import Window, predict
+from .run_record import Measured
+from .runtimes import expected_choice
 from .task import PreparedTask
 
 logger = logging.getLogger(__name__)
 
-
-def predict_labels(
-    volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter
-) -> tuple[np.ndarray, torch.device]:
-    """uint8 labels of the model's whole label set on the CT's grid (k, j, i), and the device that was used.
-
-    Raises SegmentationError: DEVICE_UNAVAILABLE, DEVICE_MEMORY_SHORT, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE,
-    CANCELLED.
-    """
-    device = choose_device(prepared.task.device)
-    use_physical_cores()
-    try:
-        return _predict(volume, prepared, device, cache, reporter), device
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        logger.warning("memory ran out: %s", error)
-        if device.type == "cuda" and isinstance(error, torch.OutOfMemoryError):
-            torch.cuda.empty_cache()  # what this process kept for its next tensors is free for all
-            free, _total = torch.cuda.mem_get_info(device)
-            raise SegmentationError("DEVICE_MEMORY_SHORT", free_gb=free / 1024**3) from error
-        raise memory_short(cache.granted_bytes) from error
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """torch says so by an own class on GPUs, and by the text of a RuntimeError on the CPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
-
-
-def _predict(
-    volume: Volume, prepared: PreparedTask, device: torch.device, cache: EngineCache, reporter: Reporter
-) -> np.ndarray:
-    parts = _needed_parts(prepared.model)
-    profile = prepared.model.profile
-    _check_memory(volume, parts, profile, cache, device)
-    models = _load_models(parts, device, cache, reporter)
-    image = _oriented_image(volume, profile, parts[0], cache, reporter)
-    merged = _predict_parts(volume, image, prepared.model, models, cache, reporter)
-    reporter.progress(Stage.RESTORING, 0.0)
-    reporter.check_cancelled()
-    return image.restore(merged)
-
-
-def _needed_parts(model: Model) -> list[Part]:
-    return [part for part in model.parts if part.folder is not None]
-
-
-def _check_memory(
-    volume: Volume, parts: list[Part], profile: Profile, cache: EngineCache, device: torch.device
-) -> None:
-    needed = 0
-    for part in parts:
-        shape, image_shape = expected_shapes(volume, profile, part.folder)
-        loaded = cache.holds_model(part.folder, device)
-        needed = max(needed, estimated_bytes(shape, image_shape, part.folder, loaded, on_cpu=device.type == "cpu"))
-    check_memory(needed, cache.granted_bytes)
-    cache.granted_bytes = max(cache.granted_bytes, needed)
-
-
-def _load_models(parts: list[Part], device: torch.device, cache: EngineCache, reporter: Reporter) -> list[LoadedModel]:
-    models = []
-    for index, part in enumerate(parts):
-        reporter.progress(Stage.LOADING_MODEL, index / len(parts))
-        folder = part.folder
-
-        def load(folder=folder) -> LoadedModel:
-            return load_model(folder, device, on_fold=reporter.check_cancelled)
-
-        models.append(cache.model(folder, device, load, keep=len(parts)))
-    reporter.progress(Stage.LOADING_MODEL, 1.0)
-    return models
-
-
-def _oriented_image(
-    volume: Volume, profile: Profile, part: Part, cache: EngineCache, reporter: Reporter
-) -> OrientedImage:
-    def on_slab(fraction: float) -> None:
-        reporter.check_cancelled()
-        reporter.progress(Stage.RESAMPLING, 0.8 * fraction)
-
-    on_slab(0.0)
-    return cache.image(
-        volume,
-        image_key(profile, part.folder),
-        lambda: oriented_image(volume, profile, part.folder, on_slab),
-        lambda image: 0 if image.array is volume.array else image.array.nbytes,
-    )
+_MOST_WIDENINGS = 3
+"""After that a part runs over the whole image."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
-    """One network over one piece of the image."""
+class Prediction:
+    """What the networks found, on the CT's grid."""
 
-    part: Part
-    model: LoadedModel
-    piece: Piece
-    window: Window
+    labels: np.ndarray
+    """uint8 (k, j, i)."""
+    found: list[FoundStructure]
+    device: str
+    options: JobOptions
+    """With the runtime and the precision that were used."""
 
 
-def _predict_parts(
-    volume: Volume,
-    image: OrientedImage,
-    model: Model,
-    networks: list[LoadedModel],
-    cache: EngineCache,
-    reporter: Reporter,
-) -> np.ndarray:
-    """Labels of the parts that are needed on the image's grid, merged in task order.
+def predict_labels(
+    volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, started: float
+) -> Prediction:
+    """Labels of the model's label set, as far as they were asked for. ``started``: the job's start, monotonic seconds.
 
-    As published, the number of all parts decides whether a large image is cut, so that few structures come out as in
-    the full run.
+    Memory that turns out too short is planned around with less until no way is left, and the reporter is told. Raises
+    SegmentationError: DEVICE_UNAVAILABLE, DEVICE_MEMORY_SHORT, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
     """
-    profile = model.profile
-    runs = [
-        _Run(part, loaded, piece, Window(part.folder.patch_size, profile.step, profile.average))
-        for part, loaded in zip(_needed_parts(model), networks, strict=True)
-        for piece in pieces_of(image.array.shape, profile, len(model.parts))
-    ]
+    device = choose_device(prepared.task.device)
+    use_physical_cores()
+    job = _Job(volume, prepared, cache, reporter, started)
+    ways = job.ways_on(device)
+    while True:
+        plan, ways = job.fitting(ways)
+        reporter.plan(plan)
+        try:
+            return job.run(plan)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            logger.warning("memory ran out: %s", error)
+            cache.forget_networks()
+            ways = job.ways_after(plan, ways, error)
+        _empty_device(plan)
 
-    def input_of(run: _Run) -> NetworkInput:
-        reporter.check_cancelled()
-        return cache.image(
-            volume,
-            input_key(profile, run.part.folder, run.piece),
-            lambda: network_input(image, run.piece, profile, run.part.folder),
-            lambda made: made.array.nbytes,
+
+def plan_of(volume: Volume, prepared: PreparedTask) -> Plan:
+    """What ``predict_labels`` is going to do, in a process of its own. Raises SegmentationError: DEVICE_UNAVAILABLE,
+    MEMORY_SHORT."""
+    from .reporting import SilentReporter
+
+    device = choose_device(prepared.task.device)
+    job = _Job(volume, prepared, EngineCache(serves_one_job=True), SilentReporter(), time.monotonic())
+    return job.fitting(job.ways_on(device))[0]
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """torch says so by an own class on GPUs, and by the text of a RuntimeError on the CPU, like OpenVINO."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return any(sign in str(error) for sign in ("allocate memory", "bad_alloc", "out of memory"))
+
+
+def _empty_device(plan: Plan) -> None:
+    """What this process kept on a GPU for its next tensors is free for all."""
+    if torch.device(plan.device).type == "cuda":
+        torch.cuda.empty_cache()
+
+
+class _Job:
+    """One task on one CT."""
+
+    def __init__(
+        self, volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, started: float
+    ) -> None:
+        self._volume = volume
+        self._prepared = prepared
+        self._model = prepared.model
+        self._cache = cache
+        self._reporter = reporter
+        self._started = started
+        self._machine = MachineProfile.load()
+
+    # -- the plan --------------------------------------------------------------------------------------------------
+
+    def ways_on(self, device: torch.device) -> list[Way]:
+        """How the job may be run there, the fastest first."""
+        runtime, precision = expected_choice(
+            _folders(self._model)[0], self._prepared.task.options, device, self._machine
         )
+        return ways_of(str(device), runtime, precision, keeps_networks=not self._cache.serves_one_job)
 
-    first_input = input_of(runs[0])
-    reporter.progress(Stage.RESAMPLING, 1.0)
-    # the box of the first run stands for the others': exact for one piece, and near enough for a progress bar
-    tiles = [run.window.tile_count(first_input.array.shape) for run in runs]
-    merged = np.zeros(image.array.shape, dtype=np.uint8)
-    for index, run in enumerate(runs):
-        this_input = first_input if index == 0 else input_of(run)
-        tiles[index] = run.window.tile_count(this_input.array.shape)
-        labels = _predict_piece(this_input, run, sum(tiles[:index]), sum(tiles), reporter)
-        kept = run.piece.kept
-        offset = kept.start - run.piece.rows.start
-        piece_labels = this_input.restore(labels)[offset : offset + kept.stop - kept.start]
-        merge_part(merged[kept], piece_labels, run.part.labels)
-    reporter.progress(Stage.PREDICTING, 1.0, sum(tiles), sum(tiles))
-    return merged
+    def fitting(self, ways: Sequence[Way]) -> tuple[Plan, list[Way]]:
+        """The first plan that fits, and the ways left after it. Raises SegmentationError("MEMORY_SHORT")."""
+        return self._planner().fitting(ways)
+
+    def ways_after(self, plan: Plan, ways: Sequence[Way], error: Exception) -> list[Way]:
+        """What is left to try when ``plan`` ran out of memory; tells the user. Raises SegmentationError."""
+        is_gpu = torch.device(plan.device).type != "cpu"
+        if ways:
+            self._reporter.warning(Problem("MEMORY_FALLBACK"))
+            return list(ways)
+        if is_gpu and self._prepared.task.device == "auto":
+            self._reporter.warning(Problem("DEVICE_FALLBACK", {"device": plan.device}))
+            return self.ways_on(torch.device("cpu"))
+        if torch.device(plan.device).type == "cuda":
+            free, _total = torch.cuda.mem_get_info(torch.device(plan.device))
+            raise SegmentationError("DEVICE_MEMORY_SHORT", free_gb=free / 1024**3) from error
+        raise memory_short(plan.peak_bytes) from error
+
+    def _planner(self) -> Planner:
+        key = image_key(self._model.profile, _folders(self._model)[0])
+        surroundings = Surroundings(
+            self._machine,
+            frozenset(self._cache.held_folders()),
+            self._cache.holds_image(self._volume, key),
+            time.monotonic() - self._started,
+        )
+        return Planner(self._volume.geometry, self._prepared, surroundings)
+
+    # -- the run ---------------------------------------------------------------------------------------------------
+
+    def run(self, plan: Plan) -> Prediction:
+        options = self._prepared.task.options
+        overview = self._prepared.overview if self._planner().makes_overview else None
+        folders = [*(_folders(overview) if overview else []), *_folders(self._model)]
+        tiles = TileCounter(self._reporter, plan.tiles)
+        with Networks(folders, plan, options, self._cache, self._machine, self._reporter) as networks:
+            context = JobContext(self._volume, plan, self._cache, self._machine, self._reporter, networks, tiles)
+            run = ModelRun(self._model, context)
+            regions = {part.name: run.grid.whole for part in run.parts}
+            if overview is not None:
+                regions = self._regions(self._look(overview, context), run)
+                self._tell_refined(plan, regions, tiles)
+            merged = self._merged_labels(run, regions)
+            used = networks.used_options()
+        self._reporter.progress(Stage.PREDICTING, 1.0, tiles.done, tiles.done)
+        measured = Measured()
+        labels, found = merged.finish(self._prepared, self._reporter)
+        rate = SMOOTH_RATE if options.smooth else RESTORING_RATE
+        self._machine.remember_rate(rate, labels.size, measured.seconds())
+        self._machine.save()
+        return Prediction(labels, found, plan.device, used)
+
+    def _look(self, overview: Model, context: JobContext) -> Overview:
+        """Runs the coarse model over the whole image."""
+        run = ModelRun(overview, context)
+        part = run.parts[0]
+        return overview_of(run.labels_of(part, run.grid.whole).labels, run.grid, overview)
+
+    def _regions(self, overview: Overview, run: ModelRun) -> Regions:
+        """By part: where its structures are. Structures that the user asked for are searched for also where the coarse
+        model saw none; with the whole set cropped to the body, what it did not see is taken for absent."""
+        is_asked = self._prepared.task.structures is not None
+        names = {structure.name for structure in self._prepared.structures}
+        missed = overview.missed(structure.name for structure in self._prepared.structures)
+        if is_asked and missed:
+            self._reporter.warning(Problem("OVERVIEW_MISSED", {"structures": ", ".join(missed)}))
+        return part_regions(overview, self._model, names, run.grid, searches_missed=is_asked)
+
+    def _tell_refined(self, plan: Plan, regions: Regions, tiles: TileCounter) -> None:
+        """The plan again, now that the regions are known."""
+        way = Way(
+            plan.device,
+            plan.runtime,
+            plan.precision,
+            plan.keeps_networks,
+            plan.sums,
+            plan.sums_on_host,
+            plan.tile_batch,
+            tuple(plan.notes),
+        )
+        refined = self._planner().plan(way, regions)
+        tiles.total = refined.tiles
+        self._reporter.plan(refined)
+
+    def _merged_labels(self, run: ModelRun, regions: Regions) -> MergedLabels:
+        merged = MergedLabels(run.grid, self._prepared.task.options.smooth)
+        needed = around(region for region in regions.values() if region is not None)
+        if needed is not None:
+            run.prepare(needed)
+        for part in run.parts:
+            if regions[part.name] is not None:
+                merged.add(self._uncut_labels(run, part, regions[part.name], merged.is_smooth), part.labels)
+        return merged
+
+    def _uncut_labels(self, run: ModelRun, part: Part, region: Region, is_smooth: bool) -> PartLabels:
+        """The part's labels over the region, which grows until none of the structures asked for ends at its border."""
+        asked = {structure.label: structure.name for structure in self._prepared.structures}
+        wanted = [number for number, label in part.labels.items() if label in asked]
+        for widening in range(_MOST_WIDENINGS + 1):
+            labels = run.labels_of(part, region, is_smooth)
+            sides = cut_sides(labels.labels, region, run.grid.shape, wanted)
+            if not sides:
+                break
+            region = widened(region, sides, run.grid) if widening + 1 < _MOST_WIDENINGS else run.grid.whole
+            region = with_context(region, run.grid, part.folder, self._model.profile.step)
+            names = sorted(names_of(part, self._model) & set(asked.values()))
+            logger.info("a structure of %s is cut by its region, which grows", part.name)
+            self._reporter.warning(Problem("REGION_WIDENED", {"structures": ", ".join(names[:5])}))
+        return labels
 
 
-def _predict_piece(
-    this_input: NetworkInput, run: _Run, tiles_before: int, tiles: int, reporter: Reporter
-) -> np.ndarray:
-    """uint8 labels in the network's axes, on the grid of the input's box."""
-
-    def on_tile(finished: int) -> None:
-        reporter.check_cancelled()
-        done = tiles_before + finished
-        reporter.progress(Stage.PREDICTING, done / max(tiles, 1), done, tiles)
-
-    if this_input.back is None:
-        sink = LabelSink(this_input.array.shape)
-    else:
-        sink = ResampledLabelSink(this_input.back.matrices(), on_slab=reporter.check_cancelled)
-    predict(this_input.array, run.model, run.window, sink, on_tile)
-    return sink.labels
+def _folders(model: Model) -> list[ModelFolder]:
+    return [part.folder for part in model.parts if part.folder is not None]

@@ -1,4 +1,4 @@
-"""From the CT to the image that a network sees, and from the network's labels back to the CT's grid.
+"""From the CT to the image that a network sees, and from the network's labels back to that image.
 
 The order of steps is the published one: orientation, resampling by the profile, then what nnU-Net does by itself:
 axes transposed, cropped to the non-zero box, normalised, resampled by the plans.
@@ -12,11 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from TotalSegmentatorWire.catalogue import Profile
 
-from .geometry import Reorientation, Volume, canonical_reorientation
+from .geometry import Geometry, Reorientation, Volume, canonical_reorientation
 from .model_folder import ModelFolder
-from .normalisation import Box, nonzero_box, normalise
+from .normalisation import Box, is_pointwise, nonzero_box, normalise
 from .plans_resampling import PlansResampling, image_resampling, logits_resampling
-from .resampling import is_same_spacing, truncated_to_int, zoom, zoom_labels, zoomed_shape
+from .resampling import (
+    apply_matrices,
+    is_same_spacing,
+    restricted,
+    truncated_to_int,
+    whole_number_type,
+    zoom_matrices,
+    zoomed_shape,
+)
 
 SPLIT_MARGIN = 20
 """Voxels that neighbouring pieces of a large image share with each side, as TotalSegmentator cuts."""
@@ -24,62 +32,100 @@ SPLIT_MINIMUM_SLICES = 200
 """Shorter images are never cut."""
 
 SlabCallback = Callable[[float], None]
+Region = tuple[slice, slice, slice]
+"""Part of a grid, along its three axes."""
+
+
+# -- the grid ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class OrientedImage:
-    """A CT in the voxel order and at the spacing at which the networks get it."""
+class NetworkGrid:
+    """The grid at which the networks of a model get one CT; the axes are those that the networks' image has."""
 
-    array: np.ndarray
-    """(z, y, x): canonical [S, A, R], or the CT's own order where the profile says so."""
+    shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
-    """mm along the array's axes."""
+    """mm along the axes."""
     full_shape: tuple[int, int, int]
     """Shape at the CT's own spacing, in the same axes."""
+    full_spacing: tuple[float, float, float]
     reorientation: Reorientation | None
-    """How the CT's own order was changed."""
+    """How the CT's own order (k, j, i) was changed; None where it was not."""
 
-    def restore(self, labels: np.ndarray) -> np.ndarray:
-        """Labels on this image's grid brought back to the CT's grid (k, j, i) by the nearest voxel."""
-        restored = zoom_labels(labels, self.full_shape)
-        return restored if self.reorientation is None else self.reorientation.undo(restored)
+    @property
+    def whole(self) -> Region:
+        return tuple(slice(0, size) for size in self.shape)
+
+    @property
+    def is_resampled(self) -> bool:
+        return self.spacing != self.full_spacing
 
 
-def orientation_of(profile: Profile, folder: ModelFolder) -> bool:
+def network_grid(geometry: Geometry, profile: Profile, folder: ModelFolder) -> NetworkGrid:
+    """The grid that the profile makes of a CT for a model folder, known before anything is computed."""
+    reorientation = canonical_reorientation(geometry) if sees_canonical(profile, folder) else None
+    axes = (0, 1, 2) if reorientation is None else reorientation.axes
+    full_shape = tuple(geometry.shape[axis] for axis in axes)
+    full_spacing = tuple(geometry.spacing[2 - axis] for axis in axes)
+    if profile.spacing == "plans" or is_same_spacing(full_spacing, folder.image_spacing):
+        return NetworkGrid(full_shape, full_spacing, full_shape, full_spacing, reorientation)
+    shape = zoomed_shape(full_shape, full_spacing, folder.image_spacing)
+    return NetworkGrid(shape, folder.image_spacing, full_shape, full_spacing, reorientation)
+
+
+def sees_canonical(profile: Profile, folder: ModelFolder) -> bool:
     """Whether the networks see the canonical order [S, A, R]."""
     return profile.orientation == "canonical" or folder.reads_canonical
 
 
-def expected_shapes(volume: Volume, profile: Profile, folder: ModelFolder) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Shapes of the CT as the networks see it, at its own spacing and at the model's, before anything is computed."""
-    axes = (0, 1, 2)
-    if orientation_of(profile, folder):
-        axes = canonical_reorientation(volume.geometry).axes
-    shape = tuple(volume.array.shape[axis] for axis in axes)
-    spacing = tuple(volume.geometry.spacing[2 - axis] for axis in axes)
-    return shape, zoomed_shape(shape, spacing, folder.image_spacing)
+# -- the image ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class OrientedImage:
+    """A CT, or a region of it, in the voxel order and at the spacing at which the networks get it."""
+
+    array: np.ndarray
+    """(z, y, x): canonical [S, A, R], or the CT's own order where the profile says so. Of an integer type, or the CT's
+    own."""
+    region: Region
+    """Where the array lies on the network's grid."""
+    spacing: tuple[float, float, float]
+    """mm along the array's axes."""
+
+    def crop(self, region: Region) -> OrientedImage:
+        """A region of the grid that lies within this image; shares its memory."""
+        box = tuple(
+            slice(part.start - own.start, part.stop - own.start) for part, own in zip(region, self.region, strict=True)
+        )
+        return OrientedImage(self.array[box], region, self.spacing)
 
 
 def image_key(profile: Profile, folder: ModelFolder) -> Hashable:
     """Names an oriented image of one CT: jobs with the same key share it."""
     spacing = folder.image_spacing if profile.spacing == "model" else None
     resampling = (profile.resampling_order, profile.truncate_to_int) if spacing else None
-    return "image", orientation_of(profile, folder), spacing, resampling
+    return "image", sees_canonical(profile, folder), spacing, resampling
 
 
-def oriented_image(volume: Volume, profile: Profile, folder: ModelFolder, on_slab: SlabCallback) -> OrientedImage:
-    """The CT turned, and resampled where the profile does so. ``on_slab`` is told the done fraction; it may raise."""
-    reorientation = canonical_reorientation(volume.geometry) if orientation_of(profile, folder) else None
-    if reorientation is not None:
-        volume = reorientation.apply(volume)
-    array, spacing = volume.array, tuple(reversed(volume.geometry.spacing))
-    if profile.spacing == "plans" or is_same_spacing(spacing, folder.image_spacing):
-        return OrientedImage(array, spacing, array.shape, reorientation)
-    shape = zoomed_shape(array.shape, spacing, folder.image_spacing)
-    resampled = zoom(array, shape, profile.resampling_order, on_slab)
+def oriented_image(
+    volume: Volume, grid: NetworkGrid, profile: Profile, region: Region, on_slab: SlabCallback
+) -> OrientedImage:
+    """The ``region`` of the CT, turned, and resampled where the profile does so.
+
+    Where nothing is resampled the array is the CT's own memory. ``on_slab`` is told the done fraction; it may raise.
+    """
+    array = volume.array if grid.reorientation is None else grid.reorientation.view(volume.array)
+    if not grid.is_resampled:
+        return OrientedImage(array[region], region, grid.spacing)
+    matrices, box = restricted(zoom_matrices(grid.full_shape, grid.shape, profile.resampling_order), region)
+    source = array[box]
     if profile.truncate_to_int:
-        resampled = truncated_to_int(resampled)
-    return OrientedImage(resampled, folder.image_spacing, array.shape, reorientation)
+        dtype = whole_number_type(source, matrices)
+        resampled = apply_matrices(source, matrices, on_slab, truncated_to_int, dtype)
+    else:
+        resampled = apply_matrices(source, matrices, on_slab)
+    return OrientedImage(resampled, region, grid.spacing)
 
 
 # -- pieces of large images --------------------------------------------------------------------------------------------
@@ -113,19 +159,37 @@ def pieces_of(shape: tuple[int, int, int], profile: Profile, part_count: int) ->
 
 @dataclass(frozen=True, eq=False)
 class NetworkInput:
-    """What a network is run on, and the way back."""
+    """What a network is run on, read a tile at a time, and the way back."""
 
     array: np.ndarray
-    """float32, in the network's axes."""
+    """In the network's axes; not yet normalised where ``folder`` is given."""
     box: Box
     """Where the array's grid lies in the transposed image."""
     transposed_shape: tuple[int, int, int]
     back: PlansResampling | None
     """From the network's grid to the box's; None where they are the same."""
     transpose_backward: tuple[int, int, int]
+    folder: ModelFolder | None = None
+    """Whose normalisation is applied to each tile as it is read, so that the CT keeps its own type until then."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.array.shape
+
+    @property
+    def own_bytes(self) -> int:
+        """Memory beyond the image that this was made of."""
+        return 0 if self.folder is not None else self.array.nbytes
+
+    def read(self, slices: tuple[slice, slice, slice]) -> np.ndarray:
+        """float32 voxels as the network wants them."""
+        voxels = self.array[slices]
+        return voxels if self.folder is None else normalise(voxels, self.folder)
 
     def restore(self, labels: np.ndarray) -> np.ndarray:
         """uint8 labels of the box, in the network's axes, as a whole image in the image's axes; 0 outside the box."""
+        if labels.shape == self.transposed_shape:
+            return labels.transpose(self.transpose_backward)
         restored = np.zeros(self.transposed_shape, dtype=np.uint8)
         restored[self.box] = labels
         return restored.transpose(self.transpose_backward)
@@ -143,16 +207,18 @@ def input_key(profile: Profile, folder: ModelFolder, piece: Piece) -> Hashable:
     )
 
 
-def network_input(image: OrientedImage, piece: Piece, profile: Profile, folder: ModelFolder) -> NetworkInput:
-    """The piece of the image as the network wants it."""
-    transposed = image.array[piece.rows].transpose(folder.transpose_forward)
+def tile_source(image: OrientedImage, rows: slice, profile: Profile, folder: ModelFolder) -> NetworkInput:
+    """The ``rows`` of the image (along its first axis) as the network wants them."""
+    transposed = image.array[rows].transpose(folder.transpose_forward)
     spacing = tuple(image.spacing[axis] for axis in folder.transpose_forward)
     box = nonzero_box(transposed)
-    array = normalise(transposed[box], folder)
-    cropped_shape = array.shape
-    back = None
-    if profile.spacing == "plans":
-        array = image_resampling(folder, array.shape, spacing).apply(array)
-        way_back = logits_resampling(folder, array.shape, cropped_shape, spacing)
+    cropped = transposed[box]
+    resampling = image_resampling(folder, cropped.shape, spacing) if profile.spacing == "plans" else None
+    if is_pointwise(folder) and (resampling is None or resampling.is_identity):
+        return NetworkInput(cropped, box, transposed.shape, None, folder.transpose_backward, folder)
+    array, back = normalise(cropped, folder), None
+    if resampling is not None:
+        array = resampling.apply(array)
+        way_back = logits_resampling(folder, array.shape, cropped.shape, spacing)
         back = None if way_back.is_identity else way_back
     return NetworkInput(np.ascontiguousarray(array), box, transposed.shape, back, folder.transpose_backward)

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from TotalSegmentatorWire.errors import Problem, SegmentationError
-from TotalSegmentatorWire.messages import ProgressEvent, Stage, WarningEvent
+from TotalSegmentatorWire.messages import PlanEvent, ProgressEvent, Stage, WarningEvent
+from TotalSegmentatorWire.plan import Plan
 
 STAGE_WEIGHTS = {
     Stage.LOADING_ENGINE: 0.04,
@@ -34,6 +35,9 @@ class Reporter(Protocol):
     def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
         """``stage`` is one of Stage.ALL, ``fraction_of_stage`` 0..1; tiles are counted over the whole job."""
 
+    def plan(self, plan: Plan) -> None:
+        """What the job is going to do; said again when it changes."""
+
     def warning(self, problem: Problem) -> None:
         """Something that the user should know and that does not stop the job."""
 
@@ -45,6 +49,9 @@ class SilentReporter:
     """Says nothing and is never cancelled."""
 
     def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
+        pass
+
+    def plan(self, plan: Plan) -> None:
         pass
 
     def warning(self, problem: Problem) -> None:
@@ -77,6 +84,8 @@ class JobReporter:
         self._last_emitted = -_SHORTEST_INTERVAL
         self._first_tile_at: float | None = None
         self._first_tile = 0
+        self._planned_end: float | None = None
+        self._warned: list[Problem] = []
 
     def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
         """Emits at most one event in 0.1 s, but always the first and the last of a stage."""
@@ -91,8 +100,16 @@ class JobReporter:
         self._last_emitted = now
         self._emit(ProgressEvent(self._job_id, stage, round(self._fraction, 4), seconds_left, tile, tiles))
 
+    def plan(self, plan: Plan) -> None:
+        """Until tiles have shown their pace, the time left is what the plan says."""
+        self._planned_end = None if plan.seconds is None else self._clock() + plan.seconds
+        self._emit(PlanEvent(self._job_id, plan.to_json()))
+
     def warning(self, problem: Problem) -> None:
-        self._emit(WarningEvent(self._job_id, problem.to_json()))
+        """Emits each problem once, however often it is met."""
+        if problem not in self._warned:
+            self._warned.append(problem)
+            self._emit(WarningEvent(self._job_id, problem.to_json()))
 
     def check_cancelled(self) -> None:
         if self._is_cancelled():
@@ -106,19 +123,21 @@ class JobReporter:
         if stage != Stage.PREDICTING:
             return self._tail_seconds(stage, now)
         if tile < 1 or tiles < 1:
-            return None
+            return self._planned_seconds(now)
         if self._first_tile_at is None:
             self._first_tile_at, self._first_tile = now, tile
-            return None
         if tile <= self._first_tile:
-            return None
+            return self._planned_seconds(now)
         seconds_per_tile = (now - self._first_tile_at) / (tile - self._first_tile)
         tail = _share_after(Stage.PREDICTING) / STAGE_WEIGHTS[Stage.PREDICTING] * seconds_per_tile * tiles
         return round(seconds_per_tile * (tiles - tile) + tail, 1)
 
+    def _planned_seconds(self, now: float) -> float | None:
+        return None if self._planned_end is None else round(max(self._planned_end - now, 0.0), 1)
+
     def _tail_seconds(self, stage: str, now: float) -> float | None:
         if self._first_tile_at is None or stage not in (Stage.RESTORING, Stage.WRITING):
-            return None
+            return self._planned_seconds(now)
         predicting = now - self._first_tile_at
         return round(predicting * (1.0 - self._fraction) / STAGE_WEIGHTS[Stage.PREDICTING], 1)
 

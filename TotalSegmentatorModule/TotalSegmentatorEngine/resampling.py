@@ -7,7 +7,9 @@ matrices are what SciPy itself makes of the unit vectors: the same weights, at t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,6 +23,8 @@ matrix, from which it comes back with a rounding error."""
 _NEGLIGIBLE_WEIGHT = 1e-7  # a cubic spline's weights fade with distance; 1e-7 of 4000 HU is 0.0004 HU
 _SLICES_AT_ONCE = 8
 _SAMPLES_AT_ONCE = 8
+_ROWS_A_TASK = 48
+"""Rows of the resampled image that one thread makes at a time; neighbouring tasks compute a few slices twice."""
 _VOXELS_AT_ONCE = 1024
 """Small matrix products: OpenBLAS computes them on one thread. Larger ones it would share among threads, which takes
 longer than the product, and many times longer when the machine is busy."""
@@ -51,8 +55,12 @@ def zoom(
     Equal to ``scipy.ndimage.zoom(image, ..., order=order, mode="nearest")`` but for float32 rounding. ``on_slab`` is
     told the done fraction 0..1 now and then; it may raise to stop.
     """
-    matrices = tuple(zoom_matrix(size, wanted, order) for size, wanted in zip(image.shape, shape, strict=True))
-    return apply_matrices(image, matrices, on_slab)
+    return apply_matrices(image, zoom_matrices(image.shape, shape, order), on_slab)
+
+
+def zoom_matrices(shape: Sequence[int], wanted: Sequence[int], order: int) -> Matrices:
+    """The three matrices of ``zoom``, from an image of ``shape`` to one of ``wanted``."""
+    return tuple(zoom_matrix(size, length, order) for size, length in zip(shape, wanted, strict=True))
 
 
 def zoom_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
@@ -90,13 +98,18 @@ def trimmed(matrix: np.ndarray) -> np.ndarray:
 
 
 def truncated_to_int(image: np.ndarray) -> np.ndarray:
-    """Whole numbers towards 0, as TotalSegmentator stores the resampled CT; int16 where they fit, else int32.
+    """float32 whole numbers towards 0, as TotalSegmentator stores the resampled CT.
 
     float32 keeps a whole HU only to about 0.0005; a value that close below a whole number is that number.
     """
-    whole = np.trunc(image + np.copysign(np.float32(5e-4), image))
-    fits = whole.size == 0 or (whole.min() >= -32768 and whole.max() <= 32767)
-    return whole.astype(np.int16 if fits else np.int32)
+    return np.trunc(image + np.copysign(np.float32(5e-4), image))
+
+
+def whole_number_type(image: np.ndarray, matrices: Matrices) -> type[np.integer]:
+    """int16 where everything that ``matrices`` can make of the image fits into it, else int32."""
+    largest = max(max(abs(float(plane.min())), abs(float(plane.max()))) for plane in image)
+    overshoot = np.prod([np.abs(matrix).sum(axis=1).max() for matrix in matrices])
+    return np.int16 if largest * overshoot <= np.iinfo(np.int16).max else np.int32
 
 
 # -- matrices along the axes -------------------------------------------------------------------------------------------
@@ -112,28 +125,62 @@ class Band:
     """(samples, voxels) float32."""
 
 
+def restricted(matrices: Matrices, region: Sequence[slice]) -> tuple[Matrices, tuple[slice, slice, slice]]:
+    """Matrices for the ``region`` of the wanted grid alone, and the box of the image that they need."""
+    parts, box = [], []
+    for matrix, samples in zip(matrices, region, strict=True):
+        rows = matrix[samples]
+        needed = np.flatnonzero(rows.any(axis=0))
+        voxels = slice(int(needed[0]), int(needed[-1]) + 1) if needed.size else slice(0, 1)
+        parts.append(np.ascontiguousarray(rows[:, voxels]))
+        box.append(voxels)
+    return tuple(parts), tuple(box)
+
+
 def apply_matrices(
-    image: np.ndarray, matrices: Matrices, on_slab: Callable[[float], None] = lambda fraction: None
+    image: np.ndarray,
+    matrices: Matrices,
+    on_slab: Callable[[float], None] = lambda fraction: None,
+    finish: Callable[[np.ndarray], np.ndarray] | None = None,
+    dtype: np.typing.DTypeLike = np.float32,
 ) -> np.ndarray:
-    """float32 image with matrices[a] (wanted, size) applied along each axis a."""
-    planes = np.empty((image.shape[0], matrices[1].shape[0], matrices[2].shape[0]), dtype=np.float32)
+    """The image with matrices[a] (wanted, size) applied along each axis a, computed in float32 on several threads.
+
+    ``finish`` changes finished float32 rows before they are stored as ``dtype``. No float32 copy of the whole image is
+    ever made.
+    """
+    result = np.empty(tuple(len(matrix) for matrix in matrices), dtype=dtype)
     rows, columns = bands(matrices[1]), bands(matrices[2])
-    for start in range(0, image.shape[0], _SLICES_AT_ONCE):
-        on_slab(0.8 * start / image.shape[0])
-        slices = slice(start, start + _SLICES_AT_ONCE)
-        planes[slices] = in_plane(image[slices], rows, columns)
-    if is_identity(matrices[0]):
-        return planes
-    result = np.empty((matrices[0].shape[0], *planes.shape[1:]), dtype=np.float32)
-    for band in bands(matrices[0]):
-        on_slab(0.8 + 0.2 * band.samples.start / matrices[0].shape[0])
-        result[band.samples] = along_first(planes[band.voxels], band.weights)
+
+    def make(first: int) -> None:
+        samples = slice(first, min(first + _ROWS_A_TASK, len(result)))
+        part = matrices[0][samples]
+        needed = np.flatnonzero(part.any(axis=0))
+        start, stop = (int(needed[0]), int(needed[-1]) + 1) if needed.size else (0, 1)
+        planes = np.empty((stop - start, result.shape[1], result.shape[2]), dtype=np.float32)
+        for slices in range(start, stop, _SLICES_AT_ONCE):
+            some = slice(slices, min(slices + _SLICES_AT_ONCE, stop))
+            planes[some.start - start : some.stop - start] = in_plane(image[some], rows, columns)
+        for band in bands(part[:, start:stop]):
+            made = along_first(planes[band.voxels], band.weights)
+            result[samples][band.samples] = made if finish is None else finish(made)
+
+    firsts = range(0, len(result), _ROWS_A_TASK)
+    with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, 8)), thread_name_prefix="resampling") as pool:
+        tasks = [pool.submit(make, first) for first in firsts]
+        try:
+            for first, task in zip(firsts, tasks, strict=True):
+                on_slab(first / max(len(result), 1))
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
     return result
 
 
 def in_plane(slices: np.ndarray, rows: list[Band], columns: list[Band]) -> np.ndarray:
     """float32 (n, rows, columns) of ``slices`` (n, y, x) with the bands of a matrix along y and of one along x."""
-    slices = slices.astype(np.float32, copy=False)
+    slices = np.ascontiguousarray(slices, dtype=np.float32)
     halfway = np.empty((len(slices), rows[-1].samples.stop, slices.shape[2]), dtype=np.float32)
     for band in rows:
         np.matmul(band.weights, slices[:, band.voxels], out=halfway[:, band.samples])
@@ -163,7 +210,3 @@ def bands(matrix: np.ndarray, samples_at_once: int = _SAMPLES_AT_ONCE) -> list[B
         samples = slice(start, start + len(rows))
         found.append(Band(samples, slice(first, last), np.ascontiguousarray(rows[:, first:last])))
     return found
-
-
-def is_identity(matrix: np.ndarray) -> bool:
-    return matrix.shape[0] == matrix.shape[1] and np.array_equal(matrix, np.eye(len(matrix), dtype=matrix.dtype))

@@ -103,6 +103,14 @@ def choose_runtime(
     return runner
 
 
+def needs_a_trial(model: LoadedModel, folder: ModelFolder, options: JobOptions, machine: RuntimeRecords) -> bool:
+    """Whether ``choose_runtime`` has to measure first."""
+    if options.runtime != "auto" or model.device.type != "cpu":
+        return False
+    precision = resolved_precision(options.precision, model.device)
+    return machine.chosen_runtime(architecture_key(folder), precision, str(model.device)) is None
+
+
 class _Choice:
     """The runtimes for one model folder's networks."""
 

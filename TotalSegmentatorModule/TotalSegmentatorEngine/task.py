@@ -41,7 +41,9 @@ class PreparedTask:
     structures: list[Structure]
     """Label set of the answer, in label order: what was asked for, or everything the model knows."""
     warnings: list[Problem] = field(default_factory=list)
-    """What the user should know about the model; ``segment`` reports them."""
+    """What the user should know about the models; ``segment`` reports them."""
+    overview: Model | None = None
+    """A coarse model of the same family that can tell where structures are, if that is wanted and it is installed."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.messages import CtHeader, SegmentRequest
+from TotalSegmentatorWire.options import options_from_json
 
 from .reporting import JobReporter, Reporter
 from .task import PreparedTask, SegmentationResult, SegmentationTask
@@ -49,11 +50,20 @@ class WorkerSteps:
         return JobReporter(job_id, emit, is_cancelled)
 
     def prepare(self, request: SegmentRequest) -> PreparedTask:
-        """Check model and names. Raises SegmentationError."""
-        from .pipeline import prepare
+        """Check model and names, and begin to read the weights. Raises SegmentationError."""
+        from .pipeline import EngineCache, prepare, read_ahead
 
-        task = SegmentationTask(request.model, Path(request.models_folder), request.structures, request.device)
-        return prepare(task)
+        task = SegmentationTask(
+            request.model,
+            Path(request.models_folder),
+            request.structures,
+            request.device,
+            options_from_json(request.options),
+        )
+        prepared = prepare(task)
+        self._cache = self._cache or EngineCache()
+        read_ahead(prepared, self._cache)
+        return prepared
 
     def holds(self, ct_id: str) -> bool:
         """Whether this is the CT that was read last."""
@@ -61,11 +71,9 @@ class WorkerSteps:
 
     def read(self, job_folder: Path, header: CtHeader) -> None:
         """Read and check the CT in the job's folder and keep it in place of the last one. Raises SegmentationError."""
-        from .pipeline import EngineCache
         from .reading import read_transferred
 
         self._ct_id = self._input = None  # the memory of the last CT is free before the next one is read
-        self._cache = self._cache or EngineCache()
         self._cache.forget_ct()
         ct = read_transferred(job_folder, header)
         self._cache.remember_ct(header.ct_id, ct.volume)

@@ -1,0 +1,171 @@
+"""The arguments of the command line, their help, and the task that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+import sys
+from pathlib import Path
+
+from TotalSegmentatorWire import ENGINE_VERSION
+from TotalSegmentatorWire.errors import ERRORS
+from TotalSegmentatorWire.options import CROPS, PRECISIONS, RUNTIMES, JobOptions
+
+from .task import SegmentationTask
+
+PROGRAM = "TotalSegmentatorEngine"
+MODELS_VARIABLE = "TOTALSEGMENTATOR_MODELS"
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """``command`` is "segment", "plan" or "structures". Wrong arguments end the process with status 2."""
+    return _parser().parse_args(arguments)
+
+
+def task_of(options: argparse.Namespace) -> SegmentationTask:
+    """What ``segment`` and ``plan`` were asked for."""
+    return SegmentationTask(
+        model=options.model,
+        models_folder=models_folder_of(options),
+        structures=options.structures,
+        device=options.device,
+        options=JobOptions(
+            runtime=options.runtime,
+            precision=options.precision,
+            crop=options.crop,
+            profile=options.profile,
+            smooth=options.smooth,
+            largest_piece=options.largest_piece,
+            smallest_island_mm3=options.smallest_island,
+        ),
+    )
+
+
+def models_folder_of(options: argparse.Namespace) -> Path:
+    return options.models_folder or default_models_folder()
+
+
+def default_models_folder() -> Path:
+    """Where the catalogue's models are looked for: the folder named by TOTALSEGMENTATOR_MODELS, else one per user."""
+    chosen = os.environ.get(MODELS_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "TotalSegmentatorModule" / "models"
+
+
+# -- the parser --------------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    described = {"epilog": _exit_codes(), "formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="Segments a CT into named structures with an nnU-Net v2 model.", **described
+    )
+    parser.add_argument("--version", action="version", version=ENGINE_VERSION)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="segment | plan | structures | serve")
+    segment = commands.add_parser("segment", help="segment one CT", **described)
+    plan = commands.add_parser("plan", help="tell what a job would do, how long and with how much memory", **described)
+    structures = commands.add_parser("structures", help="list the structures of a model")
+    commands.add_parser("serve", help="be the resident worker of the Slicer module (not for typing)")
+
+    for command in (segment, plan):
+        command.add_argument("input", type=Path, metavar="INPUT", help="NIfTI, NRRD, MHA or MHD file, or DICOM folder")
+    segment.add_argument("output", type=Path, metavar="OUTPUT", help="file ending in .seg.nrrd, .nrrd or .nii.gz")
+    for command in (segment, plan, structures):
+        _add_model(command)
+    for command in (segment, plan):
+        command.add_argument("--structures", metavar="NAME,NAME", type=_names, help="only these; the default is all")
+        command.add_argument("--device", default="auto", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
+        _add_job_options(command)
+    plan.add_argument("--json", action="store_true", help="print the plan as JSON, for programs")
+    segment.add_argument("--events", type=Path, metavar="FILE", help="append the progress as JSON lines")
+    segment.add_argument("--log", type=Path, metavar="FILE", help="append what happened; holds no patient data")
+    return parser
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model", required=True, help="id of the catalogue, such as 117-3mm, or an nnU-Net v2 model folder"
+    )
+    command.add_argument(
+        "--models-folder",
+        type=Path,
+        metavar="DIR",
+        help=f"where the catalogue's models are installed; default: ${MODELS_VARIABLE}, else a folder of the user",
+    )
+
+
+def _add_job_options(command: argparse.ArgumentParser) -> None:
+    """The fields of JobOptions; their defaults stand there."""
+    default = JobOptions()
+    group = command.add_argument_group("how the job is run (the defaults suit most)")
+    group.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        default=default.runtime,
+        help="program that computes the networks; auto (default) takes the fastest here",
+    )
+    group.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=default.precision,
+        help="reduced is faster, and labels differ a little; auto (default) keeps them",
+    )
+    group.add_argument(
+        "--crop",
+        choices=CROPS,
+        default=default.crop,
+        help="body: each network only where its structures can be; a few voxels may differ",
+    )
+    group.add_argument(
+        "--profile", metavar="ID", help="another pipeline than the model's own: totalsegmentator-1.5, ..."
+    )
+    group.add_argument("--smooth", action="store_true", help="boundaries without blocky steps; takes longer")
+    group.add_argument("--largest-piece", action="store_true", help="of each structure keep only the largest piece")
+    group.add_argument(
+        "--smallest-island",
+        type=_volume,
+        default=default.smallest_island_mm3,
+        metavar="MM3",
+        help="remove pieces below this volume in cubic mm (a cube of 10 mm has 1000)",
+    )
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("give at least one name")
+    return names
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError("give auto, cpu, cuda, cuda:N or mps")
+    return text
+
+
+def _volume(text: str) -> float:
+    try:
+        volume = float(text)
+    except ValueError:
+        volume = math.nan
+    if not 0 <= volume < math.inf:
+        raise argparse.ArgumentTypeError("give a volume in cubic millimetres, 0 or more")
+    return volume
+
+
+def _exit_codes() -> str:
+    """The error table as it stands in --help; ``{named:.1f}`` values become <named>."""
+    rows = [(0, "the command did what it was asked to do"), (2, "the arguments are wrong")]
+    for definition in ERRORS.values():
+        what = re.sub(r"\{(\w+)[^}]*\}", r"<\1>", definition.what)
+        rows.append((definition.exit_code, f"{definition.code}: {what}"))
+    return "\n".join(["exit codes:", *(f"  {code:3}  {meaning}" for code, meaning in sorted(rows))])

@@ -1,0 +1,281 @@
+"""What a job is going to do, computed before its first tile: networks, regions, tiles, memory at its peak, and time.
+
+Memory that does not fit is planned around before it fails: ``Planner`` knows the ways to run a job from the fastest to
+the one that takes least, and what each takes. Times are what this machine has measured (machine_profile.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from TotalSegmentatorWire.catalogue import Profile
+from TotalSegmentatorWire.errors import SegmentationError
+from TotalSegmentatorWire.plan import (
+    OVERVIEW,
+    SEGMENTATION,
+    SUMS_IN_HALF,
+    SUMS_IN_MEMORY,
+    SUMS_ON_DISK,
+    Plan,
+    PlannedPass,
+)
+
+from .geometry import Geometry
+from .machine_profile import MachineProfile, architecture_key
+from .memory_estimate import PassMemory, loaded_key, pass_memory
+from .model_folder import ModelFolder
+from .models import Model, Part
+from .plans_resampling import image_resampling
+from .preparation import NetworkGrid, Region, network_grid, pieces_of
+from .regions import shape_of
+from .sliding_window import Window
+from .system_memory import available_memory, resident_memory
+from .task import PreparedTask
+from .tile_runner import GPU_TILE_BATCH
+
+_OVERVIEW_SHARE = 0.25
+"""An overview pass is made where it costs at most this share of the voxels that the networks would run over without."""
+
+Regions = Mapping[str, Region | None]
+"""By name of a part: where it runs; None where it does not run at all."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the networks of a job are run."""
+
+    device: str
+    runtime: str
+    precision: str
+    keeps_networks: bool = True
+    sums: str = SUMS_IN_MEMORY
+    sums_on_host: bool = False
+    tile_batch: int = 1
+    notes: tuple[str, ...] = ()
+    """Codes of WARNINGS."""
+
+    @property
+    def is_on_gpu(self) -> bool:
+        return not self.device.startswith("cpu")
+
+
+def ways_of(device: str, runtime: str, precision: str, keeps_networks: bool) -> list[Way]:
+    """From the fastest to the one that takes least memory, all on the same device."""
+    first = Way(device, runtime, precision, keeps_networks)
+    ways = [dataclasses.replace(first, tile_batch=GPU_TILE_BATCH if device.startswith("cuda") else 1)]
+
+    def less(note: str, **changes: object) -> None:
+        ways.append(dataclasses.replace(ways[-1], notes=(*ways[-1].notes, note), **changes))
+
+    if device.startswith("cuda"):
+        ways += [dataclasses.replace(ways[0], tile_batch=batch) for batch in (2, 1) if batch < GPU_TILE_BATCH]
+        less("DEVICE_MEMORY_SUMS", sums_on_host=True)
+        return ways
+    if keeps_networks:
+        less("ONE_NETWORK_AT_A_TIME", keeps_networks=False)
+    less("SUMS_IN_HALF", sums=SUMS_IN_HALF)
+    less("SUMS_ON_DISK", sums=SUMS_ON_DISK)
+    if len(ways) == 4:  # half precision was for less memory; a file takes none
+        ways[-1] = dataclasses.replace(ways[-1], notes=tuple(n for n in ways[-1].notes if n != "SUMS_IN_HALF"))
+    return ways
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What a plan depends on beside the task and the CT's grid."""
+
+    machine: MachineProfile
+    loaded: frozenset[str] = frozenset()
+    """Paths of the model folders whose networks are in memory."""
+    has_image: bool = False
+    """The resampled image is in memory already."""
+    elapsed_seconds: float = 0.0
+    """Of the job, before it is planned."""
+    resident_bytes: int = field(default_factory=lambda: resident_memory() or 0)
+    available_bytes: int | None = field(default_factory=available_memory)
+
+
+class Planner:
+    """Makes the plans of one task on a CT of ``geometry``."""
+
+    def __init__(self, geometry: Geometry, prepared: PreparedTask, around: Surroundings) -> None:
+        self._geometry = geometry
+        self._prepared = prepared
+        self._model = prepared.model
+        self._around = around
+        self.parts = [part for part in self._model.parts if part.folder is not None]
+        self.grid = network_grid(geometry, self._model.profile, self.parts[0].folder)
+
+    def fitting(self, ways: Sequence[Way], regions: Regions | None = None) -> tuple[Plan, list[Way]]:
+        """The plan of the first of ``ways`` that fits, and the ways that are left after it.
+
+        Raises SegmentationError("MEMORY_SHORT") where none fits.
+        """
+        plan = None
+        for number, way in enumerate(ways):
+            plan = self.plan(way, regions)
+            if self._fits(plan, way):
+                return plan, list(ways[number + 1 :])
+        raise memory_short(plan.peak_bytes, plan.available_bytes)
+
+    def _fits(self, plan: Plan, way: Way) -> bool:
+        """On a GPU the device's memory decides, which is asked for when it runs out."""
+        return plan.available_bytes is None or plan.peak_bytes <= plan.available_bytes or way.is_on_gpu
+
+    def plan(self, way: Way, regions: Regions | None = None) -> Plan:
+        """``regions`` are known after the overview pass; without them a part may have to run anywhere."""
+        passes, memories = [], []
+        if self.makes_overview:
+            passes_of_overview, memory = self._overview_pass(way)
+            passes.append(passes_of_overview)
+            memories.append(memory)
+        for part in self.parts:
+            region = self.grid.whole if regions is None else regions.get(part.name)
+            if region is not None:
+                planned, memory = self._part_pass(part, region, way)
+                passes.append(planned)
+                memories.append(memory)
+        options = self._prepared.task.options
+        around = self._around
+        known = self._around.resident_bytes + self._peak(memories, way)
+        available = None if around.available_bytes is None else around.available_bytes + around.resident_bytes
+        return Plan(
+            model=self._model.id,
+            profile=self._model.profile.id,
+            device=way.device,
+            runtime=way.runtime,
+            precision=way.precision,
+            passes=passes,
+            seconds=self._seconds(passes, regions, options.smooth),
+            peak_bytes=int(known),
+            available_bytes=available,
+            sums=way.sums,
+            sums_on_host=way.sums_on_host,
+            keeps_networks=way.keeps_networks,
+            tile_batch=way.tile_batch,
+            notes=list(way.notes),
+            is_preliminary=self.makes_overview and regions is None,
+        )
+
+    # -- passes ----------------------------------------------------------------------------------------------------
+
+    @property
+    def makes_overview(self) -> bool:
+        """Whether a coarse model is there and quick enough beside what it may save."""
+        overview = self._prepared.overview
+        if overview is None:
+            return False
+        folder = overview.parts[0].folder
+        coarse = network_grid(self._geometry, overview.profile, folder)
+        cost = _tiles(coarse, coarse.whole, folder, overview.profile, 1) * math.prod(folder.patch_size)
+        whole = sum(
+            _tiles(self.grid, self.grid.whole, part.folder, self._model.profile, len(self._model.parts))
+            * math.prod(part.folder.patch_size)
+            for part in self.parts
+        )
+        return cost <= _OVERVIEW_SHARE * whole
+
+    def _overview_pass(self, way: Way) -> tuple[PlannedPass, PassMemory]:
+        overview = self._prepared.overview
+        grid = network_grid(self._geometry, overview.profile, overview.parts[0].folder)
+        return self._pass(OVERVIEW, overview, overview.parts[0], grid, grid.whole, way)
+
+    def _part_pass(self, part: Part, region: Region, way: Way) -> tuple[PlannedPass, PassMemory]:
+        return self._pass(SEGMENTATION, self._model, part, self.grid, region, way)
+
+    def _pass(
+        self, purpose: str, model: Model, part: Part, grid: NetworkGrid, region: Region, way: Way
+    ) -> tuple[PlannedPass, PassMemory]:
+        folder, profile = part.folder, model.profile
+        is_whole = region == grid.whole
+        tiles = _tiles(grid, region, folder, profile, len(model.parts) if is_whole else 1)
+        shape = network_shape(grid, region, folder, profile)
+        seconds = self._network_seconds(folder, way, tiles)
+        planned = PlannedPass(part.name, purpose, list(shape), not is_whole, tiles, seconds)
+        memory = pass_memory(folder, shape, profile, grid, region, way, self._around.machine)
+        return planned, memory
+
+    # -- memory ----------------------------------------------------------------------------------------------------
+
+    def _peak(self, memories: Sequence[PassMemory], way: Way) -> int:
+        """Bytes beyond what the process has now, at the worst moment of the job."""
+        full = math.prod(self._geometry.shape)
+        is_smooth = self._prepared.task.options.smooth
+        merged = full if is_smooth else math.prod(self.grid.shape)
+        peak, kept = 0, 0
+        for memory in memories:
+            image = 0 if self._around.has_image and memory.grid_shape == self.grid.shape else memory.image
+            weights = 0 if memory.folder in self._around.loaded else memory.weights
+            smooth = full if is_smooth else 0
+            peak = max(peak, image + memory.resampling, kept + image + weights + memory.running + merged + smooth)
+            kept = kept + weights if way.keeps_networks else 0
+        image = max((memory.image for memory in memories), default=0)
+        restoring = kept + image + merged + (full if not is_smooth or self.grid.reorientation else 0)
+        return max(peak, restoring)
+
+    # -- time ------------------------------------------------------------------------------------------------------
+
+    def _network_seconds(self, folder: ModelFolder, way: Way, tiles: int) -> float | None:
+        machine, place = self._around.machine, (way.runtime, way.precision, way.device)
+        record = machine.network(architecture_key(folder), *place)
+        if record is None or (record.first_tile_seconds is None and record.seconds_per_tile is None):
+            return None
+        first = record.first_tile_seconds or record.seconds_per_tile
+        pace = record.seconds_per_tile or record.first_tile_seconds
+        load = 0.0 if str(folder.path.resolve()) in self._around.loaded else machine.rate(loaded_key(folder, *place))
+        return (load or 0.0) + (first + (tiles - 1) * pace if tiles else 0.0)
+
+    def _seconds(self, passes: Sequence[PlannedPass], regions: Regions | None, is_smooth: bool) -> float | None:
+        """Of the whole job; None while a network has not been measured."""
+        if any(planned.seconds is None for planned in passes):
+            return None
+        machine, full = self._around.machine, math.prod(self._geometry.shape)
+        share = self._resampled_share(regions)
+        resampling = 0.0
+        if self.grid.is_resampled and not self._around.has_image:
+            resampling = (machine.rate(RESAMPLING_RATE.format(self._model.profile.resampling_order)) or 0.0) * full
+        restoring = (machine.rate(SMOOTH_RATE if is_smooth else RESTORING_RATE) or 0.0) * full
+        rest = machine.rate(REST_RATE) or 0.0
+        total = sum(planned.seconds for planned in passes) + resampling * share + restoring + rest
+        return round(self._around.elapsed_seconds + total, 2)
+
+    def _resampled_share(self, regions: Regions | None) -> float:
+        if regions is None:
+            return 1.0
+        known = [region for region in regions.values() if region is not None]
+        largest = max((math.prod(shape_of(region)) for region in known), default=0)
+        return largest / math.prod(self.grid.shape)
+
+
+RESAMPLING_RATE = "resampling, order {}"
+"""Names of rates in the machine's profile: seconds a voxel of the CT."""
+RESTORING_RATE, SMOOTH_RATE = "restoring", "restoring, smooth"
+REST_RATE = "rest of a job"
+"""Seconds a job."""
+
+
+def memory_short(needed: int, free: int | None = None) -> SegmentationError:
+    """The error to raise; both in bytes."""
+    free = (available_memory() or 0) if free is None else free
+    return SegmentationError("MEMORY_SHORT", needed_gb=needed / 1024**3, free_gb=free / 1024**3)
+
+
+def network_shape(grid: NetworkGrid, region: Region, folder: ModelFolder, profile: Profile) -> tuple[int, int, int]:
+    """Shape that the network sees of a region, in its own axes; air around the image may be cropped from it."""
+    shape = [shape_of(region)[axis] for axis in folder.transpose_forward]
+    if profile.spacing == "model":
+        return tuple(shape)
+    spacing = tuple(grid.spacing[axis] for axis in folder.transpose_forward)
+    return image_resampling(folder, shape, spacing).wanted
+
+
+def _tiles(grid: NetworkGrid, region: Region, folder: ModelFolder, profile: Profile, part_count: int) -> int:
+    window = Window(folder.patch_size, profile.step, profile.average)
+    total = 0
+    for piece in pieces_of(shape_of(region), profile, part_count):
+        rows = (slice(region[0].start + piece.rows.start, region[0].start + piece.rows.stop), *region[1:])
+        total += window.tile_count(network_shape(grid, rows, folder, profile))
+    return total

@@ -1,0 +1,104 @@
+"""Where in a CT a network has to run: regions of a grid, found on a coarser one, widened where a structure is cut."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from .preparation import NetworkGrid, Region
+
+MARGIN_MM = 20.0
+"""Between a structure's box on the coarse grid and the region's border, on each side; as TotalSegmentator's
+``roi_subset`` adds to its crop (2.18, nnunet.py, ``addon``)."""
+WIDENING_MM = 60.0
+"""By how much a region grows on each side where a structure reaches its border."""
+
+
+def boxes_by_name(labels: np.ndarray, names: Mapping[int, str]) -> dict[str, Region]:
+    """The box of each label that occurs in ``labels`` (z, y, x) uint8; ``names`` by label."""
+    return {
+        names[label]: box
+        for label, box in enumerate(ndimage.find_objects(labels), start=1)
+        if box is not None and label in names
+    }
+
+
+def around(regions: Iterable[Region]) -> Region | None:
+    """The smallest region that holds all of them; None for none."""
+    regions = list(regions)
+    if not regions:
+        return None
+    return tuple(
+        slice(min(part.start for part in parts), max(part.stop for part in parts))
+        for parts in zip(*regions, strict=True)
+    )
+
+
+def on_finer_grid(box: Region, coarse: NetworkGrid, fine: NetworkGrid, margin_mm: float = MARGIN_MM) -> Region:
+    """A box of the ``coarse`` grid on the ``fine`` one of the same CT, with a margin on every side.
+
+    Both grids lie corner to corner on the CT, so index i of one is i (m-1)/(n-1) of the other. Half a coarse voxel is
+    added, which its label may cover.
+    """
+    region = []
+    for axis, part in enumerate(box):
+        size, wanted = coarse.shape[axis], fine.shape[axis]
+        factor = (wanted - 1) / max(size - 1, 1)
+        margin = margin_mm / fine.spacing[axis]
+        first = math.floor((part.start - 0.5) * factor - margin)
+        last = math.ceil((part.stop - 0.5) * factor + margin)
+        region.append(slice(max(first, 0), min(max(last, first) + 1, wanted)))
+    return tuple(region)
+
+
+def filled(region: Region, shape: Sequence[int], patch_size: Sequence[int], step: float) -> Region:
+    """The region grown, within a grid of ``shape``, to the most that the same number of tiles covers.
+
+    What the network sees beyond a structure helps it, and costs nothing as long as no tile is added. ``patch_size`` is
+    in the grid's axes. nnU-Net's rule: tiles along an axis = ceil((size - patch) / (patch x step)) + 1.
+    """
+    grown = []
+    for part, size, patch in zip(region, shape, patch_size, strict=True):
+        length = part.stop - part.start
+        tiles = 1 if length <= patch else math.ceil((length - patch) / (patch * step)) + 1
+        largest = min(patch + math.floor((tiles - 1) * patch * step), size)
+        first = min(max(part.start - (largest - length) // 2, 0), size - largest)
+        grown.append(slice(first, first + largest) if largest > length else part)
+    return tuple(grown)
+
+
+def cut_sides(labels: np.ndarray, region: Region, shape: Sequence[int], wanted: Iterable[int]) -> list[tuple[int, int]]:
+    """Sides of the region at which one of the ``wanted`` labels ends because the region does.
+
+    ``labels`` (z, y, x) are those of the region; ``shape`` is the grid's. A side is (axis, -1 or 1). The grid's own
+    border is where the CT ends, so it cuts nothing.
+    """
+    is_wanted = np.zeros(256, dtype=bool)
+    is_wanted[list(wanted)] = True
+    sides = []
+    for axis, (part, size) in enumerate(zip(region, shape, strict=True)):
+        if part.start > 0 and is_wanted[labels.take(0, axis)].any():
+            sides.append((axis, -1))
+        if part.stop < size and is_wanted[labels.take(-1, axis)].any():
+            sides.append((axis, 1))
+    return sides
+
+
+def widened(region: Region, sides: Iterable[tuple[int, int]], grid: NetworkGrid) -> Region:
+    """The region with WIDENING_MM more on each of the ``sides``, within the grid."""
+    parts = list(region)
+    for axis, direction in sides:
+        more = math.ceil(WIDENING_MM / grid.spacing[axis])
+        part = parts[axis]
+        if direction < 0:
+            parts[axis] = slice(max(part.start - more, 0), part.stop)
+        else:
+            parts[axis] = slice(part.start, min(part.stop + more, grid.shape[axis]))
+    return tuple(parts)
+
+
+def shape_of(region: Region) -> tuple[int, int, int]:
+    return tuple(part.stop - part.start for part in region)
