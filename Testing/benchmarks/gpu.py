@@ -62,9 +62,15 @@ def _out_of_memory(workload: Workload) -> None:
     rows = []
     for limit_gb in GPU_LIMITS_GB:
         run = our_engine.segment(
-            workload, MODEL, ct, "limited.nii.gz", ["--precision", "exact"], "auto",
-            may_fail=True, changes={GPU_VARIABLE: str(limit_gb)},
-        )  # fmt: skip
+            workload,
+            MODEL,
+            ct,
+            "limited.nii.gz",
+            ["--precision", "exact"],
+            "auto",
+            may_fail=True,
+            changes={GPU_VARIABLE: str(limit_gb)},
+        )
         said = [event["problem"]["code"] for event in run.of_kind("warning")]
         plan = run.of_kind("plan")[-1]["plan"]
         rows.append(

@@ -63,13 +63,16 @@ def cropped_ct(path: Path, source: Path, shape: Sequence[int], every: Sequence[i
     return path
 
 
-def whole_body(ct_path: Path, labels_path: Path, slices: int, columns: int) -> None:
-    """A CT from thigh to head over 1.5 m and, on its grid, the labels of structures_104."""
+def whole_body(ct_path: Path, labels_path: Path, slices: int, columns: int, scale: float = 1.0) -> None:
+    """A CT from thigh to head over 1.5 m and, on its grid, the labels of structures_104. ``scale``: of all lengths."""
     if ct_path.exists() and labels_path.exists():
         return
-    field = tuple((c - size / 2, c + size / 2) for c, size in zip(BODY_CENTRE, _WHOLE_BODY_MM, strict=True))
-    spacing = tuple(size / count for size, count in zip(_WHOLE_BODY_MM, (columns, columns, slices), strict=True))
-    parameters = PhantomParameters(spacing_mm=spacing, field_of_view_mm=field, scale=(1.0, 1.0, _BODY_SCALE_Z))
+    sizes = [size * scale for size in _WHOLE_BODY_MM]
+    field = tuple((c - size / 2, c + size / 2) for c, size in zip(BODY_CENTRE, sizes, strict=True))
+    spacing = tuple(size / count for size, count in zip(sizes, (columns, columns, slices), strict=True))
+    parameters = PhantomParameters(
+        spacing_mm=spacing, field_of_view_mm=field, scale=(scale, scale, scale * _BODY_SCALE_Z)
+    )
     phantom = make_phantom(parameters)
     for path, array in ((ct_path, phantom.ct), (labels_path, phantom.labels)):
         write_nifti(path, array.shape, iter(array), phantom.ijk_to_ras, array.dtype)

@@ -64,6 +64,9 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "full-1.5mm": EngineBenchmark(
         "a whole run with five part models on a smaller CT, no tile left out", "speed.measure_full_example", 20, True
     ),
+    "profiles": EngineBenchmark(
+        "104 structures as published (step 0.5, softmax, cubic) and by default (step 0.8)", "profiles.measure", 6
+    ),
     "stages": EngineBenchmark("where the time of a job goes, by stage", "stages.measure", 5),
     "memory": EngineBenchmark("peak memory at 512 x 512 x 800, both qualities", "memory_use.measure_peak", 2),
     "growth": EngineBenchmark("memory from 300 to 1,200 slices", "memory_use.measure_growth", 6),

@@ -78,16 +78,18 @@ def segment(
     may_fail: bool = False,
     prepare: Callable[[], None] | None = None,
     changes: dict[str, str] | None = None,
+    models_folder: Path | None = None,
 ) -> EngineRun:
     """``python -m TotalSegmentatorEngine segment`` in a new process; ``options`` are more of its arguments.
 
     ``clocked`` measures its networks from inside; with ``tiles_per_network`` only so many tiles are computed.
-    ``changes`` are variables by which measured_engine.py changes more of the engine. Raises ProgramError.
+    ``changes`` are variables by which measured_engine.py changes more of the engine. ``models_folder``: another than
+    that of the 117 structures. Raises ProgramError.
     """
     result, events_file = workload.result(output), workload.result("events.jsonl")
     clock_file = workload.result("clock.jsonl")
     program = [MEASURED_PROGRAM] if clocked or changes else ["-m", "TotalSegmentatorEngine"]
-    arguments = ["segment", ct, result, "--model", model, "--models-folder", workload.models_folder]
+    arguments = ["segment", ct, result, "--model", model, "--models-folder", models_folder or workload.models_folder]
     arguments += ["--device", device, "--events", events_file, *options]
     environment = {"PYTHONPATH": str(MODULE), CACHE_VARIABLE: str(workload.cache_folder), **(changes or {})}
     if clocked:

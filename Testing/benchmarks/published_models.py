@@ -1,10 +1,11 @@
-"""Makes model folders with the published architectures of the 117-class family and seeded random weights.
+"""Makes model folders with the published architectures and seeded random weights.
 
 Such a network costs the time and memory of the real one and finds noise in every class: right for speed, memory and
 "same labels as the peer", useless for looking at. ``python3 published_models.py FOLDER`` makes them by hand.
 
 Patches, stages and features: TotalSegmentator's released plans for Dataset291 to 298 (the patch of 298 is inferred from
-its image size). The folders have the older format of nnU-Net v2's plans, as the released ones do.
+its image size). The folders have the older format of nnU-Net v2's plans, as the released ones do. Those of the 104
+structures stand for folders that were converted from nnU-Net v1; its planner makes six stages of their patches.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from TotalSegmentatorWire.catalogue import read_catalogue  # noqa: E402
 from TotalSegmentatorWire.structures import structure_table  # noqa: E402
 
 MODELS = ("117-1.5mm", "117-3mm", "117-6mm")
+MODELS_104 = ("104-1.5mm", "104-3mm")
+"""In a folder of their own: TotalSegmentator removes folders of nnU-Net v1 from the one that it is given."""
 _LARGEST_FEATURES = 320
 
 
@@ -43,17 +46,22 @@ class Architecture:
     patch_size: tuple[int, int, int]
     stages: int
     features: int = 32
+    last_stride: tuple[int, int, int] = (2, 2, 2)
 
 
 PUBLISHED = {
     "117-1.5mm": Architecture((128, 128, 128), 6),
     "117-3mm": Architecture((112, 112, 128), 5),
     "117-6mm": Architecture((64, 64, 80), 5),
+    "104-1.5mm": Architecture((128, 128, 128), 6),
+    "104-3mm": Architecture((112, 112, 128), 6, last_stride=(1, 1, 2)),
 }
 SMALL = {
     "117-1.5mm": Architecture((32, 32, 32), 3, 4),
     "117-3mm": Architecture((32, 32, 48), 3, 4),
     "117-6mm": Architecture((16, 16, 32), 3, 4),
+    "104-1.5mm": Architecture((32, 32, 32), 3, 4),
+    "104-3mm": Architecture((32, 32, 48), 3, 4),
 }
 """For trying the benchmarks themselves: the same label sets, a thousandth of the work."""
 
@@ -97,12 +105,13 @@ def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: in
 
 def _settings(architecture: Architecture, spacing_mm: float) -> dict[str, Any]:
     stages = architecture.stages
+    strides = [[1] * 3] + [[2] * 3] * (stages - 2) + [list(architecture.last_stride)]
     return configuration_settings(architecture.patch_size, [spacing_mm] * 3, old_format=True) | {
         "UNet_base_num_features": architecture.features,
         "n_conv_per_stage_encoder": [2] * stages,
         "n_conv_per_stage_decoder": [2] * (stages - 1),
-        "num_pool_per_axis": [stages - 1] * 3,
-        "pool_op_kernel_sizes": [[1] * 3] + [[2] * 3] * (stages - 1),
+        "num_pool_per_axis": [sum(stride[axis] > 1 for stride in strides) for axis in range(3)],
+        "pool_op_kernel_sizes": strides,
         "conv_kernel_sizes": [[3] * 3] * stages,
         "unet_max_num_features": _LARGEST_FEATURES,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,8 +40,16 @@ class Workload:
 
     @cached_property
     def models_folder(self) -> Path:
+        """The family of 117 structures, which the peers run."""
+        return self._models("models", published_models.MODELS)
+
+    @cached_property
+    def models_104_folder(self) -> Path:
+        return self._models("models-104", published_models.MODELS_104)
+
+    def _models(self, name: str, models: Sequence[str]) -> Path:
         architectures = published_models.SMALL if self.small else published_models.PUBLISHED
-        return published_models.make_published_models(self.folder / "models", architectures)
+        return published_models.make_published_models(self.folder / name, architectures, models)
 
     @property
     def scan(self) -> large_ct.Scan:
@@ -71,8 +80,7 @@ class Workload:
         ct, labels = self.folder / "whole-body.nii", self.folder / "whole-body-labels.nii"
         if not labels.exists():
             self.report.say("making a whole-body CT")
-        columns = large_ct.SMALL.columns if self.small else large_ct.CHEST_ABDOMEN.columns
-        large_ct.whole_body(ct, labels, self.slices(1000), columns)
+        large_ct.whole_body(ct, labels, self.slices(1000), self.scan.columns, 0.25 if self.small else 1.0)
         return ct, labels
 
     def result(self, name: str) -> Path:

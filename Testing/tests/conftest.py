@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 from job_support import Application, engine_environment, make_launcher, wait_for_no_process
+from TotalSegmentatorEngine.machine_profile import CACHE_VARIABLE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the engine measures is kept apart from the user's measurements, also by the processes that tests start."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("engine_cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -128,7 +128,7 @@ def test_a_page_says_what_is_not_known() -> None:
 def test_a_preliminary_plan_is_explained() -> None:
     page = plan_page(kidneys_plan(is_preliminary=True))
     assert "Time       at most about 60 s\n" in page
-    assert "Memory     at most 3.1 GB (20.2 GB free)\n" in page
+    assert "Work       at most 14 tiles in 2 networks\n" in page
     assert "overview pass" in page.split("\n\n")[-1] and "upper bounds" in page.split("\n\n")[-1]
 
 

@@ -106,6 +106,7 @@ def test_killed_worker(make_application, stage):
 
     assert seconds < READY_SECONDS
     assert [problem.code for problem in application.listener.failures] == ["ENGINE_KILLED"]
+    assert "not enough memory" in application.listener.failures[0].what
     application.run_until(lambda: not folders_in(application.work_folder / "jobs"), READY_SECONDS)
     assert_usable(application)
 

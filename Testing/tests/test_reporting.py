@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from TotalSegmentatorEngine.reporting import STAGE_WEIGHTS, JobReporter
+from TotalSegmentatorEngine.reporting import STAGE_WEIGHTS, JobReporter, SilentReporter
 from TotalSegmentatorWire.errors import Problem, SegmentationError
 from TotalSegmentatorWire.messages import EVENTS as WIRE_EVENTS
-from TotalSegmentatorWire.messages import ProgressEvent, Stage, WarningEvent, decode, encode
+from TotalSegmentatorWire.messages import PlanEvent, ProgressEvent, Stage, WarningEvent, decode, encode
+from TotalSegmentatorWire.plan import OVERVIEW, SEGMENTATION, Plan, PlannedPass, plan_from_json
 
 
 class Clock:
@@ -20,6 +21,15 @@ class Clock:
 def make(is_cancelled=lambda: False) -> tuple[JobReporter, list, Clock]:
     events, clock = [], Clock()
     return JobReporter("job", events.append, is_cancelled, clock), events, clock
+
+
+def plan_of(seconds: float | None) -> Plan:
+    passes = [
+        PlannedPass("Dataset902_Seeded", OVERVIEW, [40, 40, 40], is_cropped=False, tiles=2, seconds=None),
+        PlannedPass("Dataset901_Seeded", SEGMENTATION, [80, 60, 60], is_cropped=True, tiles=8, seconds=seconds),
+    ]
+    told = {"profile": "p", "device": "cpu", "runtime": "eager", "precision": "exact", "peak_bytes": 10**9}
+    return Plan(model="m", passes=passes, seconds=seconds, available_bytes=None, notes=["SUMS_IN_HALF"], **told)
 
 
 def test_every_stage_has_a_share_and_the_shares_are_a_whole() -> None:
@@ -61,11 +71,72 @@ def test_time_left_follows_the_pace_of_the_tiles() -> None:
     assert 0 <= events[-1].seconds_left < 2
 
 
+def test_time_left_is_what_the_plan_says_before_the_tiles_have_a_pace() -> None:
+    reporter, events, clock = make()
+    reporter.plan(plan_of(60.0))
+    reporter.progress(Stage.RESAMPLING, 0.0)
+    clock.now += 10
+    reporter.progress(Stage.PREDICTING, 0.0, 0, 10)
+    clock.now += 10
+    reporter.progress(Stage.PREDICTING, 0.1, 1, 10)
+    assert [event.seconds_left for event in events[1:]] == [60.0, 50.0, 40.0]
+    clock.now += 1
+    reporter.progress(Stage.PREDICTING, 0.2, 2, 10)
+    assert 8 <= events[-1].seconds_left <= 9, "one second a tile, whatever was planned"
+
+
+def test_time_left_of_a_plan_that_was_too_hopeful_ends_at_nothing() -> None:
+    reporter, events, clock = make()
+    reporter.plan(plan_of(5.0))
+    clock.now += 30
+    reporter.progress(Stage.RESAMPLING, 0.5)
+    assert events[-1].seconds_left == 0.0
+
+
+def test_the_last_plan_counts() -> None:
+    reporter, events, clock = make()
+    reporter.plan(plan_of(60.0))
+    clock.now += 10
+    reporter.plan(plan_of(30.0))
+    reporter.progress(Stage.LOADING_MODEL, 0.0)
+    assert 20 <= events[-1].seconds_left <= 30
+    reporter.plan(plan_of(None))
+    reporter.progress(Stage.RESAMPLING, 0.0)
+    assert events[-1].seconds_left is None
+
+
+def test_after_the_tiles_the_plan_is_over() -> None:
+    reporter, events, clock = make()
+    reporter.plan(plan_of(1000.0))
+    for tile in range(11):
+        reporter.progress(Stage.PREDICTING, tile / 10, tile, 10)
+        clock.now += 2
+    reporter.progress(Stage.RESTORING, 0.0)
+    assert 0 < events[-1].seconds_left < 10
+
+
+def test_a_warning_is_told_once() -> None:
+    reporter, events, _ = make()
+    for structures in ("liver", "liver", "spleen", "liver"):
+        reporter.warning(Problem("REGION_WIDENED", {"structures": structures}))
+    assert [event.problem["values"] for event in events] == [{"structures": "liver"}, {"structures": "spleen"}]
+
+
+def test_the_silent_reporter_takes_everything() -> None:
+    reporter = SilentReporter()
+    reporter.plan(plan_of(1.0))
+    reporter.progress(Stage.PREDICTING, 0.5, 3, 6)
+    reporter.warning(Problem("DEMO_MODEL"))
+    reporter.check_cancelled()
+
+
 def test_events_cross_the_wire() -> None:
     reporter, events, _ = make()
     reporter.progress(Stage.PREDICTING, 0.5, 3, 6)
     reporter.warning(Problem("DEMO_MODEL"))
-    assert isinstance(events[0], ProgressEvent) and isinstance(events[1], WarningEvent)
+    reporter.plan(plan_of(12.5))
+    assert [type(event) for event in events] == [ProgressEvent, WarningEvent, PlanEvent]
+    assert plan_from_json(decode(encode(events[2]), WIRE_EVENTS).plan) == plan_of(12.5)
     assert [decode(encode(event), WIRE_EVENTS) for event in events] == events
 
 

@@ -19,7 +19,7 @@ _IS_NUMBER = (False, False, True, False, True, False)
 
 _PRELIMINARY = """\
 This is a first estimate. A quick overview pass finds where the structures are, and the networks then run only there:
-the figures above are upper bounds, and a job tells its final plan after the overview."""
+tiles and time are upper bounds, and a job tells its final plan after the overview."""
 
 
 def plan_line(plan: Plan) -> str:
@@ -44,7 +44,7 @@ def plan_page(plan: Plan) -> str:
         f"Computed   by {plan.runtime} on {plan.device}, precision {plan.precision}{at_once}",
         f"Work       {bound}{_work_text(plan)}",
         f"Time       {time}",
-        f"Memory     {bound}{_memory_text(plan)}",
+        f"Memory     {_memory_text(plan)}",
     ]
     paragraphs = ["\n".join(summary), _table(plan.passes)]
     if plan.notes:

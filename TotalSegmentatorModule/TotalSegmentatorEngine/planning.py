@@ -65,13 +65,14 @@ class Way:
 def ways_of(device: str, runtime: str, precision: str, keeps_networks: bool) -> list[Way]:
     """From the fastest to the one that takes least memory, all on the same device."""
     first = Way(device, runtime, precision, keeps_networks)
-    ways = [dataclasses.replace(first, tile_batch=GPU_TILE_BATCH if device.startswith("cuda") else 1)]
+    batch = GPU_TILE_BATCH if device.startswith("cuda") and precision != "exact" else 1
+    ways = [dataclasses.replace(first, tile_batch=batch)]
 
     def less(note: str, **changes: object) -> None:
         ways.append(dataclasses.replace(ways[-1], notes=(*ways[-1].notes, note), **changes))
 
     if device.startswith("cuda"):
-        ways += [dataclasses.replace(ways[0], tile_batch=batch) for batch in (2, 1) if batch < GPU_TILE_BATCH]
+        ways += [dataclasses.replace(first, tile_batch=fewer) for fewer in range(batch - 1, 0, -1)]
         less("DEVICE_MEMORY_SUMS", sums_on_host=True)
         return ways
     if keeps_networks:
@@ -238,8 +239,7 @@ class Planner:
         if self.grid.is_resampled and not self._around.has_image:
             resampling = (machine.rate(RESAMPLING_RATE.format(self._model.profile.resampling_order)) or 0.0) * full
         restoring = (machine.rate(SMOOTH_RATE if is_smooth else RESTORING_RATE) or 0.0) * full
-        rest = machine.rate(REST_RATE) or 0.0
-        total = sum(planned.seconds for planned in passes) + resampling * share + restoring + rest
+        total = sum(planned.seconds for planned in passes) + resampling * share + restoring
         return round(self._around.elapsed_seconds + total, 2)
 
     def _resampled_share(self, regions: Regions | None) -> float:
@@ -253,14 +253,12 @@ class Planner:
 RESAMPLING_RATE = "resampling, order {}"
 """Names of rates in the machine's profile: seconds a voxel of the CT."""
 RESTORING_RATE, SMOOTH_RATE = "restoring", "restoring, smooth"
-REST_RATE = "rest of a job"
-"""Seconds a job."""
 
 
 def memory_short(needed: int, free: int | None = None) -> SegmentationError:
     """The error to raise; both in bytes."""
     free = (available_memory() or 0) if free is None else free
-    return SegmentationError("MEMORY_SHORT", needed_gb=needed / 1024**3, free_gb=free / 1024**3)
+    return SegmentationError("MEMORY_SHORT", needed_gb=needed / 1e9, free_gb=free / 1e9)
 
 
 def network_shape(grid: NetworkGrid, region: Region, folder: ModelFolder, profile: Profile) -> tuple[int, int, int]:

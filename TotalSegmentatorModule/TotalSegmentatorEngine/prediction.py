@@ -14,6 +14,7 @@ from TotalSegmentatorWire.messages import FoundStructure, Stage
 from TotalSegmentatorWire.options import JobOptions
 from TotalSegmentatorWire.plan import Plan
 
+from .allocator import trim_memory
 from .cache import EngineCache
 from .devices import choose_device, use_physical_cores
 from .geometry import Volume
@@ -72,6 +73,7 @@ def predict_labels(
                 raise
             logger.warning("memory ran out: %s", error)
             cache.forget_networks()
+            trim_memory()
             ways = job.ways_after(plan, ways, error)
         _empty_device(plan)
 
@@ -137,7 +139,7 @@ class _Job:
             return self.ways_on(torch.device("cpu"))
         if torch.device(plan.device).type == "cuda":
             free, _total = torch.cuda.mem_get_info(torch.device(plan.device))
-            raise SegmentationError("DEVICE_MEMORY_SHORT", free_gb=free / 1024**3) from error
+            raise SegmentationError("DEVICE_MEMORY_SHORT", free_gb=free / 1e9) from error
         raise memory_short(plan.peak_bytes) from error
 
     def _planner(self) -> Planner:

@@ -46,7 +46,10 @@ def on_finer_grid(box: Region, coarse: NetworkGrid, fine: NetworkGrid, margin_mm
     region = []
     for axis, part in enumerate(box):
         size, wanted = coarse.shape[axis], fine.shape[axis]
-        factor = (wanted - 1) / max(size - 1, 1)
+        if size == 1:  # one voxel stands for the whole axis
+            region.append(slice(0, wanted))
+            continue
+        factor = (wanted - 1) / (size - 1)
         margin = margin_mm / fine.spacing[axis]
         first = math.floor((part.start - 0.5) * factor - margin)
         last = math.ceil((part.stop - 0.5) * factor + margin)
@@ -63,11 +66,17 @@ def filled(region: Region, shape: Sequence[int], patch_size: Sequence[int], step
     grown = []
     for part, size, patch in zip(region, shape, patch_size, strict=True):
         length = part.stop - part.start
-        tiles = 1 if length <= patch else math.ceil((length - patch) / (patch * step)) + 1
+        tiles = _tiles_along(length, patch, step)
         largest = min(patch + math.floor((tiles - 1) * patch * step), size)
+        while largest > length and _tiles_along(largest, patch, step) > tiles:
+            largest -= 1  # the product was rounded up to a whole number
         first = min(max(part.start - (largest - length) // 2, 0), size - largest)
         grown.append(slice(first, first + largest) if largest > length else part)
     return tuple(grown)
+
+
+def _tiles_along(length: int, patch: int, step: float) -> int:
+    return 1 if length <= patch else math.ceil((length - patch) / (patch * step)) + 1
 
 
 def cut_sides(labels: np.ndarray, region: Region, shape: Sequence[int], wanted: Iterable[int]) -> list[tuple[int, int]]:

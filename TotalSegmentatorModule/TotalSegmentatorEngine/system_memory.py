@@ -8,8 +8,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +19,15 @@ _UNLIMITED = 2**60
 """Larger than any machine: how cgroups of version 1 say that there is no limit (2**63 less a page)."""
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
+_VERSION_2 = (("memory.max", "memory.high"), "memory.current")
+_VERSION_1 = (("memory.limit_in_bytes",), "memory.usage_in_bytes")
+"""Files of a cgroup's limits and of its use. Above memory.high the system slows a process down to a standstill."""
 
 
 def available_memory() -> int | None:
     """Bytes that this process may still take without swapping or meeting a limit; None where the system does not
     tell."""
-    known = [size for size in (_told(_free_memory), _told(_below_resource_limits)) if size is not None]
-    return max(0, min(known)) if known else None
+    return _smallest(_told(_free_memory), _told(_left_in_cgroups), _told(_below_resource_limits))
 
 
 def installed_memory() -> int | None:
@@ -41,7 +45,13 @@ def peak_memory() -> int | None:
     return _told(_peak)
 
 
-def _told(ask) -> int | None:
+def _smallest(*sizes: int | None) -> int | None:
+    """Of those that are known, and no less than 0: a limit may have been lowered below what is used."""
+    known = [size for size in sizes if size is not None]
+    return max(0, min(known)) if known else None
+
+
+def _told(ask: Callable[[], int | None]) -> int | None:
     try:
         return ask()
     except (OSError, ValueError, KeyError, AttributeError, subprocess.SubprocessError) as error:
@@ -51,10 +61,13 @@ def _told(ask) -> int | None:
 
 def _free_memory() -> int | None:
     if sys.platform.startswith("linux"):
-        return _linux_available()
+        return _kilobytes(_PROC / "meminfo", "MemAvailable")
     if sys.platform == "darwin":
         return _macos_available()
-    return _windows_status().ullAvailPhys if sys.platform == "win32" else None
+    if sys.platform != "win32":
+        return None
+    status = _windows_status()
+    return min(status.ullAvailPhys, status.ullAvailPageFile)  # the second: what may be committed, memory and page files
 
 
 def _installed() -> int | None:
@@ -99,52 +112,52 @@ def _kilobytes(path: Path, name: str) -> int | None:
     return int(match.group(1)) * 1024 if match else None
 
 
-def _linux_available(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:
-    """MemAvailable, or what the limits of the process's cgroups leave if that is less."""
-    known = [_kilobytes(proc / "meminfo", "MemAvailable"), *_left_in_cgroups(proc, cgroups)]
-    known = [size for size in known if size is not None]
-    return min(known) if known else None
+def _left_in_cgroups() -> int | None:
+    """What the limits on the process leave: in its own cgroup and in those above it, of versions 2 and 1."""
+    return _smallest(*(_left_in(folder, *names) for folder, *names in _cgroups()))
 
 
-def _left_in_cgroups(proc: Path, cgroups: Path) -> Iterator[int]:
-    """What each limit on the process leaves: in its own cgroup and in those above it, of versions 2 and 1."""
-    for line in _lines(proc / "self" / "cgroup"):
-        _number, controllers, path = line.split(":", 2)
-        if controllers == "":
-            roots, names = (cgroups, cgroups / "unified"), ("memory.max", "memory.current")
+def _cgroups() -> Iterator[tuple[Path, tuple[str, ...], str]]:
+    """Folders that may hold limits on this process, and the names of the files in them."""
+    for line in _lines(_PROC / "self" / "cgroup"):
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0" and not controllers:
+            roots, names = (_CGROUPS, _CGROUPS / "unified"), _VERSION_2
         elif "memory" in controllers.split(","):
-            roots, names = (cgroups / "memory",), ("memory.limit_in_bytes", "memory.usage_in_bytes")
+            roots, names = (_CGROUPS / "memory",), _VERSION_1
         else:
             continue
         for root in roots:
             for folder in _upwards(root, path):
-                left = _left_in(folder, *names)
-                if left is not None:
-                    yield left
+                yield (folder, *names)
 
 
 def _upwards(root: Path, path: str) -> Iterator[Path]:
     """A cgroup's folder and those above it. In a container the path may be the host's, which is not there: then the
     root alone is."""
-    folder = root / path.strip("/")
-    while folder != root and root in folder.parents:
-        yield folder
-        folder = folder.parent
-    yield root
+    names = [name for name in path.split("/") if name not in ("", ".", "..")]
+    for depth in range(len(names), -1, -1):
+        yield root.joinpath(*names[:depth])
 
 
-def _left_in(folder: Path, limit_name: str, used_name: str) -> int | None:
+def _left_in(folder: Path, limit_names: tuple[str, ...], used_name: str) -> int | None:
     """Limit minus use of one cgroup; None without a limit. Cached file contents count as used, but the system gives
     them up."""
-    try:
-        limit = (folder / limit_name).read_text().strip()
-        if limit == "max" or int(limit) >= _UNLIMITED:
-            return None
-        used = int((folder / used_name).read_text())
-    except (OSError, ValueError):
+    limits = [_number(folder / name) for name in limit_names]
+    limit = min((limit for limit in limits if limit is not None and limit < _UNLIMITED), default=None)
+    used = None if limit is None else _number(folder / used_name)
+    if used is None:
         return None
+    # in version 1 the first number is without the cgroups below; use and limit are with them
     reclaimable = [re.match(r"(?:total_)?inactive_file (\d+)", line) for line in _lines(folder / "memory.stat")]
-    return int(limit) - used + max((int(match.group(1)) for match in reclaimable if match), default=0)
+    return limit - used + max((int(match.group(1)) for match in reclaimable if match), default=0)
+
+
+def _number(path: Path) -> int | None:
+    """What the file holds; None for "max" and where there is no such file."""
+    text = " ".join(_lines(path)).strip()
+    return int(text) if text.isdecimal() else None
 
 
 def _lines(path: Path) -> list[str]:
@@ -154,7 +167,7 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
-def _below_resource_limits(status: Path = _PROC / "self" / "status") -> int | None:
+def _below_resource_limits() -> int | None:
     """What the process's own limits on its data and its address space leave (ulimit -d and -v); None without one."""
     if not sys.platform.startswith("linux"):
         return None
@@ -163,10 +176,10 @@ def _below_resource_limits(status: Path = _PROC / "self" / "status") -> int | No
     left = []
     for kind, name in ((resource.RLIMIT_DATA, "VmData"), (resource.RLIMIT_AS, "VmSize")):
         soft, _hard = resource.getrlimit(kind)
-        used = _kilobytes(status, name)
+        used = _kilobytes(_PROC / "self" / "status", name)
         if soft != resource.RLIM_INFINITY and used is not None:
             left.append(soft - used)
-    return min(left) if left else None
+    return _smallest(*left)
 
 
 # -- macOS and Windows (not run by the authors) ------------------------------------------------------------------------
@@ -220,7 +233,7 @@ class _ProcessCounters(ctypes.Structure):
 def _windows_status() -> _MemoryStatus:
     status = _MemoryStatus()
     status.dwLength = ctypes.sizeof(_MemoryStatus)
-    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+    if not _windows_kernel().GlobalMemoryStatusEx(ctypes.byref(status)):
         raise OSError("GlobalMemoryStatusEx")
     return status
 
@@ -228,9 +241,16 @@ def _windows_status() -> _MemoryStatus:
 def _windows_counters() -> _ProcessCounters:
     counters = _ProcessCounters()
     counters.cb = ctypes.sizeof(_ProcessCounters)
-    kernel = ctypes.windll.kernel32
-    kernel.GetCurrentProcess.restype = ctypes.c_void_p
-    kernel.K32GetProcessMemoryInfo.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong)
+    kernel = _windows_kernel()
     if not kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
         raise OSError("K32GetProcessMemoryInfo")
     return counters
+
+
+@cache
+def _windows_kernel() -> Any:
+    """Of our own: types declared on ``ctypes.windll`` would hold for every other user of it, too."""
+    kernel = ctypes.WinDLL("kernel32")
+    kernel.GetCurrentProcess.restype = ctypes.c_void_p
+    kernel.K32GetProcessMemoryInfo.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong)
+    return kernel

@@ -14,9 +14,9 @@ from torch import nn
 from .allocator import give_memory_back, keep_memory
 from .network import LoadedModel, split_head
 
-GPU_TILE_BATCH = 4
-"""Tiles that a GPU runs at once at most; more do not fill it better with patches of 128 voxels (not run by the
-authors)."""
+GPU_TILE_BATCH = 2
+"""Tiles that a GPU runs at once at most, in half precision; one in float32. With patches of 128 voxels a tile fills a
+GPU, and two take about 2 GB of its memory (computed, not run by the authors)."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class EagerRunner:
         self.outputs = model.outputs
         self.weight_bytes = model.bytes
         self.check_cancelled: Callable[[], None] = lambda: None
-        self.tile_batch = tile_batch or (GPU_TILE_BATCH if model.device.type == "cuda" else 1)
+        self.tile_batch = tile_batch or (GPU_TILE_BATCH if model.device.type == "cuda" and precision != "exact" else 1)
         networks, self.head = split_model(model)
         self.channels = self.outputs if self.head is None else self.head.weight.shape[1]
         self._networks = [self._prepared(network) for network in networks]

@@ -18,6 +18,9 @@ _KILLED = (-_SIGKILL, 128 + _SIGKILL, _SIGKILL)
 _LAUNCHER_SAW_SIGNAL = "exit abnormally"
 """What Slicer's launcher writes when a signal ended the real interpreter; its own exit status is 1 then
 (AppLauncher, ctkAppLauncherPrivate::applicationFinished)."""
+_UNCAUGHT_IN_CPP = re.compile(r"terminat\w+ .*std::bad_alloc")
+"""What the C++ library writes when no memory could be had in a thread of a library; the abort that follows is a crash,
+too."""
 _CRASH = ("Fatal Python error", "Windows fatal exception")
 """What the worker's faulthandler writes for a crash of its own; it cannot write anything when it is killed."""
 
@@ -32,7 +35,7 @@ def problem_of_exit(status: int, has_greeted: bool, log: str) -> Problem:
         return Problem("ENGINE_MISSING", {"package": missing.group(1)})
     end = log[-2000:]
     is_killed = _LAUNCHER_SAW_SIGNAL in end and not any(crash in log for crash in _CRASH)
-    if status in _KILLED or is_killed or "MemoryError" in end:
+    if status in _KILLED or is_killed or "MemoryError" in end or _UNCAUGHT_IN_CPP.search(log):
         return Problem("ENGINE_KILLED")
     if not has_greeted:
         return Problem("ENGINE_START_FAILED")

@@ -202,7 +202,7 @@ def error_texts() -> dict[str, tuple[str, str]]:
             _("Click Apply to try again; if it happens again, choose the 3 mm quality or copy the log and report it."),
         ),
         "ENGINE_KILLED": (
-            _("The operating system ended the segmentation engine, most often because memory ran out."),
+            _("The operating system ended the segmentation engine, most often because there was not enough memory."),
             _("Close other programs, choose the 3 mm quality, or crop the CT to the region of interest."),
         ),
         "PROTOCOL_MISMATCH": (
@@ -236,5 +236,41 @@ def error_texts() -> dict[str, tuple[str, str]]:
         "PRECISION_UNAVAILABLE": (
             _("This computer's processor does not compute faster with reduced precision; full precision was used."),
             _("Nothing needs to be done: the result is the exact one and takes longer."),
+        ),
+        "MEMORY_FALLBACK": (
+            _("The memory ran out; the job goes on in a way that takes less memory and more time."),
+            _("Nothing needs to be done; close other programs or volumes to make the next job faster."),
+        ),
+        "DEVICE_FALLBACK": (
+            _("The device {device} failed or ran out of memory; the job goes on on the CPU."),
+            _("Nothing needs to be done: the result is as good and takes longer. The log tells the reason."),
+        ),
+        "SUMS_IN_HALF": (
+            _("Memory is short, so the sums of overlapping tiles are kept in half precision; a few voxels may differ."),
+            _("Nothing needs to be done; close other programs or volumes to have the exact result."),
+        ),
+        "SUMS_ON_DISK": (
+            _("Memory is short, so the sums of overlapping tiles are kept in a temporary file."),
+            _("Nothing needs to be done: the result is the same and takes longer; closing other programs saves time."),
+        ),
+        "ONE_NETWORK_AT_A_TIME": (
+            _("Memory is short, so the networks are loaded one at a time."),
+            _("Nothing needs to be done: the result is the same and takes longer; closing other programs saves time."),
+        ),
+        "DEVICE_MEMORY_SUMS": (
+            _("The graphics card's memory is short, so the sums of overlapping tiles are kept in the computer's own."),
+            _("Nothing needs to be done: the result is the same and takes longer; closing other programs saves time."),
+        ),
+        "NO_OVERVIEW": (
+            _("The coarse model '{model}' of the same family is not installed, so the whole image is searched."),
+            _("Install it to save time."),
+        ),
+        "REGION_WIDENED": (
+            _("A structure reached the border of the region where it was searched for ({structures})."),
+            _("Nothing needs to be done: the region was widened and that part of the job was run again."),
+        ),
+        "OVERVIEW_MISSED": (
+            _("The overview did not find {structures}; they were searched for in the whole body, which takes longer."),
+            _("Nothing needs to be done; leave out what this CT does not show to save time."),
         ),
     }

@@ -24,14 +24,14 @@ def _table(*rows: tuple[str, int, str, str]) -> dict[str, ErrorDefinition]:
     return {code: ErrorDefinition(code, exit_code, what, todo) for code, exit_code, what, todo in rows}
 
 
+def _warnings(*rows: tuple[str, str, str]) -> dict[str, ErrorDefinition]:
+    """Nothing ends with a warning: the exit code is 0."""
+    return _table(*((code, 0, what, todo) for code, what, todo in rows))
+
+
 ERRORS: dict[str, ErrorDefinition] = _table(
     # -- the input -----------------------------------------------------------------------------------------------------
-    (
-        "INPUT_NOT_FOUND",
-        10,
-        "The input file or folder does not exist.",
-        "Check the path and try again.",
-    ),
+    ("INPUT_NOT_FOUND", 10, "The input file or folder does not exist.", "Check the path and try again."),
     (
         "INPUT_UNREADABLE",
         11,
@@ -261,7 +261,7 @@ ERRORS: dict[str, ErrorDefinition] = _table(
     (
         "ENGINE_KILLED",
         53,
-        "The operating system ended the segmentation engine, most often because memory ran out.",
+        "The operating system ended the segmentation engine, most often because there was not enough memory.",
         "Close other programs, choose the 3 mm quality, or crop the CT to the region of interest.",
     ),
     (
@@ -276,12 +276,7 @@ ERRORS: dict[str, ErrorDefinition] = _table(
         "The engine did not understand a request: {detail}.",
         "Restart Slicer; if that does not help, install the extension again.",
     ),
-    (
-        "CANCELLED",
-        130,
-        "The segmentation was cancelled.",
-        "Nothing was changed; start it again at any time.",
-    ),
+    ("CANCELLED", 130, "The segmentation was cancelled.", "Nothing was changed; start it again at any time."),
     (
         "INTERNAL_ERROR",
         1,
@@ -290,30 +285,71 @@ ERRORS: dict[str, ErrorDefinition] = _table(
     ),
 )
 
-WARNINGS: dict[str, ErrorDefinition] = _table(
+WARNINGS: dict[str, ErrorDefinition] = _warnings(
     (
         "IMPLAUSIBLE_HU",
-        0,
         "The values range from {minimum:.0f} to {maximum:.0f}, which is unusual for Hounsfield units.",
         "Check that the volume is a CT in Hounsfield units before you trust the result.",
     ),
     (
         "DEMO_MODEL",
-        0,
         "This is the demo model: it knows the phantom only and is never for patients.",
         "Use it to try the program; choose a published model for anything else.",
     ),
     (
         "RUNTIME_FALLBACK",
-        0,
         "The runtime {runtime} cannot run this network on this computer; PyTorch as it is was used instead.",
         "Nothing needs to be done: the result is as good and takes longer. The log tells the reason.",
     ),
     (
         "PRECISION_UNAVAILABLE",
-        0,
         "This computer's processor does not compute faster with reduced precision; full precision was used.",
         "Nothing needs to be done: the result is the exact one and takes longer.",
+    ),
+    (
+        "MEMORY_FALLBACK",
+        "The memory ran out; the job goes on in a way that takes less memory and more time.",
+        "Nothing needs to be done; close other programs or volumes to make the next job faster.",
+    ),
+    (
+        "DEVICE_FALLBACK",
+        "The device {device} failed or ran out of memory; the job goes on on the CPU.",
+        "Nothing needs to be done: the result is as good and takes longer. The log tells the reason.",
+    ),
+    (
+        "SUMS_IN_HALF",
+        "Memory is short, so the sums of overlapping tiles are kept in half precision; a few voxels may differ.",
+        "Nothing needs to be done; close other programs or volumes to have the exact result.",
+    ),
+    (
+        "SUMS_ON_DISK",
+        "Memory is short, so the sums of overlapping tiles are kept in a temporary file.",
+        "Nothing needs to be done: the result is the same and takes longer; closing other programs saves time.",
+    ),
+    (
+        "ONE_NETWORK_AT_A_TIME",
+        "Memory is short, so the networks are loaded one at a time.",
+        "Nothing needs to be done: the result is the same and takes longer; closing other programs saves time.",
+    ),
+    (
+        "DEVICE_MEMORY_SUMS",
+        "The graphics card's memory is short, so the sums of overlapping tiles are kept in the computer's own.",
+        "Nothing needs to be done: the result is the same and takes longer; closing other programs saves time.",
+    ),
+    (
+        "NO_OVERVIEW",
+        "The coarse model '{model}' of the same family is not installed, so the whole image is searched.",
+        "Install it to save time.",
+    ),
+    (
+        "REGION_WIDENED",
+        "A structure reached the border of the region where it was searched for ({structures}).",
+        "Nothing needs to be done: the region was widened and that part of the job was run again.",
+    ),
+    (
+        "OVERVIEW_MISSED",
+        "The overview did not find {structures}; they were searched for in the whole body, which takes longer.",
+        "Nothing needs to be done; leave out what this CT does not show to save time.",
     ),
 )
 

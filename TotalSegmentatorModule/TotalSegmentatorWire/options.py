@@ -16,7 +16,7 @@ RUNTIMES = ("auto", "openvino", "eager", "compiled")
 
 PRECISIONS = ("auto", "exact", "published", "reduced")
 """exact: float32 throughout. published: what nnU-Net does on the device (float32 on a CPU, float16 where PyTorch's
-autocast allows it on a GPU). reduced: bfloat16 on a CPU that computes with it, float16 on a GPU; labels differ a little.
+autocast allows it on a GPU). reduced: bfloat16 on a CPU that has it, float16 on a GPU; labels differ a little.
 auto: exact on a CPU and on Apple's GPU, published on CUDA."""
 
 CROPS = ("none", "body")

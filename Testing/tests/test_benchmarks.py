@@ -1,0 +1,243 @@
+"""The benchmarks' own arithmetic, their list, and what they change in the engine; nothing is measured here."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+BENCHMARKS_FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+sys.path.append(str(BENCHMARKS_FOLDER))
+
+import large_ct  # noqa: E402 - found through the line above
+import main as benchmarks  # noqa: E402
+from agreement import agreement  # noqa: E402
+from clocked_networks import clocked_run  # noqa: E402
+from known_structures import KNOWN_LABELS_VARIABLE, know_structures, on_grid, widen_nothing  # noqa: E402
+from measured_engine import WAY_VARIABLE, choose_way  # noqa: E402
+from network_clock import FILE_VARIABLE, LIMIT_VARIABLE, NetworkClock  # noqa: E402
+from process_tree_memory import descendants  # noqa: E402
+from report import Report  # noqa: E402
+
+# -- the list ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
+def test_each_benchmark_names_a_function(name):
+    module, _, function = benchmarks.BENCHMARKS[name].function.partition(".")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_list_names_every_benchmark(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["run.py", "--list"])
+    assert benchmarks.main() == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == list(benchmarks.BENCHMARKS)
+
+
+def test_one_that_goes_wrong_does_not_keep_the_others_from_running(monkeypatch, capsys):
+    def go_wrong(workload):
+        workload.report.ratio("half measured", 0.1, 0.2)
+        raise ValueError("no such thing")
+
+    ran = []
+    module = SimpleNamespace(go_wrong=go_wrong, run=ran.append)
+    monkeypatch.setitem(sys.modules, "made_up", module)
+    entries = {name: benchmarks.EngineBenchmark("what", "made_up." + name, 1) for name in ("go_wrong", "run")}
+    monkeypatch.setattr(benchmarks, "BENCHMARKS", entries)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    assert benchmarks.main() == 1
+    said = capsys.readouterr().out
+    assert "ratio half measured = 0.100 (target <= 0.2)" in said
+    assert "ValueError: no such thing" in said
+    assert said.splitlines()[-1] == "could not be run: go_wrong"
+    assert len(ran) == 1
+
+
+# -- the report --------------------------------------------------------------------------------------------------------
+
+
+def test_ratios_are_the_closing_lines_and_judged_by_their_targets(capsys):
+    report = Report()
+    report.ratio("time", 0.3334, 0.33)
+    report.ratio("time of another", 0.3299, 0.33)
+    report.ratio("equal voxels", 0.99899, 0.999, ">=")
+    report.ratio("shown", 1.5)
+    report.table(["run", "s"], [["ours", 1.25]])
+    report.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["ours", "1.25"]
+    assert lines[2:] == [
+        "ratio time = 0.333 (target <= 0.33)",
+        "ratio time of another = 0.330 (target <= 0.33)",
+        "ratio equal voxels = 0.99899 (target >= 0.999)",
+        "ratio shown = 1.500 (no target)",
+    ]
+    assert report.missed == [lines[2], lines[4]]
+    report.close()
+    assert capsys.readouterr().out == ""
+
+
+# -- time in the networks ----------------------------------------------------------------------------------------------
+
+
+def test_skipped_tiles_cost_what_the_later_computed_ones_did(tmp_path):
+    calls = [("liver", 3.0, True), ("liver", 2.0, True), ("liver", 0.25, False), ("liver", 0.25, False)]
+    calls.append(("aorta", 4.0, True))
+    clock_file = tmp_path / "clock.jsonl"
+    lines = [{"network": n, "tiles": 1, "seconds": s, "is_computed": c} for n, s, c in calls]
+    clock_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = clocked_run(20.0, clock_file)
+    assert run.outside_seconds == pytest.approx(20.0 - 3.0 - 2.0 - 0.5 - 4.0)
+    assert run.network_seconds == pytest.approx(3.0 + 2.0 + 2 * 2.0 + 4.0)
+    assert run.seconds == pytest.approx(10.5 + 13.0)
+    assert run.tiles == 5
+    assert run.arithmetic() == (
+        "10.5 s outside the networks + 3 computed tiles 9.0 s + 2 x 2.00 s (liver) = 23.5 s for 5 tiles"
+    )
+    assert not clock_file.exists()
+
+
+def test_tiles_that_run_together_count_each(tmp_path):
+    clock_file = tmp_path / "clock.jsonl"
+    lines = [
+        {"network": "n", "tiles": 4, "seconds": 8.0, "is_computed": True},
+        {"network": "n", "tiles": 2, "seconds": 0.0, "is_computed": False},
+    ]
+    clock_file.write_text("\n".join(map(json.dumps, lines)))
+    run = clocked_run(10.0, clock_file)
+    assert run.seconds == pytest.approx(2.0 + 8.0 + 2 * 2.0)
+
+
+def test_clock_computes_so_many_tiles_and_hands_out_copies_of_the_last(tmp_path, monkeypatch):
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "clock.jsonl"))
+    monkeypatch.setenv(LIMIT_VARIABLE, "2")
+    clock = NetworkClock("n", copy=list)
+    computed = iter([["first"], ["second"], ["third"]])
+    answers = [clock.call(lambda: next(computed), 1) for _ in range(3)]
+    answers[-1].append("changed by its user")
+    assert [answers[0], clock.call(lambda: next(computed), 1)] == [["first"], ["second"]]
+    clock.forget()
+    assert clock.call(lambda: next(computed), 1) == ["third"]
+    noted = [json.loads(line) for line in (tmp_path / "clock.jsonl").read_text().splitlines()]
+    assert [line["is_computed"] for line in noted] == [True, True, False, False, True]
+
+
+def test_module_is_changed_before_its_user_sees_it(tmp_path):
+    (tmp_path / "changed_module.py").write_text("def answer():\n    return 1\n")
+    (tmp_path / "user.py").write_text("from changed_module import answer\nprint(answer())\n")
+    program = (
+        "import runpy, sys; sys.path[:0] = sys.argv[1:]\n"
+        "from network_clock import after_import\n"
+        "after_import('changed_module', lambda module: setattr(module, 'answer', lambda: 2))\n"
+        "runpy.run_module('user')"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path), str(BENCHMARKS_FOLDER)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "2\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+def test_memory_is_that_of_grandchildren_too():
+    program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1, flush=True); input()'])"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        found = descendants(os.getpid())
+        assert process.pid in found
+        assert len(descendants(process.pid)) == 2
+        process.communicate(b"\n")
+
+
+# -- agreement ---------------------------------------------------------------------------------------------------------
+
+
+def test_agreement_of_two_small_label_maps():
+    reference = np.array([[[0, 0, 1, 1, 1, 1, 2, 2, 0, 0]]], np.uint8)
+    ours = np.array([[[0, 0, 1, 1, 1, 0, 2, 1, 3, 0]]], np.uint8)
+    same = agreement(ours, reference)
+    assert same.voxels == pytest.approx(7 / 10)
+    assert same.foreground == pytest.approx(4 / 7)  # of the seven that either calls a structure
+    assert same.dice == {1: pytest.approx(2 * 3 / 8), 2: pytest.approx(2 * 1 / 3)}
+    assert same.sizes == {1: 4, 2: 2}
+    assert (same.worst(1), same.worst(3), same.worst(5)) == (pytest.approx(2 / 3), pytest.approx(3 / 4), 1.0)
+    assert same.count(3) == 1
+    assert same.mean() == pytest.approx((3 / 4 + 2 / 3) / 2)
+
+
+def test_agreement_refuses_other_grids():
+    with pytest.raises(ValueError, match="shape"):
+        agreement(np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2, 3), np.uint8))
+
+
+# -- CTs ---------------------------------------------------------------------------------------------------------------
+
+
+def test_cropped_and_thinned_ct_keeps_each_voxel_where_it_is(tmp_path):
+    array = np.arange(6 * 8 * 10, dtype=np.int16).reshape(6, 8, 10)
+    ijk_to_ras = np.array([[-0.8, 0, 0, 30], [0, -0.8, 0, 40], [0, 0, 1.5, -50], [0, 0, 0, 1.0]])
+    source = tmp_path / "ct.nii"
+    large_ct.write_nifti(source, array.shape, iter(array), ijk_to_ras, np.int16)
+    cropped, matrix = large_ct.read_nifti(large_ct.cropped_ct(tmp_path / "part.nii", source, (2, 3, 9), (1, 2, 3)))
+    assert cropped.shape == (2, 3, 4)
+    for k, j, i in np.ndindex(cropped.shape):
+        there = np.argwhere(array == cropped[k, j, i])[0][::-1]
+        assert matrix @ [i, j, k, 1] == pytest.approx(ijk_to_ras @ [*there, 1], abs=1e-4)
+
+
+# -- what is changed in the engine -------------------------------------------------------------------------------------
+
+
+def test_known_labels_go_to_the_nearest_voxels_of_a_grid_from_corner_to_corner():
+    labels = np.arange(5, dtype=np.uint8).reshape(5, 1, 1)
+    flipped = SimpleNamespace(view=lambda array: array[::-1])
+    assert on_grid(labels, SimpleNamespace(shape=(3, 1, 1), reorientation=None)).ravel().tolist() == [0, 2, 4]
+    assert on_grid(labels, SimpleNamespace(shape=(2, 2, 1), reorientation=flipped))[:, 1].ravel().tolist() == [4, 0]
+
+
+def test_engine_takes_the_known_structures_for_what_its_coarse_model_found(tmp_path, monkeypatch):
+    from TotalSegmentatorEngine import overview, regions
+    from TotalSegmentatorWire.structures import structure_table
+
+    monkeypatch.setattr(overview, "overview_of", overview.overview_of)  # put back after the test
+    monkeypatch.setattr(regions, "cut_sides", regions.cut_sides)
+    numbers = {structure.name: structure.label for structure in structure_table("structures_104")}
+    labels = np.zeros((8, 9, 10), np.uint8)
+    labels[2:4, 3:6, 4:8] = numbers["kidney_left"]
+    labels[0, 0, 0] = numbers["gallbladder"]
+    large_ct.write_nifti(tmp_path / "labels.nii", labels.shape, iter(labels), np.eye(4), np.uint8)
+    monkeypatch.setenv(KNOWN_LABELS_VARIABLE, str(tmp_path / "labels.nii"))
+
+    know_structures(overview)
+    widen_nothing(regions)
+    grid = SimpleNamespace(shape=labels.shape, reorientation=None)
+    model = SimpleNamespace(structures=[SimpleNamespace(name="kidney_left"), SimpleNamespace(name="kidney_right")])
+    noise = np.full(labels.shape, 7, np.uint8)
+    found = overview.overview_of(noise, grid, model)
+    assert found.boxes == {"kidney_left": (slice(2, 4), slice(3, 6), slice(4, 8))}
+    assert found.missed(["kidney_left", "kidney_right"]) == ["kidney_right"]
+    assert regions.cut_sides(noise, (slice(1, 7),) * 3, labels.shape, [7]) == []
+
+
+def test_engine_asks_for_what_the_benchmarks_change():
+    """Each changed function is imported by name by its user, so that the change reaches it."""
+    from TotalSegmentatorEngine import networks, overview, planning, prediction, regions, runtimes
+
+    assert networks.choose_runtime is runtimes.choose_runtime
+    assert prediction.ways_of is planning.ways_of
+    assert prediction.overview_of is overview.overview_of
+    assert prediction.cut_sides is regions.cut_sides
+
+
+def test_only_the_wanted_way_of_running_is_left(monkeypatch):
+    from TotalSegmentatorEngine import planning
+
+    monkeypatch.setattr(planning, "ways_of", planning.ways_of)  # put back after the test
+    monkeypatch.setenv(WAY_VARIABLE, "disk")
+    choose_way(planning)
+    assert {way.sums for way in planning.ways_of("cpu", "eager", "exact", True)} == {"disk"}
