@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import statistics
 import sys
 import time
@@ -176,4 +177,5 @@ def _show_figures(name: str, benchmark: PanelBenchmark, measurements: list[dict[
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is being measured is ended on the way out
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -38,12 +39,10 @@ def run_timed(
     environment: dict[str, str] | None = None,
     may_fail: bool = False,
     prepare: Callable[[], None] | None = None,
-    until: Callable[[str], bool] | None = None,
 ) -> ProcessRun:
     """Runs ``command`` with ``environment`` added to this process's own. Raises ProgramError if it fails.
 
-    ``prepare`` runs in the child before the program (POSIX): for limits. ``until`` is asked with each line of output
-    and, once it is true, the program is killed: for programs of which only the beginning matters.
+    ``prepare`` runs in the child before the program (POSIX): for limits.
     """
     run = ProcessRun()
     variables = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **(environment or {})}
@@ -58,28 +57,34 @@ def run_timed(
         errors="replace",
         env=variables,
         preexec_fn=prepare,
+        start_new_session=True,  # POSIX: it and all that it starts can be ended together
     )
     memory = TreeMemory(process.pid).start()
-    reader = threading.Thread(target=_read_lines, args=(process, begun, run, until), daemon=True)
+    reader = threading.Thread(target=_read_lines, args=(process, begun, run), daemon=True)
     reader.start()
     try:
         run.status = process.wait()
         run.seconds = time.perf_counter() - begun
     finally:
-        if process.poll() is None:
-            process.kill()
+        _end(process)
         memory.stop()
         reader.join(timeout=10)
     run.peak_bytes, run.peak_of_one = memory.peak_bytes, memory.peak_of_one
-    if run.status != 0 and not may_fail and until is None:
+    if run.status != 0 and not may_fail:
         raise ProgramError("{} ended with {}:\n{}".format(Path(str(command[0])).name, run.status, run.tail()))
     return run
 
 
-def _read_lines(
-    process: subprocess.Popen[str], begun: float, run: ProcessRun, until: Callable[[str], bool] | None
-) -> None:
+def _read_lines(process: subprocess.Popen[str], begun: float, run: ProcessRun) -> None:
     for line in process.stdout:
         run.lines.append((time.perf_counter() - begun, line.rstrip()))
-        if until is not None and until(line):
-            process.kill()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kills the program, if it still runs, with all processes that it has started."""
+    if process.poll() is not None:
+        return
+    if os.name == "nt":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)

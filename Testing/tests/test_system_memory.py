@@ -24,9 +24,7 @@ class FakeLinux:
     def __init__(self, root: Path) -> None:
         self.proc, self.cgroups = root / "proc", root / "cgroup"
         self.write(self.proc / "meminfo", "MemTotal: 16777216 kB\nMemFree: 5 kB\nMemAvailable:    8388608 kB\n")
-        self.write(
-            self.proc / "self" / "status", "VmHWM:\t2048 kB\nVmRSS:\t1024 kB\nVmSize: 3072 kB\nVmData: 1 kB\n"
-        )
+        self.write(self.proc / "self" / "status", "VmHWM:\t2048 kB\nVmRSS:\t1024 kB\nVmSize: 3072 kB\nVmData: 1 kB\n")
 
     def write(self, path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ layers below. A network with any other is refused, and runs in PyTorch.
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ import openvino.opset13 as ops
 import torch
 from torch import nn
 
+from .joined_upsampling import JoinedUpsampling, find_joined, joined_kernels
+
 Node = Any
 """An operation of an OpenVINO model with one output (openvino.Node)."""
 
@@ -25,16 +28,20 @@ class UnsupportedNetworkError(Exception):
     """The network holds something that is not translated here; the message names it."""
 
 
-def openvino_model(network: nn.Module, patch_size: Sequence[int]) -> openvino.Model:
+def openvino_model(network: nn.Module, patch_size: Sequence[int], joins_upsampling: bool = False) -> openvino.Model:
     """``network`` (in evaluation mode, on the CPU) for one tile: (1, 1, z, y, x) float32 to (1, channels, z, y, x).
 
-    Raises UnsupportedNetworkError.
+    ``joins_upsampling``: see joined_upsampling.py; the same numbers but for the last digits. Raises
+    UnsupportedNetworkError.
     """
     try:
         traced = torch.fx.symbolic_trace(network)
     except Exception as error:  # tracing runs the network's own code with stand-ins, so anything may come
         raise UnsupportedNetworkError(f"tracing: {type(error).__name__}") from error
     layers = dict(traced.named_modules())
+    joints = {joined.convolution: joined for joined in find_joined(traced)} if joins_upsampling else {}
+    left_out = {node for joined in joints.values() for node in (joined.upsampling, joined.together)}
+    with_ones = {node for joined in joints.values() for node in joined.ones_from or ()}
     parameter = ops.parameter([1, 1, *patch_size], np.float32, name="tile")
     nodes: dict[torch.fx.Node, Node] = {}
     for step in traced.graph.nodes:
@@ -44,7 +51,11 @@ def openvino_model(network: nn.Module, patch_size: Sequence[int]) -> openvino.Mo
             nodes[step] = parameter
         elif step.op == "output":
             return openvino.Model([_known(nodes, step.args[0])], [parameter], "network")
-        else:
+        elif step in joints:
+            nodes[step] = _joined(joints[step], layers, nodes)
+        elif step in with_ones:
+            nodes[step] = _LAYERS_WITH_ONES[type(layers[step.target])](layers[step.target], _known(nodes, step.args[0]))
+        elif step not in left_out:
             nodes[step] = _translated(step, layers, nodes)
     raise UnsupportedNetworkError("no output")
 
@@ -69,6 +80,20 @@ def _known(nodes: dict[torch.fx.Node, Node], argument: Any) -> Node:
     if not isinstance(argument, torch.fx.Node):
         raise UnsupportedNetworkError(f"an argument of the kind {type(argument).__name__}")
     return nodes[argument]
+
+
+def _joined(joined: JoinedUpsampling, layers: dict[str, nn.Module], nodes: dict[torch.fx.Node, Node]) -> Node:
+    kernels = joined_kernels(joined, layers)
+    padding, ones = kernels.padding, [1, 1, 1]
+    coarse = ops.convolution_backprop_data(
+        _known(nodes, joined.coarse),
+        _constant(kernels.coarse),
+        kernels.strides,
+        pads_begin=padding,
+        pads_end=padding,
+    )
+    skip = ops.convolution(_known(nodes, joined.skip), _constant(kernels.skip), ones, padding, padding, ones)
+    return _with_bias(layers[joined.convolution.target].bias, ops.add(skip, coarse))
 
 
 # -- layers ------------------------------------------------------------------------------------------------------------
@@ -150,6 +175,33 @@ def _same(_layer: nn.Module, x: Node) -> Node:
     return x
 
 
+def _convolution_with_ones(layer: nn.Conv3d, x: Node) -> Node:
+    """One more output, which is 0 everywhere."""
+    wider = copy.copy(layer)
+    wider._parameters = dict(layer._parameters)
+    wider.weight = _with_one_more(layer.weight, 0.0)
+    wider.bias = None if layer.bias is None else _with_one_more(layer.bias, 0.0)
+    return _convolution(wider, x)
+
+
+def _instance_norm_with_ones(layer: nn.InstanceNorm3d, x: Node) -> Node:
+    """The 0 of the last channel becomes a 1."""
+    wider = copy.copy(layer)
+    wider._parameters = dict(layer._parameters)
+    wider.weight = _with_one_more(layer.weight, 0.0)
+    wider.bias = _with_one_more(layer.bias, 1.0)
+    return _instance_norm(wider, x)
+
+
+def _with_one_more(parameter: nn.Parameter, value: float) -> nn.Parameter:
+    last = torch.full_like(parameter[:1], value)
+    return nn.Parameter(torch.cat([parameter, last]), requires_grad=False)
+
+
+_LAYERS_WITH_ONES: dict[type[nn.Module], Callable[[Any, Node], Node]] = {
+    nn.Conv3d: _convolution_with_ones,
+    nn.InstanceNorm3d: _instance_norm_with_ones,
+}
 _LAYERS: dict[type[nn.Module], Callable[[Any, Node], Node]] = {
     nn.Conv3d: _convolution,
     nn.ConvTranspose3d: _transposed_convolution,
