@@ -29,6 +29,7 @@ from TotalSegmentatorWire.plan import plan_from_json
 
 from .command_arguments import models_folder_of, parse_arguments, task_of
 from .plan_report import plan_line, plan_page
+from .system_memory import memory_short
 from .terminal import Terminal, result_text
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def _problem_of(error: BaseException) -> Problem:
         _log.error("a package is missing", exc_info=error)
         return Problem("ENGINE_MISSING", {"package": error.name or "?"})
     _log.error("unexpected error", exc_info=error)
+    if isinstance(error, MemoryError):
+        return memory_short().problem
     return Problem("INTERNAL_ERROR", {"kind": type(error).__name__})
 
 

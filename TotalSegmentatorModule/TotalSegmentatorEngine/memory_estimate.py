@@ -106,20 +106,24 @@ def finest_features(settings: dict[str, Any]) -> int:
 
 
 def _activation_bytes(folder: ModelFolder, way: Way, machine: MachineProfile) -> int:
-    record = machine.network(architecture_key(folder), way.runtime, way.precision, way.device)
-    if record is not None and record.activation_bytes is not None:
-        return record.activation_bytes
-    if way.is_on_gpu:
-        return _LIBRARY_BYTES
     each = 2 if way.precision == "reduced" else 4
     copies = _ACTIVATION_COPIES[way.runtime]
-    return each * math.prod(folder.patch_size) * copies * finest_features(folder.settings)
+    expected = each * math.prod(folder.patch_size) * copies * finest_features(folder.settings)
+    expected = _LIBRARY_BYTES if way.is_on_gpu else expected
+    record = machine.network(architecture_key(folder), way.runtime, way.precision, way.device)
+    if record is None or record.activation_bytes is None:
+        return expected
+    return _plausible(record.activation_bytes, expected)
 
 
 def _weight_bytes(folder: ModelFolder, way: Way, machine: MachineProfile) -> int:
     measured = machine.bytes_of(loaded_key(folder, way.runtime, way.precision, way.device))
-    if measured is not None:
-        return measured
     # checkpoints as nnU-Net writes them hold the optimiser's state too, which is not kept
     stored = sum(path.stat().st_size for path in folder.checkpoints)
-    return int(_WEIGHT_COPIES[way.runtime] * stored) + _LIBRARY_BYTES
+    expected = int(_WEIGHT_COPIES[way.runtime] * stored) + _LIBRARY_BYTES
+    return expected if measured is None else _plausible(measured, expected)
+
+
+def _plausible(measured: int, expected: int) -> int:
+    """What else the process did meanwhile may be in a measurement; a far too large one would refuse every job."""
+    return min(measured, 2 * expected + _LIBRARY_BYTES)

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from TotalSegmentatorWire.catalogue import Profile
-from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.plan import (
     OVERVIEW,
     SEGMENTATION,
@@ -32,7 +31,7 @@ from .plans_resampling import image_resampling
 from .preparation import NetworkGrid, Region, network_grid, pieces_of
 from .regions import shape_of
 from .sliding_window import Window
-from .system_memory import available_memory, resident_memory
+from .system_memory import available_memory, memory_short, resident_memory
 from .task import PreparedTask
 from .tile_runner import GPU_TILE_BATCH
 
@@ -157,6 +156,7 @@ class Planner:
             sums_on_host=way.sums_on_host,
             keeps_networks=way.keeps_networks,
             tile_batch=way.tile_batch,
+            elapsed_seconds=round(self._around.elapsed_seconds, 2),
             notes=list(way.notes),
             is_preliminary=self.makes_overview and regions is None,
         )
@@ -253,12 +253,6 @@ class Planner:
 RESAMPLING_RATE = "resampling, order {}"
 """Names of rates in the machine's profile: seconds a voxel of the CT."""
 RESTORING_RATE, SMOOTH_RATE = "restoring", "restoring, smooth"
-
-
-def memory_short(needed: int, free: int | None = None) -> SegmentationError:
-    """The error to raise; both in bytes."""
-    free = (available_memory() or 0) if free is None else free
-    return SegmentationError("MEMORY_SHORT", needed_gb=needed / 1e9, free_gb=free / 1e9)
 
 
 def network_shape(grid: NetworkGrid, region: Region, folder: ModelFolder, profile: Profile) -> tuple[int, int, int]:

@@ -24,13 +24,14 @@ from .model_folder import ModelFolder
 from .model_run import JobContext, ModelRun, PartLabels, TileCounter
 from .models import Model, Part
 from .networks import Networks
-from .overview import Overview, names_of, overview_of, part_regions, with_context
-from .planning import RESTORING_RATE, SMOOTH_RATE, Planner, Regions, Surroundings, Way, memory_short, ways_of
+from .overview import Overview, overview_of, part_regions, with_context
+from .planning import RESTORING_RATE, SMOOTH_RATE, Planner, Regions, Surroundings, Way, ways_of
 from .preparation import Region, image_key
-from .regions import around, cut_sides, widened
+from .regions import around, cut_sides, labels_at, widened
 from .reporting import Reporter
 from .run_record import Measured
 from .runtimes import expected_choice
+from .system_memory import memory_short
 from .task import PreparedTask
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,8 @@ def predict_labels(
             cache.forget_networks()
             trim_memory()
             ways = job.ways_after(plan, ways, error)
+        finally:
+            job.keep_measurements()
         _empty_device(plan)
 
 
@@ -152,6 +155,10 @@ class _Job:
         )
         return Planner(self._volume.geometry, self._prepared, surroundings)
 
+    def keep_measurements(self) -> None:
+        """A job that was cancelled or failed has measured this machine, too."""
+        self._machine.save()
+
     # -- the run ---------------------------------------------------------------------------------------------------
 
     def run(self, plan: Plan) -> Prediction:
@@ -173,7 +180,6 @@ class _Job:
         labels, found = merged.finish(self._prepared, self._reporter)
         rate = SMOOTH_RATE if options.smooth else RESTORING_RATE
         self._machine.remember_rate(rate, labels.size, measured.seconds())
-        self._machine.save()
         return Prediction(labels, found, plan.device, used)
 
     def _look(self, overview: Model, context: JobContext) -> Overview:
@@ -229,9 +235,10 @@ class _Job:
                 break
             region = widened(region, sides, run.grid) if widening + 1 < _MOST_WIDENINGS else run.grid.whole
             region = with_context(region, run.grid, part.folder, self._model.profile.step)
-            names = sorted(names_of(part, self._model) & set(asked.values()))
+            cut = labels_at(labels.labels, sides) & set(wanted)
+            names = ", ".join(asked[part.labels[number]] for number in sorted(cut))
             logger.info("a structure of %s is cut by its region, which grows", part.name)
-            self._reporter.warning(Problem("REGION_WIDENED", {"structures": ", ".join(names[:5])}))
+            self._reporter.warning(Problem("REGION_WIDENED", {"structures": names}))
         return labels
 
 

@@ -96,6 +96,12 @@ def cut_sides(labels: np.ndarray, region: Region, shape: Sequence[int], wanted: 
     return sides
 
 
+def labels_at(labels: np.ndarray, sides: Iterable[tuple[int, int]]) -> set[int]:
+    """The labels that touch these sides of ``labels`` (z, y, x)."""
+    planes = (labels.take(0 if direction < 0 else -1, axis) for axis, direction in sides)
+    return {int(label) for plane in planes for label in np.unique(plane)} - {0}
+
+
 def widened(region: Region, sides: Iterable[tuple[int, int]], grid: NetworkGrid) -> Region:
     """The region with WIDENING_MM more on each of the ``sides``, within the grid."""
     parts = list(region)

@@ -102,7 +102,8 @@ class JobReporter:
 
     def plan(self, plan: Plan) -> None:
         """Until tiles have shown their pace, the time left is what the plan says."""
-        self._planned_end = None if plan.seconds is None else self._clock() + plan.seconds
+        self._planned_end = None if plan.seconds is None else self._clock() + plan.seconds - plan.elapsed_seconds
+        self._first_tile_at = None  # after a fallback tiles are counted anew
         self._emit(PlanEvent(self._job_id, plan.to_json()))
 
     def warning(self, problem: Problem) -> None:

@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from TotalSegmentatorWire.errors import SegmentationError
+
 logger = logging.getLogger(__name__)
 
 _UNLIMITED = 2**60
@@ -28,6 +30,14 @@ def available_memory() -> int | None:
     """Bytes that this process may still take without swapping or meeting a limit; None where the system does not
     tell."""
     return _smallest(_told(_free_memory), _told(_left_in_cgroups), _told(_below_resource_limits))
+
+
+def memory_short(needed: int | None = None, free: int | None = None) -> SegmentationError:
+    """The error to raise; both in bytes. Where nobody knows what was needed, more than there is."""
+    free = (available_memory() or 0) if free is None else free
+    if needed is None:
+        needed = free + (resident_memory() or 0)
+    return SegmentationError("MEMORY_SHORT", needed_gb=needed / 1e9, free_gb=free / 1e9)
 
 
 def installed_memory() -> int | None:

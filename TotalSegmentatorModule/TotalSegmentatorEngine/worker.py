@@ -46,6 +46,7 @@ from TotalSegmentatorWire.process_identity import is_alive
 from .event_log import EventLog
 from .log_text import log_to_standard_error
 from .request_queue import AcceptedJob, RequestQueue
+from .system_memory import memory_short
 from .worker_steps import WorkerSteps
 
 DEFAULT_IDLE_SECONDS = 1200.0
@@ -236,4 +237,6 @@ def _unexpected(error: Exception, folder: Path) -> Problem:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         free = shutil.disk_usage(folder).free
         return Problem("DISK_FULL", {"needed_mb": (free + _MORE_DISK_BYTES) / 1e6, "free_mb": free / 1e6})
+    if isinstance(error, MemoryError):
+        return memory_short().problem
     return Problem("INTERNAL_ERROR", {"kind": type(error).__name__})

@@ -50,6 +50,8 @@ class Plan:
     peak_bytes: int
     available_bytes: int | None
     """What the machine had to give when the plan was made; None where the system does not tell."""
+    elapsed_seconds: float = 0.0
+    """Of ``seconds``, what had passed when the plan was made."""
     sums: str = SUMS_IN_MEMORY
     sums_on_host: bool = False
     """The sums are kept in the computer's own memory although the network runs on a GPU."""
