@@ -57,12 +57,14 @@ def pass_memory(
     profile: Profile,
     grid: NetworkGrid,
     region: Region,
+    resampled: Region,
     way: Way,
     machine: MachineProfile,
 ) -> PassMemory:
-    """``shape`` is what the network sees of the ``region``, in its own axes."""
+    """``shape`` is what the network sees of the ``region``, in its own axes. ``resampled``, around the regions of all
+    parts, is in memory while each of them runs."""
     voxels = math.prod(shape_of(region))
-    image = 2 * voxels if grid.is_resampled else 0
+    image = 2 * math.prod(shape_of(resampled)) if grid.is_resampled else 0
     if profile.spacing == "plans" and math.prod(shape) != voxels:
         image += 4 * (math.prod(shape) + voxels)
     return PassMemory(

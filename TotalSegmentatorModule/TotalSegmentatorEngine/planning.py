@@ -29,7 +29,7 @@ from .model_folder import ModelFolder
 from .models import Model, Part
 from .plans_resampling import image_resampling
 from .preparation import NetworkGrid, Region, network_grid, pieces_of
-from .regions import shape_of
+from .regions import around, shape_of
 from .sliding_window import Window
 from .system_memory import available_memory, memory_short, resident_memory
 from .task import PreparedTask
@@ -135,7 +135,7 @@ class Planner:
         for part in self.parts:
             region = self.grid.whole if regions is None else regions.get(part.name)
             if region is not None:
-                planned, memory = self._part_pass(part, region, way)
+                planned, memory = self._part_pass(part, region, self._resampled(regions), way)
                 passes.append(planned)
                 memories.append(memory)
         options = self._prepared.task.options
@@ -182,13 +182,20 @@ class Planner:
     def _overview_pass(self, way: Way) -> tuple[PlannedPass, PassMemory]:
         overview = self._prepared.overview
         grid = network_grid(self._geometry, overview.profile, overview.parts[0].folder)
-        return self._pass(OVERVIEW, overview, overview.parts[0], grid, grid.whole, way)
+        return self._pass(OVERVIEW, overview, overview.parts[0], grid, grid.whole, grid.whole, way)
 
-    def _part_pass(self, part: Part, region: Region, way: Way) -> tuple[PlannedPass, PassMemory]:
-        return self._pass(SEGMENTATION, self._model, part, self.grid, region, way)
+    def _part_pass(self, part: Part, region: Region, resampled: Region, way: Way) -> tuple[PlannedPass, PassMemory]:
+        return self._pass(SEGMENTATION, self._model, part, self.grid, region, resampled, way)
 
     def _pass(
-        self, purpose: str, model: Model, part: Part, grid: NetworkGrid, region: Region, way: Way
+        self,
+        purpose: str,
+        model: Model,
+        part: Part,
+        grid: NetworkGrid,
+        region: Region,
+        resampled: Region,
+        way: Way,
     ) -> tuple[PlannedPass, PassMemory]:
         folder, profile = part.folder, model.profile
         is_whole = region == grid.whole
@@ -196,7 +203,7 @@ class Planner:
         shape = network_shape(grid, region, folder, profile)
         seconds = self._network_seconds(folder, way, tiles)
         planned = PlannedPass(part.name, purpose, list(shape), not is_whole, tiles, seconds)
-        memory = pass_memory(folder, shape, profile, grid, region, way, self._around.machine)
+        memory = pass_memory(folder, shape, profile, grid, region, resampled, way, self._around.machine)
         return planned, memory
 
     # -- memory ----------------------------------------------------------------------------------------------------
@@ -230,24 +237,24 @@ class Planner:
         return (load or 0.0) + (first + (tiles - 1) * pace if tiles else 0.0)
 
     def _seconds(self, passes: Sequence[PlannedPass], regions: Regions | None, is_smooth: bool) -> float | None:
-        """Of the whole job; None while a network has not been measured."""
-        if any(planned.seconds is None for planned in passes):
+        """Of the whole job; None while a network has not been measured. Once the regions are known, the overview's time
+        has elapsed."""
+        to_come = [planned for planned in passes if regions is None or planned.purpose != OVERVIEW]
+        if any(planned.seconds is None for planned in to_come):
             return None
         machine, full = self._around.machine, math.prod(self._geometry.shape)
-        share = self._resampled_share(regions)
+        resampled = self._resampled(regions)
+        share = 0.0 if resampled is None else math.prod(shape_of(resampled)) / math.prod(self.grid.shape)
         resampling = 0.0
         if self.grid.is_resampled and not self._around.has_image:
             resampling = (machine.rate(RESAMPLING_RATE.format(self._model.profile.resampling_order)) or 0.0) * full
         restoring = (machine.rate(SMOOTH_RATE if is_smooth else RESTORING_RATE) or 0.0) * full
-        total = sum(planned.seconds for planned in passes) + resampling * share + restoring
+        total = sum(planned.seconds for planned in to_come) + resampling * share + restoring
         return round(self._around.elapsed_seconds + total, 2)
 
-    def _resampled_share(self, regions: Regions | None) -> float:
-        if regions is None:
-            return 1.0
-        known = [region for region in regions.values() if region is not None]
-        largest = max((math.prod(shape_of(region)) for region in known), default=0)
-        return largest / math.prod(self.grid.shape)
+    def _resampled(self, regions: Regions | None) -> Region | None:
+        """What is resampled of the CT, once for all parts."""
+        return self.grid.whole if regions is None else around(r for r in regions.values() if r is not None)
 
 
 RESAMPLING_RATE = "resampling, order {}"

@@ -13,6 +13,7 @@ import numpy as np
 from TotalSegmentatorWire.catalogue import Profile
 
 from .geometry import Geometry, Reorientation, Volume, canonical_reorientation
+from .linear_zoom import linear_zoom
 from .model_folder import ModelFolder
 from .normalisation import Box, is_pointwise, nonzero_box, normalise
 from .plans_resampling import PlansResampling, image_resampling, logits_resampling
@@ -118,14 +119,14 @@ def oriented_image(
     array = volume.array if grid.reorientation is None else grid.reorientation.view(volume.array)
     if not grid.is_resampled:
         return OrientedImage(array[region], region, grid.spacing)
+    if profile.resampling_order == 1:
+        finish, dtype = (np.trunc, whole_number_type(array)) if profile.truncate_to_int else (np.asarray, np.float32)
+        return OrientedImage(linear_zoom(array, grid.shape, region, finish, dtype, on_slab), region, grid.spacing)
     matrices, box = restricted(zoom_matrices(grid.full_shape, grid.shape, profile.resampling_order), region)
-    source = array[box]
+    source, finish, dtype = array[box], None, np.float32
     if profile.truncate_to_int:
-        dtype = whole_number_type(source, matrices)
-        resampled = apply_matrices(source, matrices, on_slab, truncated_to_int, dtype)
-    else:
-        resampled = apply_matrices(source, matrices, on_slab)
-    return OrientedImage(resampled, region, grid.spacing)
+        finish, dtype = truncated_to_int, whole_number_type(source, matrices)
+    return OrientedImage(apply_matrices(source, matrices, on_slab, finish, dtype), region, grid.spacing)
 
 
 # -- pieces of large images --------------------------------------------------------------------------------------------

@@ -105,8 +105,11 @@ def truncated_to_int(image: np.ndarray) -> np.ndarray:
     return np.trunc(image + np.copysign(np.float32(5e-4), image))
 
 
-def whole_number_type(image: np.ndarray, matrices: Matrices) -> type[np.integer]:
-    """int16 where everything that ``matrices`` can make of the image fits into it, else int32."""
+def whole_number_type(image: np.ndarray, matrices: Matrices = ()) -> type[np.integer]:
+    """int16 where everything that ``matrices`` can make of the image fits into it, else int32.
+
+    Without matrices: where everything between the image's values fits.
+    """
     largest = max(max(abs(float(plane.min())), abs(float(plane.max()))) for plane in image)
     overshoot = np.prod([np.abs(matrix).sum(axis=1).max() for matrix in matrices])
     return np.int16 if largest * overshoot <= np.iinfo(np.int16).max else np.int32
