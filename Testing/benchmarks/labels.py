@@ -11,6 +11,7 @@ import our_engine
 import peers
 from agreement import Agreement, agreement
 from measured_engine import WAY_VARIABLE
+from peers import PeerRun
 from speed import REDUCED, options_of, precisions, report_agreement
 from TotalSegmentatorWire.plan import SUMS_IN_HALF, SUMS_ON_DISK
 from workload import REPOSITORY, SHARED, Workload
@@ -61,8 +62,9 @@ def _fitted_model(workload: Workload) -> None:
     folder = next(path.parent for path in folder.glob("*/plans.json"))
     reference = peers.nnunet_predictor(workload, folder, ct, "reference.nii.gz", NNUNET_STEP)
     report.say("  nnU-Net's predictor on the {} model: {:.1f} s".format(name, reference.seconds))
-    for route, same in _compared(workload, str(folder), ct, reference.output, routes(), NNUNET).items():
-        _judge_fitted(workload, "labels {} {}".format(name, route), same, routes()[route].is_exact)
+    ways = routes()
+    for route, same in _compared(workload, str(folder), ct, {"": reference}, ways, NNUNET)[""].items():
+        _judge_fitted(workload, "labels {} {}".format(name, route), same, ways[route].is_exact)
 
 
 def _judge_fitted(workload: Workload, name: str, same: Agreement, is_exact: bool) -> None:
@@ -79,46 +81,77 @@ def _against_nnunet(workload: Workload) -> None:
     nnU-Net brings every label's logits to the CT's grid."""
     ct = workload.cropped_ct("few-tiles-coarse", (420.0, 300.0, 330.0), is_coarse=True)
     folder = next(path.parent for path in workload.models_folder.glob("Dataset297*/*/plans.json"))
-    reference = peers.nnunet_predictor(workload, folder, ct, "reference.nii.gz", NNUNET_STEP)
-    workload.report.say("  nnU-Net's predictor on 118 seeded labels: {:.1f} s".format(reference.seconds))
-    _judge_seeded(workload, "seeded", _compared(workload, str(folder), ct, reference.output, routes(), NNUNET))
+    references = {
+        title: peers.nnunet_predictor(workload, folder, ct, output, NNUNET_STEP, is_float32)
+        for title, (output, is_float32) in _REFERENCES.items()
+    }
+    workload.report.say("  nnU-Net's predictor on 118 seeded labels: {}".format(_seconds(references)))
+    _judge_seeded(workload, "seeded", str(folder), ct, references, routes(), NNUNET)
 
 
 def _against_total_segmentator(workload: Workload) -> None:
     """Five seeded part models, merged, from file to file."""
     ct = workload.cropped_ct("few-tiles-1.5mm", (225.0, 180.0, 180.0))
-    reference = peers.total_segmentator(workload, "117-1.5mm", ct, "reference.nii.gz")
-    workload.report.say("  TotalSegmentator with five part models: {:.1f} s".format(reference.seconds))
+    references = {
+        title: peers.total_segmentator(workload, "117-1.5mm", ct, output, float32_sums=is_float32)
+        for title, (output, is_float32) in _REFERENCES.items()
+    }
+    workload.report.say("  TotalSegmentator with five part models: {}".format(_seconds(references)))
     ways = {name: route for name, route in routes().items() if name != "compiled"}  # five networks to compile
-    _judge_seeded(workload, "five parts", _compared(workload, "117-1.5mm", ct, reference.output, ways))
+    _judge_seeded(workload, "five parts", "117-1.5mm", ct, references, ways)
+
+
+_REFERENCES = {"": ("reference.nii.gz", False), " (peer sums in float32)": ("reference-float32.nii.gz", True)}
+"""The peer as it is; and with float32 sums, which tells what of a difference comes from its rounding to float16."""
+
+
+def _seconds(references: dict[str, PeerRun]) -> str:
+    return ", ".join("{:.1f} s{}".format(run.seconds, title) for title, run in references.items())
+
+
+def _judge_seeded(
+    workload: Workload,
+    name: str,
+    model: str,
+    ct: Path,
+    references: dict[str, PeerRun],
+    ways: dict[str, Route],
+    more: Sequence[str] = (),
+) -> None:
+    for title, found in _compared(workload, model, ct, references, ways, more).items():
+        for route, same in found.items():
+            report_agreement(workload, "labels {} {}{}".format(name, route, title), same, ways[route].is_exact)
 
 
 def _compared(
-    workload: Workload, model: str, ct: Path, reference: Path, ways: dict[str, Route], more: Sequence[str] = ()
-) -> dict[str, Agreement]:
-    """Runs each way and prints how far its labels are the reference's."""
-    found, rows = {}, []
+    workload: Workload,
+    model: str,
+    ct: Path,
+    references: dict[str, PeerRun],
+    ways: dict[str, Route],
+    more: Sequence[str] = (),
+) -> dict[str, dict[str, Agreement]]:
+    """Runs each way and prints how far its labels are each reference's; by title of the reference and name of the
+    way."""
+    found: dict[str, dict[str, Agreement]] = {title: {} for title in references}
+    rows = []
     for name, route in ways.items():
         arguments = [*route.arguments, *more]
         run = our_engine.segment(workload, model, ct, "labels.nii.gz", arguments, changes=route.changes)
-        same = found[name] = agreement(run.output, reference)
-        rows.append(
-            [
-                name,
-                run.way,
-                run.seconds,
-                "{:.5f}".format(same.voxels),
-                "{:.5f}".format(same.foreground),
-                same.count(100),
-                "{:.4f}".format(same.worst(100)),
-                "{:.4f}".format(same.mean()),
-            ]
-        )
+        for title, reference in references.items():
+            same = found[title][name] = agreement(run.output, reference.output)
+            rows.append(
+                [
+                    name + title,
+                    run.way,
+                    run.seconds,
+                    "{:.5f}".format(same.voxels),
+                    "{:.5f}".format(same.foreground),
+                    same.count(100),
+                    "{:.4f}".format(same.worst(100)),
+                    "{:.4f}".format(same.mean()),
+                ]
+            )
     heads = ["route", "ran as", "s", "voxels", "foreground", "labels 100+", "worst Dice", "mean Dice"]
     workload.report.table(heads, rows)
     return found
-
-
-def _judge_seeded(workload: Workload, name: str, found: dict[str, Agreement]) -> None:
-    for route, same in found.items():
-        report_agreement(workload, "labels {} {}".format(name, route), same, routes()[route].is_exact)

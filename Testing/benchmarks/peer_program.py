@@ -38,8 +38,9 @@ def clock_predictor(module: ModuleType) -> None:
 
 
 def add_up_in_float32(module: ModuleType) -> None:
-    """nnU-Net names the type of its sums torch.half. In float16 the Gaussian's smallest weights leave a single bit of
-    the logits: near the edges of an image its labels are chance, and much of a tiny image is near an edge."""
+    """nnU-Net names the type of its sums torch.half. In float16 nearly tied logits are rounded to ties, which the first
+    label wins, and the Gaussian's smallest weights leave a single bit of them: near the edges of an image labels are
+    chance. Seeded weights tie everywhere, and much of a small image is near an edge."""
     module.torch.half = module.torch.float32
 
 

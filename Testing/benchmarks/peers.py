@@ -67,7 +67,7 @@ def total_segmentator(
     """TotalSegmentator's command line on ``ct``, all classes into one label map.
 
     ``clocked`` measures its networks from inside; with ``tiles_per_network`` only so many tiles are computed.
-    ``float32_sums`` changes the type in which nnU-Net adds up tiles, for images of a few voxels.
+    ``float32_sums`` changes the type in which nnU-Net adds up tiles: see peer_program.add_up_in_float32.
     """
     result = workload.result(output)
     arguments = ["-i", ct, "-o", result, "--ml", "-d", device, *_QUALITIES[model]]
@@ -84,11 +84,14 @@ def total_segmentator(
     return PeerRun(process, result, clocked_run(process.seconds, clock_file))
 
 
-def nnunet_predictor(workload: Workload, folder: Path, ct: Path, output: str, step: float) -> PeerRun:
+def nnunet_predictor(
+    workload: Workload, folder: Path, ct: Path, output: str, step: float, float32_sums: bool = False
+) -> PeerRun:
     """nnU-Net's own predictor of a model folder, in one process."""
     result = workload.result(output)
     command = [peer_python(), _HERE / "peer_program.py", "predictor", folder, ct, result, step]
-    return PeerRun(run_timed(command, _environment(workload)), result)
+    environment = _environment(workload) | ({FLOAT32_SUMS_VARIABLE: "1"} if float32_sums else {})
+    return PeerRun(run_timed(command, environment), result)
 
 
 def _environment(workload: Workload) -> dict[str, str]:

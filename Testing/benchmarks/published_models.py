@@ -20,9 +20,11 @@ TESTING = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path[:0] = [str(TESTING), str(TESTING / "tests"), str(TESTING.parent / "TotalSegmentatorModule")]
 
-import torch  # noqa: E402 - the line above comes first
+import numpy as np  # noqa: E402 - the line above comes first
+import torch  # noqa: E402
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans  # noqa: E402
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager  # noqa: E402
+from scipy.ndimage import gaussian_filter  # noqa: E402
 from seeded_models import (  # noqa: E402
     CONFIGURATION,
     configuration_settings,
@@ -37,6 +39,7 @@ MODELS = ("117-1.5mm", "117-3mm", "117-6mm")
 MODELS_104 = ("104-1.5mm", "104-3mm")
 """In a folder of their own: TotalSegmentator removes folders of nnU-Net v1 from the one that it is given."""
 _LARGEST_FEATURES = 320
+_BACKGROUND_SHARE = 0.85
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,15 @@ def make_published_models(folder: Path, architectures: dict[str, Architecture], 
 
 
 def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: int) -> torch.nn.Module:
-    """The plans' network with the weights that nnU-Net itself starts a training from."""
+    """The plans' network with the weights that nnU-Net itself starts a training from, and a raised background.
+
+    In an untrained network the background is one class of many, and air is whatever class happens to win by a hair.
+    As in a trained one, most voxels shall be background, and air decisively so: its bias is raised until
+    _BACKGROUND_SHARE of a tile of body and air is background.
+    """
     torch.manual_seed(seed)
     configuration = PlansManager(plans).get_configuration(CONFIGURATION)
-    return get_network_from_plans(
+    network = get_network_from_plans(
         configuration.network_arch_class_name,
         configuration.network_arch_init_kwargs,
         configuration.network_arch_init_kwargs_req_import,
@@ -101,6 +109,20 @@ def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: in
         output_channels=len(dataset_json["labels"]),
         deep_supervision=False,
     ).eval()
+    with torch.inference_mode():
+        logits = network(_tile_of_body_and_air(configuration.patch_size, seed))[0]
+    margin = (logits[1:].amax(dim=0) - logits[0]).flatten().double()
+    with torch.no_grad():
+        network.decoder.seg_layers[-1].bias[0] += float(np.quantile(margin.numpy(), _BACKGROUND_SHARE))
+    return network
+
+
+def _tile_of_body_and_air(patch_size: Sequence[int], seed: int) -> torch.Tensor:
+    """(1, 1, z, y, x) normalised: a body of soft tissue and noise over the middle half, air around it."""
+    noise = np.random.default_rng(seed).normal(0.0, 1.0, tuple(patch_size))
+    y, x = (np.linspace(-1, 1, size) for size in patch_size[1:])
+    body = (y[:, None] ** 2 + x[None] ** 2) < 0.5
+    return torch.from_numpy(np.where(body, gaussian_filter(noise, 1.5) * 1.5, -2.0 + 0.02 * noise)).float()[None, None]
 
 
 def _settings(architecture: Architecture, spacing_mm: float) -> dict[str, Any]:

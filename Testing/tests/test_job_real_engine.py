@@ -132,7 +132,9 @@ def test_model_and_names_are_refused_by_their_codes(application, model):
 
 
 @pytest.mark.parametrize("stage", [Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING])
-def test_cancelled_job_ends_soon(application, model, stage):
+def test_cancelled_job_ends_soon(application, model, stage, tmp_path):
+    if stage == Stage.LOADING_MODEL:  # the other one is in the worker's memory
+        model = make_model_folder(tmp_path / "Dataset901_Seeded")
     cancelled = application.listener.cancelled
     application.listener.progress.clear()
     application.controller.apply(noisy_ct(LONG), JobSettings(str(model), Path("models"), None, "cpu"))

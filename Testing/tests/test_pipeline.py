@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from engine_support import blobs_volume, one_thread, turned
 from nnunet_judge import nnunet_labels
 from seeded_models import configuration_settings, make_model_folder, plans_of
@@ -15,7 +14,8 @@ from TotalSegmentatorEngine.geometry import Geometry, Volume
 from TotalSegmentatorEngine.pipeline import EngineCache, SegmentationTask, prepare, segment
 from TotalSegmentatorEngine.reporting import JobReporter, SilentReporter
 from TotalSegmentatorWire.errors import SegmentationError
-from TotalSegmentatorWire.messages import ProgressEvent, Stage, WarningEvent
+from TotalSegmentatorWire.messages import PlanEvent, ProgressEvent, Stage, WarningEvent
+from TotalSegmentatorWire.plan import plan_from_json
 
 __all__ = ["one_thread"]  # a fixture
 
@@ -188,16 +188,20 @@ def test_only_the_structures_asked_for_come_back(tmp_path: Path) -> None:
 
 def test_progress_rises_through_the_stages_and_counts_tiles(tmp_path: Path) -> None:
     folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((20, 24, 22), (3.0, 3.0, 3.0))
-    events: list[ProgressEvent] = []
-    reporter = JobReporter("job", events.append)
+    emitted: list = []
+    reporter = JobReporter("job", emitted.append)
     segment(volume, prepare(SegmentationTask(str(folder), Path())), EngineCache(), reporter)
+    events = [event for event in emitted if isinstance(event, ProgressEvent)]
     fractions = [event.fraction for event in events]
     assert fractions == sorted(fractions)
     stages = list(dict.fromkeys(event.stage for event in events))
-    assert stages == [stage for stage in Stage.ALL if stage in stages]
-    assert Stage.PREDICTING in stages and stages[-1] == Stage.RESTORING
+    # a network is loaded when its turn comes, and the image is there before it
+    loading = [Stage.LOADING_ENGINE, Stage.RESAMPLING, Stage.LOADING_MODEL]
+    assert stages == [*loading, Stage.PREDICTING, Stage.RESTORING]
     last = [event for event in events if event.stage == Stage.PREDICTING][-1]
     assert last.tile == last.tiles == 2 * 2 * 2
+    (plan,) = [plan_from_json(event.plan) for event in emitted if isinstance(event, PlanEvent)]
+    assert plan.tiles == last.tiles
 
 
 @pytest.mark.parametrize("stop_at", [Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING, Stage.RESTORING])
@@ -205,7 +209,12 @@ def test_a_job_stops_at_the_stage_where_it_is_cancelled_and_the_next_one_works(t
     plans = plans_of(configuration_settings(spacing=(2.0, 2.0, 2.0)))
     folder, volume = make_model_folder(tmp_path / "D", plans=plans), blobs_volume((20, 24, 22), (3.0, 3.0, 3.0))
     reached: list[str] = []
-    reporter = JobReporter("job", lambda event: reached.append(event.stage), lambda: stop_at in reached)
+
+    def note(event: object) -> None:
+        if isinstance(event, ProgressEvent):
+            reached.append(event.stage)
+
+    reporter = JobReporter("job", note, lambda: stop_at in reached)
     cache = EngineCache()
     prepared = prepare(SegmentationTask(str(folder), Path()))
     with pytest.raises(SegmentationError) as caught:

@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 from engine_support import blobs_volume, one_thread, turned
-from nnunet_judge import dice, nnunet_labels
+from nnunet_judge import nnunet_labels
 from scipy import ndimage
 from seeded_models import make_catalogue_model
 from TotalSegmentatorEngine.geometry import Volume
@@ -98,6 +98,7 @@ def test_few_structures_run_only_their_parts_and_come_back_as_in_the_full_run(tm
     assert ribs, "the last part's labels overwrite all others"
     prepared = prepare(SegmentationTask("117-1.5mm", tmp_path, ribs))
     assert [part.folder is not None for part in prepared.model.parts] == [False] * 4 + [True]
+    assert [warning.code for warning in prepared.warnings] == ["NO_OVERVIEW"], "no coarser model is installed"
     few = segment(volume, prepared, EngineCache(), SilentReporter())
     wanted = [structure.label for structure in few.structures]
     assert np.array_equal(few.labels, np.where(np.isin(full.labels, wanted), full.labels, 0))
@@ -125,7 +126,7 @@ def test_large_images_are_cut_in_three_as_published() -> None:
 def test_pieces_are_joined_where_the_published_pipeline_joins_them(tmp_path: Path, monkeypatch) -> None:
     folders = make_catalogue_model(tmp_path, "117-1.5mm")
     volume = blobs_volume((211, 16, 16), (1.5, 1.5, 1.5))
-    monkeypatch.setattr("TotalSegmentatorEngine.prediction.pieces_of", lambda shape, profile, count: _cut(shape))
+    cut_at_any_size(monkeypatch)
     prepared = prepare(SegmentationTask("117-1.5mm", tmp_path))
     result = segment(volume, prepared, EngineCache(), SilentReporter())
     expected = published_labels("117-1.5mm", folders, volume, cut=True)
@@ -136,7 +137,7 @@ def test_pieces_are_joined_where_the_published_pipeline_joins_them(tmp_path: Pat
 def test_few_structures_of_a_large_image_are_cut_as_in_the_full_run(tmp_path: Path, monkeypatch) -> None:
     make_catalogue_model(tmp_path, "117-1.5mm")
     volume = blobs_volume((211, 16, 16), (1.5, 1.5, 1.5))
-    monkeypatch.setattr("TotalSegmentatorEngine.prediction.pieces_of", lambda shape, profile, count: _cut(shape, count))
+    cut_at_any_size(monkeypatch)
     full = segment(volume, prepare(SegmentationTask("117-1.5mm", tmp_path)), EngineCache(), SilentReporter())
     ribs = [found.name for found in full.found if found.name.startswith("rib")]
     few = segment(volume, prepare(SegmentationTask("117-1.5mm", tmp_path, ribs)), EngineCache(), SilentReporter())
@@ -144,34 +145,11 @@ def test_few_structures_of_a_large_image_are_cut_as_in_the_full_run(tmp_path: Pa
     assert np.array_equal(few.labels, np.where(np.isin(full.labels, wanted), full.labels, 0))
 
 
-def _cut(shape: tuple[int, int, int], count: int = 5) -> list[Piece]:
-    """The pieces of an image that counts as large at any size, for a model of ``count`` parts."""
-    return pieces_of(shape, dataclasses.replace(read_profiles()["totalsegmentator-2.18"], split_above_voxels=1), count)
+def cut_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every image of more than 200 slices counts as large."""
 
+    def cut(shape: tuple[int, int, int], profile: Profile, part_count: int) -> list[Piece]:
+        return pieces_of(shape, dataclasses.replace(profile, split_above_voxels=1), part_count)
 
-# -- a real CT ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def example_volume(example_ct: Path) -> Volume:
-    from TotalSegmentatorEngine.reading import read_input
-
-    return read_input(example_ct).volume
-
-
-@pytest.mark.slow  # 54 tiles of 64 cubed on a CPU
-@pytest.mark.shared
-def test_a_real_ct_gives_its_reference_and_what_nnunet_gives(example_volume, example_ct, example_model) -> None:
-    prepared = prepare(SegmentationTask(str(example_model), Path()))
-    result = segment(example_volume, prepared, EngineCache(), SilentReporter())
-    reference = np.asarray(nibabel.load(example_ct.parent / "reference_104_1.5mm.nii.gz").dataobj).transpose(2, 1, 0)
-    counts = np.bincount(reference.ravel().astype(np.intp), minlength=105)
-    large = [label for label in range(1, 105) if counts[label] >= 100]
-    scores = {label: dice(result.labels, reference, label) for label in large}
-    assert len(large) == 53
-    assert np.mean(list(scores.values())) >= 0.970
-    assert min(scores.values()) >= 0.93, scores
-    judged = nnunet_labels(example_model, example_volume.array, example_volume.geometry.ijk_to_ras)
-    counts = np.bincount(judged.ravel(), minlength=105)
-    agreement = {label: dice(result.labels, judged, label) for label in range(1, 105) if counts[label] >= 100}
-    assert min(agreement.values()) >= 0.995, agreement
+    for module in ("model_run", "planning"):
+        monkeypatch.setattr(f"TotalSegmentatorEngine.{module}.pieces_of", cut)

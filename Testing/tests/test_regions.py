@@ -20,6 +20,7 @@ from TotalSegmentatorEngine.regions import (
     boxes_by_name,
     cut_sides,
     filled,
+    labels_at,
     on_finer_grid,
     shape_of,
     widened,
@@ -203,6 +204,15 @@ def test_the_border_of_the_grid_cuts_nothing() -> None:
     assert cut_sides(labels, box(0, 4, 0, 5, 0, 6), (4, 5, 6), [1]) == []
 
 
+def test_the_structures_at_a_cut_side_are_named() -> None:
+    labels = np.zeros((4, 5, 6), dtype=np.uint8)
+    labels[0, 1, 1], labels[-1, 2, 2], labels[2, 2, -1], labels[1, 1, 1] = 3, 4, 5, 6
+    assert labels_at(labels, [(0, -1)]) == {3}
+    assert labels_at(labels, [(0, 1)]) == {4}
+    assert labels_at(labels, [(0, -1), (2, 1)]) == {3, 5}
+    assert labels_at(labels, [(1, -1)]) == labels_at(labels, []) == set()
+
+
 def test_a_region_grows_on_the_cut_sides_alone_and_ends_with_the_grid() -> None:
     grid = NetworkGrid((200, 200, 30), (1.5, 3.0, 6.0), (200, 200, 30), (1.5, 3.0, 6.0), None)
     region = box(50, 60, 15, 190, 10, 20)
@@ -249,6 +259,21 @@ def test_the_overview_knows_what_it_found_and_what_it_missed(overview: Overview)
     assert set(overview.boxes) == {"kidney_right", "kidney_left", "heart"}
     assert overview.boxes["heart"] == box(55, 65, 10, 20, 20, 30)
     assert overview.missed(["spleen", "heart", "kidney_left", "aorta"]) == ["spleen", "aorta"]
+
+
+def test_strays_far_from_a_structure_do_not_count(models: Path) -> None:
+    """As a coarse network leaves them; another large piece of the structure does count."""
+    model = find_model("117-6mm", models)
+    numbers = {structure.name: structure.label for structure in model.structures}
+    labels = np.zeros(COARSE.shape, dtype=np.uint8)
+    labels[20:30, 20:25, 10:15] = numbers["kidney_right"]
+    labels[60, 40, 45] = labels[3, 3:5, 3] = numbers["kidney_right"]
+    labels[10:20, 10:20, 10:12] = labels[40:44, 30:33, 30:32] = numbers["colon"]
+    labels[50, 5, 5] = numbers["adrenal_gland_left"]
+    boxes = overview_of(labels, COARSE, model).boxes
+    assert boxes["kidney_right"] == box(20, 30, 20, 25, 10, 15)
+    assert boxes["colon"] == box(10, 44, 10, 33, 10, 32)
+    assert boxes["adrenal_gland_left"] == box(50, 51, 5, 6, 5, 6), "a structure of one voxel is none"
 
 
 def test_the_region_of_structures_holds_them_all(overview: Overview) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape, resample_data_or_seg_to_shape
@@ -11,7 +13,17 @@ from seeded_models import configuration_settings, plans_of
 from test_model_folder import write_folder
 from TotalSegmentatorEngine.model_folder import read_model_folder
 from TotalSegmentatorEngine.plans_resampling import image_resampling, logits_resampling
-from TotalSegmentatorEngine.resampling import is_same_spacing, truncated_to_int, zoom, zoom_labels, zoomed_shape
+from TotalSegmentatorEngine.resampling import (
+    apply_matrices,
+    is_same_spacing,
+    restricted,
+    truncated_to_int,
+    whole_number_type,
+    zoom,
+    zoom_labels,
+    zoom_matrices,
+    zoomed_shape,
+)
 
 
 def random_ct(shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
@@ -61,10 +73,34 @@ def test_every_pair_of_sizes_rounds_like_scipy() -> None:
 
 
 def test_whole_numbers_stay_and_fractions_are_cut_towards_zero() -> None:
-    values = np.array([1.99, -1.99, 0.2, -0.2, 40.0, -1024.0, 99.9997, -99.9997, 0.0], dtype=np.float32)
-    assert truncated_to_int(values).tolist() == [1, -1, 0, 0, 40, -1024, 100, -100, 0]
-    assert truncated_to_int(values).dtype == np.int16
-    assert truncated_to_int(np.array([70000.5], dtype=np.float32)).tolist() == [70000]
+    values = np.array([1.99, -1.99, 0.2, -0.2, 40.0, -1024.0, 99.9997, -99.9997, 0.0, 70000.5], dtype=np.float32)
+    whole = truncated_to_int(values)
+    assert whole.tolist() == [1, -1, 0, 0, 40, -1024, 100, -100, 0, 70000]
+    assert whole.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "order", "expected"),
+    [
+        (-1024, 3071, 1, np.int16),
+        (-1024, 3071, 3, np.int16),
+        (-32000, 32000, 1, np.int16),
+        (-32000, 32000, 3, np.int32),
+        (0, 32000, 3, np.int32),
+        (-40000, 10, 1, np.int32),
+        (0, 65535, 1, np.int32),
+    ],
+)
+def test_whole_numbers_take_as_few_bytes_as_the_splines_allow(lowest, highest, order, expected) -> None:
+    """Cubic splines swing beyond the values between which they lead, most where these alternate."""
+    steps = np.indices((12, 13, 14)).sum(axis=0) // 2 % 2
+    image = np.where(steps == 0, lowest, highest).astype(np.int32)
+    matrices = zoom_matrices(image.shape, (30, 31, 29), order)
+    assert whole_number_type(image, matrices) is expected
+    resampled = apply_matrices(image, matrices)
+    assert np.abs(resampled).max() <= np.iinfo(expected).max
+    if expected is np.int32 and highest == 32000:
+        assert np.abs(resampled).max() > np.iinfo(np.int16).max, "the image must be one that int16 cannot hold"
 
 
 def test_equal_spacing_allows_for_rounding_in_files() -> None:
@@ -72,10 +108,87 @@ def test_equal_spacing_allows_for_rounding_in_files() -> None:
     assert not is_same_spacing((1.5, 1.499, 1.5), (1.5, 1.5, 1.5))
 
 
-def test_resampling_can_be_stopped_and_tells_how_far_it_is() -> None:
+# -- in slabs, on several threads --------------------------------------------------------------------------------------
+
+TALL = (90, 12, 14)
+"""Resampled to more rows than one thread makes at a time."""
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_rows_are_finished_and_stored_as_they_are_made(order: int) -> None:
+    ct = random_ct(TALL)
+    matrices = zoom_matrices(TALL, (201, 9, 23), order)
+    expected = apply_matrices(ct, matrices)
+    assert expected.dtype == np.float32
+    stored = apply_matrices(ct, matrices, finish=truncated_to_int, dtype=np.int16)
+    assert stored.dtype == np.int16
+    assert np.array_equal(stored, truncated_to_int(expected))
+    backwards = apply_matrices(ct[::-1, :, ::-1], matrices)  # a view, as that of a CT in another order
+    assert np.abs(backwards - apply_matrices(ct[::-1, :, ::-1].copy(), matrices)).max() == 0
+
+
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize(
+    "region",
+    [
+        (slice(0, 201), slice(0, 9), slice(0, 23)),
+        (slice(0, 60), slice(0, 4), slice(20, 23)),
+        (slice(97, 201), slice(3, 9), slice(7, 8)),
+        (slice(100, 101), slice(4, 5), slice(11, 12)),
+    ],
+    ids=["whole", "at the start", "at the end", "one voxel"],
+)
+def test_a_region_is_resampled_as_a_part_of_the_whole(region, order: int) -> None:
+    ct = random_ct(TALL)
+    matrices = zoom_matrices(TALL, (201, 9, 23), order)
+    parts, box = restricted(matrices, region)
+    resampled = apply_matrices(ct[box], parts)
+    expected = apply_matrices(ct, matrices)[region]
+    assert resampled.shape == expected.shape
+    assert np.abs(resampled - expected).max() < 2e-3, "no more than float32 rounds"
+    assert (truncated_to_int(resampled) != truncated_to_int(expected)).mean() < 1e-3
+
+
+def test_a_region_needs_few_voxels_of_the_image() -> None:
+    region = (slice(100, 110), slice(4, 6), slice(0, 23))
+    for order, beyond in ((1, 2), (3, 30)):
+        _parts, box = restricted(zoom_matrices(TALL, (201, 9, 23), order), region)
+        assert box[0].start <= 100 * 89 / 200 and box[0].stop - 1 >= 109 * 89 / 200
+        assert box[0].stop - box[0].start <= 5 + 2 * beyond
+        assert box[2] == slice(0, 14)
+
+
+def test_resampling_tells_how_far_it_is() -> None:
     heard: list[float] = []
-    zoom(random_ct((30, 8, 8)), (60, 16, 16), 1, heard.append)
-    assert heard == sorted(heard) and heard[0] >= 0 and heard[-1] <= 1 and len(heard) > 3
+    zoom(random_ct(TALL), (300, 9, 9), 1, heard.append)
+    assert heard == sorted(heard) and heard[0] >= 0 and heard[-1] < 1 and len(heard) > 3
+
+
+def test_resampling_can_be_stopped() -> None:
+    class StopError(Exception):
+        pass
+
+    heard: list[float] = []
+    made: list[int] = []
+    never = threading.Event()
+
+    def stop_at_second(fraction: float) -> None:
+        heard.append(fraction)
+        if len(heard) == 2:
+            raise StopError
+
+    def slowly(rows: np.ndarray) -> np.ndarray:
+        if made:
+            never.wait(0.02)
+        made.append(len(rows))
+        return rows
+
+    matrices = zoom_matrices((50, 2, 2), (5000, 2, 2), 1)
+    with pytest.raises(StopError):
+        apply_matrices(random_ct((50, 2, 2)), matrices, stop_at_second, finish=slowly)
+    assert len(heard) == 2
+    assert sum(made) < 5000, "rows that nobody waits for any more are not made"
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("resampling")]
 
 
 # -- the plans' own functions ------------------------------------------------------------------------------------------

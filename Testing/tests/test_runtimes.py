@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import seeded_models
 import torch
 from torch import nn
-from TotalSegmentatorEngine import compiled_runner, runtimes
+from TotalSegmentatorEngine import compiled_runner, runtime_trial, runtimes
 from TotalSegmentatorEngine.model_folder import ModelFolder, read_model_folder
 from TotalSegmentatorEngine.network import LoadedModel, load_model
 from TotalSegmentatorEngine.reporting import SilentReporter
@@ -105,11 +105,21 @@ def choose(
     )
 
 
-def slowed(monkeypatch: pytest.MonkeyPatch, runner: type, seconds: float = 0.1) -> None:
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What trials measure with. It stands still but for ``slowed`` runners: real tiles of a few milliseconds take as
+    long as a busy machine wants."""
+    clock = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(runtime_trial, "time", SimpleNamespace(perf_counter=lambda: clock.seconds))
+    return clock
+
+
+def slowed(monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace, runner: type) -> None:
+    """Lets each tile take a second on the trial's clock."""
     original = runner.run
 
     def run(self, tiles: torch.Tensor) -> torch.Tensor:
-        time.sleep(seconds)
+        clock.seconds += 1.0
         return original(self, tiles)
 
     monkeypatch.setattr(runner, "run", run)
@@ -119,8 +129,10 @@ def slowed(monkeypatch: pytest.MonkeyPatch, runner: type, seconds: float = 0.1) 
 
 
 @pytest.mark.parametrize(("slow", "expected"), [(EagerRunner, "openvino"), (openvino_runner.OpenVinoRunner, "eager")])
-def test_the_faster_runtime_is_chosen_once_for_this_machine(monkeypatch, folder, listener, slow, expected) -> None:
-    slowed(monkeypatch, slow)
+def test_the_faster_runtime_is_chosen_once_for_this_machine(
+    monkeypatch, clock, folder, listener, slow, expected
+) -> None:
+    slowed(monkeypatch, clock, slow)
     records, samples = Records(), Samples(folder)
     assert choose(folder, listener, records, samples).runtime == expected
     assert list(records.choices.values()) == [expected]
@@ -131,14 +143,14 @@ def test_the_faster_runtime_is_chosen_once_for_this_machine(monkeypatch, folder,
     assert listener.problems == []
 
 
-def test_the_chosen_runner_takes_tiles_of_the_patch(monkeypatch, folder, listener) -> None:
-    slowed(monkeypatch, EagerRunner)
+def test_the_chosen_runner_takes_tiles_of_the_patch(monkeypatch, clock, folder, listener) -> None:
+    slowed(monkeypatch, clock, EagerRunner)
     runner = choose(folder, listener)
     assert runner.run(torch.zeros((1, 1, *folder.patch_size))).shape == (1, runner.channels, *folder.patch_size)
 
 
-def test_a_runtime_that_answers_otherwise_is_not_used(monkeypatch, folder, listener, caplog) -> None:
-    slowed(monkeypatch, EagerRunner)
+def test_a_runtime_that_answers_otherwise_is_not_used(monkeypatch, clock, folder, listener, caplog) -> None:
+    slowed(monkeypatch, clock, EagerRunner)
 
     def wrong(self, tiles: torch.Tensor) -> torch.Tensor:
         return torch.randn((1, self.channels, *tiles.shape[2:]))
@@ -261,7 +273,6 @@ def test_a_compiler_that_fails_is_replaced_by_pytorch(monkeypatch, folder, liste
 def test_compiled_is_tried_where_openvino_cannot_run(monkeypatch, folder, listener, unusual) -> None:
     monkeypatch.setattr(runtimes, "has_compiler", lambda: True)
     monkeypatch.setattr(compiled_runner.torch, "compile", lambda network, **_: network)
-    slowed(monkeypatch, EagerRunner, 0.0)
     records = Records()
     choose(folder, listener, records, model=unusual)
     assert list(records.choices.values()) in (["compiled"], ["eager"]), "measured, and remembered"

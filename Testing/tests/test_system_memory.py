@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from TotalSegmentatorEngine import system_memory
 from TotalSegmentatorEngine.system_memory import available_memory, installed_memory, peak_memory, resident_memory
+from TotalSegmentatorWire.errors import ERRORS
 
 MIB, GIB = 1024**2, 1024**3
 MODULE_FOLDER = Path(system_memory.__file__).parents[1]
@@ -253,3 +254,22 @@ def test_windows_counts_what_may_be_committed(monkeypatch: pytest.MonkeyPatch, t
     assert available_memory() == 3 * GIB
     assert installed_memory() == 16 * GIB
     assert (resident_memory(), peak_memory()) == (2 * GIB, 4 * GIB)
+
+
+# -- what is said when memory runs out where nobody expected it -------------------------------------------------------
+
+
+def test_memory_that_runs_out_anywhere_is_said_to_be_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from TotalSegmentatorEngine import command_line, reading, worker
+
+    def out_of_memory(*_arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reading, "read_input", out_of_memory)
+    monkeypatch.setattr(system_memory, "available_memory", lambda: 3 * 10**9)
+    assert worker._unexpected(MemoryError(), tmp_path).code == "MEMORY_SHORT"
+    model = Path(__file__).parents[1] / "demo_model" / "Dataset900_PhantomDemo104"
+    ct = tmp_path / "ct.nii"
+    ct.write_bytes(b"")
+    arguments = ["segment", str(ct), str(tmp_path / "labels.nii.gz"), "--model", str(model)]
+    assert command_line.main(arguments) == ERRORS["MEMORY_SHORT"].exit_code

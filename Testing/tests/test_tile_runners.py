@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import seeded_models
 import torch
+from engine_support import one_thread
 from torch import nn
 from TotalSegmentatorEngine.compiled_runner import CompiledRunner, has_compiler
 from TotalSegmentatorEngine.cpu_features import has_bf16
 from TotalSegmentatorEngine.model_folder import read_model_folder
 from TotalSegmentatorEngine.network import LoadedModel, load_model, split_head
 from TotalSegmentatorEngine.tile_runner import EagerRunner, TileRunner
+
+__all__ = ["one_thread"]  # a fixture
 
 openvino_runner = pytest.importorskip("TotalSegmentatorEngine.openvino_runner")
 OpenVinoRunner = openvino_runner.OpenVinoRunner
@@ -100,8 +104,18 @@ def test_a_runner_gives_the_mean_of_the_networks_logits(tmp_path: Path, settings
     assert_same(logits_of(runner, tile(0)), expected[0])
 
 
+@pytest.fixture
+def compiled_modules_go() -> Iterator[None]:
+    """Takes back what torch.compile leaves among the modules: parts of packages that are not there. PySide6 imports all
+    modules by their names, and the panel's tests would fail after this one."""
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] not in sys.modules]:
+        del sys.modules[name]
+
+
 @pytest.mark.slow  # a C++ compiler runs
 @pytest.mark.skipif(not has_compiler(), reason="there is no C++ compiler")
+@pytest.mark.usefixtures("compiled_modules_go")
 def test_compiled_networks_give_the_same_logits(tmp_path: Path) -> None:
     model = seeded_model(tmp_path)
     runner = CompiledRunner(model, "exact")

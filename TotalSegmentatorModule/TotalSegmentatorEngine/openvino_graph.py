@@ -28,72 +28,100 @@ class UnsupportedNetworkError(Exception):
     """The network holds something that is not translated here; the message names it."""
 
 
-def openvino_model(network: nn.Module, patch_size: Sequence[int], joins_upsampling: bool = False) -> openvino.Model:
+def openvino_model(network: nn.Module, patch_size: Sequence[int], in_float32: bool = True) -> openvino.Model:
     """``network`` (in evaluation mode, on the CPU) for one tile: (1, 1, z, y, x) float32 to (1, channels, z, y, x).
 
-    ``joins_upsampling``: see joined_upsampling.py; the same numbers but for the last digits. Raises
+    ``in_float32``: it will be computed in float32. Then upsampling is joined with the convolution after it
+    (joined_upsampling.py), and means over a tile are summed in small groups; in fewer digits neither would do. Raises
     UnsupportedNetworkError.
     """
     try:
         traced = torch.fx.symbolic_trace(network)
     except Exception as error:  # tracing runs the network's own code with stand-ins, so anything may come
         raise UnsupportedNetworkError(f"tracing: {type(error).__name__}") from error
-    layers = dict(traced.named_modules())
-    joints = {joined.convolution: joined for joined in find_joined(traced)} if joins_upsampling else {}
-    left_out = {node for joined in joints.values() for node in (joined.upsampling, joined.together)}
-    with_ones = {node for joined in joints.values() for node in joined.ones_from or ()}
-    parameter = ops.parameter([1, 1, *patch_size], np.float32, name="tile")
-    nodes: dict[torch.fx.Node, Node] = {}
-    for step in traced.graph.nodes:
-        if step.op == "placeholder":
-            if len(nodes) > 0:
-                raise UnsupportedNetworkError("a second input")
-            nodes[step] = parameter
-        elif step.op == "output":
-            return openvino.Model([_known(nodes, step.args[0])], [parameter], "network")
-        elif step in joints:
-            nodes[step] = _joined(joints[step], layers, nodes)
-        elif step in with_ones:
-            nodes[step] = _LAYERS_WITH_ONES[type(layers[step.target])](layers[step.target], _known(nodes, step.args[0]))
-        elif step not in left_out:
-            nodes[step] = _translated(step, layers, nodes)
-    raise UnsupportedNetworkError("no output")
+    return _Translation(traced, in_float32).model(patch_size)
 
 
-def _translated(step: torch.fx.Node, layers: dict[str, nn.Module], nodes: dict[torch.fx.Node, Node]) -> Node:
-    if step.op == "call_module":
-        layer = layers[step.target]
-        translate = _LAYERS.get(type(layer))
+class _Translation:
+    """One traced network on its way to OpenVINO."""
+
+    def __init__(self, traced: torch.fx.GraphModule, in_float32: bool) -> None:
+        self._steps = list(traced.graph.nodes)
+        self._layers = dict(traced.named_modules())
+        self._norm = _instance_norm_in_groups if in_float32 else _instance_norm
+        joints = find_joined(traced) if in_float32 else []
+        self._joints = {joined.convolution: joined for joined in joints}
+        self._left_out = {node for joined in joints for node in (joined.upsampling, joined.together)}
+        self._with_ones = {node for joined in joints for node in joined.ones_from or ()}
+        self._nodes: dict[torch.fx.Node, Node] = {}
+
+    def model(self, patch_size: Sequence[int]) -> openvino.Model:
+        parameter = ops.parameter([1, 1, *patch_size], np.float32, name="tile")
+        for step in self._steps:
+            if step.op == "placeholder":
+                if len(self._nodes) > 0:
+                    raise UnsupportedNetworkError("a second input")
+                self._nodes[step] = parameter
+            elif step.op == "output":
+                return openvino.Model([self._known(step.args[0])], [parameter], "network")
+            elif step not in self._left_out:
+                self._nodes[step] = self._translated(step)
+        raise UnsupportedNetworkError("no output")
+
+    def _translated(self, step: torch.fx.Node) -> Node:
+        if step in self._joints:
+            return self._joined(self._joints[step])
+        if step.op == "call_module":
+            return self._layer(step)
+        if step.op == "call_function" and step.target in _SUMS and not step.kwargs:
+            return ops.add(*(self._known(argument) for argument in step.args))
+        if step.op == "call_function" and step.target is torch.cat:
+            axis = step.args[1] if len(step.args) > 1 else step.kwargs.get("dim", 0)
+            return ops.concat([self._known(argument) for argument in step.args[0]], axis)
+        raise UnsupportedNetworkError(str(step.target))
+
+    def _layer(self, step: torch.fx.Node) -> Node:
+        layer = self._layers[step.target]
+        if step in self._with_ones:
+            layer = _with_ones(layer)
+        translate = self._norm if type(layer) is nn.InstanceNorm3d else _LAYERS.get(type(layer))
         if translate is None:
             raise UnsupportedNetworkError(type(layer).__name__)
-        return translate(layer, _known(nodes, step.args[0]))
-    if step.op == "call_function" and step.target in _SUMS and not step.kwargs:
-        return ops.add(*(_known(nodes, argument) for argument in step.args))
-    if step.op == "call_function" and step.target is torch.cat:
-        axis = step.args[1] if len(step.args) > 1 else step.kwargs.get("dim", 0)
-        return ops.concat([_known(nodes, argument) for argument in step.args[0]], axis)
-    raise UnsupportedNetworkError(str(step.target))
+        return translate(layer, self._known(step.args[0]))
+
+    def _joined(self, joined: JoinedUpsampling) -> Node:
+        kernels = joined_kernels(joined, self._layers)
+        padding, ones = kernels.padding, [1, 1, 1]
+        coarse = ops.convolution_backprop_data(
+            self._known(joined.coarse),
+            _constant(kernels.coarse),
+            kernels.strides,
+            pads_begin=padding,
+            pads_end=padding,
+        )
+        skip = ops.convolution(self._known(joined.skip), _constant(kernels.skip), ones, padding, padding, ones)
+        return _with_bias(self._layers[joined.convolution.target].bias, ops.add(skip, coarse))
+
+    def _known(self, argument: Any) -> Node:
+        """The translation of an earlier step's result; numbers and lists are no such thing."""
+        if not isinstance(argument, torch.fx.Node):
+            raise UnsupportedNetworkError(f"an argument of the kind {type(argument).__name__}")
+        return self._nodes[argument]
 
 
-def _known(nodes: dict[torch.fx.Node, Node], argument: Any) -> Node:
-    """The translation of an earlier step's result; numbers and lists are no such thing."""
-    if not isinstance(argument, torch.fx.Node):
-        raise UnsupportedNetworkError(f"an argument of the kind {type(argument).__name__}")
-    return nodes[argument]
+def _with_ones(layer: nn.Conv3d | nn.InstanceNorm3d) -> nn.Module:
+    """The layer with one channel more: a convolution's is 0 everywhere, and the norm after it makes 1 of that."""
+    wider = copy.copy(layer)
+    wider._parameters = dict(layer._parameters)
+    wider.weight = _with_one_more(layer.weight, 0.0)
+    if layer.bias is not None:
+        wider.bias = _with_one_more(layer.bias, 1.0 if isinstance(layer, nn.InstanceNorm3d) else 0.0)
+    return wider
 
 
-def _joined(joined: JoinedUpsampling, layers: dict[str, nn.Module], nodes: dict[torch.fx.Node, Node]) -> Node:
-    kernels = joined_kernels(joined, layers)
-    padding, ones = kernels.padding, [1, 1, 1]
-    coarse = ops.convolution_backprop_data(
-        _known(nodes, joined.coarse),
-        _constant(kernels.coarse),
-        kernels.strides,
-        pads_begin=padding,
-        pads_end=padding,
-    )
-    skip = ops.convolution(_known(nodes, joined.skip), _constant(kernels.skip), ones, padding, padding, ones)
-    return _with_bias(layers[joined.convolution.target].bias, ops.add(skip, coarse))
+def _with_one_more(parameter: nn.Parameter, value: float) -> nn.Parameter:
+    last = torch.full_like(parameter[:1], value)
+    return nn.Parameter(torch.cat([parameter, last]), requires_grad=False)
 
 
 # -- layers ------------------------------------------------------------------------------------------------------------
@@ -137,6 +165,32 @@ def _instance_norm(layer: nn.InstanceNorm3d, x: Node) -> Node:
     return _with_bias(layer.bias, y)
 
 
+def _instance_norm_in_groups(layer: nn.InstanceNorm3d, x: Node) -> Node:
+    """The same with means that are sums of sums.
+
+    OpenVINO's own norm adds the voxels of a channel one after the other, more than a million: in float32 that costs
+    two to three of seven digits, and with near-ties half a percent of the labels. Sums of squares need no second pass.
+    """
+    if layer.track_running_stats:
+        return _batch_norm(layer, x)
+    mean, square = _mean_in_groups(x), _mean_in_groups(ops.multiply(x, x))
+    variance = ops.relu(ops.subtract(square, ops.multiply(mean, mean)))
+    scale = ops.divide(_scalar(1.0), ops.sqrt(ops.add(variance, _scalar(layer.eps))))
+    if layer.weight is not None:
+        scale = ops.multiply(scale, _per_channel(layer.weight.numpy()))
+    shift = ops.multiply(ops.negative(mean), scale)
+    return ops.add(ops.multiply(x, scale), _with_bias(layer.bias, shift))
+
+
+def _mean_in_groups(x: Node) -> Node:
+    """(1, channels, 1, 1, 1) mean of (1, channels, z, y, x): of blocks of at most 8 along each axis, then of these."""
+    kernel = [max(n for n in range(1, _LARGEST_GROUP + 1) if size % n == 0) for size in list(x.shape)[2:]]
+    blocks = ops.avg_pool(x, kernel, [0, 0, 0], [0, 0, 0], kernel, True) if max(kernel) > 1 else x
+    for axis in (4, 3, 2):
+        blocks = ops.reduce_mean(blocks, ops.constant(np.array([axis], dtype=np.int64)), True)
+    return blocks
+
+
 def _batch_norm(layer: nn.BatchNorm3d | nn.InstanceNorm3d, x: Node) -> Node:
     """With the statistics of the training, one factor and one summand a channel."""
     if layer.running_mean is None or layer.running_var is None:
@@ -175,37 +229,9 @@ def _same(_layer: nn.Module, x: Node) -> Node:
     return x
 
 
-def _convolution_with_ones(layer: nn.Conv3d, x: Node) -> Node:
-    """One more output, which is 0 everywhere."""
-    wider = copy.copy(layer)
-    wider._parameters = dict(layer._parameters)
-    wider.weight = _with_one_more(layer.weight, 0.0)
-    wider.bias = None if layer.bias is None else _with_one_more(layer.bias, 0.0)
-    return _convolution(wider, x)
-
-
-def _instance_norm_with_ones(layer: nn.InstanceNorm3d, x: Node) -> Node:
-    """The 0 of the last channel becomes a 1."""
-    wider = copy.copy(layer)
-    wider._parameters = dict(layer._parameters)
-    wider.weight = _with_one_more(layer.weight, 0.0)
-    wider.bias = _with_one_more(layer.bias, 1.0)
-    return _instance_norm(wider, x)
-
-
-def _with_one_more(parameter: nn.Parameter, value: float) -> nn.Parameter:
-    last = torch.full_like(parameter[:1], value)
-    return nn.Parameter(torch.cat([parameter, last]), requires_grad=False)
-
-
-_LAYERS_WITH_ONES: dict[type[nn.Module], Callable[[Any, Node], Node]] = {
-    nn.Conv3d: _convolution_with_ones,
-    nn.InstanceNorm3d: _instance_norm_with_ones,
-}
 _LAYERS: dict[type[nn.Module], Callable[[Any, Node], Node]] = {
     nn.Conv3d: _convolution,
     nn.ConvTranspose3d: _transposed_convolution,
-    nn.InstanceNorm3d: _instance_norm,
     nn.BatchNorm3d: _batch_norm,
     nn.LeakyReLU: _leaky_relu,
     nn.ReLU: lambda _layer, x: ops.relu(x),
@@ -215,6 +241,8 @@ _LAYERS: dict[type[nn.Module], Callable[[Any, Node], Node]] = {
     nn.Dropout: _same,  # in evaluation mode these do nothing
     nn.Dropout3d: _same,
 }
+_LARGEST_GROUP = 8
+"""Voxels along an axis whose mean is taken at once."""
 _SUMS = frozenset([operator.add, operator.iadd, torch.add])
 
 
@@ -228,6 +256,10 @@ def _per_channel(values: np.ndarray) -> Node:
 
 def _constant(values: np.ndarray) -> Node:
     return ops.constant(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def _scalar(value: float) -> Node:
+    return ops.constant(np.array(value, dtype=np.float32))
 
 
 def _three(value: int | Sequence[int]) -> list[int]:

@@ -41,9 +41,8 @@ class OpenVinoRunner:
         networks, self.head = split_model(model)
         self.channels = self.outputs if self.head is None else self.head.weight.shape[1]
         self.weight_bytes = 2 * model.bytes  # as they were given, and in the order that the processor wants
-        # in bfloat16 joint weights would be rounded otherwise than the network's own
-        is_exact = precision == "exact"
-        self._networks = [_compiled(openvino_model(network, patch_size, is_exact), precision) for network in networks]
+        in_float32 = precision == "exact"
+        self._networks = [_compiled(openvino_model(network, patch_size, in_float32), precision) for network in networks]
         self._mirrored = mirrored_axes(model.mirroring_axes)
         self._request: openvino.InferRequest | None = None
         self._request_of: openvino.CompiledModel | None = None

@@ -78,8 +78,8 @@ def ways_of(device: str, runtime: str, precision: str, keeps_networks: bool) -> 
         less("ONE_NETWORK_AT_A_TIME", keeps_networks=False)
     less("SUMS_IN_HALF", sums=SUMS_IN_HALF)
     less("SUMS_ON_DISK", sums=SUMS_ON_DISK)
-    if len(ways) == 4:  # half precision was for less memory; a file takes none
-        ways[-1] = dataclasses.replace(ways[-1], notes=tuple(n for n in ways[-1].notes if n != "SUMS_IN_HALF"))
+    # half precision was for less memory; a file takes none
+    ways[-1] = dataclasses.replace(ways[-1], notes=tuple(n for n in ways[-1].notes if n != "SUMS_IN_HALF"))
     return ways
 
 
