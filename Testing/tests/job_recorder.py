@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import pytest
+from TotalSegmentatorEngine.geometry import Volume
+from TotalSegmentatorEngine.machine_profile import CACHE_VARIABLE
+from TotalSegmentatorEngine.model_run import ModelRun, PartLabels
+from TotalSegmentatorEngine.models import Part
+from TotalSegmentatorEngine.pipeline import EngineCache, segment
+from TotalSegmentatorEngine.preparation import Region
 from TotalSegmentatorEngine.reporting import JobReporter
+from TotalSegmentatorEngine.task import PreparedTask, SegmentationResult
+from TotalSegmentatorWire.catalogue import read_catalogue
 from TotalSegmentatorWire.messages import PlanEvent, ProgressEvent, Stage, WarningEvent
 from TotalSegmentatorWire.plan import Plan, plan_from_json
+
+
+@pytest.fixture(autouse=True)
+def fresh_measurements(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine on which nothing was measured yet."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "measurements"))
 
 
 class JobRecorder:
@@ -39,3 +56,35 @@ class JobRecorder:
         """Finished tiles and all tiles, as the last event of the networks' stage told them."""
         last = [e for e in self._events if isinstance(e, ProgressEvent) and e.stage == Stage.PREDICTING][-1]
         return last.tile, last.tiles
+
+
+def run(
+    volume: Volume, prepared: PreparedTask, cache: EngineCache | None = None
+) -> tuple[SegmentationResult, JobRecorder]:
+    """One job; without a ``cache`` it is the first one of its worker."""
+    recorder = JobRecorder()
+    cache = EngineCache() if cache is None else cache
+    return segment(volume, prepared, cache, recorder.reporter), recorder
+
+
+@dataclass(frozen=True)
+class NetworkRun:
+    part: str
+    region: Region
+    is_whole: bool
+
+
+@pytest.fixture
+def network_runs(monkeypatch: pytest.MonkeyPatch) -> list[NetworkRun]:
+    """Every run of a network over a region, in order; overview passes are left out."""
+    runs: list[NetworkRun] = []
+    labels_of = ModelRun.labels_of
+    overviews = {model.parts[0].name for model in read_catalogue().values() if len(model.parts) == 1}
+
+    def noted(self: ModelRun, part: Part, region: Region, is_smooth: bool = False) -> PartLabels:
+        if part.name not in overviews:
+            runs.append(NetworkRun(part.name, region, region == self.grid.whole))
+        return labels_of(self, part, region, is_smooth)
+
+    monkeypatch.setattr(ModelRun, "labels_of", noted)
+    return runs

@@ -40,7 +40,7 @@ def unet(strides: list, kernels: list, kind: type = PlainConvUNet, **changes: ob
 
 
 def answer(network: nn.Module, tile: torch.Tensor, joins: bool) -> torch.Tensor:
-    model = openvino_model(network, tile.shape[2:], joins_upsampling=joins)
+    model = openvino_model(network, tile.shape[2:], in_float32=joins)
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return torch.from_numpy(compiled(tile.numpy())[0].copy())
 
@@ -72,8 +72,8 @@ def test_each_level_of_a_decoder_is_joined() -> None:
 
 def test_joined_networks_hold_no_concatenation() -> None:
     network = unet([1, 2, 2], [3, 3, 3])
-    kinds = [node.get_type_name() for node in openvino_model(network, TILE, joins_upsampling=True).get_ops()]
-    apart = [node.get_type_name() for node in openvino_model(network, TILE).get_ops()]
+    kinds = [node.get_type_name() for node in openvino_model(network, TILE, in_float32=True).get_ops()]
+    apart = [node.get_type_name() for node in openvino_model(network, TILE, in_float32=False).get_ops()]
     assert kinds.count("Concat") == 0 and apart.count("Concat") == 2
 
 

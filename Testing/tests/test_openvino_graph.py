@@ -107,3 +107,25 @@ class Deciding(nn.Module):
 def test_what_is_not_translated_is_refused_by_name(network: nn.Module, named: str) -> None:
     with pytest.raises(graph.UnsupportedNetworkError, match=named):
         graph.openvino_model(nn.Sequential(network).eval().requires_grad_(False), SIZE)
+
+
+def test_norms_of_large_channels_keep_their_digits() -> None:
+    """A million voxels of nearly the same value, as air is: added up one by one in float32 they lose three digits."""
+    norm = nn.InstanceNorm3d(2, affine=True).eval().requires_grad_(False)
+    layer = nn.Sequential(nn.Conv3d(1, 2, 1), norm).eval().requires_grad_(False)
+    layer[0].weight[:] = 1.0
+    layer[0].bias[:] = torch.tensor([30.0, -7.0])
+    tile = torch.randn(1, 1, 96, 104, 112)
+    expected = layer.double()(tile.double()).float()
+    model = graph.openvino_model(layer.float(), tile.shape[2:])
+    answer = graph.openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(tile.numpy())[0]
+    assert (torch.from_numpy(answer) - expected).abs().max() < 2e-4
+
+
+@pytest.mark.parametrize("shape", [(7, 9, 5), (8, 16, 11), (1, 3, 64)])
+def test_means_in_groups_are_means_for_every_size(shape: tuple[int, int, int]) -> None:
+    layer = nn.InstanceNorm3d(1, affine=True).eval().requires_grad_(False)
+    tile = 5 + 3 * torch.randn(1, 1, *shape)
+    model = graph.openvino_model(layer, shape)
+    answer = graph.openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(tile.numpy())[0]
+    assert (torch.from_numpy(answer) - layer(tile)).abs().max() < 1e-4

@@ -199,6 +199,17 @@ def test_structures_that_end_at_a_border_are_cut_there() -> None:
     assert cut_sides(inside, region, shape, [7]) == [], "along the second axis the region is the whole grid"
 
 
+def test_strays_at_a_border_are_not_cut() -> None:
+    region, shape = box(10, 30, 10, 30, 10, 30), (100, 100, 100)
+    labels = np.zeros(shape_of(region), dtype=np.uint8)
+    labels[5:15, 5:15, 5:15] = 7
+    labels[0, 3:5, 3:5] = labels[-1, -1, -1] = 7
+    assert cut_sides(labels, region, shape, [7]) == []
+    assert labels_at(labels, [(0, -1)]) == set()
+    labels[:, 19, 1:5] = 7  # 80 of 1000 voxels: a piece of its own
+    assert cut_sides(labels, region, shape, [7]) == [(0, -1), (0, 1), (1, 1)]
+
+
 def test_the_border_of_the_grid_cuts_nothing() -> None:
     labels = np.full((4, 5, 6), 1, dtype=np.uint8)
     assert cut_sides(labels, box(0, 4, 0, 5, 0, 6), (4, 5, 6), [1]) == []

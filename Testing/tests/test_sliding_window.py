@@ -191,7 +191,7 @@ def test_sums_in_half_precision_are_close(average: str, has_head: bool) -> None:
 @WAYS
 @needs_proc
 def test_sums_on_disk_are_those_in_memory_and_leave_no_file(average: str, has_head: bool, temporary_folder) -> None:
-    image, window, open_meanwhile = an_image((40, 17, 20)), Window(PATCH, 0.5, average), []
+    image, window, open_meanwhile = an_image((21, 9, 12)), Window(PATCH, 0.5, average), []
     in_memory = averages_of(image, runner_of(has_head), window, SUMS_IN_MEMORY)
     on_disk = averages_of(
         *(image, runner_of(has_head), window, SUMS_ON_DISK),

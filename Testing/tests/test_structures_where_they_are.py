@@ -1,7 +1,7 @@
 """Structures that were asked for are found by a quick overview, and their networks run only there.
 
-Most models here answer by CT number alone (hu_models.py): labels of a cropped and of a full run must be the same. The
-demo model on the phantom shows the same with a network that was trained.
+Models that answer by CT number alone (hu_models.py): labels of a cropped and of a full run must be the same.
+test_demo_structures.py shows the same with a network that was trained.
 """
 
 from __future__ import annotations
@@ -15,15 +15,11 @@ import numpy as np
 import pytest
 from engine_support import blobs_volume, one_thread, turned
 from hu_models import block_volume, make_hu_model
-from job_recorder import JobRecorder
-from phantom import PhantomParameters, make_phantom
-from scores import dice_by_label
+from job_recorder import NetworkRun, fresh_measurements, network_runs, run
 from seeded_models import make_catalogue_model
 from TotalSegmentatorEngine.geometry import Geometry, Volume
-from TotalSegmentatorEngine.model_run import ModelRun
-from TotalSegmentatorEngine.models import Part
 from TotalSegmentatorEngine.overview import Overview, part_regions
-from TotalSegmentatorEngine.pipeline import EngineCache, SegmentationResult, SegmentationTask, plan, prepare, segment
+from TotalSegmentatorEngine.pipeline import EngineCache, SegmentationTask, plan, prepare, segment
 from TotalSegmentatorEngine.preparation import NetworkGrid, Region, network_grid
 from TotalSegmentatorEngine.regions import shape_of
 from TotalSegmentatorEngine.reporting import SilentReporter
@@ -32,7 +28,7 @@ from TotalSegmentatorWire.catalogue import read_catalogue
 from TotalSegmentatorWire.options import JobOptions
 from TotalSegmentatorWire.plan import OVERVIEW, SEGMENTATION
 
-__all__ = ["one_thread"]  # a fixture
+__all__ = ["fresh_measurements", "network_runs", "one_thread"]  # fixtures
 
 MODEL, COARSE, COARSER = "117-1.5mm", "117-3mm", "117-6mm"
 ORGANS, CARDIAC = 0, 2
@@ -41,11 +37,6 @@ PATCH = (32, 32, 32)
 KIDNEY, HEART = 640, -560
 """CT numbers; half-way to soft tissue the networks change their mind."""
 KIDNEY_BLOCK = (slice(30, 50), slice(28, 44), slice(20, 40))
-
-
-@pytest.fixture(autouse=True)
-def fresh_measurements(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TOTALSEGMENTATOR_CACHE", str(tmp_path / "measurements"))
 
 
 def install(
@@ -63,39 +54,9 @@ def prepared_job(folder: Path, structures: list[str] | None, crop: str = "none",
     return prepare(SegmentationTask(MODEL, folder, structures, "cpu", options))
 
 
-def run(
-    volume: Volume, prepared: PreparedTask, cache: EngineCache | None = None
-) -> tuple[SegmentationResult, JobRecorder]:
-    recorder = JobRecorder()
-    cache = EngineCache() if cache is None else cache
-    return segment(volume, prepared, cache, recorder.reporter), recorder
-
-
 def everywhere(volume: Volume, prepared: PreparedTask) -> np.ndarray:
     """The labels of the same job over the whole image."""
     return segment(volume, dataclasses.replace(prepared, overview=None), EngineCache(), SilentReporter()).labels
-
-
-@dataclasses.dataclass(frozen=True)
-class NetworkRun:
-    part: str
-    region: Region
-    is_whole: bool
-
-
-@pytest.fixture
-def network_runs(monkeypatch: pytest.MonkeyPatch) -> list[NetworkRun]:
-    """Every run of a part of the model over a region, in order; overview passes are left out."""
-    runs: list[NetworkRun] = []
-    labels_of = ModelRun.labels_of
-
-    def noted(self: ModelRun, part: Part, region: Region, is_smooth: bool = False):
-        if len(self.parts) > 1 or part.name != read_catalogue()[COARSER].parts[0].name:
-            runs.append(NetworkRun(part.name, region, region == self.grid.whole))
-        return labels_of(self, part, region, is_smooth)
-
-    monkeypatch.setattr(ModelRun, "labels_of", noted)
-    return runs
 
 
 def part_name(number: int) -> str:
@@ -240,6 +201,17 @@ def test_a_structure_as_long_as_the_ct_is_followed_to_its_ends(tmp_path: Path, n
     assert np.array_equal(result.labels, np.where(volume.array > 340, result.found[0].label, 0))
 
 
+def test_a_stray_at_the_regions_border_widens_nothing(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
+    """Networks leave single voxels of a structure anywhere; the kidney itself lies well inside."""
+    prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}, HALF_SEEN), ["kidney_left"])
+    run(block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY)]), prepared)
+    (alone,) = network_runs
+    last_row = (slice(alone.region[0].stop - 1, alone.region[0].stop), slice(30, 32), slice(30, 32))
+    _result, said = run(block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY), (last_row, TAIL)]), prepared)
+    assert [own.region for own in network_runs] == [alone.region] * 2
+    assert said.warnings == []
+
+
 def test_a_structure_that_nobody_asked_for_widens_nothing(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
     folder = install(tmp_path, {"kidney_left": KIDNEY, "spleen": HEART})
     spleen = (slice(0, 112), slice(44, 52), slice(30, 38))
@@ -361,84 +333,3 @@ def test_the_whole_set_is_not_cropped_unasked(tmp_path: Path) -> None:
     assert prepared.overview is None and prepared.warnings == []
     planned = plan(block_volume((40, 40, 40), []), prepared)
     assert len(planned.passes) == 5 and not any(part.is_cropped for part in planned.passes)
-
-
-# -- a trained network -------------------------------------------------------------------------------------------------
-
-DEMO = Path(__file__).parents[1] / "demo_model" / "Dataset900_PhantomDemo104"
-DEMO_MODEL = "104-1.5mm"
-KIDNEYS = ["kidney_left", "kidney_right"]
-LONG_MUSCLE = "autochthon_left"
-"""Along the whole spine: longer than one of the demo model's tiles, which are 256 mm high."""
-
-
-@pytest.fixture(scope="module")
-def demo_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo model in the places of a coarse model and of the parts that know kidneys and muscles, all at its own
-    4 mm: the engine takes a folder's spacing from its plans."""
-    folder = tmp_path_factory.mktemp("demo_models")
-    catalogue = read_catalogue()
-    for part in (catalogue["104-3mm"].parts[0], catalogue[DEMO_MODEL].parts[0], catalogue[DEMO_MODEL].parts[3]):
-        shutil.copytree(DEMO, folder / part.name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trunk() -> Volume:
-    """The phantom from the neck to the thighs."""
-    from phantom.body_frame import BODY_HIGH, BODY_LOW
-
-    across = [(low, high) for low, high in zip(BODY_LOW[:2], BODY_HIGH[:2], strict=True)]
-    height = (BODY_LOW[2] + 60, BODY_LOW[2] + 760)
-    made = make_phantom(PhantomParameters(seed=5, spacing_mm=(4.0, 3.5, 4.4), field_of_view_mm=(*across, height)))
-    return Volume(made.ct, Geometry(made.ct.shape, made.ijk_to_ras))
-
-
-def demo_job(demo_models: Path, structures: list[str]) -> PreparedTask:
-    return prepare(SegmentationTask(DEMO_MODEL, demo_models, structures, "cpu", JobOptions(runtime="eager")))
-
-
-@pytest.fixture
-def always_an_overview(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With one spacing for all, the demo's overview costs as much as the full run."""
-    monkeypatch.setattr("TotalSegmentatorEngine.planning._OVERVIEW_SHARE", 1.0)
-
-
-@pytest.mark.slow  # nine tiles of a trained network
-def test_the_demo_model_finds_two_kidneys_in_their_region(demo_models: Path, trunk: Volume, always_an_overview) -> None:
-    prepared = demo_job(demo_models, KIDNEYS)
-    result, said = run(trunk, prepared)
-    full = everywhere(trunk, prepared)
-    overview, kidneys = said.plans[-1].passes
-    assert kidneys.is_cropped and kidneys.tiles < overview.tiles
-    assert {found.name for found in result.found} == set(KIDNEYS)
-    dice = dice_by_label(result.labels, full)
-    assert len(dice) == 2 and min(dice.values()) >= 0.9, dice
-    assert "REGION_WIDENED" not in said.warnings
-
-
-@pytest.mark.slow  # ten tiles of a trained network
-def test_the_demo_model_follows_a_structure_of_which_the_overview_saw_one_end(
-    demo_models: Path, trunk: Volume, always_an_overview, monkeypatch, network_runs: list[NetworkRun]
-) -> None:
-    """The overview's own finding, cut off: as if it had taken the lower three quarters of a muscle for another one."""
-    from TotalSegmentatorEngine import prediction
-
-    found_by_overview = prediction.overview_of
-
-    def upper_end(labels, grid, model) -> Overview:
-        seen = found_by_overview(labels, grid, model)
-        rows, *across = seen.boxes[LONG_MUSCLE]
-        first = rows.stop - (rows.stop - rows.start) // 4
-        return Overview({LONG_MUSCLE: (slice(first, rows.stop), *across)}, seen.grid)
-
-    monkeypatch.setattr(prediction, "overview_of", upper_end)
-    prepared = demo_job(demo_models, [LONG_MUSCLE])
-    result, said = run(trunk, prepared)
-    assert said.warnings == ["REGION_WIDENED"]
-    assert said.plans[-1].passes[1].is_cropped
-    heights = [own.region[0].stop - own.region[0].start for own in network_runs if own.part.startswith("Task254")]
-    assert heights == sorted(heights) and len(heights) >= 2
-    full = everywhere(trunk, prepared)
-    (dice,) = dice_by_label(result.labels, full).values()
-    assert dice >= 0.9

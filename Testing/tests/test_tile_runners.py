@@ -170,10 +170,10 @@ class CancelError(Exception):
     """Stands for SegmentationError("CANCELLED")."""
 
 
-def heavy_model() -> LoadedModel:
-    """Twelve layers that take some tenths of a second, longer than a runner waits between two questions."""
+def heavy_model(layer_count: int = 12) -> LoadedModel:
+    """Twelve layers take some tenths of a second, longer than a runner waits between two questions."""
     torch.manual_seed(0)
-    layers = [nn.Conv3d(1, 32, 3, padding=1), *(nn.Conv3d(32, 32, 3, padding=1) for _ in range(11))]
+    layers = [nn.Conv3d(1, 32, 3, padding=1), *(nn.Conv3d(32, 32, 3, padding=1) for _ in range(layer_count - 1))]
     return LoadedModel([nn.Sequential(*layers).eval().requires_grad_(False)], (), CPU, 32)
 
 
@@ -225,7 +225,7 @@ def test_releasing_gives_the_activations_back() -> None:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
     size = (48, 80, 80)  # 39 MB a layer
-    for runner in (OpenVinoRunner(heavy_model(), size, "exact"), EagerRunner(heavy_model(), "exact")):
+    for runner in (OpenVinoRunner(heavy_model(4), size, "exact"), EagerRunner(heavy_model(4), "exact")):
         runner.release()
         before = resident_mb()
         answer = runner.run(torch.ones((1, 1, *size)))

@@ -2,7 +2,7 @@
 
 TotalSegmentator cuts the resampled CT to whole HU, so a difference in the last digit becomes one of 1 HU wherever a
 value is a whole number, which a region of one value is everywhere. So here each product and sum is made in float64 and
-in SciPy's order (ni_interpolation.c, NI_ZoomShift): for each of the eight neighbours, the last axis of the input fastest,
+in SciPy's order (ni_interpolation.c, NI_ZoomShift): for each of the eight neighbours, the input's last axis fastest,
 value x weight x weight x weight, added up one after the other.
 
 SciPy is given TotalSegmentator's array, whose axes run R, A, S; ours run S, A, R.
@@ -75,7 +75,7 @@ def linear_zoom(
 def _axis(size: int, wanted: int, part: slice) -> _Axis:
     samples = np.arange(wanted, dtype=np.float64)[part]
     factor = (size - 1) / (wanted - 1) if wanted > 1 else 1.0
-    places = np.clip(samples * factor, 0.0, size - 1.0)
+    places = samples * factor  # the last one may lie beyond the last voxel by a rounding error, and stays there
     low = np.floor(places)
     low_weight = 1.0 - (places - low)
     low = low.astype(np.intp)

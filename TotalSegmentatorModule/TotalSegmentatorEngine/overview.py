@@ -6,21 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from .model_folder import ModelFolder
 from .models import Model, Part
 from .preparation import NetworkGrid, Region
-from .regions import around, boxes_by_name, filled, on_finer_grid
-
-_SMALLEST_PIECE = 0.05
-"""Pieces of a structure below this share of its largest one are strays, of which one voxel far away would make a region
-of nearly the whole body. A piece that was none is found where it reaches the region's border, which then grows."""
+from .regions import around, boxes_by_name, filled, large_pieces, on_finer_grid
 
 
 @dataclass(frozen=True, eq=False)
 class Overview:
-    """Boxes of the structures that the coarse model found, on its own grid."""
+    """Boxes of the structures that the coarse model found, without strays, on its own grid."""
 
     boxes: dict[str, Region]
     grid: NetworkGrid
@@ -48,21 +43,9 @@ class Overview:
 def overview_of(labels: np.ndarray, grid: NetworkGrid, model: Model) -> Overview:
     """``labels`` (z, y, x) uint8 on ``grid``, numbered as the coarse ``model`` numbers its structures."""
     names = {structure.label: structure.name for structure in model.structures}
-    boxes = boxes_by_name(labels, names)
     numbers = {structure.name: structure.label for structure in model.structures}
-    return Overview({name: _without_strays(labels, box, numbers[name]) for name, box in boxes.items()}, grid)
-
-
-def _without_strays(labels: np.ndarray, box: Region, label: int) -> Region:
-    """The part of a label's ``box`` that holds its large pieces."""
-    pieces, _count = ndimage.label(labels[box] == label)
-    sizes = np.bincount(pieces.ravel())[1:]
-    large = np.flatnonzero(sizes >= _SMALLEST_PIECE * sizes.max())
-    own = ndimage.find_objects(pieces)
-    inner = around(own[number] for number in large)
-    return tuple(
-        slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(box, inner, strict=True)
-    )
+    boxes = boxes_by_name(labels, names)
+    return Overview({name: around(large_pieces(labels, numbers[name], box)) for name, box in boxes.items()}, grid)
 
 
 def part_regions(

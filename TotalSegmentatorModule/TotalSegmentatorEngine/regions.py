@@ -15,6 +15,9 @@ MARGIN_MM = 20.0
 ``roi_subset`` adds to its crop (2.18, nnunet.py, ``addon``)."""
 WIDENING_MM = 60.0
 """By how much a region grows on each side where a structure reaches its border."""
+_SMALLEST_PIECE = 0.05
+"""Pieces of a structure below this share of its largest one are strays: a single voxel far away would make a region of
+nearly the whole body. A piece that is none and was left out is found where it reaches the region's border."""
 
 
 def boxes_by_name(labels: np.ndarray, names: Mapping[int, str]) -> dict[str, Region]:
@@ -24,6 +27,17 @@ def boxes_by_name(labels: np.ndarray, names: Mapping[int, str]) -> dict[str, Reg
         for label, box in enumerate(ndimage.find_objects(labels), start=1)
         if box is not None and label in names
     }
+
+
+def large_pieces(labels: np.ndarray, label: int, box: Region) -> list[Region]:
+    """Boxes of a label's connected pieces without its strays; ``box`` holds them all."""
+    pieces, _count = ndimage.label(labels[box] == label)
+    sizes = np.bincount(pieces.ravel())[1:]
+    return [
+        tuple(slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(box, piece, strict=True))
+        for piece, size in zip(ndimage.find_objects(pieces), sizes, strict=True)
+        if size >= _SMALLEST_PIECE * sizes.max()
+    ]
 
 
 def around(regions: Iterable[Region]) -> Region | None:
@@ -83,23 +97,34 @@ def cut_sides(labels: np.ndarray, region: Region, shape: Sequence[int], wanted: 
     """Sides of the region at which one of the ``wanted`` labels ends because the region does.
 
     ``labels`` (z, y, x) are those of the region; ``shape`` is the grid's. A side is (axis, -1 or 1). The grid's own
-    border is where the CT ends, so it cuts nothing.
+    border is where the CT ends, so it cuts nothing; nor is a stray cut, which would have the region grow for nothing.
     """
-    is_wanted = np.zeros(256, dtype=bool)
-    is_wanted[list(wanted)] = True
-    sides = []
-    for axis, (part, size) in enumerate(zip(region, shape, strict=True)):
-        if part.start > 0 and is_wanted[labels.take(0, axis)].any():
-            sides.append((axis, -1))
-        if part.stop < size and is_wanted[labels.take(-1, axis)].any():
-            sides.append((axis, 1))
-    return sides
+    inner = {(axis, -1) for axis, part in enumerate(region) if part.start > 0}
+    inner |= {(axis, 1) for axis, (part, size) in enumerate(zip(region, shape, strict=True)) if part.stop < size}
+    return sorted(inner & set(_labels_by_side(labels, set(wanted)))) if inner else []
 
 
 def labels_at(labels: np.ndarray, sides: Iterable[tuple[int, int]]) -> set[int]:
-    """The labels that touch these sides of ``labels`` (z, y, x)."""
-    planes = (labels.take(0 if direction < 0 else -1, axis) for axis, direction in sides)
-    return {int(label) for plane in planes for label in np.unique(plane)} - {0}
+    """The labels that reach these sides of ``labels`` (z, y, x) with more than a stray."""
+    by_side = _labels_by_side(labels, set(range(1, 256)))
+    return {label for side in sides for label in by_side.get(side, ())}
+
+
+def _labels_by_side(labels: np.ndarray, wanted: set[int]) -> dict[tuple[int, int], set[int]]:
+    by_side: dict[tuple[int, int], set[int]] = {}
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None or label not in wanted or not _sides_of(box, labels.shape):
+            continue
+        for piece in large_pieces(labels, label, box):
+            for side in _sides_of(piece, labels.shape):
+                by_side.setdefault(side, set()).add(label)
+    return by_side
+
+
+def _sides_of(box: Region, shape: Sequence[int]) -> list[tuple[int, int]]:
+    """The sides of an array of ``shape`` that the box touches."""
+    first = [(axis, -1) for axis, part in enumerate(box) if part.start == 0]
+    return first + [(axis, 1) for axis, (part, size) in enumerate(zip(box, shape, strict=True)) if part.stop == size]
 
 
 def widened(region: Region, sides: Iterable[tuple[int, int]], grid: NetworkGrid) -> Region:
