@@ -124,7 +124,7 @@ def test_norms_of_large_channels_keep_their_digits() -> None:
 
 @pytest.mark.parametrize("shape", [(7, 9, 5), (8, 16, 11), (1, 3, 64)])
 def test_means_in_groups_are_means_for_every_size(shape: tuple[int, int, int]) -> None:
-    layer = nn.InstanceNorm3d(1, affine=True).eval().requires_grad_(False)
+    layer = nn.Sequential(nn.InstanceNorm3d(1, affine=True)).eval().requires_grad_(False)
     tile = 5 + 3 * torch.randn(1, 1, *shape)
     model = graph.openvino_model(layer, shape)
     answer = graph.openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(tile.numpy())[0]

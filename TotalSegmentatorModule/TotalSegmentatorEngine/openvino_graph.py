@@ -169,12 +169,13 @@ def _instance_norm_in_groups(layer: nn.InstanceNorm3d, x: Node) -> Node:
     """The same with means that are sums of sums.
 
     OpenVINO's own norm adds the voxels of a channel one after the other, more than a million: in float32 that costs
-    two to three of seven digits, and with near-ties half a percent of the labels. Sums of squares need no second pass.
+    two to three of seven digits, and with near-ties half a percent of the labels.
     """
     if layer.track_running_stats:
         return _batch_norm(layer, x)
-    mean, square = _mean_in_groups(x), _mean_in_groups(ops.multiply(x, x))
-    variance = ops.relu(ops.subtract(square, ops.multiply(mean, mean)))
+    mean = _mean_in_groups(x)
+    centred = ops.subtract(x, mean)
+    variance = _mean_in_groups(ops.multiply(centred, centred))
     scale = ops.divide(_scalar(1.0), ops.sqrt(ops.add(variance, _scalar(layer.eps))))
     if layer.weight is not None:
         scale = ops.multiply(scale, _per_channel(layer.weight.numpy()))

@@ -19,7 +19,8 @@ PROTOCOL_VERSION = 2
 
 
 class Stage:
-    """Stages of a job in their order; a progress event names one of them."""
+    """Stages of a job, about in their order: with several networks, loading and predicting alternate. A progress event
+    names one of them."""
 
     LOADING_ENGINE = "loading_engine"
     READING = "reading"
