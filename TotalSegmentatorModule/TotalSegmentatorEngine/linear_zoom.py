@@ -11,11 +11,11 @@ SciPy is given TotalSegmentator's array, whose axes run R, A, S; ours run S, A, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
 
 import numpy as np
+
+from .slabs import in_slabs
 
 _ROWS_A_TASK = 24
 """Planes of the resampled image that one thread makes at a time."""
@@ -48,9 +48,9 @@ def linear_zoom(
     z, y, x = (_axis(size, length, part) for size, length, part in zip(image.shape, wanted, region, strict=True))
     result = np.empty((len(z.low), len(y.low), len(x.low)), dtype=dtype)
 
-    def make(first: int) -> None:
+    def make(rows: slice) -> None:
         planes: dict[int, list[np.ndarray]] = {}
-        for row in range(first, min(first + _ROWS_A_TASK, len(result))):
+        for row in range(rows.start, rows.stop):
             low, high = int(z.low[row]), int(z.high[row])
             planes = {index: planes.get(index) or _weighted(image[index], y, x) for index in {low, high}}
             total = np.zeros(result.shape[1:])
@@ -59,16 +59,7 @@ def linear_zoom(
                 total += higher * z.high_weight[row]
             result[row] = finish(total)
 
-    firsts = range(0, len(result), _ROWS_A_TASK)
-    with ThreadPoolExecutor(max(1, min(cpu_count() or 1, 8)), thread_name_prefix="resampling") as pool:
-        tasks = [pool.submit(make, first) for first in firsts]
-        try:
-            for first, task in zip(firsts, tasks, strict=True):
-                on_slab(first / max(len(result), 1))
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
+    in_slabs(make, len(result), _ROWS_A_TASK, on_slab)
     return result
 
 

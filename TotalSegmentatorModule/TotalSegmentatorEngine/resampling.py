@@ -7,14 +7,14 @@ matrices are what SciPy itself makes of the unit vectors: the same weights, at t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
+
+from .slabs import in_slabs
 
 SAME_SPACING_MM = 1e-5
 """Spacings that differ by less are equal: images store spacing as text or float32, and direction times spacing as a
@@ -155,8 +155,7 @@ def apply_matrices(
     result = np.empty(tuple(len(matrix) for matrix in matrices), dtype=dtype)
     rows, columns = bands(matrices[1]), bands(matrices[2])
 
-    def make(first: int) -> None:
-        samples = slice(first, min(first + _ROWS_A_TASK, len(result)))
+    def make(samples: slice) -> None:
         part = matrices[0][samples]
         needed = np.flatnonzero(part.any(axis=0))
         start, stop = (int(needed[0]), int(needed[-1]) + 1) if needed.size else (0, 1)
@@ -168,16 +167,7 @@ def apply_matrices(
             made = along_first(planes[band.voxels], band.weights)
             result[samples][band.samples] = made if finish is None else finish(made)
 
-    firsts = range(0, len(result), _ROWS_A_TASK)
-    with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, 8)), thread_name_prefix="resampling") as pool:
-        tasks = [pool.submit(make, first) for first in firsts]
-        try:
-            for first, task in zip(firsts, tasks, strict=True):
-                on_slab(first / max(len(result), 1))
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
+    in_slabs(make, len(result), _ROWS_A_TASK, on_slab)
     return result
 
 
