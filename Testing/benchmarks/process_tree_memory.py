@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 INTERVAL_SECONDS = 0.05
+_PROPORTIONAL_SECONDS = 1.0
+"""How often at most the proportional sizes of several processes are asked for: reading one walks through all pages, and
+would slow down the program that is measured."""
 _PROC = Path("/proc")
 _HAS_CHILDREN_LISTS = next(_PROC.glob("self/task/*/children"), None) is not None
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -26,6 +30,7 @@ class TreeMemory:
         self._thread = threading.Thread(target=self._sample_until_ended, daemon=True)
         self.peak_bytes = 0
         self.peak_of_one = 0
+        self._next_proportional = 0.0
 
     def start(self) -> TreeMemory:
         if sys.platform.startswith("linux"):
@@ -49,10 +54,13 @@ class TreeMemory:
         tree = descendants(self._pid)
         resident = {pid: _resident_bytes(pid) for pid in tree}
         self.peak_of_one = max(self.peak_of_one, *resident.values())
-        # the proportional size is slow to read and never above the resident one: asked only where it can raise the peak
-        if len(tree) == 1 or sum(resident.values()) <= self.peak_bytes:
-            self.peak_bytes = max(self.peak_bytes, resident[self._pid]) if len(tree) == 1 else self.peak_bytes
+        if len(tree) == 1:
+            self.peak_bytes = max(self.peak_bytes, resident[self._pid])
             return
+        # the proportional size is never above the resident one: asked only where it can raise the peak
+        if sum(resident.values()) <= self.peak_bytes or time.monotonic() < self._next_proportional:
+            return
+        self._next_proportional = time.monotonic() + _PROPORTIONAL_SECONDS
         self.peak_bytes = max(self.peak_bytes, sum(_proportional_bytes(pid) for pid in tree))
 
 
