@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-INTERVAL_SECONDS = 0.05
+INTERVAL_SECONDS = 0.2
 _PROPORTIONAL_SECONDS = 1.0
 """How often at most the proportional sizes of several processes are asked for: reading one walks through all pages, and
 would slow down the program that is measured."""
@@ -55,7 +55,9 @@ class TreeMemory:
         resident = {pid: _resident_bytes(pid) for pid in tree}
         self.peak_of_one = max(self.peak_of_one, *resident.values())
         if len(tree) == 1:
-            self.peak_bytes = max(self.peak_bytes, resident[self._pid])
+            # what the system noted itself holds between two samples, too
+            self.peak_bytes = max(self.peak_bytes, _peak_resident_bytes(self._pid))
+            self.peak_of_one = max(self.peak_of_one, self.peak_bytes)
             return
         # the proportional size is never above the resident one: asked only where it can raise the peak
         if sum(resident.values()) <= self.peak_bytes or time.monotonic() < self._next_proportional:
@@ -100,6 +102,15 @@ def _resident_bytes(pid: int) -> int:
         return int((_PROC / str(pid) / "statm").read_text().split()[1]) * _PAGE_BYTES
     except (OSError, IndexError):
         return 0
+
+
+def _peak_resident_bytes(pid: int) -> int:
+    """The most that a process ever had in memory, since it began or was last a program of another name."""
+    try:
+        text = (_PROC / str(pid) / "status").read_text()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("VmHWM:"))
 
 
 def _proportional_bytes(pid: int) -> int:

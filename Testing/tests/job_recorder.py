@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ class JobRecorder:
 
     def __init__(self) -> None:
         self._events: list[Any] = []
-        self.reporter = JobReporter("job", self._events.append)
+        seconds = itertools.count()  # a second from one event to the next: none is left out
+        self.reporter = JobReporter("job", self._events.append, clock=lambda: float(next(seconds)))
 
     @property
     def plans(self) -> list[Plan]:
@@ -54,8 +56,16 @@ class JobRecorder:
     @property
     def tiles(self) -> tuple[int, int]:
         """Finished tiles and all tiles, as the last event of the networks' stage told them."""
-        last = [e for e in self._events if isinstance(e, ProgressEvent) and e.stage == Stage.PREDICTING][-1]
+        last = self._of_networks()[-1]
         return last.tile, last.tiles
+
+    @property
+    def totals(self) -> dict[int, int]:
+        """By number of finished tiles: how many the job has, as was told then."""
+        return {event.tile: event.tiles for event in self._of_networks()}
+
+    def _of_networks(self) -> list[ProgressEvent]:
+        return [e for e in self._events if isinstance(e, ProgressEvent) and e.stage == Stage.PREDICTING]
 
 
 def run(

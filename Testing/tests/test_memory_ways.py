@@ -275,13 +275,29 @@ def test_after_the_last_way_memory_is_short_and_no_network_stays(models: Path, v
     assert not cache.held_folders()
 
 
+class CountingCache(EngineCache):
+    """Counts the networks that are loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded = 0
+
+    def runner(self, folder, how, make, keep=1) -> TileRunner:
+        def counted() -> TileRunner:
+            self.loaded += 1
+            return make()
+
+        return super().runner(folder, how, counted, keep)
+
+
 def test_networks_are_forgotten_before_the_next_way_begins(models: Path, volume: Volume, monkeypatch) -> None:
-    prepared, cache = whole_set(models), EngineCache()
+    prepared, cache = whole_set(models), CountingCache()
     run(volume, prepared, cache)
     error = OUT_OF_MEMORY["NumPy"]
     held = runs_fail(monkeypatch, error, times=1, look=lambda: len(cache.held_folders()))
     run(volume, prepared, cache)
     assert held == [5, 1, 1, 1, 1, 1], "one network at a time"
+    assert cache.loaded == 5 + 5, "the one that failed, too, is loaded again"
 
 
 def test_ways_that_do_not_fit_any_more_are_not_tried(models: Path, volume: Volume, monkeypatch) -> None:

@@ -22,6 +22,7 @@ from TotalSegmentatorEngine.pipeline import EngineCache, SegmentationTask, plan,
 from TotalSegmentatorEngine.planning import Planner, Surroundings, ways_of
 from TotalSegmentatorEngine.run_record import RunRecord
 from TotalSegmentatorEngine.task import PreparedTask
+from TotalSegmentatorEngine.tile_runner import EagerRunner
 from TotalSegmentatorWire.catalogue import read_profiles
 from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.options import JobOptions
@@ -85,13 +86,16 @@ TILE_CASES: dict[str, tuple[Callable[[Path], PreparedTask], Volume, int]] = {
 
 
 @pytest.mark.parametrize("name", TILE_CASES)
-def test_the_tiles_that_are_planned_are_the_ones_that_run(tmp_path: Path, name: str) -> None:
+def test_the_tiles_that_are_planned_are_the_ones_that_run(tmp_path: Path, monkeypatch, name: str) -> None:
     make, volume, passes = TILE_CASES[name]
+    batches: list[int] = []
+    run_tiles = EagerRunner.run
+    monkeypatch.setattr(EagerRunner, "run", lambda self, tiles: (batches.append(len(tiles)), run_tiles(self, tiles))[1])
     _result, said = run(volume, make(tmp_path))
     planned = said.plans[-1]
     assert len(planned.passes) == passes
+    assert planned.tiles == sum(part.tiles for part in planned.passes) == sum(batches) > passes
     assert said.tiles == (planned.tiles, planned.tiles)
-    assert planned.tiles == sum(part.tiles for part in planned.passes) > passes
 
 
 def test_the_command_plans_what_the_job_plans(models: Path, volume: Volume) -> None:

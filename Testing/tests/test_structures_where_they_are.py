@@ -79,6 +79,9 @@ def test_a_structure_is_searched_where_the_overview_saw_it(tmp_path: Path, netwo
     assert refined.passes[1].shape == list(shape_of(own.region))
     assert refined.passes[1].tiles < 0.2 * first.passes[1].tiles
     assert said.tiles == (refined.tiles, refined.tiles), "the tiles that were planned were run"
+    overview_tiles = refined.passes[0].tiles
+    assert said.totals[overview_tiles - 1] == first.tiles
+    assert said.totals[overview_tiles + 1] == refined.tiles
     assert said.warnings == []
     assert [found.voxels for found in result.found] == [volume.array[KIDNEY_BLOCK].size]
     assert np.array_equal(result.labels, everywhere(volume, prepared))
