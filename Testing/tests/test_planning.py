@@ -19,11 +19,11 @@ from TotalSegmentatorEngine.machine_profile import MachineProfile, architecture_
 from TotalSegmentatorEngine.memory_estimate import loaded_key
 from TotalSegmentatorEngine.model_folder import read_model_folder
 from TotalSegmentatorEngine.pipeline import EngineCache, SegmentationTask, plan, prepare
-from TotalSegmentatorEngine.planning import Planner, Surroundings, ways_of
+from TotalSegmentatorEngine.planning import Planner, Surroundings, resampling_rate, ways_of
+from TotalSegmentatorEngine.preparation import network_grid
 from TotalSegmentatorEngine.run_record import RunRecord
 from TotalSegmentatorEngine.task import PreparedTask
 from TotalSegmentatorEngine.tile_runner import EagerRunner
-from TotalSegmentatorWire.catalogue import read_profiles
 from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.options import JobOptions
 from TotalSegmentatorWire.plan import OVERVIEW
@@ -241,5 +241,6 @@ def test_a_job_teaches_the_machine_all_that_a_plan_asks_for(models: Path, volume
     assert record.tiles_measured == 5 * plan(volume, prepared).passes[0].tiles
     key = loaded_key(folder, "eager", "exact", "cpu")
     assert machine.rate(key) > 0 and machine.bytes_of(key) >= 0
-    order = read_profiles()[prepared.model.profile.id].resampling_order
-    assert machine.rate(f"resampling, order {order}") > 0 and machine.rate("restoring") > 0
+    profile = prepared.model.profile
+    grid = network_grid(volume.geometry, profile, folder)
+    assert machine.rate(resampling_rate(grid, profile)) > 0 and machine.rate("restoring") > 0

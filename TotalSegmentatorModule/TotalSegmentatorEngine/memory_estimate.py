@@ -40,6 +40,8 @@ class PassMemory:
     """The resampled image."""
     resampling: int
     """While it is made."""
+    stored: int
+    """Weights as they are read from disk."""
     weights: int
     """The network, ready to run."""
     running: int
@@ -72,6 +74,7 @@ def pass_memory(
         grid_shape=grid.shape,
         image=image,
         resampling=_RESAMPLING_BYTES,
+        stored=_stored_bytes(folder),
         weights=_weight_bytes(folder, way, machine),
         running=_activation_bytes(folder, way, machine) + sums_bytes(folder, shape, profile, way) + 3 * voxels,
     )
@@ -120,10 +123,13 @@ def _activation_bytes(folder: ModelFolder, way: Way, machine: MachineProfile) ->
 
 def _weight_bytes(folder: ModelFolder, way: Way, machine: MachineProfile) -> int:
     measured = machine.bytes_of(loaded_key(folder, way.runtime, way.precision, way.device))
-    # checkpoints as nnU-Net writes them hold the optimiser's state too, which is not kept
-    stored = sum(path.stat().st_size for path in folder.checkpoints)
-    expected = int(_WEIGHT_COPIES[way.runtime] * stored) + _LIBRARY_BYTES
+    expected = int(_WEIGHT_COPIES[way.runtime] * _stored_bytes(folder)) + _LIBRARY_BYTES
     return expected if measured is None else _plausible(measured, expected)
+
+
+def _stored_bytes(folder: ModelFolder) -> int:
+    """Checkpoints as nnU-Net writes them hold the optimiser's state too, which is not kept."""
+    return sum(path.stat().st_size for path in folder.checkpoints)
 
 
 def _plausible(measured: int, expected: int) -> int:

@@ -17,7 +17,7 @@ from .machine_profile import MachineProfile
 from .memory_estimate import sums_bytes
 from .models import Model, Part
 from .networks import Networks
-from .planning import RESAMPLING_RATE
+from .planning import resampling_rate, tiles_of
 from .preparation import (
     NetworkInput,
     OrientedImage,
@@ -118,14 +118,17 @@ class ModelRun:
         if self.grid.is_resampled:
             share = math.prod(shape_of(region)) / math.prod(self.grid.shape)
             voxels = share * math.prod(self.grid.full_shape)
-            rate = RESAMPLING_RATE.format(profile.resampling_order)
-            context.machine.remember_rate(rate, voxels, measured.seconds())
+            context.machine.remember_rate(resampling_rate(self.grid, profile), voxels, measured.seconds())
         return image
 
     def _kept_bytes(self, image: OrientedImage) -> int:
         return 0 if np.may_share_memory(image.array, self._context.volume.array) else image.array.nbytes
 
     # -- a part ----------------------------------------------------------------------------------------------------
+
+    def expect_more_tiles(self, part: Part, region: Region) -> None:
+        """Counts the tiles of a run that the plan does not hold."""
+        self._context.tiles.total += tiles_of(self.grid, region, part.folder, self._model.profile, 1)
 
     def labels_of(self, part: Part, region: Region, is_smooth: bool = False) -> PartLabels:
         """Runs a part's network over ``region`` of its grid. Raises SegmentationError: CANCELLED, MODEL_DAMAGED,

@@ -47,9 +47,13 @@ class Networks:
         self._used = options
 
     def __enter__(self) -> Networks:
-        for folder in self._folders if self._plan.keeps_networks else self._folders[:1]:
-            self._read_ahead(folder)
+        self._read_next_of(self._folders)
         return self
+
+    def will_run(self, folders: Sequence[ModelFolder]) -> None:
+        """Tells which networks are left to run, now that this is known, so that no other's weights are read."""
+        self._folders = list(folders)
+        self._read_next_of(self._folders)
 
     def __exit__(self, *_exception: object) -> None:
         """Activations are given back; what was read ahead and not used is dropped."""
@@ -85,8 +89,8 @@ class Networks:
         """Notes what it takes to have the network ready, unless a trial of runtimes is a part of it."""
         measured = Measured()
         model = self._cache.weights.take(folder, self._reporter.check_cancelled)
-        if not self._plan.keeps_networks:
-            self._read_next(folder)
+        if folder in self._folders:
+            self._read_next_of(self._folders[self._folders.index(folder) + 1 :])
         self._reporter.progress(Stage.LOADING_MODEL, 1.0)
         model = model.on(torch.device(self._plan.device))
         needs_trial = needs_a_trial(model, folder, self._options, self._machine)
@@ -97,14 +101,12 @@ class Networks:
             self._machine.remember_bytes(key, measured.more_bytes())
         return runner
 
-    def _read_next(self, folder: ModelFolder) -> None:
-        following = self._folders[self._folders.index(folder) + 1 :][:1] if folder in self._folders else []
-        for after in following:
-            self._read_ahead(after)
-
-    def _read_ahead(self, folder: ModelFolder) -> None:
-        if not self._cache.holds_runner(folder, self._way()):
-            self._cache.weights.start(folder)
+    def _read_next_of(self, folders: Sequence[ModelFolder]) -> None:
+        """Begins to read the weights of the first of ``folders`` that is not in memory; one at a time is enough."""
+        for folder in folders:
+            if not self._cache.holds_runner(folder, self._way()):
+                self._cache.weights.start(folder)
+                return
 
     def _release_current(self) -> None:
         if self._current is not None:

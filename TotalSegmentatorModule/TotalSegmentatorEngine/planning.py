@@ -72,7 +72,7 @@ def ways_of(device: str, runtime: str, precision: str, keeps_networks: bool) -> 
 
     if device.startswith("cuda"):
         ways += [dataclasses.replace(first, tile_batch=fewer) for fewer in range(batch - 1, 0, -1)]
-        less("DEVICE_MEMORY_SUMS", sums_on_host=True)
+        less("DEVICE_MEMORY_SUMS", sums_on_host=True, keeps_networks=False)
         return ways
     if keeps_networks:
         less("ONE_NETWORK_AT_A_TIME", keeps_networks=False)
@@ -169,19 +169,21 @@ class Planner:
         overview = self._prepared.overview
         if overview is None:
             return False
-        folder = overview.parts[0].folder
-        coarse = network_grid(self._geometry, overview.profile, folder)
-        cost = _tiles(coarse, coarse.whole, folder, overview.profile, 1) * math.prod(folder.patch_size)
+        folder, coarse = overview.parts[0].folder, self._grid_of(overview)
+        cost = tiles_of(coarse, coarse.whole, folder, overview.profile, 1) * math.prod(folder.patch_size)
         whole = sum(
-            _tiles(self.grid, self.grid.whole, part.folder, self._model.profile, len(self._model.parts))
+            tiles_of(self.grid, self.grid.whole, part.folder, self._model.profile, len(self._model.parts))
             * math.prod(part.folder.patch_size)
             for part in self.parts
         )
         return cost <= _OVERVIEW_SHARE * whole
 
+    def _grid_of(self, model: Model) -> NetworkGrid:
+        return network_grid(self._geometry, model.profile, model.parts[0].folder)
+
     def _overview_pass(self, way: Way) -> tuple[PlannedPass, PassMemory]:
         overview = self._prepared.overview
-        grid = network_grid(self._geometry, overview.profile, overview.parts[0].folder)
+        grid = self._grid_of(overview)
         return self._pass(OVERVIEW, overview, overview.parts[0], grid, grid.whole, grid.whole, way)
 
     def _part_pass(self, part: Part, region: Region, resampled: Region, way: Way) -> tuple[PlannedPass, PassMemory]:
@@ -199,7 +201,7 @@ class Planner:
     ) -> tuple[PlannedPass, PassMemory]:
         folder, profile = part.folder, model.profile
         is_whole = region == grid.whole
-        tiles = _tiles(grid, region, folder, profile, len(model.parts) if is_whole else 1)
+        tiles = tiles_of(grid, region, folder, profile, len(model.parts) if is_whole else 1)
         shape = network_shape(grid, region, folder, profile)
         seconds = self._network_seconds(folder, way, tiles)
         planned = PlannedPass(part.name, purpose, list(shape), not is_whole, tiles, seconds)
@@ -214,11 +216,14 @@ class Planner:
         is_smooth = self._prepared.task.options.smooth
         merged = full if is_smooth else math.prod(self.grid.shape)
         peak, kept = 0, 0
-        for memory in memories:
+        following = [*memories[1:], None]
+        for memory, after in zip(memories, following, strict=True):
             image = 0 if self._around.has_image and memory.grid_shape == self.grid.shape else memory.image
             weights = 0 if memory.folder in self._around.loaded else memory.weights
+            read_ahead = 0 if after is None or after.folder in self._around.loaded else after.stored
             smooth = full if is_smooth else 0
-            peak = max(peak, image + memory.resampling, kept + image + weights + memory.running + merged + smooth)
+            running = kept + image + weights + memory.running + read_ahead + merged + smooth
+            peak = max(peak, image + memory.resampling, running)
             kept = kept + weights if way.keeps_networks else 0
         image = max((memory.image for memory in memories), default=0)
         restoring = kept + image + merged + (full if not is_smooth or self.grid.reorientation else 0)
@@ -245,21 +250,31 @@ class Planner:
         machine, full = self._around.machine, math.prod(self._geometry.shape)
         resampled = self._resampled(regions)
         share = 0.0 if resampled is None else math.prod(shape_of(resampled)) / math.prod(self.grid.shape)
-        resampling = 0.0
-        if self.grid.is_resampled and not self._around.has_image:
-            resampling = (machine.rate(RESAMPLING_RATE.format(self._model.profile.resampling_order)) or 0.0) * full
+        resampling = 0.0 if self._around.has_image else share * self._resampling_seconds(self.grid, self._model)
+        if any(planned.purpose == OVERVIEW for planned in to_come):
+            overview = self._prepared.overview
+            resampling += self._resampling_seconds(self._grid_of(overview), overview)
         restoring = (machine.rate(SMOOTH_RATE if is_smooth else RESTORING_RATE) or 0.0) * full
-        total = sum(planned.seconds for planned in to_come) + resampling * share + restoring
+        total = sum(planned.seconds for planned in to_come) + resampling + restoring
         return round(self._around.elapsed_seconds + total, 2)
+
+    def _resampling_seconds(self, grid: NetworkGrid, model: Model) -> float:
+        """Of the whole CT."""
+        rate = self._around.machine.rate(resampling_rate(grid, model.profile)) if grid.is_resampled else None
+        return (rate or 0.0) * math.prod(grid.full_shape)
 
     def _resampled(self, regions: Regions | None) -> Region | None:
         """What is resampled of the CT, once for all parts."""
         return self.grid.whole if regions is None else around(r for r in regions.values() if r is not None)
 
 
-RESAMPLING_RATE = "resampling, order {}"
-"""Names of rates in the machine's profile: seconds a voxel of the CT."""
 RESTORING_RATE, SMOOTH_RATE = "restoring", "restoring, smooth"
+"""Names of rates in the machine's profile: seconds a voxel of the CT."""
+
+
+def resampling_rate(grid: NetworkGrid, profile: Profile) -> str:
+    """Likewise; how many voxels are made of one differs with the spacing."""
+    return f"resampling, order {profile.resampling_order}, {grid.spacing[0]:g} mm"
 
 
 def network_shape(grid: NetworkGrid, region: Region, folder: ModelFolder, profile: Profile) -> tuple[int, int, int]:
@@ -271,7 +286,7 @@ def network_shape(grid: NetworkGrid, region: Region, folder: ModelFolder, profil
     return image_resampling(folder, shape, spacing).wanted
 
 
-def _tiles(grid: NetworkGrid, region: Region, folder: ModelFolder, profile: Profile, part_count: int) -> int:
+def tiles_of(grid: NetworkGrid, region: Region, folder: ModelFolder, profile: Profile, part_count: int) -> int:
     window = Window(folder.patch_size, profile.step, profile.average)
     total = 0
     for piece in pieces_of(shape_of(region), profile, part_count):

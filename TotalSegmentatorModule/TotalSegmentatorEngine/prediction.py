@@ -164,7 +164,7 @@ class _Job:
     def run(self, plan: Plan) -> Prediction:
         options = self._prepared.task.options
         overview = self._prepared.overview if self._planner().makes_overview else None
-        folders = [*(_folders(overview) if overview else []), *_folders(self._model)]
+        folders = _folders(overview) if overview else _folders(self._model)
         tiles = TileCounter(self._reporter, plan.tiles)
         with Networks(folders, plan, options, self._cache, self._machine, self._reporter) as networks:
             context = JobContext(self._volume, plan, self._cache, self._machine, self._reporter, networks, tiles)
@@ -173,6 +173,7 @@ class _Job:
             if overview is not None:
                 regions = self._regions(self._look(overview, context), run)
                 self._tell_refined(plan, regions, tiles)
+                networks.will_run([part.folder for part in run.parts if regions[part.name] is not None])
             merged = self._merged_labels(run, regions)
             used = networks.used_options()
         self._reporter.progress(Stage.PREDICTING, 1.0, tiles.done, tiles.done)
@@ -229,6 +230,8 @@ class _Job:
         asked = {structure.label: structure.name for structure in self._prepared.structures}
         wanted = [number for number, label in part.labels.items() if label in asked]
         for widening in range(_MOST_WIDENINGS + 1):
+            if widening:
+                run.expect_more_tiles(part, region)
             labels = run.labels_of(part, region, is_smooth)
             sides = cut_sides(labels.labels, region, run.grid.shape, wanted)
             if not sides:
