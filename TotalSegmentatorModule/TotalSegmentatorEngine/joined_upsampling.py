@@ -63,13 +63,19 @@ def joined_kernels(joined: JoinedUpsampling, layers: dict[str, nn.Module]) -> Jo
         up_weight = np.concatenate([up_weight, np.zeros_like(up_weight[:1])])
         up_weight[-1] = upsampling.bias.double().numpy()[:, None, None, None]
     size = [stride + kernel - 1 for stride, kernel in zip(upsampling.stride, convolution.kernel_size, strict=True)]
-    coarse = np.zeros((len(up_weight), len(weight), *size))
-    for taps in np.ndindex(*convolution.kernel_size):
-        for place in np.ndindex(*upsampling.kernel_size):
+    coarse = np.zeros((*size, len(up_weight), len(weight)))
+    by_place = np.ascontiguousarray(up_weight.transpose(2, 3, 4, 0, 1))
+    by_tap = np.ascontiguousarray(fine.transpose(1, 2, 3, 4, 0))  # upsampled channels, taps, outputs
+    for place in np.ndindex(*upsampling.kernel_size):
+        products = (by_place[place] @ by_tap.reshape(upsampled, -1)).reshape(len(up_weight), *by_tap.shape[1:])
+        for taps in np.ndindex(*convolution.kernel_size):
             joint = tuple(t - j + 2 * p for t, j, p in zip(place, taps, convolution.padding, strict=True))
-            coarse[(..., *joint)] += up_weight[(..., *place)] @ fine[(..., *taps)].T
+            coarse[joint] += products[(slice(None), *taps)]
     return JoinedKernels(
-        coarse.astype(np.float32), list(upsampling.stride), list(convolution.padding), skip.astype(np.float32)
+        np.ascontiguousarray(coarse.transpose(3, 4, 0, 1, 2), dtype=np.float32),
+        list(upsampling.stride),
+        list(convolution.padding),
+        skip.astype(np.float32),
     )
 
 
