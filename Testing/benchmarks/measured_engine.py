@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import weakref
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,14 +30,14 @@ def clock_runners(networks: ModuleType) -> None:
     def choose_clocked(model: Any, folder: Any, *arguments: Any, **options: Any) -> Any:
         runner = choose_runtime(model, folder, *arguments, **options)
         clock = NetworkClock(folder.path.parent.name)
-        run, release = runner.run, runner.release
+        kind, weak = type(runner), weakref.ref(runner)  # a runner that held itself would stay in memory
 
         def clocked_run(tiles: Any) -> Any:
-            return clock.call(lambda: run(tiles), len(tiles))
+            return clock.call(lambda: kind.run(weak(), tiles), len(tiles))
 
         def clocked_release() -> None:
             clock.forget()
-            release()
+            kind.release(weak())
 
         runner.run, runner.release = clocked_run, clocked_release
         return runner
