@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from catalogue_jobs import EAGER, MODEL, folder_job, models, volume, whole_set
 from engine_support import blobs_volume, one_thread
 from hu_models import block_volume, make_hu_model
 from job_recorder import JobRecorder, fresh_measurements, run
-from seeded_models import make_catalogue_model, make_model_folder
+from seeded_models import make_model_folder
 from TotalSegmentatorEngine import model_run, sliding_window
 from TotalSegmentatorEngine.geometry import Volume
 from TotalSegmentatorEngine.machine_profile import MachineProfile, architecture_key
@@ -28,31 +29,7 @@ from TotalSegmentatorWire.errors import WARNINGS, SegmentationError
 from TotalSegmentatorWire.options import JobOptions
 from TotalSegmentatorWire.plan import SUMS_IN_HALF, SUMS_IN_MEMORY, SUMS_ON_DISK, Plan
 
-__all__ = ["fresh_measurements", "one_thread"]  # fixtures
-
-MODEL = "117-1.5mm"
-EAGER = JobOptions(runtime="eager")
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    make_catalogue_model(folder, MODEL)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def volume() -> Volume:
-    return blobs_volume((20, 24, 22), (2.4, 2.0, 1.9))
-
-
-def whole_set(models: Path, options: JobOptions = EAGER, device: str = "cpu") -> PreparedTask:
-    return prepare(SegmentationTask(MODEL, models, device=device, options=options))
-
-
-def folder_job(folder: Path, options: JobOptions = EAGER) -> PreparedTask:
-    return prepare(SegmentationTask(str(folder), Path(), device="cpu", options=options))
-
+__all__ = ["fresh_measurements", "models", "one_thread", "volume"]  # fixtures
 
 # -- memory that is planned around -------------------------------------------------------------------------------------
 

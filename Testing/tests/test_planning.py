@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from catalogue_jobs import EAGER, MODEL, folder_job, models, volume, whole_set
 from engine_support import blobs_volume, one_thread
 from hu_models import block_volume, make_hu_model
 from job_recorder import fresh_measurements, run
@@ -28,31 +29,7 @@ from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.options import JobOptions
 from TotalSegmentatorWire.plan import OVERVIEW
 
-__all__ = ["fresh_measurements", "one_thread"]  # fixtures
-
-MODEL = "117-1.5mm"
-EAGER = JobOptions(runtime="eager")
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    make_catalogue_model(folder, MODEL)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def volume() -> Volume:
-    return blobs_volume((20, 24, 22), (2.4, 2.0, 1.9))
-
-
-def whole_set(models: Path, options: JobOptions = EAGER, device: str = "cpu") -> PreparedTask:
-    return prepare(SegmentationTask(MODEL, models, device=device, options=options))
-
-
-def folder_job(folder: Path, options: JobOptions = EAGER) -> PreparedTask:
-    return prepare(SegmentationTask(str(folder), Path(), device="cpu", options=options))
-
+__all__ = ["fresh_measurements", "models", "one_thread", "volume"]  # fixtures
 
 # -- tiles -------------------------------------------------------------------------------------------------------------
 
