@@ -71,7 +71,7 @@ class ClockedRun:
         for network in self.networks:
             if network.tiles > network.computed:
                 skipped = network.tiles - network.computed
-                terms.append("{} x {:.2f} s ({})".format(skipped, network.seconds_per_tile, network.name[:10]))
+                terms.append("{} x {:.2f} s ({})".format(skipped, network.seconds_per_tile, network.name.split("_")[0]))
         return " + ".join(terms) + " = {:.1f} s for {} tiles".format(self.seconds, self.tiles)
 
 
