@@ -52,27 +52,27 @@ class EngineBenchmark:
 
 BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "labels": EngineBenchmark(
-        "the same labels as nnU-Net's own predictor and TotalSegmentator, by every route", "labels.measure", 7
+        "the same labels as nnU-Net's own predictor and TotalSegmentator, by every route", "labels.measure", 15
     ),
     "speed-3mm": EngineBenchmark(
         "512 x 512 x 300 at 3 mm, cold and in a resident worker, against TotalSegmentator --fast",
         "speed.measure_3mm",
-        6,
+        10,
     ),
     "speed-1.5mm": EngineBenchmark(
-        "the same CT with five part models (tiles scaled), against TotalSegmentator", "speed.measure_full", 8
+        "the same CT with five part models (tiles scaled), against TotalSegmentator", "speed.measure_full", 15
     ),
     "full-1.5mm": EngineBenchmark(
-        "a whole run with five part models on a smaller CT, no tile left out", "speed.measure_full_example", 20, True
+        "a whole run with five part models on a smaller CT, no tile left out", "speed.measure_full_example", 25, True
     ),
     "profiles": EngineBenchmark(
-        "104 structures as published (step 0.5, softmax, cubic) and by default (step 0.8)", "profiles.measure", 6
+        "104 structures as published (step 0.5, softmax, cubic) and by default (step 0.8)", "profiles.measure", 15
     ),
-    "stages": EngineBenchmark("where the time of a job goes, by stage", "stages.measure", 5),
-    "memory": EngineBenchmark("peak memory at 512 x 512 x 800, both qualities", "memory_use.measure_peak", 2),
-    "growth": EngineBenchmark("memory from 300 to 1,200 slices", "memory_use.measure_growth", 6),
-    "kidneys": EngineBenchmark("two kidneys in a whole body of 512 x 512 x 1000, at 1.5 mm", "kidneys.measure", 3),
-    "prediction": EngineBenchmark("planned and real time and memory of ten jobs", "prediction.measure", 7),
+    "stages": EngineBenchmark("where the time of a job goes, by stage", "stages.measure", 12),
+    "memory": EngineBenchmark("peak memory at 512 x 512 x 800, both qualities", "memory_use.measure_peak", 6),
+    "growth": EngineBenchmark("memory from 300 to 1,200 slices", "memory_use.measure_growth", 12),
+    "kidneys": EngineBenchmark("two kidneys in a whole body of 512 x 512 x 1000, at 1.5 mm", "kidneys.measure", 8),
+    "prediction": EngineBenchmark("planned and real time and memory of ten jobs", "prediction.measure", 12),
     "limit": EngineBenchmark("3 mm with 4 GB of memory, and a worker that the system kills", "limit.measure", 1),
     "gpu": EngineBenchmark("five part models at 1.5 mm on a GPU", "gpu.measure", 10),
     "import": PanelBenchmark(
