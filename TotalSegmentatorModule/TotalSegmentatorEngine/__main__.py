@@ -12,7 +12,10 @@ if _packages:
 # Slicer's own ITK readers, found by this variable, must not be loaded into another build of ITK
 os.environ.pop("ITK_AUTOLOAD_PATH", None)
 
-from TotalSegmentatorEngine.command_line import main  # noqa: E402 - see above
+from TotalSegmentatorEngine.huge_pages import restart_with_huge_pages  # noqa: E402 - see above
 
 if __name__ == "__main__":
+    restart_with_huge_pages()
+    from TotalSegmentatorEngine.command_line import main  # only now: before a restart it would be in vain
+
     sys.exit(main(sys.argv[1:]))
