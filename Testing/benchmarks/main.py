@@ -72,6 +72,7 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "memory": EngineBenchmark("peak memory at 512 x 512 x 800, both qualities", "memory_use.measure_peak", 6),
     "growth": EngineBenchmark("memory from 300 to 1,200 slices", "memory_use.measure_growth", 12),
     "kidneys": EngineBenchmark("two kidneys in a whole body of 512 x 512 x 1000, at 1.5 mm", "kidneys.measure", 8),
+    "cropping": EngineBenchmark("a whole body, part models only where their structures can be", "cropping.measure", 8),
     "prediction": EngineBenchmark("planned and real time and memory of ten jobs", "prediction.measure", 12),
     "limit": EngineBenchmark("3 mm with 4 GB of memory, and a worker that the system kills", "limit.measure", 1),
     "gpu": EngineBenchmark("five part models at 1.5 mm on a GPU", "gpu.measure", 10),

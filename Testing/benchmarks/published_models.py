@@ -24,22 +24,30 @@ import numpy as np  # noqa: E402 - the line above comes first
 import torch  # noqa: E402
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans  # noqa: E402
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager  # noqa: E402
-from scipy.ndimage import gaussian_filter  # noqa: E402
+from phantom import PhantomParameters, make_phantom  # noqa: E402
+from phantom.body_frame import BODY_CENTRE  # noqa: E402
 from seeded_models import (  # noqa: E402
     CONFIGURATION,
     configuration_settings,
     dataset_json_of,
     make_model_folder,
+    names_of_part,
     plans_of,
 )
 from TotalSegmentatorWire.catalogue import read_catalogue  # noqa: E402
-from TotalSegmentatorWire.structures import structure_table  # noqa: E402
 
 MODELS = ("117-1.5mm", "117-3mm", "117-6mm")
 MODELS_104 = ("104-1.5mm", "104-3mm")
 """In a folder of their own: TotalSegmentator removes folders of nnU-Net v1 from the one that it is given."""
 _LARGEST_FEATURES = 320
-_BACKGROUND_SHARE = 0.85
+_TRUNK_MM = 448.0
+"""Width of the tile to which a background is fitted: a trunk and the air beside it."""
+_AIR_HU = -300
+_AIR_LOGIT = 10.0
+"""Of the background in air and, negative, elsewhere. The model that was fitted to a real CT has 9.9 there."""
+_LOGIT_SPREAD = 5.0
+"""Standard deviation of the best structure's logit."""
+_RIDGE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -73,18 +81,14 @@ def make_published_models(folder: Path, architectures: dict[str, Architecture], 
     """Makes what is absent of the ``models`` of the catalogue below ``folder``, as an installation lays them out."""
     for model_id in models:
         model = read_catalogue()[model_id]
-        table = structure_table(model.structures)
         for part, path in zip(model.parts, model.part_folders(folder), strict=True):
             if any(path.glob("fold_0/*.pth")):
                 continue
-            known = [row for row in table if len(model.parts) == 1 or row.part_model == part.name.split("_")[0]]
-            if len(model.parts) > 1:
-                known.sort(key=lambda row: row.label_in_part)
             print("making the seeded weights of {}".format(part.name), flush=True)
             make_model_folder(
                 path.parent,
                 plans=plans_of(_settings(architectures[model_id], model.spacing_mm), dataset=part.name),
-                dataset_json=dataset_json_of([row.name for row in known]),
+                dataset_json=dataset_json_of(names_of_part(model, part.name)),
                 leaf=path.name,
                 seed=_number_of(part.name),
                 network=seeded_network,
@@ -93,11 +97,13 @@ def make_published_models(folder: Path, architectures: dict[str, Architecture], 
 
 
 def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: int) -> torch.nn.Module:
-    """The plans' network with the weights that nnU-Net itself starts a training from, and a raised background.
+    """The plans' network with the weights that nnU-Net itself starts a training from, except that it knows air.
 
-    In an untrained network the background is one class of many, and air is whatever class happens to win by a hair.
-    As in a trained one, most voxels shall be background, and air decisively so: its bias is raised until
-    _BACKGROUND_SHARE of a tile of body and air is background.
+    In an untrained network the background is one class of many, and every voxel is whatever class wins by a hair of a
+    large logit. In a trained one air is background, and decisively so. Hence the last layer is changed: what its rows
+    have in common, which decides no label, is taken from them; they are brought to the size of a trained network's;
+    and the background's row is fitted to the air of a phantom. The structures' rows differ from each other as they
+    did.
     """
     torch.manual_seed(seed)
     configuration = PlansManager(plans).get_configuration(CONFIGURATION)
@@ -109,20 +115,45 @@ def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: in
         output_channels=len(dataset_json["labels"]),
         deep_supervision=False,
     ).eval()
-    with torch.inference_mode():
-        logits = network(_tile_of_body_and_air(configuration.patch_size, seed))[0]
-    margin = (logits[1:].amax(dim=0) - logits[0]).flatten().double()
-    with torch.no_grad():
-        network.decoder.seg_layers[-1].bias[0] += float(np.quantile(margin.numpy(), _BACKGROUND_SHARE))
+    with torch.inference_mode(False), torch.no_grad():
+        _know_air(network, *_phantom_tile(plans, configuration.patch_size, seed))
     return network
 
 
-def _tile_of_body_and_air(patch_size: Sequence[int], seed: int) -> torch.Tensor:
-    """(1, 1, z, y, x) normalised: a body of soft tissue and noise over the middle half, air around it."""
-    noise = np.random.default_rng(seed).normal(0.0, 1.0, tuple(patch_size))
-    y, x = (np.linspace(-1, 1, size) for size in patch_size[1:])
-    body = (y[:, None] ** 2 + x[None] ** 2) < 0.5
-    return torch.from_numpy(np.where(body, gaussian_filter(noise, 1.5) * 1.5, -2.0 + 0.02 * noise)).float()[None, None]
+def _know_air(network: torch.nn.Module, tile: torch.Tensor, is_air: torch.Tensor) -> None:
+    """Changes the last layer as ``seeded_network`` says; ``is_air`` bool (z, y, x) of the tile."""
+    last = network.decoder.seg_layers[-1]
+    seen: list[torch.Tensor] = []
+    handle = last.register_forward_pre_hook(lambda _layer, inputs: seen.append(inputs[0]))
+    best = network(tile)[0, 1:].amax(dim=0)
+    handle.remove()
+    features = seen[0][0].flatten(1).double()
+    design = torch.cat([features, torch.ones_like(features[:1])])
+    common = _least_squares(design, best)
+    rows = torch.cat([last.weight.flatten(1), last.bias[:, None]], dim=1).double() - common
+    rows *= _LOGIT_SPREAD / (rows[1:] @ design).amax(dim=0).std()
+    rows[0] = _least_squares(design, torch.where(is_air, _AIR_LOGIT, -_AIR_LOGIT))
+    last.weight.copy_(rows[:, :-1].reshape(last.weight.shape))
+    last.bias.copy_(rows[:, -1])
+
+
+def _least_squares(design: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Factors of the rows of ``design`` whose sum is nearest to ``wanted``; a ridge keeps them small."""
+    gram = design @ design.T
+    ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    return torch.linalg.solve(gram + ridge, design @ wanted.flatten().double())
+
+
+def _phantom_tile(plans: dict[str, Any], patch_size: Sequence[int], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(1, 1, z, y, x) normalised, a trunk with the air around it and in it; and where air is, bool (z, y, x)."""
+    spacing = _TRUNK_MM / patch_size[2]
+    halves = [size * spacing / 2 for size in reversed(patch_size)]
+    field = tuple((centre - half, centre + half) for centre, half in zip(BODY_CENTRE, halves, strict=True))
+    phantom = make_phantom(PhantomParameters(seed=seed, spacing_mm=(spacing,) * 3, field_of_view_mm=field))
+    known = plans["foreground_intensity_properties_per_channel"]["0"]
+    clipped = np.clip(phantom.ct, known["percentile_00_5"], known["percentile_99_5"])
+    tile = torch.from_numpy((clipped - known["mean"]) / known["std"]).float()[None, None]
+    return tile, torch.from_numpy(phantom.ct < _AIR_HU)
 
 
 def _settings(architecture: Architecture, spacing_mm: float) -> dict[str, Any]:

@@ -12,11 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from seeded_models import configuration_settings, dataset_json_of, judge_network, make_model_folder, plans_of
+from seeded_models import (
+    configuration_settings,
+    dataset_json_of,
+    judge_network,
+    make_model_folder,
+    names_of_part,
+    plans_of,
+)
 from TotalSegmentatorEngine.geometry import Geometry, Volume
 from TotalSegmentatorEngine.preparation import Region
-from TotalSegmentatorWire.catalogue import CatalogueModel, read_catalogue
-from TotalSegmentatorWire.structures import structure_table
+from TotalSegmentatorWire.catalogue import read_catalogue
 
 BACKGROUND_HU = 40
 """Not 0: nnU-Net cuts off what is 0 around an image."""
@@ -29,7 +35,7 @@ def make_hu_model(
     """All parts of a model of the catalogue; ``numbers`` gives the CT number of each structure that a part can see."""
     model = read_catalogue()[model_id]
     for part, path in zip(model.parts, model.part_folders(models_folder), strict=True):
-        names = _names_of_part(model, part.name)
+        names = names_of_part(model, part.name)
         known = {name: numbers[name] for name in names if name in numbers}
         make_model_folder(
             path.parent,
@@ -38,14 +44,6 @@ def make_hu_model(
             leaf=path.name,
             network=lambda plans, dataset_json, seed, known=known: _network(plans, dataset_json, known),
         )
-
-
-def _names_of_part(model: CatalogueModel, part_name: str) -> list[str]:
-    table = structure_table(model.structures)
-    if len(model.parts) == 1:
-        return [row.name for row in table]
-    own = [row for row in table if row.part_model == part_name.split("_")[0]]
-    return [row.name for row in sorted(own, key=lambda row: row.label_in_part)]
 
 
 def _plans(dataset: str, spacing: float, patch_size: Sequence[int]) -> dict[str, Any]:

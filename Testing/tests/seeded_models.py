@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from TotalSegmentatorWire.catalogue import read_catalogue
+from TotalSegmentatorWire.catalogue import CatalogueModel, read_catalogue
 from TotalSegmentatorWire.structures import structure_table
 
 TRAINER = "nnUNetTrainer"
@@ -218,21 +218,26 @@ def save_with_numpy_module(content: Any, path: Path, core: str) -> None:
     torch.save(content, path, pickle_module=SimpleNamespace(__name__="pickle", Pickler=Pickler))
 
 
+def names_of_part(model: CatalogueModel, part_name: str) -> list[str]:
+    """The structures that a part of a model of the catalogue knows, in the order of its labels."""
+    table = structure_table(model.structures)
+    if len(model.parts) == 1:
+        return [row.name for row in table]
+    own = [row for row in table if row.part_model == part_name.split("_")[0]]
+    return [row.name for row in sorted(own, key=lambda row: row.label_in_part)]
+
+
 def make_catalogue_model(models_folder: Path, model_id: str, patch_size: Sequence[int] = (16, 16, 16)) -> list[Path]:
     """All parts of a model of the catalogue, with seeded weights, where an installation would put them."""
     model = read_catalogue()[model_id]
-    table = structure_table(model.structures)
     folders = []
     for number, (part, path) in enumerate(zip(model.parts, model.part_folders(models_folder), strict=True)):
-        known = [row for row in table if len(model.parts) == 1 or row.part_model == part.name.split("_")[0]]
-        if len(model.parts) > 1:
-            known.sort(key=lambda row: row.label_in_part)
         settings = configuration_settings(patch_size, [model.spacing_mm] * 3, old_format=True)
         folders.append(
             make_model_folder(
                 path.parent,
                 plans=plans_of(settings, dataset=part.name),
-                dataset_json=dataset_json_of([row.name for row in known]),
+                dataset_json=dataset_json_of(names_of_part(model, part.name)),
                 leaf=path.name,
                 seed=10 + number,
             )
