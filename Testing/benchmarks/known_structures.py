@@ -28,8 +28,9 @@ def know_structures(overview: ModuleType) -> None:
         if known.shape != labels.shape:
             raise ValueError("known labels {} and the network's {} differ in shape".format(known.shape, labels.shape))
         of_the_model = {structure.name for structure in model.structures}
-        there = {label: name for label, name in names.items() if name in of_the_model}
-        return overview.Overview(overview.boxes_by_name(known, there), grid)
+        there = {label for label, name in names.items() if name in of_the_model}
+        boxes = overview.boxes_by_label(known, there)
+        return overview.Overview({names[label]: box for label, box in boxes.items()}, grid)
 
     overview.overview_of = overview_of_known
 

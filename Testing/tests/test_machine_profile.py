@@ -45,7 +45,6 @@ def written(folder: Path) -> dict:
 def test_a_new_machine_knows_nothing_and_writes_nothing(tmp_path: Path) -> None:
     profile = MachineProfile.load(tmp_path / "cache")
     assert profile.network(*PLACE) is None
-    assert profile.networks_like(*WAY) == {}
     assert profile.chosen_runtime(PLACE[0], "exact", "cpu") is None
     assert profile.rate("restoring") is None
     assert profile.bytes_of("loaded") is None
@@ -58,8 +57,7 @@ def test_everything_remembered_is_there_in_the_next_process(tmp_path: Path) -> N
     profile = MachineProfile.load(tmp_path / "a" / "cache")
     record = NetworkRecord(seconds_per_tile=2.0, first_tile_seconds=3.0, activation_bytes=1000, tiles_measured=10)
     assert profile.network(*PLACE) == record
-    assert profile.networks_like(*WAY) == {PLACE[0]: record}
-    assert profile.networks_like("eager", *WAY[1:]) == {}
+    assert profile.network(PLACE[0], "eager", *WAY[1:]) is None
     assert profile.chosen_runtime(PLACE[0], "exact", "cpu") == "openvino"
     assert profile.rate("restoring") == 0.05
     assert profile.bytes_of("loaded") == 77
@@ -236,7 +234,8 @@ def test_a_damaged_entry_is_dropped_alone(tmp_path: Path, table: str, value: obj
     content[table]["damaged" + name[name.index("|") :] if "|" in name else "damaged"] = value
     file_in(tmp_path).write_text(json.dumps(content))
     profile = MachineProfile.load(tmp_path)
-    assert profile.networks_like(*WAY) == {PLACE[0]: NetworkRecord(2.0, 3.0, 1000, 10)}
+    assert profile.network("damaged", *WAY) is None
+    assert profile.network(*PLACE) == NetworkRecord(2.0, 3.0, 1000, 10)
     assert profile.chosen_runtime("damaged", "exact", "cpu") is None
     assert profile.rate("damaged") is None and profile.bytes_of("damaged") is None
     assert profile.chosen_runtime(PLACE[0], "exact", "cpu") == "openvino"

@@ -17,7 +17,7 @@ from TotalSegmentatorEngine.regions import (
     MARGIN_MM,
     WIDENING_MM,
     around,
-    boxes_by_name,
+    boxes_by_label,
     cut_sides,
     filled,
     labels_at,
@@ -60,8 +60,8 @@ def test_boxes_are_the_smallest_ones_of_labels_that_have_a_name() -> None:
     labels[1, 2:4, 5] = 3
     labels[4, 6, 7] = 3
     labels[0, 0, 0] = 200  # a label without a name
-    assert boxes_by_name(labels, {1: "spleen", 3: "liver"}) == {"liver": box(1, 5, 2, 7, 5, 8)}
-    assert boxes_by_name(np.zeros_like(labels), {1: "spleen"}) == {}
+    assert boxes_by_label(labels, {1, 3}) == {3: box(1, 5, 2, 7, 5, 8)}
+    assert boxes_by_label(np.zeros_like(labels), {1}) == {}
 
 
 def test_a_region_around_others_is_the_smallest() -> None:
@@ -84,7 +84,7 @@ def random_grids(random: np.random.Generator) -> tuple[NetworkGrid, NetworkGrid]
 
 def test_a_structure_lies_inside_the_region_found_from_its_coarse_labels() -> None:
     """The coarse model sees the structure wherever one of its voxels' centres lies in it."""
-    names, seen_count = {1: "liver"}, 0
+    seen_count = 0
     for seed in range(120):
         random = np.random.default_rng(seed)
         coarse, fine = random_grids(random)
@@ -92,8 +92,8 @@ def test_a_structure_lies_inside_the_region_found_from_its_coarse_labels() -> No
         seen = on_grid(structure, coarse.shape)
         if seen.any():
             seen_count += 1
-            region = on_finer_grid(boxes_by_name(seen, names)["liver"], coarse, fine)
-            assert holds(region, boxes_by_name(structure, names)["liver"]), seed
+            region = on_finer_grid(boxes_by_label(seen, {1})[1], coarse, fine)
+            assert holds(region, boxes_by_label(structure, {1})[1]), seed
             assert holds(fine.whole, region), seed
     assert seen_count > 60
 
@@ -113,15 +113,14 @@ def on_grid(labels: np.ndarray, shape) -> np.ndarray:
 
 
 def test_a_region_without_a_margin_holds_every_voxel_that_its_coarse_voxels_stand_for() -> None:
-    names = {1: "liver"}
     for seed in range(120):
         random = np.random.default_rng(1000 + seed)
         coarse, fine = random_grids(random)
         found = np.zeros(coarse.shape, dtype=np.uint8)
         for _ in range(2):
             found[tuple(int(random.integers(0, size)) for size in coarse.shape)] = 1
-        region = on_finer_grid(boxes_by_name(found, names)["liver"], coarse, fine, margin_mm=0.0)
-        assert holds(region, boxes_by_name(on_grid(found, fine.shape), names)["liver"]), seed
+        region = on_finer_grid(boxes_by_label(found, {1})[1], coarse, fine, margin_mm=0.0)
+        assert holds(region, boxes_by_label(on_grid(found, fine.shape), {1})[1]), seed
 
 
 def test_grids_lie_corner_to_corner_and_the_margin_counts_on_each_side() -> None:

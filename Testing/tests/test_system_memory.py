@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from TotalSegmentatorEngine import system_memory
-from TotalSegmentatorEngine.system_memory import available_memory, installed_memory, peak_memory, resident_memory
+from TotalSegmentatorEngine.system_memory import available_memory, installed_memory, resident_memory
 from TotalSegmentatorWire.errors import ERRORS
 
 MIB, GIB = 1024**2, 1024**3
@@ -25,7 +25,7 @@ class FakeLinux:
     def __init__(self, root: Path) -> None:
         self.proc, self.cgroups = root / "proc", root / "cgroup"
         self.write(self.proc / "meminfo", "MemTotal: 16777216 kB\nMemFree: 5 kB\nMemAvailable:    8388608 kB\n")
-        self.write(self.proc / "self" / "status", "VmHWM:\t2048 kB\nVmRSS:\t1024 kB\nVmSize: 3072 kB\nVmData: 1 kB\n")
+        self.write(self.proc / "self" / "status", "VmRSS:\t1024 kB\nVmSize: 3072 kB\nVmData: 1 kB\n")
 
     def write(self, path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,13 +63,12 @@ def test_linux_tells_in_kilobytes(linux: FakeLinux) -> None:
     assert available_memory() == 8 * GIB
     assert installed_memory() == 16 * GIB
     assert resident_memory() == MIB
-    assert peak_memory() == 2 * MIB
 
 
 def test_a_system_that_does_not_tell_is_no_failure(linux: FakeLinux) -> None:
     (linux.proc / "meminfo").unlink()
     (linux.proc / "self" / "status").write_text("Name: python\n")
-    assert (available_memory(), installed_memory(), resident_memory(), peak_memory()) == (None,) * 4
+    assert (available_memory(), installed_memory(), resident_memory()) == (None,) * 3
 
 
 # -- cgroups -----------------------------------------------------------------------------------------------------------
@@ -195,14 +194,13 @@ def test_a_real_limit_on_data_is_seen() -> None:
 
 
 @on_linux
-def test_what_this_process_holds_grows_and_its_peak_stays() -> None:
+def test_what_this_process_holds_grows_and_shrinks() -> None:
     before = resident_memory()
     held = bytearray(b"x" * (128 * MIB))
     grown = resident_memory()
     assert grown - before > 120 * MIB
     del held
     assert resident_memory() < grown - 120 * MIB
-    assert peak_memory() >= grown - MIB, "the kernel counts in batches"
 
 
 # -- macOS and Windows, by what they are documented to tell ------------------------------------------------------------
@@ -246,14 +244,14 @@ def test_macos_without_its_programs_does_not_tell(monkeypatch: pytest.MonkeyPatc
 
 def test_windows_counts_what_may_be_committed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     status = SimpleNamespace(ullAvailPhys=8 * GIB, ullAvailPageFile=3 * GIB, ullTotalPhys=16 * GIB)
-    counters = SimpleNamespace(WorkingSetSize=2 * GIB, PeakWorkingSetSize=4 * GIB)
+    counters = SimpleNamespace(WorkingSetSize=2 * GIB)
     monkeypatch.setattr(system_memory.sys, "platform", "win32")
     monkeypatch.setattr(system_memory, "_PROC", tmp_path / "none")
     monkeypatch.setattr(system_memory, "_windows_status", lambda: status)
     monkeypatch.setattr(system_memory, "_windows_counters", lambda: counters)
     assert available_memory() == 3 * GIB
     assert installed_memory() == 16 * GIB
-    assert (resident_memory(), peak_memory()) == (2 * GIB, 4 * GIB)
+    assert resident_memory() == 2 * GIB
 
 
 # -- what is said when memory runs out where nobody expected it -------------------------------------------------------

@@ -109,6 +109,4 @@ class EngineCache:
 
 
 def _runner_key(folder: ModelFolder, how: Hashable) -> tuple[str, Hashable]:
-    files = (*folder.checkpoints, folder.path / "plans.json", folder.path / "dataset.json")
-    stamps = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-    return str(folder.path.resolve()), (folder.configuration, stamps, how)
+    return str(folder.path.resolve()), (folder.configuration, folder.stamps(), how)

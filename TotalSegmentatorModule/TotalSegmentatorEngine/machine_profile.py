@@ -167,15 +167,6 @@ class MachineProfile:
         """``key`` is an ``architecture_key``, the rest as in a Plan."""
         return self._tables["networks"].get(_joined(key, runtime, precision, device))
 
-    def networks_like(self, runtime: str, precision: str, device: str) -> dict[str, NetworkRecord]:
-        """All networks that ran in this way, by their architecture key."""
-        ending = _joined("", runtime, precision, device)
-        return {
-            name.removesuffix(ending): record
-            for name, record in self._tables["networks"].items()
-            if name.endswith(ending)
-        }
-
     def remember_network(
         self,
         key: str,

@@ -59,6 +59,10 @@ _RESAMPLING_ARGUMENTS = frozenset(
 _CANONICAL_READERS = frozenset(["NibabelIOWithReorient", "SimpleITKIOWithReorient"])
 _PLAIN_READERS = frozenset(["SimpleITKIO", "NibabelIO"])
 
+FileStamp = tuple[str, int, int]
+"""A file's path, time of change in ns and size in bytes."""
+FileStamps = tuple[FileStamp, ...]
+
 
 @dataclass(frozen=True)
 class ModelFolder:
@@ -99,6 +103,18 @@ class ModelFolder:
     def image_spacing(self) -> tuple[float, float, float]:
         """The network's spacing in mm along the image's axes (slices, rows, columns)."""
         return tuple(self.spacing[network_axis] for network_axis in self.transpose_backward)
+
+    def stamps(self) -> FileStamps:
+        """Differs where a file of the folder was changed or replaced."""
+        return tuple(map(_stamp, (self.path / "plans.json", self.path / "dataset.json", *self.checkpoints)))
+
+
+def _stamp(path: Path) -> FileStamp:
+    try:
+        status = path.stat()
+    except OSError:  # reading it tells more
+        return str(path), 0, 0
+    return str(path), status.st_mtime_ns, status.st_size
 
 
 def read_model_folder(path: Path) -> ModelFolder:

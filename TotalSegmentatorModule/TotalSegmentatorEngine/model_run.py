@@ -84,7 +84,7 @@ class ModelRun:
         self._model = model
         self._context = context
         self._image: OrientedImage | None = None
-        self.parts = [part for part in model.parts if part.folder is not None]
+        self.parts = model.parts_to_run
         self.grid = network_grid(context.volume.geometry, model.profile, self.parts[0].folder)
 
     # -- the image -------------------------------------------------------------------------------------------------

@@ -47,6 +47,11 @@ class Model:
     """In the order in which later parts overwrite earlier ones."""
     is_demo: bool
 
+    @property
+    def parts_to_run(self) -> list[Part]:
+        """Those that know something that was asked for."""
+        return [part for part in self.parts if part.folder is not None]
+
 
 def find_model(model: str, models_folder: Path, asked: Iterable[str] | None = None) -> Model:
     """The model that ``model`` names: an id of the catalogue or the path of a folder.

@@ -10,7 +10,7 @@ import numpy as np
 from .model_folder import ModelFolder
 from .models import Model, Part
 from .preparation import NetworkGrid, Region
-from .regions import around, boxes_by_name, filled, large_pieces, on_finer_grid
+from .regions import around, boxes_by_label, filled, large_pieces, on_finer_grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +43,8 @@ class Overview:
 def overview_of(labels: np.ndarray, grid: NetworkGrid, model: Model) -> Overview:
     """``labels`` (z, y, x) uint8 on ``grid``, numbered as the coarse ``model`` numbers its structures."""
     names = {structure.label: structure.name for structure in model.structures}
-    numbers = {structure.name: structure.label for structure in model.structures}
-    boxes = boxes_by_name(labels, names)
-    return Overview({name: around(large_pieces(labels, numbers[name], box)) for name, box in boxes.items()}, grid)
+    boxes = boxes_by_label(labels, names)
+    return Overview({names[label]: around(large_pieces(labels, label, box)) for label, box in boxes.items()}, grid)
 
 
 def part_regions(
@@ -53,9 +52,7 @@ def part_regions(
 ) -> dict[str, Region | None]:
     """For each part of ``model`` that runs, where it has to: around those of the ``asked`` structures that it knows."""
     regions: dict[str, Region | None] = {}
-    for part in model.parts:
-        if part.folder is None:
-            continue
+    for part in model.parts_to_run:
         region = overview.region_of(asked & names_of(part, model), grid, searches_missed)
         regions[part.name] = None if region is None else with_context(region, grid, part.folder, model.profile.step)
     return regions

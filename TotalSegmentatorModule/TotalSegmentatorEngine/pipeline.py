@@ -60,7 +60,7 @@ def read_ahead(prepared: PreparedTask, cache: EngineCache) -> None:
 
     What goes wrong there is raised by ``segment``, which needs it.
     """
-    first = next(part.folder for part in (prepared.overview or prepared.model).parts if part.folder is not None)
+    first = (prepared.overview or prepared.model).parts_to_run[0].folder
     if str(first.path.resolve()) not in cache.held_folders():
         cache.weights.start(first)
 

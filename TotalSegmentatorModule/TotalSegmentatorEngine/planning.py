@@ -106,11 +106,11 @@ class Planner:
         self._prepared = prepared
         self._model = prepared.model
         self._around = around
-        self.parts = [part for part in self._model.parts if part.folder is not None]
+        self.parts = prepared.model.parts_to_run
         self.grid = network_grid(geometry, self._model.profile, self.parts[0].folder)
 
     def fitting(self, ways: Sequence[Way], regions: Regions | None = None) -> tuple[Plan, list[Way]]:
-        """The plan of the first of ``ways`` that fits, and the ways that are left after it.
+        """The plan of the first of ``ways`` that fits, and the ways from that one on.
 
         Raises SegmentationError("MEMORY_SHORT") where none fits.
         """
@@ -118,7 +118,7 @@ class Planner:
         for number, way in enumerate(ways):
             plan = self.plan(way, regions)
             if self._fits(plan, way):
-                return plan, list(ways[number + 1 :])
+                return plan, list(ways[number:])
         raise memory_short(plan.peak_bytes, plan.available_bytes)
 
     def _fits(self, plan: Plan, way: Way) -> bool:

@@ -28,7 +28,7 @@ from .overview import Overview, overview_of, part_regions, with_context
 from .planning import RESTORING_RATE, SMOOTH_RATE, Planner, Regions, Surroundings, Way, ways_of
 from .preparation import Region, image_key
 from .regions import around, cut_sides, labels_at, widened
-from .reporting import Reporter
+from .reporting import Reporter, SilentReporter
 from .run_record import Measured
 from .runtimes import expected_choice
 from .system_memory import memory_short
@@ -68,14 +68,14 @@ def predict_labels(
         plan, ways = job.fitting(ways)
         reporter.plan(plan)
         try:
-            return job.run(plan)
+            return job.run(plan, ways[0])
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             logger.warning("memory ran out: %s", error)
             cache.forget_networks()
             trim_memory()
-            ways = job.ways_after(plan, ways, error)
+            ways = job.ways_after(plan, ways[1:], error)
         finally:
             job.keep_measurements()
         _empty_device(plan)
@@ -84,8 +84,6 @@ def predict_labels(
 def plan_of(volume: Volume, prepared: PreparedTask) -> Plan:
     """What ``predict_labels`` is going to do, in a process of its own. Raises SegmentationError: DEVICE_UNAVAILABLE,
     MEMORY_SHORT."""
-    from .reporting import SilentReporter
-
     device = choose_device(prepared.task.device)
     job = _Job(volume, prepared, EngineCache(serves_one_job=True), SilentReporter(), time.monotonic())
     return job.fitting(job.ways_on(device))[0]
@@ -128,7 +126,7 @@ class _Job:
         return ways_of(str(device), runtime, precision, keeps_networks=not self._cache.serves_one_job)
 
     def fitting(self, ways: Sequence[Way]) -> tuple[Plan, list[Way]]:
-        """The first plan that fits, and the ways left after it. Raises SegmentationError("MEMORY_SHORT")."""
+        """The first plan that fits, and the ways from its own on. Raises SegmentationError("MEMORY_SHORT")."""
         return self._planner().fitting(ways)
 
     def ways_after(self, plan: Plan, ways: Sequence[Way], error: Exception) -> list[Way]:
@@ -161,9 +159,10 @@ class _Job:
 
     # -- the run ---------------------------------------------------------------------------------------------------
 
-    def run(self, plan: Plan) -> Prediction:
+    def run(self, plan: Plan, way: Way) -> Prediction:
+        """Does what ``plan`` says, in its ``way``."""
         options = self._prepared.task.options
-        overview = self._prepared.overview if self._planner().makes_overview else None
+        overview = self._prepared.overview if plan.is_preliminary else None
         folders = _folders(overview) if overview else _folders(self._model)
         tiles = TileCounter(self._reporter, plan.tiles)
         with Networks(folders, plan, options, self._cache, self._machine, self._reporter) as networks:
@@ -172,7 +171,7 @@ class _Job:
             regions = {part.name: run.grid.whole for part in run.parts}
             if overview is not None:
                 regions = self._regions(self._look(overview, context), run)
-                self._tell_refined(plan, regions, tiles)
+                self._tell_refined(way, regions, tiles)
                 networks.will_run([part.folder for part in run.parts if regions[part.name] is not None])
             merged = self._merged_labels(run, regions)
             used = networks.used_options()
@@ -199,18 +198,8 @@ class _Job:
             self._reporter.warning(Problem("OVERVIEW_MISSED", {"structures": ", ".join(missed)}))
         return part_regions(overview, self._model, names, run.grid, searches_missed=is_asked)
 
-    def _tell_refined(self, plan: Plan, regions: Regions, tiles: TileCounter) -> None:
+    def _tell_refined(self, way: Way, regions: Regions, tiles: TileCounter) -> None:
         """The plan again, now that the regions are known."""
-        way = Way(
-            plan.device,
-            plan.runtime,
-            plan.precision,
-            plan.keeps_networks,
-            plan.sums,
-            plan.sums_on_host,
-            plan.tile_batch,
-            tuple(plan.notes),
-        )
         refined = self._planner().plan(way, regions)
         tiles.total = refined.tiles
         self._reporter.plan(refined)
@@ -246,4 +235,4 @@ class _Job:
 
 
 def _folders(model: Model) -> list[ModelFolder]:
-    return [part.folder for part in model.parts if part.folder is not None]
+    return [part.folder for part in model.parts_to_run]

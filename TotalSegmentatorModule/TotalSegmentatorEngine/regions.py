@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -20,12 +20,12 @@ _SMALLEST_PIECE = 0.05
 nearly the whole body. A piece that is none and was left out is found where it reaches the region's border."""
 
 
-def boxes_by_name(labels: np.ndarray, names: Mapping[int, str]) -> dict[str, Region]:
-    """The box of each label that occurs in ``labels`` (z, y, x) uint8; ``names`` by label."""
+def boxes_by_label(labels: np.ndarray, known: Collection[int]) -> dict[int, Region]:
+    """The box of each of the ``known`` labels that occurs in ``labels`` (z, y, x) uint8."""
     return {
-        names[label]: box
+        label: box
         for label, box in enumerate(ndimage.find_objects(labels), start=1)
-        if box is not None and label in names
+        if box is not None and label in known
     }
 
 

@@ -63,20 +63,6 @@ def zoom_matrices(shape: Sequence[int], wanted: Sequence[int], order: int) -> Ma
     return tuple(zoom_matrix(size, length, order) for size, length in zip(shape, wanted, strict=True))
 
 
-def zoom_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """The label image on the grid ``shape`` by the nearest voxel, equal to SciPy's zoom of order 0 in every voxel."""
-    if tuple(labels.shape) == tuple(shape):
-        return labels
-    first, second, third = (nearest_indices(size, wanted) for size, wanted in zip(labels.shape, shape, strict=True))
-    restored = np.empty(tuple(shape), dtype=labels.dtype)
-    source, plane = -1, None
-    for row, index in enumerate(first):
-        if index != source:
-            source, plane = index, labels[index].take(third, axis=1).take(second, axis=0)
-        restored[row] = plane
-    return restored
-
-
 @lru_cache(maxsize=32)
 def nearest_indices(size: int, wanted: int) -> np.ndarray:
     """For each of ``wanted`` samples from corner to corner the nearest of ``size`` voxels, as SciPy rounds."""
@@ -133,8 +119,7 @@ def restricted(matrices: Matrices, region: Sequence[slice]) -> tuple[Matrices, t
     parts, box = [], []
     for matrix, samples in zip(matrices, region, strict=True):
         rows = matrix[samples]
-        needed = np.flatnonzero(rows.any(axis=0))
-        voxels = slice(int(needed[0]), int(needed[-1]) + 1) if needed.size else slice(0, 1)
+        voxels = needed_voxels(rows)
         parts.append(np.ascontiguousarray(rows[:, voxels]))
         box.append(voxels)
     return tuple(parts), tuple(box)
@@ -157,13 +142,13 @@ def apply_matrices(
 
     def make(samples: slice) -> None:
         part = matrices[0][samples]
-        needed = np.flatnonzero(part.any(axis=0))
-        start, stop = (int(needed[0]), int(needed[-1]) + 1) if needed.size else (0, 1)
+        needed = needed_voxels(part)
+        start, stop = needed.start, needed.stop
         planes = np.empty((stop - start, result.shape[1], result.shape[2]), dtype=np.float32)
         for slices in range(start, stop, _SLICES_AT_ONCE):
             some = slice(slices, min(slices + _SLICES_AT_ONCE, stop))
             planes[some.start - start : some.stop - start] = in_plane(image[some], rows, columns)
-        for band in bands(part[:, start:stop]):
+        for band in bands(part[:, needed]):
             made = along_first(planes[band.voxels], band.weights)
             result[samples][band.samples] = made if finish is None else finish(made)
 
@@ -198,8 +183,12 @@ def bands(matrix: np.ndarray, samples_at_once: int = _SAMPLES_AT_ONCE) -> list[B
     found = []
     for start in range(0, len(matrix), samples_at_once):
         rows = matrix[start : start + samples_at_once]
-        needed = np.flatnonzero(rows.any(axis=0))
-        first, last = (int(needed[0]), int(needed[-1]) + 1) if needed.size else (0, 1)
-        samples = slice(start, start + len(rows))
-        found.append(Band(samples, slice(first, last), np.ascontiguousarray(rows[:, first:last])))
+        voxels = needed_voxels(rows)
+        found.append(Band(slice(start, start + len(rows)), voxels, np.ascontiguousarray(rows[:, voxels])))
     return found
+
+
+def needed_voxels(rows: np.ndarray) -> slice:
+    """The voxels from the first to the last to which ``rows`` (samples, voxels) of a matrix give a weight."""
+    needed = np.flatnonzero(rows.any(axis=0))
+    return slice(int(needed[0]), int(needed[-1]) + 1) if needed.size else slice(0, 1)

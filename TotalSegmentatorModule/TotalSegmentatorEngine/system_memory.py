@@ -50,11 +50,6 @@ def resident_memory() -> int | None:
     return _told(_resident)
 
 
-def peak_memory() -> int | None:
-    """The most bytes of this process that have been in memory since it began; None where the system does not tell."""
-    return _told(_peak)
-
-
 def _smallest(*sizes: int | None) -> int | None:
     """Of those that are known, and no less than 0: a limit may have been lowered below what is used."""
     known = [size for size in sizes if size is not None]
@@ -100,17 +95,6 @@ def _resident() -> int | None:
         )
         return int(answer.stdout) * 1024
     return _windows_counters().WorkingSetSize if sys.platform == "win32" else None
-
-
-def _peak() -> int | None:
-    if sys.platform.startswith("linux"):
-        # getrusage would tell the peak of the program that started this one, too
-        return _kilobytes(_PROC / "self" / "status", "VmHWM")
-    if sys.platform == "darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes there
-    return _windows_counters().PeakWorkingSetSize if sys.platform == "win32" else None
 
 
 # -- Linux -------------------------------------------------------------------------------------------------------------

@@ -10,16 +10,14 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, wait
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .model_folder import ModelFolder
+    from .model_folder import FileStamps, ModelFolder
     from .network import LoadedModel
 
 _ASKING_SECONDS = 0.05  # between two questions whether the job was cancelled
 _LONGEST_STOP_SECONDS = 3.0
-_FileStamp = tuple[str, int, int]
 
 
 class WeightsAhead:
@@ -33,7 +31,7 @@ class WeightsAhead:
         self._lock = threading.Lock()
         self._waiting: deque[_Reading] = deque()
         self._thread: threading.Thread | None = None
-        self._readings: dict[tuple[_FileStamp, ...], _Reading] = {}
+        self._readings: dict[FileStamps, _Reading] = {}
 
     def start(self, folder: ModelFolder) -> None:
         """Begins to read the weights; nothing happens where that has begun already. What goes wrong is raised by
@@ -65,7 +63,7 @@ class WeightsAhead:
 
     def _reading_of(self, folder: ModelFolder) -> _Reading:
         """The one that has begun, else a new one."""
-        key = _stamps(folder)
+        key = folder.stamps()
         if key not in self._readings:
             self._readings[key] = _Reading(key, folder)
             self._read_later(self._readings[key])
@@ -94,7 +92,7 @@ class WeightsAhead:
 class _Reading:
     """A folder whose weights are wanted, and what has become of it."""
 
-    def __init__(self, key: tuple[_FileStamp, ...], folder: ModelFolder) -> None:
+    def __init__(self, key: FileStamps, folder: ModelFolder) -> None:
         self.key = key
         self.model: Future[LoadedModel] = Future()
         self.is_unwanted = False
@@ -115,19 +113,6 @@ class _Reading:
     def _check_wanted(self) -> None:
         if self.is_unwanted:
             raise CancelledError
-
-
-def _stamps(folder: ModelFolder) -> tuple[_FileStamp, ...]:
-    """Differs where a file of the folder was changed or replaced."""
-    return tuple(map(_stamp, (folder.path / "plans.json", folder.path / "dataset.json", *folder.checkpoints)))
-
-
-def _stamp(path: Path) -> _FileStamp:
-    try:
-        status = path.stat()
-    except OSError:  # reading it tells more
-        return str(path), 0, 0
-    return str(path), status.st_mtime_ns, status.st_size
 
 
 # -- the end of the interpreter ----------------------------------------------------------------------------------------
