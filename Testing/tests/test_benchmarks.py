@@ -12,12 +12,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from seeded_models import configuration_settings, dataset_json_of, make_model_folder, plans_of
+from TotalSegmentatorEngine.models import find_model
+from TotalSegmentatorWire.catalogue import read_catalogue
+from TotalSegmentatorWire.structures import structure_table
 
 BENCHMARKS_FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS_FOLDER))
 
-import large_ct  # noqa: E402 - found through the line above
+import cropping  # noqa: E402 - found through the line above
+import large_ct  # noqa: E402
 import main as benchmarks  # noqa: E402
+import published_models  # noqa: E402
 from agreement import agreement  # noqa: E402
 from clocked_networks import clocked_run  # noqa: E402
 from known_structures import KNOWN_LABELS_VARIABLE, know_structures, on_grid, widen_nothing  # noqa: E402
@@ -188,6 +195,52 @@ def test_cropped_and_thinned_ct_keeps_each_voxel_where_it_is(tmp_path):
     for k, j, i in np.ndindex(cropped.shape):
         there = np.argwhere(array == cropped[k, j, i])[0][::-1]
         assert matrix @ [i, j, k, 1] == pytest.approx(ijk_to_ras @ [*there, 1], abs=1e-4)
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+def test_seeded_network_knows_air_and_says_of_the_rest_what_it_said_before(monkeypatch):
+    settings = configuration_settings((32, 32, 32), old_format=True) | {"UNet_base_num_features": 32}
+    plans = plans_of(settings)
+    dataset_json = dataset_json_of(["structure {}".format(number) for number in range(20)])
+    tile, is_air = published_models._phantom_tile(plans, (32, 32, 32), seed=7)
+    with torch.no_grad():
+        logits = published_models.seeded_network(plans, dataset_json, seed=7)(tile)[0]
+        monkeypatch.setattr(published_models, "_know_air", lambda *_: None)
+        before = published_models.seeded_network(plans, dataset_json, seed=7)(tile)[0]
+    assert 0.2 < float(is_air.float().mean()) < 0.8
+    is_background = logits.argmax(dim=0) == 0
+    assert float(is_background[is_air].float().mean()) > 0.6 > 0.4 > float(is_background[~is_air].float().mean())
+    same = logits[1:].argmax(dim=0) == before[1:].argmax(dim=0)
+    assert float(same.float().mean()) > 0.999, "but for rounding"
+
+
+def test_family_of_one_network_has_its_rows_shared_out(tmp_path):
+    names = [structure.name for structure in structure_table("structures_104")]
+    source = make_model_folder(tmp_path / "Dataset900_Source", names[::-1])
+    models = cropping.family_of(source, tmp_path / "models")
+    assert cropping.family_of(source, models) == models, "what is there stays"
+    whole = head_of(source)
+    catalogue = read_catalogue()
+    coarse, fine = catalogue[cropping.COARSE], catalogue[cropping.FAMILY]
+    shared_out = []
+    for path in (*coarse.part_folders(models), *fine.part_folders(models)):
+        known, rows = json.loads((path / "dataset.json").read_text())["labels"], head_of(path)
+        assert len(rows) == len(known) and known.pop("background") == 0
+        assert torch.equal(rows[0], whole[0])
+        for name, label in known.items():
+            assert torch.equal(rows[label], whole[104 - names.index(name)]), name
+        shared_out.append(list(known))
+    assert shared_out[0] == names
+    assert sorted(name for part in shared_out[1:] for name in part) == sorted(names)
+    assert find_model(cropping.FAMILY, models).parts_to_run
+
+
+def head_of(folder: Path) -> torch.Tensor:
+    """The last layer's weights (labels, features, 1, 1, 1)."""
+    content = torch.load(folder / "fold_0" / "checkpoint_final.pth", weights_only=False)
+    return content["network_weights"]["decoder.seg_layers.0.weight"]
 
 
 # -- what is changed in the engine -------------------------------------------------------------------------------------
