@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from TotalSegmentatorWire.messages import Stage
 from TotalSegmentatorWire.options import JobOptions
 from TotalSegmentatorWire.plan import Plan
 
+from .allocator import trim_memory
 from .cache import EngineCache
 from .machine_profile import MachineProfile
 from .memory_estimate import loaded_key
@@ -95,6 +97,9 @@ class Networks:
         model = model.on(torch.device(self._plan.device))
         needs_trial = needs_a_trial(model, folder, self._options, self._machine)
         runner = choose_runtime(model, folder, self._options, self._machine, sample, self._reporter)
+        del model
+        gc.collect()  # torch.fx's tracer and torch.load hold in cycles what OpenVINO has its own copy of
+        trim_memory()
         if not needs_trial:
             key = loaded_key(folder, runner.runtime, runner.precision, str(runner.device))
             self._machine.remember_rate(key, 1, measured.seconds())
