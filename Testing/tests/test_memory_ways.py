@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,14 +17,15 @@ from engine_support import blobs_volume, one_thread
 from hu_models import block_volume, make_hu_model
 from job_recorder import JobRecorder, fresh_measurements, run
 from seeded_models import make_model_folder
-from TotalSegmentatorEngine import model_run, sliding_window
+from TotalSegmentatorEngine import model_run, networks, sliding_window
 from TotalSegmentatorEngine.geometry import Volume
 from TotalSegmentatorEngine.machine_profile import MachineProfile, architecture_key
 from TotalSegmentatorEngine.memory_estimate import loaded_key, sums_bytes
 from TotalSegmentatorEngine.model_folder import read_model_folder
+from TotalSegmentatorEngine.network import LoadedModel
 from TotalSegmentatorEngine.networks import Networks
 from TotalSegmentatorEngine.pipeline import EngineCache, SegmentationTask, plan, prepare, segment
-from TotalSegmentatorEngine.planning import Planner, Surroundings, ways_of
+from TotalSegmentatorEngine.planning import PEAK_MARGIN, Planner, Surroundings, ways_of
 from TotalSegmentatorEngine.task import PreparedTask, SegmentationResult
 from TotalSegmentatorEngine.tile_runner import GPU_TILE_BATCH, TileRunner
 from TotalSegmentatorWire.errors import WARNINGS, SegmentationError
@@ -97,6 +100,25 @@ def test_where_there_is_no_next_job_networks_are_loaded_one_at_a_time() -> None:
     assert not any(way.keeps_networks for way in ways)
 
 
+def test_a_network_leaves_pytorch_when_openvino_has_it(models: Path, volume: Volume, monkeypatch) -> None:
+    """Cycles in PyTorch's own objects would keep it until Python looks for them, and five networks together."""
+    pytest.importorskip("openvino")
+    choose_runtime, seen, alive = networks.choose_runtime, [], []
+
+    def noting(model: LoadedModel, *arguments: object) -> TileRunner:
+        alive.append(sum(network() is not None for network in seen))
+        seen.extend(map(weakref.ref, model.networks))
+        return choose_runtime(model, *arguments)
+
+    monkeypatch.setattr(networks, "choose_runtime", noting)
+    gc.disable()
+    try:
+        run(volume, whole_set(models, JobOptions(runtime="openvino")))
+    finally:
+        gc.enable()
+    assert alive == [0] * 5
+
+
 def test_where_the_system_does_not_tell_its_memory_the_fastest_way_is_taken(models: Path, volume: Volume) -> None:
     planned, left = planner(volume, whole_set(models), available_bytes=None).fitting(WAYS)
     assert planned.notes == [] and planned.available_bytes is None and left == WAYS
@@ -119,7 +141,7 @@ def test_what_is_in_memory_already_needs_no_more(models: Path, volume: Volume) -
     stored = sum(path.stat().st_size for part in prepared.model.parts for path in part.folder.checkpoints)
     assert fresh - loaded >= stored
     voxels = np.prod(planner(volume, prepared).grid.shape)
-    assert loaded - with_image == 2 * voxels, "whole HU, two bytes each"
+    assert loaded - with_image == pytest.approx(PEAK_MARGIN * 2 * voxels, abs=2), "whole HU, two bytes each"
 
 
 def test_measured_memory_takes_the_place_of_the_estimate(tmp_path: Path, volume: Volume) -> None:

@@ -20,7 +20,7 @@ from TotalSegmentatorEngine.machine_profile import MachineProfile, architecture_
 from TotalSegmentatorEngine.memory_estimate import loaded_key
 from TotalSegmentatorEngine.model_folder import read_model_folder
 from TotalSegmentatorEngine.pipeline import EngineCache, SegmentationTask, plan, prepare
-from TotalSegmentatorEngine.planning import Planner, Surroundings, resampling_rate, ways_of
+from TotalSegmentatorEngine.planning import Planner, Surroundings, resampling_rate, smoothing_rate, ways_of
 from TotalSegmentatorEngine.preparation import network_grid
 from TotalSegmentatorEngine.run_record import RunRecord
 from TotalSegmentatorEngine.task import PreparedTask
@@ -30,6 +30,8 @@ from TotalSegmentatorWire.options import JobOptions
 from TotalSegmentatorWire.plan import OVERVIEW
 
 __all__ = ["fresh_measurements", "models", "one_thread", "volume"]  # fixtures
+
+WAY = ways_of("cpu", "eager", "exact", keeps_networks=True)[0]
 
 # -- tiles -------------------------------------------------------------------------------------------------------------
 
@@ -133,15 +135,14 @@ def test_a_refined_plan_counts_the_overview_as_time_that_has_passed(tmp_path: Pa
     volume = block_volume((90, 60, 60), TWO_BLOCKS)
     prepared = two_structures(tmp_path)
     machine = one_second_a_tile(prepared)
-    way = ways_of("cpu", "eager", "exact", keeps_networks=True)[0]
-    first = Planner(volume.geometry, prepared, Surroundings(machine, elapsed_seconds=2.0)).plan(way)
+    first = Planner(volume.geometry, prepared, Surroundings(machine, elapsed_seconds=2.0)).plan(WAY)
     assert first.seconds == 2.0 + first.tiles
     assert first.elapsed_seconds == 2.0
     passed = 2.0 + first.passes[0].tiles
     planner = Planner(volume.geometry, prepared, Surroundings(machine, elapsed_seconds=passed))
     region = (slice(0, 30), slice(0, 30), slice(0, 30))
     organs, cardiac = (part.name for part in planner.parts)
-    refined = planner.plan(way, {organs: region, cardiac: None})
+    refined = planner.plan(WAY, {organs: region, cardiac: None})
     assert [part.purpose == OVERVIEW for part in refined.passes] == [True, False]
     assert refined.seconds == passed + refined.passes[1].tiles < first.seconds
 
@@ -201,6 +202,17 @@ def test_a_single_tile_tells_no_pace(folder, monkeypatch) -> None:
     assert measured.activation_bytes == 0, "never less than nothing"
 
 
+def test_time_that_is_not_the_networks_own_is_left_out(folder, monkeypatch) -> None:
+    machine, key = MachineProfile(), architecture_key(folder)
+    record = record_of(monkeypatch, [10.0, 13.0, 14.0, 16.5], [0] * 5)
+    record.remember(machine, folder, RUNNER, tiles=3, known_bytes=0, other_seconds=1.5)
+    assert machine.network(key, "eager", "exact", "cpu").seconds_per_tile == pytest.approx(1.0)
+    machine = MachineProfile()
+    record = record_of(monkeypatch, [10.0, 12.5], [0] * 3)
+    record.remember(machine, folder, RUNNER, tiles=1, known_bytes=0, other_seconds=1.0)
+    assert machine.network(key, "eager", "exact", "cpu").first_tile_seconds == pytest.approx(1.5)
+
+
 def test_batches_count_as_the_tiles_that_they_hold(folder, monkeypatch) -> None:
     machine = MachineProfile()
     record = record_of(monkeypatch, [0.0, 5.0, 7.0, 9.0], [0] * 5)
@@ -221,3 +233,27 @@ def test_a_job_teaches_the_machine_all_that_a_plan_asks_for(models: Path, volume
     profile = prepared.model.profile
     grid = network_grid(volume.geometry, profile, folder)
     assert machine.rate(resampling_rate(grid, profile)) > 0 and machine.rate("restoring") > 0
+
+
+def test_smooth_labels_have_a_time_of_their_own(models: Path, volume: Volume) -> None:
+    prepared = whole_set(models, JobOptions(runtime="eager", smooth=True))
+    run(volume, prepared)
+    machine = MachineProfile.load()
+    rates = [smoothing_rate(part.folder) for part in prepared.model.parts]
+    assert all(machine.rate(name) > 0 for name in rates)
+    seconds = plan(volume, prepared).seconds
+    for name in set(rates):
+        machine.remember_rate(name, 1, 1.0 + machine.rate(name))
+    slower = Planner(volume.geometry, prepared, Surroundings(machine)).plan(WAY).seconds
+    mean = sum(machine.rate(name) for name in rates)
+    assert slower - seconds > 0.5 * mean * volume.array.size
+
+
+def test_smooth_labels_are_planned_before_they_were_ever_measured(models: Path, volume: Volume) -> None:
+    run(volume, whole_set(models))
+    machine = MachineProfile.load()
+    rough, smooth = (
+        Planner(volume.geometry, whole_set(models, options), Surroundings(machine)).plan(WAY)
+        for options in (EAGER, JobOptions(runtime="eager", smooth=True))
+    )
+    assert smooth.seconds > rough.seconds and smooth.peak_bytes > rough.peak_bytes

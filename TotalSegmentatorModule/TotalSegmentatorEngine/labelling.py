@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .resampling import Band, Matrices, along_first, bands, in_plane
+from .resampling import FINISHED_ROWS_AT_ONCE, Band, Matrices, along_first, bands, in_plane
 from .tile_runner import Head
 
 _VOXELS_AT_ONCE = 1 << 16
@@ -57,7 +57,7 @@ class ResampledLabelSink:
         self, matrices: Matrices, head: Head | None = None, on_slab: Callable[[], None] = lambda: None
     ) -> None:
         self.labels = np.zeros(tuple(len(matrix) for matrix in matrices), dtype=np.uint8)
-        self._waiting = bands(matrices[0], samples_at_once=4)
+        self._waiting = bands(matrices[0], FINISHED_ROWS_AT_ONCE)
         self._rows, self._columns = bands(matrices[1]), bands(matrices[2])
         self._head = head
         self._on_slab = on_slab
@@ -87,7 +87,11 @@ class ResampledLabelSink:
         if self._head is None:
             _largest_of_each(resampled, self.labels[band.samples])
         else:
-            self._label_features(np.stack(list(resampled)), self.labels[band.samples])
+            finished = self.labels[band.samples]
+            features = np.empty((len(self._averages), *finished.shape), dtype=np.float32)
+            for channel, values in zip(features, resampled, strict=True):
+                channel[:] = values
+            self._label_features(features, finished)
 
     def _label_features(self, features: np.ndarray, labels: np.ndarray) -> None:
         """``features`` (channels, n, y, x) at the wanted samples."""

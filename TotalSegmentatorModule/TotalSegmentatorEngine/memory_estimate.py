@@ -13,6 +13,7 @@ from .machine_profile import MachineProfile, architecture_key
 from .model_folder import ModelFolder
 from .preparation import NetworkGrid, Region
 from .regions import shape_of
+from .resampling import FINISHED_ROWS_AT_ONCE
 
 if TYPE_CHECKING:
     from .planning import Way
@@ -62,13 +63,18 @@ def pass_memory(
     resampled: Region,
     way: Way,
     machine: MachineProfile,
+    is_smooth: bool = False,
 ) -> PassMemory:
     """``shape`` is what the network sees of the ``region``, in its own axes. ``resampled``, around the regions of all
     parts, is in memory while each of them runs."""
     voxels = math.prod(shape_of(region))
     image = 2 * math.prod(shape_of(resampled)) if grid.is_resampled else 0
+    finishing = 0
     if profile.spacing == "plans" and math.prod(shape) != voxels:
         image += 4 * (math.prod(shape) + voxels)
+        finishing = _finishing_bytes(folder, profile, shape_of(region))
+    elif is_smooth:
+        finishing = _finishing_bytes(folder, profile, grid.full_shape)
     return PassMemory(
         folder=str(folder.path.resolve()),
         grid_shape=grid.shape,
@@ -76,7 +82,10 @@ def pass_memory(
         resampling=_RESAMPLING_BYTES,
         stored=_stored_bytes(folder),
         weights=_weight_bytes(folder, way, machine),
-        running=_activation_bytes(folder, way, machine) + sums_bytes(folder, shape, profile, way) + 3 * voxels,
+        running=_activation_bytes(folder, way, machine)
+        + sums_bytes(folder, shape, profile, way)
+        + 3 * voxels
+        + finishing,
     )
 
 
@@ -92,6 +101,15 @@ def sums_bytes(folder: ModelFolder, shape: tuple[int, int, int], profile: Profil
         return 0
     each = 2 if way.sums == SUMS_IN_HALF else 4
     return (each * summed_channels(folder, profile) + 4) * ring + gaussian
+
+
+def _finishing_bytes(folder: ModelFolder, profile: Profile, wanted: tuple[int, int, int]) -> int:
+    """Rows on their way to the grid ``wanted``, as labelling.ResampledLabelSink holds them: all features of which a
+    head makes the labels, or the best logit and the next one."""
+    channels = summed_channels(folder, profile)
+    if channels == len(folder.labels) + 1:
+        channels = 2
+    return 4 * FINISHED_ROWS_AT_ONCE * wanted[1] * wanted[2] * (channels + 1)
 
 
 def summed_channels(folder: ModelFolder, profile: Profile) -> int:

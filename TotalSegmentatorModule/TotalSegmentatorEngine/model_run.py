@@ -17,7 +17,7 @@ from .machine_profile import MachineProfile
 from .memory_estimate import sums_bytes
 from .models import Model, Part
 from .networks import Networks
-from .planning import resampling_rate, tiles_of
+from .planning import resampling_rate, smoothing_rate, tiles_of
 from .preparation import (
     NetworkInput,
     OrientedImage,
@@ -33,7 +33,7 @@ from .preparation import (
 from .regions import shape_of
 from .reporting import Reporter
 from .run_record import Measured, RunRecord
-from .sliding_window import RowSink, Sums, Window, predict, sums_features
+from .sliding_window import Sums, Window, predict, sums_features
 from .smoothing import SmoothLabels
 
 
@@ -181,27 +181,38 @@ class ModelRun:
             record.tile_begins()
             context.tiles.report(finished)
 
-        sinks = sink if smooth_sink is None else _BothSinks(sink, smooth_sink)
+        sinks = _Sinks(sink, smooth_sink)
         plan = context.plan
         predict(source, runner, window, sinks, on_tile, Sums(plan.sums, on_host=plan.sums_on_host))
         tiles = window.tile_count(source.shape)
         context.tiles.done += tiles
-        known = sums_bytes(folder, source.shape, profile, plan) + sink.labels.nbytes
-        record.remember(context.machine, folder, runner, tiles, known)
+        known = sums_bytes(folder, source.shape, profile, plan) + sinks.label_bytes
+        record.remember(context.machine, folder, runner, tiles, known, sinks.smooth_seconds)
         if smooth is not None:
+            rate = smoothing_rate(folder)
+            context.machine.remember_rate(rate, smooth_sink.labels.size, sinks.smooth_seconds)
             smooth.take(smooth_sink, piece, source)
         return sink.labels
 
 
-class _BothSinks:
-    """Feeds two sinks with the same rows."""
+class _Sinks:
+    """Feeds the sink of a run and, where there is one, that of its smooth labels, whose time is measured."""
 
-    def __init__(self, first: RowSink, second: RowSink) -> None:
-        self._sinks = (first, second)
+    def __init__(self, sink: LabelSink | ResampledLabelSink, smooth: ResampledLabelSink | None) -> None:
+        self._sink = sink
+        self._smooth = smooth
+        self.smooth_seconds = 0.0
+
+    @property
+    def label_bytes(self) -> int:
+        return self._sink.labels.nbytes + (0 if self._smooth is None else self._smooth.labels.nbytes)
 
     def add(self, sums: torch.Tensor, weights: torch.Tensor) -> None:
-        for sink in self._sinks:
-            sink.add(sums, weights)
+        self._sink.add(sums, weights)
+        if self._smooth is not None:
+            measured = Measured()
+            self._smooth.add(sums, weights)
+            self.smooth_seconds += measured.seconds()
 
 
 def _middle_tile(source: NetworkInput, window: Window) -> np.ndarray:

@@ -23,6 +23,8 @@ matrix, from which it comes back with a rounding error."""
 _NEGLIGIBLE_WEIGHT = 1e-7  # a cubic spline's weights fade with distance; 1e-7 of 4000 HU is 0.0004 HU
 _SLICES_AT_ONCE = 8
 _SAMPLES_AT_ONCE = 8
+FINISHED_ROWS_AT_ONCE = 4
+"""Rows of predictions that are brought to another grid at a time, all channels of them."""
 _ROWS_A_TASK = 48
 """Rows of the resampled image that one thread makes at a time; neighbouring tasks compute a few slices twice."""
 _VOXELS_AT_ONCE = 1024

@@ -38,14 +38,22 @@ class RunRecord:
         self._look_at_memory()
 
     def remember(
-        self, machine: MachineProfile, folder: ModelFolder, runner: TileRunner, tiles: int, known_bytes: int
+        self,
+        machine: MachineProfile,
+        folder: ModelFolder,
+        runner: TileRunner,
+        tiles: int,
+        known_bytes: int,
+        other_seconds: float = 0.0,
     ) -> None:
         """Notes the first tile's time, the mean of the others, and the memory beyond ``known_bytes``.
+
+        ``other_seconds`` of the run's end, which is in the last tile's time, are not the network's.
 
         The first tile pays for memory and for the plans of the convolutions; the last one's time ends here, so that
         the making of labels is in the mean.
         """
-        self._begun.append(time.monotonic())
+        self._begun.append(max(time.monotonic() - other_seconds, self._begun[-1]))
         self._look_at_memory()
         place = (architecture_key(folder), runner.runtime, runner.precision, str(runner.device))
         first = self._begun[1] - self._begun[0]
