@@ -154,7 +154,7 @@ def test_measured_memory_takes_the_place_of_the_estimate(tmp_path: Path, volume:
     measured = planner(volume, prepared, machine).plan(way).peak_bytes
     assert 70_000_000 < measured < estimated
     machine.remember_activations(architecture_key(folder), "eager", "exact", "cpu", 5_000_000)
-    assert planner(volume, prepared, machine).plan(way).peak_bytes == measured + 5_000_000
+    assert planner(volume, prepared, machine).plan(way).peak_bytes == pytest.approx(measured + PEAK_MARGIN * 5_000_000)
     machine.remember_bytes(loaded_key(folder, "eager", "exact", "cpu"), 2**43)
     assert planner(volume, prepared, machine).plan(way).peak_bytes < 10 * estimated, "no measurement refuses every job"
 
@@ -169,7 +169,7 @@ def test_all_regions_lie_in_one_resampled_image(tmp_path: Path) -> None:
     close = work.plan(WAYS[0], dict(zip(names, (near, near), strict=True)))
     apart = work.plan(WAYS[0], dict(zip(names, (near, far), strict=True)))
     assert apart.tiles == close.tiles
-    assert apart.peak_bytes - close.peak_bytes == 2 * (120**3 - 20**3)
+    assert apart.peak_bytes - close.peak_bytes == pytest.approx(PEAK_MARGIN * 2 * (120**3 - 20**3), abs=2)
 
 
 @pytest.mark.parametrize("sums", [SUMS_IN_MEMORY, SUMS_IN_HALF, SUMS_ON_DISK])
