@@ -92,7 +92,8 @@ def _share_out(folder: Path, part: Path, names: list[str]) -> None:
 
 
 def _tiles(run: EngineRun) -> int:
-    return sum(planned["tiles"] for planned in run.of_kind("plan")[-1]["plan"]["passes"])
+    """Those that ran, again in a widened region, too."""
+    return max(event["tile"] for event in run.of_kind("progress"))
 
 
 def _warnings(run: EngineRun) -> str:
