@@ -32,9 +32,8 @@ FAMILY, COARSE = "104-1.5mm", "104-3mm"
 
 def measure(workload: Workload) -> None:
     ct, labels = workload.whole_body()
-    coarse = large_ct.cropped_ct(
-        workload.folder / "whole-body-coarse.nii", ct, large_ct.read_nifti(ct)[0].shape, _every(workload)
-    )
+    whole = (workload.slices(1000), workload.scan.columns, workload.scan.columns)
+    coarse = large_ct.cropped_ct(workload.folder / "whole-body-coarse.nii", ct, whole, _every(workload))
     _agreement(workload, "demo", DEMO_MODEL, coarse)
     fitted, real = SHARED / "models" / "example_ct_104_3mm", SHARED / "data" / "example_ct" / "ct.nii.gz"
     if fitted.is_dir() and not workload.small:

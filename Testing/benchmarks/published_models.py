@@ -115,7 +115,7 @@ def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: in
         output_channels=len(dataset_json["labels"]),
         deep_supervision=False,
     ).eval()
-    with torch.inference_mode(False), torch.no_grad():
+    with torch.no_grad():
         _know_air(network, *_phantom_tile(plans, configuration.patch_size, seed))
     return network
 
