@@ -14,7 +14,7 @@ import ct_variants
 import numpy as np
 import pytest
 from TotalSegmentatorEngine import command_line, pipeline, worker
-from TotalSegmentatorEngine.command_arguments import default_models_folder
+from TotalSegmentatorSetup.folders import default_models_folder
 from TotalSegmentatorEngine.command_line import main
 from TotalSegmentatorEngine.reading import read_input
 from TotalSegmentatorEngine.reporting import Reporter

@@ -50,7 +50,11 @@ def python_files(*names: str) -> list[Path]:
         ("TotalSegmentatorEngine", SLICER_SIDE | {"TotalSegmentatorModuleLib"}),
         ("TotalSegmentatorModuleLib", WORKER_SIDE | {"TotalSegmentatorEngine"}),
         ("TotalSegmentatorModule.py", WORKER_SIDE | {"TotalSegmentatorEngine"}),
-        ("TotalSegmentatorWire", STANDARD_ONLY | {"TotalSegmentatorEngine", "TotalSegmentatorModuleLib"}),
+        ("TotalSegmentatorSetup", STANDARD_ONLY | {"TotalSegmentatorEngine", "TotalSegmentatorModuleLib"}),
+        (
+            "TotalSegmentatorWire",
+            STANDARD_ONLY | {"TotalSegmentatorEngine", "TotalSegmentatorModuleLib", "TotalSegmentatorSetup"},
+        ),
     ],
 )
 def test_imports_do_not_cross_the_wire(folder, forbidden):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import re
-import sys
 from pathlib import Path
 
+from TotalSegmentatorSetup.folders import MODELS_VARIABLE, default_models_folder
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.errors import ERRORS
 from TotalSegmentatorWire.options import CROPS, PRECISIONS, RUNTIMES, JobOptions
@@ -16,7 +15,6 @@ from TotalSegmentatorWire.options import CROPS, PRECISIONS, RUNTIMES, JobOptions
 from .task import SegmentationTask
 
 PROGRAM = "TotalSegmentatorEngine"
-MODELS_VARIABLE = "TOTALSEGMENTATOR_MODELS"
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -45,20 +43,6 @@ def task_of(options: argparse.Namespace) -> SegmentationTask:
 
 def models_folder_of(options: argparse.Namespace) -> Path:
     return options.models_folder or default_models_folder()
-
-
-def default_models_folder() -> Path:
-    """Where the catalogue's models are looked for: the folder named by TOTALSEGMENTATOR_MODELS, else one per user."""
-    chosen = os.environ.get(MODELS_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "TotalSegmentatorModule" / "models"
 
 
 # -- the parser --------------------------------------------------------------------------------------------------------

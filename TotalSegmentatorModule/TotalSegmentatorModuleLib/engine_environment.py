@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from TotalSegmentatorSetup.engine_program import PACKAGES_VARIABLE
 from TotalSegmentatorWire.messages import PROTOCOL_VERSION
 
 ENGINE_PROGRAM = Path(__file__).resolve().parents[1] / "TotalSegmentatorEngine" / "__main__.py"
@@ -12,9 +13,6 @@ ENGINE_PROGRAM = Path(__file__).resolve().parents[1] / "TotalSegmentatorEngine" 
 
 DEFAULT_IDLE_SECONDS = 1200.0
 """After so long without work the worker ends by itself and frees the memory of its networks."""
-
-PACKAGES_VARIABLE = "TOTALSEGMENTATOR_ENGINE_PACKAGES"
-"""Names the folder with the engine's packages; the worker puts it first on its ``sys.path``."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import qt
 import slicer
+from TotalSegmentatorSetup.folders import default_models_folder
 
 PREFIX = "TotalSegmentatorModule/"
 _ENGINE_PACKAGES = "EnginePackagesFolder"
@@ -19,9 +20,8 @@ def engine_packages_folder() -> Path | None:
 
 
 def models_folder() -> Path:
-    """Folder with the installed models of the catalogue; by default beside the user's other application data."""
-    data = qt.QStandardPaths.writableLocation(qt.QStandardPaths.AppLocalDataLocation)
-    return _folder(_MODELS) or Path(data) / "TotalSegmentatorModule" / "models"
+    """Folder with the installed models of the catalogue; by default the command line's."""
+    return _folder(_MODELS) or default_models_folder()
 
 
 def work_folder() -> Path:

@@ -9,27 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .error_definition import ErrorDefinition, table, warnings_table
+from .setup_errors import SETUP_ERRORS, SETUP_WARNINGS
 
-@dataclass(frozen=True)
-class ErrorDefinition:
-    """One kind of failure. ``what`` says what happened, ``todo`` what to do; both may hold ``{named}`` values."""
-
-    code: str
-    exit_code: int
-    what: str
-    todo: str
-
-
-def _table(*rows: tuple[str, int, str, str]) -> dict[str, ErrorDefinition]:
-    return {code: ErrorDefinition(code, exit_code, what, todo) for code, exit_code, what, todo in rows}
-
-
-def _warnings(*rows: tuple[str, str, str]) -> dict[str, ErrorDefinition]:
-    """Nothing ends with a warning: the exit code is 0."""
-    return _table(*((code, 0, what, todo) for code, what, todo in rows))
-
-
-ERRORS: dict[str, ErrorDefinition] = _table(
+ERRORS: dict[str, ErrorDefinition] = SETUP_ERRORS | table(
     # -- the input -----------------------------------------------------------------------------------------------------
     ("INPUT_NOT_FOUND", 10, "The input file or folder does not exist.", "Check the path and try again."),
     (
@@ -285,7 +268,7 @@ ERRORS: dict[str, ErrorDefinition] = _table(
     ),
 )
 
-WARNINGS: dict[str, ErrorDefinition] = _warnings(
+WARNINGS: dict[str, ErrorDefinition] = SETUP_WARNINGS | warnings_table(
     (
         "IMPLAUSIBLE_HU",
         "The values range from {minimum:.0f} to {maximum:.0f}, which is unusual for Hounsfield units.",

@@ -1,0 +1,94 @@
+"""The installed engine as a program: commands that need torch run in a process of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from TotalSegmentatorWire.errors import SegmentationError
+from TotalSegmentatorWire.messages import problem_from_json
+
+ENGINE_MAIN = Path(__file__).resolve().parents[1] / "TotalSegmentatorEngine" / "__main__.py"
+PACKAGES_VARIABLE = "TOTALSEGMENTATOR_ENGINE_PACKAGES"
+"""Names the folder with the engine's packages; the engine puts it first on its ``sys.path``."""
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class EngineProgram:
+    """``python`` runs the engine with the packages of ``packages_folder``; None where they are Python's own."""
+
+    python: str
+    packages_folder: Path | None = None
+
+    def ask(self, arguments: Sequence[str], check_cancelled: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """Runs one command that prints one JSON object as its last line, and returns that.
+
+        A command that fails prints ``{"problem": {...}}``. Raises SegmentationError with the problem's code;
+        "ENGINE_TEST_FAILED" where the process died; and what ``check_cancelled`` raises, after ending the process.
+        """
+        environment = {**os.environ, "PYTHONUTF8": "1"}
+        environment.pop(PACKAGES_VARIABLE, None)
+        if self.packages_folder is not None:
+            environment[PACKAGES_VARIABLE] = str(self.packages_folder)
+        group = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {"start_new_session": True}
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
+            try:
+                process = subprocess.Popen(
+                    [self.python, str(ENGINE_MAIN), *arguments],
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=log,
+                    **group,
+                )
+            except OSError as error:
+                raise SegmentationError("ENGINE_START_FAILED") from error
+            _wait(process, check_cancelled)
+            output.seek(0)
+            log.seek(0)
+            return _answer(output.read(), log.read(), process.returncode)
+
+
+def _wait(process: subprocess.Popen, check_cancelled: Callable[[], None]) -> None:
+    try:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_POLL_SECONDS)
+                return
+            check_cancelled()
+    except BaseException:
+        kill_tree(process)
+        raise
+
+
+def kill_tree(process: subprocess.Popen) -> None:
+    """Ends a process that was started in its own session, with all that it started, and waits for it."""
+    if os.name == "nt":
+        subprocess.run(["taskkill", "/PID", str(process.pid), "/T", "/F"], capture_output=True, check=False)
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _answer(output: bytes, log: bytes, status: int) -> dict[str, Any]:
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    try:
+        answer = json.loads(lines[-1])
+    except (IndexError, ValueError) as error:
+        tail = log.decode("utf-8", "replace").strip().splitlines()
+        reason = tail[-1][:200] if tail else f"it ended with status {status}"
+        raise SegmentationError("ENGINE_TEST_FAILED", detail=reason) from error
+    if "problem" in answer:
+        problem = problem_from_json(answer["problem"])
+        raise SegmentationError(problem.code, **problem.values)
+    return answer
