@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from job_support import FAKE_ENGINE, MARK, expected_labels, folders_in, soft_tissue_with_air
 from time_bounds import READY_SECONDS
-from TotalSegmentatorEngine.log_text import describe_exception, without_names
+from TotalSegmentatorWire.log_text import describe_exception, without_names
 from TotalSegmentatorModuleLib.engine_environment import ENGINE_PROGRAM, PACKAGES_VARIABLE, EngineEnvironment
 from TotalSegmentatorWire.job_folder import create_owned_folder, new_id, read_owner, worker_folder_name
 from TotalSegmentatorWire.messages import (

@@ -18,8 +18,8 @@ PROGRAM = "TotalSegmentatorEngine"
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """``command`` is "segment", "plan" or "structures". Wrong arguments end the process with status 2."""
-    return _parser().parse_args(arguments)
+    """``command`` is "segment", "plan", "structures" or one of the set-up's. Wrong ones end the process (status 2)."""
+    return _parser(knows_setup=arguments[:1] not in (["segment"], ["plan"], ["structures"])).parse_args(arguments)
 
 
 def task_of(options: argparse.Namespace) -> SegmentationTask:
@@ -48,17 +48,23 @@ def models_folder_of(options: argparse.Namespace) -> Path:
 # -- the parser --------------------------------------------------------------------------------------------------------
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(knows_setup: bool) -> argparse.ArgumentParser:
+    """Without the set-up's commands a segmentation starts a little sooner."""
     described = {"epilog": _exit_codes(), "formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description="Segments a CT into named structures with an nnU-Net v2 model.", **described
     )
     parser.add_argument("--version", action="version", version=ENGINE_VERSION)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="segment | plan | structures | serve")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     segment = commands.add_parser("segment", help="segment one CT", **described)
     plan = commands.add_parser("plan", help="tell what a job would do, how long and with how much memory", **described)
     structures = commands.add_parser("structures", help="list the structures of a model")
     commands.add_parser("serve", help="be the resident worker of the Slicer module (not for typing)")
+
+    if knows_setup:
+        from TotalSegmentatorSetup.setup_arguments import add_setup_commands
+
+        add_setup_commands(commands, **described)
 
     for command in (segment, plan):
         command.add_argument("input", type=Path, metavar="INPUT", help="NIfTI, NRRD, MHA or MHD file, or DICOM folder")

@@ -1,4 +1,4 @@
-"""The command line of the engine: ``segment``, ``plan``, ``structures`` and ``serve``.
+"""The command line of the engine: ``segment``, ``plan``, ``structures``, ``serve``, and the set-up's commands.
 
 Nothing heavy is imported before it is needed: the output, the names and the model are checked before torch is loaded.
 """
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
     commands = {"segment": _segment, "plan": _show_plan, "structures": _list_structures}
     try:
-        return commands[options.command](options)
+        return commands.get(options.command, _set_up)(options)
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last boundary: see _problem_of
         problem = _problem_of(error)
         Terminal().show_problem(problem)
@@ -92,6 +92,12 @@ def _show_plan(options: argparse.Namespace) -> int:
         Terminal().show_problem(warning, "warning")
     print(json.dumps(planned.to_json(), indent=1) if options.json else plan_page(planned))
     return 0
+
+
+def _set_up(options: argparse.Namespace) -> int:
+    from TotalSegmentatorSetup import command_line
+
+    return command_line.run(options)
 
 
 def _check_exists(path: Path) -> None:
@@ -211,7 +217,7 @@ def _open_log(path: Path | None) -> logging.Handler:
 
     Raises SegmentationError("OUTPUT_NOT_WRITABLE").
     """
-    from .log_text import LogFormatter
+    from TotalSegmentatorWire.log_text import LogFormatter
 
     handler: logging.Handler = logging.NullHandler()
     if path is not None:

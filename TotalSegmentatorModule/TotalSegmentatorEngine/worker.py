@@ -44,7 +44,7 @@ from TotalSegmentatorWire.messages import (
 from TotalSegmentatorWire.process_identity import is_alive
 
 from .event_log import EventLog
-from .log_text import log_to_standard_error
+from TotalSegmentatorWire.log_text import log_to_standard_error
 from .request_queue import AcceptedJob, RequestQueue
 from .system_memory import memory_short
 from .worker_steps import WorkerSteps
