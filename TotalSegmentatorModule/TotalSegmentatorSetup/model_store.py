@@ -1,0 +1,388 @@
+"""The installed models: downloads, archives, checks, records and removal.
+
+A part is complete or it is not there: it is unpacked, checked and converted in a draft, which then gets its name.
+Drafts of killed processes are removed by the next installation; what they had downloaded is used.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from TotalSegmentatorWire.catalogue import CatalogueModel, ModelPart, read_catalogue
+from TotalSegmentatorWire.errors import Problem, SegmentationError
+from TotalSegmentatorWire.setup_messages import SetupStep
+
+from . import engine_folders
+from .archives import unpack
+from .disk_space import folder_bytes, require_space, require_writable
+from .downloads import Downloaded, RemoteFile, digest_of, download
+from .engine_program import EngineProgram
+from .file_lock import FolderLock
+from .model_records import ModelRecords, PartRecord
+from .model_sources import ModelSource, copy_model, find_source, published_part
+from .network_access import NetworkSettings
+from .reporting import SetupReporter, SetupTask
+
+DOWNLOADS = ".downloads"
+_USUAL_BYTES = 240_000_000
+"""Of an archive whose publisher states no size; the later families' are 135 and 234 MB (models.json)."""
+_UNPACKED_PER_BYTE = 2.2
+"""Weights with and without the optimiser's state lie beside each other for a moment."""
+_LARGEST_MODEL_BYTES = 6_000_000_000
+_LOCK_SECONDS = 3600.0
+_RECORDS_LOCK_SECONDS = 30.0
+_PURPOSE = "the models"
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """A model of the catalogue on this computer."""
+
+    model: CatalogueModel
+    is_installed: bool
+    disk_bytes: int
+    download_bytes: int | None
+    """Of what is missing; None where nobody states it."""
+    digests: dict[str, str | None]
+    """SHA-256 of each part's archive, as published or as first seen here."""
+
+    @property
+    def id(self) -> str:
+        return self.model.id
+
+    @property
+    def title(self) -> str:
+        return self.model.title
+
+    @property
+    def licence(self) -> str:
+        return self.model.licence
+
+    def to_json(self) -> dict[str, Any]:
+        fields = asdict(self)
+        del fields["model"]
+        return {"id": self.id, "title": self.title, "licence": self.licence, **fields}
+
+
+class ModelStore:
+    """The models in ``models_folder``. ``engine`` checks and converts them; without it nothing can be installed.
+
+    ``bundle_folder`` holds archives under their parts' names, which are taken in place of the network.
+    """
+
+    def __init__(
+        self,
+        models_folder: Path,
+        network: NetworkSettings,
+        reporter: SetupReporter,
+        engine: EngineProgram | None,
+        bundle_folder: Path | None = None,
+        fetch: Callable[[RemoteFile, Path, NetworkSettings, SetupReporter], Downloaded] = download,
+    ) -> None:
+        self._folder = models_folder
+        self._network = network
+        self._reporter = reporter
+        self._engine = engine
+        self._bundle = bundle_folder
+        self._fetch = fetch
+        self._records = ModelRecords(models_folder)
+
+    # -- what is there -------------------------------------------------------------------------------------------------
+
+    def states(self) -> list[ModelState]:
+        """Every model of the catalogue."""
+        records = self._records.all()
+        return [self._state(model, records) for model in read_catalogue().values()]
+
+    def _state(self, model: CatalogueModel, records: dict[str, PartRecord]) -> ModelState:
+        missing = [part for part in model.parts if not self._has(part)]
+        sizes = [part.bytes for part in missing]
+        return ModelState(
+            model=model,
+            is_installed=model.is_installed(self._folder),
+            disk_bytes=sum(folder_bytes(self._folder / part.name) for part in model.parts if self._has(part)),
+            download_bytes=None if None in sizes else sum(sizes),
+            digests={
+                part.name: part.sha256 or (records[part.name].archive_sha256 if part.name in records else None)
+                for part in model.parts
+            },
+        )
+
+    def _has(self, part: ModelPart) -> bool:
+        return any((self._folder / part.name).glob("*/plans.json"))
+
+    # -- installing ----------------------------------------------------------------------------------------------------
+
+    def tasks(self, model_id: str) -> list[SetupTask]:
+        """Weighed by bytes; unpacking and checking count as a share of the download."""
+        tasks = []
+        for part in self._missing(model_id):
+            size = float(part.bytes or _USUAL_BYTES)
+            check = _check_step(read_catalogue()[model_id])
+            steps = {SetupStep.DOWNLOADING_MODEL: 1.0, SetupStep.UNPACKING_MODEL: 0.1, check: 0.2}
+            tasks += [SetupTask(step, part.name, share * size) for step, share in steps.items()]
+        return tasks
+
+    def install(self, model_id: str) -> None:
+        """What is missing of a model of the catalogue. Raises SegmentationError."""
+        model = _catalogue_model(model_id)
+        missing = self._missing(model_id)
+        self._require_engine()
+        require_writable(self._folder, _PURPOSE)
+        needed = sum(part.bytes or _USUAL_BYTES for part in missing)
+        require_space(self._folder, int(needed * (1 + _UNPACKED_PER_BYTE)))
+        for part in missing:
+            with self._locked(part.name):
+                if not self._has(part):  # another process may have installed it meanwhile
+                    self._install_part(model, part)
+
+    def _missing(self, model_id: str) -> list[ModelPart]:
+        return [part for part in _catalogue_model(model_id).parts if not self._has(part)]
+
+    def _install_part(self, model: CatalogueModel, part: ModelPart) -> None:
+        self._reporter.begin(SetupStep.DOWNLOADING_MODEL, part.name)
+        archive, digest, source = self._archive(part)
+        self._install_archive(archive, part.name, digest, source, (model, part))
+        if self._bundle is None:
+            archive.unlink(missing_ok=True)
+            if not any(archive.parent.iterdir()):
+                archive.parent.rmdir()
+
+    def _archive(self, part: ModelPart) -> tuple[Path, str, str]:
+        """The archive, its digest and where it comes from."""
+        known = self._records.of(part.name)
+        recorded = None if known is None else known.archive_sha256
+        if self._bundle is not None:
+            archive = self._bundle / f"{part.name}.zip"
+            if not archive.is_file():
+                raise SegmentationError("BUNDLE_INCOMPLETE", detail=f"the archive {archive.name}")
+            return archive, self._judged_digest(archive, part, recorded), "folder"
+        file = RemoteFile(f"{part.name}.zip", part.urls, part.bytes, part.sha256 or recorded)
+        try:
+            got = self._fetch(file, self._folder / DOWNLOADS, self._network, self._reporter)
+        except SegmentationError as error:
+            if error.code == "DOWNLOAD_WRONG_DIGEST" and part.sha256 is None:
+                raise SegmentationError("MODEL_DIGEST_CHANGED", file=file.name) from error
+            raise
+        if part.sha256 is None and recorded is None:
+            self._reporter.warning(Problem("DIGEST_RECORDED", {"file": file.name}))
+        return got.path, got.sha256, urlsplit(part.urls[0]).hostname or ""
+
+    def _judged_digest(self, archive: Path, part: ModelPart, recorded: str | None) -> str:
+        """Of an archive that did not come through the network. Raises SegmentationError."""
+        found = digest_of(archive, self._reporter)
+        if part.sha256 is not None and found != part.sha256:
+            raise SegmentationError("DOWNLOAD_WRONG_DIGEST", file=archive.name)
+        if part.sha256 is None and recorded not in (None, found):
+            raise SegmentationError("MODEL_DIGEST_CHANGED", file=archive.name)
+        return found
+
+    def _install_archive(
+        self,
+        archive: Path,
+        name: str,
+        digest: str | None,
+        source: str,
+        published: tuple[CatalogueModel, ModelPart] | None,
+    ) -> Path:
+        self._reporter.begin(SetupStep.UNPACKING_MODEL, name)
+        draft = engine_folders.new_draft(self._folder, name)
+        try:
+            unpack(archive, draft / "t", self._reporter, _LARGEST_MODEL_BYTES)
+            found = find_source(draft / "t", archive.name)
+            return self._install_source(found, draft, name, digest, source, published)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _install_source(
+        self,
+        found: ModelSource,
+        draft: Path,
+        name: str,
+        digest: str | None,
+        source: str,
+        published: tuple[CatalogueModel, ModelPart] | None,
+    ) -> Path:
+        """Converts or copies the model into ``draft``, has it checked, and puts it in place."""
+        leaf = found.leaf
+        if published is not None:
+            leaf = published[0].part_folders(self._folder)[0].name
+        made = draft / "model" / leaf
+        made.parent.mkdir()
+        engine, check = self._require_engine(), self._reporter.check_cancelled
+        if found.is_v1:
+            self._reporter.begin(SetupStep.CONVERTING_MODEL, name)
+            engine.ask(["convert-model", str(found.folder), str(made)], check)
+        else:
+            self._reporter.begin(SetupStep.CHECKING_MODEL, name)
+            copy_model(found, made)
+        labels = [] if published is None else ["--model", published[0].id, "--part", published[1].name]
+        engine.ask(["check-model", str(made), *labels, *([] if found.is_v1 else ["--rewrite"])], check)
+        self._reporter.advance(1.0)
+        record = PartRecord(
+            name=name,
+            model=None if published is None else published[0].id,
+            archive_sha256=digest,
+            source=source,
+            installed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            licence=None if published is None else published[0].licence,
+            files=self._digests(made.parent),
+        )
+        engine_folders.put_in_place(made.parent, self._folder / name)
+        with self._locked("records", _RECORDS_LOCK_SECONDS):
+            self._records.remember(record)
+        return self._folder / name / leaf
+
+    def _digests(self, folder: Path) -> dict[str, list[Any]]:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {
+            path.relative_to(folder).as_posix(): [path.stat().st_size, digest_of(path, self._reporter)]
+            for path in files
+        }
+
+    # -- from a file or folder -----------------------------------------------------------------------------------------
+
+    def add(self, path: Path) -> str:
+        """Installs an archive or an unpacked folder, of the catalogue or the user's own; theirs stays as it is.
+
+        Returns the id of a model of the catalogue, else the path of the installed model folder. Raises
+        SegmentationError.
+        """
+        self._require_engine()
+        require_writable(self._folder, _PURPOSE)
+        if not path.exists():
+            raise SegmentationError("INPUT_NOT_FOUND")
+        size = path.stat().st_size if path.is_file() else folder_bytes(path)
+        require_space(self._folder, int(size * _UNPACKED_PER_BYTE))
+        engine_folders.clean(self._folder)
+        return self._add_archive(path) if path.is_file() else self._add_folder(path)
+
+    def _add_archive(self, archive: Path) -> str:
+        draft = engine_folders.new_draft(self._folder, "added")
+        try:
+            self._reporter.begin(SetupStep.UNPACKING_MODEL, archive.name)
+            unpack(archive, draft / "t", self._reporter, _LARGEST_MODEL_BYTES)
+            found = find_source(draft / "t", archive.name)
+            published = published_part([*reversed(found.folder.relative_to(draft).parts), archive.stem])
+            digest = digest_of(archive, self._reporter)
+            if published is not None:
+                known = self._records.of(published[1].name)
+                digest = self._judged_digest(archive, published[1], None if known is None else known.archive_sha256)
+            return self._add_source(found, draft, digest, "file", published, archive.stem)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _add_folder(self, folder: Path) -> str:
+        draft = engine_folders.new_draft(self._folder, "added")
+        try:
+            found = find_source(folder, folder.name)
+            published = published_part(list(reversed(found.folder.parts)))
+            return self._add_source(found, draft, None, "folder", published, folder.name)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _add_source(
+        self,
+        found: ModelSource,
+        draft: Path,
+        digest: str | None,
+        source: str,
+        published: tuple[CatalogueModel, ModelPart] | None,
+        other_name: str,
+    ) -> str:
+        name = published[1].name if published is not None else _own_name(found, draft, other_name)
+        with self._locked(name):
+            place = self._install_source(found, draft, name, digest, source, published)
+        return str(place) if published is None else published[0].id
+
+    # -- checking and removing -----------------------------------------------------------------------------------------
+
+    def verify(self, model_id: str) -> None:
+        """That every file is there as it was installed, and that the engine takes it.
+
+        Raises SegmentationError: MODEL_MISSING, MODEL_DAMAGED, MODEL_UNSAFE and others of the check.
+        """
+        model = _catalogue_model(model_id)
+        if not model.is_installed(self._folder):
+            raise SegmentationError("MODEL_MISSING", model=model_id)
+        for part in model.parts:
+            self._reporter.begin(SetupStep.CHECKING_MODEL, part.name)
+            self._compare(part.name)
+            if self._engine is not None:
+                leaf = next((self._folder / part.name).glob("*/plans.json")).parent
+                arguments = ["check-model", str(leaf), "--model", model_id, "--part", part.name]
+                self._engine.ask(arguments, self._reporter.check_cancelled)
+
+    def _compare(self, name: str) -> None:
+        """With the record of its installation; a model that was unpacked by hand has none."""
+        record = self._records.of(name)
+        for path, (size, digest) in ({} if record is None else record.files).items():
+            file = self._folder / name / path
+            if not file.is_file():
+                raise SegmentationError("MODEL_DAMAGED", detail=f"{path} is missing")
+            if file.stat().st_size != size or digest_of(file, self._reporter) != digest:
+                raise SegmentationError("MODEL_DAMAGED", detail=f"{path} was changed since its installation")
+
+    def remove(self, name: str) -> None:
+        """A model of the catalogue by its id, or one of the user's own by its folder's name.
+
+        Raises SegmentationError: MODEL_UNKNOWN, FILE_LOCKED where a file is in use.
+        """
+        records = self._records.all()
+        is_own = name in records and records[name].model is None
+        parts = [name] if is_own else [part.name for part in _catalogue_model(name).parts]
+        for part in parts:
+            with self._locked(part):
+                engine_folders.discard(self._folder / part)
+                with self._locked("records", _RECORDS_LOCK_SECONDS):
+                    self._records.mark_removed(part)
+
+    def remove_all(self) -> None:
+        """Every model that was installed here, their records and downloads; the folder too where it is empty then."""
+        if not self._folder.is_dir():
+            return
+        names = {part.name for model in read_catalogue().values() for part in model.parts} | set(self._records.all())
+        for name in sorted(names):
+            engine_folders.discard(self._folder / name)
+        self._records.forget()
+        shutil.rmtree(self._folder / DOWNLOADS, ignore_errors=True)
+        engine_folders.clean(self._folder)
+        if not any(self._folder.iterdir()):
+            self._folder.rmdir()
+
+    # -- small things --------------------------------------------------------------------------------------------------
+
+    def _locked(self, name: str, wait_seconds: float = _LOCK_SECONDS) -> FolderLock:
+        lock = FolderLock(self._folder, name)
+        lock.acquire(wait_seconds, self._reporter.check_cancelled)
+        if name != "records":
+            engine_folders.clean(self._folder)
+        return lock
+
+    def _require_engine(self) -> EngineProgram:
+        if self._engine is None:
+            raise SegmentationError("ENGINE_MISSING", package="torch")
+        return self._engine
+
+
+def _catalogue_model(model_id: str) -> CatalogueModel:
+    catalogue = read_catalogue()
+    if model_id not in catalogue:
+        raise SegmentationError("MODEL_UNKNOWN", model=model_id, known=", ".join(catalogue))
+    return catalogue[model_id]
+
+
+def _check_step(model: CatalogueModel) -> str:
+    return SetupStep.CONVERTING_MODEL if model.format == "nnU-Net v1" else SetupStep.CHECKING_MODEL
+
+
+def _own_name(found: ModelSource, draft: Path, other_name: str) -> str:
+    """The dataset's folder; where there is none around the model, what the user's file or folder is called."""
+    is_top = found.folder.parent in (draft / "t", Path(found.folder.anchor))
+    return other_name if is_top or not found.dataset.startswith(("Dataset", "Task")) else found.dataset
