@@ -1,0 +1,94 @@
+"""What ``nvidia-smi`` tells of the graphics driver and the cards: it comes with the driver and needs no package."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+_TIMEOUT = 30.0
+"""Seconds; a card that sleeps takes several to answer."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    name: str
+    compute: tuple[int, int] | None = None
+    """Compute capability; None where the driver is too old to tell it."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The NVIDIA driver and the cards that it runs."""
+
+    version: str
+    gpus: tuple[Gpu, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return version_numbers(self.version)
+
+    @property
+    def best(self) -> Gpu | None:
+        """The newest kind of card: the one that CUDA numbers first where it is the fastest too."""
+        return max(self.gpus, key=lambda gpu: gpu.compute or (0, 0), default=None)
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """A version as numbers that can be compared: "580.65.06" is (580, 65, 6)."""
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+def gpu_driver(program: str | None = None) -> Driver | None:
+    """The driver of this computer; None where there is no NVIDIA driver or no card that it can use."""
+    program = program or _nvidia_smi()
+    if program is None:
+        return None
+    rows = _query(program, "driver_version,name,compute_cap")
+    if rows is None:  # drivers before 2021 know no compute_cap and refuse the whole question
+        rows = _query(program, "driver_version,name")
+    if not rows:
+        return None
+    return Driver(rows[0][0], tuple(_gpu(row) for row in rows))
+
+
+def _nvidia_smi() -> str | None:
+    found = shutil.which("nvidia-smi")
+    if found is None and os.name == "nt":  # not on the PATH in some installations (not run here)
+        places = [
+            Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvidia-smi.exe",
+            Path(os.environ.get("PROGRAMFILES", r"C:\Program Files"))
+            / "NVIDIA Corporation"
+            / "NVSMI"
+            / "nvidia-smi.exe",
+        ]
+        found = next((str(place) for place in places if place.is_file()), None)
+    return found
+
+
+def _query(program: str, fields: str) -> list[list[str]] | None:
+    """One row a card; None where the program failed or said something else."""
+    hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}
+    try:
+        answer = subprocess.run(
+            [program, f"--query-gpu={fields}", "--format=csv,noheader"],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_TIMEOUT,
+            check=True,
+            **hidden,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = answer.stdout.decode("utf-8", "replace").strip().splitlines()
+    rows = [[field.strip() for field in line.split(",")] for line in lines]
+    known = [row for row in rows if len(row) == fields.count(",") + 1 and re.match(r"\d+\.\d+", row[0])]
+    return known if known or not rows else None
+
+
+def _gpu(row: list[str]) -> Gpu:
+    compute = re.fullmatch(r"(\d+)\.(\d+)", row[2]) if len(row) > 2 else None
+    return Gpu(row[1], (int(compute[1]), int(compute[2])) if compute else None)
