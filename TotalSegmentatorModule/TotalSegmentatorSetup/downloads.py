@@ -82,6 +82,8 @@ def download(
     if whole.is_file() and file.sha256 is not None and digest_of(whole, reporter) == file.sha256:
         return Downloaded(whole, file.sha256)
     partial = _Partial(folder, file.name)
+    if file.bytes is not None:
+        require_space(folder, file.bytes - partial.size)
     for number, url in enumerate(file.urls):
         try:
             return _Attempts(file, url, partial, network, reporter, pause).run()
