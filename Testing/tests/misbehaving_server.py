@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
+_CHUNK = 16384
+
+
 @dataclass
 class Served:
     """One file and how it is served."""
@@ -31,7 +34,7 @@ class Served:
     """None for the digest of the content, "" for none at all."""
     redirect: str | None = None
     pause: float = 0.0
-    """Seconds after each 64 KiB."""
+    """Seconds after each 16 KiB."""
     length: int | None = None
     """Content-Length in place of the real one."""
 
@@ -98,8 +101,8 @@ def _handler(server: MisbehavingServer) -> type[http.server.BaseHTTPRequestHandl
             self.end_headers()
             if served.cut_after is not None and served.fails_now():
                 body = body[: served.cut_after]
-            for position in range(0, len(body), 65536):
-                chunk = body[position : position + 65536]
+            for position in range(0, len(body), _CHUNK):
+                chunk = body[position : position + _CHUNK]
                 server.sent += len(chunk)  # before: the client may be through with it sooner than this thread
                 self.wfile.write(chunk)
                 time.sleep(served.pause)

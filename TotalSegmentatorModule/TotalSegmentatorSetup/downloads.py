@@ -247,10 +247,10 @@ class _Attempts:
         self._write(response, start)
 
     def _write(self, response: Any, start: int) -> None:
-        """Unbuffered, so that a killed process has lost at most what it had not got yet."""
+        """Each piece as it comes and unbuffered, so that a killed process has lost next to nothing."""
         done = start
         with self._partial.path.open("ab", buffering=0) as stream:
-            while chunk := response.read(_CHUNK_BYTES):
+            while chunk := response.read1(_CHUNK_BYTES):
                 written = 0
                 while written < len(chunk):
                     written += stream.write(chunk[written:])
