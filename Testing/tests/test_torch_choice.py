@@ -66,7 +66,7 @@ def test_a_choice_by_hand_goes_before_the_driver():
     facts = PlatformFacts("Linux", "x86_64", (3, 11))
 
     assert choose(facts, "cu126").flavour.tag == "cu126"
-    with pytest.raises(SegmentationError, match="cu99.*cu130, cu126, cpu"):
+    with pytest.raises(SegmentationError, match=r"cu99.*cu130, cu126, cpu"):
         choose(facts, "cu99")
 
 
@@ -131,7 +131,9 @@ def program(folder: Path, text: str) -> str:
 
 
 def test_the_driver_and_all_cards_are_read(tmp_path):
-    found = gpu_driver(program(tmp_path, 'echo "580.95.05, NVIDIA T400, 7.5"; echo "580.95.05, NVIDIA RTX A6000, 8.6"\n'))
+    found = gpu_driver(
+        program(tmp_path, 'echo "580.95.05, NVIDIA T400, 7.5"; echo "580.95.05, NVIDIA RTX A6000, 8.6"\n')
+    )
 
     assert found.numbers == (580, 95, 5)
     assert found.gpus == (Gpu("NVIDIA T400", (7, 5)), Gpu("NVIDIA RTX A6000", (8, 6)))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from TotalSegmentatorSetup.python_choice import machine_name
 
@@ -99,7 +100,7 @@ class PackageIndex:
         self.url = "http://127.0.0.1:{}/simple".format(self.server.server_port)
 
     def answer(self, request: BaseHTTPRequestHandler, wheels: Path) -> None:
-        name = request.path.rstrip("/").rsplit("/", 1)[-1]
+        name = unquote(request.path).rstrip("/").rsplit("/", 1)[-1]
         if self.status is not None:
             request.send_error(self.status)
             return
@@ -112,8 +113,8 @@ class PackageIndex:
         _send(request, page, "text/html")
 
     def _send_wheel(self, request: BaseHTTPRequestHandler, file: Path) -> None:
-        self.fetched[file.name.split("-")[0]] += 1
         content = file.read_bytes()
+        self.fetched[file.name.split("-")[0]] += 1
         if file.name.split("-")[0] not in self.stalled:
             _send(request, content, "application/zip")
             return

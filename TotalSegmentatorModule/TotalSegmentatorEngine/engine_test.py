@@ -1,7 +1,7 @@
 """The first test of installed packages: a tiny network of the published kind on the chosen device and on the CPU.
 
-A graphics card may be there, and PyTorch may say so, and still no kernel runs on it: the card is newer or older than the
-build, or the driver is too old. Only running one tells.
+A graphics card may be there, and PyTorch may say so, and still no kernel runs on it: the card is newer or older than
+the build, or the driver is too old. Only running one tells.
 """
 
 from __future__ import annotations

@@ -33,13 +33,14 @@ _POLL_SECONDS = 0.2
 _COMMON = ("--disable-pip-version-check", "--no-input", "--no-color", "--no-cache-dir", "--progress-bar", "off")
 _RUNNING = "pip.json"
 _PURPOSE = "the engine's packages"
+_ASKED = r"(?:for url:|while getting|Could not fetch URL) \w+://(?:[^@/\s]*@)?([^/:\s]+)"
 _BREAKING = frozenset(  # settings of pip that would put packages elsewhere, change the pins, or hide the reasons
     "PIP_" + name
     for name in (
         *("USER", "TARGET", "PREFIX", "ROOT", "SRC", "PYTHON", "REQUIREMENT", "EDITABLE", "CONSTRAINT", "REPORT"),
         *("REQUIRE_VIRTUALENV", "REQUIRE_HASHES", "DRY_RUN", "IGNORE_INSTALLED", "UPGRADE", "FORCE_REINSTALL", "PRE"),
         *("NO_DEPS", "NO_BINARY", "ONLY_BINARY", "PLATFORM", "PYTHON_VERSION", "IMPLEMENTATION", "ABI", "DEST"),
-        *("WHEEL_DIR", "QUIET", "VERBOSE", "DEBUG", "NO_BUILD_ISOLATION", "BREAK_SYSTEM_PACKAGES", "CACHE_DIR"),
+        *("WHEEL_DIR", "LOG", "QUIET", "VERBOSE", "DEBUG", "NO_BUILD_ISOLATION", "BREAK_SYSTEM_PACKAGES", "CACHE_DIR"),
     )
 )
 
@@ -62,7 +63,10 @@ class Pip:
         with_settings: bool = True,
     ) -> None:
         """Raises SegmentationError as problem_of() tells, and what ``while_running`` raises after ending pip."""
-        command = [*self._python.command, "-m", "pip", arguments[0], *_COMMON, *arguments[1:]]
+        details = self._temporary / "pip.log"
+        details.unlink(missing_ok=True)
+        options = [*_COMMON, "--log", str(details)]
+        command = [*self._python.command, "-m", "pip", arguments[0], *options, *arguments[1:]]
         environment = self._environment(with_settings)
         group = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {"start_new_session": True}
         with tempfile.TemporaryFile(dir=self._temporary) as output:
@@ -82,7 +86,7 @@ class Pip:
             (self._temporary / _RUNNING).write_text(json.dumps(asdict(identity)), encoding="utf-8")
             _wait(process, while_running)
             output.seek(0)
-            text = output.read().decode("utf-8", "replace")
+            text = output.read().decode("utf-8", "replace") + _unfetched_pages(details)
         self.log.append(text)
         if process.returncode != 0:
             raise problem_of(text, index_url, self._network.proxy or environment.get("HTTPS_PROXY"))
@@ -100,7 +104,18 @@ class Pip:
             "PIP_RESUME_RETRIES": "5",  # pip from 25.1 on goes on where a download broke off; older ones ignore it
             "PIP_ROOT_USER_ACTION": "ignore",
         }
+        if self._network.proxy is not None:  # goes before pip's own setting of the user
+            ours["PIP_PROXY"] = self._network.proxy
         return {**kept, **process_environment(self._network), **temporary, **ours}
+
+
+def _unfetched_pages(details: Path) -> str:
+    """What an index answered in place of a page: pip tells only its log."""
+    try:
+        lines = details.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "".join(line + "\n" for line in lines if "Could not fetch URL" in line)
 
 
 def end_orphan(temporary: Path) -> None:
@@ -158,7 +173,7 @@ def _problem_of_the_disk(text: str) -> SegmentationError | None:
 def _problem_of_the_network(text: str, host: str, proxy: str | None) -> SegmentationError | None:
     if _has(text, r"DO NOT MATCH THE HASHES"):
         return SegmentationError("PACKAGE_WRONG_DIGEST")
-    if _has(text, r"\b407\b|Proxy Authentication Required"):
+    if _has(text, r"\b407 (Client Error|Proxy)|failed: 407|Proxy Authentication Required"):
         return SegmentationError("PROXY_PASSWORD_NEEDED", host=(urlsplit(proxy).hostname if proxy else None) or host)
     if _has(text, r"certificate is not yet valid"):
         return SegmentationError("CLOCK_WRONG", host=host, date=datetime.date.today().isoformat())
@@ -176,11 +191,14 @@ def _problem_of_the_network(text: str, host: str, proxy: str | None) -> Segmenta
         return SegmentationError(
             "DOWNLOAD_SERVER_FAILED", host=host, status=int(next(number for number in status.groups() if number))
         )
-    if _has(
-        text, r"IncompleteRead|Connection broken|Connection aborted|ConnectionReset|Read timed out|IncompleteDownload"
-    ):
+    if _has(text, r"NewConnectionError|ConnectTimeout|Connection refused|unreachable|ProxyError"):
+        return SegmentationError("NETWORK_NO_ROUTE", host=host)
+    cut = (
+        r"IncompleteRead|IncompleteDownload|ProtocolError|Connection aborted|ConnectionReset|ReadTimeout|Read timed out"
+    )
+    if _has(text, cut):
         return SegmentationError("DOWNLOAD_CUT", host=host)
-    if _has(text, r"NewConnectionError|ConnectTimeout|Connection refused|unreachable|ProxyError|Max retries exceeded"):
+    if _has(text, r"Max retries exceeded|ConnectionError"):
         return SegmentationError("NETWORK_NO_ROUTE", host=host)
     return None
 
@@ -214,7 +232,7 @@ def _has(text: str, pattern: str) -> bool:
 
 def _host(text: str, index_url: str | None) -> str:
     """The server that pip could not talk to; else the first index that it was to ask."""
-    told = re.search(r"host='([^']+)'", text) or re.search(r"for url: \w+://(?:[^@/\s]*@)?([^/:\s]+)", text)
+    told = re.search(r"host='([^']+)'", text) or re.search(_ASKED, text)
     if told:
         return told[1]
     listed = re.search(r"Looking in indexes: (\S+?),?\s", text)
