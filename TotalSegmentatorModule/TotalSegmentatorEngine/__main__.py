@@ -16,6 +16,9 @@ from TotalSegmentatorEngine.huge_pages import restart_with_huge_pages  # noqa: E
 
 if __name__ == "__main__":
     restart_with_huge_pages()
+    from TotalSegmentatorSetup.start import use_installed_engine
+
+    use_installed_engine(sys.argv[1:])
     from TotalSegmentatorEngine.command_line import main  # only now: before a restart it would be in vain
 
     sys.exit(main(sys.argv[1:]))

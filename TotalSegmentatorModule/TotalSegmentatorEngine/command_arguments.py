@@ -75,6 +75,9 @@ def _parser(knows_setup: bool) -> argparse.ArgumentParser:
         command.add_argument("--structures", metavar="NAME,NAME", type=_names, help="only these; the default is all")
         command.add_argument("--device", default="auto", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
         _add_job_options(command)
+    segment.add_argument(
+        "--install", action="store_true", help="first install what is missing: the engine's packages and the model"
+    )
     plan.add_argument("--json", action="store_true", help="print the plan as JSON, for programs")
     segment.add_argument("--events", type=Path, metavar="FILE", help="append the progress as JSON lines")
     segment.add_argument("--log", type=Path, metavar="FILE", help="append what happened; holds no patient data")

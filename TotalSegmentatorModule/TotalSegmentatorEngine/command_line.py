@@ -47,6 +47,10 @@ def main(arguments: list[str]) -> int:
         from . import worker
 
         worker.main(arguments[1:])  # never returns
+    if arguments[:1] == ["test-engine"]:
+        from .engine_test import main as test_engine
+
+        return test_engine(arguments[1:])
     options = parse_arguments(arguments)
     commands = {"segment": _segment, "plan": _show_plan, "structures": _list_structures}
     try:
@@ -73,6 +77,12 @@ def _problem_of(error: BaseException) -> Problem:
 
 
 def _segment(options: argparse.Namespace) -> int:
+    if options.install:
+        from TotalSegmentatorSetup.first_start import install_for
+
+        status = install_for(options.model, options.models_folder)
+        if status != 0:
+            return status
     return _SegmentCommand(options).run()
 
 
