@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def test_packages_lie_in_a_folder_of_their_own_with_a_record(quick, bench):
         "module_of_torch",
     ]
     assert sorted(path.name for path in engine.folder.iterdir()) == ["engine.json", "packages"]
-    assert (engine.device, engine.python, engine.bytes > 1000) == ("cpu", sys.executable, True)
+    assert (engine.device, engine.python, engine.bytes > 0) == ("cpu", sys.executable, True)
     assert bench.store().newest() == newest_engine(bench.folder) == engine
     progress = [event for event in bench.events if event.KIND == "setup_progress"]
     assert [*dict.fromkeys(event.step for event in progress)] == [
@@ -221,6 +222,37 @@ def test_removing_all_leaves_what_is_not_ours(quick, bench):
     bench.store().remove_all()
 
     assert bench.left() == ["notes.txt"]
+
+
+def test_two_that_install_at_once_install_once(quick, bench, monkeypatch):
+    """The second waits for the first, and finds what it wanted."""
+    is_running, go_on, calls = threading.Event(), threading.Event(), []
+
+    class SlowPip(QuickPip):
+        def run(self, arguments: list[str], *rest, **options) -> None:
+            calls.append(arguments[0])
+            is_running.set()
+            assert go_on.wait(20)
+            super().run(arguments, *rest, **options)
+
+    monkeypatch.setattr(engine_store, "Pip", SlowPip)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(bench.install)
+        assert is_running.wait(20)
+        second = pool.submit(bench.install)
+        with pytest.raises(SegmentationError, match="Another Slicer"):
+            bench.store().remove_all()
+        go_on.set()
+        assert first.result() == second.result()
+    assert calls == ["wheel", "wheel", "install"]
+
+
+def test_too_little_room_is_told_before_anything_is_fetched(bench):
+    make_resources(bench.resources, flavour_row(bytes=10**16))
+    error = bench.fails()
+
+    assert error.code == "DISK_FULL" and error.problem.values["needed_mb"] > 10**10
+    assert bench.left() == [".wheels"] and not list((bench.folder / ".wheels").rglob("*.whl"))
 
 
 # -- settings that would break it --------------------------------------------------------------------------------------
