@@ -16,8 +16,8 @@ from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, encode
 from TotalSegmentatorWire.setup_messages import SETUP_JOB, SetupFinishedEvent
 
 from .doctor import examine
-from .folder_bundle import make_bundle
 from .installation import Installation
+from .offline_bundle import make_bundle
 from .setup_arguments import engines_folder_of, models_folder_of
 from .setup_report import SetupTerminal, models_page, plan_page
 
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         return _remove(options)
     if options.command == "doctor":
         return _doctor(options)
-    return SetupRun(options).run(lambda job: make_bundle(options, job.reporter))
+    return SetupRun(options).run(lambda job: make_bundle(job.installation, job.reporter, options.output))
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -40,6 +40,8 @@ _LOCK = "engine"
 _LOCK_SECONDS = 3600.0
 """Another Slicer that installs the same is waited for: then it is there for both."""
 _PURPOSE = "the engine's packages"
+USUAL_PACKAGES_BYTES = 500_000_000
+"""To download, where a flavour does not tell."""
 _UNPACKED_PER_WHEEL = 3.7
 """Bytes on the disk per byte of a wheel: 1.51 GB of the CPU's 0.42 GB (measured on Linux)."""
 _LONGEST_PATH = 259  # Windows, MAX_PATH without its terminating zero
@@ -125,7 +127,7 @@ class EngineStore:
 
     def tasks(self, plan: EnginePlan) -> list[SetupTask]:
         """Weighed by bytes, as models are: what is unpacked and tested counts as a share of the download."""
-        size = float(plan.bytes or 1_000_000_000)
+        size = float(plan.bytes or USUAL_PACKAGES_BYTES)
         shares = {
             SetupStep.DOWNLOADING_PACKAGES: 1.0,
             SetupStep.INSTALLING_PACKAGES: 0.4,
@@ -224,7 +226,7 @@ class EngineStore:
             raise self._with_free_space(error, plan) from error
 
     def fetch_wheels(self, plan: EnginePlan, folder: Path) -> None:
-        """Only the wheels, into ``folder``: what another computer of this kind installs from. Raises SegmentationError."""
+        """Only the wheels, into ``folder``, for another computer of this kind. Raises SegmentationError."""
         self._reporter.begin(SetupStep.DOWNLOADING_PACKAGES)
         require_writable(folder, _PURPOSE)
         require_space(folder, plan.bytes or 0)

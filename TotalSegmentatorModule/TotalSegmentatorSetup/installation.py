@@ -12,8 +12,9 @@ from TotalSegmentatorWire.errors import SegmentationError
 
 from .disk_space import free_bytes
 from .engine_program import EngineProgram
-from .engine_store import EngineStore, InstalledEngine
+from .engine_store import EnginePlan, EngineStore, InstalledEngine
 from .model_store import ModelState, ModelStore
+from .offline_folder import check_bundle
 from .reporting import SetupReporter
 from .setup_arguments import archives_of, engines_folder_of, models_folder_of, network_of, sources_of
 from .start import has_own_packages
@@ -71,9 +72,9 @@ class Installation:
         states = {state.id: state for state in self.models.states()}
         items += [self._model_item(states[model]) for model in self._options.models]
         warnings = [*planned.warnings]
-        device = {"kind": planned.flavour.device, "name": planned.device_name}
+        device = {"kind": planned.flavour.device, "name": planned.device_name or planned.flavour.device_title}
         if newest is not None:
-            device = {"kind": newest.device, "name": newest.device_name}
+            device = {"kind": newest.device, "name": newest.device_name or newest.device}
         return {
             "engine": None if newest is None else {"installed": True, "versions": newest.versions},
             "items": items,
@@ -101,11 +102,22 @@ class Installation:
             "installed": state.is_installed,
         }
 
+    def planned_engine(self) -> EnginePlan:
+        """What suits this computer or was chosen. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
+        return self.engines.plan(self._options.flavour)
+
+    @property
+    def asked_models(self) -> list[str]:
+        return list(self._options.models)
+
     # -- doing it ------------------------------------------------------------------------------------------------------
 
     def install(self) -> InstalledEngine | None:
         """Packages, then models; what is there already is left alone, unless ``--repair`` asks for new packages."""
         planned = self.engines.plan(self._options.flavour) if self._needs_engine() else None
+        folder = self._options.from_folder
+        if folder is not None:
+            check_bundle(folder, planned)
         missing = self._missing_models()
         tasks = [] if planned is None else list(self.engines.tasks(planned))
         for model in missing:

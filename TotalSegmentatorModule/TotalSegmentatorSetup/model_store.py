@@ -30,7 +30,7 @@ from .network_access import NetworkSettings
 from .reporting import SetupReporter, SetupTask
 
 DOWNLOADS = ".downloads"
-_USUAL_BYTES = 240_000_000
+USUAL_ARCHIVE_BYTES = 240_000_000
 """Of an archive whose publisher states no size; the later families' are 135 and 234 MB (models.json)."""
 _UNPACKED_PER_BYTE = 2.2
 """Weights with and without the optimiser's state lie beside each other for a moment."""
@@ -123,7 +123,7 @@ class ModelStore:
         """Weighed by bytes; unpacking and checking count as a share of the download."""
         tasks = []
         for part in self._missing(model_id):
-            size = float(part.bytes or _USUAL_BYTES)
+            size = float(part.bytes or USUAL_ARCHIVE_BYTES)
             check = _check_step(read_catalogue()[model_id])
             steps = {SetupStep.DOWNLOADING_MODEL: 1.0, SetupStep.UNPACKING_MODEL: 0.1, check: 0.2}
             tasks += [SetupTask(step, part.name, share * size) for step, share in steps.items()]
@@ -135,7 +135,7 @@ class ModelStore:
         missing = self._missing(model_id)
         self._require_engine()
         require_writable(self._folder, _PURPOSE)
-        needed = sum(part.bytes or _USUAL_BYTES for part in missing)
+        needed = sum(part.bytes or USUAL_ARCHIVE_BYTES for part in missing)
         require_space(self._folder, int(needed * (1 + _UNPACKED_PER_BYTE)))
         for part in missing:
             with self._locked(part.name):
@@ -163,16 +163,29 @@ class ModelStore:
             if not archive.is_file():
                 raise SegmentationError("BUNDLE_INCOMPLETE", detail=f"the archive {archive.name}")
             return archive, self._judged_digest(archive, part, recorded), "folder"
+        got = self._download(part, self._folder / DOWNLOADS, recorded)
+        if part.sha256 is None and recorded is None:
+            self._reporter.warning(Problem("DIGEST_RECORDED", {"file": got.path.name}))
+        return got.path, got.sha256, urlsplit(part.urls[0]).hostname or ""
+
+    def _download(self, part: ModelPart, folder: Path, recorded: str | None) -> Downloaded:
         file = RemoteFile(f"{part.name}.zip", part.urls, part.bytes, part.sha256 or recorded)
         try:
-            got = self._fetch(file, self._folder / DOWNLOADS, self._network, self._reporter)
+            return self._fetch(file, folder, self._network, self._reporter)
         except SegmentationError as error:
             if error.code == "DOWNLOAD_WRONG_DIGEST" and part.sha256 is None:
                 raise SegmentationError("MODEL_DIGEST_CHANGED", file=file.name) from error
             raise
-        if part.sha256 is None and recorded is None:
-            self._reporter.warning(Problem("DIGEST_RECORDED", {"file": file.name}))
-        return got.path, got.sha256, urlsplit(part.urls[0]).hostname or ""
+
+    def parts_of(self, model_id: str) -> list[ModelPart]:
+        """Raises SegmentationError("MODEL_UNKNOWN")."""
+        return _catalogue_model(model_id).parts
+
+    def fetch_archive(self, part: ModelPart, folder: Path) -> None:
+        """Only the archive, into ``folder``, for another computer. Raises SegmentationError."""
+        self._reporter.begin(SetupStep.DOWNLOADING_MODEL, part.name)
+        known = self._records.of(part.name)
+        self._download(part, folder, None if known is None else known.archive_sha256)
 
     def _judged_digest(self, archive: Path, part: ModelPart, recorded: str | None) -> str:
         """Of an archive that did not come through the network. Raises SegmentationError."""

@@ -1,0 +1,41 @@
+"""Makes one folder from which another computer of the same kind installs packages and models without internet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from TotalSegmentatorWire import ENGINE_VERSION
+from TotalSegmentatorWire.setup_messages import SetupStep
+
+from .disk_space import require_writable
+from .installation import Installation
+from .offline_folder import MODELS, PACKAGES, TABLE, digest_of_file, kind_of
+from .reporting import SetupReporter, SetupTask
+
+
+def make_bundle(installation: Installation, reporter: SetupReporter, output: Path) -> None:
+    """Packages for this kind of computer, and the archives of the models asked for. Called again it goes on where it
+    was stopped. Raises SegmentationError."""
+    require_writable(output, "the offline folder")
+    (output / TABLE).unlink(missing_ok=True)  # it is whole only with its table
+    plan = installation.planned_engine()
+    models = installation.models
+    archives = [part for model in installation.asked_models for part in models.parts_of(model)]
+    packages = SetupTask(SetupStep.DOWNLOADING_PACKAGES, "", float(plan.bytes or 1_000_000_000))
+    downloads = [
+        SetupTask(SetupStep.DOWNLOADING_MODEL, part.name, float(part.bytes or 240_000_000)) for part in archives
+    ]
+    reporter.expect([packages, *downloads])
+    installation.engines.fetch_wheels(plan, output / PACKAGES)
+    for part in archives:
+        models.fetch_archive(part, output / MODELS)
+    files = [file for pattern in (f"{PACKAGES}/*.whl", f"{MODELS}/*.zip") for file in sorted(output.glob(pattern))]
+    table = {
+        "product": f"TotalSegmentatorModule {ENGINE_VERSION}",
+        "kind": kind_of(plan),
+        "files": {file.relative_to(output).as_posix(): [file.stat().st_size, digest_of_file(file)] for file in files},
+    }
+    draft = output / f"{TABLE}.new"
+    draft.write_text(json.dumps(table, indent=1), encoding="utf-8")
+    draft.replace(output / TABLE)
