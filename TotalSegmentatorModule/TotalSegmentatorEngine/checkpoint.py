@@ -2,8 +2,8 @@
 
 A .pth file is a zip archive with a pickle in it, and a pickle may name any Python function to be called. First torch's
 own ``weights_only`` reader is tried. nnU-Net's trainer also writes its log with NumPy scalars, which that reader
-refuses; such files are read by one restricted unpickler that knows tensors, OrderedDict and NumPy scalars, and nothing
-else.
+refuses; such files are read by a restricted unpickler that knows tensors, OrderedDict and NumPy scalars, and nothing
+else (restricted_pickle.py).
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ from __future__ import annotations
 import logging
 import pickle
 import zipfile
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from TotalSegmentatorWire.errors import SegmentationError
 
+from .restricted_pickle import SCALARS, Names, RestrictedUnpickler, UnsafeContentError
+
 logger = logging.getLogger(__name__)
 
-_SCALAR_KINDS = "biufcSU"
-"""NumPy's kinds of numbers and texts; objects and records are not among them."""
+_OLD_FORM = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How torch before 1.6 began its files (the magic number of torch/serialization.py as a pickle)."""
 
 
 @dataclass(frozen=True)
@@ -89,26 +88,37 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile) as error:
-        raise SegmentationError("MODEL_DAMAGED", detail="the weight file is no archive of weights") from error
+        reason = "the weight file is no archive of weights"
+        if _is_old_form(path):
+            reason = "its weights are in the form of PyTorch before 1.6, which is not read; save them with a later one"
+        raise SegmentationError("MODEL_DAMAGED", detail=reason) from error
     if any(name.rsplit("/", 1)[-1] == "constants.pkl" or "/code/" in name for name in names):
         raise SegmentationError("MODEL_UNSAFE", detail="TorchScript code")
+
+
+def _is_old_form(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_OLD_FORM)) == _OLD_FORM
+    except OSError:
+        return False
 
 
 # -- the restricted unpickler ------------------------------------------------------------------------------------------
 
 
-class UnsafeContentError(pickle.UnpicklingError):
-    """A pickle names something that is not on the list; the message is that name."""
+_TENSORS: Names = {
+    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
+    ("torch", "Size"): torch.Size,
+    ("torch", "device"): torch.device,
+}
 
 
-class RestrictedUnpickler(pickle.Unpickler):
-    """Knows tensors, OrderedDict, NumPy dtypes and scalars, and texts; raises UnsafeContentError for anything else."""
+class WeightsUnpickler(RestrictedUnpickler):
+    """Knows tensors, and numbers and texts of Python and NumPy."""
 
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        allowed = _ALLOWED.get((module_name, global_name))
-        if allowed is None:
-            raise UnsafeContentError(f"{module_name}.{global_name}"[:80])
-        return allowed
+    known: ClassVar[Names] = {**SCALARS, **_TENSORS}
 
 
 def _restricted_pickle() -> Any:
@@ -116,7 +126,7 @@ def _restricted_pickle() -> Any:
     every name but storages', which it turns into storage types itself."""
     return SimpleNamespace(
         __name__="restricted_pickle",
-        Unpickler=RestrictedUnpickler,
+        Unpickler=WeightsUnpickler,
         load=_refuse_legacy,
         UnpicklingError=pickle.PickleError,
     )
@@ -124,56 +134,3 @@ def _restricted_pickle() -> Any:
 
 def _refuse_legacy(*_args: Any, **_kwargs: Any) -> Any:
     raise UnsafeContentError("a weight file of the old form")
-
-
-class _PickledDtype:
-    """Stands for numpy.dtype while a pickle is read, so that no pickle gets hold of a NumPy type to change."""
-
-    def __init__(self, name: Any, _align: bool = False, _copy: bool = False) -> None:
-        if not isinstance(name, str) or name[:1] not in _SCALAR_KINDS or not name[1:].isdigit():
-            raise UnsafeContentError("a NumPy type that is no number")
-        self._name = name
-        self._order = "="
-
-    def __setstate__(self, state: Any) -> None:
-        """``state`` is NumPy's (version, byte order, ...)."""
-        if isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "=", "|"):
-            self._order = state[1]
-
-    def dtype(self) -> np.dtype:
-        return np.dtype(self._order.replace("|", "") + self._name)
-
-
-def _numpy_scalar(pickled_dtype: _PickledDtype, content: bytes) -> Any:
-    """NumPy's reader of pickled scalars, for numbers and texts alone."""
-    if not isinstance(pickled_dtype, _PickledDtype) or not isinstance(content, bytes):
-        raise UnsafeContentError("a NumPy scalar that is no number")
-    dtype = pickled_dtype.dtype()
-    if not 0 < dtype.itemsize == len(content):
-        raise UnsafeContentError("a NumPy scalar of the wrong size")
-    return np.frombuffer(content, dtype=dtype)[0]
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """How Python 2's protocol writes bytes; no other codec has a place in a weight file."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise UnsafeContentError("_codecs.encode")
-    return text.encode("latin-1")
-
-
-def _allowed_names() -> dict[tuple[str, str], Callable | type]:
-    names: dict[tuple[str, str], Callable | type] = {
-        ("collections", "OrderedDict"): OrderedDict,
-        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-        ("torch", "Size"): torch.Size,
-        ("torch", "device"): torch.device,
-        ("_codecs", "encode"): _encode,
-        ("numpy", "dtype"): _PickledDtype,
-    }
-    for core in ("numpy.core", "numpy._core"):
-        names[(f"{core}.multiarray", "scalar")] = _numpy_scalar
-    return names
-
-
-_ALLOWED = _allowed_names()
