@@ -22,7 +22,7 @@ from TotalSegmentatorModuleLib.segmentation_lifetime import application_lifetime
 from TotalSegmentatorModuleLib.segmentation_session import JobOrder, SegmentationSession
 from TotalSegmentatorModuleLib.self_test import check_import_of_all_structures, check_parameters_survive
 
-_OWN_PACKAGES = ("TotalSegmentatorModuleLib", "TotalSegmentatorWire")
+_OWN_PACKAGES = ("TotalSegmentatorModuleLib", "TotalSegmentatorSetup", "TotalSegmentatorWire")
 
 
 class TotalSegmentatorModule(ScriptedLoadableModule):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 import uuid
@@ -16,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import slicer
 from desktop import Desktop
-from job_support import engine_environment, marked_processes, soft_tissue_with_air
+from job_support import MARK, engine_environment, marked_processes, soft_tissue_with_air
 from time_bounds import READY_SECONDS
 
 MODULE = Path(__file__).resolve().parents[2] / "TotalSegmentatorModule" / "TotalSegmentatorModule.py"
+FAKE_SETUP = Path(__file__).with_name("fake_setup.py")
 GRID = np.array([[-0.8, 0, 0, 100.0], [0, -0.8, 0, 120.0], [0, 0, 2.5, -300.0], [0, 0, 0, 1]])
 
 
@@ -97,9 +99,22 @@ def panel_user(app: Desktop, monkeypatch) -> Iterator[PanelUser]:
 
     mark = uuid.uuid4().hex
     monkeypatch.setattr(engine_choice, "engine_environment", lambda: engine_environment(sys.executable, mark))
+    folder = Path(slicer.app.temporaryPath) / "installation"
+    folder.mkdir()
+    monkeypatch.setenv("TOTALSEGMENTATOR_ENGINES", str(folder / "engine"))
+    monkeypatch.setenv("TOTALSEGMENTATOR_MODELS", str(folder / "models"))
+    monkeypatch.setattr(engine_choice, "setup_program", lambda: fake_setup_program(folder, mark))
     yield PanelUser(app, mark)
     app.quit()
     assert wait_for(lambda: not marked_processes(mark)), "a process was left behind"
+
+
+def fake_setup_program(folder: Path, mark: str):
+    """The set-up of fake_setup.py; what it does stands in ``folder``."""
+    from TotalSegmentatorModuleLib.setup_program import SetupProgram
+
+    environment = {**os.environ, MARK: mark, "FAKE_SETUP": str(folder)}
+    return SetupProgram(sys.executable, environment, FAKE_SETUP)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Which engine this Slicer runs: its own Python, its clean environment, the folders of the settings."""
+"""Which engine this Slicer runs, and with what: the user's own packages, the set-up's, or those of Slicer's Python."""
 
 from __future__ import annotations
 
@@ -6,16 +6,36 @@ import os
 import sys
 
 import slicer
+from TotalSegmentatorSetup.engine_folders import newest_engine
+from TotalSegmentatorSetup.start import has_own_packages
 
 from . import settings
 from .engine_environment import EngineEnvironment
 from .job_controller import JobController
 from .job_types import JobListener
+from .setup_program import SetupProgram
 
 
 def engine_environment() -> EngineEnvironment:
     """In Slicer ``sys.executable`` is PythonSlicer, which adds what it needs to the environment that it starts in."""
-    return EngineEnvironment(sys.executable, _startup_environment(), settings.engine_packages_folder())
+    chosen = settings.engine_packages_folder()
+    installed = newest_engine(settings.engines_folder()) if chosen is None else None
+    if installed is not None:
+        program = installed.program
+        return EngineEnvironment(program.python, _startup_environment(), program.packages_folder)
+    return EngineEnvironment(sys.executable, _startup_environment(), chosen)
+
+
+def has_engine() -> bool:
+    """Whether there are packages to try; a few files are looked at, nothing is imported."""
+    if settings.engine_packages_folder() is not None or newest_engine(settings.engines_folder()) is not None:
+        return True
+    return has_own_packages()
+
+
+def setup_program() -> SetupProgram:
+    """The set-up runs in Slicer's own Python, as it needs no packages."""
+    return SetupProgram(sys.executable, _startup_environment())
 
 
 def make_controller(listener: JobListener) -> JobController:

@@ -136,10 +136,7 @@ def error_texts() -> dict[str, tuple[str, str]]:
         ),
         "MODEL_MISSING": (
             _("The model '{model}' is not installed."),
-            _(
-                "Unpack it into the folder of installed models as the README describes, or give the folder of another "
-                "model."
-            ),
+            _("Install it: click Apply in the panel, or run the command models install."),
         ),
         "MODEL_DAMAGED": (
             _("The model folder is incomplete or damaged: {detail}."),
@@ -190,10 +187,7 @@ def error_texts() -> dict[str, tuple[str, str]]:
         ),
         "ENGINE_MISSING": (
             _("The segmentation engine is not installed: the package {package} was not found."),
-            _(
-                "Install the engine's packages as the README describes, and choose their folder in the Advanced "
-                "section."
-            ),
+            _("Install them with the set-up: click Apply, or run the command setup."),
         ),
         "ENGINE_START_FAILED": (
             _("The segmentation engine could not be started."),

@@ -11,31 +11,34 @@ from TotalSegmentatorWire.messages import ResultHeader
 from TotalSegmentatorWire.plan import Plan
 
 from . import settings
+from .ct_checks import check_ct
 from .job_types import JobBusyError
 from .model_choices import OWN_FOLDER
-from .panel_advanced import AdvancedPanel
 from .panel_inputs import InputsPanel
 from .panel_messages import MessagesPanel
 from .panel_options import OptionsPanel
 from .panel_progress import ProgressPanel
+from .panel_setup import SetupPanel
 from .panel_waiting import WaitingPanel
 from .parameters import SegmentationParameters
 from .segmentation_session import JobOrder, SegmentationSession, SessionView
 
 
 class Panel:
-    """``ui``: the widgets of the .ui by name. Fulfils segmentation_session.SessionView."""
+    """``ui``: the widgets of the .ui by name. Fulfils segmentation_session.SessionView and panel_setup.SetupHost."""
 
     def __init__(self, ui, make_session: Callable[[SessionView], SegmentationSession]) -> None:
         self._ui = ui
         self._parameters: SegmentationParameters | None = None
+        self._order: JobOrder | None = None
         self._progress = ProgressPanel(ui)
         self._messages = MessagesPanel(ui)
         self._session = make_session(self)
         self._waiting = WaitingPanel(ui, self._import_waiting, self._session.discard_waiting)
-        self._advanced = AdvancedPanel(ui, self._session.restart_engine, self._refresh_models)
         self._options = OptionsPanel(ui)
+        self._setup: SetupPanel | None = None  # not yet: the inputs look whether Apply can be clicked
         self._inputs = InputsPanel(ui, self._show_ready)
+        self._setup = SetupPanel(ui, self)
         ui.applyButton.connect("clicked(bool)", self._on_apply_clicked)
 
     # -- what the module's widget calls --------------------------------------------------------------------------------
@@ -55,6 +58,7 @@ class Panel:
     def enter(self) -> None:
         """The user comes to the module: look what has changed outside of it."""
         self._refresh_models()
+        self._setup.refresh()
         self._inputs.choose_only_ct()
         self._session.look_for_waiting_results()
 
@@ -65,12 +69,15 @@ class Panel:
 
     def node_removed(self, node_id: str) -> None:
         self._session.input_removed(node_id)
+        self._setup.node_removed(node_id)
 
     def scene_closing(self) -> None:
         self._session.scene_closed()
+        self._setup.scene_closing()
         self._messages.clear()
 
     def close(self) -> None:
+        self._setup.close()
         self._session.dispose()
 
     # -- clicks --------------------------------------------------------------------------------------------------------
@@ -91,21 +98,25 @@ class Panel:
             return
         self._messages.clear()
         try:
-            self._session.apply(
-                JobOrder(
-                    ct=parameters.inputVolume,
-                    model=parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model,
-                    models_folder=settings.models_folder(),
-                    structures=self._inputs.structures(),
-                    device=parameters.device,
-                    output=output,
-                    options=self._options.options(),
-                )
-            )
+            order = self._chosen_order(parameters)
+            check_ct(order.ct)  # before anything is downloaded for it
         except SegmentationError as error:
             self._messages.show_error(error.problem)
-        except JobBusyError as error:
-            self._messages.show_text(str(error))
+            return
+        if not self._setup.takes(order):
+            self.start_order(order)
+
+    def _chosen_order(self, parameters: SegmentationParameters) -> JobOrder:
+        """Raises SegmentationError for what is wrong with the choices."""
+        return JobOrder(
+            ct=parameters.inputVolume,
+            model=parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model,
+            models_folder=settings.models_folder(),
+            structures=self._inputs.structures(),
+            device=parameters.device,
+            output=parameters.outputSegmentation,
+            options=self._options.options(),
+        )
 
     def _may_replace(self, output) -> bool:
         count = output.GetSegmentation().GetNumberOfSegments() if output is not None else 0
@@ -128,11 +139,50 @@ class Panel:
         self._inputs.refresh_models()
         self._show_ready()
 
+    # -- SetupHost -----------------------------------------------------------------------------------------------------
+
+    def start_order(self, order: JobOrder) -> None:
+        self._order = order
+        try:
+            self._session.apply(order)
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+        except JobBusyError as error:
+            self._messages.show_text(str(error))
+
+    def end_engine(self) -> None:
+        self._session.restart_engine()
+
+    def models_changed(self) -> None:
+        self._refresh_models()
+
+    def setup_changed(self) -> None:
+        self._show_ready()
+
+    def choose_model(self, model: str, folder: str) -> None:
+        if self._parameters is not None:
+            self._parameters.isModelChosen = True
+            if model == OWN_FOLDER:
+                self._parameters.modelFolder = folder
+            self._parameters.model = model
+
+    def show_text(self, text: str) -> None:
+        self._messages.show_text(text)
+
+    def add_note(self, text: str) -> None:
+        self._messages.add_note(text)
+
+    def add_log(self, text: str) -> None:
+        self._messages.add_log(text)
+
+    def show_problem(self, problem: Problem) -> None:
+        self._messages.show_error(problem)
+
     # -- SessionView ---------------------------------------------------------------------------------------------------
 
     def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         self._inputs.set_enabled(not is_busy)
-        self._advanced.set_enabled(not is_busy)
+        self._setup.set_enabled(not is_busy)
         self._options.set_enabled(not is_busy)
         self._waiting.set_enabled(not is_busy)
         if is_busy:
@@ -152,6 +202,8 @@ class Panel:
 
     def on_failed(self, problem: Problem) -> None:
         self._messages.show_error(problem)
+        if problem.code == "ENGINE_MISSING" and self._order is not None and not settings.engine_packages_folder():
+            self._setup.engine_failed(self._order)
 
     def on_cancelled(self) -> None:
         self._messages.show_text(_("Cancelled. Nothing was changed."))
@@ -170,4 +222,5 @@ class Panel:
 
     def _show_ready(self) -> None:
         if not self._session.is_busy:
-            self._progress.show_ready(self._inputs.obstacle())
+            obstacle = self._setup.obstacle() if self._setup is not None else ""
+            self._progress.show_ready(obstacle or self._inputs.obstacle())

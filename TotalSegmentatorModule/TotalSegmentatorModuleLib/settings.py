@@ -6,22 +6,34 @@ from pathlib import Path
 
 import qt
 import slicer
-from TotalSegmentatorSetup.folders import default_models_folder
+from TotalSegmentatorSetup.folders import default_engines_folder, default_models_folder
 
 PREFIX = "TotalSegmentatorModule/"
-_ENGINE_PACKAGES = "EnginePackagesFolder"
-_MODELS = "ModelsFolder"
+ENGINE_PACKAGES = "EnginePackagesFolder"
+ENGINES = "EnginesFolder"
+MODELS = "ModelsFolder"
+PROXY = "Proxy"
+CERTIFICATE_FILE = "CertificateFile"
+INDEX_URL = "IndexUrl"
+EXTRA_INDEX_URL = "ExtraIndexUrl"
+OFFLINE_FOLDER = "OfflineFolder"
+FLAVOUR = "Flavour"
 _WORK = "WorkFolder"
 
 
 def engine_packages_folder() -> Path | None:
-    """Folder with the engine's Python packages; None where they are those of Slicer's own Python."""
-    return _folder(_ENGINE_PACKAGES)
+    """Folder with engine packages that the user installed by hand; None where others are used."""
+    return _folder(ENGINE_PACKAGES)
+
+
+def engines_folder() -> Path:
+    """Folder with the engine packages that the set-up installs; by default the command line's."""
+    return _folder(ENGINES) or default_engines_folder()
 
 
 def models_folder() -> Path:
     """Folder with the installed models of the catalogue; by default the command line's."""
-    return _folder(_MODELS) or default_models_folder()
+    return _folder(MODELS) or default_models_folder()
 
 
 def work_folder() -> Path:
@@ -29,28 +41,20 @@ def work_folder() -> Path:
     return _folder(_WORK) or Path(slicer.app.cachePath) / "TotalSegmentatorModule"
 
 
-def set_engine_packages_folder(path: str) -> None:
-    """An empty ``path`` means the default, here and in the other setters."""
-    _set(_ENGINE_PACKAGES, path)
+def text(key: str) -> str:
+    """What is stored under one of the keys above; empty where nothing is."""
+    return slicer.util.settingsValue(PREFIX + key, "") or ""
 
 
-def set_models_folder(path: str) -> None:
-    _set(_MODELS, path)
-
-
-def stored_text(folder: Path | None) -> str:
-    """A folder as a path line shows it; empty for None."""
-    return "" if folder is None else str(folder)
+def set_text(key: str, value: str) -> None:
+    """An empty ``value`` means the default."""
+    settings = qt.QSettings()
+    if value.strip():
+        settings.setValue(PREFIX + key, value.strip())
+    else:
+        settings.remove(PREFIX + key)
 
 
 def _folder(key: str) -> Path | None:
-    text = slicer.util.settingsValue(PREFIX + key, "")
-    return Path(text) if text else None
-
-
-def _set(key: str, path: str) -> None:
-    settings = qt.QSettings()
-    if path.strip():
-        settings.setValue(PREFIX + key, path.strip())
-    else:
-        settings.remove(PREFIX + key)
+    path = text(key)
+    return Path(path) if path else None

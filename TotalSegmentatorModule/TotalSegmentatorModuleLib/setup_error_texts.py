@@ -118,6 +118,10 @@ def setup_error_texts() -> dict[str, tuple[str, str]]:
             _("The catalogue has no model {model}; the known ones are {known}."),
             _("Correct the name; 'models list' shows them."),
         ),
+        "SETUP_DIED": (
+            _("The set-up ended unexpectedly (status {status})."),
+            _("Try again; what has been downloaded is kept."),
+        ),
         "SETUP_CANCELLED": (
             _("The set-up was cancelled."),
             _("Start it again at any time; what has been downloaded is kept."),

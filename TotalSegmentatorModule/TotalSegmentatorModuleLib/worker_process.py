@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -34,6 +33,7 @@ from TotalSegmentatorWire.messages import (
 from .engine_environment import EngineEnvironment
 from .engine_failures import problem_of_event, problem_of_exit
 from .line_reader import LineReader
+from .process_group import kill_group, start_in_group
 
 HELLO_SECONDS = 60.0
 """A worker that has not greeted by then is given up: a cold start under a virus scanner has been seen to take 30 s."""
@@ -69,14 +69,8 @@ class WorkerProcess:
             raise
 
     def _start(self, engine: EngineEnvironment) -> subprocess.Popen:
-        if os.name == "nt":
-            # the lower priority keeps Slicer responsive while all cores compute; elsewhere the worker lowers its own
-            priority = subprocess.BELOW_NORMAL_PRIORITY_CLASS
-            group = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP | priority}
-        else:
-            group = {"start_new_session": True}
         with (self.folder / WORKER_LOG).open("ab") as log:
-            return subprocess.Popen(
+            return start_in_group(
                 engine.serve_arguments(self.folder),
                 env=engine.process_environment(),
                 cwd=self.folder,
@@ -84,7 +78,6 @@ class WorkerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                **group,
             )
 
     @property
@@ -147,24 +140,10 @@ class WorkerProcess:
         if self._is_killed:
             return
         self._is_killed = True
-        if os.name == "nt":
-            self._kill_windows()
-        else:
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left in the group
-                os.killpg(self._process.pid, signal.SIGKILL)
+        # on Windows the worker itself is named too, in case its launcher is gone
+        kill_group(self._process, [self.hello.pid] if os.name == "nt" and self.hello else [])
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-
-    def _kill_windows(self) -> None:
-        """The launcher's tree, and the worker itself in case its launcher is gone (not run here)."""
-        for pid in {self._process.pid, self.hello.pid if self.hello else self._process.pid}:
-            subprocess.Popen(
-                ["taskkill", "/PID", str(pid), "/T", "/F"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                creationflags=subprocess.CREATE_NO_WINDOW,
-            )
 
     def is_reaped(self) -> bool:
         """True when the process has ended and the system has let go of it."""

@@ -154,7 +154,7 @@ ERRORS: dict[str, ErrorDefinition] = SETUP_ERRORS | table(
         "MODEL_MISSING",
         40,
         "The model '{model}' is not installed.",
-        "Unpack it into the folder of installed models as the README describes, or give the folder of another model.",
+        "Install it: click Apply in the panel, or run the command models install.",
     ),
     (
         "MODEL_DAMAGED",
@@ -227,7 +227,7 @@ ERRORS: dict[str, ErrorDefinition] = SETUP_ERRORS | table(
         "ENGINE_MISSING",
         50,
         "The segmentation engine is not installed: the package {package} was not found.",
-        "Install the engine's packages as the README describes, and choose their folder in the Advanced section.",
+        "Install them with the set-up: click Apply, or run the command setup.",
     ),
     (
         "ENGINE_START_FAILED",

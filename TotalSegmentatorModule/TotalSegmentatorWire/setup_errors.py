@@ -167,6 +167,12 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
         "Correct the name; 'models list' shows them.",
     ),
     (
+        "SETUP_DIED",
+        86,
+        "The set-up ended unexpectedly (status {status}).",
+        "Try again; what has been downloaded is kept.",
+    ),
+    (
         "SETUP_CANCELLED",
         131,
         "The set-up was cancelled.",
