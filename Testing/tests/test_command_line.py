@@ -14,11 +14,11 @@ import ct_variants
 import numpy as np
 import pytest
 from TotalSegmentatorEngine import command_line, pipeline, worker
-from TotalSegmentatorSetup.folders import default_models_folder
 from TotalSegmentatorEngine.command_line import main
 from TotalSegmentatorEngine.reading import read_input
 from TotalSegmentatorEngine.reporting import Reporter
 from TotalSegmentatorEngine.task import PreparedTask, SegmentationResult, SegmentationTask
+from TotalSegmentatorSetup.folders import default_models_folder
 from TotalSegmentatorWire.errors import ERRORS, Problem, SegmentationError
 from TotalSegmentatorWire.messages import (
     EVENTS,
@@ -283,7 +283,7 @@ def test_serve_is_handed_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             "win32",
             {"LOCALAPPDATA": "C:/Users/me/AppData/Local"},
-            "C:/Users/me/AppData/Local/TotalSegmentatorModule/models",
+            "C:/Users/me/AppData/Local/TSM/models",
         ),
     ],
 )

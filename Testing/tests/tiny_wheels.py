@@ -72,7 +72,12 @@ def flavour_row(**changes: Any) -> dict[str, Any]:
 def make_resources(folder: Path, *rows: dict[str, Any], lock: str = LOCK) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     pythons = ["{}.{}".format(*sys.version_info[:2])]
-    table = {"pythons": pythons, "source_only": [], "flavours": list(rows) or [flavour_row()]}
+    table = {
+        "pythons": pythons,
+        "source_only": [],
+        "usual_index": "https://packages.example/simple",
+        "flavours": list(rows) or [flavour_row()],
+    }
     (folder / "sources.json").write_text(json.dumps(table), encoding="utf-8")
     (folder / "lock.txt").write_text(lock, encoding="utf-8")
     return folder

@@ -16,9 +16,9 @@ from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, encode
 from TotalSegmentatorWire.setup_messages import SETUP_JOB, SetupFinishedEvent
 
 from .doctor import examine
+from .folders import data_folder
 from .installation import Installation
 from .offline_bundle import make_bundle
-from .setup_arguments import engines_folder_of, models_folder_of
 from .setup_report import SetupTerminal, models_page, plan_page
 
 _log = logging.getLogger(__name__)
@@ -65,10 +65,9 @@ def _remove(options: argparse.Namespace) -> int:
     installation.engines.remove_all()
     if options.with_models:
         installation.models.remove_all()
-    for folder in {engines_folder_of(options).parent, models_folder_of(options).parent}:
-        # the product's own folder goes when nothing is left in it
-        if folder.name == "TotalSegmentatorModule" and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+    folder = data_folder()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
     return 0
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any
 
 from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.messages import problem_from_json
+
+from .python_choice import environment_for
 
 ENGINE_MAIN = Path(__file__).resolve().parents[1] / "TotalSegmentatorEngine" / "__main__.py"
 PACKAGES_VARIABLE = "TOTALSEGMENTATOR_ENGINE_PACKAGES"
@@ -35,7 +38,7 @@ class EngineProgram:
         A command that fails prints ``{"problem": {...}}``. Raises SegmentationError with the problem's code;
         "ENGINE_TEST_FAILED" where the process died; and what ``check_cancelled`` raises, after ending the process.
         """
-        environment = {**os.environ, "PYTHONUTF8": "1"}
+        environment = environment_for(self.python == sys.executable)
         environment.pop(PACKAGES_VARIABLE, None)
         if self.packages_folder is not None:
             environment[PACKAGES_VARIABLE] = str(self.packages_folder)

@@ -144,7 +144,8 @@ class EngineStore:
         sources = self._sources
         if sources.wheel_folder is not None:
             return ()
-        usual = sources.index_url or os.environ.get("PIP_INDEX_URL") or "https://pypi.org"
+        table = json.loads((self._resources / "sources.json").read_text(encoding="utf-8"))
+        usual = sources.index_url or os.environ.get("PIP_INDEX_URL") or table["usual_index"]
         own = None if sources.index_url is not None else flavour.index_url
         urls = [url for url in (own, usual, sources.extra_index_url) if url]
         return tuple(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))

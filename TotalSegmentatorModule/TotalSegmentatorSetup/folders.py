@@ -8,6 +8,9 @@ from pathlib import Path
 
 MODELS_VARIABLE = "TOTALSEGMENTATOR_MODELS"
 ENGINES_VARIABLE = "TOTALSEGMENTATOR_ENGINES"
+_NAME = "TotalSegmentatorModule"
+_NAME_ON_WINDOWS = "TSM"
+"""Short: PyTorch's own paths have up to 167 characters, and Windows allows 259 in all."""
 
 
 def default_models_folder() -> Path:
@@ -23,12 +26,12 @@ def default_engines_folder() -> Path:
 def data_folder() -> Path:
     """The product's folder among the user's application data, by each system's custom. It is not made here."""
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / _NAME_ON_WINDOWS
+    if sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "TotalSegmentatorModule"
+    return base / _NAME
 
 
 def _chosen(variable: str) -> Path | None:

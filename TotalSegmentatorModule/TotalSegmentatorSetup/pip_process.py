@@ -236,7 +236,7 @@ def _host(text: str, index_url: str | None) -> str:
     if told:
         return told[1]
     listed = re.search(r"Looking in indexes: (\S+?),?\s", text)
-    return urlsplit(index_url or (listed[1] if listed else "")).hostname or "pypi.org"
+    return urlsplit(index_url or (listed[1] if listed else "")).hostname or "of the package index"
 
 
 def _file(text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .engine_program import ENGINE_MAIN, PACKAGES_VARIABLE
 from .folders import default_engines_folder
+from .python_choice import environment_for
 
 _NEED_NO_PACKAGES = ("setup", "models", "remove", "doctor", "make-offline-bundle", "structures")
 
@@ -42,11 +43,12 @@ def has_own_packages() -> bool:
 def run_in_place(python: str, arguments: Sequence[str]) -> None:
     """Another Python runs the engine with ``arguments``; this process ends with its exit status, and never returns."""
     command = [python, str(ENGINE_MAIN), *arguments]
+    environment = environment_for(python == sys.executable)
     if os.name == "nt":  # a replaced process would leave its console there
-        sys.exit(subprocess.run(command, check=False).returncode)
+        sys.exit(subprocess.run(command, env=environment, check=False).returncode)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(python, command)
+    os.execve(python, command, environment)
 
 
 def _is_this_python(python: str) -> bool:
