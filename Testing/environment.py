@@ -2,7 +2,8 @@
 
 The packages are pinned in two files: the engine's (which the product installs too) and the tests' own. A digest of both
 stands in the environment, so that a second call starts at once and a changed pin makes the environment anew.
-``.venv-peer`` is made in the same way, for the programs that the benchmarks compare with.
+``.venv-peer`` is made in the same way, for the programs that the benchmarks compare with, and ``.venv-v1`` for nnU-Net
+v1, which sees the packages of ``.venv`` beside its own few.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ TORCH_PIN = ENGINE_RESOURCES / "torch.txt"
 PINS = (ENGINE_RESOURCES / "requirements.txt", REPOSITORY / "Testing" / "requirements.txt")
 PEER_ENVIRONMENT = REPOSITORY / ".venv-peer"
 PEER_PINS = (REPOSITORY / "Testing" / "benchmarks" / "peer_requirements.txt",)
+V1_ENVIRONMENT = REPOSITORY / ".venv-v1"
+V1_PINS = (REPOSITORY / "Testing" / "benchmarks" / "v1_requirements.txt",)
 PYTHON_VERSIONS = ((3, 10), (3, 12))
+_STAMP = "pins.sha256"
 
 # Shared libraries that the wheels of Qt and VTK expect from the system, with Debian's package for each.
 SYSTEM_LIBRARIES = {
@@ -59,20 +63,51 @@ def ensure_peer_environment() -> Path:
     return _ensure(PEER_ENVIRONMENT, PEER_PINS)
 
 
+def ensure_v1_environment() -> Path:
+    """The same for ``.venv-v1``, with nnU-Net v1. It computes with the torch and NumPy of ``.venv``."""
+    engine = ensure_environment()
+    python = _stamped(V1_ENVIRONMENT, _digest((*PINS, *V1_PINS)))
+    if python is not None:
+        return python
+    print("Making the environment {} (once)...".format(V1_ENVIRONMENT.name), flush=True)
+    python = _new_environment(V1_ENVIRONMENT)
+    packages = 'import sysconfig; print(sysconfig.get_paths()["purelib"])'
+    shared, own = (subprocess.check_output([str(each), "-c", packages], text=True).strip() for each in (engine, python))
+    (Path(own) / "engine_packages.pth").write_text(shared + "\n", encoding="utf-8")
+    for file in V1_PINS:
+        _pip(python, "--no-deps", "-r", str(file))
+    return _stamp(V1_ENVIRONMENT, _digest((*PINS, *V1_PINS)))
+
+
 def _ensure(environment: Path, pins: tuple[Path, ...]) -> Path:
     digest = _digest(pins)
-    stamp = environment / "pins.sha256"
-    python = python_of(environment)
-    if stamp.is_file() and stamp.read_text(encoding="ascii") == digest and python.is_file():
+    python = _stamped(environment, digest)
+    if python is not None:
         return python
     print("Making the environment {} (once; torch is a large download)...".format(environment.name), flush=True)
-    shutil.rmtree(environment, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(environment)], "Install Python's venv module (Debian: python3-venv).")
+    python = _new_environment(environment)
     _install_torch(python)
     for file in pins:
         _pip(python, "--no-deps", "-r", str(file))
-    stamp.write_text(digest, encoding="ascii")
-    return python
+    return _stamp(environment, digest)
+
+
+def _stamped(environment: Path, digest: str) -> Path | None:
+    """The interpreter of an environment that is complete and has this digest."""
+    stamp, python = environment / _STAMP, python_of(environment)
+    is_current = stamp.is_file() and stamp.read_text(encoding="ascii") == digest and python.is_file()
+    return python if is_current else None
+
+
+def _new_environment(environment: Path) -> Path:
+    shutil.rmtree(environment, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(environment)], "Install Python's venv module (Debian: python3-venv).")
+    return python_of(environment)
+
+
+def _stamp(environment: Path, digest: str) -> Path:
+    (environment / _STAMP).write_text(digest, encoding="ascii")
+    return python_of(environment)
 
 
 def _check_python() -> None:

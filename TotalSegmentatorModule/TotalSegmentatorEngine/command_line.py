@@ -51,6 +51,10 @@ def main(arguments: list[str]) -> int:
         from .engine_test import main as test_engine
 
         return test_engine(arguments[1:])
+    if arguments[:1] in (["convert-model"], ["check-model"]):
+        from .model_commands import main as run_model_command
+
+        return run_model_command(arguments)
     options = parse_arguments(arguments)
     commands = {"segment": _segment, "plan": _show_plan, "structures": _list_structures}
     try:

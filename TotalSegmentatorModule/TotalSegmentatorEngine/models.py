@@ -87,18 +87,23 @@ def coarser_models(model: Model) -> list[CatalogueModel]:
     return sorted(family, key=lambda other: -other.spacing_mm)
 
 
+def published_numbers(model: CatalogueModel, part_name: str) -> dict[str, int]:
+    """The structures that a part of a model of the catalogue knows, and their labels in that part."""
+    is_whole = len(model.parts) == 1
+    known = _structures_of_part(model, part_name, structure_table(model.structures))
+    return {structure.name: structure.label if is_whole else structure.label_in_part for structure in known}
+
+
 def _catalogue_model(model: CatalogueModel, models_folder: Path, asked: set[str] | None) -> Model:
     structures = structure_table(model.structures)
     parts = []
     for part, path in zip(model.parts, model.part_folders(models_folder), strict=True):
         known = _structures_of_part(model, part.name, structures)
-        numbers = {structure.name: structure.label_in_part for structure in known}
-        if len(model.parts) == 1:
-            numbers = {structure.name: structure.label for structure in known}
+        numbers = published_numbers(model, part.name)
         is_needed = asked is None or any(structure.name in asked for structure in known)
         folder = _installed_part(model.id, path) if is_needed else None
         if folder is not None:
-            numbers = _numbers_by_name(folder, numbers)
+            numbers = numbers_by_name(folder, numbers)
         labels = {numbers[structure.name]: structure.label for structure in known}
         parts.append(Part(part.name, labels, folder))
     if len({part.folder.image_spacing for part in parts if part.folder is not None}) > 1:
@@ -106,7 +111,7 @@ def _catalogue_model(model: CatalogueModel, models_folder: Path, asked: set[str]
     return Model(model.id, read_profiles()[model.profile], structures, parts, is_demo=False)
 
 
-def _numbers_by_name(folder: ModelFolder, published: dict[str, int]) -> dict[str, int]:
+def numbers_by_name(folder: ModelFolder, published: dict[str, int]) -> dict[str, int]:
     """The label of each structure in ``folder``: by the folder's own names where it has them all.
 
     Where it names its labels otherwise, the ``published`` numbers count, unless a name that is there contradicts them:
