@@ -151,11 +151,14 @@ class WheelFetcher:
         flavour = self._flavour
         resolved = ["--only-binary", ":all:", "--constraint", str(self._lock)]
         plain = f"torch=={flavour.torch}"
+        options = resolved if flavour.has_libraries else ["--only-binary", ":all:", "--no-deps"]
+        if self._sources.wheel_folder is not None:  # made where torch came without what it requires, as below
+            self._fetch([plain], options)
+            return
         if flavour.index_url is None or self._sources.are_given:
             self._fetch([plain], resolved)
             return
         labelled = plain + (f"+{flavour.tag}" if flavour.tag else "")  # no other index has a build of that name
-        options = resolved if flavour.has_libraries else ["--only-binary", ":all:", "--no-deps"]
         try:
             index = ["--extra-index-url", flavour.index_url, *_FEW_ATTEMPTS]
             self._fetch([labelled], [*options, *index], flavour.index_url)
