@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
 _CHUNK = 16384
 
 
@@ -176,18 +175,42 @@ def proxy_that_asks_for_a_password() -> Iterator[str]:
         running.server_close()
 
 
-def make_certificate(folder: Path, is_expired: bool = False) -> Path | None:
-    """A certificate for localhost that nobody has signed, with its key in one file; None where openssl is missing."""
+_AUTHORITY = """
+[ca]
+default_ca = own
+[own]
+database = {folder}/index.txt
+new_certs_dir = {folder}
+serial = {folder}/serial
+default_md = sha256
+policy = names
+copy_extensions = copy
+[names]
+commonName = supplied
+"""
+
+
+def make_certificate(folder: Path, start: str = "20200101000000Z", end: str = "20450101000000Z") -> Path | None:
+    """A certificate for localhost that nobody but itself has signed, ``certificate.pem``, and both.pem with its key.
+
+    Valid from ``start`` to ``end``. None where openssl is missing.
+    """
     program = shutil.which("openssl")
     if program is None:
         return None
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    time_span = ["-not_before", "20200101000000Z", "-not_after", "20210101000000Z"] if is_expired else ["-days", "2"]
-    command = [program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    key, request, certificate = folder / "key.pem", folder / "request.pem", folder / "certificate.pem"
+    (folder / "index.txt").touch()
+    (folder / "serial").write_text("01\n")
+    (folder / "authority.cnf").write_text(_AUTHORITY.format(folder=folder))
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    made = subprocess.run([*command, *names, *time_span], capture_output=True, check=False)
-    if made.returncode != 0:  # before OpenSSL 3.4 a certificate could not be made for the past
-        return None
+    new_key = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(key)]
+    signing = ["-selfsign", "-batch", "-notext", "-config", str(folder / "authority.cnf"), "-keyfile", str(key)]
+    validity = ["-startdate", start, "-enddate", end]
+    for command in (
+        [program, "req", "-new", *new_key, "-out", str(request), *names],
+        [program, "ca", *signing, *validity, "-in", str(request), "-out", str(certificate)],
+    ):
+        subprocess.run(command, capture_output=True, check=True)
     both = folder / "both.pem"
     both.write_bytes(key.read_bytes() + certificate.read_bytes())
     return both

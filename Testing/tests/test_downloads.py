@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from misbehaving_server import make_certificate, misbehaving_server, proxy_that_asks_for_a_password
-from TotalSegmentatorSetup import disk_space, downloads, network_access
+from TotalSegmentatorSetup import disk_space, downloads
 from TotalSegmentatorSetup.downloads import RemoteFile, download
 from TotalSegmentatorSetup.network_access import NetworkSettings
 from TotalSegmentatorSetup.reporting import SetupReporter
@@ -263,7 +263,7 @@ def test_a_redirect_is_followed(server, tmp_path, events):
 def certificate_or_skip(folder, **how):
     certificate = make_certificate(folder, **how)
     if certificate is None:
-        pytest.skip("this machine has no openssl that makes such a certificate")
+        pytest.skip("this machine has no openssl to make a certificate with")
     return certificate
 
 
@@ -284,14 +284,16 @@ def test_a_file_that_holds_no_certificate(server, tmp_path, events):
     assert code_of(server.serve("model.zip", CONTENT), tmp_path, events, network=network) == "CERTIFICATE_NOT_TRUSTED"
 
 
-@pytest.mark.parametrize("verify_code", [9, 10])
-def test_a_certificate_out_of_its_time_points_at_the_clock(verify_code):
-    error = network_access.ssl.SSLCertVerificationError(1, "certificate")
-    error.verify_code = verify_code
+@pytest.mark.parametrize(("start", "end"), [("2020", "2021"), ("2044", "2045")])
+def test_a_certificate_out_of_its_time_points_at_the_clock(tmp_path, events, start, end):
+    certificate = certificate_or_skip(tmp_path, start=f"{start}0101000000Z", end=f"{end}0101000000Z")
+    with misbehaving_server(certificate) as server:
+        network = NetworkSettings(certificate_file=tmp_path / "certificate.pem")
+        with pytest.raises(SegmentationError) as caught:
+            fetch(server.serve("model.zip", CONTENT), tmp_path / "a", events, network=network)
 
-    problem = network_access.problem_of(urllib.error.URLError(error), "models.example", "m.zip").problem
-    assert problem.code == "CLOCK_WRONG"
-    assert problem.values["date"] == time.strftime("%Y-%m-%d")
+    assert caught.value.code == "CLOCK_WRONG"
+    assert caught.value.problem.values["date"] == time.strftime("%Y-%m-%d")
 
 
 def test_an_encrypted_connection_is_not_redirected_to_a_plain_one(tmp_path, events, server):
