@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "TotalSegmentatorModule"))
@@ -24,13 +25,13 @@ from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, WarningEvent, encode
 from TotalSegmentatorWire.setup_messages import SETUP_JOB, SetupFinishedEvent, SetupProgressEvent, SetupStep
 
-FOLDER = Path(os.environ["FAKE_SETUP"])
+FOLDER = Path(os.environ.get("FAKE_SETUP", "."))
 HALF = SetupProgressEvent(
     SetupStep.DOWNLOADING_MODEL, "Dataset1", 0.5, 120_000_000, 240_000_000, bytes_per_second=8e6, seconds_left=15.0
 )
 FAILURE = Problem("NETWORK_NO_ROUTE", {"host": "files.example"})
 WARNING = Problem("MIRROR_TRIED", {"host": "files.example", "file": "Dataset1.zip"})
-DOCTOR = {"state": "engine_missing", "lines": ["ENGINE: it is not there.", "Seen in /home/smith/engine"]}
+DOCTOR = {"state": "engine_missing", "lines": ["ENGINE: it is not there.", "Seen in /Users/smith/engine"]}
 
 
 def main(arguments: list[str]) -> int:
@@ -76,21 +77,23 @@ def install(arguments: list[str], act: str) -> int:
     if arguments[:2] == ["models", "add"]:
         print("117-3mm")
     else:
-        put_models(arguments)
+        models = value(arguments, "--models")
+        put_models(models.split(",") if models else [], Path(value(arguments, "--models-folder")))
         put_engine(Path(value(arguments, "--engines-folder")))
     emit(arguments, SetupFinishedEvent(1.0))
     return 0
 
 
-def put_models(arguments: list[str]) -> None:
-    for model in value(arguments, "--models").split(","):
-        if model:
-            for folder in read_catalogue()[model].part_folders(Path(value(arguments, "--models-folder"))):
-                folder.mkdir(parents=True)
-                (folder / "plans.json").write_text("{}", encoding="utf-8")
+def put_models(models: Iterable[str], models_folder: Path) -> None:
+    """What counts as installed."""
+    for model in models:
+        for folder in read_catalogue()[model].part_folders(models_folder):
+            folder.mkdir(parents=True)
+            (folder / "plans.json").write_text("{}", encoding="utf-8")
 
 
 def put_engine(engines: Path) -> None:
+    """What counts as a complete set of packages for this Python."""
     record = {
         "record": 1,
         "python": None,

@@ -12,7 +12,10 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 
 import slicer
 import vtk
+from fake_setup import put_models
 from job_support import needs_signals
+from TotalSegmentatorSetup.folders import default_models_folder
+from TotalSegmentatorWire.catalogue import read_catalogue
 from TotalSegmentatorWire.errors import ERRORS, WARNINGS
 from TotalSegmentatorWire.options import JobOptions
 
@@ -26,7 +29,8 @@ SWITCHES = {
 
 @pytest.fixture
 def orders(user, monkeypatch) -> list:
-    """What the panel orders of its session; no job is started."""
+    """What the panel orders of its session; no job is started. All models count as installed."""
+    put_models(read_catalogue(), default_models_folder())
     ordered: list = []
     monkeypatch.setattr(user.widget.panel._session, "apply", ordered.append)
     return ordered

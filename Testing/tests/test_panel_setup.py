@@ -220,6 +220,7 @@ def test_progress_is_shown_and_the_order_starts_by_itself(installer, orders):
     assert installer.ui.setupAmountLabel.text == "120 of 240 MB, 8.0 MB/s, about 15 s left"
     assert "files.example" in installer.ui.setupWarningLabel.text
     assert installer.ui.setupCancelButton.visible
+    assert "starts by itself" in installer.ui.setupPlanLabel.text
     assert not installer.ui.setupRepairButton.enabled
     assert orders == []
 
@@ -326,6 +327,23 @@ def test_engine_that_lacks_a_package_is_offered_anew(installer):
     assert installer.user.error_code == "ENGINE_MISSING"
 
 
+def test_the_users_own_packages_come_first_then_the_newest_that_were_installed(app, monkeypatch, tmp_path):
+    import fake_setup
+    from TotalSegmentatorModuleLib import engine_choice, settings
+
+    monkeypatch.setenv("TOTALSEGMENTATOR_ENGINES", str(tmp_path))
+    monkeypatch.setattr(engine_choice, "has_own_packages", lambda: False)
+    assert engine_choice.engine_environment().packages_folder is None
+    assert not engine_choice.has_engine()
+
+    fake_setup.put_engine(tmp_path)
+    assert engine_choice.engine_environment().packages_folder == tmp_path / "py311-fake" / "packages"
+    assert engine_choice.has_engine()
+
+    settings.set_text(settings.ENGINE_PACKAGES, "/my/packages")
+    assert engine_choice.engine_environment().packages_folder == Path("/my/packages")
+
+
 # -- quitting ----------------------------------------------------------------------------------------------------------
 
 
@@ -387,8 +405,8 @@ def test_repair_installs_the_packages_anew_and_holds_jobs_back(installer):
     installer.app.click(installer.ui.setupRepairButton)
     installer.wait_for_half()
     assert not installer.ui.applyButton.enabled
-    assert "--repair" in installer.calls[-1]
-    assert "--models" not in installer.calls[-1]
+    (call,) = (call for call in installer.calls if "--repair" in call)
+    assert "--models" not in call
 
     installer.app.click(installer.ui.setupCancelButton)
     installer.wait(lambda: installer.ui.applyButton.enabled)
@@ -430,7 +448,7 @@ def test_diagnostics_name_no_folder(installer):
     from TotalSegmentatorModuleLib.setup_program import log_path
 
     log_path().parent.mkdir(parents=True, exist_ok=True)
-    log_path().write_text("pip failed\nin /home/smith/data/1.2.840.113619.2.55.3\n", encoding="utf-8")
+    log_path().write_text("pip failed\nin /Users/smith/data/1.2.840.113619.2.55.3\n", encoding="utf-8")
     installer.open_section()
     installer.app.click(installer.ui.setupDiagnosticsButton)
     installer.wait(lambda: "clipboard" in installer.ui.setupNoteLabel.text)

@@ -158,6 +158,7 @@ class SetupPanel:
                 lambda: install_command(needs.models, needs.is_repair),
                 self._on_installed,
                 touches_engine=needs.is_repair,
+                remark=_("The segmentation starts by itself when this has finished. You can go on working."),
             )
         )
 

@@ -29,9 +29,12 @@ class SetupChange:
     """
 
     title: str
+    """Such as "Installing"."""
     make_command: Callable[[], SetupCommand]
     on_done: Callable[[str], None]
     touches_engine: bool = False
+    remark: str = ""
+    """What follows when it has finished."""
 
 
 class SetupChanges:
@@ -59,7 +62,7 @@ class SetupChanges:
         self._change = change
         self._last_step = ""
         command = change.make_command()
-        self._page.show_installing(change.title, command.has_events)
+        self._page.show_installing(change.title, change.remark, command.has_events)
         self._on_log("{}\n".format(change.title))
         self._runner.start(command, self._on_end, self._on_event)
         self._on_state()
@@ -90,7 +93,7 @@ class SetupChanges:
         if end.failure is not None:
             failure = end.failure
             self._on_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))
-            title = _("It could not be finished: {task}").format(task=change.title)
+            title = _("{task} failed").format(task=change.title)
             self._page.show_failed(title, failure, _("Resume"), lambda: self.run(change))
         elif end.is_cancelled:
             self._page.show_cancelled(lambda: self.run(change))

@@ -47,9 +47,9 @@ class SetupPage:
         self._show_warnings(warnings_text(plan, self._warnings))
         self._offer(_("Install"), on_install)
 
-    def show_installing(self, title: str, is_measured: bool) -> None:
+    def show_installing(self, title: str, remark: str, is_measured: bool) -> None:
         """``is_measured``: whether the command tells how far it is."""
-        self._begin(title, "")
+        self._begin(title, remark)
         self._ui.setupProgressBar.setRange(0, _STEPS if is_measured else 0)
         self._ui.setupProgressBar.setValue(0)
         self._ui.setupProgressBar.setVisible(True)

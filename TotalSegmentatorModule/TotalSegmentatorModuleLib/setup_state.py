@@ -24,6 +24,8 @@ class SetupState:
     models: tuple[str, ...] = ()
     """Titles of the installed models of the catalogue."""
     model_bytes: int = 0
+    folders: tuple[str, ...] = ()
+    """Where engine and models are, as far as they are there."""
 
 
 def setup_state() -> SetupState:
@@ -41,6 +43,9 @@ def setup_state() -> SetupState:
         engine_bytes=engine.bytes if engine is not None else 0,
         models=tuple(model.title for model in models),
         model_bytes=sum(_bytes_in(folder) for folder in parts),
+        folders=tuple(
+            str(folder) for folder in (settings.engines_folder(), settings.models_folder()) if folder.is_dir()
+        ),
     )
 
 

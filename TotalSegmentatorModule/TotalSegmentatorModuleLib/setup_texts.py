@@ -139,4 +139,5 @@ def details_text(state: SetupState) -> str:
             )
         )
     lines.append(_("Models: {names}").format(names="; ".join(state.models) if state.models else _("none")))
+    lines += [_("Installed in: {folder}").format(folder=folder) for folder in state.folders]
     return "\n".join(lines)
