@@ -75,6 +75,9 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "cropping": EngineBenchmark("a whole body, part models only where their structures can be", "cropping.measure", 8),
     "prediction": EngineBenchmark("planned and real time and memory of ten jobs", "prediction.measure", 12),
     "limit": EngineBenchmark("3 mm with 4 GB of memory, and a worker that the system kills", "limit.measure", 1),
+    "conversion": EngineBenchmark(
+        "nnU-Net v1 models of six shapes converted, against nnU-Net v1 itself", "conversion.measure", 6
+    ),
     "gpu": EngineBenchmark("five part models at 1.5 mm on a GPU", "gpu.measure", 10),
     "import": PanelBenchmark(
         "104 labels at 512 x 512 x 400 become segments, are replaced and removed (main thread)",

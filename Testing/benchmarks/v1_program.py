@@ -126,7 +126,7 @@ def predict(folder: Path, ct: Path, labels: Path, probabilities: Path) -> None:
     trainer = _restored(folder)
     data, _, _ = trainer.preprocess_patient([str(ct)])
     predicted, softmax = trainer.predict_preprocessed_data_return_seg_and_softmax(
-        data, do_mirroring=False, step_size=0.5, use_gaussian=True, mixed_precision=False, verbose=False
+        data, do_mirroring=False, mirror_axes=(), step_size=0.5, use_gaussian=True, mixed_precision=False, verbose=False
     )
     back = trainer.plans["transpose_backward"]
     np.save(labels, predicted.transpose(back).astype(np.uint8))
