@@ -24,7 +24,7 @@ from tiny_wheels import (
     make_wheels,
     running_index,
 )
-from TotalSegmentatorSetup import engine_store
+from TotalSegmentatorSetup import engine_store, patience
 from TotalSegmentatorSetup.driver import Driver, Gpu
 from TotalSegmentatorSetup.engine_store import EngineStore, PackageSources, check_path_length, newest_engine
 from TotalSegmentatorSetup.network_access import NetworkSettings
@@ -179,7 +179,7 @@ def test_the_plan_says_what_would_be_installed_and_writes_nothing(bench):
     assert plan.hosts == ("packages.example.org",) and plan.python == sys.executable
     assert not bench.folder.exists()
     assert bench.store().plan().hosts == ()
-    assert bench.store(PackageSources()).plan().hosts == ("pypi.org",)
+    assert bench.store(PackageSources()).plan().hosts == ("packages.example",)
 
 
 def test_other_requirements_lie_beside_and_the_newest_is_used(quick, bench):
@@ -503,7 +503,7 @@ def test_a_card_that_cannot_compute_is_a_warning(quick, bench, first_test):
 
 
 def test_a_file_that_stays_locked_is_told(quick, bench, monkeypatch):
-    monkeypatch.setattr(engine_store.engine_folders, "_RETRIES", (0.0, 0.0))
+    monkeypatch.setattr(patience, "_PAUSES", (0.0, 0.0))
     attempts = []
 
     def rename(self: Path, target: Path) -> None:
@@ -516,7 +516,7 @@ def test_a_file_that_stays_locked_is_told(quick, bench, monkeypatch):
 
 
 def test_a_file_that_is_locked_for_a_moment_is_no_failure(quick, bench, monkeypatch):
-    monkeypatch.setattr(engine_store.engine_folders, "_RETRIES", (0.0, 0.0))
+    monkeypatch.setattr(patience, "_PAUSES", (0.0, 0.0))
     rename, failures = Path.rename, [PermissionError(13, "Access is denied")]
 
     def rename_later(self: Path, target: Path) -> Path:

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from job_support import FAKE_ENGINE, MARK, expected_labels, folders_in, soft_tissue_with_air
 from time_bounds import READY_SECONDS
-from TotalSegmentatorWire.log_text import describe_exception, without_names
 from TotalSegmentatorModuleLib.engine_environment import ENGINE_PROGRAM, PACKAGES_VARIABLE, EngineEnvironment
 from TotalSegmentatorWire.job_folder import create_owned_folder, new_id, read_owner, worker_folder_name
+from TotalSegmentatorWire.log_text import describe_exception, without_names
 from TotalSegmentatorWire.messages import (
     EVENTS,
     PROTOCOL_VERSION,

@@ -6,22 +6,19 @@ so that the drafts of dead processes can be removed; what was renamed to ``.old-
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import platform
 import secrets
 import shutil
 import sys
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, this_process
 
 from .engine_program import EngineProgram
+from .patience import patiently
 from .pip_process import end_orphan
 from .python_choice import EnginePython, machine_name
 
@@ -32,8 +29,6 @@ _OWNER = "owner.json"
 _WRAPPER = "python-arm64"
 _WRAPPER_TEXT = '#!/bin/sh\nexec /usr/bin/arch -arm64 "{path}" "$@"\n'
 _RECORD_VERSION = 1
-_RETRIES = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""Seconds between attempts to rename or remove what an antivirus program may be reading."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +135,7 @@ def put_in_place(draft: Path, final: Path) -> None:
     """Renames ``draft`` to ``final``, in place of what is there. Raises SegmentationError("FILE_LOCKED")."""
     if final.exists():
         discard(final)
-    with locked_files():
-        _again(lambda: draft.rename(final))
+    patiently(lambda: draft.rename(final))
 
 
 def discard(folder: Path) -> None:
@@ -149,32 +143,8 @@ def discard(folder: Path) -> None:
     if not folder.exists():
         return
     old = folder.with_name(f"{OLD}{folder.name.lstrip('.')}-{secrets.token_hex(3)}")
-    with locked_files():
-        _again(lambda: folder.rename(old))
-        _again(lambda: shutil.rmtree(old))
-
-
-@contextlib.contextmanager
-def locked_files() -> Any:
-    """What remains locked after all attempts is the same failure, whatever the system calls it."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise SegmentationError("FILE_LOCKED") from error
-
-
-def _again(action: Any) -> None:
-    for pause in _RETRIES:
-        try:
-            action()
-            return
-        except FileNotFoundError:
-            raise
-        except OSError:
-            time.sleep(pause)
-    action()
+    patiently(lambda: folder.rename(old))
+    patiently(lambda: shutil.rmtree(old))
 
 
 def _folders(engines_folder: Path, start: str) -> list[Path]:

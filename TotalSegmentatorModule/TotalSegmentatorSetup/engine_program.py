@@ -55,13 +55,15 @@ class EngineProgram:
                 )
             except OSError as error:
                 raise SegmentationError("ENGINE_START_FAILED") from error
-            _wait(process, check_cancelled)
+            wait_for(process, check_cancelled)
             output.seek(0)
             log.seek(0)
             return _answer(output.read(), log.read(), process.returncode)
 
 
-def _wait(process: subprocess.Popen, check_cancelled: Callable[[], None]) -> None:
+def wait_for(process: subprocess.Popen, check_cancelled: Callable[[], None]) -> None:
+    """Until ``process``, which has a session of its own, has ended; it is ended with all that it started where
+    ``check_cancelled``, called now and then, raises."""
     try:
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):

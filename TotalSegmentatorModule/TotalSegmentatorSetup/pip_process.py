@@ -25,11 +25,10 @@ from TotalSegmentatorWire.process_identity import (
     this_process,
 )
 
-from .engine_program import kill_tree
+from .engine_program import wait_for
 from .network_access import NetworkSettings, process_environment
 from .python_choice import EnginePython, environment_for
 
-_POLL_SECONDS = 0.2
 _COMMON = ("--disable-pip-version-check", "--no-input", "--no-color", "--no-cache-dir", "--progress-bar", "off")
 _RUNNING = "pip.json"
 _PURPOSE = "the engine's packages"
@@ -84,7 +83,7 @@ class Pip:
                 raise SegmentationError("PIP_MISSING") from error
             identity = ProcessIdentity(process.pid, start_time(process.pid) or UNKNOWN_START, this_process().host)
             (self._temporary / _RUNNING).write_text(json.dumps(asdict(identity)), encoding="utf-8")
-            _wait(process, while_running)
+            wait_for(process, while_running)
             output.seek(0)
             text = output.read().decode("utf-8", "replace") + _unfetched_pages(details)
         self.log.append(text)
@@ -131,18 +130,6 @@ def end_orphan(temporary: Path) -> None:
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(identity.pid, signal.SIGKILL)
-
-
-def _wait(process: subprocess.Popen, while_running: Callable[[], None]) -> None:
-    try:
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_POLL_SECONDS)
-                return
-            while_running()
-    except BaseException:
-        kill_tree(process)
-        raise
 
 
 # -- what pip prints ---------------------------------------------------------------------------------------------------
