@@ -167,7 +167,7 @@ def _ct(workload: Workload, spacing: float) -> Path:
     """The phantom's coarse CT with its voxels called so large as the network's, in the order that both sides read
     alike (RAS)."""
     coarse = workload.cropped_ct("conversion", _CT_SIZE_MM, is_coarse=True)
-    image = DICOMOrient(ReadImage(str(coarse)), "LPI")  # ITK's name of the axes of RAS+
+    image = DICOMOrient(ReadImage(str(coarse)), "RAS")
     image.SetSpacing((spacing,) * 3)
     image.SetOrigin((0.0, 0.0, 0.0))
     path = workload.result("conversion-ct.nii")
