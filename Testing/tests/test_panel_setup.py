@@ -136,7 +136,7 @@ def test_apply_tells_what_will_be_installed(installer):
         "1.9 GB on the disk",
         str(installer.folder / "engine"),
         "104 structures &lt;1.5 mm&gt;",
-        "unknown size from zenodo.example",
+        "Download from zenodo.example; its size is not published; 0.2 GB on the disk",
         str(installer.folder / "models"),
         "CC BY 4.0",
         "computes the segmentation",
@@ -202,7 +202,7 @@ def test_offline_folder_is_chosen_on_the_page(installer, tmp_path):
     installer.plans({**MODEL_ITEM, "host": ""})
     with installer.app.dialog_answers(str(tmp_path)):
         installer.app.click(installer.ui.setupOfflineButton)
-    installer.wait(lambda: "offline folder" in installer.ui.setupPlanLabel.text)
+    installer.wait(lambda: "From the offline folder" in installer.ui.setupPlanLabel.text)
 
     call = installer.calls[-1]
     assert call[call.index("--from-folder") + 1] == str(tmp_path)

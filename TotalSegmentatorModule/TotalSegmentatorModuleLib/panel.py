@@ -57,7 +57,7 @@ class Panel:
 
     def enter(self) -> None:
         """The user comes to the module: look what has changed outside of it."""
-        self._refresh_models()
+        self.models_changed()
         self._setup.refresh()
         self._inputs.choose_only_ct()
         self._session.look_for_waiting_results()
@@ -135,10 +135,6 @@ class Panel:
         except JobBusyError as error:
             self._messages.show_text(str(error))
 
-    def _refresh_models(self) -> None:
-        self._inputs.refresh_models()
-        self._show_ready()
-
     # -- SetupHost -----------------------------------------------------------------------------------------------------
 
     def start_order(self, order: JobOrder) -> None:
@@ -154,7 +150,8 @@ class Panel:
         self._session.restart_engine()
 
     def models_changed(self) -> None:
-        self._refresh_models()
+        self._inputs.refresh_models()
+        self._show_ready()
 
     def setup_changed(self) -> None:
         self._show_ready()

@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.log_text import without_names
 
-from . import engine_choice, settings
+from . import settings
 from .setup_plan import setup_plan
 from .setup_process import SetupEnd
 from .setup_program import doctor_command, log_path, show_command
@@ -101,8 +101,8 @@ class SetupSection:
     def _on_doctor(self, end: SetupEnd) -> None:
         self._ui.setupDiagnosticsButton.setEnabled(True)
         lines = _doctor_lines(end)
-        own = "the user's own" if settings.engine_packages_folder() is not None else "found by the set-up"
-        lines.append("Engine packages: {}, {}.".format(own, "there" if engine_choice.has_engine() else "missing"))
+        if settings.engine_packages_folder() is not None:
+            lines.append("The panel uses the user's own packages, which were not checked.")
         lines += ["", "Set-up log:", *_log_tail(log_path())]
         slicer.app.clipboard().setText(without_names_in_lines(lines))
         self.show_note(_("The diagnostics are on the clipboard; paste them into a message."))

@@ -78,19 +78,30 @@ def _item_html(item: PlanItem, plan: SetupPlan) -> str:
 
 
 def _origin_text(item: PlanItem) -> str:
+    """Download, server and room on the disk; nothing about a size that nobody publishes."""
     values = {"size": size_text(item.bytes), "disk": size_text(item.disk_bytes), "host": escape(item.host)}
-    if item.host:
-        return _("Download of {size} from {host}; {disk} on the disk").format(**values)
-    return _("{size} from the offline folder; {disk} on the disk").format(**values)
+    if not item.host:
+        origin = _("From the offline folder")
+    elif item.bytes is None:
+        origin = _("Download from {host}; its size is not published").format(**values)
+    else:
+        origin = _("Download of {size} from {host}").format(**values)
+    if item.disk_bytes is None:
+        return origin
+    return _("{origin}; {disk} on the disk").format(origin=origin, **values)
 
 
 def _total_text(plan: SetupPlan) -> str:
-    values = {"disk": size_text(plan.disk_bytes), "free": size_text(plan.free_bytes)}
-    if not any(item.host for item in plan.missing):
+    values = {
+        "size": size_text(plan.download_bytes),
+        "disk": size_text(plan.disk_bytes),
+        "free": size_text(plan.free_bytes),
+    }
+    if plan.disk_bytes is None:
+        return _("Free on the disk: {free}.").format(**values)
+    if plan.download_bytes is None or not any(item.host for item in plan.missing):
         return _("In all {disk} on the disk ({free} free).").format(**values)
-    return _("In all {size} to download and {disk} on the disk ({free} free).").format(
-        size=size_text(plan.download_bytes), **values
-    )
+    return _("In all {size} to download and {disk} on the disk ({free} free).").format(**values)
 
 
 def _step_names() -> dict[str, str]:
