@@ -28,7 +28,7 @@ from .v1_weights import converted_weights, joined_kernels
 
 _NORMALISATIONS = {"CT": "CTNormalization", "nonCT": "ZScoreNormalization", "noNorm": "NoNormalization"}
 _PUBLISHER = "TotalSegmentator"
-_TASK = re.compile(r"Task\d{3}_\w+")
+_TASK = re.compile(r"Task\d{3}_.+")
 _SEED = 1701
 
 
@@ -78,6 +78,7 @@ def _writing_failed(error: OSError, folder: V1Folder, target: Path) -> Segmentat
 
 def _write(folder: V1Folder, target: Path, configuration: str, task: str) -> None:
     published = _published_as(task, folder.plans)
+    task = task if published is None else published[1]
     (target / "plans.json").write_text(
         json.dumps(_plans_json(folder, configuration, task, published is not None), indent=1), encoding="utf-8"
     )

@@ -24,7 +24,7 @@ _LARGEST_FEATURES = 320
 """Generic_UNet.MAX_NUM_FILTERS_3D of nnunet 1.7.1."""
 _STAGE_COUNTS = range(2, 12)
 _TRAINER = re.compile(
-    r"nnUNetTrainerV2(_(ep\d+|\d+epochs|no_?mirror(ing)?|fp16|fp32|copies|DDP|DP|fullEvals|warmup|cycleAtEnd|noDA|DA\d"
+    r"nnUNetTrainerV2(_(ep\d+|\d+epochs|no_?mirror(ing)?|fp16|fp32|copy\d|DDP|DP|fullEvals|warmup|cycleAtEnd|noDA|DA\d"
     r"|insaneDA|independentScalePerAxis|noDeepSupervision|ForceBD|ForceSD|resample33|Loss|CE|CEGDL|Dice|DiceCE|noSmooth"
     r"|DiceTopK10|squared|MCC|TopK10|focalLoss|graduallyTransitionFromCEToDice|Adam|Ranger|SGD|ReduceOnPlateau|lr|lrs"
     r"|lr\d+en\d+|\d+en\d+|fixedSchedule2?|momentum\d+|reduceMomentumDuringTraining))*",
