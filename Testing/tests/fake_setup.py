@@ -36,7 +36,7 @@ DOCTOR = {"state": "engine_missing", "lines": ["ENGINE: it is not there.", "Seen
 
 def main(arguments: list[str]) -> int:
     with (FOLDER / "calls.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(arguments) + "\n")
+        stream.write(json.dumps([*arguments, *proxy()]) + "\n")
     if "--show" in arguments:
         return show()
     if arguments[0] == "doctor":
@@ -47,6 +47,11 @@ def main(arguments: list[str]) -> int:
     with Path(value(arguments, "--log")).open("a", encoding="utf-8") as log:
         log.write("set-up begins\n")
     return install(arguments, (FOLDER / "act").read_text(encoding="utf-8"))
+
+
+def proxy() -> list[str]:
+    """What the environment names, as an argument for the record."""
+    return ["proxy", os.environ["TOTALSEGMENTATOR_PROXY"]] if "TOTALSEGMENTATOR_PROXY" in os.environ else []
 
 
 def show() -> int:

@@ -431,10 +431,10 @@ FOR_URL = "ERROR: HTTP error 503 while getting https://u:secret@pypi.example.org
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "PACKAGE_WRONG_DIGEST"),
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "DISK_FULL"),
         ("ERROR: Could not install: [WinError 32] The process cannot access the file: 'C:\\Users\\x y'", "FILE_LOCKED"),
-        ("ERROR: Could not install: [Errno 13] Permission denied: '/home/someone/x'", "FOLDER_NOT_WRITABLE"),
+        ("ERROR: Could not install: [Errno 13] Permission denied: '/Users/someone/x'", "FOLDER_NOT_WRITABLE"),
         ("/opt/python: No module named pip", "PIP_MISSING"),
         ("ERROR: tiny_b-2.0-cp39-cp39-win_amd64.whl is not a supported wheel on this platform.", "PACKAGE_NOT_FOUND"),
-        ("ERROR: something new in /home/someone/x and 'C:\\Users\\some one\\y'\n", "PACKAGE_INSTALL_FAILED"),
+        ("ERROR: something new in /Users/someone/x and 'C:\\Users\\some one\\y'\n", "PACKAGE_INSTALL_FAILED"),
         ("", "PACKAGE_INSTALL_FAILED"),
     ],
 )
@@ -465,7 +465,7 @@ def test_a_python_without_pip_is_told(bench, tmp_path):
 
 
 def test_an_engine_that_does_not_work_leaves_no_trace(quick, bench, first_test):
-    first_test.answer = SegmentationError("ENGINE_TEST_FAILED", detail="OSError: /home/someone/x.so: bad magic")
+    first_test.answer = SegmentationError("ENGINE_TEST_FAILED", detail="OSError: /Users/someone/x.so: bad magic")
     error = bench.fails()
 
     assert error.code == "ENGINE_TEST_FAILED"

@@ -475,7 +475,7 @@ def test_fields_reach_the_set_up_and_survive(installer, app):
 
     call = installer.calls[0]
     given = dict(itertools.pairwise(call))
-    assert given["--proxy"] == "http://proxy.example:8080"
+    assert given["proxy"] == "http://proxy.example:8080"
     assert given["--certificate-file"] == "/etc/hospital.pem"
     assert given["--index-url"] == "https://index.example/simple"
     assert given["--extra-index-url"] == "https://extra.example/simple"

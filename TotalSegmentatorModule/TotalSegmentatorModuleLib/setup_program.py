@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from TotalSegmentatorSetup.network_access import PROXY_VARIABLE
+
 from . import settings
 from .engine_environment import ENGINE_PROGRAM
 
@@ -21,7 +23,10 @@ class SetupProgram:
     program: Path = field(default=ENGINE_PROGRAM)
 
     def process_environment(self) -> dict[str, str]:
-        return self.environment | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+        """The proxy's address goes here: it may hold a password, and command lines can be read by everyone."""
+        proxy = settings.text(settings.PROXY)
+        chosen = {PROXY_VARIABLE: proxy} if proxy else {}
+        return self.environment | chosen | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,7 @@ def _setup(models: Sequence[str], is_repair: bool) -> tuple[str, ...]:
 
 
 def _network() -> tuple[str, ...]:
-    return _given(
-        (
-            ("--proxy", settings.text(settings.PROXY)),
-            ("--certificate-file", settings.text(settings.CERTIFICATE_FILE)),
-        )
-    )
+    return _given((("--certificate-file", settings.text(settings.CERTIFICATE_FILE)),))
 
 
 def _folders() -> tuple[str, ...]:

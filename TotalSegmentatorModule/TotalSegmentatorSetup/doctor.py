@@ -105,7 +105,7 @@ def _examine_engine(installation: Installation, report: Report) -> None:
         report.blame(ENGINE_BROKEN, error.problem)
         return
     versions = ", ".join(f"{name} {version}" for name, version in sorted(answer["versions"].items()))
-    report.say(f"The engine has {where} and works on: {answer['device_name']} ({versions}).")
+    report.say(f"The engine has {where} and works on: {answer['device_name'] or answer['device']} ({versions}).")
     if answer.get("gpu_problem"):
         report.say(f"The graphics card is not used: {answer['gpu_problem']}.")
     if newest is not None and installation.is_outdated(newest):

@@ -76,7 +76,7 @@ class Installation:
         if newest is not None:
             device = {"kind": newest.device, "name": newest.device_name or newest.device}
         return {
-            "engine": None if newest is None else {"installed": True, "versions": newest.versions},
+            "engine": None if newest is None else self._engine_item(newest),
             "items": items,
             "folders": {
                 "engine": str(engines_folder_of(self._options)),
@@ -87,6 +87,9 @@ class Installation:
             "device": device,
             "warnings": [problem.to_json() for problem in warnings],
         }
+
+    def _engine_item(self, engine: InstalledEngine) -> dict[str, Any]:
+        return {"installed": True, "versions": engine.versions, "outdated": self.is_outdated(engine)}
 
     def _model_item(self, state: ModelState) -> dict[str, Any]:
         hosts = {urlsplit(part.urls[0]).hostname or "" for part in state.model.parts}
@@ -151,7 +154,10 @@ class Installation:
 
     def is_outdated(self, engine: InstalledEngine) -> bool:
         """Whether this version of the module would install other packages."""
-        return self.engines.plan(engine.flavour).folder.name != engine.folder.name
+        try:
+            return self.engines.plan(engine.flavour).folder.name != engine.folder.name
+        except SegmentationError:  # that kind of packages is not made any more
+            return True
 
     def _needs_engine(self) -> bool:
         """An older set of packages does as long as nothing newer was asked for: ``--repair`` brings the new one."""

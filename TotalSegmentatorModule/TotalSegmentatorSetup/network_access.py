@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.errors import SegmentationError
 
+PROXY_VARIABLE = "TOTALSEGMENTATOR_PROXY"
+"""URL of a proxy, for programs: what stands in a command line every user of the computer can read."""
 TIMEOUT_SECONDS = 30.0
 """Without a byte for so long a connection counts as broken."""
 _NOT_YET_VALID, _EXPIRED = 9, 10  # OpenSSL, X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED

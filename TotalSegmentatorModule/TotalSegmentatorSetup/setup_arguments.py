@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from TotalSegmentatorWire.catalogue import read_catalogue
 
 from .engine_store import PackageSources
 from .folders import ENGINES_VARIABLE, MODELS_VARIABLE, default_engines_folder, default_models_folder
-from .network_access import NetworkSettings
+from .network_access import PROXY_VARIABLE, NetworkSettings
 
 SETUP_COMMANDS = ("setup", "models", "remove", "doctor", "make-offline-bundle")
 
@@ -76,7 +77,7 @@ def add_sources(command: argparse.ArgumentParser) -> None:
 
 
 def add_network(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--proxy", metavar="URL", help="in place of the system's proxy")
+    command.add_argument("--proxy", metavar="URL", help=f"in place of the system's proxy; default: ${PROXY_VARIABLE}")
     command.add_argument(
         "--certificate-file", type=Path, metavar="FILE", help="certificates (PEM) to trust beside the system's"
     )
@@ -98,7 +99,8 @@ def _add_reporting(command: argparse.ArgumentParser) -> None:
 
 
 def network_of(options: argparse.Namespace) -> NetworkSettings:
-    return NetworkSettings(getattr(options, "proxy", None) or None, getattr(options, "certificate_file", None))
+    proxy = getattr(options, "proxy", None) or os.environ.get(PROXY_VARIABLE)
+    return NetworkSettings(proxy or None, getattr(options, "certificate_file", None))
 
 
 def sources_of(options: argparse.Namespace) -> PackageSources:
