@@ -30,6 +30,7 @@ from TotalSegmentatorWire.job_folder import (
     remove_folder,
     sweep,
 )
+from TotalSegmentatorWire.log_text import log_to_standard_error
 from TotalSegmentatorWire.messages import (
     PROTOCOL_VERSION,
     ByeEvent,
@@ -44,7 +45,6 @@ from TotalSegmentatorWire.messages import (
 from TotalSegmentatorWire.process_identity import is_alive
 
 from .event_log import EventLog
-from TotalSegmentatorWire.log_text import log_to_standard_error
 from .request_queue import AcceptedJob, RequestQueue
 from .system_memory import memory_short
 from .worker_steps import WorkerSteps
