@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import nibabel
 import numpy as np
 import torch
+from nnunetv2.inference import predict_from_raw_data
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
@@ -28,7 +31,7 @@ def nnunet_labels(
     The image is oriented as the folder's image reader does, with nibabel alone. nnU-Net adds up tiles in float16, in
     which the Gaussian's smallest weights leave a single bit of the logits: near the corners of an image its labels are
     chance. ``half_precision=False`` lets it add up in float32, with everything else as it is. ``softmax`` lets it add
-    up softmax instead of logits, as nnU-Net v1 did.
+    up softmax instead of logits, with a float32 Gaussian, as nnU-Net v1 did.
     """
     plans = json.loads((folder / "plans.json").read_text())
     dataset_json = json.loads((folder / "dataset.json").read_text())
@@ -41,7 +44,7 @@ def nnunet_labels(
     predictor = _predictor(folder, plans, dataset_json, step)
     if softmax:
         predictor.network.register_forward_hook(lambda _network, _inputs, logits: torch.softmax(logits, dim=1))
-    with nullcontext() if half_precision else mock.patch.object(torch, "half", torch.float32):
+    with nullcontext() if half_precision else mock.patch.object(torch, "half", torch.float32), gaussian_of(softmax):
         labels = predictor.predict_single_npy_array(np.ascontiguousarray(data), {"spacing": spacing})
     labels = np.asarray(labels).transpose(2, 1, 0)
     if plans["image_reader_writer"] == "NibabelIOWithReorient":
@@ -50,6 +53,13 @@ def nnunet_labels(
             labels, nibabel.orientations.ornt_transform(canonical, original)
         )
     return np.ascontiguousarray(labels.transpose(2, 1, 0)).astype(np.uint8)
+
+
+def gaussian_of(softmax: bool) -> AbstractContextManager:
+    """nnU-Net v1, which adds up softmax, has its Gaussian in float32; v2 in float16."""
+    if not softmax:
+        return nullcontext()
+    return mock.patch.object(predict_from_raw_data, "compute_gaussian", partial(compute_gaussian, dtype=torch.float32))
 
 
 def _predictor(folder: Path, plans: dict, dataset_json: dict, step: float) -> nnUNetPredictor:

@@ -115,7 +115,8 @@ def expected_average(image: np.ndarray, model: LoadedModel, window: Window) -> n
     data = torch.zeros(shape)
     data[inside] = torch.from_numpy(image)
     sums, weights = torch.zeros((LABELS, *shape)), torch.zeros(shape)
-    gaussian = compute_gaussian(PATCH, value_scaling_factor=10, device=torch.device("cpu")).float()
+    precision = torch.float32 if window.average == "softmax" else torch.float16  # of nnU-Net v1 and of v2
+    gaussian = compute_gaussian(PATCH, value_scaling_factor=10, dtype=precision, device=torch.device("cpu")).float()
     for position in itertools.product(*compute_steps_for_sliding_window(shape, PATCH, window.step)):
         tile = tuple(slice(start, start + size) for start, size in zip(position, PATCH, strict=True))
         prediction = sum(network(data[tile][None, None])[0] for network in model.networks) / len(model.networks)

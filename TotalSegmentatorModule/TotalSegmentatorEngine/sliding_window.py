@@ -26,7 +26,8 @@ from TotalSegmentatorWire.plan import SUMS_IN_HALF, SUMS_IN_MEMORY, SUMS_ON_DISK
 from .tile_runner import Head, TileRunner
 
 GAUSSIAN_MAXIMUM = 10
-"""As in nnU-Net's predictor; the Gaussian is float16 there, and values that underflow take the smallest one."""
+"""As in nnU-Net v2's predictor; the Gaussian is float16 there, and values that underflow take the smallest one. v1's is
+float32, and it is v1 that averages softmax: near the image's corners, where every tile's weight is tiny, it counts."""
 
 _ROWS_AT_ONCE = 8
 """Finished rows that a sink gets at once: what it makes of them is as large again."""
@@ -187,7 +188,11 @@ class _Ring:
         self._sums = _zeros((channels, *shape), device, sums.place, self._file)
         self._weights = _zeros(shape, device)
         self._gaussian = compute_gaussian(
-            tuple(window.patch_size), sigma_scale=1.0 / 8, value_scaling_factor=GAUSSIAN_MAXIMUM, device=device
+            tuple(window.patch_size),
+            sigma_scale=1.0 / 8,
+            value_scaling_factor=GAUSSIAN_MAXIMUM,
+            dtype=torch.float32 if self._takes_softmax else torch.float16,
+            device=device,
         ).float()
 
     def __enter__(self) -> _Ring:
