@@ -86,6 +86,10 @@ def test_two_files_that_are_one_on_windows_and_macos(tmp_path):
     assert code_of(make(tmp_path / "m.zip", ("a/W", b"1"), ("a/w", b"2")), tmp_path / "t") == "ARCHIVE_UNSAFE"
 
 
+def test_a_file_that_is_a_folder_too(tmp_path):
+    assert code_of(make(tmp_path / "m.zip", ("a", b"1"), ("a/b", b"2")), tmp_path / "t") == "ARCHIVE_UNSAFE"
+
+
 def test_an_encrypted_archive(tmp_path):
     archive = make(tmp_path / "m.zip", ("a", b"1"))
     content = bytearray(archive.read_bytes())

@@ -209,7 +209,7 @@ def test_what_is_not_complete_is_no_engine(quick, bench):
 def test_removing_all_leaves_nothing(quick, bench):
     bench.install()
     (bench.folder / ".wheels" / "py3.12-cpu-0").mkdir(parents=True)
-    (bench.folder / ".old-py-1").mkdir()
+    (bench.folder / ".tsm-old-py-abc123").mkdir()
     bench.store().remove_all()
 
     assert not bench.folder.exists()
@@ -331,7 +331,7 @@ def test_killed_half_way_it_goes_on_with_what_it_had(bench, index):
     assert index.is_stalling.wait(30)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert any(name.startswith(".new-") for name in bench.left())
+    assert any(name.startswith(".tsm-new-") for name in bench.left())
     assert bench.store().newest() is None
 
     index.stalled = set()

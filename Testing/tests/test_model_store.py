@@ -192,6 +192,79 @@ def test_a_model_of_the_users_own_is_copied_and_can_be_removed(published, folder
     assert names_in(folder) == ["installed.json"]
 
 
+def own_model(folder, name="Dataset777_Mine"):
+    own = folder / name / "nnUNetTrainer__nnUNetPlans__3d_fullres"
+    (own / "fold_0").mkdir(parents=True)
+    for file in ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth"):
+        (own / file).write_text("{}")
+    return own
+
+
+def test_a_second_model_of_one_name_does_not_replace_the_first(folder, tmp_path):
+    store = store_of(folder)
+    first = store.add(own_model(tmp_path / "a").parent)
+    second = store.add(own_model(tmp_path / "b").parent)
+
+    assert Path(first).parent.name == "Dataset777_Mine"
+    assert Path(second).parent.name == "Dataset777_Mine-2"
+    assert Path(first).is_dir()
+
+
+def test_a_model_in_the_folder_above_without_a_name_does_not_replace_everything(folder, tmp_path, monkeypatch):
+    store = store_of(folder)
+    store.add(own_model(tmp_path / "a").parent)
+    own_model(tmp_path / "stick", name="").rename(tmp_path / "stick" / "nnUNetTrainer__nnUNetPlans__3d_fullres")
+    monkeypatch.chdir(tmp_path / "stick")
+
+    store.add(Path())
+
+    assert "Dataset777_Mine" in names_in(folder)
+    assert len([name for name in names_in(folder) if name != "installed.json"]) == 2
+
+
+def test_a_model_that_lies_among_the_installed_ones_stays_as_it_is(folder):
+    own = own_model(folder)
+    (own.parent / "notes.txt").write_text("mine")
+
+    assert code_of(store_of(folder).add, own.parent) == "MODEL_DAMAGED"
+    assert (own.parent / "notes.txt").is_file()
+
+
+def test_removing_all_leaves_what_was_not_installed_here(published, folder):
+    store = store_of(folder)
+    store.install(V2)
+    by_hand = own_model(folder, name=part_name(V1)).parent
+    (folder / ".new-photos").mkdir()
+
+    store.remove_all()
+
+    assert names_in(folder) == [".new-photos", by_hand.name]
+
+
+def test_a_changed_archive_is_taken_after_the_old_digest_was_forgotten(published, folder, server, tmp_path):
+    store = store_of(folder)
+    store.install(V1)
+    changed = archive_of(tmp_path / "changed.zip", part_name(V1), is_v1=True, weights=b"new")
+    server.serve(f"{part_name(V1)}.zip", changed)
+
+    store.remove(V1, forgets_digest=True)
+    store.install(V1)
+
+    assert state_of(store, V1).digests == {part_name(V1): hashlib.sha256(changed).hexdigest()}
+
+
+def test_what_was_downloaded_is_used_after_a_failure_behind_it(published, folder, server):
+    engine = FakeEngine()
+    store = store_of(folder, engine=engine)
+    object.__setattr__(engine, "ask", lambda *arguments: (_ for _ in ()).throw(SegmentationError("ENGINE_KILLED")))
+    assert code_of(store.install, V1) == "ENGINE_KILLED"
+
+    store_of(folder).install(V1)
+
+    assert len(server.requests) == 1
+    assert names_in(folder) == [part_name(V1), "installed.json"]
+
+
 def test_a_folder_without_a_model(folder, tmp_path):
     (tmp_path / "photos").mkdir()
 
@@ -257,7 +330,7 @@ def test_what_a_killed_process_left_is_cleaned_up_and_its_download_used(publishe
     content = published[part_name(V2)]
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
     dead.wait()
-    draft = folder / ".new-model-abc"
+    draft = folder / ".tsm-new-model-abc123"
     draft.mkdir(parents=True)
     (draft / "owner.json").write_text(json.dumps({"pid": dead.pid, "started": "long ago", "host": _host()}))
     (folder / ".downloads").mkdir()

@@ -60,7 +60,7 @@ def setup_error_texts() -> dict[str, tuple[str, str]]:
         ),
         "MODEL_DIGEST_CHANGED": (
             _("The archive {file} differs from the one that was installed here before."),
-            _("Do not use it until its publisher confirms the change; then remove the model and install it again."),
+            _("Wait until its publisher confirms the change; then use models remove --forget-digest and install anew."),
         ),
         "ARCHIVE_DAMAGED": (
             _("The file {file} is not a ZIP archive, or it is damaged."),

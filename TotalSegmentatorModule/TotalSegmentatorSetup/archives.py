@@ -6,6 +6,7 @@ more than any disk holds; nothing of it is written before its whole table of ent
 
 from __future__ import annotations
 
+import lzma
 import re
 import stat
 import zipfile
@@ -37,7 +38,7 @@ def unpack(archive: Path, target: Path, reporter: SetupReporter, limit_bytes: in
         with zipfile.ZipFile(archive) as opened:
             entries = _judged(opened, archive, limit_bytes)
             _write_all(opened, entries, archive, target, reporter)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
         raise SegmentationError("ARCHIVE_DAMAGED", file=archive.name) from error
 
 
@@ -54,8 +55,9 @@ def _judged(opened: zipfile.ZipFile, archive: Path, limit_bytes: int) -> list[zi
     for entry in entries:
         detail = _fault(entry)
         name = entry.filename.rstrip("/").lower()
-        if detail is None and not entry.is_dir() and name in files:
-            detail = "two files of one name"
+        parents = {str(parent) for parent in PurePosixPath(name).parents}
+        if detail is None and (parents & files or (not entry.is_dir() and name in files)):
+            detail = "two entries of one name"
         if detail is not None:
             raise SegmentationError("ARCHIVE_UNSAFE", file=archive.name, detail=detail)
         if not entry.is_dir():

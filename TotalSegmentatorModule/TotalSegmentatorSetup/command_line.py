@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import signal
@@ -15,10 +16,12 @@ from TotalSegmentatorWire.errors import Problem, SegmentationError
 from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, encode
 from TotalSegmentatorWire.setup_messages import SETUP_JOB, SetupFinishedEvent
 
+from .disk_space import free_bytes
 from .doctor import examine
 from .folders import data_folder
 from .installation import Installation
 from .offline_bundle import make_bundle
+from .setup_arguments import models_folder_of
 from .setup_report import SetupTerminal, models_page, plan_page
 
 _log = logging.getLogger(__name__)
@@ -50,7 +53,7 @@ def _models(options: argparse.Namespace) -> int:
         return 0
     if options.action == "remove":
         for model in options.models:
-            Installation(options).models.remove(model)
+            Installation(options).models.remove(model, options.forget_digest)
         return 0
     actions: dict[str, Callable[[SetupRun], Any]] = {
         "install": lambda job: job.installation.install_models(),
@@ -120,6 +123,11 @@ class SetupRun:
             return Problem("SETUP_CANCELLED")
         if isinstance(error, SegmentationError):
             return error.problem
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = free_bytes(models_folder_of(self._options)) or 0
+            return Problem("DISK_FULL", {"needed_mb": 0.0, "free_mb": free / 1e6})
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return Problem("FOLDER_NOT_WRITABLE", {"purpose": "the installation"})
         _log.error("unexpected error", exc_info=error)
         return Problem("INTERNAL_ERROR", {"kind": type(error).__name__})
 

@@ -79,9 +79,10 @@ def download(
     """
     require_writable(folder, _PURPOSE)
     whole = folder / file.name
-    if whole.is_file() and file.sha256 is not None and digest_of(whole, reporter) == file.sha256:
-        return Downloaded(whole, file.sha256)
     partial = _Partial(folder, file.name)
+    known = file.sha256 or partial.finished_digest(file.urls)
+    if whole.is_file() and known is not None and digest_of(whole, reporter) == known:
+        return Downloaded(whole, known)
     if file.bytes is not None:
         require_space(folder, file.bytes - partial.size)
     for number, url in enumerate(file.urls):
@@ -105,6 +106,16 @@ def digest_of(path: Path, reporter: SetupReporter) -> str:
     return digest.hexdigest()
 
 
+def forget_download(whole: Path) -> None:
+    """Removes a downloaded file that has been used, and what is remembered of it."""
+    whole.unlink(missing_ok=True)
+    _finished_record(whole).unlink(missing_ok=True)
+
+
+def _finished_record(whole: Path) -> Path:
+    return whole.with_name(f"{whole.name}.json")
+
+
 def _another_may_do(error: SegmentationError) -> bool:
     return error.code not in ("SETUP_CANCELLED", "DISK_FULL", "FOLDER_NOT_WRITABLE", "FILE_LOCKED")
 
@@ -116,6 +127,7 @@ class _Partial:
         self.path = folder / f"{name}.part"
         self.whole = folder / name
         self._record = folder / f"{name}.part.json"
+        self._finished = _finished_record(self.whole)
 
     @property
     def size(self) -> int:
@@ -140,11 +152,24 @@ class _Partial:
         self.path.unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
 
-    def finish(self) -> Path:
-        """Gives the part its name. Raises SegmentationError("FILE_LOCKED") if it stays in another program's hands."""
+    def finish(self, url: str, digest: str, is_published: bool) -> Path:
+        """Gives the part its name, and remembers a digest that nobody has published.
+
+        Raises SegmentationError("FILE_LOCKED") if it stays in another program's hands.
+        """
         patiently(lambda: self.path.replace(self.whole))
+        if not is_published:
+            self._finished.write_text(json.dumps({"url": url, "sha256": digest}), encoding="utf-8")
         self._record.unlink(missing_ok=True)
         return self.whole
+
+    def finished_digest(self, urls: Sequence[str]) -> str | None:
+        """Of a whole file that was downloaded from one of ``urls`` and not used yet."""
+        try:
+            record = json.loads(self._finished.read_text(encoding="utf-8"))
+            return str(record["sha256"]) if record["url"] in urls else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
 
 class _Attempts:
@@ -285,7 +310,7 @@ class _Attempts:
             self._partial.remove()
             raise SegmentationError("DOWNLOAD_WRONG_DIGEST", file=self._file.name)
         self._reporter.advance(1.0, size, size)
-        return Downloaded(self._partial.finish(), found)
+        return Downloaded(self._partial.finish(self._url, found, self._file.sha256 is not None), found)
 
 
 def _validator(response: Any) -> str | None:

@@ -1,7 +1,7 @@
 """The folders beside each other in the engines folder: complete engines, drafts, and what is on its way out.
 
-A complete engine's folder holds ``engine.json``, written last. A draft (``.new-...``) names the process that fills it,
-so that the drafts of dead processes can be removed; what was renamed to ``.old-...`` is rubbish of anyone.
+A complete engine's folder holds ``engine.json``, written last. A draft (``.tsm-new-...``) names the process that fills
+it, so that the drafts of dead processes can be removed; what was renamed to ``.tsm-old-...`` is rubbish of anyone.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
 import sys
@@ -24,8 +25,10 @@ from .python_choice import EnginePython, machine_name
 
 RECORD = "engine.json"
 PACKAGES = "packages"
-DRAFT, OLD = ".new-", ".old-"
+DRAFT, OLD = ".tsm-new-", ".tsm-old-"
 _OWNER = "owner.json"
+_OURS = re.compile(r"\.tsm-(new|old)-.+-[0-9a-f]{6}")
+"""Nothing of another name is ever removed: the folder may be one that the user has chosen for other things, too."""
 _WRAPPER = "python-arm64"
 _WRAPPER_TEXT = '#!/bin/sh\nexec /usr/bin/arch -arm64 "{path}" "$@"\n'
 _RECORD_VERSION = 1
@@ -118,8 +121,10 @@ def new_draft(engines_folder: Path, name: str) -> Path:
 
 
 def dead_drafts(engines_folder: Path) -> list[Path]:
-    """Drafts of processes that have ended."""
-    return [folder for folder in _folders(engines_folder, DRAFT) if not _has_living_owner(folder)]
+    """Drafts of processes that have ended; a folder that names no owner is nobody's draft."""
+    drafts = [folder for folder in _folders(engines_folder, DRAFT) if _OURS.fullmatch(folder.name)]
+    named = [folder for folder in drafts if (folder / _OWNER).is_file() or (folder / RECORD).is_file()]
+    return [folder for folder in named if not _has_living_owner(folder)]
 
 
 def clean(engines_folder: Path) -> None:
@@ -128,23 +133,38 @@ def clean(engines_folder: Path) -> None:
         end_orphan(folder / "t")
         shutil.rmtree(folder, ignore_errors=True)
     for folder in _folders(engines_folder, OLD):
-        shutil.rmtree(folder, ignore_errors=True)
+        if _OURS.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def put_in_place(draft: Path, final: Path) -> None:
-    """Renames ``draft`` to ``final``, in place of what is there. Raises SegmentationError("FILE_LOCKED")."""
+    """Renames ``draft`` to ``final``, in place of what is there, which comes back where that fails.
+
+    Raises SegmentationError("FILE_LOCKED").
+    """
+    old = _old_name(final)
     if final.exists():
-        discard(final)
-    patiently(lambda: draft.rename(final))
+        patiently(lambda: final.rename(old))
+    try:
+        patiently(lambda: draft.rename(final))
+    except BaseException:
+        if old.exists():
+            patiently(lambda: old.rename(final))
+        raise
+    shutil.rmtree(old, ignore_errors=True)  # what is locked goes with the next clean()
 
 
 def discard(folder: Path) -> None:
     """Removes a folder: at once under its name, then from the disk. Raises SegmentationError("FILE_LOCKED")."""
     if not folder.exists():
         return
-    old = folder.with_name(f"{OLD}{folder.name.lstrip('.')}-{secrets.token_hex(3)}")
+    old = _old_name(folder)
     patiently(lambda: folder.rename(old))
     patiently(lambda: shutil.rmtree(old))
+
+
+def _old_name(folder: Path) -> Path:
+    return folder.with_name(f"{OLD}{folder.name.lstrip('.')}-{secrets.token_hex(3)}")
 
 
 def _folders(engines_folder: Path, start: str) -> list[Path]:

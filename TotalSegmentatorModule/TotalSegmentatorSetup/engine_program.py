@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from TotalSegmentatorWire.errors import SegmentationError
+from TotalSegmentatorWire.log_text import without_names
 from TotalSegmentatorWire.messages import problem_from_json
 
 from .python_choice import environment_for
@@ -23,6 +24,8 @@ ENGINE_MAIN = Path(__file__).resolve().parents[1] / "TotalSegmentatorEngine" / "
 PACKAGES_VARIABLE = "TOTALSEGMENTATOR_ENGINE_PACKAGES"
 """Names the folder with the engine's packages; the engine puts it first on its ``sys.path``."""
 _POLL_SECONDS = 0.1
+_KILLED = (-9, 137)
+"""Exit statuses of a process that the system killed, most often for its memory."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,9 @@ def _answer(output: bytes, log: bytes, status: int) -> dict[str, Any]:
     except (IndexError, ValueError) as error:
         tail = log.decode("utf-8", "replace").strip().splitlines()
         reason = tail[-1][:200] if tail else f"it ended with status {status}"
-        raise SegmentationError("ENGINE_TEST_FAILED", detail=reason) from error
+        if status in _KILLED:
+            raise SegmentationError("ENGINE_KILLED") from error
+        raise SegmentationError("ENGINE_TEST_FAILED", detail=without_names(reason)) from error
     if "problem" in answer:
         problem = problem_from_json(answer["problem"])
         raise SegmentationError(problem.code, **problem.values)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -36,6 +37,7 @@ from .torch_choice import RESOURCES, Flavour, PlatformFacts, choose
 __all__ = ["EnginePlan", "EngineStore", "InstalledEngine", "PackageSources", "newest_engine"]
 
 WHEELS = ".wheels"
+_OURS = re.compile(r"py3\.\d+-[\w-]+-[0-9a-f]{12}")
 _LOCK = "engine"
 _LOCK_SECONDS = 3600.0
 """Another Slicer that installs the same is waited for: then it is there for both."""
@@ -296,8 +298,8 @@ class EngineStore:
         lock = FolderLock(self._folder, _LOCK)
         lock.acquire(0.0, self._reporter.check_cancelled)
         try:
-            for folder in self._folder.glob("py*-*-*"):
-                if (folder / PACKAGES).is_dir():
+            for folder in self._folder.iterdir():
+                if _OURS.fullmatch(folder.name) and (folder / PACKAGES).is_dir():
                     engine_folders.discard(folder)
             engine_folders.discard(self._folder / WHEELS)
             engine_folders.clean(self._folder)

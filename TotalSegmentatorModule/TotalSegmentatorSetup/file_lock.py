@@ -12,11 +12,15 @@ from pathlib import Path
 from types import TracebackType
 
 from TotalSegmentatorWire.errors import SegmentationError
-from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, this_process
+from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, is_here, this_process
 
 _POLL_SECONDS = 0.2
 _WRITING_SECONDS = 5.0
 """A lock file without a readable owner is being written; after so long its writer was killed."""
+
+_FOREIGN_SECONDS = 7200.0
+"""The owner may be of a computer that shares the folder, or of this one under another name, as Macs have in each
+network: nobody installs for so long."""
 
 
 class FolderLock:
@@ -82,7 +86,8 @@ class FolderLock:
         try:
             before = self._file.stat()
             owner = ProcessIdentity(**json.loads(self._file.read_text(encoding="utf-8")))
-            is_dead = not is_alive(owner)
+            is_old = time.time() - before.st_mtime > _FOREIGN_SECONDS
+            is_dead = not is_alive(owner) or (not is_here(owner) and is_old)
         except FileNotFoundError:
             return True
         except (OSError, ValueError, TypeError):

@@ -161,4 +161,6 @@ class Installation:
 
     def _needs_engine(self) -> bool:
         """An older set of packages does as long as nothing newer was asked for: ``--repair`` brings the new one."""
-        return self._options.repair or self.engine_program() is None
+        newest, flavour = self.engines.newest(), self._options.flavour
+        is_other = newest is not None and flavour is not None and newest.flavour != flavour
+        return self._options.repair or is_other or self.engine_program() is None

@@ -56,10 +56,13 @@ class ModelRecords:
         """The caller holds the lock of the models folder."""
         self._write({**self.all(), record.name: record})
 
-    def mark_removed(self, name: str) -> None:
-        """Keeps the digest of the archive."""
+    def mark_removed(self, name: str, forgets_digest: bool = False) -> None:
+        """Keeps the digest of the archive, unless it is to be forgotten."""
         records = self.all()
-        if name in records:
+        if name in records and forgets_digest:
+            del records[name]
+            self._write(records)
+        elif name in records:
             self._write({**records, name: replace(records[name], files={})})
 
     def forget(self) -> None:

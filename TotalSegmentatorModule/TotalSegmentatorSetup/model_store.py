@@ -6,6 +6,8 @@ Drafts of killed processes are removed by the next installation; what they had d
 
 from __future__ import annotations
 
+import itertools
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -21,7 +23,7 @@ from TotalSegmentatorWire.setup_messages import SetupStep
 from . import engine_folders
 from .archives import unpack
 from .disk_space import folder_bytes, require_space, require_writable
-from .downloads import Downloaded, RemoteFile, digest_of, download
+from .downloads import Downloaded, RemoteFile, digest_of, download, forget_download
 from .engine_program import EngineProgram
 from .file_lock import FolderLock
 from .model_records import ModelRecords, PartRecord
@@ -150,7 +152,7 @@ class ModelStore:
         archive, digest, source = self._archive(part)
         self._install_archive(archive, part.name, digest, source, (model, part))
         if self._bundle is None:
-            archive.unlink(missing_ok=True)
+            forget_download(archive)
             if not any(archive.parent.iterdir()):
                 archive.parent.rmdir()
 
@@ -267,10 +269,13 @@ class ModelStore:
         Returns the id of a model of the catalogue, else the path of the installed model folder. Raises
         SegmentationError.
         """
-        self._require_engine()
-        require_writable(self._folder, _PURPOSE)
         if not path.exists():
             raise SegmentationError("INPUT_NOT_FOUND")
+        path = path.resolve()
+        if path.is_dir() and (path == self._folder.resolve() or self._folder.resolve() in path.parents):
+            raise SegmentationError("MODEL_DAMAGED", detail="it lies in the folder of installed models already")
+        self._require_engine()
+        require_writable(self._folder, _PURPOSE)
         size = path.stat().st_size if path.is_file() else folder_bytes(path)
         require_space(self._folder, int(size * _UNPACKED_PER_BYTE))
         engine_folders.clean(self._folder)
@@ -309,10 +314,15 @@ class ModelStore:
         published: tuple[CatalogueModel, ModelPart] | None,
         other_name: str,
     ) -> str:
-        name = published[1].name if published is not None else _own_name(found, draft, other_name)
+        name = published[1].name if published is not None else self._free_name(_own_name(found, draft, other_name))
         with self._locked(name):
             place = self._install_source(found, draft, name, digest, source, published)
         return str(place) if published is None else published[0].id
+
+    def _free_name(self, name: str) -> str:
+        """Nothing that is there is replaced by a model of the user's own: it may be another one of the same name."""
+        numbered = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+        return next(candidate for candidate in numbered if not (self._folder / candidate).exists())
 
     # -- checking and removing -----------------------------------------------------------------------------------------
 
@@ -342,8 +352,10 @@ class ModelStore:
             if file.stat().st_size != size or digest_of(file, self._reporter) != digest:
                 raise SegmentationError("MODEL_DAMAGED", detail=f"{path} was changed since its installation")
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, forgets_digest: bool = False) -> None:
         """A model of the catalogue by its id, or one of the user's own by its folder's name.
+
+        ``forgets_digest``: an archive that differs from the one that was installed will be taken the next time.
 
         Raises SegmentationError: MODEL_UNKNOWN, FILE_LOCKED where a file is in use.
         """
@@ -354,14 +366,13 @@ class ModelStore:
             with self._locked(part):
                 engine_folders.discard(self._folder / part)
                 with self._locked("records", _RECORDS_LOCK_SECONDS):
-                    self._records.mark_removed(part)
+                    self._records.mark_removed(part, forgets_digest)
 
     def remove_all(self) -> None:
         """Every model that was installed here, their records and downloads; the folder too where it is empty then."""
         if not self._folder.is_dir():
             return
-        names = {part.name for model in read_catalogue().values() for part in model.parts} | set(self._records.all())
-        for name in sorted(names):
+        for name in sorted(self._records.all()):  # not what the user has put there by hand
             engine_folders.discard(self._folder / name)
         self._records.forget()
         shutil.rmtree(self._folder / DOWNLOADS, ignore_errors=True)
@@ -398,4 +409,5 @@ def _check_step(model: CatalogueModel) -> str:
 def _own_name(found: ModelSource, draft: Path, other_name: str) -> str:
     """The dataset's folder; where there is none around the model, what the user's file or folder is called."""
     is_top = found.folder.parent in (draft / "t", Path(found.folder.anchor))
-    return other_name if is_top or not found.dataset.startswith(("Dataset", "Task")) else found.dataset
+    name = other_name if is_top or not found.dataset.startswith(("Dataset", "Task")) else found.dataset
+    return name if re.fullmatch(r"[^\W_][\w .+-]*", name) else found.leaf

@@ -38,6 +38,9 @@ def add_setup_commands(commands: Any, **described: Any) -> None:
     remove = actions.add_parser("remove", help="remove installed models")
     for action in (install, verify, remove):
         action.add_argument("models", nargs="+", metavar="ID", help="id of the catalogue, such as 117-3mm")
+    remove.add_argument(
+        "--forget-digest", action="store_true", help="take another archive than the one that was installed next time"
+    )
     for action in (install, add, verify):
         add_network(action)
         _add_reporting(action)

@@ -77,7 +77,7 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
         "MODEL_DIGEST_CHANGED",
         71,
         "The archive {file} differs from the one that was installed here before.",
-        "Do not use it until its publisher confirms the change; then remove the model and install it again.",
+        "Wait until its publisher confirms the change; then use models remove --forget-digest and install anew.",
     ),
     # -- archives ------------------------------------------------------------------------------------------------------
     (
