@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from TotalSegmentatorWire.errors import Problem, SegmentationError
+from TotalSegmentatorWire.log_text import LogFormatter
 from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, encode
 from TotalSegmentatorWire.setup_messages import SETUP_JOB, SetupFinishedEvent
 
@@ -21,6 +22,7 @@ from .doctor import examine
 from .folders import data_folder
 from .installation import Installation
 from .offline_bundle import make_bundle
+from .reporting import SetupReporter
 from .setup_arguments import models_folder_of
 from .setup_report import SetupTerminal, models_page, plan_page
 
@@ -28,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs one command of SETUP_COMMANDS; returns the exit status. Raises SegmentationError where nothing was begun."""
+    """Runs one command; returns the exit status. Raises SegmentationError where nothing was begun."""
     if options.command == "setup":
         return _show(options) if options.show else SetupRun(options).run(lambda job: job.installation.install())
     if options.command == "models":
@@ -84,8 +86,6 @@ class SetupRun:
     """One command that takes a while: tells of it on the terminal and in the events, and can be stopped."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        from .reporting import SetupReporter
-
         self._options = options
         self._terminal = SetupTerminal()
         self._is_interrupted = False
@@ -150,8 +150,6 @@ class SetupRun:
 
 def _open_log(path: Any) -> logging.Handler:
     """Raises SegmentationError("FOLDER_NOT_WRITABLE")."""
-    from TotalSegmentatorWire.log_text import LogFormatter
-
     handler: logging.Handler = logging.NullHandler()
     if path is not None:
         try:

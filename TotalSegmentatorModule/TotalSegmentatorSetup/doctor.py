@@ -130,8 +130,8 @@ def _examine_models(installation: Installation, report: Report) -> None:
 
 def _examine_network(options: argparse.Namespace, report: Report) -> None:
     network = network_of(options)
-    urls = {url for model in read_catalogue().values() for part in model.parts for url in part.urls}
-    hosts = {urlsplit(url).hostname: url for url in sorted(urls, reverse=True)}
+    parts = [part for model in read_catalogue().values() for part in model.parts]
+    hosts = {urlsplit(url).hostname for part in parts for url in part.urls}
     for host in sorted(hosts):
         url = "https://{}/".format(host)
         try:

@@ -54,7 +54,7 @@ class Installation:
 
     def plan(self) -> dict[str, Any]:
         """What ``setup --show`` tells; numbers are bytes. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
-        planned = self.engines.plan(self._options.flavour)
+        planned = self.planned_engine()
         newest = self.engines.newest()
         items = [
             {
@@ -117,10 +117,10 @@ class Installation:
 
     def install(self) -> InstalledEngine | None:
         """Packages, then models; what is there already is left alone, unless ``--repair`` asks for new packages."""
-        planned = self.engines.plan(self._options.flavour) if self._needs_engine() else None
+        planned = self.planned_engine() if self._needs_engine() else None
         folder = self._options.from_folder
         if folder is not None:
-            check_bundle(folder, planned)
+            check_bundle(folder, planned, self._reporter)
         missing = self._missing_models()
         tasks = [] if planned is None else list(self.engines.tasks(planned))
         for model in missing:

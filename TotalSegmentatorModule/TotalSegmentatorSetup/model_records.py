@@ -52,6 +52,11 @@ class ModelRecords:
     def of(self, name: str) -> PartRecord | None:
         return self.all().get(name)
 
+    def archive_digest(self, name: str) -> str | None:
+        """Of the archive that a part was installed from; None where none was seen."""
+        record = self.of(name)
+        return None if record is None else record.archive_sha256
+
     def remember(self, record: PartRecord) -> None:
         """The caller holds the lock of the models folder."""
         self._write({**self.all(), record.name: record})

@@ -158,8 +158,7 @@ class ModelStore:
 
     def _archive(self, part: ModelPart) -> tuple[Path, str, str]:
         """The archive, its digest and where it comes from."""
-        known = self._records.of(part.name)
-        recorded = None if known is None else known.archive_sha256
+        recorded = self._records.archive_digest(part.name)
         if self._bundle is not None:
             archive = self._bundle / f"{part.name}.zip"
             if not archive.is_file():
@@ -186,8 +185,7 @@ class ModelStore:
     def fetch_archive(self, part: ModelPart, folder: Path) -> None:
         """Only the archive, into ``folder``, for another computer. Raises SegmentationError."""
         self._reporter.begin(SetupStep.DOWNLOADING_MODEL, part.name)
-        known = self._records.of(part.name)
-        self._download(part, folder, None if known is None else known.archive_sha256)
+        self._download(part, folder, self._records.archive_digest(part.name))
 
     def _judged_digest(self, archive: Path, part: ModelPart, recorded: str | None) -> str:
         """Of an archive that did not come through the network. Raises SegmentationError."""
@@ -290,8 +288,8 @@ class ModelStore:
             published = published_part([*reversed(found.folder.relative_to(draft).parts), archive.stem])
             digest = digest_of(archive, self._reporter)
             if published is not None:
-                known = self._records.of(published[1].name)
-                digest = self._judged_digest(archive, published[1], None if known is None else known.archive_sha256)
+                part = published[1]
+                digest = self._judged_digest(archive, part, self._records.archive_digest(part.name))
             return self._add_source(found, draft, digest, "file", published, archive.stem)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

@@ -9,8 +9,11 @@ from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.setup_messages import SetupStep
 
 from .disk_space import require_writable
+from .downloads import digest_of
+from .engine_store import USUAL_PACKAGES_BYTES
 from .installation import Installation
-from .offline_folder import MODELS, PACKAGES, TABLE, digest_of_file, kind_of
+from .model_store import USUAL_ARCHIVE_BYTES
+from .offline_folder import MODELS, PACKAGES, TABLE, kind_of
 from .reporting import SetupReporter, SetupTask
 
 
@@ -22,19 +25,20 @@ def make_bundle(installation: Installation, reporter: SetupReporter, output: Pat
     plan = installation.planned_engine()
     models = installation.models
     archives = [part for model in installation.asked_models for part in models.parts_of(model)]
-    packages = SetupTask(SetupStep.DOWNLOADING_PACKAGES, "", float(plan.bytes or 1_000_000_000))
+    packages = SetupTask(SetupStep.DOWNLOADING_PACKAGES, "", float(plan.bytes or USUAL_PACKAGES_BYTES))
     downloads = [
-        SetupTask(SetupStep.DOWNLOADING_MODEL, part.name, float(part.bytes or 240_000_000)) for part in archives
+        SetupTask(SetupStep.DOWNLOADING_MODEL, part.name, float(part.bytes or USUAL_ARCHIVE_BYTES)) for part in archives
     ]
     reporter.expect([packages, *downloads])
     installation.engines.fetch_wheels(plan, output / PACKAGES)
     for part in archives:
         models.fetch_archive(part, output / MODELS)
     files = [file for pattern in (f"{PACKAGES}/*.whl", f"{MODELS}/*.zip") for file in sorted(output.glob(pattern))]
+    rows = {file: [file.stat().st_size, digest_of(file, reporter)] for file in files}
     table = {
         "product": f"TotalSegmentatorModule {ENGINE_VERSION}",
         "kind": kind_of(plan),
-        "files": {file.relative_to(output).as_posix(): [file.stat().st_size, digest_of_file(file)] for file in files},
+        "files": {file.relative_to(output).as_posix(): row for file, row in rows.items()},
     }
     draft = output / f"{TABLE}.new"
     draft.write_text(json.dumps(table, indent=1), encoding="utf-8")

@@ -11,7 +11,6 @@ A plain folder of wheels or of archives serves as well; then nothing is known of
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from pathlib import Path
@@ -19,7 +18,9 @@ from typing import Any
 
 from TotalSegmentatorWire.errors import SegmentationError
 
+from .downloads import digest_of
 from .engine_store import EnginePlan
+from .reporting import SetupReporter
 
 TABLE = "bundle.json"
 PACKAGES, MODELS = "packages", "models"
@@ -35,7 +36,7 @@ def kind_of(plan: EnginePlan) -> dict[str, str]:
     }
 
 
-def check_bundle(folder: Path, plan: EnginePlan | None) -> None:
+def check_bundle(folder: Path, plan: EnginePlan | None, reporter: SetupReporter) -> None:
     """``plan``: of the packages that are to be installed; None for models alone.
 
     Raises SegmentationError("BUNDLE_INCOMPLETE") where something of its table is missing, was changed on its way, or
@@ -57,7 +58,7 @@ def check_bundle(folder: Path, plan: EnginePlan | None) -> None:
         file = folder / name
         if not file.is_file():
             raise SegmentationError("BUNDLE_INCOMPLETE", detail=f"the file {file.name}")
-        if file.stat().st_size != size or digest_of_file(file) != digest:
+        if file.stat().st_size != size or digest_of(file, reporter) != digest:
             raise SegmentationError("BUNDLE_INCOMPLETE", detail=f"the file {file.name} as it was: it is damaged")
 
 
@@ -70,11 +71,3 @@ def read_table(folder: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SegmentationError("BUNDLE_INCOMPLETE", detail=f"a readable {TABLE}") from error
-
-
-def digest_of_file(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -12,8 +12,7 @@ from TotalSegmentatorWire.catalogue import read_catalogue
 from .engine_store import PackageSources
 from .folders import ENGINES_VARIABLE, MODELS_VARIABLE, default_engines_folder, default_models_folder
 from .network_access import PROXY_VARIABLE, NetworkSettings
-
-SETUP_COMMANDS = ("setup", "models", "remove", "doctor", "make-offline-bundle")
+from .offline_folder import MODELS, PACKAGES
 
 
 def add_setup_commands(commands: Any, **described: Any) -> None:
@@ -117,12 +116,12 @@ def sources_of(options: argparse.Namespace) -> PackageSources:
 
 def wheels_of(folder: Path) -> Path:
     """The packages of an offline folder; a plain folder of wheels is one as well."""
-    return folder / "packages" if (folder / "packages").is_dir() else folder
+    return folder / PACKAGES if (folder / PACKAGES).is_dir() else folder
 
 
 def archives_of(folder: Path) -> Path:
     """The models' archives of an offline folder."""
-    return folder / "models" if (folder / "models").is_dir() else folder
+    return folder / MODELS if (folder / MODELS).is_dir() else folder
 
 
 def models_folder_of(options: argparse.Namespace) -> Path:
