@@ -9,6 +9,7 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors import Problem
 
+from .export_error_texts import export_error_texts
 from .setup_error_texts import setup_error_texts
 
 
@@ -26,7 +27,7 @@ def problem_texts(problem: Problem) -> tuple[str, str]:
 
 def error_texts() -> dict[str, tuple[str, str]]:
     """Code to (what happened, what to do), with the values' names in braces."""
-    return setup_error_texts() | {
+    return setup_error_texts() | export_error_texts() | {
         "INPUT_NOT_FOUND": (
             _("The input file or folder does not exist."),
             _("Check the path and try again."),

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .error_definition import ErrorDefinition, table, warnings_table
+from .export_errors import EXPORT_ERRORS, EXPORT_WARNINGS
 from .setup_errors import SETUP_ERRORS, SETUP_WARNINGS
 
-ERRORS: dict[str, ErrorDefinition] = SETUP_ERRORS | table(
+ERRORS: dict[str, ErrorDefinition] = SETUP_ERRORS | EXPORT_ERRORS | table(
     # -- the input -----------------------------------------------------------------------------------------------------
     ("INPUT_NOT_FOUND", 10, "The input file or folder does not exist.", "Check the path and try again."),
     (
@@ -268,7 +269,7 @@ ERRORS: dict[str, ErrorDefinition] = SETUP_ERRORS | table(
     ),
 )
 
-WARNINGS: dict[str, ErrorDefinition] = SETUP_WARNINGS | warnings_table(
+WARNINGS: dict[str, ErrorDefinition] = SETUP_WARNINGS | EXPORT_WARNINGS | warnings_table(
     (
         "IMPLAUSIBLE_HU",
         "The values range from {minimum:.0f} to {maximum:.0f}, which is unusual for Hounsfield units.",

@@ -1,0 +1,67 @@
+"""What goes out: a named structure with its codes, its review state and its voxels on the CT's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from TotalSegmentatorWire.review_state import ReviewState
+
+from .voxel_mask import VoxelMask
+
+GENERATION_ALGORITHMS = ("AUTOMATIC", "SEMIAUTOMATIC", "MANUAL")
+"""PS3.3 C.8.8.5, ROI Generation Algorithm; AUTOMATIC until somebody edits it."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept: scheme designator ("SCT", "FMA"), value and meaning."""
+
+    scheme: str
+    value: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class RoiCodes:
+    """The meaning of a structure, as its terminology entry or its row of a label table says it."""
+
+    category: Code
+    type: Code
+    modifier: Code | None = None
+    """The side, as a rule."""
+    region: Code | None = None
+    fma: Code | None = None
+    """The same as ``type`` (with its side) in the Foundational Model of Anatomy."""
+
+
+@dataclass(frozen=True)
+class Roi:
+    """One structure of an export. Masks are made when they are asked for: a hundred of them need not be in memory."""
+
+    number: int
+    """ROI Number or segment number, from 1 in the order of the export."""
+    name: str
+    """As it goes out: unique in its export ignoring case."""
+    description: str
+    """Model, version and whether it was constructed; at most 64 characters."""
+    colour: tuple[int, int, int]
+    """0..255 per channel."""
+    interpreted_type: str
+    """RT ROI Interpreted Type, PS3.3 C.8.8.8.1: ORGAN, EXTERNAL, AVOIDANCE, ..., or empty."""
+    algorithm: str
+    """One of GENERATION_ALGORITHMS."""
+    algorithm_name: str
+    """Of the model, for DICOM SEG; empty where a hand drew it."""
+    codes: RoiCodes | None
+    review_state: ReviewState
+    is_cut: bool
+    """True where it reaches the border of the CT."""
+    sources: tuple[str, ...]
+    """Ids of the segments that it is made of, more than one for a union; empty for the body outline."""
+    voxels: Callable[[], VoxelMask]
+    """Makes the mask on the CT's grid; it has at least one voxel."""
+
+    @property
+    def is_constructed(self) -> bool:
+        return len(self.sources) > 1

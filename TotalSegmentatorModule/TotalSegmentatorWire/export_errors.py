@@ -1,0 +1,190 @@
+"""What can go wrong when a segmentation is exported, read back or compared; a part of the table in errors.py."""
+
+from __future__ import annotations
+
+from .error_definition import ErrorDefinition, table, warnings_table
+
+EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
+    # -- the segmentation ----------------------------------------------------------------------------------------------
+    (
+        "SEGMENTATION_UNREADABLE",
+        150,
+        "The segmentation cannot be read: {detail}.",
+        "Give a .seg.nrrd, .nrrd or .nii.gz file, a DICOM SEG or an RT Structure Set, and check that it opens "
+        "elsewhere.",
+    ),
+    (
+        "EXPORT_SEGMENT_EMPTY",
+        151,
+        "The chosen structure has no voxel on this CT, or all {count} of them have none.",
+        "Choose structures that were found or drawn.",
+    ),
+    (
+        "EXPORT_NOTHING_CHOSEN",
+        152,
+        "No structure is left to export.",
+        "Choose other structures, show hidden ones, or approve some in the review first.",
+    ),
+    (
+        "EXPORT_LABELS_UNNAMED",
+        153,
+        "The label image does not say what its {count} label values mean.",
+        "Name its label table with --labels, or give the .seg.nrrd file of the same result.",
+    ),
+    # -- segmentation and CT -------------------------------------------------------------------------------------------
+    (
+        "EXPORT_OTHER_PATIENT",
+        154,
+        "The chosen CT belongs to another patient than the segmentation.",
+        "Choose the CT on which the segmentation was made.",
+    ),
+    (
+        "EXPORT_OTHER_CT",
+        155,
+        "The segmentation was made on another CT series than the chosen one.",
+        "Choose the CT series on which the segmentation was made.",
+    ),
+    (
+        "EXPORT_GEOMETRY_DIFFERS",
+        156,
+        "The segmentation does not lie on the chosen CT: it reaches {distance_mm:.0f} mm beyond it.",
+        "Choose the CT on which the segmentation was made; in Slicer, check the transforms of both.",
+    ),
+    (
+        "EXPORT_NONLINEAR_TRANSFORM",
+        157,
+        "The segmentation or its CT has a non-linear transform that the other one does not have.",
+        "Harden the transform of both, or give both the same one, then export again.",
+    ),
+    (
+        "EXPORT_NOT_DICOM",
+        158,
+        "The CT did not come from DICOM, so that there is no series to refer to.",
+        "Export into a folder: a CT series is written beside the structures then.",
+    ),
+    (
+        "EXPORT_FILES_MISSING",
+        159,
+        "{count} DICOM files of the CT are not in Slicer's database or not on the disk.",
+        "Import the CT series into Slicer's DICOM database again, load it from there and export again.",
+    ),
+    (
+        "EXPORT_NO_FRAME_OF_REFERENCE",
+        160,
+        "The CT series names no frame of reference, or more than one, so that contours could not be placed on it.",
+        "Choose another reconstruction of the scan, or send the CT again from its source.",
+    ),
+    # -- what was asked for --------------------------------------------------------------------------------------------
+    (
+        "TEMPLATE_INVALID",
+        161,
+        "The export template cannot be used: {detail}.",
+        "Correct the file; the README shows what a template holds.",
+    ),
+    (
+        "TEMPLATE_UNKNOWN",
+        162,
+        "There is no export template named {name}; the known ones are {known}.",
+        "Correct the name, or give the path of a template file.",
+    ),
+    (
+        "EXPORT_NAME_INVALID",
+        163,
+        "The name {name} cannot be written: {detail}.",
+        "Give the structure or the structure set another name.",
+    ),
+    (
+        "EXPORT_FORMAT_MISMATCH",
+        164,
+        "The option {option} does not go with the format {format}.",
+        "Leave the option out, or choose another format.",
+    ),
+    (
+        "EXPORT_NO_BODY",
+        165,
+        "No body was found in the CT, so that its outline cannot be exported.",
+        "Leave the body outline out, or check that the volume is a CT in Hounsfield units.",
+    ),
+    # -- reading back --------------------------------------------------------------------------------------------------
+    (
+        "CONTOURS_OFF_PLANE",
+        166,
+        "{count} contours of the structure set do not lie on planes of the chosen CT.",
+        "Choose the CT series that the structure set refers to.",
+    ),
+    (
+        "COMPARISON_NOTHING_IN_COMMON",
+        167,
+        "The two segmentations have no structure in common.",
+        "Pair their structures by name with a template, or check that the right files were chosen.",
+    ),
+    (
+        "EXPORT_DIED",
+        168,
+        "The export ended unexpectedly (exit status {status}).",
+        "Export again; if it happens again, copy the log and report it.",
+    ),
+)
+
+EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
+    (
+        "EXPORT_UNREVIEWED",
+        "{unreviewed} of the exported structures were not reviewed and {edited} were edited but not approved.",
+        "Check them before they are used for treatment planning.",
+    ),
+    (
+        "EXPORT_REJECTED_LEFT_OUT",
+        "{count} rejected structures were left out.",
+        "Correct and approve them, or choose rejected ones expressly to export them.",
+    ),
+    (
+        "EXPORT_EMPTY_LEFT_OUT",
+        "{count} structures without a voxel were left out.",
+        "Nothing needs to be done if the CT does not show them.",
+    ),
+    (
+        "EXPORT_CUT",
+        "{count} structures are cut by the field of view; a ~ in their names marks them.",
+        "Do not use their volumes or dose statistics as those of whole organs.",
+    ),
+    (
+        "EXPORT_CT_WRITTEN",
+        "The CT did not come from DICOM, so a new CT series was written that the structures refer to.",
+        "Send both; the structures do not attach to any CT series that the planning system has already.",
+    ),
+    (
+        "EXPORT_RESAMPLED",
+        "The segmentation does not lie on the CT's voxels and was resampled onto them; {count} structures changed.",
+        "Check their contours; set the segmentation's geometry to the CT's in Slicer to avoid it.",
+    ),
+    (
+        "EXPORT_ISLANDS_REMOVED",
+        "{islands} islands smaller than {area_mm2:g} mm² were left out, {volume_ml:.2f} ml together.",
+        "Nothing needs to be done; leave out the smallest area to have them.",
+    ),
+    (
+        "EXPORT_CONTOURS_SMOOTHED",
+        "The contours were smoothed; {percent:.1f} % of the structures' pixels changed sides.",
+        "Nothing needs to be done; switch the smoothing off for contours that match the voxels exactly.",
+    ),
+    (
+        "EXPORT_NAMES_CHANGED",
+        "{count} names were shortened or numbered to be unique and at most 16 characters long.",
+        "Check the names in the planning system, or name them in a template.",
+    ),
+    (
+        "EXPORT_TEMPLATE_ABSENT",
+        "{count} structures of the template are not in the segmentation.",
+        "Nothing needs to be done if the CT does not show them.",
+    ),
+    (
+        "EXPORT_OTHER_SERIES_SAME_FRAME",
+        "The segmentation was made on another series of the same examination and frame of reference.",
+        "Check that the contours fit the chosen series.",
+    ),
+    (
+        "STRUCTURE_WITHOUT_VOXELS",
+        "{count} structures of the file have no contour or voxel and were passed over.",
+        "Nothing needs to be done.",
+    ),
+)
