@@ -21,7 +21,9 @@ _DICOMDIR = "1.2.840.10008.1.3.10"
 """Media Storage Directory Storage, PS3.6 table A-1."""
 
 _TAGS = [
+    "SOPClassUID",
     "SOPInstanceUID",
+    "FrameOfReferenceUID",
     "Modality",
     "SeriesInstanceUID",
     "ImagePositionPatient",
@@ -50,7 +52,9 @@ class SliceHeader:
     frame: int | None
     """Index of the frame in a multi-frame file, None in a file of one image."""
     series_uid: str
+    sop_class: str
     sop_uid: str
+    frame_of_reference: str
     modality: str
     is_image: bool
     """False for structure sets, reports, presentation states and the like."""
@@ -141,7 +145,9 @@ def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any]) -> S
         path=path,
         frame=frame,
         series_uid=str(dataset.get("SeriesInstanceUID") or ""),
+        sop_class=str(dataset.get("SOPClassUID") or ""),
         sop_uid=str(dataset.get("SOPInstanceUID") or ""),
+        frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
         modality=str(dataset.get("Modality") or ""),
         is_image=bool(dataset.get("Rows")) and bool(dataset.get("Columns")),
         rows=int(dataset.get("Rows") or 0),

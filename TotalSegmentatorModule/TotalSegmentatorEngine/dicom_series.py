@@ -31,6 +31,9 @@ SAME_ORIENTATION = 1e-3
 
 SAME_PIXEL_SPACING_MM = 1e-3
 
+LONE_SLICE_STEP_MM = 1.0
+"""Distance of slices on the grid of a single one; nothing is measured along it."""
+
 _DERIVED_MODALITIES = frozenset(["SEG", "RTDOSE", "RTIMAGE", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "REG", "DOC"])
 """What may lie beside a CT series in its folder and is passed over where a series of images is there."""
 
@@ -44,19 +47,25 @@ def read_series(path: Path) -> tuple[Volume, str | None]:
 
     Raises SegmentationError: INPUT_UNREADABLE, INPUT_SEVERAL_SERIES, and all that ``judge`` raises.
     """
-    if path.is_dir():
-        headers = _only_series(_folder_headers(path))
-    else:
-        own = read_header(path)
-        if not own:
-            raise SegmentationError("INPUT_UNREADABLE")
-        beside = (other for other in sorted(path.parent.iterdir()) if other.is_file() and other != path)
-        # headers of another modality may carry the same UID; only images of this one belong to it
-        headers = own + [h for h in read_headers(beside) if h.series_uid == own[0].series_uid and h.is_image]
-    ordered = judge(headers)
-    volume = Volume(_read_pixels(ordered), series_geometry(ordered))
+    ordered = judge(series_headers(path))
+    volume = Volume(read_planes(ordered), series_geometry(ordered))
     check_geometry(volume.geometry)
     return volume, ordered[0].series_uid or None
+
+
+def series_headers(path: Path) -> list[SliceHeader]:
+    """The headers that ``read_series`` judges, in the order of the files' names.
+
+    Raises SegmentationError: INPUT_UNREADABLE, INPUT_SEVERAL_SERIES.
+    """
+    if path.is_dir():
+        return _only_series(_folder_headers(path))
+    own = read_header(path)
+    if not own:
+        raise SegmentationError("INPUT_UNREADABLE")
+    beside = (other for other in sorted(path.parent.iterdir()) if other.is_file() and other != path)
+    # headers of another modality may carry the same UID; only images of this one belong to it
+    return own + [h for h in read_headers(beside) if h.series_uid == own[0].series_uid and h.is_image]
 
 
 def _folder_headers(folder: Path) -> list[SliceHeader]:
@@ -86,8 +95,23 @@ def judge(headers: list[SliceHeader]) -> list[SliceHeader]:
 
     A file that occurs twice (the same SOPInstanceUID and frame) counts once.
 
+    Raises SegmentationError: what ``judge_planes`` raises, INPUT_IRREGULAR_SLICES, INPUT_TOO_FEW_SLICES.
+    """
+    slices, irregular = judge_planes(headers)
+    if irregular is not None:
+        raise irregular
+    check_size((len(slices), slices[0].rows, slices[0].columns))
+    return slices
+
+
+def judge_planes(headers: list[SliceHeader]) -> tuple[list[SliceHeader], SegmentationError | None]:
+    """The slices of one CT series ordered along their normal, be their steps regular or not.
+
+    Where the steps differ without being multiples of each other, the second value says so (INPUT_IRREGULAR_SLICES).
+
     Raises SegmentationError: INPUT_NOT_CT, INPUT_NOT_SCALAR, INPUT_DEGENERATE_DIRECTION, INPUT_INCONSISTENT_SLICES,
-    INPUT_TOO_FEW_SLICES, INPUT_DUPLICATE_SLICES, INPUT_GANTRY_TILT, INPUT_MISSING_SLICES, INPUT_IRREGULAR_SLICES.
+    INPUT_DUPLICATE_SLICES, INPUT_GANTRY_TILT, INPUT_MISSING_SLICES, INPUT_IRREGULAR_SLICES (slices that lie beside the
+    others).
     """
     other = next((header.modality for header in headers if header.modality != "CT"), None)
     if other is not None:
@@ -102,10 +126,7 @@ def judge(headers: list[SliceHeader]) -> list[SliceHeader]:
     if len(slices) == 1 and abs(slices[0].tilt_degrees) > MAXIMUM_TILT_DEGREES:
         # one position shows no tilt, so its header is believed: more slices of this series would not help
         raise SegmentationError("INPUT_GANTRY_TILT", degrees=abs(slices[0].tilt_degrees))
-    positions = np.array([header.position for header in slices])
-    _judge_positions(positions, normal)
-    check_size((len(slices), slices[0].rows, slices[0].columns))
-    return slices
+    return slices, _judge_positions(np.array([header.position for header in slices]), normal)
 
 
 def _judge_consistency(slices: list[SliceHeader]) -> None:
@@ -129,10 +150,10 @@ def _is_alike(header: SliceHeader, first: SliceHeader) -> bool:
     )
 
 
-def _judge_positions(positions: np.ndarray, normal: np.ndarray) -> None:
-    """``positions``: LPS in mm, shape (slices, 3), ordered along ``normal``."""
+def _judge_positions(positions: np.ndarray, normal: np.ndarray) -> SegmentationError | None:
+    """``positions``: LPS in mm, shape (slices, 3), ordered along ``normal``. Returns what is wrong with the steps."""
     if len(positions) < 2:
-        return
+        return None
     normal = normal / np.linalg.norm(normal)
     along = positions @ normal
     steps = np.diff(along)
@@ -144,16 +165,18 @@ def _judge_positions(positions: np.ndarray, normal: np.ndarray) -> None:
     if tilt > MAXIMUM_TILT_DEGREES:
         raise SegmentationError("INPUT_GANTRY_TILT", degrees=tilt)
     median = float(np.median(steps))
-    if np.ptp(steps) > MAXIMUM_STEP_SPREAD_MM:
+    is_irregular = bool(np.ptp(steps) > MAXIMUM_STEP_SPREAD_MM)
+    if is_irregular:
         multiples = np.round(steps / median)
         if multiples.min() >= 1 and np.abs(steps - multiples * median).max() <= MAXIMUM_STEP_SPREAD_MM:
             hole = int(np.argmax(multiples > 1))
             missing = int(multiples.sum()) - len(steps)
             raise SegmentationError("INPUT_MISSING_SLICES", missing=missing, position_mm=float(along[hole]))
-        raise _irregular(steps)
-    sideways = np.diff(positions, axis=0) - np.outer(steps, normal)
-    if np.ptp(sideways, axis=0).max() > MAXIMUM_STEP_SPREAD_MM:
+    # how far each slice lies beside the line from the first to the last one
+    line = positions[0] + np.outer(along - along[0], way / (way @ normal))
+    if np.abs(positions - line).max() > MAXIMUM_STEP_SPREAD_MM:
         raise _irregular(np.linalg.norm(np.diff(positions, axis=0), axis=1))
+    return _irregular(steps) if is_irregular else None
 
 
 def _irregular(steps: np.ndarray) -> SegmentationError:
@@ -164,24 +187,30 @@ def _irregular(steps: np.ndarray) -> SegmentationError:
 
 
 def series_geometry(slices: list[SliceHeader]) -> Geometry:
-    """The grid of judged, ordered slices: k steps from the first to the last position in equal parts."""
+    """The grid of judged, ordered slices: k steps from the first to the last position in equal parts.
+
+    A single slice has no step; the grid's is LONE_SLICE_STEP_MM then.
+    """
     first, last = slices[0], slices[-1]
     row_spacing, column_spacing = first.pixel_spacing
     ijk_to_lps = np.eye(4)
     ijk_to_lps[:3, 0] = first.orientation[0] * column_spacing
     ijk_to_lps[:3, 1] = first.orientation[1] * row_spacing
-    ijk_to_lps[:3, 2] = (last.position - first.position) / (len(slices) - 1)
+    if len(slices) > 1:
+        ijk_to_lps[:3, 2] = (last.position - first.position) / (len(slices) - 1)
+    else:
+        ijk_to_lps[:3, 2] = np.cross(*first.orientation) * LONE_SLICE_STEP_MM
     ijk_to_lps[:3, 3] = first.position
     return Geometry((len(slices), first.rows, first.columns), LPS_FROM_RAS @ ijk_to_lps)
 
 
 def read_slice(header: SliceHeader) -> np.ndarray:
     """Rescaled pixels of one slice of a classic series, shape (rows, columns). Raises INPUT_UNREADABLE."""
-    return _read_pixels([header])[0]
+    return read_planes([header])[0]
 
 
-def _read_pixels(slices: list[SliceHeader]) -> np.ndarray:
-    """Rescaled pixels of the slices in their order, shape (slices, rows, columns)."""
+def read_planes(slices: list[SliceHeader]) -> np.ndarray:
+    """Rescaled pixels of judged slices in their order, shape (slices, rows, columns). Raises INPUT_UNREADABLE."""
     import SimpleITK
 
     first = slices[0]

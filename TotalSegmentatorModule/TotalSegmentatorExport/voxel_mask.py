@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class VoxelMask:
-    """A structure's voxels: ``voxels`` is the box of the grid that begins at ``start``; outside of it there are none."""
+    """A structure's voxels: ``voxels`` is the box of the grid that begins at ``start``; elsewhere there are none."""
 
     voxels: np.ndarray
     """bool, (k, j, i). Its faces touch voxels where it was made by ``cropped``; a mask without voxels has size 0."""
@@ -47,9 +47,7 @@ class VoxelMask:
     @property
     def box(self) -> tuple[slice, slice, slice]:
         """Where ``voxels`` lies on the grid (k, j, i)."""
-        return tuple(
-            slice(first, first + size) for first, size in zip(self.start, self.voxels.shape, strict=True)
-        )
+        return tuple(slice(first, first + size) for first, size in zip(self.start, self.voxels.shape, strict=True))
 
     def whole(self) -> np.ndarray:
         """bool of the grid's whole shape (k, j, i): for small grids and tests."""

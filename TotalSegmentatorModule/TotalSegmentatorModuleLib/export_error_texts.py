@@ -9,127 +9,136 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
     """As ``error_texts.error_texts``."""
     return {
         "SEGMENTATION_UNREADABLE": (
-            _('The segmentation cannot be read: {detail}.'),
-            _('Give a .seg.nrrd, .nrrd or .nii.gz file, a DICOM SEG or an RT Structure Set, and check that it opens elsewhere.'),
+            _("The segmentation cannot be read: {detail}."),
+            _(
+                "Give a .seg.nrrd, .nrrd or .nii.gz file, a DICOM SEG or an RT Structure Set, and check that it "
+                "opens elsewhere."
+            ),
         ),
         "EXPORT_SEGMENT_EMPTY": (
-            _('The chosen structure has no voxel on this CT, or all {count} of them have none.'),
-            _('Choose structures that were found or drawn.'),
+            _("The chosen structure has no voxel on this CT, or all {count} of them have none."),
+            _("Choose structures that were found or drawn."),
         ),
         "EXPORT_NOTHING_CHOSEN": (
-            _('No structure is left to export.'),
-            _('Choose other structures, show hidden ones, or approve some in the review first.'),
+            _("No structure is left to export."),
+            _("Choose other structures, show hidden ones, or approve some in the review first."),
         ),
         "EXPORT_LABELS_UNNAMED": (
-            _('The label image does not say what its {count} label values mean.'),
-            _('Name its label table with --labels, or give the .seg.nrrd file of the same result.'),
+            _("The label image does not say what its {count} label values mean."),
+            _("Name its label table with --labels, or give the .seg.nrrd file of the same result."),
         ),
         "EXPORT_OTHER_PATIENT": (
-            _('The chosen CT belongs to another patient than the segmentation.'),
-            _('Choose the CT on which the segmentation was made.'),
+            _("The chosen CT belongs to another patient than the segmentation."),
+            _("Choose the CT on which the segmentation was made."),
         ),
         "EXPORT_OTHER_CT": (
-            _('The segmentation was made on another CT series than the chosen one.'),
-            _('Choose the CT series on which the segmentation was made.'),
+            _("The segmentation was made on another CT series than the chosen one."),
+            _("Choose the CT series on which the segmentation was made."),
         ),
         "EXPORT_GEOMETRY_DIFFERS": (
-            _('The segmentation does not lie on the chosen CT: it reaches {distance_mm:.0f} mm beyond it.'),
-            _('Choose the CT on which the segmentation was made; in Slicer, check the transforms of both.'),
+            _("The segmentation does not lie on the chosen CT: it reaches {distance_mm:.0f} mm beyond it."),
+            _("Choose the CT on which the segmentation was made; in Slicer, check the transforms of both."),
         ),
         "EXPORT_NONLINEAR_TRANSFORM": (
-            _('The segmentation or its CT has a non-linear transform that the other one does not have.'),
-            _('Harden the transform of both, or give both the same one, then export again.'),
+            _("The segmentation or its CT has a non-linear transform that the other one does not have."),
+            _("Harden the transform of both, or give both the same one, then export again."),
         ),
         "EXPORT_NOT_DICOM": (
-            _('The CT did not come from DICOM, so that there is no series to refer to.'),
-            _('Export into a folder: a CT series is written beside the structures then.'),
+            _("The CT did not come from DICOM, so that there is no series to refer to."),
+            _("Export into a folder: a CT series is written beside the structures then."),
         ),
         "EXPORT_FILES_MISSING": (
             _("{count} DICOM files of the CT are not in Slicer's database or not on the disk."),
             _("Import the CT series into Slicer's DICOM database again, load it from there and export again."),
         ),
         "EXPORT_NO_FRAME_OF_REFERENCE": (
-            _('The CT series names no frame of reference, or more than one, so that contours could not be placed on it.'),
-            _('Choose another reconstruction of the scan, or send the CT again from its source.'),
+            _(
+                "The CT series names no frame of reference, or more than one, so that contours could not be "
+                "placed on it."
+            ),
+            _("Choose another reconstruction of the scan, or send the CT again from its source."),
         ),
         "TEMPLATE_INVALID": (
-            _('The export template cannot be used: {detail}.'),
-            _('Correct the file; the README shows what a template holds.'),
+            _("The export template cannot be used: {detail}."),
+            _("Correct the file; the README shows what a template holds."),
         ),
         "TEMPLATE_UNKNOWN": (
-            _('There is no export template named {name}; the known ones are {known}.'),
-            _('Correct the name, or give the path of a template file.'),
+            _("There is no export template named {name}; the known ones are {known}."),
+            _("Correct the name, or give the path of a template file."),
         ),
         "EXPORT_NAME_INVALID": (
-            _('The name {name} cannot be written: {detail}.'),
-            _('Give the structure or the structure set another name.'),
+            _("The name {name} cannot be written: {detail}."),
+            _("Give the structure or the structure set another name."),
         ),
         "EXPORT_FORMAT_MISMATCH": (
-            _('The option {option} does not go with the format {format}.'),
-            _('Leave the option out, or choose another format.'),
+            _("The option {option} does not go with the format {format}."),
+            _("Leave the option out, or choose another format."),
         ),
         "EXPORT_NO_BODY": (
-            _('No body was found in the CT, so that its outline cannot be exported.'),
-            _('Leave the body outline out, or check that the volume is a CT in Hounsfield units.'),
+            _("No body was found in the CT, so that its outline cannot be exported."),
+            _("Leave the body outline out, or check that the volume is a CT in Hounsfield units."),
         ),
         "CONTOURS_OFF_PLANE": (
-            _('{count} contours of the structure set do not lie on planes of the chosen CT.'),
-            _('Choose the CT series that the structure set refers to.'),
+            _("{count} contours of the structure set do not lie on planes of the chosen CT."),
+            _("Choose the CT series that the structure set refers to."),
         ),
         "COMPARISON_NOTHING_IN_COMMON": (
-            _('The two segmentations have no structure in common.'),
-            _('Pair their structures by name with a template, or check that the right files were chosen.'),
+            _("The two segmentations have no structure in common."),
+            _("Pair their structures by name with a template, or check that the right files were chosen."),
         ),
         "EXPORT_DIED": (
-            _('The export ended unexpectedly (exit status {status}).'),
-            _('Export again; if it happens again, copy the log and report it.'),
+            _("The export ended unexpectedly (exit status {status})."),
+            _("Export again; if it happens again, copy the log and report it."),
         ),
         "EXPORT_UNREVIEWED": (
-            _('{unreviewed} of the exported structures were not reviewed and {edited} were edited but not approved.'),
-            _('Check them before they are used for treatment planning.'),
+            _("{unreviewed} of the exported structures were not reviewed and {edited} were edited but not approved."),
+            _("Check them before they are used for treatment planning."),
         ),
         "EXPORT_REJECTED_LEFT_OUT": (
-            _('{count} rejected structures were left out.'),
-            _('Correct and approve them, or choose rejected ones expressly to export them.'),
+            _("{count} rejected structures were left out."),
+            _("Correct and approve them, or choose rejected ones expressly to export them."),
         ),
         "EXPORT_EMPTY_LEFT_OUT": (
-            _('{count} structures without a voxel were left out.'),
-            _('Nothing needs to be done if the CT does not show them.'),
+            _("{count} structures without a voxel were left out."),
+            _("Nothing needs to be done if the CT does not show them."),
         ),
         "EXPORT_CUT": (
-            _('{count} structures are cut by the field of view; a ~ in their names marks them.'),
-            _('Do not use their volumes or dose statistics as those of whole organs.'),
+            _("{count} structures are cut by the field of view; a ~ in their names marks them."),
+            _("Do not use their volumes or dose statistics as those of whole organs."),
         ),
         "EXPORT_CT_WRITTEN": (
-            _('The CT did not come from DICOM, so a new CT series was written that the structures refer to.'),
-            _('Send both; the structures do not attach to any CT series that the planning system has already.'),
+            _("The CT did not come from DICOM, so a new CT series was written that the structures refer to."),
+            _("Send both; the structures do not attach to any CT series that the planning system has already."),
         ),
         "EXPORT_RESAMPLED": (
-            _("The segmentation does not lie on the CT's voxels and was resampled onto them; {count} structures changed."),
+            _(
+                "The segmentation does not lie on the CT's voxels and was resampled onto them; {count} structures"
+                " changed."
+            ),
             _("Check their contours; set the segmentation's geometry to the CT's in Slicer to avoid it."),
         ),
         "EXPORT_ISLANDS_REMOVED": (
-            _('{islands} islands smaller than {area_mm2:g} mm² were left out, {volume_ml:.2f} ml together.'),
-            _('Nothing needs to be done; leave out the smallest area to have them.'),
+            _("{islands} islands smaller than {area_mm2:g} mm² were left out, {volume_ml:.2f} ml together."),
+            _("Nothing needs to be done; leave out the smallest area to have them."),
         ),
         "EXPORT_CONTOURS_SMOOTHED": (
             _("The contours were smoothed; {percent:.1f} % of the structures' pixels changed sides."),
-            _('Nothing needs to be done; switch the smoothing off for contours that match the voxels exactly.'),
+            _("Nothing needs to be done; switch the smoothing off for contours that match the voxels exactly."),
         ),
         "EXPORT_NAMES_CHANGED": (
-            _('{count} names were shortened or numbered to be unique and at most 16 characters long.'),
-            _('Check the names in the planning system, or name them in a template.'),
+            _("{count} names were shortened or numbered to be unique and at most 16 characters long."),
+            _("Check the names in the planning system, or name them in a template."),
         ),
         "EXPORT_TEMPLATE_ABSENT": (
-            _('{count} structures of the template are not in the segmentation.'),
-            _('Nothing needs to be done if the CT does not show them.'),
+            _("{count} structures of the template are not in the segmentation."),
+            _("Nothing needs to be done if the CT does not show them."),
         ),
         "EXPORT_OTHER_SERIES_SAME_FRAME": (
-            _('The segmentation was made on another series of the same examination and frame of reference.'),
-            _('Check that the contours fit the chosen series.'),
+            _("The segmentation was made on another series of the same examination and frame of reference."),
+            _("Check that the contours fit the chosen series."),
         ),
         "STRUCTURE_WITHOUT_VOXELS": (
-            _('{count} structures of the file have no contour or voxel and were passed over.'),
-            _('Nothing needs to be done.'),
+            _("{count} structures of the file have no contour or voxel and were passed over."),
+            _("Nothing needs to be done."),
         ),
     }
