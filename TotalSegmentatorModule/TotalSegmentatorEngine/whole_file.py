@@ -1,0 +1,53 @@
+"""A file appears under its name only when it is complete: it is written beside it, which goes whatever happens."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from TotalSegmentatorWire.errors import SegmentationError
+
+_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_MB = 1e6
+
+
+def check_place(path: Path) -> None:
+    """Raises SegmentationError("OUTPUT_NOT_WRITABLE") where no file ``path`` can be made."""
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise SegmentationError("OUTPUT_NOT_WRITABLE")
+
+
+@contextmanager
+def whole_file(path: Path, needed_bytes: int = 0) -> Iterator[BinaryIO]:
+    """A stream whose content becomes ``path``, replacing a file of that name, unless the block raises.
+
+    ``needed_bytes`` is only said where the disk turns out to be full. The stream's name is the temporary file's.
+    Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL, for every OSError of the block.
+    """
+    temporary = path.parent / f".{secrets.token_hex(8)}.part"
+    with disk_errors(path.parent, needed_bytes):
+        try:
+            with temporary.open("xb") as stream:
+                yield stream
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(folder: Path, needed_bytes: int = 0) -> Iterator[None]:
+    """Tells what the operating system says about writing into ``folder`` by our codes, without its paths."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            free_mb = shutil.disk_usage(folder).free / _MB
+            raise SegmentationError("DISK_FULL", needed_mb=needed_bytes / _MB, free_mb=free_mb) from error
+        raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
