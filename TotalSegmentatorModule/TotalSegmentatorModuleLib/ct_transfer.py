@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.job_folder import CT_HEADER, CT_VOXELS
 from TotalSegmentatorWire.messages import CtHeader, header_to_json
 
 from .job_types import CtSource
+from .raw_file import RawFile, disk_full, require_room
 
-_CHUNK_BYTES = 1 << 20  # at most 5 ms on a slow disk; the number of chunks a step follows from the clock
 _SPARE_BYTES = 64 << 20  # beside the CT and its result: events, log, header
-_MB = 1e6
 
 
 @dataclass(frozen=True)
@@ -71,9 +68,8 @@ class CtTransfer:
         self._folder = folder
         self._ct_id = ct_id
         self._clock = clock
-        self._position = 0
+        self._file: RawFile | None = None
         self._bytes = 0
-        self._stream = None
         self._is_complete = False
         self.key: CtKey | None = None
         """Key of the CT that is written (so far)."""
@@ -81,7 +77,7 @@ class CtTransfer:
     @property
     def fraction(self) -> float:
         """0..1 of the voxels written."""
-        return self._position / self._bytes if self._bytes else 0.0
+        return self._file.position / self._bytes if self._file is not None and self._bytes else 0.0
 
     def step(self, seconds: float) -> bool:
         """Write for about ``seconds``; True when voxels and header of the CT as it is now are complete.
@@ -93,8 +89,7 @@ class CtTransfer:
             if self.key is None or self._ct.change_stamp() != self.key.stamp:
                 self._begin()
             if not self._is_complete:
-                self._write_until(deadline)
-                if self._position < self._bytes:
+                if not self._file.write(self._ct.array, deadline):
                     return False
                 self.close()
                 write_header(self._folder, self._ct_id, self.key)
@@ -104,59 +99,18 @@ class CtTransfer:
             self.close()
             if error.errno != errno.ENOSPC:
                 raise
-            raise self._disk_full() from error
+            raise disk_full(self._folder, self._bytes * 1.5 + _SPARE_BYTES) from error
 
     def close(self) -> None:
         """Let go of the file; what is written stays."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        if self._file is not None:
+            self._file.close()
 
     def _begin(self) -> None:
         self.close()
         self._is_complete = False
         self.key = key_of(self._ct)
         self._bytes = self._ct.array.nbytes
-        self._position = 0
         voxels = int(np.prod(self.key.shape))
-        if shutil.disk_usage(self._folder).free < self._bytes + voxels + _SPARE_BYTES:
-            raise self._disk_full()
-        self._stream = (self._folder / CT_VOXELS).open("wb", buffering=0)
-
-    def _write_until(self, deadline: float) -> None:
-        array = self._ct.array
-        if not self._bytes:
-            return
-        whole = memoryview(array).cast("B") if array.flags.c_contiguous and _is_little_endian(array) else None
-        while self._position < self._bytes:
-            chunk = (
-                whole[self._position : self._position + _CHUNK_BYTES]
-                if whole is not None
-                else _slice_bytes(array, self._position)
-            )
-            while len(chunk):
-                chunk = chunk[self._count_written(chunk) :]
-            if self._clock() >= deadline:
-                return
-
-    def _count_written(self, chunk: memoryview) -> int:
-        written = self._stream.write(chunk)
-        self._position += written
-        return written
-
-    def _disk_full(self) -> SegmentationError:
-        needed = self._bytes * 1.5 + _SPARE_BYTES
-        free = shutil.disk_usage(self._folder).free
-        return SegmentationError("DISK_FULL", needed_mb=needed / _MB, free_mb=free / _MB)
-
-
-def _is_little_endian(array: np.ndarray) -> bool:
-    return array.dtype == array.dtype.newbyteorder("<")
-
-
-def _slice_bytes(array: np.ndarray, position: int) -> memoryview:
-    """The rest, from byte ``position`` of the whole, of the slice that holds it: C order, little endian."""
-    slice_bytes = array.nbytes // len(array)
-    k, offset = divmod(position, slice_bytes)
-    data = np.ascontiguousarray(array[k], dtype=array.dtype.newbyteorder("<"))
-    return memoryview(data).cast("B")[offset:]
+        require_room(self._folder, self._bytes + voxels + _SPARE_BYTES)
+        self._file = RawFile(self._folder / CT_VOXELS, self._clock)

@@ -9,13 +9,13 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors import Problem, SegmentationError
 
 from .model_choices import CATALOGUE, OWN_FOLDER
+from .one_shot_process import Failure, ProcessEnd, failure_of
 from .pending_order import PendingOrder, SetupNeeds, needs_of
 from .segmentation_session import JobOrder
 from .setup_changes import SectionChanges, SetupChange, SetupChanges
 from .setup_fields import SetupFields
 from .setup_page import SetupPage
 from .setup_plan import setup_plan
-from .setup_process import Failure, SetupEnd, failure_of
 from .setup_program import install_command, show_command
 from .setup_runner import SetupRunner
 from .setup_section import SetupSection
@@ -132,7 +132,7 @@ class SetupPanel:
         self._page.show_asking()
         self._asking.start(show_command(self._needs.models, self._needs.is_repair), self._on_answer)
 
-    def _on_answer(self, end: SetupEnd) -> None:
+    def _on_answer(self, end: ProcessEnd) -> None:
         try:
             failure, plan = end.failure, None if end.failure else setup_plan(end.output)
         except ValueError:

@@ -13,8 +13,8 @@ from TotalSegmentatorWire.messages import WarningEvent
 from TotalSegmentatorWire.setup_messages import SetupProgressEvent
 
 from .engine_failures import problem_of_event
+from .one_shot_process import ProcessEnd
 from .setup_page import SetupPage
-from .setup_process import SetupEnd
 from .setup_program import SetupCommand, add_model_command, install_command, log_path, remove_command
 from .setup_runner import SetupRunner
 from .setup_state import setup_state
@@ -88,7 +88,7 @@ class SetupChanges:
             self._page.add_warning(problem)
             self._on_log("{}: {} {}\n".format(problem.code, problem.what, problem.todo))
 
-    def _on_end(self, end: SetupEnd) -> None:
+    def _on_end(self, end: ProcessEnd) -> None:
         change = self._change
         if end.failure is not None:
             failure = end.failure

@@ -9,8 +9,8 @@ from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.setup_messages import SetupProgressEvent
 
 from .error_texts import problem_texts
+from .one_shot_process import Failure
 from .setup_plan import SetupPlan
-from .setup_process import Failure
 from .setup_texts import amount_text, plan_html, step_text, warnings_text
 
 _STEPS = 1000

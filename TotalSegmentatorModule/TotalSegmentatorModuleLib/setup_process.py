@@ -1,185 +1,24 @@
-"""One run of the set-up in the background: started, followed through its files, asked to stop, killed."""
+"""One run of the set-up in the background."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import subprocess
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from TotalSegmentatorWire.errors import Problem, SegmentationError
-from TotalSegmentatorWire.job_folder import (
-    CANCEL_FILE,
-    EVENTS_FILE,
-    create_owned_folder,
-    create_private_folder,
-    jobs_folder,
-    new_id,
-    remove_folder,
-)
-from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, decode
+from TotalSegmentatorWire.job_folder import create_owned_folder, jobs_folder, new_id
 from TotalSegmentatorWire.setup_messages import SETUP_EVENTS, SetupFinishedEvent
 
-from .engine_failures import problem_of_event
-from .error_texts import problem_texts
-from .line_reader import LineReader
-from .process_group import descendants_with_groups, kill_group, start_in_group
+from .one_shot_process import Conversation, OneShotProcess
 from .setup_program import SetupCommand, SetupProgram
 
-_OUTPUT, _MESSAGES = "output", "messages"
-_MOST_OUTPUT = 4 << 20  # bytes; more is no answer of ours
-_LARGEST_LOG = 1 << 20  # bytes; a larger one is begun anew
-_PRINTED_PROBLEM = re.compile(r"^error ([A-Z0-9_]+): (.+)$", re.MULTILINE)
+_CONVERSATION = Conversation(SETUP_EVENTS, SetupFinishedEvent, "SETUP_DIED")
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why a run failed, as it is shown: a code, what happened, what to do."""
-
-    code: str
-    what: str
-    todo: str
-
-
-@dataclass(frozen=True)
-class SetupEnd:
-    """How a run ended: as asked, cancelled or with a failure. ``output`` is what it printed."""
-
-    output: str = ""
-    is_cancelled: bool = False
-    failure: Failure | None = None
-
-    @property
-    def is_success(self) -> bool:
-        return not self.is_cancelled and self.failure is None
-
-
-def failure_of(problem: Problem) -> Failure:
-    return Failure(problem.code, *problem_texts(problem))
-
-
-class SetupProcess:
-    """A running command. ``poll`` reads what it has said; nothing here waits but ``stop``.
-
-    Raises OSError when made, if it cannot be started.
-    """
-
-    def __init__(
-        self,
-        program: SetupProgram,
-        command: SetupCommand,
-        work_folder: Path,
-        log: Path,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.end: SetupEnd | None = None
-        """None while it runs."""
-        self._clock = clock
-        self._kill_at: float | None = None
-        self._told_end: Any = None
-        self._folder = create_owned_folder(jobs_folder(work_folder), new_id())
-        self._events = LineReader(self._folder / EVENTS_FILE)
-        try:
-            self._process = self._start(program, command, log)
-        except OSError:
-            remove_folder(self._folder)
-            raise
-
-    def _start(self, program: SetupProgram, command: SetupCommand, log: Path) -> subprocess.Popen:
-        arguments = list(command.arguments)
-        if command.has_events:
-            _begin_log(log)
-            files = ("--events", self._folder / EVENTS_FILE), ("--cancel-file", self._cancel_file), ("--log", log)
-            arguments += [str(word) for pair in files for word in pair]
-        with (self._folder / _OUTPUT).open("wb") as output, (self._folder / _MESSAGES).open("wb") as messages:
-            return start_in_group(
-                [program.python, str(program.program), *arguments],
-                env=program.process_environment(),
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=messages,
-            )
-
-    @property
-    def _cancel_file(self) -> Path:
-        return self._folder / CANCEL_FILE
-
-    def poll(self) -> list[Any]:
-        """The events since the last call; afterwards ``end`` tells whether it was the last one."""
-        if self.end is not None:
-            return []
-        status = self._process.poll()  # before reading: nothing that was written last is missed
-        events = []
-        for line in self._events.poll():
-            with contextlib.suppress(SegmentationError):  # of a newer program: what counts is how it ends
-                event = decode(line, SETUP_EVENTS)
-                is_last = isinstance(event, (FailedEvent, CancelledEvent, SetupFinishedEvent))
-                if is_last:
-                    self._told_end = event
-                else:
-                    events.append(event)
-        if status is not None:
-            self._finish(status)
-        elif self._kill_at is not None and self._clock() >= self._kill_at:
-            self.kill()
-        return events
-
-    def cancel(self, patience: float) -> None:
-        """Ask it to stop; after ``patience`` seconds ``poll`` kills it with all that it started."""
-        if self._kill_at is None:
-            with contextlib.suppress(OSError):  # a full disk: the kill comes all the same
-                self._cancel_file.touch()
-            self._kill_at = self._clock() + patience
-
-    def stop(self, patience: float) -> None:
-        """The application quits: ask, wait so long, kill. Afterwards ``end`` is set and its folder is gone."""
-        self.cancel(patience)
-        deadline = time.monotonic() + patience
-        while self._process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if self._process.poll() is None:
-            self.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):  # the system keeps it: its folder is swept later
-                self._process.wait(1.0)
-        self._finish(self._process.returncode or 0)
-
-    def kill(self) -> None:
-        """End it and everything that it started, at once; the packages' installer has a group of its own."""
-        kill_group(self._process, descendants_with_groups(self._process.pid))
-
-    def _finish(self, status: int) -> None:
-        output = self._read(_OUTPUT)
-        if isinstance(self._told_end, SetupFinishedEvent) or (status == 0 and self._told_end is None):
-            self.end = SetupEnd(output)
-        elif isinstance(self._told_end, FailedEvent):
-            self.end = SetupEnd(output, failure=failure_of(problem_of_event(self._told_end)))
-        elif isinstance(self._told_end, CancelledEvent) or self._kill_at is not None:
-            self.end = SetupEnd(output, is_cancelled=True)
-        else:
-            self.end = SetupEnd(output, failure=_unsaid_failure(status, self._read(_MESSAGES)))
-        remove_folder(self._folder)
-
-    def _read(self, name: str) -> str:
-        with (self._folder / name).open("rb") as stream:
-            return stream.read(_MOST_OUTPUT).decode("utf-8", "replace")
-
-
-def _unsaid_failure(status: int, messages: str) -> Failure:
-    """For a command without events that printed its problem, and for a process that died."""
-    printed = _PRINTED_PROBLEM.search(messages)
-    if printed:
-        return Failure(printed.group(1), printed.group(2), "")
-    return failure_of(Problem("SETUP_DIED", {"status": status}))
-
-
-def _begin_log(log: Path) -> None:
-    if not log.parent.is_dir():
-        create_private_folder(log.parent.parent, log.parent.name)
-    if log.exists() and log.stat().st_size > _LARGEST_LOG:
-        os.truncate(log, 0)
+def start_setup(program: SetupProgram, command: SetupCommand, work_folder: Path, log: Path) -> OneShotProcess:
+    """Run ``command`` in a folder of its own below ``work_folder``. Raises OSError if it cannot be started."""
+    return OneShotProcess(
+        [program.python, str(program.program), *command.arguments],
+        program.process_environment(),
+        create_owned_folder(jobs_folder(work_folder), new_id()),
+        _CONVERSATION,
+        log if command.has_events else None,
+    )

@@ -7,7 +7,8 @@ from typing import Any
 
 from . import engine_choice, settings
 from .engine_failures import problem_of_os_error
-from .setup_process import SetupEnd, SetupProcess, failure_of
+from .one_shot_process import OneShotProcess, ProcessEnd, failure_of
+from .setup_process import start_setup
 from .setup_program import SetupCommand, log_path
 from .ticker import Ticker
 
@@ -23,9 +24,9 @@ class SetupRunner:
 
     def __init__(self) -> None:
         self._ticker = Ticker(self._tick)
-        self._process: SetupProcess | None = None
+        self._process: OneShotProcess | None = None
         self._on_event: Callable[[Any], None] = _ignore
-        self._on_end: Callable[[SetupEnd], None] = _ignore
+        self._on_end: Callable[[ProcessEnd], None] = _ignore
 
     @property
     def is_busy(self) -> bool:
@@ -34,7 +35,7 @@ class SetupRunner:
     def start(
         self,
         command: SetupCommand,
-        on_end: Callable[[SetupEnd], None],
+        on_end: Callable[[ProcessEnd], None],
         on_event: Callable[[Any], None] | None = None,
     ) -> None:
         """Only while not busy."""
@@ -42,9 +43,9 @@ class SetupRunner:
             raise RuntimeError("a command of the set-up runs already")
         self._on_event, self._on_end = on_event or _ignore, on_end
         try:
-            self._process = SetupProcess(engine_choice.setup_program(), command, settings.work_folder(), log_path())
+            self._process = start_setup(engine_choice.setup_program(), command, settings.work_folder(), log_path())
         except OSError as error:
-            on_end(SetupEnd(failure=failure_of(problem_of_os_error(error, settings.work_folder()))))
+            on_end(ProcessEnd(failure=failure_of(problem_of_os_error(error, settings.work_folder()))))
             return
         self._ticker.start()
 
