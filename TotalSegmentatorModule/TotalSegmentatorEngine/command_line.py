@@ -188,7 +188,7 @@ class _SegmentCommand:
         result = segment(ct.volume, prepared, cache, reporter)
         _log.info("%d structures found on %s in %.1f s", len(result.found), result.device, result.seconds)
         reporter.progress(Stage.WRITING, 0.0)
-        write_result(options.output, result, ct.volume.geometry, reporter.check_cancelled)
+        write_result(options.output, result, ct.volume.geometry, reporter.check_cancelled, ct.series_instance_uid)
         reporter.progress(Stage.WRITING, 1.0)
         return result
 

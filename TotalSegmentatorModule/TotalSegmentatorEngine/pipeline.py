@@ -10,19 +10,24 @@ import dataclasses
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from TotalSegmentatorWire.catalogue import read_profiles
 from TotalSegmentatorWire.errors import Problem, SegmentationError
-from TotalSegmentatorWire.messages import Stage
+from TotalSegmentatorWire.messages import FoundStructure, Stage
 from TotalSegmentatorWire.plan import Plan
 from TotalSegmentatorWire.structures import check_names
 
 from .cache import EngineCache
 from .devices import check_device_name
-from .geometry import Volume
+from .geometry import Geometry, Volume
 from .models import Model, coarser_models, find_model, structures_of
 from .reporting import Reporter
 from .task import PreparedTask, SegmentationResult, SegmentationTask
+from .voxel_digest import voxel_digest
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["EngineCache", "PreparedTask", "SegmentationResult", "SegmentationTask"]
 __all__ += ["load_engine", "plan", "prepare", "read_ahead", "segment"]
@@ -81,10 +86,11 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     prediction = predict_labels(volume, prepared, cache, reporter, started)
     reporter.progress(Stage.RESTORING, 1.0)
     names = {structure.name for structure in prediction.found}
+    reporter.check_cancelled()
     return SegmentationResult(
         labels=prediction.labels,
         structures=prepared.structures,
-        found=prediction.found,
+        found=[_with_digest(found, prediction.labels, volume.geometry) for found in prediction.found],
         absent=[structure.name for structure in prepared.structures if structure.name not in names],
         model=prepared.model.id,
         profile=prepared.model.profile.id,
@@ -92,6 +98,12 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
         seconds=time.monotonic() - started,
         options=prediction.options,
     )
+
+
+def _with_digest(found: FoundStructure, labels: np.ndarray, geometry: Geometry) -> FoundStructure:
+    i_min, i_max, j_min, j_max, k_min, k_max = found.extent
+    box = labels[k_min : k_max + 1, j_min : j_max + 1, i_min : i_max + 1]
+    return dataclasses.replace(found, digest=voxel_digest(box == found.label, (k_min, j_min, i_min), geometry))
 
 
 def _with_profile(model: Model, profile_id: str | None) -> Model:

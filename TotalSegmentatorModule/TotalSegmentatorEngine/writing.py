@@ -12,6 +12,7 @@ import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.result_tags import provenance_tags
+from TotalSegmentatorWire.review_state import REVIEW_STATE_TAG, VOXEL_DIGEST_TAG, ReviewState
 from TotalSegmentatorWire.structures import Structure
 
 from .geometry import Geometry
@@ -37,12 +38,17 @@ def check_output(path: Path, shape: tuple[int, int, int] | None = None) -> None:
 
 
 def write_result(
-    path: Path, result: SegmentationResult, geometry: Geometry, check_cancelled: Callable[[], None] = lambda: None
+    path: Path,
+    result: SegmentationResult,
+    geometry: Geometry,
+    check_cancelled: Callable[[], None] = lambda: None,
+    series_instance_uid: str | None = None,
 ) -> None:
     """Write ``result.labels`` (uint8, (k, j, i) of ``geometry``) to ``path``, replacing a file of that name.
 
     ``.seg.nrrd``: one layer with a segment per found structure: its name as id, its display name, colour, terminology
     and tags; absent structures are not made into empty segments. ``.nrrd`` and ``.nii.gz``: the label values alone.
+    ``series_instance_uid`` is that of the CT, where it came from DICOM.
     Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_NOT_WRITABLE, DISK_FULL, and what ``check_cancelled`` raises.
     """
     if result.labels.shape != geometry.shape:
@@ -53,11 +59,11 @@ def write_result(
         if path.name.lower().endswith(".nii.gz"):
             write_nifti(stream, labels, geometry, check_cancelled)
         else:
-            segments = _segments(result) if path.name.lower().endswith(".seg.nrrd") else []
+            segments = _segments(result, series_instance_uid) if path.name.lower().endswith(".seg.nrrd") else []
             write_nrrd(stream, [labels], geometry, segments, check_cancelled)
 
 
-def _segments(result: SegmentationResult) -> list[FileSegment]:
+def _segments(result: SegmentationResult, series_instance_uid: str | None) -> list[FileSegment]:
     structures = {structure.label: structure for structure in result.structures}
     return [
         FileSegment(
@@ -66,17 +72,21 @@ def _segments(result: SegmentationResult) -> list[FileSegment]:
             colour=structures[found.label].colour,
             label=found.label,
             extent=tuple(found.extent),
-            tags=segment_tags(structures[found.label], result),
+            tags=segment_tags(structures[found.label], found.digest, result, series_instance_uid),
         )
         for found in sorted(result.found, key=lambda found: found.label)
     ]
 
 
-def segment_tags(structure: Structure, result: SegmentationResult) -> dict[str, str]:
-    """Tags of one segment: its coded meaning, and how it was made."""
+def segment_tags(
+    structure: Structure, digest: str, result: SegmentationResult, series_instance_uid: str | None
+) -> dict[str, str]:
+    """Tags of one segment: its coded meaning, how it was made, and that nobody has looked at it yet."""
     return {
         "TerminologyEntry": structure.terminology,
         "DICOM.SegmentAlgorithmType": "AUTOMATIC",
         "DICOM.SegmentAlgorithmName": ALGORITHM_NAME,
-        **provenance_tags(result.model, result.profile, ENGINE_VERSION, result.options.to_json()),
+        REVIEW_STATE_TAG: ReviewState.UNREVIEWED.value,
+        VOXEL_DIGEST_TAG: digest,
+        **provenance_tags(result.model, result.profile, ENGINE_VERSION, result.options.to_json(), series_instance_uid),
     }

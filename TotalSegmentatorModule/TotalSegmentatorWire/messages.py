@@ -239,6 +239,8 @@ class FoundStructure:
     voxels: int
     extent: list[int]
     """i_min, i_max, j_min, j_max, k_min, k_max, inclusive."""
+    digest: str = ""
+    """Of the voxels, to tell later whether somebody edited them (TotalSegmentatorEngine.voxel_digest)."""
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 PREFIX = "TotalSegmentatorModule."
+CT_SERIES_TAG = PREFIX + "CtSeries"
 
 
-def provenance_tags(model: str, profile: str, version: str, options: dict[str, Any]) -> dict[str, str]:
+def provenance_tags(
+    model: str, profile: str, version: str, options: dict[str, Any], series_instance_uid: str | None = None
+) -> dict[str, str]:
     """Tag names to values.
 
     ``options`` is JobOptions.to_json() with the runtime and precision that were really used (ResultHeader.options); an
     option that it lacks makes no tag. Numbers are in the units of JobOptions, yes and no are "true" and "false".
+    The CT's Series Instance UID becomes a digest: enough to notice another CT, and no identifier in the file.
     """
     tags = {"Model": model, "Profile": profile, "Version": version}
     for name, option in (
@@ -24,7 +29,13 @@ def provenance_tags(model: str, profile: str, version: str, options: dict[str, A
     ):
         if option in options:
             tags[name] = _text(options[option])
-    return {PREFIX + name: value for name, value in tags.items()}
+    named = {PREFIX + name: value for name, value in tags.items()}
+    return named | {CT_SERIES_TAG: series_digest(series_instance_uid)} if series_instance_uid else named
+
+
+def series_digest(series_instance_uid: str) -> str:
+    """Names a series without its identifier."""
+    return hashlib.sha256(series_instance_uid.encode("utf-8")).hexdigest()[:16]
 
 
 def _text(value: Any) -> str:

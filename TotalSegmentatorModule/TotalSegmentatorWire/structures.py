@@ -36,6 +36,7 @@ _COLUMNS = frozenset(
         "green",
         "blue",
         "tg263_name",
+        "tg263_cut_name",
         "tg263_status",
         "fma_id",
         "published_dice",
@@ -61,6 +62,11 @@ class Structure:
     region: tuple[str, str]
     colour: tuple[int, int, int]
     tg263_name: str = ""
+    """At most 16 characters (AAPM Report 263)."""
+    tg263_cut_name: str = ""
+    """The same for a structure of which the CT shows a part: ``Lung~_L``."""
+    fma_id: str = ""
+    """Number in the Foundational Model of Anatomy, side included; empty where there is none."""
 
     @property
     def display_name(self) -> str:
@@ -123,6 +129,8 @@ def _structure(path: Path, row: dict[str, str]) -> Structure:
         region=(row["region_code"], row["region_meaning"]),
         colour=colour,
         tg263_name=row["tg263_name"],
+        tg263_cut_name=row["tg263_cut_name"],
+        fma_id=row["fma_id"],
     )
 
 
