@@ -1,0 +1,85 @@
+"""What a structure means, in codes: from the segment's terminology entry, from its row of a label table, for a union."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from TotalSegmentatorWire.structures import Structure
+
+from .roi import Code, RoiCodes
+
+TERMINOLOGY_TAG = "TerminologyEntry"
+"""Slicer's tag: context~category~type~modifier~regionContext~region~regionModifier, each code scheme^value^meaning."""
+
+_SNOMED, _FMA = "SCT", "FMA"
+LEFT = Code(_SNOMED, "7771000", "Left")
+RIGHT = Code(_SNOMED, "24028007", "Right")
+BOTH_SIDES = Code(_SNOMED, "51440002", "Bilateral")
+"""PS3.16, CID 244."""
+
+ANATOMICAL_STRUCTURE = Code(_SNOMED, "123037004", "Anatomical Structure")
+
+BODY = RoiCodes(
+    category=ANATOMICAL_STRUCTURE,
+    type=Code(_SNOMED, "38266002", "Entire body"),
+    fma=Code(_FMA, "256135", "Body"),
+)
+"""Of the body outline: PS3.16, CID 4031, and TG-263's row "Body"."""
+
+
+def parse_code(text: str) -> Code | None:
+    """The code that ``scheme^value^meaning`` says; None unless all three are there."""
+    parts = [part.strip() for part in text.split("^")]
+    return Code(*parts) if len(parts) == 3 and all(parts) else None
+
+
+def codes_of(tags: Mapping[str, str], structure: Structure | None) -> RoiCodes | None:
+    """The codes of a segment: what its terminology entry says, else its row of a label table, else None.
+
+    The entry can have been changed in Slicer, so it is asked first. The number in the Foundational Model of Anatomy
+    comes from the row, as long as the entry means the same.
+    """
+    entry = _entry_codes(tags.get(TERMINOLOGY_TAG, ""))
+    row = _row_codes(structure) if structure is not None else None
+    if entry is None:
+        return row
+    if row is not None and _meaning(row) == _meaning(entry):
+        return dataclasses.replace(entry, fma=row.fma)
+    return entry
+
+
+def union_codes(parts: Sequence[RoiCodes | None]) -> RoiCodes | None:
+    """The codes of a union, as far as those of its parts say them: of a pair, the structure with both sides.
+
+    None where the parts are different structures: what they are together is then for the template to say.
+    """
+    if not parts or None in parts or len({(codes.category, codes.type, codes.region) for codes in parts}) > 1:
+        return None
+    sides = {codes.modifier for codes in parts}
+    if len(sides) == 1:
+        return dataclasses.replace(parts[0], fma=parts[0].fma if len(parts) == 1 else None)
+    is_pair = {side.value if side else "" for side in sides} == {LEFT.value, RIGHT.value}
+    return dataclasses.replace(parts[0], modifier=BOTH_SIDES if is_pair else None, fma=None)
+
+
+def _meaning(codes: RoiCodes) -> tuple[str, str, str]:
+    return codes.category.value, codes.type.value, codes.modifier.value if codes.modifier else ""
+
+
+def _entry_codes(entry: str) -> RoiCodes | None:
+    fields = entry.split("~")
+    if len(fields) != 7:
+        return None
+    category, kind = parse_code(fields[1]), parse_code(fields[2])
+    if category is None or kind is None:
+        return None
+    return RoiCodes(category, kind, parse_code(fields[3]), parse_code(fields[5]))
+
+
+def _row_codes(structure: Structure) -> RoiCodes | None:
+    codes = _entry_codes(structure.terminology)
+    if codes is None or not structure.fma_id:
+        return codes
+    name = structure.display_name
+    return dataclasses.replace(codes, fma=Code(_FMA, structure.fma_id, name[0].upper() + name[1:]))
