@@ -1,0 +1,150 @@
+"""Which structure of one segmentation is which of another: two departments seldom spell a name alike.
+
+Names are paired in four rounds, the surest first; what one round has paired the next does not see:
+
+1. as a file of pairs says (``read_pairs``);
+2. by the same name;
+3. by the same name ignoring case;
+4. as the same structure: the names of our label tables and of TG-263 mean the same one ("kidney_left", "Kidney_L"),
+   words count in any order and with any sign between them, a side with any of its usual spellings ("Lt Kidney"), and
+   the ``~`` of a structure that the field of view cuts does not count.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from TotalSegmentatorWire.errors import SegmentationError
+from TotalSegmentatorWire.structures import structure_table
+
+LABEL_TABLES = ("structures_104", "structures_117")
+PAIR_COLUMNS = ("ours", "theirs")
+UNION_SIGN = "+"
+_SIDES = {"left": "l", "lt": "l", "right": "r", "rt": "r"}
+
+
+@dataclass(frozen=True)
+class NamePair:
+    """What a file of pairs says: several names on one side are one structure there, for example the lobes of a lung."""
+
+    ours: tuple[str, ...]
+    theirs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """Positions in the two lists of names; empty where that side lacks the structure."""
+
+    name: str
+    """Ours; theirs where we lack it."""
+    ours: tuple[int, ...]
+    theirs: tuple[int, ...]
+
+
+def read_pairs(path: Path) -> list[NamePair]:
+    """A CSV file with the columns ``ours`` and ``theirs``; a ``+`` between names joins them into one structure.
+
+    Spreadsheets separate with semicolons where the decimal sign is a comma; the head line tells which it is.
+    Raises SegmentationError("INPUT_NOT_FOUND") and SegmentationError("TEMPLATE_INVALID").
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            head = stream.readline()
+            stream.seek(0)
+            reader = csv.DictReader(stream, delimiter=";" if ";" in head else ",")
+            missing = [column for column in PAIR_COLUMNS if column not in (reader.fieldnames or ())]
+            if missing:
+                raise SegmentationError("TEMPLATE_INVALID", detail="it has no column {}".format(missing[0]))
+            pairs = [NamePair(_names(row["ours"]), _names(row["theirs"])) for row in reader]
+    except FileNotFoundError as error:
+        raise SegmentationError("INPUT_NOT_FOUND") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SegmentationError("TEMPLATE_INVALID", detail="it is no text file of comma-separated values") from error
+    for number, pair in enumerate(pairs, start=1):
+        if not pair.ours or not pair.theirs:
+            raise SegmentationError("TEMPLATE_INVALID", detail="row {} lacks a name".format(number))
+    return pairs
+
+
+def _names(cell: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (cell or "").split(UNION_SIGN) if part.strip())
+
+
+def match_names(ours: Sequence[str], theirs: Sequence[str], pairs: Sequence[NamePair] = ()) -> list[Match]:
+    """Every structure of both sides once: paired ones and those that only we have in our order, then their others.
+
+    Names may occur twice; then the first of one side goes with the first of the other. A name that a pair asks for and
+    its side lacks is no error: the pair is reported as missing there, in the order of ``pairs`` before all others.
+    """
+    left, right = dict(enumerate(ours)), dict(enumerate(theirs))
+    asked = [_asked(pair, left, right) for pair in pairs]
+    matches: dict[int, Match] = {}
+    for key in (str, str.casefold, structure_key):
+        for mine, other in _same(left, right, key):
+            matches[mine] = Match(left.pop(mine), (mine,), (other,))
+            del right[other]
+    matches |= {position: Match(name, (position,), ()) for position, name in left.items()}
+    found = [match for match in asked if match.ours or match.theirs]
+    return [
+        *found,
+        *(matches[position] for position in sorted(matches)),
+        *(Match(name, (), (position,)) for position, name in right.items()),
+    ]
+
+
+def _asked(pair: NamePair, left: dict[int, str], right: dict[int, str]) -> Match:
+    """Takes the pair's structures out of both sides."""
+    return Match(" + ".join(pair.ours), _take(pair.ours, left), _take(pair.theirs, right))
+
+
+def _take(names: Sequence[str], side: dict[int, str]) -> tuple[int, ...]:
+    found = []
+    for name in names:
+        for key in (str, str.casefold, structure_key):
+            position = next((p for p, other in side.items() if key(other) == key(name)), None)
+            if position is not None:
+                del side[position]
+                found.append(position)
+                break
+    return tuple(found)
+
+
+def _same(left: dict[int, str], right: dict[int, str], key: Callable[[str], str]) -> list[tuple[int, int]]:
+    waiting: dict[str, list[int]] = {}
+    for position, name in right.items():
+        waiting.setdefault(key(name), []).append(position)
+    pairs = []
+    for position, name in left.items():
+        others = waiting.get(key(name))
+        if others:
+            pairs.append((position, others.pop(0)))
+    return pairs
+
+
+# -- names of one structure --------------------------------------------------------------------------------------------
+
+
+def structure_key(name: str) -> str:
+    """The same for all names of one structure of the label tables; for other names, what is left of the spelling."""
+    loose = _loose(name)
+    return _known_keys().get(loose, loose)
+
+
+@cache
+def _known_keys() -> dict[str, str]:
+    keys = {}
+    for table in LABEL_TABLES:
+        for structure in structure_table(table):
+            for name in (structure.name, structure.tg263_name, structure.tg263_cut_name):
+                keys[_loose(name)] = structure.name
+    return keys
+
+
+def _loose(name: str) -> str:
+    words = re.split(r"[\W_]+", name.replace("~", "").casefold())
+    return " ".join(sorted(_SIDES.get(word, word) for word in words if word))
