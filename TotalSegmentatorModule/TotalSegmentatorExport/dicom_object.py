@@ -1,0 +1,191 @@
+"""What every DICOM object of ours has: identifiers, the patient and study of its CT, who made it, its character set."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import uuid
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
+
+from .dicom_text import MAXIMUM_SHORT_STRING, long_string
+from .roi import Code
+
+if TYPE_CHECKING:
+    from pydicom import Dataset, FileDataset
+
+UTF_8 = "ISO_IR 192"
+"""Specific Character Set, PS3.3 C.12.1.1.2."""
+
+_REQUIRED_OF_PATIENT_AND_STUDY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
+"""Type 2 of PS3.3 C.7.1.1 and C.7.2.1: there, if empty."""
+
+_OPTIONAL_OF_PATIENT_AND_STUDY = (
+    # C.7.1.1 Patient
+    "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "PatientBirthTime",
+    "OtherPatientIDsSequence",
+    "OtherPatientNames",
+    "EthnicGroup",
+    "PatientComments",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    # C.7.1.3, C.7.2.3 Clinical Trial Subject and Study
+    "ClinicalTrialSponsorName",
+    "ClinicalTrialProtocolID",
+    "ClinicalTrialProtocolName",
+    "ClinicalTrialSiteID",
+    "ClinicalTrialSiteName",
+    "ClinicalTrialSubjectID",
+    "ClinicalTrialSubjectReadingID",
+    "ClinicalTrialTimePointID",
+    "ClinicalTrialTimePointDescription",
+    # C.7.2.1 General Study, C.7.2.2 Patient Study
+    "IssuerOfAccessionNumberSequence",
+    "StudyDescription",
+    "PhysiciansOfRecord",
+    "ProcedureCodeSequence",
+    "AdmittingDiagnosesDescription",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    # C.12.1 SOP Common
+    "LongitudinalTemporalInformationModified",
+)
+
+_log = logging.getLogger(__name__)
+
+
+def new_object(sop_class_uid: str, transfer_syntax_uid: str, modality: str, moment: datetime) -> FileDataset:
+    """A data set with its own SOP Instance UID and the date and the maker of the object; nothing of a patient yet."""
+    from pydicom import FileDataset
+    from pydicom.dataset import FileMetaDataset
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = transfer_syntax_uid
+    meta.MediaStorageSOPClassUID = sop_class_uid
+    meta.MediaStorageSOPInstanceUID = new_uid()
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SOPClassUID = sop_class_uid
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = date_and_time(moment)
+    dataset.Modality = modality
+    dataset.Manufacturer = ALGORITHM_NAME
+    dataset.ManufacturerModelName = ALGORITHM_NAME
+    dataset.SoftwareVersions = ENGINE_VERSION
+    return dataset
+
+
+def new_uid() -> str:
+    """A UID made of a random UUID, PS3.5 B.2."""
+    return f"2.25.{uuid.uuid4().int}"
+
+
+def uid_from(text: str) -> str:
+    """The same UID for the same text, in all objects: stands for an identifier that the CT itself lacks."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, text).int}"
+
+
+def date_and_time(moment: datetime) -> tuple[str, str]:
+    """DA and TM values."""
+    return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
+
+
+# -- patient and study -------------------------------------------------------------------------------------------------
+
+
+def copy_patient_and_study(source: Dataset, target: Dataset) -> None:
+    """Makes ``target`` an object of the patient and study of ``source``, word for word, with its character set.
+
+    An attribute that cannot be read is left out. The Study Instance UID is the caller's to set.
+    """
+    if source.get("SpecificCharacterSet"):
+        target.SpecificCharacterSet = source.SpecificCharacterSet
+    for keyword in _REQUIRED_OF_PATIENT_AND_STUDY + _OPTIONAL_OF_PATIENT_AND_STUDY:
+        element = _readable(source, keyword)
+        if element is not None:
+            target.add(element)
+        elif keyword in _REQUIRED_OF_PATIENT_AND_STUDY:
+            setattr(target, keyword, "")
+
+
+def _readable(source: Dataset, keyword: str) -> Any:
+    """A copy of the data element, None where it is absent or spoilt."""
+    if keyword not in source:
+        return None
+    try:
+        with quiet():
+            return copy.deepcopy(source[keyword])
+    except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
+        _log.warning("the CT's %s cannot be read (%s) and is left out", keyword, type(error).__name__)
+        return None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """pydicom's warnings about values of other makers' files hold these values, which are the patient's."""
+    logging.getLogger("pydicom").propagate = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def choose_character_set(dataset: Dataset, words: Iterable[str]) -> None:
+    """Keeps the character set of ``dataset`` where it can hold ``words`` too, else turns it to UTF-8.
+
+    The CT's own one is the safest for the patient's name; planning systems know it from the CT.
+    """
+    stated = dataset.get("SpecificCharacterSet")
+    if not all(_fits(word, stated) for word in set(words)):
+        dataset.SpecificCharacterSet = UTF_8
+
+
+def _fits(word: str, character_set: Any) -> bool:
+    if word.isascii():
+        return True
+    if not character_set or character_set == "ISO_IR 6":
+        return False
+    from pydicom.charset import convert_encodings, encode_string
+
+    logging.getLogger("pydicom").propagate = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # pydicom warns where it would put question marks
+        try:
+            encode_string(word, convert_encodings(character_set))
+        except (UserWarning, ValueError, LookupError):
+            return False
+    return True
+
+
+def code_item(code: Code) -> Dataset:
+    """The item of a code sequence, PS3.3 8.8."""
+    from pydicom import Dataset
+
+    item = Dataset()
+    if len(code.value) <= MAXIMUM_SHORT_STRING:
+        item.CodeValue = code.value
+    else:
+        item.LongCodeValue = code.value
+    item.CodingSchemeDesignator = code.scheme
+    item.CodeMeaning = long_string(code.meaning)
+    return item

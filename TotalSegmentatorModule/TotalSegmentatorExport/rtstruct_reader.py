@@ -1,0 +1,216 @@
+"""Reads an RT Structure Set of any maker as masks on the planes of its CT.
+
+All closed contours of a structure on one plane are filled together by the even-odd rule, which serves keyholes, holes
+as contours of their own and CLOSEDPLANAR_XOR (PS3.3 C.8.8.6.3) alike. Points and open curves enclose nothing and are
+passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from TotalSegmentatorWire.errors import Problem, SegmentationError
+
+from .contour_data import CLOSED_PLANAR, CLOSED_PLANAR_XOR
+from .dicom_object import quiet
+from .rasterising import fill_box
+from .read_structure import ReadStructure, check_origin
+from .reference_series import ReferenceSeries
+from .rtstruct_dataset import RT_STRUCTURE_SET_STORAGE
+from .voxel_mask import VoxelMask
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+OFF_PLANE_MM = 0.1
+"""Largest distance of a contour's points from an image plane. Makers round coordinates to 0.01 mm or 0.1 mm; a contour
+that lies further away was drawn on other planes, and to move it to the next one would change its volume."""
+
+_CLOSED = (CLOSED_PLANAR, CLOSED_PLANAR_XOR)
+_FEWEST_POINTS = 3
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Contours:
+    """The closed contours of one structure by plane, each (n, 2) of pixel coordinates (i, j)."""
+
+    by_plane: dict[int, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
+    off_plane: int = 0
+
+
+def is_structure_set(path: Path) -> bool:
+    """True for a DICOM file that says it is an RT Structure Set."""
+    try:
+        dataset = _read(path, header_only=True)
+    except SegmentationError:
+        return False
+    return _is_structure_set(dataset)
+
+
+def read_rtstruct(
+    path: Path, reference: ReferenceSeries, warn: Callable[[Problem], None] = lambda problem: None
+) -> list[ReadStructure]:
+    """The structures with at least one voxel, in the file's order.
+
+    ``warn`` gets STRUCTURE_WITHOUT_VOXELS for the others. Raises SegmentationError: SEGMENTATION_UNREADABLE,
+    EXPORT_OTHER_PATIENT, EXPORT_OTHER_CT, CONTOURS_OFF_PLANE.
+    """
+    dataset = _read(path)
+    if not _is_structure_set(dataset):
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is no RT Structure Set")
+    check_origin(dataset, _frames(dataset), _instances(dataset), reference)
+    contours = {number: _placed(item, reference) for number, item in _items_by_roi(dataset, "ROIContourSequence")}
+    off_plane = sum(found.off_plane for found in contours.values())
+    if off_plane:
+        raise SegmentationError("CONTOURS_OFF_PLANE", count=off_plane)
+    types = dict(_interpreted_types(dataset))
+    colours = {number: _colour(item) for number, item in _items_by_roi(dataset, "ROIContourSequence")}
+    structures = [
+        ReadStructure(
+            number=number,
+            name=name,
+            colour=colours.get(number),
+            interpreted_type=types.get(number, ""),
+            mask=_mask(contours.get(number, _Contours()), reference),
+        )
+        for number, name in _names(dataset)
+    ]
+    filled = [structure for structure in structures if not structure.mask.is_empty]
+    if len(filled) < len(structures):
+        warn(Problem("STRUCTURE_WITHOUT_VOXELS", {"count": len(structures) - len(filled)}))
+    return filled
+
+
+# -- the file ----------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path, header_only: bool = False) -> Dataset:
+    import pydicom
+
+    try:
+        with quiet():
+            tags = ["SOPClassUID", "Modality"] if header_only else None
+            return pydicom.dcmread(path, force=True, specific_tags=tags)
+    except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
+        _log.error("the structure set cannot be read (%s)", type(error).__name__)
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is damaged or no DICOM file") from None
+
+
+def _is_structure_set(dataset: Dataset) -> bool:
+    with quiet():
+        return dataset.get("SOPClassUID") == RT_STRUCTURE_SET_STORAGE or dataset.get("Modality") == "RTSTRUCT"
+
+
+def _names(dataset: Dataset) -> Iterator[tuple[int, str]]:
+    for item in dataset.get("StructureSetROISequence") or ():
+        number = _number(item.get("ROINumber"))
+        yield number, str(item.get("ROIName") or "").strip() or str(number)
+
+
+def _items_by_roi(dataset: Dataset, sequence: str) -> Iterator[tuple[int, Dataset]]:
+    for item in dataset.get(sequence) or ():
+        yield _number(item.get("ReferencedROINumber")), item
+
+
+def _interpreted_types(dataset: Dataset) -> Iterator[tuple[int, str]]:
+    for number, item in _items_by_roi(dataset, "RTROIObservationsSequence"):
+        yield number, str(item.get("RTROIInterpretedType") or "").strip()
+
+
+def _colour(item: Dataset) -> tuple[int, int, int] | None:
+    channels = item.get("ROIDisplayColor") or ()
+    if isinstance(channels, str) or len(channels) != 3:
+        return None
+    red, green, blue = (min(255, max(0, int(channel))) for channel in channels)
+    return red, green, blue
+
+
+def _number(value: object) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="a structure has no number") from None
+
+
+def _frames(dataset: Dataset) -> set[str]:
+    """Every frame of reference that the file names."""
+    named = {str(dataset.get("FrameOfReferenceUID") or "")}
+    for item in dataset.get("ReferencedFrameOfReferenceSequence") or ():
+        named.add(str(item.get("FrameOfReferenceUID") or ""))
+    for item in dataset.get("StructureSetROISequence") or ():
+        named.add(str(item.get("ReferencedFrameOfReferenceUID") or ""))
+    return named
+
+
+def _instances(dataset: Dataset) -> set[str]:
+    """SOP Instance UIDs of the images that the file names."""
+    return {
+        str(image.get("ReferencedSOPInstanceUID") or "")
+        for frame in dataset.get("ReferencedFrameOfReferenceSequence") or ()
+        for study in frame.get("RTReferencedStudySequence") or ()
+        for series in study.get("RTReferencedSeriesSequence") or ()
+        for image in series.get("ContourImageSequence") or ()
+    }
+
+
+# -- contours ----------------------------------------------------------------------------------------------------------
+
+
+def _placed(roi: Dataset, reference: ReferenceSeries) -> _Contours:
+    found = _Contours()
+    distances = reference.plane_distances
+    for item in roi.get("ContourSequence") or ():
+        if item.get("ContourGeometricType", CLOSED_PLANAR) not in _CLOSED:
+            continue
+        points = _points(item)
+        if len(points) < _FEWEST_POINTS:
+            continue
+        pixels, along_normal = reference.pixels_of(points)
+        plane = int(np.abs(distances - along_normal[0]).argmin())
+        if np.abs(along_normal - distances[plane]).max() > OFF_PLANE_MM:
+            found.off_plane += 1
+        else:
+            found.by_plane[plane].append(pixels)
+    return found
+
+
+def _points(item: Dataset) -> np.ndarray:
+    """LPS in mm, (n, 3). Parsed from the bytes: pydicom would make an object of each of millions of numbers."""
+    if "ContourData" not in item:
+        return np.zeros((0, 3))
+    value = item.get_item("ContourData").value
+    try:
+        numbers = np.array(value.split(b"\\") if isinstance(value, bytes) else value, dtype=np.float64)
+        points = numbers.reshape(-1, 3)
+    except ValueError:
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="a contour's coordinates are damaged") from None
+    if not np.isfinite(points).all():
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="a contour's coordinates are damaged")
+    return points
+
+
+def _mask(contours: _Contours, reference: ReferenceSeries) -> VoxelMask:
+    """The pixels whose centres the contours enclose."""
+    shape = reference.grid.shape
+    filled = {plane: fill_box(polygons, shape[1:]) for plane, polygons in contours.by_plane.items()}
+    filled = {plane: (inside, box) for plane, (inside, box) in filled.items() if inside.any()}
+    if not filled:
+        return VoxelMask(np.zeros((0, 0, 0), bool), (0, 0, 0), shape)
+    first = (min(filled), *(min(box[axis].start for _, box in filled.values()) for axis in range(2)))
+    end = (max(filled) + 1, *(max(box[axis].stop for _, box in filled.values()) for axis in range(2)))
+    voxels = np.zeros(np.subtract(end, first), dtype=bool)
+    for plane, (inside, (rows, columns)) in filled.items():
+        place = (
+            slice(rows.start - first[1], rows.stop - first[1]),
+            slice(columns.start - first[2], columns.stop - first[2]),
+        )
+        voxels[plane - first[0]][place] = inside
+    return VoxelMask.cropped(voxels, first, shape)
