@@ -1,0 +1,200 @@
+"""From a structure's pixels to contours on the planes of the CT.
+
+A boundary runs at the half level: midway between an inside and an outside pixel, and diagonally from one such middle
+to the next. It stays a third of a pixel and more away from all pixel centres, so that filling by pixel centre gives
+back the same pixels, also after coordinates were rounded. Pixels that touch by a corner only are not connected; a hole,
+though, holds all outside pixels that touch it. Only points within straight lines are left out.
+
+Points are (i, j) in pixels: (0, 0) is the centre of a plane's first pixel. Outer rings have a positive area in (i, j),
+that is, they run counter-clockwise about row x column, the plane's normal; holes run the other way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from .contour_smoothing import SMOOTHING_MM, smoothed, thinned
+from .keyholes import Ring, join_holes
+from .voxel_mask import VoxelMask
+
+_LEVEL, _ABOVE = 0.5, 2.0
+"""The boundary's level in a field that is 0 outside and 1 inside, and a value that no field reaches."""
+
+
+@dataclass(frozen=True)
+class ContourOptions:
+    """How contours are made."""
+
+    holes: Literal["keyhole", "xor"] = "keyhole"
+    """Joined to the boundary around them by a channel, or contours of their own."""
+    smoothing: bool | float = False
+    """Standard deviation in mm of the in-plane smoothing; True for the usual one, False or 0 for none."""
+    smallest_island_mm2: float = 0.0
+    """Pieces whose contour encloses a smaller area are left out."""
+
+    @property
+    def smoothing_mm(self) -> float:
+        return SMOOTHING_MM if self.smoothing is True else float(self.smoothing)
+
+
+@dataclass(frozen=True, eq=False)
+class Contour:
+    """A closed polygon on a plane of the CT."""
+
+    plane: int
+    """k of the grid."""
+    points: np.ndarray
+    """float64 (n, 2) of (i, j), n >= 3; the first point is not repeated at the end."""
+    is_hole: bool
+    """True for a contour that cuts a hole; never where holes are joined."""
+
+
+@dataclass
+class RoiContours:
+    """The contours of a structure, and what was left out or changed on the way."""
+
+    contours: list[Contour] = field(default_factory=list)
+    """In the order of the planes."""
+    islands: int = 0
+    """Pieces on a plane that were left out because they are small."""
+    island_pixels: int = 0
+    """How many pixels those had."""
+    changed_pixels: int = 0
+    """How many pixels the smoothing moved to the other side of the boundary."""
+
+    def __iter__(self) -> Iterator[Contour]:
+        return iter(self.contours)
+
+    def __len__(self) -> int:
+        return len(self.contours)
+
+
+def roi_contours(
+    mask: VoxelMask, options: ContourOptions | None = None, pixel_spacing: tuple[float, float] = (1.0, 1.0)
+) -> RoiContours:
+    """The contours of a structure on all planes that it has pixels on.
+
+    ``pixel_spacing`` is DICOM's: the distance in mm of rows (along j), then of columns (along i).
+    """
+    options = options or ContourOptions()
+    found = RoiContours()
+    _k, rows, columns = mask.shape
+    for index, plane in enumerate(mask.voxels):
+        pixels = _cropped(plane, (mask.start[1], mask.start[2]))
+        if pixels is None:
+            continue
+        if options.smoothing_mm > 0:
+            image = smoothed(*pixels, (rows, columns), options.smoothing_mm, pixel_spacing)
+            found.changed_pixels += image.changed
+            components = _components(image.field, is_smoothed=True)
+        else:
+            image = _Padded(*pixels)
+            components = _components(image.field, is_smoothed=False)
+        kept = _without_islands(components, options.smallest_island_mm2 / float(np.prod(pixel_spacing)), found)
+        for polygon, is_hole in _polygons(kept, image.inside, options.holes):
+            found.contours.append(Contour(mask.start[0] + index, polygon + image.offset, is_hole))
+    return found
+
+
+def plane_contours(
+    mask: np.ndarray, options: ContourOptions | None = None, pixel_spacing: tuple[float, float] = (1.0, 1.0)
+) -> list[np.ndarray]:
+    """The contours, each (n, 2) of (i, j), of the pixels ``mask`` (j, i) of a single plane."""
+    contours = roi_contours(VoxelMask.cropped(np.asarray(mask)[None]), options, pixel_spacing)
+    return [contour.points for contour in contours]
+
+
+# -- the steps ---------------------------------------------------------------------------------------------------------
+
+
+def _cropped(plane: np.ndarray, start: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]] | None:
+    """The pixels (j, i) cut to their bounding box, and where that begins on the plane; None where there are none."""
+    rows = np.flatnonzero(plane.any(axis=1))
+    if not rows.size:
+        return None
+    rows = slice(int(rows[0]), int(rows[-1]) + 1)
+    columns = np.flatnonzero(plane[rows].any(axis=0))
+    columns = slice(int(columns[0]), int(columns[-1]) + 1)
+    return plane[rows, columns], (start[0] + rows.start, start[1] + columns.start)
+
+
+class _Padded:
+    """Pixels with a border of outside ones, as a field for the half level. The counterpart of ``smoothed``."""
+
+    def __init__(self, pixels: np.ndarray, start: tuple[int, int]) -> None:
+        self.inside = np.zeros((pixels.shape[0] + 2, pixels.shape[1] + 2), dtype=bool)
+        self.inside[1:-1, 1:-1] = pixels
+        self.field = self.inside.astype(np.float64)
+        self.offset = np.array([start[1] - 1, start[0] - 1], dtype=np.float64)
+        """(i, j) on the plane of the field's first pixel."""
+
+
+def _components(values: np.ndarray, is_smoothed: bool) -> list[list[Ring]]:
+    """For each connected piece its outer ring, then its holes. ``values`` (j, i) are above 0.5 inside.
+
+    contourpy decides a saddle by the mean of its four corners. Of a 0/1 mask that is 0.5, which is not above the
+    level, so that inside pixels are connected by edges only; ``smoothed`` sees to it that it holds there, too.
+    """
+    from contourpy import FillType, contour_generator
+
+    generator = contour_generator(z=values, name="serial", fill_type=FillType.OuterOffset)
+    pieces, offsets = generator.filled(_LEVEL, _ABOVE)
+    make = _smooth_ring if is_smoothed else _ring
+    return [
+        [make(points[first : end - 1]) for first, end in pairwise(ends)]
+        for points, ends in zip(pieces, offsets, strict=True)
+    ]
+
+
+def _ring(points: np.ndarray) -> Ring:
+    """A ring at the half level, without the points that lie on the line from the one before to the one after."""
+    between = np.rint(2 * points).astype(np.int64)
+    to_next = np.roll(between, -1, axis=0) - between
+    to_here = np.roll(to_next, 1, axis=0)
+    return Ring(points, between, to_here[:, 0] * to_next[:, 1] != to_here[:, 1] * to_next[:, 0])
+
+
+def _smooth_ring(points: np.ndarray) -> Ring:
+    # one coordinate is whole, so its floor and ceiling are the same pixel; the other's are the two neighbours
+    return Ring(points, (np.floor(points) + np.ceil(points)).astype(np.int64), thinned(points))
+
+
+def _without_islands(components: list[list[Ring]], smallest_pixels: float, found: RoiContours) -> list[list[Ring]]:
+    if smallest_pixels <= 0:
+        return components
+    kept = []
+    for rings in components:
+        enclosed = [_enclosed_pixels(ring) for ring in rings]
+        if enclosed[0] < smallest_pixels:
+            found.islands += 1
+            found.island_pixels += enclosed[0] - sum(enclosed[1:])
+        else:
+            kept.append(rings)
+    return kept
+
+
+def _enclosed_pixels(ring: Ring) -> int:
+    """How many pixels a ring has within, its holes included.
+
+    The ring at the half level cuts an eighth of a pixel off each convex corner of the pixels' outline and adds as much
+    at each concave one. A closed outline of right angles has four convex ones more: the area is half a pixel smaller.
+    """
+    x, y = ring.between[:, 0], ring.between[:, 1]
+    doubled = np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)  # twice the area, in quarter pixels
+    return round(abs(int(doubled)) / 8 + 0.5)
+
+
+def _polygons(components: list[list[Ring]], inside: np.ndarray, holes: str) -> Iterator[tuple[np.ndarray, bool]]:
+    """Points and whether they cut a hole, of each contour."""
+    for rings in components:
+        if holes == "xor":
+            yield from ((ring.polygon, number > 0) for number, ring in enumerate(rings))
+        elif len(rings) == 1:
+            yield rings[0].polygon, False
+        else:
+            yield join_holes(rings[0], rings[1:], inside), False
