@@ -42,6 +42,18 @@ def whole_file(path: Path, needed_bytes: int = 0) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def scratch_file(folder: Path) -> Iterator[BinaryIO]:
+    """A file in ``folder`` to write to and to read from, gone after the block."""
+    temporary = folder / f".{secrets.token_hex(8)}.part"
+    with disk_errors(folder):
+        try:
+            with temporary.open("x+b") as stream:
+                yield stream
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
 def disk_errors(folder: Path, needed_bytes: int = 0) -> Iterator[None]:
     """Tells what the operating system says about writing into ``folder`` by our codes, without its paths."""
     try:

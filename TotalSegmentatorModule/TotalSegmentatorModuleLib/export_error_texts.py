@@ -78,6 +78,17 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("No body was found in the CT, so that its outline cannot be exported."),
             _("Leave the body outline out, or check that the volume is a CT in Hounsfield units."),
         ),
+        "EXPORT_OVERLAP": (
+            _("{first} and {second} share {voxels} voxels, which this format cannot hold."),
+            _(
+                "Choose DICOM SEG in binary encoding, an RT Structure Set or a .seg.nrrd file, or leave one of the two"
+                " out."
+            ),
+        ),
+        "EXPORT_TOO_LARGE": (
+            _("The structures need {size_mb:.0f} MB, more than the {limit_mb:.0f} MB that one DICOM object can hold."),
+            _("Export fewer structures at a time, or choose the labelmap encoding."),
+        ),
         "CONTOURS_OFF_PLANE": (
             _("{count} contours of the structure set do not lie on planes of the chosen CT."),
             _("Choose the CT series that the structure set refers to."),

@@ -105,6 +105,18 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         "No body was found in the CT, so that its outline cannot be exported.",
         "Leave the body outline out, or check that the volume is a CT in Hounsfield units.",
     ),
+    (
+        "EXPORT_OVERLAP",
+        169,
+        "{first} and {second} share {voxels} voxels, which this format cannot hold.",
+        "Choose DICOM SEG in binary encoding, an RT Structure Set or a .seg.nrrd file, or leave one of the two out.",
+    ),
+    (
+        "EXPORT_TOO_LARGE",
+        170,
+        "The structures need {size_mb:.0f} MB, more than the {limit_mb:.0f} MB that one DICOM object can hold.",
+        "Export fewer structures at a time, or choose the labelmap encoding.",
+    ),
     # -- reading back --------------------------------------------------------------------------------------------------
     (
         "CONTOURS_OFF_PLANE",
