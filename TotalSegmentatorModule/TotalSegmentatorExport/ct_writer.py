@@ -36,7 +36,7 @@ class CtIdentity:
     """Whose CT the new series is. A volume from a file names nobody: by default somebody without a name, never twice
     the same one, so that no archive puts two patients together."""
 
-    patient_name: str = "Anonymous"
+    patient_name: str = "Anonymous^Patient"
     patient_id: str = field(default_factory=lambda: "ANON-" + secrets.token_hex(4).upper())
     patient_position: str = "HFS"
     """PS3.3 C.7.3.1.1.2. A file does not say how the patient lay on the table; this is how most do, and planning
@@ -119,7 +119,7 @@ def _series_dataset(geometry: Geometry, patient: CtIdentity, description: str, s
     dataset.ContentDate, dataset.ContentTime = date_and_time(now)
     dataset.PatientPosition = patient.patient_position
     dataset.FrameOfReferenceUID = new_uid()
-    dataset.PositionReferenceIndicator = ""
+    dataset.PositionReferenceIndicator = dataset.Laterality = ""
     dataset.AcquisitionNumber = ""
     dataset.KVP = ""
     _set_pixel_description(dataset, geometry, scale)
@@ -132,7 +132,8 @@ def _set_patient_and_study(dataset: Dataset, patient: CtIdentity, now: datetime)
     dataset.PatientBirthDate = dataset.PatientSex = ""
     dataset.StudyInstanceUID = new_uid()
     dataset.StudyDate, dataset.StudyTime = date_and_time(now)
-    dataset.StudyID = dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
+    dataset.StudyID = "1"
+    dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
 
 
 def _set_pixel_description(dataset: Dataset, geometry: Geometry, scale: _Scale) -> None:
