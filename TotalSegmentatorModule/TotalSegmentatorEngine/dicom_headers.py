@@ -145,8 +145,8 @@ def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any]) -> S
         path=path,
         frame=frame,
         series_uid=str(dataset.get("SeriesInstanceUID") or ""),
-        sop_class=str(dataset.get("SOPClassUID") or ""),
-        sop_uid=str(dataset.get("SOPInstanceUID") or ""),
+        sop_class=_identifier(dataset, "SOPClassUID"),
+        sop_uid=_identifier(dataset, "SOPInstanceUID"),
         frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
         modality=str(dataset.get("Modality") or ""),
         is_image=bool(dataset.get("Rows")) and bool(dataset.get("Columns")),
@@ -163,6 +163,11 @@ def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any]) -> S
         slope=1.0 if slope is None else float(slope),
         intercept=0.0 if intercept is None else float(intercept),
     )
+
+
+def _identifier(dataset: Any, name: str) -> str:
+    """The UID, from the file's meta information (PS3.10 7.1) where an anonymiser emptied it in the data set."""
+    return str(dataset.get(name) or dataset.file_meta.get("MediaStorage" + name) or "")
 
 
 def _find(groups: list[Any], sequence: str, name: str) -> Any:

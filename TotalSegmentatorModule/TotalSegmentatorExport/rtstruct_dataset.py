@@ -71,6 +71,12 @@ def study_uid(reference: ReferenceSeries) -> str:
     return stated or uid_from("study of " + reference.frame_of_reference_uid)
 
 
+def series_uid(reference: ReferenceSeries) -> str:
+    """The CT's series, or what stands for it as in ``study_uid``."""
+    stated = str(reference.dataset.get("SeriesInstanceUID") or "")
+    return stated or uid_from("series of " + reference.planes[0].sop_instance_uid)
+
+
 def _words(label: str, rois: Sequence[Roi]) -> Iterator[str]:
     yield label
     for roi in rois:
@@ -95,7 +101,7 @@ def _referenced_frame(reference: ReferenceSeries) -> Dataset:
     from pydicom import Dataset
 
     series, study, frame = Dataset(), Dataset(), Dataset()
-    series.SeriesInstanceUID = reference.series_instance_uid
+    series.SeriesInstanceUID = series_uid(reference)
     images = dict.fromkeys((plane.sop_class_uid, plane.sop_instance_uid) for plane in reference.planes)
     series.ContourImageSequence = [_instance(*image) for image in images]
     study.ReferencedSOPClassUID = DETACHED_STUDY_MANAGEMENT
