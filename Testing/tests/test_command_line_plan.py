@@ -172,8 +172,8 @@ def test_the_terminal_shows_each_plan_once(
     terminal = Terminal()
     smaller = kidneys_plan(peak_bytes=2_000_000_000)
     for plan in (kidneys_plan(), kidneys_plan(), smaller):
-        terminal.show_progress(ProgressEvent("job", Stage.RESAMPLING, 0.1))
-        terminal.show_plan(plan)
+        terminal.show(ProgressEvent("job", Stage.RESAMPLING, 0.1))
+        terminal.show(PlanEvent("job", plan.to_json()))
     lines = capsys.readouterr().err.splitlines()
     plans = [line for line in lines if line.startswith("plan: ")]
     assert plans == [f"plan: {plan_line(kidneys_plan())}", f"plan: {plan_line(smaller)}"]

@@ -8,23 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from TotalSegmentatorWire.command_run import CommandRun, open_log
 from TotalSegmentatorWire.errors import Problem, SegmentationError
-from TotalSegmentatorWire.messages import (
-    CancelledEvent,
-    FailedEvent,
-    FinishedEvent,
-    PlanEvent,
-    ProgressEvent,
-    Stage,
-    StartedEvent,
-    WarningEvent,
-    encode,
-    problem_from_json,
-)
+from TotalSegmentatorWire.messages import FinishedEvent, PlanEvent, ProgressEvent, Stage, StartedEvent
 from TotalSegmentatorWire.plan import plan_from_json
 
 from .command_arguments import models_folder_of, parse_arguments, task_of
@@ -96,7 +85,7 @@ def _show_plan(options: argparse.Namespace) -> int:
 
     _check_exists(options.input)
     prepared = prepare(task_of(options))
-    handler = _open_log(None)
+    handler = open_log(None)
     try:
         ct = read_input(options.input)
         planned = plan(ct.volume, prepared)
@@ -133,34 +122,22 @@ class _SegmentCommand:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._terminal = Terminal()
+        self._run = CommandRun(JOB_ID, options, Terminal(), _problem_of)
         self._stage = ""
-        self._is_interrupted = False
 
     def run(self) -> int:
         """Returns the exit status; every problem has been printed, logged and emitted."""
-        handler = _open_log(self._options.log)
-        previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            self._emit(StartedEvent(JOB_ID))
-            result = self._segment()
-            self._terminal.close_line()
-            self._emit(FinishedEvent(JOB_ID, "", round(result.seconds, 3)))
-            print(result_text(result))
-            return 0
-        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last boundary: see _problem_of
-            return self._fail(_problem_of(error))
-        finally:
-            for number, action in previous.items():
-                signal.signal(number, action)
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+        results: list[SegmentationResult] = []
 
-    def _interrupt(self, signal_number: int, frame: object) -> None:
-        """Ctrl+C and SIGTERM: temporary files are removed on the way out. A library that turns the exception into one
-        of its own, or swallows it, does not change how the command ends."""
-        self._is_interrupted = True
-        raise KeyboardInterrupt
+        def work() -> FinishedEvent:
+            self._emit(StartedEvent(JOB_ID))
+            results.append(self._segment())
+            return FinishedEvent(JOB_ID, "", round(results[0].seconds, 3))
+
+        status = self._run.run(work)
+        if status == 0:
+            print(result_text(results[0]))
+        return status
 
     def _segment(self) -> SegmentationResult:
         """What takes no time is checked first. torch and the weights are then loaded while the CT is read."""
@@ -169,7 +146,7 @@ class _SegmentCommand:
         from .reporting import JobReporter
         from .writing import check_output, write_result
 
-        options, reporter = self._options, JobReporter(JOB_ID, self._emit, lambda: self._is_interrupted)
+        options, reporter = self._options, JobReporter(JOB_ID, self._emit, self._run.is_cancelled)
         check_output(options.output)
         _check_exists(options.input)
         if options.output.exists() and options.output.samefile(options.input):
@@ -193,53 +170,10 @@ class _SegmentCommand:
         return result
 
     def _emit(self, event: Any) -> None:
-        """Events go to the file, if one was asked for, and in short to the terminal."""
-        if self._options.events is not None:
-            try:
-                with self._options.events.open("a", encoding="ascii", newline="\n") as stream:
-                    stream.write(encode(event) + "\n")
-            except OSError as error:
-                self._options.events = None  # told once; the failure that follows is not written again
-                raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
         if isinstance(event, ProgressEvent):
             if event.stage != self._stage:
                 _log.info("stage %s", event.stage)
             self._stage = event.stage
-            self._terminal.show_progress(event)
         elif isinstance(event, PlanEvent):
-            plan = plan_from_json(event.plan)
-            _log.info("plan: %s", plan_line(plan))
-            self._terminal.show_plan(plan)
-        elif isinstance(event, WarningEvent):
-            self._terminal.show_problem(problem_from_json(event.problem), "warning")
-
-    def _fail(self, problem: Problem) -> int:
-        if self._is_interrupted:
-            problem = Problem("CANCELLED")
-        self._terminal.show_problem(problem)
-        _log.error("%s: %s", problem.code, problem.what)
-        is_cancelled = problem.code == "CANCELLED"
-        try:
-            self._emit(CancelledEvent(JOB_ID) if is_cancelled else FailedEvent(JOB_ID, problem.to_json()))
-        except SegmentationError:
-            _log.error("the last event could not be written")
-        return problem.exit_code
-
-
-def _open_log(path: Path | None) -> logging.Handler:
-    """Send this process's log to ``path`` or, where there is none, nowhere: the terminal tells what matters.
-
-    Raises SegmentationError("OUTPUT_NOT_WRITABLE").
-    """
-    from TotalSegmentatorWire.log_text import LogFormatter
-
-    handler: logging.Handler = logging.NullHandler()
-    if path is not None:
-        try:
-            handler = logging.FileHandler(path, encoding="utf-8")
-        except OSError as error:
-            raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
-    handler.setFormatter(LogFormatter())
-    logging.getLogger().addHandler(handler)
-    logging.getLogger().setLevel(logging.INFO)
-    return handler
+            _log.info("plan: %s", plan_line(plan_from_json(event.plan)))
+        self._run.emit(event)

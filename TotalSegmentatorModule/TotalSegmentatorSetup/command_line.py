@@ -6,15 +6,13 @@ import argparse
 import errno
 import json
 import logging
-import signal
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from TotalSegmentatorWire.errors import Problem, SegmentationError
-from TotalSegmentatorWire.log_text import LogFormatter
-from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, encode
+from TotalSegmentatorWire.command_run import CommandRun
+from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.setup_messages import SETUP_JOB, SetupFinishedEvent
 
 from .disk_space import free_bytes
@@ -87,42 +85,22 @@ class SetupRun:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._terminal = SetupTerminal()
-        self._is_interrupted = False
-        self.reporter = SetupReporter(self._emit, self._is_cancelled)
+        self._run = CommandRun(SETUP_JOB, options, SetupTerminal(), self._problem_of, "SETUP_CANCELLED")
+        self.reporter = SetupReporter(self._run.emit, self._run.is_cancelled)
         self.installation = Installation(options, self.reporter)
 
     def run(self, work: Callable[[SetupRun], Any]) -> int:
         """Returns the exit status; every problem has been printed, logged and emitted."""
         started = time.monotonic()
-        handler = _open_log(self._options.log)
-        previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+
+        def all_of_it() -> SetupFinishedEvent:
+            _log.info("set-up with Python %s", sys.version.split()[0])
             work(self)
-            self._terminal.close_line()
-            self._emit(SetupFinishedEvent(round(time.monotonic() - started, 1)))
-            return 0
-        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last boundary: see _problem_of
-            return self._fail(self._problem_of(error))
-        finally:
-            for number, action in previous.items():
-                signal.signal(number, action)
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+            return SetupFinishedEvent(round(time.monotonic() - started, 1))
 
-    def _is_cancelled(self) -> bool:
-        file = self._options.cancel_file
-        return self._is_interrupted or (file is not None and file.exists())
-
-    def _interrupt(self, signal_number: int, frame: object) -> None:
-        self._is_interrupted = True
-        raise KeyboardInterrupt
+        return self._run.run(all_of_it)
 
     def _problem_of(self, error: BaseException) -> Problem:
-        if self._is_interrupted or isinstance(error, KeyboardInterrupt):
-            return Problem("SETUP_CANCELLED")
-        if isinstance(error, SegmentationError):
-            return error.problem
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = free_bytes(models_folder_of(self._options)) or 0
             return Problem("DISK_FULL", {"needed_mb": 0.0, "free_mb": free / 1e6})
@@ -130,34 +108,3 @@ class SetupRun:
             return Problem("FOLDER_NOT_WRITABLE", {"purpose": "the installation"})
         _log.error("unexpected error", exc_info=error)
         return Problem("INTERNAL_ERROR", {"kind": type(error).__name__})
-
-    def _fail(self, problem: Problem) -> int:
-        self._terminal.show_problem(problem)
-        _log.error("%s: %s", problem.code, problem.what)
-        is_cancelled = problem.code == "SETUP_CANCELLED"
-        try:
-            self._emit(CancelledEvent(SETUP_JOB) if is_cancelled else FailedEvent(SETUP_JOB, problem.to_json()))
-        except OSError:
-            _log.error("the last event could not be written")
-        return problem.exit_code
-
-    def _emit(self, event: Any) -> None:
-        if self._options.events is not None:
-            with self._options.events.open("a", encoding="ascii", newline="\n") as stream:
-                stream.write(encode(event) + "\n")
-        self._terminal.show(event)
-
-
-def _open_log(path: Any) -> logging.Handler:
-    """Raises SegmentationError("FOLDER_NOT_WRITABLE")."""
-    handler: logging.Handler = logging.NullHandler()
-    if path is not None:
-        try:
-            handler = logging.FileHandler(path, encoding="utf-8")
-        except OSError as error:
-            raise SegmentationError("FOLDER_NOT_WRITABLE", purpose="the log") from error
-    handler.setFormatter(LogFormatter())
-    logging.getLogger().addHandler(handler)
-    logging.getLogger().setLevel(logging.INFO)
-    _log.info("set-up with Python %s", sys.version.split()[0])
-    return handler

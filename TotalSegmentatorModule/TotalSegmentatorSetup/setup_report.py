@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from TotalSegmentatorWire.errors import Problem
 from TotalSegmentatorWire.messages import WarningEvent, problem_from_json
+from TotalSegmentatorWire.progress_line import ProgressLine
 from TotalSegmentatorWire.setup_messages import SetupProgressEvent, SetupStep
 
 if TYPE_CHECKING:
@@ -26,13 +26,10 @@ _TITLES = {
 
 
 class SetupTerminal:
-    """Progress on standard error: one line that rewrites itself, or a line for each step and each tenth of the whole
-    where standard error is no terminal."""
+    """Fulfils command_run.RunTerminal."""
 
     def __init__(self) -> None:
-        self._rewrites = sys.stderr.isatty()
-        self._last = ("", "", -1)
-        self._width = 0
+        self._line = ProgressLine()
 
     def show(self, event: Any) -> None:
         if isinstance(event, SetupProgressEvent):
@@ -41,13 +38,10 @@ class SetupTerminal:
             self.show_problem(problem_from_json(event.problem), "warning")
 
     def show_problem(self, problem: Problem, kind: str = "error") -> None:
-        self.close_line()
-        _write(f"{kind} {problem.code}: {problem.what} {problem.todo}\n")
+        self._line.show_problem(problem, kind)
 
     def close_line(self) -> None:
-        if self._rewrites and self._width:
-            _write("\n")
-            self._width = 0
+        self._line.close()
 
     def _show_progress(self, event: SetupProgressEvent) -> None:
         text = f"{event.fraction:4.0%} {_TITLES[event.step]} {event.item}".rstrip()
@@ -58,13 +52,7 @@ class SetupTerminal:
             text += f", {event.bytes_per_second / 1e6:.1f} MB/s"
         if event.seconds_left is not None:
             text += f", about {event.seconds_left:.0f} s left"
-        state = (event.step, event.item, int(event.fraction * 10))
-        if self._rewrites:
-            _write("\r" + text.ljust(self._width))
-            self._width = len(text)
-        elif state != self._last:
-            _write(text + "\n")
-        self._last = state
+        self._line.show(text, (event.step, event.item), event.fraction)
 
 
 def plan_page(plan: dict[str, Any]) -> str:
@@ -98,8 +86,3 @@ def _size(count: int | None) -> str:
     if count is None:
         return "size unknown"
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
-
-
-def _write(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()

@@ -136,6 +136,12 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         "The export ended unexpectedly (exit status {status}).",
         "Export again; if it happens again, copy the log and report it.",
     ),
+    (
+        "EXPORT_INPUT_REMOVED",
+        175,
+        "The segmentation or its CT was removed from the scene before the export had taken it over.",
+        "Load both again and export again.",
+    ),
 )
 
 EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
