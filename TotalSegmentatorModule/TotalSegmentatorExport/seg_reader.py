@@ -1,0 +1,186 @@
+"""Reads DICOM SEG objects, also those of others, onto a CT: binary, fractional and label map, overlapping or not.
+
+A frame that lies on the CT's own pixels is taken as it is, on irregular planes too; anything else is resampled.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from TotalSegmentatorWire.errors import Problem, SegmentationError
+
+from .dicom_object import quiet
+from .read_structure import ReadStructure, check_origin
+from .reference_series import ReferenceSeries
+from .seg_pieces import FramePlane, Pieces, mask_on, step_of
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+"""Segmentation and Label Map Segmentation Storage, PS3.6 table A-1."""
+
+FRACTION_INSIDE = 0.5
+"""A fractional segmentation holds a voxel from this probability or occupancy on."""
+
+_log = logging.getLogger(__name__)
+
+
+def is_seg(path: Path) -> bool:
+    """True for a DICOM file that says it is a Segmentation."""
+    try:
+        return _is_seg(_read(path, header_only=True))
+    except SegmentationError:
+        return False
+
+
+def read_seg(
+    path: Path, reference: ReferenceSeries, warn: Callable[[Problem], None] = lambda problem: None
+) -> list[ReadStructure]:
+    """The structures with at least one voxel, in the order of their numbers, on ``reference.grid``.
+
+    ``warn`` gets STRUCTURE_WITHOUT_VOXELS for the others. Raises SegmentationError: SEGMENTATION_UNREADABLE,
+    EXPORT_OTHER_PATIENT, EXPORT_OTHER_CT, EXPORT_GEOMETRY_DIFFERS, and INPUT_IRREGULAR_SLICES where another grid would
+    have to be resampled onto irregular planes.
+    """
+    dataset = _read(path)
+    if not _is_seg(dataset):
+        raise _unreadable("it is no DICOM SEG")
+    with quiet():
+        check_origin(dataset, {str(dataset.get("FrameOfReferenceUID") or "")}, _instances(dataset), reference)
+        segments = _segments(dataset)
+        planes, numbers = _frames(dataset)
+        pieces = _pieces(dataset, segments, planes, numbers)
+    step = step_of(planes)
+    filled = [number for number in sorted(segments) if pieces[number].voxels]
+    if len(filled) < len(segments):
+        warn(Problem("STRUCTURE_WITHOUT_VOXELS", {"count": len(segments) - len(filled)}))
+    return [
+        ReadStructure(
+            number=number,
+            name=_name(segments[number], number),
+            colour=_colour(segments[number]),
+            interpreted_type="",
+            mask=mask_on(pieces[number], reference, step),
+        )
+        for number in filled
+    ]
+
+
+def _unreadable(detail: str) -> SegmentationError:
+    return SegmentationError("SEGMENTATION_UNREADABLE", detail=detail)
+
+
+def _read(path: Path, header_only: bool = False) -> Dataset:
+    import pydicom
+
+    try:
+        with quiet():
+            return pydicom.dcmread(path, force=True, specific_tags=["SOPClassUID"] if header_only else None)
+    except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
+        _log.error("the segmentation cannot be read (%s)", type(error).__name__)
+        raise _unreadable("it is damaged or no DICOM file") from None
+
+
+def _is_seg(dataset: Dataset) -> bool:
+    return str(dataset.get("SOPClassUID") or "") in SEGMENTATION_CLASSES
+
+
+# -- header ------------------------------------------------------------------------------------------------------------
+
+
+def _instances(dataset: Dataset) -> set[str]:
+    series = dataset.get("ReferencedSeriesSequence") or []
+    images = [image for one in series for image in one.get("ReferencedInstanceSequence") or []]
+    images += dataset.get("SourceImageSequence") or []
+    return {str(image.get("ReferencedSOPInstanceUID") or "") for image in images} - {""}
+
+
+def _frames(dataset: Dataset) -> tuple[list[FramePlane], list[int | None]]:
+    """Each frame's plane and segment number; None in a label map."""
+    shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
+    per_frame = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+    is_label_map = dataset.get("SegmentationType") == "LABELMAP"
+    planes: list[FramePlane] = []
+    numbers: list[int | None] = []
+    try:
+        for frame in per_frame:
+            groups = [frame, *shared]
+            position = _group(groups, "PlanePositionSequence").ImagePositionPatient
+            orientation = _group(groups, "PlaneOrientationSequence").ImageOrientationPatient
+            row_distance, column_distance = map(float, _group(groups, "PixelMeasuresSequence").PixelSpacing)
+            planes.append(
+                FramePlane(
+                    np.array(position, dtype=np.float64),
+                    np.array(orientation, dtype=np.float64).reshape(2, 3),
+                    (row_distance, column_distance),
+                )
+            )
+            segment = None if is_label_map else _group(groups, "SegmentIdentificationSequence")
+            numbers.append(None if segment is None else int(segment.ReferencedSegmentNumber))
+    except (KeyError, AttributeError, TypeError, ValueError, IndexError) as error:
+        raise _unreadable("a frame does not say where it lies or what it shows") from error
+    if not planes or len(planes) != int(dataset.get("NumberOfFrames") or 1):
+        raise _unreadable("its frames are not described one by one")
+    return planes, numbers
+
+
+def _group(groups: list[Dataset], name: str) -> Dataset:
+    """The item of a functional group, the frame's own before the shared one. Raises KeyError."""
+    return next((group for group in groups if name in group), groups[-1])[name].value[0]
+
+
+def _segments(dataset: Dataset) -> dict[int, Dataset]:
+    """Segment number to its description, without the background of a label map."""
+    padding = dataset.get("PixelPaddingValue") if dataset.get("SegmentationType") == "LABELMAP" else None
+    items = {int(item.SegmentNumber): item for item in dataset.get("SegmentSequence") or []}
+    return {number: item for number, item in items.items() if number not in (0, padding)}
+
+
+def _name(item: Dataset, number: int) -> str:
+    return str(item.get("SegmentLabel") or "").strip() or f"Segment {number}"
+
+
+def _colour(item: Dataset) -> tuple[int, int, int] | None:
+    from highdicom.color import CIELabColor
+
+    value = item.get("RecommendedDisplayCIELabValue")
+    if value is None or len(value) != 3:
+        return None
+    return CIELabColor.from_dicom_value([int(channel) for channel in value]).to_rgb(clip=True)
+
+
+# -- pixels ------------------------------------------------------------------------------------------------------------
+
+
+def _pieces(
+    dataset: Dataset, segments: dict[int, Dataset], planes: list[FramePlane], numbers: list[int | None]
+) -> dict[int, Pieces]:
+    """Segment number to its voxels; one frame is decoded at a time."""
+    pieces = {number: Pieces() for number in segments}
+    least = 1.0
+    if dataset.get("SegmentationType") == "FRACTIONAL":
+        least = FRACTION_INSIDE * float(dataset.get("MaximumFractionalValue") or 255)
+    for plane, number, pixels in zip(planes, numbers, _decoded(dataset), strict=True):
+        if number is not None:
+            if number in pieces:
+                pieces[number].add(plane, pixels >= least)
+            continue
+        for label in np.unique(pixels).tolist():
+            if label in pieces:
+                pieces[label].add(plane, pixels == label)
+    return pieces
+
+
+def _decoded(dataset: Dataset) -> Iterator[np.ndarray]:
+    from pydicom.pixels import iter_pixels
+
+    try:
+        yield from iter_pixels(dataset)
+    except Exception as error:  # noqa: BLE001 - each decoder has its own kinds
+        _log.error("decoding a DICOM SEG failed with %s", type(error).__name__)
+        raise _unreadable("its pixels cannot be decoded") from None
