@@ -13,6 +13,8 @@ from functools import cache
 
 import numpy as np
 
+from .rings import Ring, smooth_ring
+
 SMOOTHING_MM = 1.5
 """The usual standard deviation: half of the coarsest model's voxel of 3 mm, whose steps it levels. A disc of 10 mm
 radius gets 0.1 mm smaller by it (sigma squared over twice the radius)."""
@@ -40,6 +42,9 @@ class SmoothedPlane:
     """(i, j) on the plane of the first pixel of both."""
     changed: int
     """Pixels that changed sides."""
+
+    def ring(self, crossings: np.ndarray) -> Ring:
+        return smooth_ring(crossings, thinned(crossings))
 
 
 def smoothed(

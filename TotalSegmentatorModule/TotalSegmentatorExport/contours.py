@@ -1,9 +1,9 @@
 """From a structure's pixels to contours on the planes of the CT.
 
-A boundary runs at the half level: midway between an inside and an outside pixel, and diagonally from one such middle
-to the next. It stays a third of a pixel and more away from all pixel centres, so that filling by pixel centre gives
+A boundary runs at the half level: midway between an inside and an outside pixel, diagonally where it steps by one pixel
+(see rings.py). It stays a third of a pixel and more away from all pixel centres, so that filling by pixel centre gives
 back the same pixels, also after coordinates were rounded. Pixels that touch by a corner only are not connected; a hole,
-though, holds all outside pixels that touch it. Only points within straight lines are left out.
+though, holds all outside pixels that touch it. Points within straight lines are left out.
 
 Points are (i, j) in pixels: (0, 0) is the centre of a plane's first pixel. Outer rings have a positive area in (i, j),
 that is, they run counter-clockwise about row x column, the plane's normal; holes run the other way.
@@ -18,8 +18,9 @@ from typing import Literal
 
 import numpy as np
 
-from .contour_smoothing import SMOOTHING_MM, smoothed, thinned
-from .keyholes import Ring, join_holes
+from .contour_smoothing import SMOOTHING_MM, SmoothedPlane, smoothed
+from .keyholes import join_holes
+from .rings import Ring, level_ring
 from .voxel_mask import VoxelMask
 
 _LEVEL, _ABOVE = 0.5, 2.0
@@ -90,11 +91,10 @@ def roi_contours(
             continue
         if options.smoothing_mm > 0:
             image = smoothed(*pixels, (rows, columns), options.smoothing_mm, pixel_spacing)
-            found.changed_pixels += image.changed
-            components = _components(image.field, is_smoothed=True)
         else:
             image = _Padded(*pixels)
-            components = _components(image.field, is_smoothed=False)
+        found.changed_pixels += image.changed
+        components = _components(image)
         kept = _without_islands(components, options.smallest_island_mm2 / float(np.prod(pixel_spacing)), found)
         for polygon, is_hole in _polygons(kept, image.inside, options.holes):
             found.contours.append(Contour(mask.start[0] + index, polygon + image.offset, is_hole))
@@ -124,44 +124,33 @@ def _cropped(plane: np.ndarray, start: tuple[int, int]) -> tuple[np.ndarray, tup
 
 
 class _Padded:
-    """Pixels with a border of outside ones, as a field for the half level. The counterpart of ``smoothed``."""
+    """Pixels as they are, with a border of outside ones; the counterpart of SmoothedPlane."""
+
+    changed = 0
 
     def __init__(self, pixels: np.ndarray, start: tuple[int, int]) -> None:
-        self.inside = np.zeros((pixels.shape[0] + 2, pixels.shape[1] + 2), dtype=bool)
-        self.inside[1:-1, 1:-1] = pixels
+        self.inside = np.pad(pixels, 1)
         self.field = self.inside.astype(np.float64)
         self.offset = np.array([start[1] - 1, start[0] - 1], dtype=np.float64)
-        """(i, j) on the plane of the field's first pixel."""
+
+    def ring(self, crossings: np.ndarray) -> Ring:
+        return level_ring(crossings, self.inside)
 
 
-def _components(values: np.ndarray, is_smoothed: bool) -> list[list[Ring]]:
-    """For each connected piece its outer ring, then its holes. ``values`` (j, i) are above 0.5 inside.
+def _components(image: _Padded | SmoothedPlane) -> list[list[Ring]]:
+    """For each connected piece its outer ring, then its holes.
 
     contourpy decides a saddle by the mean of its four corners. Of a 0/1 mask that is 0.5, which is not above the
     level, so that inside pixels are connected by edges only; ``smoothed`` sees to it that it holds there, too.
     """
     from contourpy import FillType, contour_generator
 
-    generator = contour_generator(z=values, name="serial", fill_type=FillType.OuterOffset)
+    generator = contour_generator(z=image.field, name="serial", fill_type=FillType.OuterOffset)
     pieces, offsets = generator.filled(_LEVEL, _ABOVE)
-    make = _smooth_ring if is_smoothed else _ring
     return [
-        [make(points[first : end - 1]) for first, end in pairwise(ends)]
+        [image.ring(points[first : end - 1]) for first, end in pairwise(ends)]
         for points, ends in zip(pieces, offsets, strict=True)
     ]
-
-
-def _ring(points: np.ndarray) -> Ring:
-    """A ring at the half level, without the points that lie on the line from the one before to the one after."""
-    between = np.rint(2 * points).astype(np.int64)
-    to_next = np.roll(between, -1, axis=0) - between
-    to_here = np.roll(to_next, 1, axis=0)
-    return Ring(points, between, to_here[:, 0] * to_next[:, 1] != to_here[:, 1] * to_next[:, 0])
-
-
-def _smooth_ring(points: np.ndarray) -> Ring:
-    # one coordinate is whole, so its floor and ceiling are the same pixel; the other's are the two neighbours
-    return Ring(points, (np.floor(points) + np.ceil(points)).astype(np.int64), thinned(points))
 
 
 def _without_islands(components: list[list[Ring]], smallest_pixels: float, found: RoiContours) -> list[list[Ring]]:
@@ -169,24 +158,13 @@ def _without_islands(components: list[list[Ring]], smallest_pixels: float, found
         return components
     kept = []
     for rings in components:
-        enclosed = [_enclosed_pixels(ring) for ring in rings]
+        enclosed = [ring.enclosed_pixels for ring in rings]
         if enclosed[0] < smallest_pixels:
             found.islands += 1
             found.island_pixels += enclosed[0] - sum(enclosed[1:])
         else:
             kept.append(rings)
     return kept
-
-
-def _enclosed_pixels(ring: Ring) -> int:
-    """How many pixels a ring has within, its holes included.
-
-    The ring at the half level cuts an eighth of a pixel off each convex corner of the pixels' outline and adds as much
-    at each concave one. A closed outline of right angles has four convex ones more: the area is half a pixel smaller.
-    """
-    x, y = ring.between[:, 0], ring.between[:, 1]
-    doubled = np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)  # twice the area, in quarter pixels
-    return round(abs(int(doubled)) / 8 + 0.5)
 
 
 def _polygons(components: list[list[Ring]], inside: np.ndarray, holes: str) -> Iterator[tuple[np.ndarray, bool]]:

@@ -5,8 +5,8 @@ two pixel columns, from the hole's top to the next boundary above it: the outer 
 near a pixel's centre, so that no rounding of coordinates can turn a pixel over, and what even-odd and non-zero
 filling give is the same.
 
-All boundaries must come from one field over the pixels (see contours.py): each point of a ring then lies between two
-neighbouring pixels of which one is inside, and no two points lie between the same two.
+All rings must come from one field over the pixels (see contours.py): no two of them cross between the same two pixels
+then.
 """
 
 from __future__ import annotations
@@ -16,25 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
-@dataclass(frozen=True, eq=False)
-class Ring:
-    """One closed boundary between pixels that are inside and pixels that are not; the first point is not repeated."""
-
-    points: np.ndarray
-    """float64 (n, 2) of (i, j), one point between every two pixels that it separates, inside to the right of the way
-    as seen with j downwards."""
-    between: np.ndarray
-    """int64 (n, 2): the sums of the coordinates of the two pixels, twice their middle."""
-    kept: np.ndarray
-    """bool (n,): the points that the polygon needs."""
-
-    @property
-    def polygon(self) -> np.ndarray:
-        return self.points[self.kept]
-
-    def started_at(self, index: int) -> Ring:
-        return Ring(*(np.roll(values, -index, axis=0) for values in (self.points, self.between, self.kept)))
+from .rings import Ring
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +36,8 @@ def join_holes(outer: Ring, holes: Sequence[Ring], inside: np.ndarray) -> np.nda
     ``inside`` (j, i) are the pixels, index = coordinate; its border must be outside everywhere.
     """
     rings = [outer, *(hole.started_at(_top(hole)) for hole in holes)]
+    for hole in rings[1:]:
+        hole.pass_through(0)
     channels = _channels(rings, inside)
     parts: list[np.ndarray] = []
     ways = [_way(rings, channels, 0)]
@@ -81,7 +65,7 @@ def _top(hole: Ring) -> int:
 def _channels(rings: list[Ring], inside: np.ndarray) -> list[list[_Channel]]:
     """For each ring its channels, in the order of the way around it."""
     found: list[list[_Channel]] = [[] for _ring in rings]
-    starts = np.cumsum([0, *(len(ring.points) for ring in rings)])
+    starts = np.cumsum([0, *(len(ring.kept) for ring in rings)])
     stride = 2 * inside.shape[1]
     keys = np.concatenate([ring.between[:, 1] * stride + ring.between[:, 0] for ring in rings])
     order = np.argsort(keys)
@@ -93,9 +77,11 @@ def _channels(rings: list[Ring], inside: np.ndarray) -> list[list[_Channel]]:
         between = (2 * column, 2 * end + 1) if is_after else (2 * column + 1, 2 * end)
         place = int(order[np.searchsorted(keys, between[1] * stride + between[0], sorter=order)])
         met = int(np.searchsorted(starts, place, side="right")) - 1
-        position, points = place - int(starts[met]), rings[met].points
+        position, points = place - int(starts[met]), rings[met].crossings
         following = points[(position + 1) % len(points)]  # where a boundary crosses the channel: right of the position
         point = (points[position] + following) / 2 if is_after else points[position]
+        if not is_after:
+            rings[met].pass_through(position)
         if met > 0 and position == 0 and not is_after:
             position = len(points)  # from a hole's own start: last, so that channels do not cross each other
         found[met].append(_Channel(number, position, is_after, point))
@@ -112,7 +98,7 @@ def _way(rings: list[Ring], channels: list[list[_Channel]], number: int) -> Iter
     kept = np.flatnonzero(ring.kept)
     position = 0
     if is_hole:
-        yield ring.points[:1]
+        yield ring.crossings[:1]
         position = 1
     for channel in channels[number]:
         yield _between(ring, kept, position, channel.position + channel.is_after)
@@ -120,9 +106,9 @@ def _way(rings: list[Ring], channels: list[list[_Channel]], number: int) -> Iter
         yield channel.hole
         yield channel.point[None]
         position = channel.position + 1
-    yield _between(ring, kept, position, len(ring.points))
-    if is_hole and position <= len(ring.points):
-        yield ring.points[:1]
+    yield _between(ring, kept, position, len(ring.kept))
+    if is_hole and position <= len(ring.kept):
+        yield ring.crossings[:1]
 
 
 def _between(ring: Ring, kept: np.ndarray, first: int, end: int) -> np.ndarray:
