@@ -7,6 +7,12 @@ import math
 import re
 from pathlib import Path
 
+from TotalSegmentatorExport.export_arguments import (
+    FORMATS,
+    TRANSFER_OPTION,
+    add_export_commands,
+    add_export_options,
+)
 from TotalSegmentatorSetup.folders import MODELS_VARIABLE, default_models_folder
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.errors import ERRORS
@@ -18,8 +24,10 @@ PROGRAM = "TotalSegmentatorEngine"
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """``command`` is "segment", "plan", "structures" or one of the set-up's. Wrong ones end the process (status 2)."""
-    return _parser(knows_setup=arguments[:1] not in (["segment"], ["plan"], ["structures"])).parse_args(arguments)
+    """``command`` is "segment", "plan", "structures", "export", "compare" or one of the set-up's. Wrong ones end the
+    process (status 2)."""
+    without_setup = (["segment"], ["plan"], ["structures"], ["export"], ["compare"])
+    return _parser(arguments[:1] not in without_setup, TRANSFER_OPTION in arguments).parse_args(arguments)
 
 
 def task_of(options: argparse.Namespace) -> SegmentationTask:
@@ -48,7 +56,7 @@ def models_folder_of(options: argparse.Namespace) -> Path:
 # -- the parser --------------------------------------------------------------------------------------------------------
 
 
-def _parser(knows_setup: bool) -> argparse.ArgumentParser:
+def _parser(knows_setup: bool, is_transfer: bool) -> argparse.ArgumentParser:
     """Without the set-up's commands a segmentation starts a little sooner."""
     described = {"epilog": _exit_codes(), "formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser(
@@ -61,6 +69,7 @@ def _parser(knows_setup: bool) -> argparse.ArgumentParser:
     structures = commands.add_parser("structures", help="list the structures of a model")
     commands.add_parser("serve", help="be the resident worker of the Slicer module (not for typing)")
 
+    add_export_commands(commands, is_transfer, **described)
     if knows_setup:
         from TotalSegmentatorSetup.setup_arguments import add_setup_commands
 
@@ -68,7 +77,12 @@ def _parser(knows_setup: bool) -> argparse.ArgumentParser:
 
     for command in (segment, plan):
         command.add_argument("input", type=Path, metavar="INPUT", help="NIfTI, NRRD, MHA or MHD file, or DICOM folder")
-    segment.add_argument("output", type=Path, metavar="OUTPUT", help="file ending in .seg.nrrd, .nrrd or .nii.gz")
+    segment.add_argument(
+        "output",
+        type=Path,
+        metavar="OUTPUT",
+        help="file ending in .seg.nrrd, .nrrd or .nii.gz; with --export what that format needs",
+    )
     for command in (segment, plan, structures):
         _add_model(command)
     for command in (segment, plan):
@@ -78,6 +92,8 @@ def _parser(knows_setup: bool) -> argparse.ArgumentParser:
     segment.add_argument(
         "--install", action="store_true", help="first install what is missing: the engine's packages and the model"
     )
+    segment.add_argument("--export", choices=FORMATS, help="write the structures in this format instead")
+    add_export_options(segment)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON, for programs")
     segment.add_argument("--events", type=Path, metavar="FILE", help="append the progress as JSON lines")
     segment.add_argument("--log", type=Path, metavar="FILE", help="append what happened; holds no patient data")

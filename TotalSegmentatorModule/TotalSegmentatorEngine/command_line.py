@@ -6,6 +6,7 @@ Nothing heavy is imported before it is needed: the output, the names and the mod
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -22,6 +23,8 @@ from .system_memory import memory_short
 from .terminal import Terminal, result_text
 
 if TYPE_CHECKING:
+    from .reading import ReadInput
+    from .reporting import JobReporter
     from .task import SegmentationResult
 
 JOB_ID = "command-line"
@@ -45,7 +48,13 @@ def main(arguments: list[str]) -> int:
 
         return run_model_command(arguments)
     options = parse_arguments(arguments)
-    commands = {"segment": _segment, "plan": _show_plan, "structures": _list_structures}
+    commands = {
+        "segment": _segment,
+        "plan": _show_plan,
+        "structures": _list_structures,
+        "export": _export,
+        "compare": _export,
+    }
     try:
         return commands.get(options.command, _set_up)(options)
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last boundary: see _problem_of
@@ -97,6 +106,12 @@ def _show_plan(options: argparse.Namespace) -> int:
     return 0
 
 
+def _export(options: argparse.Namespace) -> int:
+    from TotalSegmentatorExport import command_line
+
+    return command_line.run(options, _problem_of)
+
+
 def _set_up(options: argparse.Namespace) -> int:
     from TotalSegmentatorSetup import command_line
 
@@ -144,10 +159,10 @@ class _SegmentCommand:
         from .pipeline import EngineCache, prepare, read_ahead, segment
         from .reading import read_input
         from .reporting import JobReporter
-        from .writing import check_output, write_result
 
         options, reporter = self._options, JobReporter(JOB_ID, self._emit, self._run.is_cancelled)
-        check_output(options.output)
+        output = _Output(options)
+        output.check()
         _check_exists(options.input)
         if options.output.exists() and options.output.samefile(options.input):
             raise SegmentationError("OUTPUT_NOT_WRITABLE")
@@ -158,14 +173,14 @@ class _SegmentCommand:
         reporter.progress(Stage.READING, 0.0)
         ct = read_input(options.input)
         reporter.progress(Stage.CHECKING, 1.0)
-        check_output(options.output, ct.volume.geometry.shape)
+        output.check(ct.volume.geometry.shape)
         for warning in ct.warnings:
             reporter.warning(warning)
         _log.info("CT of %d x %d x %d voxels (slices, rows, columns)", *ct.volume.geometry.shape)
         result = segment(ct.volume, prepared, cache, reporter)
         _log.info("%d structures found on %s in %.1f s", len(result.found), result.device, result.seconds)
         reporter.progress(Stage.WRITING, 0.0)
-        write_result(options.output, result, ct.volume.geometry, reporter.check_cancelled, ct.series_instance_uid)
+        output.write(result, ct, reporter)
         reporter.progress(Stage.WRITING, 1.0)
         return result
 
@@ -177,3 +192,39 @@ class _SegmentCommand:
         elif isinstance(event, PlanEvent):
             _log.info("plan: %s", plan_line(plan_from_json(event.plan)))
         self._run.emit(event)
+
+
+class _Output:
+    """Where the result of ``segment`` goes: a file of labels or, with ``--export``, another program's format."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._order = None
+        if options.export is not None:
+            from TotalSegmentatorExport.command_line import order_of
+
+            # the names asked for are the model's; all that was segmented goes out
+            self._order = dataclasses.replace(order_of(options, options.export), structures=None)
+
+    def check(self, shape: tuple[int, int, int] | None = None) -> None:
+        """Tells what can be told before there is a result. ``shape`` (k, j, i) is the CT's."""
+        if self._order is None:
+            from .writing import check_output
+
+            check_output(self._options.output, shape)
+        elif shape is None:
+            from TotalSegmentatorExport.export_order import check_order
+
+            check_order(self._order)
+
+    def write(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
+        if self._order is None:
+            from .writing import write_result
+
+            write_result(
+                self._options.output, result, ct.volume.geometry, reporter.check_cancelled, ct.series_instance_uid
+            )
+            return
+        from TotalSegmentatorExport.command_line import export_result
+
+        export_result(self._order, result, ct, self._options.input, reporter)

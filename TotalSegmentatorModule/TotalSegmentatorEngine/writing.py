@@ -59,11 +59,12 @@ def write_result(
         if path.name.lower().endswith(".nii.gz"):
             write_nifti(stream, labels, geometry, check_cancelled)
         else:
-            segments = _segments(result, series_instance_uid) if path.name.lower().endswith(".seg.nrrd") else []
+            segments = result_segments(result, series_instance_uid) if path.name.lower().endswith(".seg.nrrd") else []
             write_nrrd(stream, [labels], geometry, segments, check_cancelled)
 
 
-def _segments(result: SegmentationResult, series_instance_uid: str | None) -> list[FileSegment]:
+def result_segments(result: SegmentationResult, series_instance_uid: str | None) -> list[FileSegment]:
+    """A segment per found structure, in label order."""
     structures = {structure.label: structure for structure in result.structures}
     return [
         FileSegment(

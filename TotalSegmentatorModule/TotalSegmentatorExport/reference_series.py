@@ -44,11 +44,16 @@ class ReferenceSeries:
     """Distance in mm of rows (along j), of columns (along i)."""
     orientation: np.ndarray
     """2x3: LPS unit vectors along a row (i grows) and along a column (j grows)."""
-    is_regular: bool
+    irregular: SegmentationError | None
+    """Says how the steps differ; None where they are equal."""
     grid: Geometry
     """Shape (planes, rows, columns); plane number k is slice k. Where the steps differ it has their mean."""
     dataset: Dataset
     """The header of the first plane's file, without pixels: patient, study, series."""
+
+    @property
+    def is_regular(self) -> bool:
+        return self.irregular is None
 
     @property
     def series_instance_uid(self) -> str:
@@ -153,7 +158,7 @@ def _reference(headers: list[SliceHeader]) -> ReferenceSeries:
         columns=first.columns,
         pixel_spacing=first.pixel_spacing,
         orientation=first.orientation,
-        is_regular=irregular is None,
+        irregular=irregular,
         grid=_grid(slices),
         dataset=_header_dataset(first.path),
     )

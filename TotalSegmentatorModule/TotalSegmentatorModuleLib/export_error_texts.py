@@ -89,6 +89,14 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("The structures need {size_mb:.0f} MB, more than the {limit_mb:.0f} MB that one DICOM object can hold."),
             _("Export fewer structures at a time, or choose the labelmap encoding."),
         ),
+        "EXPORT_SUFFIX": (
+            _("The name of the output does not go with the format {format}."),
+            _("Use a name that ends in {suffixes}."),
+        ),
+        "EXPORT_FOLDER_NOT_EMPTY": (
+            _("The folder for the export already holds files."),
+            _("Choose a new or an empty folder, so that nothing is overwritten or mixed."),
+        ),
         "CONTOURS_OFF_PLANE": (
             _("{count} contours of the structure set do not lie on planes of the chosen CT."),
             _("Choose the CT series that the structure set refers to."),
@@ -100,6 +108,10 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
         "EXPORT_DIED": (
             _("The export ended unexpectedly (exit status {status})."),
             _("Export again; if it happens again, copy the log and report it."),
+        ),
+        "EXPORT_INPUT_REMOVED": (
+            _('The segmentation or its CT was removed from the scene before the export had taken it over.'),
+            _('Load both again and export again.'),
         ),
         "EXPORT_UNREVIEWED": (
             _("{unreviewed} of the exported structures were not reviewed and {edited} were edited but not approved."),
@@ -137,7 +149,7 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("Nothing needs to be done; switch the smoothing off for contours that match the voxels exactly."),
         ),
         "EXPORT_NAMES_CHANGED": (
-            _("{count} names were shortened or numbered to be unique and at most 16 characters long."),
+            _("{count} names were shortened or numbered to be unique and at most {longest} characters long."),
             _("Check the names in the planning system, or name them in a template."),
         ),
         "EXPORT_TEMPLATE_ABSENT": (

@@ -117,6 +117,18 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         "The structures need {size_mb:.0f} MB, more than the {limit_mb:.0f} MB that one DICOM object can hold.",
         "Export fewer structures at a time, or choose the labelmap encoding.",
     ),
+    (
+        "EXPORT_SUFFIX",
+        171,
+        "The name of the output does not go with the format {format}.",
+        "Use a name that ends in {suffixes}.",
+    ),
+    (
+        "EXPORT_FOLDER_NOT_EMPTY",
+        172,
+        "The folder for the export already holds files.",
+        "Choose a new or an empty folder, so that nothing is overwritten or mixed.",
+    ),
     # -- reading back --------------------------------------------------------------------------------------------------
     (
         "CONTOURS_OFF_PLANE",
@@ -187,7 +199,7 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "EXPORT_NAMES_CHANGED",
-        "{count} names were shortened or numbered to be unique and at most 16 characters long.",
+        "{count} names were shortened or numbered to be unique and at most {longest} characters long.",
         "Check the names in the planning system, or name them in a template.",
     ),
     (

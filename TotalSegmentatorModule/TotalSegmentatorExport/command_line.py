@@ -1,0 +1,177 @@
+"""The commands ``export`` and ``compare``; part of the engine's command line, they need no torch and no model."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from TotalSegmentatorEngine.dicom_headers import looks_like_dicom
+from TotalSegmentatorEngine.image_files import is_nifti_name
+from TotalSegmentatorEngine.writing import result_segments
+from TotalSegmentatorWire.command_run import CommandRun
+from TotalSegmentatorWire.errors import Problem, SegmentationError
+from TotalSegmentatorWire.export_messages import EXPORT_JOB, ExportFinishedEvent, ExportStep
+from TotalSegmentatorWire.messages import Stage
+
+from .alignment import check_series, on_planes
+from .comparison import compare
+from .comparison_table import comparison_page, write_comparison
+from .export_job import ExportResult, export
+from .export_order import ExportOrder, check_order
+from .export_reporter import ExportReporter, ExportTerminal
+from .export_source import ExportSource, Warn, read_structures, source_of_files, source_of_transfer
+from .placement import place
+from .reference_series import ReferenceSeries, read_reference, reference_volume
+from .segmentation_files import read_segmentation
+from .segments import Layer, Segment, Segmentation, structure_of
+from .structure_pairing import read_pairs
+from .voxel_mask import VoxelMask
+
+if TYPE_CHECKING:
+    from TotalSegmentatorEngine.reading import ReadInput
+    from TotalSegmentatorEngine.reporting import JobReporter
+    from TotalSegmentatorEngine.task import SegmentationResult
+
+_log = logging.getLogger(__name__)
+
+
+def run(options: argparse.Namespace, problem_of: Callable[[BaseException], Problem]) -> int:
+    """Runs one command; returns the exit status."""
+    command_run = CommandRun(EXPORT_JOB, options, ExportTerminal(), problem_of)
+    reporter = ExportReporter(command_run.emit, command_run.is_cancelled)
+    command = {"export": _export, "compare": _compare}[options.command]
+    printed: list[str] = []
+    status = command_run.run(lambda: command(options, reporter, printed))
+    if status == 0:
+        print("\n".join(printed))
+    return status
+
+
+# -- export ------------------------------------------------------------------------------------------------------------
+
+
+def _export(options: argparse.Namespace, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
+    order = order_of(options, options.to)
+    check_order(order)
+    reporter.progress(ExportStep.READING, 0.0)
+    if options.transferred is not None:
+        source = source_of_transfer(options.transferred)
+    else:
+        _check_not_input(order.output, options.segmentation)
+        source = source_of_files(options.segmentation, options.reference, options.labels, reporter.warning)
+    return finish(export(order, source, reporter), printed)
+
+
+def order_of(options: argparse.Namespace, format_id: str) -> ExportOrder:
+    """What ``export`` and ``segment --export`` were asked for; the latter has some of the options only."""
+    given = vars(options)
+    return ExportOrder(
+        format=format_id,
+        output=options.output,
+        structures=options.structures,
+        states=given.get("states"),
+        template=options.template,
+        names=options.names,
+        external=options.external,
+        label=options.set_label,
+        holes=options.holes,
+        smooth_contours=given.get("smooth_contours", False),
+        smallest_island_mm2=given.get("smallest_island", 0.0) if options.command == "export" else 0.0,
+        encoding=options.encoding,
+        space=options.space,
+    )
+
+
+def finish(result: ExportResult, printed: list[str]) -> ExportFinishedEvent:
+    """The last event; ``printed`` gets what the terminal says of it."""
+    _log.info("%d structures exported in %.1f s", result.structures, result.seconds)
+    noun = "structure" if result.structures == 1 else "structures"
+    printed.append(f"{result.structures} {noun} exported in {result.seconds:.1f} s.")
+    if result.edited:
+        printed.append(f"{len(result.edited)} of them were edited since they were segmented.")
+    files = [str(path.absolute()) for path in result.files]
+    return ExportFinishedEvent(files, result.structures, result.edited, round(result.seconds, 3))
+
+
+def _check_not_input(output: Path, segmentation: Path) -> None:
+    if output.exists() and segmentation.exists() and output.samefile(segmentation):
+        raise SegmentationError("OUTPUT_NOT_WRITABLE")
+
+
+# -- segment --export --------------------------------------------------------------------------------------------------
+
+
+def export_result(
+    order: ExportOrder, result: SegmentationResult, ct: ReadInput, input_path: Path, reporter: JobReporter
+) -> ExportResult:
+    """Exports what ``segment`` has just found in the CT of ``input_path``."""
+    is_dicom = input_path.is_dir() or (not is_nifti_name(input_path) and looks_like_dicom(input_path))
+    reference = read_reference(input_path) if is_dicom else None
+    segments = []
+    for segment in result_segments(result, ct.series_instance_uid):
+        row = structure_of(segment.id, segment.name, segment.tags)
+        segments.append(Segment(segment.id, segment.name, segment.colour, 0, segment.label, segment.tags, row))
+    segmentation = Segmentation(tuple(segments), (Layer(result.labels, ct.volume.geometry),))
+    volume = (lambda: ct.volume) if reference is None else (lambda: reference_volume(reference))
+    source = ExportSource(segmentation, reference, ct.volume.geometry, volume)
+    return export(order, source, _InsideJob(reporter))
+
+
+class _InsideJob(ExportReporter):
+    """The export as the last stage of a job: its warnings are the job's."""
+
+    def __init__(self, job: JobReporter) -> None:
+        super().__init__()
+        self._job = job
+
+    def progress(self, step: str, fraction: float, item: str = "") -> None:
+        self._job.progress(Stage.WRITING, fraction)
+
+    def warning(self, problem: Problem) -> None:
+        self._job.warning(problem)
+
+    def check_cancelled(self) -> None:
+        self._job.check_cancelled()
+
+
+# -- compare -----------------------------------------------------------------------------------------------------------
+
+
+def _compare(options: argparse.Namespace, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
+    started = time.monotonic()
+    reporter.progress(ExportStep.READING, 0.0)
+    reference = read_reference(options.reference)
+    pairs = read_pairs(options.pairs) if options.pairs is not None else ()
+    ours = _structures(options.ours, reference, options.labels, reporter.warning)
+    reporter.progress(ExportStep.READING, 0.1)
+    theirs = _structures(options.theirs, reference, options.labels, reporter.warning)
+
+    def tell(done: int, count: int, name: str) -> None:
+        reporter.progress(ExportStep.MEASURING, 0.2 + 0.8 * done / max(count, 1), name)
+
+    rows = compare(ours, theirs, reference.grid, pairs, reference.plane_distances, tell)
+    printed.append(comparison_page(rows))
+    files = []
+    if options.csv is not None:
+        write_comparison(options.csv, rows)
+        files.append(str(options.csv.absolute()))
+    return ExportFinishedEvent(files, sum(row.is_paired for row in rows), [], round(time.monotonic() - started, 3))
+
+
+def _structures(
+    path: Path, reference: ReferenceSeries, labels: str | None, warn: Warn
+) -> list[tuple[str, Callable[[], VoxelMask] | VoxelMask]]:
+    """Names and voxels on the reference's grid."""
+    if not path.exists():
+        raise SegmentationError("INPUT_NOT_FOUND")
+    if not is_nifti_name(path) and looks_like_dicom(path):
+        return [(structure.name, structure.mask) for structure in read_structures(path, reference, warn)]
+    segmentation = read_segmentation(path, labels)
+    check_series(segmentation, reference)
+    placed = place(on_planes(segmentation, reference, None), reference.grid)
+    filled = [segment for segment in placed.segments if placed.box(segment) is not None]
+    return [(segment.name, lambda segment=segment: placed.mask(segment)) for segment in filled]
