@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 from TotalSegmentatorWire.structures import STRUCTURES_FOLDER, Structure
 
@@ -81,7 +81,8 @@ def name_key(name: str) -> str:
 
 def tg263_spelling(name: str) -> str | None:
     """The TG-263 name that somebody meant who typed "spinal cord" or "parotid_l"; None where it is no such name."""
-    return _spellings().get(name.casefold()) or _spellings().get(_letters(name))
+    by_case, by_letters = _spellings()
+    return by_case.get(name.casefold()) or by_letters.get(_letters(name))
 
 
 def is_named_as(structure: Structure, name: str) -> bool:
@@ -118,14 +119,14 @@ def _numbered(name: str, number: int, longest: int) -> str:
     return _composed(plain, head.endswith(CUT), longest, f"_{number}")
 
 
-@lru_cache(maxsize=1)
-def _spellings() -> dict[str, str]:
-    """The names of TG-263 by their lower case, and by their letters alone where that is unambiguous (VBs, VB_S)."""
+@cache
+def _spellings() -> tuple[dict[str, str], dict[str, str]]:
+    """The names of TG-263 in lower case, and by their letters alone where those are unambiguous (not VBs and VB_S)."""
     with (STRUCTURES_FOLDER / "tg263.csv").open(encoding="utf-8", newline="") as stream:
         names = [row["name"] for row in csv.DictReader(stream)]
     count = Counter(_letters(name) for name in names)
     by_letters = {_letters(name): name for name in names if count[_letters(name)] == 1}
-    return by_letters | {name.casefold(): name for name in names}
+    return {name.casefold(): name for name in names}, by_letters
 
 
 def _letters(name: str) -> str:

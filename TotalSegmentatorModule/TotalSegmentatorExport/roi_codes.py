@@ -1,4 +1,4 @@
-"""What a structure means, in codes: from the segment's terminology entry, from its row of a label table, for a union."""
+"""What a structure means, in codes: by its terminology entry, by its row of a label table, and of a union."""
 
 from __future__ import annotations
 
