@@ -27,6 +27,17 @@ class FramePlane:
     spacing: tuple[float, float]
     """Of rows, of columns."""
 
+    @classmethod
+    def stated(cls, position: Sequence[float], orientation: Sequence[float], spacing: Sequence[float]) -> FramePlane:
+        """As ImagePositionPatient, ImageOrientationPatient and PixelSpacing have it. Raises ValueError for no plane."""
+        plane = cls(np.array(position), np.array(orientation).reshape(2, 3), (spacing[0], spacing[1]))
+        numbers = np.array([*plane.position, *plane.orientation.ravel(), *plane.spacing])
+        if plane.position.size != 3 or not np.isfinite(numbers).all() or min(plane.spacing) <= 0:
+            raise ValueError("no plane")
+        if np.linalg.norm(np.cross(*plane.orientation)) < 0.5:
+            raise ValueError("no plane")
+        return plane
+
     def points(self, ij: np.ndarray) -> np.ndarray:
         row_distance, column_distance = self.spacing
         return self.position + (np.asarray(ij) * (column_distance, row_distance)) @ self.orientation
@@ -54,27 +65,44 @@ class Pieces:
             self.voxels.append(inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy())
 
 
-def mask_on(pieces: Pieces, reference: ReferenceSeries, step: float) -> VoxelMask:
-    places = [_place_on_pixels(plane, reference) for plane in pieces.planes]
-    if any(place is None for place in places):
-        return _resampled(pieces, reference, step)
-    masks = []
-    for (k, row, column), (j, i), voxels in zip(places, pieces.starts, pieces.voxels, strict=True):
-        start = (k, row + j, column + i)
-        _check_inside(start, voxels.shape, reference)
-        masks.append(VoxelMask(voxels[np.newaxis], start, reference.grid.shape))
-    return union(masks)
+class PiecePlacer:
+    """Brings the segments of one object onto the planes of a CT."""
+
+    def __init__(self, reference: ReferenceSeries, planes: Sequence[FramePlane]) -> None:
+        """``planes``: those of all frames of the object; frames in one plane share theirs."""
+        self._reference = reference
+        self._step = _step(planes)
+        self._distances = reference.plane_distances
+        self._places = {plane: self._place_on_pixels(plane) for plane in dict.fromkeys(planes)}
+
+    def mask(self, pieces: Pieces) -> VoxelMask:
+        """A segment's voxels. Raises SegmentationError: EXPORT_GEOMETRY_DIFFERS, INPUT_IRREGULAR_SLICES."""
+        places = [self._places[plane] for plane in pieces.planes]
+        if any(place is None for place in places):
+            return _resampled(pieces, self._reference, self._step)
+        masks = []
+        for (k, row, column), (j, i), voxels in zip(places, pieces.starts, pieces.voxels, strict=True):
+            start = (k, row + j, column + i)
+            _check_inside(start, voxels.shape, self._reference)
+            masks.append(VoxelMask(voxels[np.newaxis], start, self._reference.grid.shape))
+        return union(masks)
+
+    def _place_on_pixels(self, plane: FramePlane) -> tuple[int, int, int] | None:
+        """k of the CT's plane and j, i of the CT's pixel that the frame's first pixel is; None where it is none."""
+        rows, columns = self._reference.rows, self._reference.columns
+        corners = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]])
+        ij, distance = self._reference.pixels_of(plane.points(corners))
+        k = int(np.argmin(np.abs(self._distances - distance[0])))
+        shift = np.round(ij[0])
+        sideways = np.abs(ij - corners - shift).max()
+        height = np.abs(distance - self._distances[k]).max() / self._reference.grid.spacing[2]
+        return (k, int(shift[1]), int(shift[0])) if max(sideways, height) <= SAME_PIXEL else None
 
 
-def _place_on_pixels(plane: FramePlane, reference: ReferenceSeries) -> tuple[int, int, int] | None:
-    """k of the CT's plane and j, i of the CT's pixel that the frame's first pixel is; None where it is none."""
-    corners = np.array([[0, 0], [reference.columns, 0], [0, reference.rows], [reference.columns, reference.rows]])
-    ij, distance = reference.pixels_of(plane.points(corners))
-    k = int(np.argmin(np.abs(reference.plane_distances - distance[0])))
-    shift = np.round(ij[0])
-    sideways = np.abs(ij - corners - shift).max()
-    height = np.abs(distance - reference.plane_distances[k]).max() / reference.grid.spacing[2]
-    return (k, int(shift[1]), int(shift[0])) if max(sideways, height) <= SAME_PIXEL else None
+def _step(planes: Sequence[FramePlane]) -> float:
+    """Distance in mm of neighbouring planes; planes without voxels may have no frame."""
+    distances = np.unique(np.round([plane.position @ planes[0].normal for plane in dict.fromkeys(planes)], 3))
+    return float(np.diff(distances).min()) if len(distances) > 1 else 1.0
 
 
 def _check_inside(start: tuple[int, int, int], size: tuple[int, int], reference: ReferenceSeries) -> None:
@@ -86,12 +114,6 @@ def _check_inside(start: tuple[int, int, int], size: tuple[int, int], reference:
     )
     if beyond > 0:
         raise SegmentationError("EXPORT_GEOMETRY_DIFFERS", distance_mm=float(beyond))
-
-
-def step_of(planes: Sequence[FramePlane]) -> float:
-    """Distance in mm of neighbouring planes of the whole object; planes without voxels may have no frame."""
-    distances = np.unique(np.round([plane.position @ planes[0].normal for plane in planes], 3))
-    return float(np.diff(distances).min()) if len(distances) > 1 else 1.0
 
 
 def _resampled(pieces: Pieces, reference: ReferenceSeries, step: float) -> VoxelMask:

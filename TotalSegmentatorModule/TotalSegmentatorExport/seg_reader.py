@@ -16,7 +16,7 @@ from TotalSegmentatorWire.errors import Problem, SegmentationError
 from .dicom_object import quiet
 from .read_structure import ReadStructure, check_origin
 from .reference_series import ReferenceSeries
-from .seg_pieces import FramePlane, Pieces, mask_on, step_of
+from .seg_pieces import FramePlane, PiecePlacer, Pieces
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -54,8 +54,8 @@ def read_seg(
         check_origin(dataset, {str(dataset.get("FrameOfReferenceUID") or "")}, _instances(dataset), reference)
         segments = _segments(dataset)
         planes, numbers = _frames(dataset)
-        pieces = _pieces(dataset, segments, planes, numbers)
-    step = step_of(planes)
+        pieces = _pieces(path, dataset, segments, planes, numbers)
+    placer = PiecePlacer(reference, planes)
     filled = [number for number in sorted(segments) if pieces[number].voxels]
     if len(filled) < len(segments):
         warn(Problem("STRUCTURE_WITHOUT_VOXELS", {"count": len(segments) - len(filled)}))
@@ -65,7 +65,7 @@ def read_seg(
             name=_name(segments[number], number),
             colour=_colour(segments[number]),
             interpreted_type="",
-            mask=mask_on(pieces[number], reference, step),
+            mask=placer.mask(pieces[number]),
         )
         for number in filled
     ]
@@ -80,7 +80,8 @@ def _read(path: Path, header_only: bool = False) -> Dataset:
 
     try:
         with quiet():
-            return pydicom.dcmread(path, force=True, specific_tags=["SOPClassUID"] if header_only else None)
+            tags = ["SOPClassUID"] if header_only else None
+            return pydicom.dcmread(path, force=True, specific_tags=tags, stop_before_pixels=True)
     except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
         _log.error("the segmentation cannot be read (%s)", type(error).__name__)
         raise _unreadable("it is damaged or no DICOM file") from None
@@ -105,28 +106,27 @@ def _frames(dataset: Dataset) -> tuple[list[FramePlane], list[int | None]]:
     shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
     per_frame = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
     is_label_map = dataset.get("SegmentationType") == "LABELMAP"
-    planes: list[FramePlane] = []
+    planes: dict[tuple, FramePlane] = {}
+    of_frames: list[FramePlane] = []
     numbers: list[int | None] = []
     try:
         for frame in per_frame:
             groups = [frame, *shared]
-            position = _group(groups, "PlanePositionSequence").ImagePositionPatient
-            orientation = _group(groups, "PlaneOrientationSequence").ImageOrientationPatient
-            row_distance, column_distance = map(float, _group(groups, "PixelMeasuresSequence").PixelSpacing)
-            planes.append(
-                FramePlane(
-                    np.array(position, dtype=np.float64),
-                    np.array(orientation, dtype=np.float64).reshape(2, 3),
-                    (row_distance, column_distance),
-                )
+            stated = (
+                tuple(map(float, _group(groups, "PlanePositionSequence").ImagePositionPatient)),
+                tuple(map(float, _group(groups, "PlaneOrientationSequence").ImageOrientationPatient)),
+                tuple(map(float, _group(groups, "PixelMeasuresSequence").PixelSpacing)),
             )
+            if stated not in planes:
+                planes[stated] = FramePlane.stated(*stated)
+            of_frames.append(planes[stated])
             segment = None if is_label_map else _group(groups, "SegmentIdentificationSequence")
             numbers.append(None if segment is None else int(segment.ReferencedSegmentNumber))
     except (KeyError, AttributeError, TypeError, ValueError, IndexError) as error:
         raise _unreadable("a frame does not say where it lies or what it shows") from error
-    if not planes or len(planes) != int(dataset.get("NumberOfFrames") or 1):
+    if not of_frames or len(of_frames) != int(dataset.get("NumberOfFrames") or 1):
         raise _unreadable("its frames are not described one by one")
-    return planes, numbers
+    return of_frames, numbers
 
 
 def _group(groups: list[Dataset], name: str) -> Dataset:
@@ -137,7 +137,10 @@ def _group(groups: list[Dataset], name: str) -> Dataset:
 def _segments(dataset: Dataset) -> dict[int, Dataset]:
     """Segment number to its description, without the background of a label map."""
     padding = dataset.get("PixelPaddingValue") if dataset.get("SegmentationType") == "LABELMAP" else None
-    items = {int(item.SegmentNumber): item for item in dataset.get("SegmentSequence") or []}
+    try:
+        items = {int(item.SegmentNumber): item for item in dataset.get("SegmentSequence") or []}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _unreadable("a segment has no number") from error
     return {number: item for number, item in items.items() if number not in (0, padding)}
 
 
@@ -158,29 +161,33 @@ def _colour(item: Dataset) -> tuple[int, int, int] | None:
 
 
 def _pieces(
-    dataset: Dataset, segments: dict[int, Dataset], planes: list[FramePlane], numbers: list[int | None]
+    path: Path,
+    dataset: Dataset,
+    segments: dict[int, Dataset],
+    planes: list[FramePlane],
+    numbers: list[int | None],
 ) -> dict[int, Pieces]:
-    """Segment number to its voxels; one frame is decoded at a time."""
+    """Segment number to its voxels; one frame is read and decoded at a time."""
     pieces = {number: Pieces() for number in segments}
     least = 1.0
     if dataset.get("SegmentationType") == "FRACTIONAL":
         least = FRACTION_INSIDE * float(dataset.get("MaximumFractionalValue") or 255)
-    for plane, number, pixels in zip(planes, numbers, _decoded(dataset), strict=True):
+    for plane, number, pixels in zip(planes, numbers, _decoded(path), strict=True):
         if number is not None:
             if number in pieces:
                 pieces[number].add(plane, pixels >= least)
             continue
-        for label in np.unique(pixels).tolist():
+        for label in np.flatnonzero(np.bincount(pixels.ravel())).tolist():
             if label in pieces:
                 pieces[label].add(plane, pixels == label)
     return pieces
 
 
-def _decoded(dataset: Dataset) -> Iterator[np.ndarray]:
+def _decoded(path: Path) -> Iterator[np.ndarray]:
     from pydicom.pixels import iter_pixels
 
     try:
-        yield from iter_pixels(dataset)
+        yield from iter_pixels(path)
     except Exception as error:  # noqa: BLE001 - each decoder has its own kinds
         _log.error("decoding a DICOM SEG failed with %s", type(error).__name__)
         raise _unreadable("its pixels cannot be decoded") from None

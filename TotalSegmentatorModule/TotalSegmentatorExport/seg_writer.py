@@ -123,6 +123,7 @@ def _shell(rois: Sequence[Roi], reference: ReferenceSeries, encoding: str, serie
         device_serial_number=ENGINE_VERSION,
         content_label="SEGMENTATION",
         content_description=description,
+        content_creator_name="",
         plane_positions=[PlanePositionSequence("PATIENT", list(reference.planes[0].position))],
         omit_empty_frames=False,
         transfer_syntax_uid=ExplicitVRLittleEndian,
