@@ -166,20 +166,27 @@ def _instances(dataset: Dataset) -> set[str]:
 
 def _placed(roi: Dataset, reference: ReferenceSeries) -> _Contours:
     found = _Contours()
-    distances = reference.plane_distances
-    for item in roi.get("ContourSequence") or ():
-        if item.get("ContourGeometricType", CLOSED_PLANAR) not in _CLOSED:
-            continue
-        points = _points(item)
-        if len(points) < _FEWEST_POINTS:
-            continue
-        pixels, along_normal = reference.pixels_of(points)
-        plane = int(np.abs(distances - along_normal[0]).argmin())
-        if np.abs(along_normal - distances[plane]).max() > OFF_PLANE_MM:
+    polygons = [points for item in roi.get("ContourSequence") or () if len(points := _polygon(item))]
+    if not polygons:
+        return found
+    pixels, along_normal = reference.pixels_of(np.concatenate(polygons))
+    ends = np.cumsum([len(points) for points in polygons])
+    planes = reference.plane_distances
+    for own, heights in zip(np.split(pixels, ends[:-1]), np.split(along_normal, ends[:-1]), strict=True):
+        plane = int(np.abs(planes - heights[0]).argmin())
+        if np.abs(heights - planes[plane]).max() > OFF_PLANE_MM:
             found.off_plane += 1
         else:
-            found.by_plane[plane].append(pixels)
+            found.by_plane[plane].append(own)
     return found
+
+
+def _polygon(item: Dataset) -> np.ndarray:
+    """The points of a contour (n, 3) that encloses an area; of another one none."""
+    if str(item.get("ContourGeometricType") or CLOSED_PLANAR) not in _CLOSED:
+        return np.zeros((0, 3))
+    points = _points(item)
+    return points if len(points) >= _FEWEST_POINTS else points[:0]
 
 
 def _points(item: Dataset) -> np.ndarray:
