@@ -49,7 +49,7 @@ class Desktop:
         self._native = application()
         self.world = MrmlWorld(Path(self._folder.name) / "share")
         self._native.begin(self.world, Path(self._folder.name))
-        self.dicom_database = ctkDICOMDatabase()
+        self.dicom_database = ctkDICOMDatabase(str(Path(self._folder.name) / "database"))
         environment.publish_session(self.world, wrap(self._native), wrap(self.dicom_database))
         self._opened: list[Any] = []
         self._window = _window()

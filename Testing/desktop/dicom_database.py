@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +15,22 @@ class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
 
     databaseChanged = QtCore.Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, directory: str = "") -> None:
         super().__init__()
+        self._directory = directory
         self._files: dict[str, Path] = {}
         self._series: dict[str, list[str]] = {}
 
     def add_folder(self, folder: Path) -> list[Path]:
         """Index every DICOM file of a folder; returns the files in the order of their names."""
+        return self.add_files([path for path in sorted(folder.iterdir()) if path.is_file()])
+
+    def add_files(self, paths: list[Path]) -> list[Path]:
+        """Index those of the files that are DICOM; returns them."""
         import pydicom
 
         added = []
-        for path in sorted(folder.iterdir()):
-            if not path.is_file():
-                continue
+        for path in paths:
             try:
                 header = pydicom.dcmread(path, stop_before_pixels=True)
             except pydicom.errors.InvalidDicomError:
@@ -70,4 +75,20 @@ class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
         return "\\".join(str(item) for item in value) if several else str(value)
 
     isOpen = QtCore.Property(bool, lambda self: True)
-    databaseDirectory = QtCore.Property(str, lambda self: "")
+    databaseDirectory = QtCore.Property(str, lambda self: self._directory)
+
+
+class ctkDICOMIndexer(QtCore.QObject):  # noqa: N801 - CTK's name
+    """Adds files to a database; CTK's does it in the background until ``waitForImportFinished`` returns."""
+
+    def addListOfFiles(self, database: ctkDICOMDatabase, files: list[str], copyFile: bool = False) -> None:
+        """With ``copyFile`` the database keeps copies of its own."""
+        paths = [Path(file) for file in files]
+        if copyFile:
+            folder = Path(database.property("databaseDirectory")) / "dicom"
+            folder.mkdir(parents=True, exist_ok=True)
+            paths = [Path(shutil.copy(path, folder / f"{uuid.uuid4().hex}.dcm")) for path in paths]
+        database.add_files(paths)
+
+    def waitForImportFinished(self, msecTimeout: int = -1) -> None:
+        """All is done already."""

@@ -52,7 +52,7 @@ def publish_slicer_packages() -> None:
     """``slicer.i18n``, ``slicer.ScriptedLoadableModule``, ``slicer.parameterNodeWrapper``, and the MRML widgets."""
     from . import i18n
     from .application_object import qSlicerApplication, qSlicerModuleManager
-    from .dicom_database import ctkDICOMDatabase
+    from .dicom_database import ctkDICOMDatabase, ctkDICOMIndexer
     from .layout_manager import qMRMLSliceWidget, qMRMLThreeDView, qMRMLThreeDWidget, qSlicerLayoutManager
     from .module_objects import qSlicerScriptedLoadableModule, qSlicerScriptedLoadableModuleWidget
     from .mrml_widgets import MRML_CLASSES
@@ -70,7 +70,7 @@ def publish_slicer_packages() -> None:
         qSlicerScriptedLoadableModuleWidget,
     ]
     namespaces.publish_classes(slicer, "slicer", MRML_CLASSES + others)
-    namespaces.publish_classes(sys.modules["ctk"], "ctk", [ctkDICOMDatabase])
+    namespaces.publish_classes(sys.modules["ctk"], "ctk", [ctkDICOMDatabase, ctkDICOMIndexer])
     CUSTOM_WIDGETS.update({native.__name__: native for native in MRML_CLASSES})
     from . import parameter_node, scripted_module
 

@@ -28,6 +28,8 @@ class SegmentationParameters:
     isLargestPieceOnly - of each structure only the largest connected piece
     smallestIslandMm3 - smaller connected pieces of a structure are removed; 0 removes none
     isPublished - the pipeline exactly as published, for models whose default differs from it
+    exportSegmentation - what the Export section sends out
+    exportCt - the CT on which it was made
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -43,3 +45,5 @@ class SegmentationParameters:
     isLargestPieceOnly: bool = False
     smallestIslandMm3: Annotated[int, WithinRange(0, LARGEST_ISLAND_MM3)] = 0
     isPublished: bool = False
+    exportSegmentation: vtkMRMLSegmentationNode
+    exportCt: vtkMRMLScalarVolumeNode

@@ -18,6 +18,7 @@ from TotalSegmentatorWire.messages import ResultHeader
 from TotalSegmentatorWire.result_tags import provenance_tags
 from TotalSegmentatorWire.structures import Structure
 
+from .review_tags import mark_unreviewed
 from .segmentation_lifetime import mark_result, remove_all_segments
 from .volumes import hierarchy_item, ijk_to_ras, scalar_volumes, series_instance_uid
 
@@ -123,7 +124,9 @@ def _new_segmentation(ct):
 def _segments(image, header: ResultHeader) -> dict[str, object]:
     """The vtkSegments of all found structures by their ids; they share ``image``."""
     segments: dict[str, object] = {}
-    provenance = provenance_tags(header.model, header.profile, header.engine_version, header.options)
+    provenance = provenance_tags(
+        header.model, header.profile, header.engine_version, header.options, header.series_instance_uid
+    )
     structures = {structure.name: structure for structure in map(structure_from_row, header.structures)}
     for found in header.found:
         structure = structures[found.name]
@@ -139,5 +142,6 @@ def _segments(image, header: ResultHeader) -> dict[str, object]:
         segment.SetTag("DICOM.SegmentAlgorithmName", ALGORITHM_NAME)
         for name, value in provenance.items():
             segment.SetTag(name, value)
+        mark_unreviewed(segment, found.digest)
         segments[structure.name] = segment
     return segments

@@ -1,0 +1,81 @@
+"""An export that is made up: reads what was handed over, and writes down what it found there as its output.
+
+Started like the real one. FAKE_EXPORT names a folder: ``act`` there says what it does: "write" (a few events, the
+output, the end), "slow" (for ever, but listens to cancel), "deaf" (for ever, hears nothing, and so does its child,
+which has a group of its own), "fail" (an empty structure), "die" (ends without a word), "mute" (ends well without a
+word). Those that write begin with a half-written file. Each call's arguments are added to ``calls.jsonl``; ``edited``
+there holds ids of segments, one a line, that it tells as edited.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "TotalSegmentatorModule"))
+
+from TotalSegmentatorWire.errors import Problem
+from TotalSegmentatorWire.export_messages import EXPORT_JOB, ExportFinishedEvent, ExportProgressEvent, ExportStep
+from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, WarningEvent, encode
+
+FOLDER = Path(os.environ.get("FAKE_EXPORT", "."))
+FAILURE = Problem("EXPORT_SEGMENT_EMPTY", {"count": 2})
+WARNING = Problem("EXPORT_UNREVIEWED", {"unreviewed": 2, "edited": 0})
+HALF = ExportProgressEvent(ExportStep.CONTOURING, "liver", 0.5)
+
+
+def main(arguments: list[str]) -> int:
+    with (FOLDER / "calls.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(arguments) + "\n")
+    act = (FOLDER / "act").read_text(encoding="utf-8")
+    with Path(value(arguments, "--log")).open("a", encoding="utf-8") as log:
+        log.write("export begins\n")
+    output = Path(arguments[arguments.index("--events") - 1])
+    target = output if output.suffix else output / "structures.dcm"
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(b"half")
+    emit(arguments, ExportProgressEvent(ExportStep.READING, "", 0.0))
+    emit(arguments, WarningEvent(EXPORT_JOB, WARNING.to_json()))
+    emit(arguments, HALF)
+    if act == "die":
+        return 3
+    if act == "mute":
+        return 0
+    if act == "fail":
+        emit(arguments, FailedEvent(EXPORT_JOB, FAILURE.to_json()))
+        return 151
+    if act == "deaf":
+        subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True, check=True)
+    while act == "slow":
+        if Path(value(arguments, "--cancel-file")).exists():
+            emit(arguments, CancelledEvent(EXPORT_JOB))
+            return 131
+        time.sleep(0.01)
+    transferred = Path(value(arguments, "--transferred"))
+    if (FOLDER / "output.dcm").exists():
+        shutil.copy(FOLDER / "output.dcm", target)
+    else:
+        target.write_text((transferred / "segmentation.json").read_text(encoding="utf-8"), encoding="utf-8")
+    shutil.copytree(transferred, FOLDER / "transferred", dirs_exist_ok=True)
+    edited = FOLDER / "edited"
+    ids = edited.read_text(encoding="utf-8").split() if edited.exists() else []
+    emit(arguments, ExportFinishedEvent([str(output)], 2, ids, 1.5))
+    return 0
+
+
+def emit(arguments: list[str], event: object) -> None:
+    with Path(value(arguments, "--events")).open("a", encoding="ascii") as stream:
+        stream.write(encode(event) + "\n")
+
+
+def value(arguments: list[str], name: str) -> str:
+    return arguments[arguments.index(name) + 1] if name in arguments else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
