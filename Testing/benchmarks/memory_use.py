@@ -64,8 +64,11 @@ def _peak(workload: Workload, model: str, slices: int) -> tuple[int, float]:
 
 
 def known_bytes(ct: Path, spacing_mm: float) -> int:
-    """Of the CT and its resampled copy, both int16, and of the uint8 label map on the CT's grid."""
+    """Of the CT and its resampled copy, both int16, and of the uint8 label map that is in memory with the networks.
+
+    That one is on the network's grid: the label map on the CT's grid is made when networks and sums are gone.
+    """
     array, ijk_to_ras = read_nifti(ct)
     lengths = [math.dist((0.0, 0.0, 0.0), ijk_to_ras[:3, axis]) for axis in (2, 1, 0)]
     resampled = math.prod(round(size * length / spacing_mm) for size, length in zip(array.shape, lengths, strict=True))
-    return array.size * array.itemsize + resampled * array.itemsize + array.size
+    return array.size * array.itemsize + resampled * array.itemsize + resampled

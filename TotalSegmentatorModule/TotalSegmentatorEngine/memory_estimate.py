@@ -80,7 +80,7 @@ def pass_memory(
         grid_shape=grid.shape,
         image=image,
         resampling=_RESAMPLING_BYTES,
-        stored=_stored_bytes(folder),
+        stored=stored_bytes(folder),
         weights=_weight_bytes(folder, way, machine),
         running=_activation_bytes(folder, way, machine)
         + sums_bytes(folder, shape, profile, way)
@@ -141,12 +141,13 @@ def _activation_bytes(folder: ModelFolder, way: Way, machine: MachineProfile) ->
 
 def _weight_bytes(folder: ModelFolder, way: Way, machine: MachineProfile) -> int:
     measured = machine.bytes_of(loaded_key(folder, way.runtime, way.precision, way.device))
-    expected = int(_WEIGHT_COPIES[way.runtime] * _stored_bytes(folder)) + _LIBRARY_BYTES
+    expected = int(_WEIGHT_COPIES[way.runtime] * stored_bytes(folder)) + _LIBRARY_BYTES
     return expected if measured is None else _plausible(measured, expected)
 
 
-def _stored_bytes(folder: ModelFolder) -> int:
-    """Checkpoints as nnU-Net writes them hold the optimiser's state too, which is not kept."""
+def stored_bytes(folder: ModelFolder) -> int:
+    """The weights as they are read. Checkpoints as nnU-Net writes them hold the optimiser's state, too, which is not
+    kept."""
     return sum(path.stat().st_size for path in folder.checkpoints)
 
 

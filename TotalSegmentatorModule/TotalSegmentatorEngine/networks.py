@@ -15,7 +15,7 @@ from TotalSegmentatorWire.plan import Plan
 from .allocator import trim_memory
 from .cache import EngineCache
 from .machine_profile import MachineProfile
-from .memory_estimate import loaded_key
+from .memory_estimate import loaded_key, stored_bytes
 from .model_folder import ModelFolder
 from .reporting import Reporter
 from .run_record import Measured
@@ -91,6 +91,7 @@ class Networks:
         """Notes what it takes to have the network ready, unless a trial of runtimes is a part of it."""
         measured = Measured()
         model = self._cache.weights.take(folder, self._reporter.check_cancelled)
+        with_weights = Measured()
         if folder in self._folders:
             self._read_next_of(self._folders[self._folders.index(folder) + 1 :])
         self._reporter.progress(Stage.LOADING_MODEL, 1.0)
@@ -103,7 +104,7 @@ class Networks:
         if not needs_trial:
             key = loaded_key(folder, runner.runtime, runner.precision, str(runner.device))
             self._machine.remember_rate(key, 1, measured.seconds())
-            self._machine.remember_bytes(key, measured.more_bytes())
+            self._machine.remember_bytes(key, max(stored_bytes(folder) + with_weights.change_of_bytes(), 0))
         return runner
 
     def _read_next_of(self, folders: Sequence[ModelFolder]) -> None:

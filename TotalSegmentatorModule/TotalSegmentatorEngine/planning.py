@@ -99,6 +99,8 @@ class Surroundings:
     """The resampled image is in memory already."""
     elapsed_seconds: float = 0.0
     """Of the job, before it is planned."""
+    read_ahead: frozenset[str] = frozenset()
+    """Paths of the model folders whose weights, but not yet networks, are in memory: a part of ``resident_bytes``."""
     resident_bytes: int = field(default_factory=lambda: resident_memory() or 0)
     available_bytes: int | None = field(default_factory=available_memory)
 
@@ -228,6 +230,8 @@ class Planner:
         for memory, after in zip(memories, following, strict=True):
             image = 0 if self._around.has_image and memory.grid_shape == self.grid.shape else memory.image
             weights = 0 if memory.folder in self._around.loaded else memory.weights
+            if memory.folder in self._around.read_ahead:  # they make room for the network
+                weights -= memory.stored
             read_ahead = 0 if after is None or after.folder in self._around.loaded else after.stored
             smooth = full if is_smooth else 0
             running = kept + image + weights + memory.running + read_ahead + merged + smooth

@@ -145,11 +145,13 @@ class _Job:
 
     def _planner(self) -> Planner:
         key = image_key(self._model.profile, _folders(self._model)[0])
+        read_ahead = self._cache.weights.settle(self._reporter.check_cancelled)
         surroundings = Surroundings(
             self._machine,
             frozenset(self._cache.held_folders()),
             self._cache.holds_image(self._volume, key),
             time.monotonic() - self._started,
+            read_ahead,
         )
         return Planner(self._volume.geometry, self._prepared, surroundings)
 

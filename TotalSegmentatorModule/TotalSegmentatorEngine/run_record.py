@@ -22,7 +22,11 @@ class Measured:
 
     def more_bytes(self) -> int:
         """That this process has in memory now and had not at the start."""
-        return max((resident_memory() or 0) - self._resident, 0)
+        return max(self.change_of_bytes(), 0)
+
+    def change_of_bytes(self) -> int:
+        """Below 0 where the process has less in memory than at the start."""
+        return (resident_memory() or 0) - self._resident
 
 
 class RunRecord:

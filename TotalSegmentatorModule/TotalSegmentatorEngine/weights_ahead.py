@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import logging
 import threading
 import time
 import weakref
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .model_folder import FileStamps, ModelFolder
     from .network import LoadedModel
+
+logger = logging.getLogger(__name__)
 
 _ASKING_SECONDS = 0.05  # between two questions whether the job was cancelled
 _LONGEST_STOP_SECONDS = 3.0
@@ -37,6 +40,18 @@ class WeightsAhead:
         """Begins to read the weights; nothing happens where that has begun already. What goes wrong is raised by
         ``take``."""
         self._reading_of(folder)
+
+    def settle(self, check_cancelled: Callable[[], None]) -> frozenset[str]:
+        """Waits for what is being read; returns the resolved paths of the folders whose weights are in memory.
+
+        What a process holds can be told only then. What went wrong is raised by ``take``. Raises what
+        ``check_cancelled`` raises.
+        """
+        while wait([reading.model for reading in self._readings.values()], timeout=_ASKING_SECONDS).not_done:
+            check_cancelled()
+        return frozenset(
+            reading.folder_path for reading in self._readings.values() if reading.model.exception() is None
+        )
 
     def take(self, folder: ModelFolder, check_cancelled: Callable[[], None]) -> LoadedModel:
         """The folder's networks on the CPU, once; waits for them.
@@ -98,6 +113,10 @@ class _Reading:
         self.is_unwanted = False
         self._folder = folder
 
+    @property
+    def folder_path(self) -> str:
+        return str(self._folder.path.resolve())
+
     def read(self) -> None:
         """Fills ``model`` with the networks or with the exception."""
         try:
@@ -106,6 +125,7 @@ class _Reading:
 
             from .network import load_model
 
+            _import_openvino()
             self.model.set_result(load_model(self._folder, torch.device("cpu"), self._check_wanted))
         except BaseException as error:  # noqa: BLE001 - take() raises it again
             self.model.set_exception(error)
@@ -113,6 +133,14 @@ class _Reading:
     def _check_wanted(self) -> None:
         if self.is_unwanted:
             raise CancelledError
+
+
+def _import_openvino() -> None:
+    """Ahead of the first network that needs it, so that its libraries are in memory when a job is planned."""
+    try:
+        from . import openvino_runner  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        logger.info("OpenVINO is not available (%s)", type(error).__name__)
 
 
 # -- the end of the interpreter ----------------------------------------------------------------------------------------
