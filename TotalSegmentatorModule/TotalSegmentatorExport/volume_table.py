@@ -1,0 +1,99 @@
+"""Writes the table of volumes: one row a structure, with its mean HU where the CT is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from TotalSegmentatorEngine.geometry import Geometry, Volume
+from TotalSegmentatorEngine.whole_file import check_place, whole_file
+
+from .label_volume import Progress, nothing_to_tell
+from .roi import Roi
+from .tables import segment_names, write_table
+from .voxel_mask import VoxelMask
+
+COLUMNS = (
+    "number",
+    "name",
+    "segments",
+    "description",
+    "review_state",
+    "cut",
+    "constructed",
+    "algorithm",
+    "voxels",
+    "volume_ml",
+    "mean_hu",
+    "sd_hu",
+)
+_MM3_PER_ML = 1000.0
+
+
+def write_volumes(
+    path: Path,
+    rois: Sequence[Roi],
+    grid: Geometry,
+    ct: Volume | None = None,
+    plane_distances: np.ndarray | None = None,
+    progress: Progress = nothing_to_tell,
+) -> None:
+    """Write one row for each of ``rois`` to ``path`` (.csv).
+
+    ``plane_distances``: position of each plane along the normal in mm, for a CT whose steps differ
+    (ReferenceSeries.plane_distances); ``grid`` alone has equal steps. Mean and standard deviation (of the voxels
+    themselves, divisor n) are those of ``ct``, (k, j, i) on ``grid`` in HU; the columns stay empty without it.
+    Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL, and what ``progress`` raises.
+    """
+    check_place(path)
+    if ct is not None and ct.array.shape != grid.shape:
+        raise ValueError(f"CT {ct.array.shape} and grid {grid.shape} differ in shape")
+    plane_volumes = _plane_volumes(grid, plane_distances)
+    rows = []
+    for index, roi in enumerate(rois):
+        progress(index, roi)
+        rows.append(_row(roi, plane_volumes, ct))
+    with whole_file(path) as stream:
+        write_table(stream, rows, COLUMNS)
+
+
+def volume_ml(mask: VoxelMask, grid: Geometry, plane_distances: np.ndarray | None = None) -> float:
+    """The voxels' volume; ``plane_distances`` as for ``write_volumes``."""
+    return _volume_ml(mask, _plane_volumes(grid, plane_distances))
+
+
+def _volume_ml(mask: VoxelMask, plane_volumes: np.ndarray) -> float:
+    counts = mask.voxels.sum(axis=(1, 2), dtype=np.int64)
+    return float(counts @ plane_volumes[mask.box[0]]) / _MM3_PER_ML
+
+
+def _plane_volumes(grid: Geometry, plane_distances: np.ndarray | None) -> np.ndarray:
+    """Volume of a voxel in mm³ by plane. A plane reaches half the way to its neighbours, the outer ones as far out."""
+    volume = abs(float(np.linalg.det(grid.ijk_to_ras[:3, :3])))
+    if plane_distances is None or len(plane_distances) < 2:
+        return np.full(grid.shape[0], volume)
+    steps = np.abs(np.diff(np.asarray(plane_distances, dtype=np.float64)))
+    widths = (np.concatenate([steps[:1], steps]) + np.concatenate([steps, steps[-1:]])) / 2
+    return widths * (volume / grid.spacing[2])
+
+
+def _row(roi: Roi, plane_volumes: np.ndarray, ct: Volume | None) -> dict[str, Any]:
+    mask = roi.voxels()
+    row: dict[str, Any] = {
+        "number": roi.number,
+        "name": roi.name,
+        "segments": segment_names(roi),
+        "description": roi.description,
+        "review_state": roi.review_state.value,
+        "cut": roi.is_cut,
+        "constructed": roi.is_constructed,
+        "algorithm": roi.algorithm,
+        "voxels": mask.count,
+        "volume_ml": f"{_volume_ml(mask, plane_volumes):.3f}",
+    }
+    if ct is not None:
+        values = ct.array[mask.box][mask.voxels].astype(np.float64)
+        row |= {"mean_hu": f"{values.mean():.1f}", "sd_hu": f"{values.std():.1f}"}
+    return row
