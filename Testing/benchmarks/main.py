@@ -78,6 +78,9 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "conversion": EngineBenchmark(
         "nnU-Net v1 models of six shapes converted, against nnU-Net v1 itself", "conversion.measure", 6
     ),
+    "rtstruct": EngineBenchmark(
+        "104 structures as RT Structure Set, against TotalSegmentator's writer, and as DICOM SEG", "rtstruct.measure", 8
+    ),
     "gpu": EngineBenchmark("five part models at 1.5 mm on a GPU", "gpu.measure", 10),
     "import": PanelBenchmark(
         "104 labels at 512 x 512 x 400 become segments, are replaced and removed (main thread)",

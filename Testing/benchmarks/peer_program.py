@@ -1,14 +1,19 @@
-"""Runs in the peers' environment: TotalSegmentator's command line with a clock on its networks, or nnU-Net's predictor.
+"""Runs in the peers' environment: TotalSegmentator's command line with a clock on its networks, its writer of structure
+sets, or nnU-Net's predictor.
 
 ``peer_program.py total ARGUMENTS...`` is ``TotalSegmentator ARGUMENTS...``;
-``peer_program.py predictor MODEL_FOLDER CT OUTPUT STEP`` is nnU-Net's own predictor on one CT, in one process.
+``peer_program.py predictor MODEL_FOLDER CT OUTPUT STEP`` is nnU-Net's own predictor on one CT, in one process;
+``peer_program.py rtstruct LABELS CLASSES CT_FOLDER OUTPUT`` writes a label map as TotalSegmentator does, and prints the
+seconds that it took.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,6 +61,26 @@ def predict_by_nnunet(folder: str, ct: str, output: str, step: str) -> None:
     predictor.predict_from_files_sequential([[ct]], [truncated], save_probabilities=False, overwrite=True)
 
 
+def write_structure_set(labels: str, classes: str, ct_folder: str, output: str) -> None:
+    """By TotalSegmentator's own function; ``classes`` is a JSON file from label values to names.
+
+    It wants the labels as it has them of a DICOM CT: in the voxel order LAS, to which dicom2nifti turns an axial one.
+    """
+    import nibabel
+    import numpy as np
+    from totalsegmentator.dicom_io import save_mask_as_rtstruct
+
+    image = nibabel.load(labels)
+    turn = nibabel.orientations.ornt_transform(
+        nibabel.io_orientation(image.affine), nibabel.orientations.axcodes2ornt(("L", "A", "S"))
+    )
+    array = np.asarray(image.as_reoriented(turn).dataobj)
+    names = json.loads(Path(classes).read_text(encoding="ascii"))
+    begun = time.perf_counter()
+    save_mask_as_rtstruct(array, {int(label): name for label, name in names.items()}, ct_folder, output)
+    print("seconds", time.perf_counter() - begun)
+
+
 def main(arguments: list[str]) -> None:
     if os.environ.get(FILE_VARIABLE):
         after_import("nnunetv2.inference.predict_from_raw_data", clock_predictor)
@@ -63,6 +88,8 @@ def main(arguments: list[str]) -> None:
         after_import("nnunetv2.inference.predict_from_raw_data", add_up_in_float32)
     if arguments[0] == "predictor":
         predict_by_nnunet(*arguments[1:])
+    elif arguments[0] == "rtstruct":
+        write_structure_set(*arguments[1:])
     else:
         sys.argv[:] = ["TotalSegmentator", *arguments[1:]]
         runpy.run_module("totalsegmentator.bin.TotalSegmentator", run_name="__main__")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
-import secrets
-import shutil
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from TotalSegmentatorWire.errors import SegmentationError
+from TotalSegmentatorEngine.whole_file import whole_file
 
 from .comparison import ComparisonRow
 
@@ -32,7 +29,6 @@ _CSV_DIGITS = 4
 _HEADS = ("Ours", "Theirs", "Dice", "HD95 mm", "Mean mm", "Ours ml", "Theirs ml", "Diff. ml", "Diff. %")
 _NAMES = 2
 _LONGEST_NAME = 32
-_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def write_comparison(path: Path, rows: Sequence[ComparisonRow]) -> None:
@@ -41,17 +37,8 @@ def write_comparison(path: Path, rows: Sequence[ComparisonRow]) -> None:
     The file appears when it is complete. Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL.
     """
     text = comparison_csv(rows).encode("utf-8")
-    draft = path.parent / f".{secrets.token_hex(8)}.part"
-    try:
-        draft.write_bytes(text)
-        draft.replace(path)
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            free_mb = shutil.disk_usage(path.parent).free / 1e6
-            raise SegmentationError("DISK_FULL", needed_mb=len(text) / 1e6, free_mb=free_mb) from error
-        raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    with whole_file(path, len(text)) as stream:
+        stream.write(text)
 
 
 def comparison_csv(rows: Sequence[ComparisonRow]) -> str:
