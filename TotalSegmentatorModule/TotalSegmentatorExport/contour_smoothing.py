@@ -13,7 +13,8 @@ from functools import cache
 
 import numpy as np
 
-from .rings import Ring, smooth_ring
+from .plane_stacks import PlaneStack
+from .rings import Ring, smooth_rings
 
 SMOOTHING_MM = 1.5
 """The usual standard deviation: half of the coarsest model's voxel of 3 mm, whose steps it levels. A disc of 10 mm
@@ -25,94 +26,73 @@ _REACH = 3
 _MARGIN = 0.05
 """By how much the field is above 0.5 inside and below it outside at least. Where it is 0.55 here and 0 there the
 contour comes to within 0.09 pixels of a pixel's centre along the row, 0.06 across a corner."""
-_STRAIGHT = 0.01
-"""Pixels by which a point may lie off the line of its neighbours and be left out; three rounds of that stay below the
-0.06 above."""
 
 
 @dataclass(frozen=True, eq=False)
-class SmoothedPlane:
-    """A plane's pixels after smoothing, with a border of outside ones."""
+class SmoothedImage:
+    """Planes after smoothing, in one image as they were before."""
 
     inside: np.ndarray
     """bool (j, i)."""
     field: np.ndarray
     """float64 (j, i), above 0.5 exactly where ``inside`` is true; its half level is the contour."""
-    offset: np.ndarray
-    """(i, j) on the plane of the first pixel of both."""
     changed: int
     """Pixels that changed sides."""
 
-    def ring(self, crossings: np.ndarray) -> Ring:
-        return smooth_ring(crossings, thinned(crossings))
+    def rings(self, crossings: np.ndarray, ends: np.ndarray) -> list[Ring]:
+        return smooth_rings(crossings, ends)
 
 
-def smoothed(
-    pixels: np.ndarray,
-    start: tuple[int, int],
-    shape: tuple[int, int],
-    smoothing_mm: float,
-    pixel_spacing: tuple[float, float],
-) -> SmoothedPlane:
-    """Smooths ``pixels`` (j, i), which begin at ``start`` of a plane of ``shape`` (rows, columns).
+def border_for(sigma: tuple[float, float]) -> tuple[int, int]:
+    """How many outside pixels (j, i) planes need around them, so that the blurring of one does not reach the next.
 
-    ``pixel_spacing`` in mm along j, then i. What the image's border cuts is cut straight, not rounded.
+    ``sigma`` is the standard deviation in pixels along j, then i.
+    """
+    return tuple(math.ceil(_REACH * value) + 1 for value in sigma)
+
+
+def smoothed(stack: PlaneStack, sigma: tuple[float, float]) -> SmoothedImage:
+    """Smooths the planes of ``stack``, which have the border of ``border_for``. ``sigma`` in pixels along j, then i.
+
+    What the CT's border cuts is cut straight, not rounded.
     """
     from scipy.ndimage import gaussian_filter
 
-    sigma = [smoothing_mm / spacing for spacing in pixel_spacing]
-    border = [math.ceil(_REACH * value) + 1 for value in sigma]
-    padded = np.pad(pixels, [(width, width) for width in border])
-    first = [begin - width for begin, width in zip(start, border, strict=True)]
-    within = tuple(
-        slice(max(-begin, 0), min(size - begin, length))
-        for begin, size, length in zip(first, shape, padded.shape, strict=True)
-    )
-    continued = _continued(padded, within)
-    blurred = gaussian_filter(continued.astype(np.float64), sigma, truncate=_REACH, mode="nearest")
-    wanted = np.zeros_like(padded)
-    wanted[within] = blurred[within] > 0.5
-    thin = _thin_pieces(padded, wanted)
-    wanted |= thin
-    inside = _moved(padded, wanted)
+    pixels, on_plane = stack.inside, _on_plane(stack)
+    blurred = gaussian_filter(_continued(stack).astype(np.float64), sigma, truncate=_REACH, mode="nearest")
+    wanted = (blurred > 0.5) & on_plane
+    thin = _thin_pieces(pixels, wanted)
+    inside = _moved(pixels, wanted | thin)
     values = np.where(inside, np.maximum(blurred, 0.5 + _MARGIN), np.minimum(blurred, 0.5 - _MARGIN))
-    values[_beyond(within, padded.shape)] = 0.0
+    values[~on_plane] = 0.0
     exact = _saddles(inside) | _with_neighbours(thin)
     values[exact] = inside[exact]
-    changed = int(np.count_nonzero(inside != padded))
-    return SmoothedPlane(inside, values, np.array([first[1], first[0]], dtype=np.float64), changed)
-
-
-def thinned(points: np.ndarray) -> np.ndarray:
-    """bool (n,): which of a ring's ``points`` (n, 2) the polygon needs, when nearly straight lines have no points."""
-    kept = np.ones(len(points), dtype=bool)
-    for _round in range(3):
-        places = np.flatnonzero(kept)
-        if len(places) < 8:
-            break
-        middle = np.arange(1, len(places), 2)
-        before, here, after = (points[places[(middle + step) % len(places)]] for step in (-1, 0, 1))
-        line, off = after - before, here - before
-        distance = np.abs(line[:, 0] * off[:, 1] - line[:, 1] * off[:, 0]) / np.hypot(line[:, 0], line[:, 1])
-        kept[places[middle[distance < _STRAIGHT]]] = False
-    return kept
+    return SmoothedImage(inside, values, int(np.count_nonzero(inside != pixels)))
 
 
 # -- the parts ---------------------------------------------------------------------------------------------------------
 
 
-def _continued(padded: np.ndarray, within: tuple[slice, slice]) -> np.ndarray:
-    """The pixels, those at the image's border repeated beyond it."""
-    rows, columns = (
-        np.clip(np.arange(length), part.start, part.stop - 1) for length, part in zip(padded.shape, within, strict=True)
-    )
-    return padded[np.ix_(rows, columns)]
+def _on_plane(stack: PlaneStack) -> np.ndarray:
+    """bool (j, i): the pixels that are not beyond the border of the CT."""
+    on_plane = np.zeros_like(stack.inside)
+    for placed in stack.planes:
+        on_plane[placed.on_plane] = True
+    return on_plane
 
 
-def _beyond(within: tuple[slice, slice], shape: tuple[int, int]) -> np.ndarray:
-    beyond = np.ones(shape, dtype=bool)
-    beyond[within] = False
-    return beyond
+def _continued(stack: PlaneStack) -> np.ndarray:
+    """The pixels; those at the CT's border are repeated beyond it."""
+    image = stack.inside.copy()
+    for placed in stack.planes:
+        if placed.on_plane == (placed.rows, placed.columns):
+            continue
+        rows, columns = (
+            np.clip(np.arange(whole.start, whole.stop), part.start, part.stop - 1)
+            for whole, part in zip((placed.rows, placed.columns), placed.on_plane, strict=True)
+        )
+        image[placed.rows, placed.columns] = stack.inside[np.ix_(rows, columns)]
+    return image
 
 
 def _thin_pieces(pixels: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
-from .contour_smoothing import SMOOTHING_MM, SmoothedPlane, smoothed
+from .contour_smoothing import SMOOTHING_MM, SmoothedImage, border_for, smoothed
 from .keyholes import join_holes
-from .rings import Ring, level_ring
+from .plane_stacks import plane_stacks
+from .rings import Ring, level_rings
 from .voxel_mask import VoxelMask
 
 _LEVEL, _ABOVE = 0.5, 2.0
@@ -84,20 +84,16 @@ def roi_contours(
     """
     options = options or ContourOptions()
     found = RoiContours()
-    _k, rows, columns = mask.shape
-    for index, plane in enumerate(mask.voxels):
-        pixels = _cropped(plane, (mask.start[1], mask.start[2]))
-        if pixels is None:
-            continue
-        if options.smoothing_mm > 0:
-            image = smoothed(*pixels, (rows, columns), options.smoothing_mm, pixel_spacing)
-        else:
-            image = _Padded(*pixels)
+    smallest_pixels = options.smallest_island_mm2 / float(np.prod(pixel_spacing))
+    sigma = tuple(options.smoothing_mm / distance for distance in pixel_spacing)
+    for stack in plane_stacks(mask, border_for(sigma)):
+        image = smoothed(stack, sigma) if options.smoothing_mm > 0 else _LevelImage(stack.inside)
         found.changed_pixels += image.changed
-        components = _components(image)
-        kept = _without_islands(components, options.smallest_island_mm2 / float(np.prod(pixel_spacing)), found)
-        for polygon, is_hole in _polygons(kept, image.inside, options.holes):
-            found.contours.append(Contour(mask.start[0] + index, polygon + image.offset, is_hole))
+        components = _without_islands(_components(image), smallest_pixels, found)
+        for polygon, is_hole in _polygons(components, image.inside, options.holes):
+            placed = stack.plane_of(polygon[0, 1])
+            found.contours.append(Contour(placed.plane, polygon + placed.shift, is_hole))
+    found.contours.sort(key=lambda contour: contour.plane)
     return found
 
 
@@ -112,32 +108,20 @@ def plane_contours(
 # -- the steps ---------------------------------------------------------------------------------------------------------
 
 
-def _cropped(plane: np.ndarray, start: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]] | None:
-    """The pixels (j, i) cut to their bounding box, and where that begins on the plane; None where there are none."""
-    rows = np.flatnonzero(plane.any(axis=1))
-    if not rows.size:
-        return None
-    rows = slice(int(rows[0]), int(rows[-1]) + 1)
-    columns = np.flatnonzero(plane[rows].any(axis=0))
-    columns = slice(int(columns[0]), int(columns[-1]) + 1)
-    return plane[rows, columns], (start[0] + rows.start, start[1] + columns.start)
-
-
-class _Padded:
-    """Pixels as they are, with a border of outside ones; the counterpart of SmoothedPlane."""
+class _LevelImage:
+    """Pixels as they are; the counterpart of SmoothedImage."""
 
     changed = 0
 
-    def __init__(self, pixels: np.ndarray, start: tuple[int, int]) -> None:
-        self.inside = np.pad(pixels, 1)
-        self.field = self.inside.astype(np.float64)
-        self.offset = np.array([start[1] - 1, start[0] - 1], dtype=np.float64)
+    def __init__(self, inside: np.ndarray) -> None:
+        self.inside = inside
+        self.field = inside.astype(np.float64)
 
-    def ring(self, crossings: np.ndarray) -> Ring:
-        return level_ring(crossings, self.inside)
+    def rings(self, crossings: np.ndarray, ends: np.ndarray) -> list[Ring]:
+        return level_rings(crossings, ends, self.inside)
 
 
-def _components(image: _Padded | SmoothedPlane) -> list[list[Ring]]:
+def _components(image: _LevelImage | SmoothedImage) -> list[list[Ring]]:
     """For each connected piece its outer ring, then its holes.
 
     contourpy decides a saddle by the mean of its four corners. Of a 0/1 mask that is 0.5, which is not above the
@@ -147,10 +131,14 @@ def _components(image: _Padded | SmoothedPlane) -> list[list[Ring]]:
 
     generator = contour_generator(z=image.field, name="serial", fill_type=FillType.OuterOffset)
     pieces, offsets = generator.filled(_LEVEL, _ABOVE)
-    return [
-        [image.ring(points[first : end - 1]) for first, end in pairwise(ends)]
-        for points, ends in zip(pieces, offsets, strict=True)
-    ]
+    if not pieces:
+        return []
+    lengths = np.concatenate([np.diff(ends.astype(np.intp)) for ends in offsets])
+    crossings = np.concatenate(pieces)
+    is_first_again = np.zeros(len(crossings), dtype=bool)  # contourpy repeats a ring's first point at its end
+    is_first_again[np.cumsum(lengths) - 1] = True
+    rings = iter(image.rings(crossings[~is_first_again], np.cumsum(lengths - 1)))
+    return [[next(rings) for _ring in range(len(ends) - 1)] for ends in offsets]
 
 
 def _without_islands(components: list[list[Ring]], smallest_pixels: float, found: RoiContours) -> list[list[Ring]]:

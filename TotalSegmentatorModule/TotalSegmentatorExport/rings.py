@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 _WHOLE = 1e-6
 """Pixels; coordinates that are nearer to a whole number mean it."""
+_STRAIGHT = 0.01
+"""Pixels by which a point of a smoothed ring may lie off the line of its neighbours and be left out. Three rounds of
+that stay below the distance that such a ring keeps from pixels' centres (contour_smoothing.py)."""
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,38 +64,66 @@ class Ring:
                 self.kept[pair] = True
 
 
-def level_ring(crossings: np.ndarray, inside: np.ndarray) -> Ring:
-    """A ring at the half level of the pixels ``inside`` (j, i), of which all crossings lie midway between two pixels.
+def level_rings(crossings: np.ndarray, ends: Sequence[int], inside: np.ndarray) -> list[Ring]:
+    """Rings at the half level of the pixels ``inside`` (j, i): all crossings lie midway between two pixels.
+
+    ``crossings`` (n, 2) are those of all rings, ``ends`` where each ring ends in them.
 
     Points on the line from the one before to the one after are left out. Where a straight stretch along a row meets one
     along a column, the level cuts the corner with two points; the corner itself takes their place, except where pixels
     touch by it. So a step of several pixels has two points; one of a single pixel has two anyway.
     """
+    after, before = _neighbours(len(crossings), ends)
     between = np.rint(2 * crossings).astype(np.int64)
-    to_next = np.roll(between, -1, axis=0) - between
-    to_here = np.roll(to_next, 1, axis=0)
+    to_next = between[after] - between
+    to_here = to_next[before]
     kept = to_here[:, 0] * to_next[:, 1] != to_here[:, 1] * to_next[:, 0]
-    is_straight = (to_here == 0).any(axis=1)
-    is_corner = is_straight & ~(to_next == 0).any(axis=1) & np.roll(is_straight, -2)
-    is_corner &= (to_here == 0).argmax(axis=1) != (np.roll(to_next, -1, axis=0) == 0).argmax(axis=1)
-    first = np.flatnonzero(is_corner)
-    if not first.size:
-        return Ring(crossings, between, crossings, kept)
-    second = (first + 1) % len(between)
+    points = crossings.copy()
+
+    first = np.flatnonzero(kept & (to_next != 0).all(axis=1))
+    second = after[first]
+    comes, goes = to_here[first], to_next[second]
+    first = first[((comes == 0) & (goes != 0)).any(axis=1) & ((comes != 0) & (goes == 0)).any(axis=1)]
+    second = after[first]
     corner = np.where(between[first] % 2 == 1, between[first], between[second])
     left, top = (corner - 1).T // 2
-    upper_left, lower_right = inside[top, left], inside[top + 1, left + 1]
-    touches = (upper_left == lower_right) & (inside[top, left + 1] == inside[top + 1, left])
-    first, second, corner = first[~touches], second[~touches], corner[~touches]
-    points = crossings.copy()
-    points[first] = corner / 2
-    kept[second] = False
-    return Ring(crossings, between, points, kept)
+    touches = (inside[top, left] == inside[top + 1, left + 1]) & (inside[top, left + 1] == inside[top + 1, left])
+    points[first[~touches]] = corner[~touches] / 2
+    kept[second[~touches]] = False
+    return _split(ends, crossings, between, points, kept)
 
 
-def smooth_ring(crossings: np.ndarray, kept: np.ndarray) -> Ring:
-    """A ring of a smoothed field, of which the points ``kept`` are needed."""
+def smooth_rings(crossings: np.ndarray, ends: Sequence[int]) -> list[Ring]:
+    """Rings of a smoothed field, of which nearly straight stretches have no points; arguments as of ``level_rings``."""
     # one coordinate is whole but for rounding; the other one is well away from any pixel's centre
     nearest = np.rint(crossings)
     crossings = np.where(np.abs(crossings - nearest) < _WHOLE, nearest, crossings)
-    return Ring(crossings, (np.floor(crossings) + np.ceil(crossings)).astype(np.int64), crossings, kept)
+    between = (np.floor(crossings) + np.ceil(crossings)).astype(np.int64)
+    kept = np.ones(len(crossings), dtype=bool)
+    ring = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+    for _round in range(_ROUNDS):
+        places = np.flatnonzero(kept)
+        sizes = np.bincount(ring[places], minlength=len(ends))
+        still = np.cumsum(sizes)
+        after, before = _neighbours(len(places), still)
+        number = np.arange(len(places)) - (still - sizes)[ring[places]]  # within the ring
+        line, off = crossings[places[after]] - crossings[places[before]], crossings[places] - crossings[places[before]]
+        area = np.abs(line[:, 0] * off[:, 1] - line[:, 1] * off[:, 0])
+        is_needless = area < _STRAIGHT * np.hypot(line[:, 0], line[:, 1])
+        # of two neighbours at most one: every second point goes, in rings that keep enough
+        kept[places[is_needless & (number % 2 == 1) & (sizes[ring[places]] >= 8)]] = False
+    return _split(ends, crossings, between, crossings, kept)
+
+
+def _neighbours(count: int, ends: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """For each point of all rings the next and the previous one of its ring."""
+    ends = np.asarray(ends, dtype=np.intp)
+    starts = np.concatenate([[0], ends[:-1]]).astype(np.intp)
+    after, before = np.arange(1, count + 1), np.arange(-1, count - 1)
+    after[ends - 1] = starts
+    before[starts] = ends - 1
+    return after, before
+
+
+def _split(ends: Sequence[int], *values: np.ndarray) -> list[Ring]:
+    return [Ring(*(value[start:end] for value in values)) for start, end in pairwise([0, *ends])]
