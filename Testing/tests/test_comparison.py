@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import numpy as np
 import pytest
@@ -266,6 +267,41 @@ def test_pairs_of_a_spreadsheet_that_separates_with_semicolons(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_bytes(b"ours;theirs\r\nliver;Leber, alt\r\n")
     assert read_pairs(path) == [NamePair(("liver",), ("Leber, alt",))]
+
+
+def test_a_template_pairs_its_sources_with_its_names(tmp_path):
+    path = tmp_path / "department.json"
+    structures = [
+        {"source": "liver", "name": "Leber"},
+        {"union_of": ["kidney_left", "kidney_right"], "name": "Nieren"},
+        {"source": "PTV*", "interpreted_type": "PTV"},
+        "spleen",
+    ]
+    path.write_text(json.dumps({"version": 1, "title": "Ours", "structures": structures}), encoding="utf-8")
+    assert read_pairs(path) == [
+        NamePair(("liver",), ("Leber",)),
+        NamePair(("kidney_left", "kidney_right"), ("Nieren",)),
+    ]
+
+
+def test_unions_are_paired_with_their_parts():
+    """Lungs come from five lobes, two of which their side names one by one; one kidney is no pair of kidneys."""
+    lobes = ["lung_upper_lobe_left", "lung_lower_lobe_left", "lung_upper_lobe_right", "lung_lower_lobe_right"]
+    assert paired([*lobes, "kidney_left"], ["Lung_LLL", "LUNGS", "Lung_L", "Kidneys"]) == [
+        ("lung_upper_lobe_left", ""),
+        ("lung_lower_lobe_left", "Lung_LLL"),
+        ("lung_upper_lobe_right", ""),
+        ("lung_lower_lobe_right", ""),
+        ("kidney_left", ""),
+        (" ".join(lobes), "LUNGS"),
+        (" ".join(lobes[:2]), "Lung_L"),
+        ("", "Kidneys"),
+    ]
+    assert paired(["Kidneys"], ["Kidney_R", "Kidney_L"]) == [
+        ("Kidneys", "Kidney_L Kidney_R"),
+        ("", "Kidney_R"),
+        ("", "Kidney_L"),
+    ]
 
 
 def test_joined_structures_are_compared_as_one():

@@ -1,13 +1,15 @@
 """Which structure of one segmentation is which of another: two departments seldom spell a name alike.
 
-Names are paired in four rounds, the surest first; what one round has paired the next does not see:
+Names are paired in five rounds, the surest first; what one round has paired the next does not see:
 
-1. as a file of pairs says (``read_pairs``);
+1. as a file of pairs or a template says (``read_pairs``);
 2. by the same name;
 3. by the same name ignoring case;
 4. as the same structure: the names of our label tables and of TG-263 mean the same one ("kidney_left", "Kidney_L"),
    words count in any order and with any sign between them, a side with any of its usual spellings ("Lt Kidney"), and
-   the ``~`` of a structure that the field of view cuts does not count.
+   the ``~`` of a structure that the field of view cuts does not count;
+5. as one of the unions that planning uses ("Lung_L", "Kidneys"), with the parts of it that the other side has, though
+   these may have been paired one by one as well.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from pathlib import Path
 
 from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.structures import structure_table
+
+from .template import load_template, standard_unions
+from .template_schema import Entry, Template
 
 LABEL_TABLES = ("structures_104", "structures_117")
 PAIR_COLUMNS = ("ours", "theirs")
@@ -47,11 +52,16 @@ class Match:
 
 
 def read_pairs(path: Path) -> list[NamePair]:
-    """A CSV file with the columns ``ours`` and ``theirs``; a ``+`` between names joins them into one structure.
+    """A CSV file with the columns ``ours`` and ``theirs``; a ``+`` between names joins them into one structure. Or a
+    template (.json), whose sources are ours and whose names are theirs.
 
     Spreadsheets separate with semicolons where the decimal sign is a comma; the head line tells which it is.
     Raises SegmentationError("INPUT_NOT_FOUND") and SegmentationError("TEMPLATE_INVALID").
     """
+    if not path.exists():
+        raise SegmentationError("INPUT_NOT_FOUND")
+    if path.suffix.lower() == ".json":
+        return _pairs_of_template(load_template(path))
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             head = stream.readline()
@@ -61,8 +71,6 @@ def read_pairs(path: Path) -> list[NamePair]:
             if missing:
                 raise SegmentationError("TEMPLATE_INVALID", detail="it has no column {}".format(missing[0]))
             pairs = [NamePair(_names(row["ours"]), _names(row["theirs"])) for row in reader]
-    except FileNotFoundError as error:
-        raise SegmentationError("INPUT_NOT_FOUND") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SegmentationError("TEMPLATE_INVALID", detail="it is no text file of comma-separated values") from error
     for number, pair in enumerate(pairs, start=1):
@@ -71,44 +79,52 @@ def read_pairs(path: Path) -> list[NamePair]:
     return pairs
 
 
+def _pairs_of_template(template: Template) -> list[NamePair]:
+    """Entries that give no name, or take whatever a pattern finds, pair nothing."""
+    return [
+        NamePair(entry.union_of or (entry.source,), (entry.name,))
+        for entry in template.entries
+        if entry.name and not entry.is_pattern
+    ]
+
+
 def _names(cell: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (cell or "").split(UNION_SIGN) if part.strip())
 
 
 def match_names(ours: Sequence[str], theirs: Sequence[str], pairs: Sequence[NamePair] = ()) -> list[Match]:
-    """Every structure of both sides once: paired ones and those that only we have in our order, then their others.
+    """All structures of both sides: the pairs, then ours in their order, paired or not, then the others of theirs.
 
     Names may occur twice; then the first of one side goes with the first of the other. A name that a pair asks for and
-    its side lacks is no error: the pair is reported as missing there, in the order of ``pairs`` before all others.
+    its side lacks is no error: the pair is reported as missing there.
     """
+    asked = [Match(" + ".join(pair.ours), _asked(pair.ours, ours), _asked(pair.theirs, theirs)) for pair in pairs]
     left, right = dict(enumerate(ours)), dict(enumerate(theirs))
-    asked = [_asked(pair, left, right) for pair in pairs]
+    for match in asked:
+        for side, used in ((left, match.ours), (right, match.theirs)):
+            for position in used:
+                side.pop(position, None)
     matches: dict[int, Match] = {}
-    for key in (str, str.casefold, structure_key):
+    for key in _ROUNDS:
         for mine, other in _same(left, right, key):
             matches[mine] = Match(left.pop(mine), (mine,), (other,))
             del right[other]
-    matches |= {position: Match(name, (position,), ()) for position, name in left.items()}
-    found = [match for match in asked if match.ours or match.theirs]
+    for position, name in left.items():
+        matches[position] = Match(name, (position,), _parts_of_union(name, theirs))
     return [
-        *found,
+        *(match for match in asked if match.ours or match.theirs),
         *(matches[position] for position in sorted(matches)),
-        *(Match(name, (), (position,)) for position, name in right.items()),
+        *(Match(name, _parts_of_union(name, ours), (position,)) for position, name in right.items()),
     ]
 
 
-def _asked(pair: NamePair, left: dict[int, str], right: dict[int, str]) -> Match:
-    """Takes the pair's structures out of both sides."""
-    return Match(" + ".join(pair.ours), _take(pair.ours, left), _take(pair.theirs, right))
-
-
-def _take(names: Sequence[str], side: dict[int, str]) -> tuple[int, ...]:
+def _asked(names: Sequence[str], side: Sequence[str]) -> tuple[int, ...]:
+    """Positions of those names that the side has."""
     found = []
     for name in names:
-        for key in (str, str.casefold, structure_key):
-            position = next((p for p, other in side.items() if key(other) == key(name)), None)
+        for key in _ROUNDS:
+            position = next((p for p, other in enumerate(side) if key(other) == key(name)), None)
             if position is not None:
-                del side[position]
                 found.append(position)
                 break
     return tuple(found)
@@ -124,6 +140,24 @@ def _same(left: dict[int, str], right: dict[int, str], key: Callable[[str], str]
         if others:
             pairs.append((position, others.pop(0)))
     return pairs
+
+
+def _parts_of_union(name: str, side: Sequence[str]) -> tuple[int, ...]:
+    """Positions of what the union ``name`` is made of; empty where it is no union, or where too little of it is there.
+
+    As in an export, both organs of a pair must be there; of the lobes of a lung, those that are.
+    """
+    entry = _unions().get(structure_key(name))
+    if entry is None:
+        return ()
+    keys = [structure_key(other) for other in side]
+    found = []
+    for part in entry.union_of:
+        key = structure_key(part)
+        found.append((keys.index(key),) if key in keys else _parts_of_union(part, side))
+    if entry.needs_all and not all(found):
+        return ()
+    return tuple(position for positions in found for position in positions)
 
 
 # -- names of one structure --------------------------------------------------------------------------------------------
@@ -148,3 +182,12 @@ def _known_keys() -> dict[str, str]:
 def _loose(name: str) -> str:
     words = re.split(r"[\W_]+", name.replace("~", "").casefold())
     return " ".join(sorted(_SIDES.get(word, word) for word in words if word))
+
+
+@cache
+def _unions() -> dict[str, Entry]:
+    return {structure_key(entry.name): entry for entry in standard_unions().values()}
+
+
+_ROUNDS: tuple[Callable[[str], str], ...] = (str, str.casefold, structure_key)
+"""What two names have in common, the surest first."""
