@@ -43,6 +43,8 @@ class Block:
     """What the segment was renamed to."""
     id: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    own_tags: bool = True
+    """False for a structure of a model whose tags were lost, as in a label image."""
 
 
 def placed(*blocks: Block | str) -> PlacedSegmentation:
@@ -79,7 +81,7 @@ def _template(template: str | list | None) -> Template | None:
 def _segment(block: Block, label: int) -> Segment:
     row = TABLES[block.table].get(block.name)
     tags = {}
-    if row is not None:
+    if row is not None and block.own_tags:
         tags = provenance_tags(MODELS[block.table], "totalsegmentator-2.18", "0.1.0", {})
         tags |= {"TerminologyEntry": row.terminology, "DICOM.SegmentAlgorithmType": "AUTOMATIC"}
         tags |= {"DICOM.SegmentAlgorithmName": ALGORITHM_NAME}

@@ -92,6 +92,8 @@ def test_renamed_structure_keeps_the_name_that_somebody_gave_it():
     assert names(plan) == ["liver-GTV", "Kidney_L"]
     pair = planned(Block("kidney_left", segment_name="kidney left old"), "kidney_right", template=["Kidneys", "*"])
     assert names(pair) == ["kidney left old", "Kidney_R"]
+    line = {"source": "liver", "name": "Liver"}
+    assert refusal(Block("liver", segment_name="liver-GTV"), template=[line]).code == "EXPORT_NOTHING_CHOSEN"
 
 
 def test_drawn_structure_with_a_name_of_tg263_gets_its_spelling():
@@ -119,6 +121,23 @@ def test_algorithm_says_who_made_a_structure():
     assert by_name["Liver"].algorithm_name == "TotalSegmentatorModule 104-1.5mm"
     assert (by_name["Scar"].description, by_name["Scar"].algorithm_name) == ("Drawn by hand", "")
     assert (by_name["Tumor"].description, by_name["Tumor"].algorithm_name) == ("Other", "Other")
+
+
+def test_label_image_was_made_by_an_algorithm_that_nobody_knows():
+    """It has no tags; a segment that somebody drew in Slicer has a terminology at least."""
+    plan = planned(Block("liver", own_tags=False), Block("Mask"))
+    assert [(roi.name, roi.algorithm, roi.algorithm_name) for roi in plan.rois] == [
+        ("Liver", "AUTOMATIC", "Unknown algorithm"),
+        ("Mask", "MANUAL", ""),
+    ]
+    tissue = {"TerminologyEntry": "a~SCT^85756007^Tissue~SCT^85756007^Tissue~^^~b~^^~^^"}
+    assert planned(Block("liver", own_tags=False, tags=tissue)).rois[0].algorithm == "MANUAL"
+
+
+def test_model_alone_makes_a_structure_automatic():
+    tags = {"TotalSegmentatorModule.Model": "117-3mm"}
+    roi = planned(Block("liver", own_tags=False, tags=tags)).rois[0]
+    assert (roi.algorithm, roi.algorithm_name) == ("AUTOMATIC", "TotalSegmentatorModule 117-3mm")
 
 
 def test_descriptions_have_at_most_64_characters():
@@ -178,6 +197,15 @@ def test_targets_go_out_first():
     assert names(planned("liver", "PTV_60", "spleen", "GTV")) == ["GTV", "PTV_60", "Liver", "Spleen"]
 
 
+def test_union_of_targets_is_a_target():
+    lines = [
+        {"name": "PTV_All", "union_of": ["ptv*"]},
+        {"name": "zRing", "union_of": ["*"], "interpreted_type": "CONTROL"},
+    ]
+    plan = planned("PTV_60", "PTV_50", "liver", template=lines)
+    assert [roi.interpreted_type for roi in plan.rois] == ["PTV", "CONTROL"]
+
+
 # -- the body outline --------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +233,12 @@ def test_drawn_outline_takes_the_place_of_the_made_one():
     assert [(roi.name, roi.interpreted_type) for roi in plan.rois] == [("External", "EXTERNAL"), ("Liver", "ORGAN")]
     rejected = planned("liver", Block("External", state="rejected"), external=True, outline=body)
     assert names(rejected) == ["Body", "Liver"]
+
+
+def test_outline_does_not_take_the_name_of_a_structure():
+    lines = [{"source": "body", "interpreted_type": "AVOIDANCE"}]
+    plan = planned("Body", template=lines, external=True, outline=body)
+    assert [(roi.name, roi.interpreted_type) for roi in plan.rois] == [("Body_2", "EXTERNAL"), ("Body", "AVOIDANCE")]
 
 
 def test_outline_alone_can_be_chosen_but_does_not_stand_in_for_empty_structures():
@@ -334,6 +368,23 @@ def test_union_of_a_user_takes_its_codes_from_a_pair_and_none_from_different_str
 def test_parts_that_were_not_chosen_are_not_in_a_union():
     plan = planned(*LEFT_LUNG, template=["Lung_L"], structures=[LEFT_LUNG[0]])
     assert names(plan) == ["Lung~_L"] and plan.rois[0].sources == LEFT_LUNG[:1]
+    plan = planned("liver", "spleen", template=["Liver", "Spleen"], structures=["liver"])
+    assert names(plan) == ["Liver"] and "EXPORT_TEMPLATE_ABSENT" not in warnings(plan)
+
+
+def test_part_that_a_union_names_twice_is_one():
+    plan = planned("colon", "small_bowel", template=[{"name": "Bowel", "union_of": ["colon", "*bowel", "col*"]}])
+    assert plan.rois[0].sources == ("colon", "small_bowel")
+    assert plan.rois[0].description.startswith("Constructed of 2;")
+
+
+def test_template_changes_what_a_standard_union_is_called_and_means():
+    line = {"source": "Kidneys", "name": "Nieren", "colour": "#010203", "interpreted_type": "AVOIDANCE"}
+    codes = {"type": "SCT^64033007^Kidney"}
+    one, other = planned("kidney_left", "kidney_right", template=[line, {"source": "Kidneys", "codes": codes}]).rois
+    assert (one.name, one.colour, one.interpreted_type) == ("Nieren", (1, 2, 3), "AVOIDANCE")
+    assert one.codes.modifier.value == "51440002"
+    assert (other.name, other.codes.modifier, other.interpreted_type) == ("Kidneys", None, "ORGAN")
 
 
 # -- what was chosen ---------------------------------------------------------------------------------------------------

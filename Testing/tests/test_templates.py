@@ -124,6 +124,8 @@ def test_codes_of_a_template_replace_those_of_the_segment():
     codes = plan.rois[0].codes
     assert (codes.type.value, codes.fma.value, codes.modifier) == ("113276009", "7199", None)
     assert codes.category.value == "123037004"
+    liver = planned("liver", template=[{"source": "liver", "codes": {"type": "SCT^1^Other"}}]).rois[0]
+    assert liver.codes.type.value == "1"
 
 
 def test_template_names_the_body_outline():

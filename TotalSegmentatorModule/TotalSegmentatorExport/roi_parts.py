@@ -23,6 +23,8 @@ _ALGORITHM_NAME_TAG = "DICOM.SegmentAlgorithmName"
 _MODEL_TAG = PREFIX + "Model"
 _VERSION_TAG = PREFIX + "Version"
 
+_UNKNOWN = "Unknown algorithm"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -106,10 +108,14 @@ def _touches_border(box: tuple[slice, slice, slice], shape: tuple[int, int, int]
 
 
 def _algorithm(segment: Segment, is_edited: bool) -> str:
-    """Without a tag that tells it a segment was drawn by hand, unless one of our models made it."""
+    """Without a tag that tells it a segment was drawn by hand, unless a model made it: ours, or that of a label image.
+
+    A label image has no tags, while Slicer gives a segment that somebody draws a terminology at least.
+    """
     told = segment.tags.get(_ALGORITHM_TYPE_TAG, "").strip().upper()
     if told not in GENERATION_ALGORITHMS:
-        told = AUTOMATIC if _MODEL_TAG in segment.tags else MANUAL
+        is_of_label_image = segment.structure is not None and not segment.tags
+        told = AUTOMATIC if _MODEL_TAG in segment.tags or is_of_label_image else MANUAL
     return SEMIAUTOMATIC if told == AUTOMATIC and is_edited else told
 
 
@@ -119,12 +125,13 @@ def _union_algorithm(algorithms: set[str]) -> str:
 
 def _algorithm_name(segment: Segment) -> str:
     """Never empty: DICOM SEG wants a name wherever a machine had a part in it (PS3.3 section C.8.20.2)."""
-    name = segment.tags.get(_ALGORITHM_NAME_TAG, "").strip() or ALGORITHM_NAME
-    return " ".join([name, segment.tags.get(_MODEL_TAG, "")]).strip()[:LONGEST_TEXT]
+    model = segment.tags.get(_MODEL_TAG, "").strip()
+    name = segment.tags.get(_ALGORITHM_NAME_TAG, "").strip() or (ALGORITHM_NAME if model else _UNKNOWN)
+    return f"{name} {model}".strip()[:LONGEST_TEXT]
 
 
 def _origin(segment: Segment) -> str:
     model = segment.tags.get(_MODEL_TAG, "").strip()
     if not model:
-        return segment.tags.get(_ALGORITHM_NAME_TAG, "").strip() or "Made by an unnamed algorithm"
+        return segment.tags.get(_ALGORITHM_NAME_TAG, "").strip() or _UNKNOWN
     return f"{model}, {ALGORITHM_NAME} {segment.tags.get(_VERSION_TAG, '')}".rstrip()

@@ -103,7 +103,7 @@ class _Selector:
                 self._not_found += 1
             elif self._choice.structures is None and not entry.is_optional:
                 absent += 1
-        return Selection(structures, absent if self._choice.template else 0, self._not_found)
+        return Selection(structures, absent, self._not_found)
 
     # -- what was chosen by name ---------------------------------------------------------------------------------------
 
