@@ -104,7 +104,7 @@ def test_another_makers_structure_set_equals_its_mask(shared: Path):
 
 @pytest.fixture(scope="module")
 def whole_body() -> Phantom:
-    return make_phantom(PhantomParameters(seed=2, spacing_mm=(7.0, 6.0, 9.0)))
+    return make_phantom(PhantomParameters(seed=2, spacing_mm=(8.0, 7.0, 12.0)))
 
 
 @pytest.mark.parametrize("position", ORDER_OF_POSITION)
@@ -502,6 +502,22 @@ def test_damaged_files_are_refused(tmp_path: Path, reference: ReferenceSeries, c
     with pytest.raises(SegmentationError) as caught:
         read_rtstruct(tmp_path / "rs.dcm", reference)
     assert caught.value.code == "SEGMENTATION_UNREADABLE"
+
+
+def test_a_file_that_was_cut_off_is_never_read_as_less(tmp_path: Path, reference: ReferenceSeries, shell: np.ndarray):
+    rois = [make_roi(number, f"Shell{number}", shell) for number in range(1, 4)]
+    write_rtstruct(tmp_path / "rs.dcm", rois, reference)
+    content = (tmp_path / "rs.dcm").read_bytes()
+    refused = 0
+    for length in range(0, len(content), len(content) // 60):
+        (tmp_path / "rs.dcm").write_bytes(content[:length])
+        try:
+            # whole contours may be there already, without what follows them
+            assert not differing(rois, tmp_path / "rs.dcm", reference)
+        except SegmentationError as error:
+            assert error.code in ("SEGMENTATION_UNREADABLE", "EXPORT_OTHER_CT")
+            refused += 1
+    assert refused > 50
 
 
 def test_structures_without_voxels_are_passed_over(tmp_path: Path, reference: ReferenceSeries, shell: np.ndarray):

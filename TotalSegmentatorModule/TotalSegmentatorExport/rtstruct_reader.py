@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from TotalSegmentatorEngine.dicom_headers import looks_like_dicom
 from TotalSegmentatorWire.errors import Problem, SegmentationError
 
 from .contour_data import CLOSED_PLANAR, CLOSED_PLANAR_XOR
@@ -49,10 +51,10 @@ class _Contours:
 def is_structure_set(path: Path) -> bool:
     """True for a DICOM file that says it is an RT Structure Set."""
     try:
-        dataset = _read(path, header_only=True)
+        with _damage_told():
+            return looks_like_dicom(path) and _is_structure_set(_read(path, header_only=True))
     except SegmentationError:
         return False
-    return _is_structure_set(dataset)
 
 
 def read_rtstruct(
@@ -63,9 +65,20 @@ def read_rtstruct(
     ``warn`` gets STRUCTURE_WITHOUT_VOXELS for the others. Raises SegmentationError: SEGMENTATION_UNREADABLE,
     EXPORT_OTHER_PATIENT, EXPORT_OTHER_CT, CONTOURS_OFF_PLANE.
     """
+    with _damage_told():
+        structures = _structures(path, reference)
+    filled = [structure for structure in structures if not structure.mask.is_empty]
+    if len(filled) < len(structures):
+        warn(Problem("STRUCTURE_WITHOUT_VOXELS", {"count": len(structures) - len(filled)}))
+    return filled
+
+
+def _structures(path: Path, reference: ReferenceSeries) -> list[ReadStructure]:
     dataset = _read(path)
     if not _is_structure_set(dataset):
         raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is no RT Structure Set")
+    if not dataset.get("StructureSetROISequence") or "ROIContourSequence" not in dataset:
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it holds no structure")
     check_origin(dataset, _frames(dataset), _instances(dataset), reference)
     contours = {number: _placed(item, reference) for number, item in _items_by_roi(dataset, "ROIContourSequence")}
     off_plane = sum(found.off_plane for found in contours.values())
@@ -73,7 +86,7 @@ def read_rtstruct(
         raise SegmentationError("CONTOURS_OFF_PLANE", count=off_plane)
     types = dict(_interpreted_types(dataset))
     colours = {number: _colour(item) for number, item in _items_by_roi(dataset, "ROIContourSequence")}
-    structures = [
+    return [
         ReadStructure(
             number=number,
             name=name,
@@ -83,10 +96,6 @@ def read_rtstruct(
         )
         for number, name in _names(dataset)
     ]
-    filled = [structure for structure in structures if not structure.mask.is_empty]
-    if len(filled) < len(structures):
-        warn(Problem("STRUCTURE_WITHOUT_VOXELS", {"count": len(structures) - len(filled)}))
-    return filled
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -95,18 +104,25 @@ def read_rtstruct(
 def _read(path: Path, header_only: bool = False) -> Dataset:
     import pydicom
 
+    tags = ["SOPClassUID", "Modality"] if header_only else None
+    return pydicom.dcmread(path, force=True, specific_tags=tags)
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """Damage shows while a file is read, and again when a value is looked at, which pydicom decodes then."""
     try:
         with quiet():
-            tags = ["SOPClassUID", "Modality"] if header_only else None
-            return pydicom.dcmread(path, force=True, specific_tags=tags)
+            yield
+    except SegmentationError:
+        raise
     except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
         _log.error("the structure set cannot be read (%s)", type(error).__name__)
         raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is damaged or no DICOM file") from None
 
 
 def _is_structure_set(dataset: Dataset) -> bool:
-    with quiet():
-        return dataset.get("SOPClassUID") == RT_STRUCTURE_SET_STORAGE or dataset.get("Modality") == "RTSTRUCT"
+    return dataset.get("SOPClassUID") == RT_STRUCTURE_SET_STORAGE or dataset.get("Modality") == "RTSTRUCT"
 
 
 def _names(dataset: Dataset) -> Iterator[tuple[int, str]]:
