@@ -6,11 +6,12 @@ import dataclasses
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from TotalSegmentatorEngine.geometry import Volume
 from TotalSegmentatorEngine.whole_file import disk_errors
 from TotalSegmentatorWire.errors import Problem, SegmentationError
@@ -32,6 +33,7 @@ from .voxel_mask import VoxelMask
 CT_FOLDER = "CT"
 DICOM_FILES = {"rtstruct": "RTSTRUCT.dcm", "seg": "SEG.dcm"}
 """Name of the object in a folder."""
+LABEL_IMAGES = ("nifti", "nrrd")
 
 _PREPARED = 0.1
 _WRITTEN = 0.97
@@ -119,8 +121,8 @@ def _placed(order: ExportOrder, source: ExportSource) -> PlacedSegmentation:
         raise SegmentationError("EXPORT_NOTHING_CHOSEN")
     if source.reference is not None:
         check_series(segmentation, source.reference)
-        if not source.reference.is_regular and not order.kind.is_dicom:
-            raise source.reference.irregular
+        if source.reference.irregular is not None and order.format in LABEL_IMAGES:
+            raise source.reference.irregular  # such an image has equal steps
         segmentation = on_planes(segmentation, source.reference, source.image_grid)
     return place(segmentation, source.grid)
 
@@ -161,14 +163,8 @@ class _Writer:
         if order.kind.is_surface:
             return self._surfaces(folder)
         if order.format == "volumes":
-            from .volume_table import write_volumes
-
-            ct = None if self._source.ct is None else self._source.ct()
-            write_volumes(order.output, self._rois, self._source.grid, ct, self._tell(ExportStep.MEASURING))
-            return [order.output]
-        from .label_image import write_label_image
-
-        return write_label_image(order.output, self._rois, self._source.grid, progress=self._tell(ExportStep.WRITING))
+            return self._volumes()
+        return self._label_image()
 
     def _structure_set(self, path: Path) -> None:
         order = self._order
@@ -196,9 +192,32 @@ class _Writer:
     def _surfaces(self, folder: Path | None) -> list[Path]:
         from .surfaces import write_surfaces
 
-        order = self._order
+        order, reference = self._order, self._source.reference
+        positions = None if reference is None else np.array([plane.position for plane in reference.planes])
         tell = self._tell(ExportStep.MESHING)
-        return write_surfaces(folder or order.output, self._rois, self._source.grid, order.format, order.space, tell)
+        target = folder or order.output
+        write_surfaces(target, self._rois, self._source.grid, order.format, order.space, tell, positions)
+        return [target]
+
+    def _volumes(self) -> list[Path]:
+        from .volume_table import write_volumes
+
+        source, reference = self._source, self._source.reference
+        ct = None if source.ct is None else source.ct()
+        distances = None if reference is None else reference.plane_distances
+        tell = self._tell(ExportStep.MEASURING)
+        write_volumes(self._order.output, self._rois, source.grid, ct, distances, tell)
+        return [self._order.output]
+
+    def _label_image(self) -> list[Path]:
+        """With a table of the labels beside it."""
+        from .label_image import write_label_image
+
+        output = self._order.output
+        suffix = next(known for known in self._order.kind.suffixes if output.name.lower().endswith(known))
+        table = output.with_name(output.name[: -len(suffix)] + ".csv")
+        write_label_image(output, self._rois, self._source.grid, table, self._tell(ExportStep.WRITING))
+        return [output, table]
 
     @property
     def _reference(self) -> ReferenceSeries:
@@ -206,5 +225,5 @@ class _Writer:
             raise SegmentationError("EXPORT_NOT_DICOM")
         return self._source.reference
 
-    def _tell(self, step: str):
+    def _tell(self, step: str) -> Callable[[int, Roi], None]:
         return self._reporter.structures(step, len(self._rois), _PREPARED, _WRITTEN)
