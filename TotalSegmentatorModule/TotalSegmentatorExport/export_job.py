@@ -130,7 +130,7 @@ def _placed(order: ExportOrder, source: ExportSource) -> PlacedSegmentation:
 def _body(source: ExportSource) -> VoxelMask:
     from .body_outline import body_mask
 
-    return body_mask(source.ct().array)
+    return body_mask(source.ct().array, source.grid.spacing)
 
 
 def _tell_resampled(placed: PlacedSegmentation, rois: list[Roi], reporter: ExportReporter) -> None:
