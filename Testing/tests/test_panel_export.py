@@ -140,8 +140,14 @@ def test_choices_reach_the_program_and_survive(ready):
 @pytest.mark.parametrize(
     ("format_id", "kind", "suffix", "given", "absent"),
     [
-        ("seg-binary", "seg", "", ["--encoding", "binary"], ["--holes", "--space", "--set-label"]),
-        ("seg-labelmap", "seg", "", ["--encoding", "labelmap"], ["--holes", "--space", "--set-label"]),
+        (
+            "seg-binary",
+            "seg",
+            "",
+            ["--encoding", "binary", "--names", "tg263", "--set-label", "planning"],
+            ["--holes", "--space"],
+        ),
+        ("seg-labelmap", "seg", "", ["--encoding", "labelmap"], ["--holes", "--space"]),
         ("nifti", "nifti", ".nii.gz", [], ["--holes", "--space"]),
         ("stl", "stl", "", ["--space", "ras"], ["--holes"]),
         ("gltf", "gltf", ".glb", ["--space", "ras"], ["--holes"]),
@@ -353,7 +359,9 @@ def test_failure_is_told_and_leaves_nothing(ready, act, code, values):
     assert ready.error_code == code
     assert ready.ui.exportErrorWhatLabel.text == ERRORS[code].what.format(**values)
     assert ready.ui.exportErrorTodoLabel.text == ERRORS[code].todo
-    assert code in ready.ui.logTextEdit.toPlainText()
+    log = ready.ui.logTextEdit.toPlainText()
+    assert code in log
+    assert "export begins" in log  # what the program wrote to its own
     assert_nothing_is_left(ready)
     ready.app.click(ready.ui.exportErrorDismissButton)
     assert not ready.ui.exportErrorFrame.visible

@@ -28,10 +28,15 @@ def free_name(folder: Path, name: str) -> str:
     """``name``, numbered where something in ``folder`` has it already, with whatever suffix."""
     taken = {entry.name.casefold() for entry in folder.iterdir()} if folder.is_dir() else set()
     number, candidate = 1, name
-    while any(entry == candidate.casefold() or entry.startswith(candidate.casefold() + ".") for entry in taken):
+    while any(_has_name(entry, candidate.casefold()) for entry in taken):
         number += 1
         candidate = "{} {}".format(name, number)
     return candidate
+
+
+def _has_name(entry: str, name: str) -> bool:
+    """Whether ``entry`` is ``name`` with or without a suffix, or a companion of it such as a table."""
+    return entry == name or entry.startswith((name + ".", name + "_"))
 
 
 class ExportDestination:
@@ -58,7 +63,7 @@ class ExportDestination:
         try:
             name = free_name(self._folder, self._name)  # somebody may have taken it meanwhile
             entries = sorted(self._draft.iterdir())
-            return [entry.rename(self._folder / (name + entry.name[len(self._name) :])) for entry in entries]
+            return [entry.rename(self._folder / (name + entry.name.removeprefix(self._name))) for entry in entries]
         except OSError as error:
             raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
 

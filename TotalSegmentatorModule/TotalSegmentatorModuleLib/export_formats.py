@@ -29,9 +29,9 @@ class ExportFormat:
 
 
 EXPORT_FORMATS = (
-    ExportFormat(RTSTRUCT, RTSTRUCT, ".dcm", is_dicom=True, takes=_WITH_OUTLINE | {SET_LABEL, CONTOURS}),
-    ExportFormat("seg-binary", "seg", ".dcm", is_dicom=True, arguments=("--encoding", "binary")),
-    ExportFormat("seg-labelmap", "seg", ".dcm", is_dicom=True, arguments=("--encoding", "labelmap")),
+    ExportFormat(RTSTRUCT, RTSTRUCT, ".dcm", True, _WITH_OUTLINE | {SET_LABEL, CONTOURS}),
+    ExportFormat("seg-binary", "seg", ".dcm", True, _WITH_OUTLINE | {SET_LABEL}, ("--encoding", "binary")),
+    ExportFormat("seg-labelmap", "seg", ".dcm", True, _WITH_OUTLINE | {SET_LABEL}, ("--encoding", "labelmap")),
     ExportFormat("nrrd", "nrrd", ".seg.nrrd"),
     ExportFormat("nifti", "nifti", ".nii.gz"),
     ExportFormat("stl", "stl", "", takes=_WITH_OUTLINE | {SPACE}),

@@ -63,6 +63,9 @@ class ExportView(Protocol):
 
     def on_export_warning(self, problem: Problem) -> None: ...
 
+    def on_export_log(self, text: str) -> None:
+        """What the program wrote to its log, where the export failed."""
+
     def on_export_failed(self, failure: Failure) -> None: ...
 
     def on_export_cancelled(self) -> None: ...
@@ -143,11 +146,13 @@ class ExportSession:
 
     def _export(self, order: ExportOrder) -> Generator[int, None, ExportResult | ProcessEnd]:
         """Everything in its order; each value is how many milliseconds may pass before it goes on."""
-        search = InstanceSearch(order.ct)
-        while not search.finished:
-            search.step(_WORK_SECONDS)
-            yield 0
-        identity = _identity(search, order)
+        identity = CtIdentity(sends_voxels=_needs_voxels(order))  # what is no DICOM goes out on the grid of the volume
+        if order.needs_dicom:
+            search = InstanceSearch(order.ct)
+            while not search.finished:
+                search.step(_WORK_SECONDS)
+                yield 0
+            identity = _identity(search, order)
         folder = create_owned_folder(jobs_folder(settings.work_folder()), new_id())
         destination = None
         try:
@@ -209,6 +214,8 @@ class ExportSession:
             self._view.on_export_cancelled()
         else:  # a program that says nothing at all has died as well
             died = failure_of(Problem(_CONVERSATION.died, {"status": 0}))
+            if outcome.messages:
+                self._view.on_export_log(outcome.messages)
             self._view.on_export_failed(outcome.failure or died)
 
     def _fail(self, failure: Failure) -> None:
@@ -238,14 +245,12 @@ def log_path() -> Path:
 
 
 def _identity(search: InstanceSearch, order: ExportOrder) -> CtIdentity:
-    """Raises SegmentationError("EXPORT_FILES_MISSING") where the format cannot do without the CT's files."""
-    if not search.uids or (search.missing and not order.needs_dicom):
-        return CtIdentity(sends_voxels=_needs_voxels(order))
+    """Raises SegmentationError("EXPORT_FILES_MISSING")."""
     if search.missing:
         raise SegmentationError("EXPORT_FILES_MISSING", count=search.missing)
-    return CtIdentity(search.uids, tuple(search.files))
+    return CtIdentity(search.uids, tuple(search.files), sends_voxels=order.needs_dicom and not search.uids)
 
 
 def _needs_voxels(order: ExportOrder) -> bool:
-    """Without DICOM files: for a CT series, the body's outline and the mean values of structures."""
-    return order.needs_dicom or order.options.has_outline or order.options.format.kind == "volumes"
+    """For the body's outline and the mean values of structures."""
+    return order.options.has_outline or order.options.format.kind == "volumes"

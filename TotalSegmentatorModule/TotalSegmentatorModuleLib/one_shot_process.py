@@ -42,6 +42,8 @@ class ProcessEnd:
 
     output: str = ""
     """What it printed."""
+    messages: str = ""
+    """What it printed as errors, and wrote to its log in this run."""
     is_cancelled: bool = False
     failure: Failure | None = None
     finished: Any = None
@@ -89,18 +91,20 @@ class OneShotProcess:
         self._kill_at: float | None = None
         self._told_end: Any = None
         self._folder = folder
+        self._log = log
+        self._log_begin = 0
         self._events = LineReader(folder / EVENTS_FILE)
         try:
-            self._process = self._start(command, environment, log)
+            self._process = self._start(command, environment)
         except OSError:
             remove_folder(folder)
             raise
 
-    def _start(self, command: Sequence[str], environment: Mapping[str, str], log: Path | None) -> subprocess.Popen:
+    def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen:
         arguments = list(command)
-        if log is not None:
-            _begin_log(log)
-            files = ("--events", self._folder / EVENTS_FILE), ("--cancel-file", self._cancel_file), ("--log", log)
+        if self._log is not None:
+            self._log_begin = _begin_log(self._log)
+            files = ("--events", self._folder / EVENTS_FILE), ("--cancel-file", self._cancel_file), ("--log", self._log)
             arguments += [str(word) for pair in files for word in pair]
         with (self._folder / _OUTPUT).open("wb") as output, (self._folder / _MESSAGES).open("wb") as messages:
             return start_in_group(
@@ -163,31 +167,46 @@ class OneShotProcess:
         kill_group(self._process, descendants_with_groups(self._process.pid))
 
     def _finish(self, status: int) -> None:
-        output, told = self._read(_OUTPUT), self._told_end
+        output, messages = self._read(_OUTPUT), self._read(_MESSAGES)
+        said = messages + (_read(self._log, self._log_begin) if self._log is not None else "")
+        told = self._told_end
         if isinstance(told, self._conversation.finished) or (status == 0 and told is None):
-            self.end = ProcessEnd(output, finished=told)
+            self.end = ProcessEnd(output, said, finished=told)
         elif isinstance(told, FailedEvent):
-            self.end = ProcessEnd(output, failure=failure_of(problem_of_event(told)))
+            self.end = ProcessEnd(output, said, failure=failure_of(problem_of_event(told)))
         elif isinstance(told, CancelledEvent) or self._kill_at is not None:
-            self.end = ProcessEnd(output, is_cancelled=True)
+            self.end = ProcessEnd(output, said, is_cancelled=True)
         else:
-            self.end = ProcessEnd(output, failure=self._unsaid_failure(status))
+            self.end = ProcessEnd(output, said, failure=self._unsaid_failure(status, messages))
         remove_folder(self._folder)
 
-    def _unsaid_failure(self, status: int) -> Failure:
+    def _unsaid_failure(self, status: int, messages: str) -> Failure:
         """For a command without events that printed its problem, and for a process that died."""
-        printed = _PRINTED_PROBLEM.search(self._read(_MESSAGES))
+        printed = _PRINTED_PROBLEM.search(messages)
         if printed:
             return Failure(printed.group(1), printed.group(2), "")
         return failure_of(Problem(self._conversation.died, {"status": status}))
 
     def _read(self, name: str) -> str:
-        with (self._folder / name).open("rb") as stream:
+        return _read(self._folder / name)
+
+
+def _read(path: Path, begin: int = 0) -> str:
+    """The text of a file from byte ``begin`` on; empty where there is no such file."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(begin)
             return stream.read(_MOST_OUTPUT).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
 
 
-def _begin_log(log: Path) -> None:
+def _begin_log(log: Path) -> int:
+    """Where this run's lines begin in the log, in bytes."""
     if not log.parent.is_dir():
         create_private_folder(log.parent.parent, log.parent.name)
-    if log.exists() and log.stat().st_size > _LARGEST_LOG:
+    size = log.stat().st_size if log.exists() else 0
+    if size > _LARGEST_LOG:
         os.truncate(log, 0)
+        return 0
+    return size

@@ -21,6 +21,8 @@ from .export_transforms import segmentation_to_ct
 from .one_shot_process import Failure, failure_of
 from .parameters import SegmentationParameters
 
+_LOG_LINES = 80
+
 
 class ExportHost(Protocol):
     """The rest of the panel, as the export needs it."""
@@ -230,6 +232,9 @@ class ExportPanel:
     def on_export_warning(self, problem: Problem) -> None:
         self._page.add_warning(problem)
         self._host.add_log("{}: {} {}\n".format(problem.code, *problem_texts(problem)))
+
+    def on_export_log(self, text: str) -> None:
+        self._host.add_log("\n".join(text.splitlines()[-_LOG_LINES:]) + "\n")
 
     def on_export_failed(self, failure: Failure) -> None:
         self._page.show_failed(failure)
