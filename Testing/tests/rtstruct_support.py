@@ -10,10 +10,18 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from export_support import write_ct_series
 from pydicom import Dataset
+from TotalSegmentatorEngine.geometry import Geometry, geometry_from_lps
+from TotalSegmentatorExport.reference_series import ReferenceSeries, read_reference
 from TotalSegmentatorExport.roi import Code, Roi, RoiCodes
+from TotalSegmentatorExport.rtstruct_reader import read_rtstruct
+from TotalSegmentatorExport.rtstruct_writer import StructureSetOptions, write_rtstruct
 from TotalSegmentatorExport.voxel_mask import VoxelMask
 from TotalSegmentatorWire.review_state import ReviewState
+
+AXIAL = geometry_from_lps((9, 30, 40), (0.9, 1.1, 2.5), (1, 0, 0, 0, 1, 0, 0, 0, 1), (-17.123, 30.5, -881.325))
+"""The grid of the small CTs."""
 
 KIDNEY_RIGHT = RoiCodes(
     category=Code("SCT", "123037004", "Anatomical Structure"),
@@ -44,6 +52,38 @@ def ball(shape: tuple[int, int, int], centre: tuple[float, float, float], radius
     """bool (k, j, i) of the voxels within ``radius`` voxels of ``centre``."""
     grids = np.ogrid[tuple(slice(0, size) for size in shape)]
     return sum((grid - middle) ** 2 for grid, middle in zip(grids, centre, strict=True)) <= radius**2
+
+
+def hollow_ball() -> np.ndarray:
+    """A structure on AXIAL with a hole on most of its planes, and an island in the hole."""
+    outside = ball(AXIAL.shape, (4, 14, 19), 11)
+    return outside & ~ball(AXIAL.shape, (4, 14, 19), 7) | ball(AXIAL.shape, (4, 14, 19), 2)
+
+
+def reference_on(folder: Path, geometry: Geometry = AXIAL, **attributes) -> ReferenceSeries:
+    """A CT series of zeros."""
+    return read_reference(write_ct_series(folder, np.zeros(geometry.shape, np.int16), geometry, **attributes))
+
+
+def written(
+    path: Path, rois: list[Roi], reference: ReferenceSeries, options: StructureSetOptions | None = None
+) -> Dataset:
+    write_rtstruct(path, rois, reference, options)
+    return read(path)
+
+
+def differing(rois: list[Roi], path: Path, reference: ReferenceSeries) -> dict[str, int]:
+    """Voxels by structure that are not the same when the file is read back."""
+    back = {structure.number: structure for structure in read_rtstruct(path, reference)}
+    assert [back[roi.number].name for roi in rois] == [roi.name for roi in rois]
+    counts = {roi.name: _difference(roi.voxels(), back[roi.number].mask) for roi in rois}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _difference(one: VoxelMask, other: VoxelMask) -> int:
+    if one.start == other.start and one.voxels.shape == other.voxels.shape:
+        return int(np.count_nonzero(one.voxels != other.voxels))
+    return int(np.count_nonzero(one.whole() != other.whole()))
 
 
 def contours_of(dataset: Dataset) -> Iterator[tuple[Dataset, np.ndarray]]:

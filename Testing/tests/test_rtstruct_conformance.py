@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from ct_variants import turned
 from export_support import ORDER_OF_POSITION, in_position, write_ct_series
-from rtstruct_support import ball, conformance_errors, make_roi
-from TotalSegmentatorEngine.geometry import Geometry, Volume, geometry_from_lps
+from rtstruct_support import AXIAL, ball, conformance_errors, make_roi
+from TotalSegmentatorEngine.geometry import Geometry, Volume
 from TotalSegmentatorEngine.reading import read_input
 from TotalSegmentatorExport.contours import ContourOptions
 from TotalSegmentatorExport.ct_writer import write_ct_series as write_new_series
@@ -20,7 +20,6 @@ from TotalSegmentatorExport.reference_series import ReferenceSeries, read_refere
 from TotalSegmentatorExport.roi import Code, RoiCodes
 from TotalSegmentatorExport.rtstruct_writer import StructureSetOptions, write_rtstruct
 
-GRID = geometry_from_lps((9, 30, 40), (0.9, 1.1, 2.5), (1, 0, 0, 0, 1, 0, 0, 0, 1), (-17.123, 30.5, -881.325))
 TUMOUR = RoiCodes(
     category=Code("SCT", "49755003", "Morphologically Altered Structure"),
     type=Code("SCT", "108369006", "Neoplasm"),
@@ -59,13 +58,13 @@ def new_errors(tmp_path: Path, reference: ReferenceSeries, options: StructureSet
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options.label)
 def test_structure_sets_of_all_options_conform(tmp_path: Path, options: StructureSetOptions):
-    series = write_ct_series(tmp_path / "ct", np.zeros(GRID.shape, np.int16), GRID)
+    series = write_ct_series(tmp_path / "ct", np.zeros(AXIAL.shape, np.int16), AXIAL)
     assert not new_errors(tmp_path, read_reference(series), options)
 
 
 @pytest.mark.parametrize("position", ORDER_OF_POSITION)
 def test_structure_sets_of_all_positions_conform(tmp_path: Path, position: str):
-    array, geometry = in_position(np.zeros(GRID.shape, np.int16), GRID, position)
+    array, geometry = in_position(np.zeros(AXIAL.shape, np.int16), AXIAL, position)
     oblique = Geometry(geometry.shape, turned(geometry.ijk_to_ras, 11.0))
     series = write_ct_series(tmp_path / "ct", array, oblique, position=position)
     assert not new_errors(tmp_path, read_reference(series), StructureSetOptions())
@@ -73,8 +72,8 @@ def test_structure_sets_of_all_positions_conform(tmp_path: Path, position: str):
 
 @pytest.mark.parametrize("attributes", [{"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Jürgen"}, {}])
 def test_structure_sets_with_names_of_all_scripts_conform(tmp_path: Path, attributes: dict[str, str]):
-    series = write_ct_series(tmp_path / "ct", np.zeros(GRID.shape, np.int16), GRID, **attributes)
-    rois = [make_roi(1, "Печень", ball(GRID.shape, (4, 14, 19), 5))]
+    series = write_ct_series(tmp_path / "ct", np.zeros(AXIAL.shape, np.int16), AXIAL, **attributes)
+    rois = [make_roi(1, "Печень", ball(AXIAL.shape, (4, 14, 19), 5))]
     write_rtstruct(tmp_path / "rs.dcm", rois, read_reference(series))
     assert not conformance_errors(tmp_path / "rs.dcm")
 
@@ -87,7 +86,7 @@ def test_structure_sets_of_real_cts_conform(tmp_path: Path, shared: Path, name: 
 
 @pytest.mark.parametrize("order", ORDER_OF_POSITION)
 def test_ct_series_of_ours_conform(tmp_path: Path, order: str):
-    array, geometry = in_position(np.random.default_rng(1).normal(0, 300, GRID.shape), GRID, order)
+    array, geometry = in_position(np.random.default_rng(1).normal(0, 300, AXIAL.shape), AXIAL, order)
     for path in write_new_series(tmp_path, Volume(array, geometry)):
         assert not conformance_errors(path)
 
