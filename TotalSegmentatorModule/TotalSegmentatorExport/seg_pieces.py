@@ -118,9 +118,8 @@ def _check_inside(start: tuple[int, int, int], size: tuple[int, int], reference:
 
 def _resampled(pieces: Pieces, reference: ReferenceSeries, step: float) -> VoxelMask:
     """The segment as a small volume on its own grid, put onto the CT's."""
-    if not reference.is_regular:
-        steps = np.diff(reference.plane_distances)
-        raise SegmentationError("INPUT_IRREGULAR_SLICES", smallest_mm=float(steps.min()), largest_mm=float(steps.max()))
+    if reference.irregular is not None:
+        raise reference.irregular
     first = pieces.planes[0]
     distances = np.array([(plane.position - first.position) @ first.normal for plane in pieces.planes])
     lowest = int(np.argmin(distances))
