@@ -21,7 +21,7 @@ _REACH_MM = 5.0
 _COARSE_MM = 2.0
 """The core is looked for on every n-th pixel of a row and of a column, as long as those are not further apart."""
 _OTHER_PIECE = 0.03
-"""Pieces of at least this share of the largest one are parts of the body, too: an arm beside a trunk has 5 % and more."""
+"""Pieces of at least this share of the largest one are parts of the body, too: an arm beside a trunk has 5 %."""
 _SMALLEST_ML = 20.0
 """A core below this is none: a newborn's arm is larger."""
 
