@@ -91,11 +91,12 @@ def test_all_structures_come_back_in_every_patient_position(tmp_path: Path, whol
     assert not differing(rois, tmp_path / "rs.dcm", reference)
 
 
-def test_real_ct_comes_back_voxel_for_voxel(tmp_path: Path, shared: Path):
+@pytest.mark.parametrize("position", ORDER_OF_POSITION)
+def test_real_ct_comes_back_voxel_for_voxel_in_every_patient_position(tmp_path: Path, shared: Path, position: str):
     image = nibabel.load(shared / "data" / "example_ct" / "reference_104_1.5mm.nii.gz")
     labels = np.asarray(image.dataobj).transpose(2, 1, 0).astype(np.uint8)
-    labels, geometry = in_position(labels, Geometry(labels.shape, image.affine), "HFS")
-    reference = reference_on(tmp_path / "ct", geometry)
+    labels, geometry = in_position(labels, Geometry(labels.shape, image.affine), position)
+    reference = reference_on(tmp_path / "ct", geometry, position=position)
     rois = label_rois(labels)
     write_rtstruct(tmp_path / "rs.dcm", rois, reference)
     assert len(rois) == 59

@@ -171,6 +171,8 @@ class _Writer:
         contours = ContourOptions(order.holes, order.smooth_contours, order.smallest_island_mm2)
         options = StructureSetOptions(order.label or DEFAULT_LABEL, contours)
         report = write_rtstruct(path, self._rois, self._reference, options, self._tell(ExportStep.CONTOURING))
+        if report.left_out:  # all of them below the smallest island
+            self._reporter.warning(Problem("EXPORT_EMPTY_LEFT_OUT", {"count": report.left_out}))
         if report.islands:
             values = {
                 "islands": report.islands,
