@@ -48,8 +48,9 @@ def python_files(*names: str) -> list[Path]:
     ("folder", "forbidden"),
     [
         ("TotalSegmentatorEngine", SLICER_SIDE | {"TotalSegmentatorModuleLib"}),
-        ("TotalSegmentatorModuleLib", WORKER_SIDE | {"TotalSegmentatorEngine"}),
-        ("TotalSegmentatorModule.py", WORKER_SIDE | {"TotalSegmentatorEngine"}),
+        ("TotalSegmentatorExport", SLICER_SIDE | {"torch", "nnunetv2", "TotalSegmentatorModuleLib"}),
+        ("TotalSegmentatorModuleLib", WORKER_SIDE | {"TotalSegmentatorEngine", "TotalSegmentatorExport"}),
+        ("TotalSegmentatorModule.py", WORKER_SIDE | {"TotalSegmentatorEngine", "TotalSegmentatorExport"}),
         ("TotalSegmentatorSetup", STANDARD_ONLY | {"TotalSegmentatorEngine", "TotalSegmentatorModuleLib"}),
         (
             "TotalSegmentatorWire",
