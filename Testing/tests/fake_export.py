@@ -1,10 +1,10 @@
 """An export that is made up: reads what was handed over, and writes down what it found there as its output.
 
 Started like the real one. FAKE_EXPORT names a folder: ``act`` there says what it does: "write" (a few events, the
-output, the end), "slow" (for ever, but listens to cancel), "deaf" (for ever, hears nothing, and so does its child,
-which has a group of its own), "fail" (an empty structure), "die" (ends without a word), "mute" (ends well without a
-word). Those that write begin with a half-written file. Each call's arguments are added to ``calls.jsonl``; ``edited``
-there holds ids of segments, one a line, that it tells as edited.
+output, the end), "slow" (the same, but only when ``finish`` is there; listens to cancel), "deaf" (for ever, hears
+nothing, and so does its child, which has a group of its own), "fail" (an empty structure), "die" (ends without a word),
+"mute" (ends well without a word). All begin with a half-written output. Each call's arguments are added to
+``calls.jsonl``; ``edited`` there holds ids of segments, one a line, that it tells as edited.
 """
 
 from __future__ import annotations
@@ -51,16 +51,13 @@ def main(arguments: list[str]) -> int:
         return 151
     if act == "deaf":
         subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True, check=True)
-    while act == "slow":
+    while act == "slow" and not (FOLDER / "finish").exists():
         if Path(value(arguments, "--cancel-file")).exists():
             emit(arguments, CancelledEvent(EXPORT_JOB))
             return 131
         time.sleep(0.01)
     transferred = Path(value(arguments, "--transferred"))
-    if (FOLDER / "output.dcm").exists():
-        shutil.copy(FOLDER / "output.dcm", target)
-    else:
-        target.write_text((transferred / "segmentation.json").read_text(encoding="utf-8"), encoding="utf-8")
+    shutil.copy(transferred / "segmentation.json", target)
     shutil.copytree(transferred, FOLDER / "transferred", dirs_exist_ok=True)
     edited = FOLDER / "edited"
     ids = edited.read_text(encoding="utf-8").split() if edited.exists() else []

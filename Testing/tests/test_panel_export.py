@@ -11,7 +11,7 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import slicer
-from export_user import ExportUser, add_segment, blocks
+from export_user import ExportUser, add_segment, blocks, result_of
 from job_support import marked_processes, needs_signals
 from panel_support import folders_of, wait_for
 from time_bounds import BLOCK_SECONDS, READY_SECONDS
@@ -383,6 +383,20 @@ def test_killed_program_is_told(ready):
     assert_nothing_is_left(ready)
 
 
+def test_draft_of_a_crashed_application_is_removed(ready):
+    import os
+
+    old, fresh, other = (ready.target / (".totalsegmentator-export-" + name) for name in ("0" * 32, "1" * 32, "mine"))
+    for folder in (old, fresh, other):
+        folder.mkdir()
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+    ready.choose("exportFormatComboBox", "volumes")
+    ready.export()
+
+    assert ready.written == [fresh.name, other.name, "CT abdomen segmentation.csv"]
+
+
 def test_folder_that_cannot_be_written_is_told(ready):
     file = ready.target / "a file"
     file.write_text("", encoding="utf-8")
@@ -415,11 +429,11 @@ def test_closing_the_scene_lets_an_export_go_on(ready):
     ready.wait_for_half()
     ready.app.close_scene()
     assert ready.ui.exportButton.text == "Cancel"
+    ready.finish()
+    ready.wait(lambda: ready.ui.exportResultFrame.visible)
 
-    ready.acts("write")  # too late for this one
-    ready.click_export()
-    ready.wait_until_ready()
-    assert ready.written == []
+    assert ready.written == ["CT abdomen segmentation.seg.nrrd"]
+    assert ready.error_code == ""
 
 
 def test_segmentation_removed_before_it_was_handed_over_ends_the_export(ready):
@@ -454,3 +468,20 @@ def test_what_the_export_finds_edited_is_marked_unless_it_was_judged(ready):
 
     assert state_tag(ready.node, first) == "edited"
     assert state_tag(ready.node, second) == "approved"
+
+
+def test_new_result_in_the_place_of_the_exported_one_is_not_marked(ready):
+    from TotalSegmentatorModuleLib.segmentation_import import ImportTarget, import_result
+
+    first = ready.node.GetSegmentation().GetNthSegmentID(0)
+    ready.tells_edited(first)
+    ready.acts("slow")
+    ready.choose("exportFormatComboBox", "volumes")
+    ready.click_export()
+    ready.wait_for_half()
+    import_result(*result_of(blocks(), ready.ct, "4567"), ImportTarget(ready.ct, ready.node))
+    ready.finish()
+    ready.wait_until_ready()
+
+    assert ready.written == ["CT abdomen segmentation.csv"]
+    assert state_tag(ready.node, first) == "unreviewed"

@@ -7,12 +7,16 @@ neither a cancelled nor a killed export leaves anything there, and nothing that 
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.job_folder import new_id, remove_folder
 
 _DRAFT_PREFIX = ".totalsegmentator-export-"
+_DRAFT = re.compile(re.escape(_DRAFT_PREFIX) + "[0-9a-f]{32}")
+_ABANDONED_SECONDS = 86400.0
+"""A draft of an application that crashed; no export takes so long."""
 _LONGEST_NAME = 60
 _NOT_IN_NAMES = re.compile(r"[^\w\-. ()+]+")
 """Signs that one of the systems, or a planning system's importer, does not take in names of files."""
@@ -46,6 +50,7 @@ class ExportDestination:
         self._folder = folder
         self._draft = folder / (_DRAFT_PREFIX + new_id())
         try:
+            _remove_abandoned(folder)
             self._draft.mkdir(parents=True)
         except OSError as error:
             raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
@@ -70,3 +75,9 @@ class ExportDestination:
     def discard(self) -> None:
         """Remove what was not published."""
         remove_folder(self._draft)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for draft in folder.glob(_DRAFT_PREFIX + "*"):
+        if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _ABANDONED_SECONDS:
+            remove_folder(draft)

@@ -110,8 +110,8 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("Export again; if it happens again, copy the log and report it."),
         ),
         "EXPORT_INPUT_REMOVED": (
-            _('The segmentation or its CT was removed from the scene before the export had taken it over.'),
-            _('Load both again and export again.'),
+            _("The segmentation or its CT was removed from the scene before the export had taken it over."),
+            _("Load both again and export again."),
         ),
         "EXPORT_UNREVIEWED": (
             _("{unreviewed} of the exported structures were not reviewed and {edited} were edited but not approved."),

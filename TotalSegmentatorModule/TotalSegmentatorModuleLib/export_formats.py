@@ -11,6 +11,8 @@ RTSTRUCT = "rtstruct"
 NAMES, OUTLINE, SET_LABEL, CONTOURS, SPACE = "names", "outline", "set-label", "contours", "space"
 """Choices that not every format takes."""
 _WITH_OUTLINE = frozenset({NAMES, OUTLINE})
+_NO_OVERLAP = frozenset({NAMES})
+"""The body's outline overlaps everything, which one label a voxel cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class ExportFormat:
 EXPORT_FORMATS = (
     ExportFormat(RTSTRUCT, RTSTRUCT, ".dcm", True, _WITH_OUTLINE | {SET_LABEL, CONTOURS}),
     ExportFormat("seg-binary", "seg", ".dcm", True, _WITH_OUTLINE | {SET_LABEL}, ("--encoding", "binary")),
-    ExportFormat("seg-labelmap", "seg", ".dcm", True, _WITH_OUTLINE | {SET_LABEL}, ("--encoding", "labelmap")),
+    ExportFormat("seg-labelmap", "seg", ".dcm", True, _NO_OVERLAP | {SET_LABEL}, ("--encoding", "labelmap")),
     ExportFormat("nrrd", "nrrd", ".seg.nrrd"),
-    ExportFormat("nifti", "nifti", ".nii.gz"),
+    ExportFormat("nifti", "nifti", ".nii.gz", takes=_NO_OVERLAP),
     ExportFormat("stl", "stl", "", takes=_WITH_OUTLINE | {SPACE}),
     ExportFormat("ply", "ply", "", takes=_WITH_OUTLINE | {SPACE}),
     ExportFormat("obj", "obj", "", takes=_WITH_OUTLINE | {SPACE}),

@@ -25,7 +25,7 @@ from .export_order import ExportOrder, export_arguments
 from .export_transfer import CtIdentity, SegmentationTransfer
 from .folder_removal import FolderRemoval
 from .one_shot_process import Conversation, Failure, OneShotProcess, ProcessEnd, failure_of
-from .review_tags import mark_edited
+from .review_tags import digests_of, mark_edited
 from .ticker import Ticker
 
 CANCEL_SECONDS = 3.0
@@ -158,6 +158,7 @@ class ExportSession:
         try:
             transfer = SegmentationTransfer(order.segmentation, order.segment_ids, order.ct, identity, folder)
             yield from self._hand_over(transfer)
+            digests = digests_of(order.segmentation, transfer.segment_ids)
             destination = ExportDestination(order.folder, file_name(order.segmentation.GetName() or ""))
             is_folder = order.needs_dicom and not identity.instance_uids
             output = destination.output("" if is_folder else order.options.format.suffix)
@@ -165,7 +166,7 @@ class ExportSession:
             if end.finished is None:
                 return end
             paths = destination.publish()
-            mark_edited(order.segmentation, end.finished.edited)
+            mark_edited(order.segmentation, end.finished.edited, digests)
             return _result(order, end.finished, paths)
         finally:
             self._process = None

@@ -68,6 +68,11 @@ class SegmentationTransfer:
         self._bytes = self._bytes_before = 0
 
     @property
+    def segment_ids(self) -> list[str]:
+        """What goes out: those of the segments that are still there."""
+        return list(self._layers.segment_ids) if self._layers is not None else []
+
+    @property
     def fraction(self) -> float:
         """0..1 of the voxels written."""
         position = self._bytes_before + (self._file.position if self._file is not None else 0)

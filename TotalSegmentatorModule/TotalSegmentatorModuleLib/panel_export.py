@@ -159,7 +159,8 @@ class ExportPanel:
 
     def export(self) -> None:
         """Start an export with what is chosen; what is wrong with it is shown."""
-        if self._parameters is None or self._missing_choice():
+        if self._missing_choice():  # the scene was changed since the button was enabled
+            self._show_ready()
             return
         self._page.clear()
         try:
@@ -173,9 +174,14 @@ class ExportPanel:
             self._session.start(order)
 
     def _order(self) -> ExportOrder:
-        """Raises SegmentationError("EXPORT_NOTHING_CHOSEN")."""
+        """Raises SegmentationError: EXPORT_NOTHING_CHOSEN, INPUT_NOT_SCALAR."""
         parameters, choice = self._parameters, self._fields.choice
-        node = parameters.exportSegmentation
+        node, components = (
+            parameters.exportSegmentation,
+            parameters.exportCt.GetImageData().GetNumberOfScalarComponents(),
+        )
+        if components != 1:
+            raise SegmentationError("INPUT_NOT_SCALAR", components=components)
         segment_ids, states = all_segments(node), ()
         if choice == VISIBLE:
             segment_ids = visible_segments(node)

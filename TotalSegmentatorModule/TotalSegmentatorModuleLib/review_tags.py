@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import vtk
 from TotalSegmentatorWire.options import JobOptions
@@ -23,18 +23,19 @@ _EXPORTED_TAGS = (
 
 def segment_tags(segment) -> dict[str, str]:
     """The tags of a vtkSegment that an export needs, as far as it has them."""
-    tags = {}
-    for name in _EXPORTED_TAGS:
-        value = vtk.reference("")
-        if segment.GetTag(name, value):
-            tags[name] = str(value)
-    return tags
+    return {name: _tag(segment, name) for name in _EXPORTED_TAGS if segment.HasTag(name)}
 
 
 def state_of(segment) -> ReviewState:
     """What the tags say. Whether the voxels were edited meanwhile only an export finds out."""
-    value = vtk.reference("")
-    return review_state({REVIEW_STATE_TAG: str(value)} if segment.GetTag(REVIEW_STATE_TAG, value) else {})
+    state = _tag(segment, REVIEW_STATE_TAG)
+    return review_state({REVIEW_STATE_TAG: state} if state else {})
+
+
+def digests_of(node, segment_ids: Collection[str]) -> dict[str, str]:
+    """Segment ids to the digests of the voxels that the engine made; empty for what it did not make."""
+    segmentation = node.GetSegmentation()
+    return {each: _tag(segmentation.GetSegment(each), VOXEL_DIGEST_TAG) for each in segment_ids}
 
 
 def mark_unreviewed(segment, digest: str) -> None:
@@ -44,10 +45,20 @@ def mark_unreviewed(segment, digest: str) -> None:
         segment.SetTag(VOXEL_DIGEST_TAG, digest)
 
 
-def mark_edited(node, segment_ids: Collection[str]) -> None:
-    """Segments of ``node`` (vtkMRMLSegmentationNode) whose voxels were found to be others; a judgement stays."""
+def mark_edited(node, segment_ids: Collection[str], digests: Mapping[str, str]) -> None:
+    """Segments of ``node`` (vtkMRMLSegmentationNode) whose voxels were found to be others; a judgement stays.
+
+    ``digests`` are those of when that was looked at: a new result may have taken the segments' place meanwhile.
+    """
     segmentation = node.GetSegmentation()
     for segment_id in segment_ids:
-        segment = segmentation.GetSegment(segment_id)  # may have been removed meanwhile
-        if segment is not None and state_of(segment) is ReviewState.UNREVIEWED:
+        segment = segmentation.GetSegment(segment_id)
+        if segment is None or _tag(segment, VOXEL_DIGEST_TAG) != digests.get(segment_id):
+            continue
+        if state_of(segment) is ReviewState.UNREVIEWED:
             segment.SetTag(REVIEW_STATE_TAG, ReviewState.EDITED.value)
+
+
+def _tag(segment, name: str) -> str:
+    value = vtk.reference("")
+    return str(value) if segment.GetTag(name, value) else ""
