@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from TotalSegmentatorEngine.dicom_headers import looks_like_dicom
+from TotalSegmentatorEngine.geometry import Geometry
 from TotalSegmentatorEngine.image_files import is_nifti_name
 from TotalSegmentatorEngine.writing import result_segments
 from TotalSegmentatorWire.command_run import CommandRun
@@ -144,9 +145,8 @@ class _InsideJob(ExportReporter):
 def _compare(options: argparse.Namespace, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
     started = time.monotonic()
     reporter.progress(ExportStep.READING, 0.0)
-    reference = read_reference(options.reference)
     pairs = read_pairs(options.pairs) if options.pairs is not None else ()
-    ours = _structures(options.ours, reference, options.labels, reporter.warning)
+    ours, reference = _our_side(options, reporter.warning)
     reporter.progress(ExportStep.READING, 0.1)
     theirs = _structures(options.theirs, reference, options.labels, reporter.warning)
 
@@ -162,16 +162,32 @@ def _compare(options: argparse.Namespace, reporter: ExportReporter, printed: lis
     return ExportFinishedEvent(files, sum(row.is_paired for row in rows), [], round(time.monotonic() - started, 3))
 
 
-def _structures(
-    path: Path, reference: ReferenceSeries, labels: str | None, warn: Warn
-) -> list[tuple[str, Callable[[], VoxelMask] | VoxelMask]]:
+NamedVoxels = tuple[str, VoxelMask | Callable[[], VoxelMask]]
+
+
+def _our_side(options: argparse.Namespace, warn: Warn) -> tuple[list[NamedVoxels], ReferenceSeries]:
+    if options.transferred is None:
+        reference = read_reference(options.reference)
+        return _structures(options.ours, reference, options.labels, warn), reference
+    source = source_of_transfer(options.transferred)
+    if source.reference is None:
+        raise SegmentationError("EXPORT_NOT_DICOM")
+    return _placed_structures(source.segmentation, source.reference, source.image_grid), source.reference
+
+
+def _structures(path: Path, reference: ReferenceSeries, labels: str | None, warn: Warn) -> list[NamedVoxels]:
     """Names and voxels on the reference's grid."""
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
     if not is_nifti_name(path) and looks_like_dicom(path):
         return [(structure.name, structure.mask) for structure in read_structures(path, reference, warn)]
-    segmentation = read_segmentation(path, labels)
+    return _placed_structures(read_segmentation(path, labels), reference, None)
+
+
+def _placed_structures(
+    segmentation: Segmentation, reference: ReferenceSeries, image_grid: Geometry | None
+) -> list[NamedVoxels]:
     check_series(segmentation, reference)
-    placed = place(on_planes(segmentation, reference, None), reference.grid)
+    placed = place(on_planes(segmentation, reference, image_grid), reference.grid)
     filled = [segment for segment in placed.segments if placed.box(segment) is not None]
     return [(segment.name, lambda segment=segment: placed.mask(segment)) for segment in filled]

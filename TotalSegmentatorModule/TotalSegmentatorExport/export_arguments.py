@@ -15,8 +15,8 @@ LABEL_TABLES = ("structures_104", "structures_117")
 
 
 def add_export_commands(commands: Any, is_transfer: bool = False, **described: Any) -> None:
-    """``described``: epilog and formatter of all commands. ``is_transfer``: ``export`` gets no SEGMENTATION, but what
-    the Slicer module wrote; argparse cannot leave out a first positional that stands before options."""
+    """``described``: epilog and formatter of all commands. ``is_transfer``: they get no SEGMENTATION or OURS, but
+    what the Slicer module wrote; argparse cannot leave out a first positional that stands before options."""
     export = commands.add_parser(
         "export", help="write structures for planning systems, archives and other programs", **described
     )
@@ -65,9 +65,15 @@ def add_export_commands(commands: Any, is_transfer: bool = False, **described: A
     compare = commands.add_parser(
         "compare", help="compare two segmentations of a CT: Dice, Hausdorff distance, volumes", **described
     )
-    compare.add_argument("ours", type=Path, metavar="OURS", help="segmentation file, DICOM SEG or RT Structure Set")
+    if not is_transfer:
+        compare.add_argument("ours", type=Path, metavar="OURS", help="segmentation file, DICOM SEG or RT Structure Set")
     compare.add_argument("theirs", type=Path, metavar="THEIRS", help="likewise; the one that is compared with")
-    compare.add_argument("--reference", type=Path, required=True, metavar="CT", help="DICOM folder of the CT")
+    compare.add_argument(
+        TRANSFER_OPTION, type=Path, metavar="DIR", help="in place of OURS and CT: what the Slicer module wrote"
+    )
+    compare.add_argument(
+        "--reference", type=Path, required=not is_transfer, metavar="CT", help="DICOM folder of the CT"
+    )
     compare.add_argument("--labels", choices=LABEL_TABLES, help="what the values of a label image mean")
     compare.add_argument("--pairs", type=Path, metavar="FILE", help="CSV that says which names mean the same")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write the table there too")
