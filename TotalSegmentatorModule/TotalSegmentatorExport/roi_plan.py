@@ -33,8 +33,8 @@ def plan_rois(
 ) -> RoiPlan:
     """The ROIs of an export, numbered from 1: the body outline first, then as the template orders them.
 
-    ``edited``: ids of segments whose voxels are not those that the engine made. ``outline`` makes the body's mask and
-    is needed where the choice has ``external``; it is called when the ROI's voxels are asked for.
+    ``edited``: ids of segments whose voxels are not those that the engine made. ``outline`` makes the body's mask; it
+    is called when the ROI's voxels are asked for. None where there is no CT to find the body in.
 
     - Rejected structures stay out unless ``choice.states`` has them. A union is in the worst state of its parts, so
       one rejected part keeps all of it out.
@@ -45,7 +45,8 @@ def plan_rois(
     - The parts of a union are among the chosen segments; those of a union that was chosen by its name among all.
 
     Raises SegmentationError: "STRUCTURE_UNKNOWN" for a chosen name that means nothing, "EXPORT_SEGMENT_EMPTY" where no
-    chosen structure has a voxel, "EXPORT_NOTHING_CHOSEN" where none is left for another reason.
+    chosen structure has a voxel, "EXPORT_NOTHING_CHOSEN" where none is left for another reason, "EXPORT_NO_BODY" where
+    the outline is to be made and cannot.
     """
     selection = select(placed, choice, edited)
     kept = [selected for selected in selection.structures if _goes_out(selected, choice.states)]
@@ -117,7 +118,7 @@ def _roi(number: int, selected: Selected, name: str) -> Roi:
 
 def _body(choice: Choice, names: list[str], outline: Callable[[], VoxelMask] | None) -> Roi:
     if outline is None:
-        raise ValueError("a choice with the body outline needs something that makes it")
+        raise SegmentationError("EXPORT_NO_BODY")
     body = (choice.template or load_template(EVERYTHING)).body
     return Roi(
         number=1,
