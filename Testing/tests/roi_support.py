@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from export_support import in_position, write_ct_series
 from TotalSegmentatorEngine.geometry import Geometry
+from TotalSegmentatorExport.read_structure import ReadStructure
 from TotalSegmentatorExport.reference_series import ReferenceSeries, read_reference
 from TotalSegmentatorExport.roi import Code, Roi, RoiCodes
 from TotalSegmentatorExport.voxel_mask import VoxelMask
 from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.review_state import ReviewState
 
+ENCODINGS = ("binary", "labelmap")
 SHAPE = (7, 19, 22)  # k, j, i; 19 x 22 pixels are no whole number of bytes
 RAS_GRID = np.array([[0.7, 0, 0, -20.0], [0, 0.9, 0, 35.5], [0, 0, 2.5, 110.25], [0, 0, 0, 1.0]])
 LEFT_KIDNEY = RoiCodes(
@@ -100,3 +102,14 @@ def code_of(action: Callable[[], object]) -> str:
         action()
     assert "{" not in caught.value.problem.what + caught.value.problem.todo
     return caught.value.code
+
+
+def rois_for(encoding: str, shape: tuple[int, int, int] = SHAPE) -> list[Roi]:
+    """Structures that the encoding can hold."""
+    return two_rois(shape, overlapping=encoding == "binary")
+
+
+def assert_same_masks(read: list[ReadStructure], rois: list[Roi]) -> None:
+    assert [(structure.number, structure.name) for structure in read] == [(roi.number, roi.name) for roi in rois]
+    for structure, mask in zip(read, whole_masks(rois), strict=True):
+        np.testing.assert_array_equal(structure.mask.whole(), mask)

@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 import errno
-import json
-import subprocess
-import sys
-from dataclasses import replace
 from pathlib import Path
 
 import ct_variants
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK
 from export_support import ORDER_OF_POSITION
-from roi_support import RAS_GRID, SHAPE, a_reference, a_roi, at_steps, code_of, kidney, two_rois, whole_masks
-from rtstruct_support import conformance_errors
-from TotalSegmentatorEngine.geometry import Geometry
+from roi_support import (
+    ENCODINGS,
+    RAS_GRID,
+    SHAPE,
+    a_reference,
+    a_roi,
+    assert_same_masks,
+    at_steps,
+    code_of,
+    kidney,
+    rois_for,
+    two_rois,
+    whole_masks,
+)
+from TotalSegmentatorEngine import whole_file
 from TotalSegmentatorExport import seg_writer
 from TotalSegmentatorExport.reference_series import read_reference
 from TotalSegmentatorExport.seg_reader import is_seg, read_seg
 from TotalSegmentatorExport.seg_writer import write_seg
-from TotalSegmentatorExport.voxel_mask import VoxelMask
 from TotalSegmentatorWire.errors import SegmentationError
-
-ENCODINGS = ("binary", "labelmap")
-
-
-def of(encoding: str, shape: tuple[int, int, int] = SHAPE) -> list:
-    """Structures that the encoding can hold."""
-    return two_rois(shape, overlapping=encoding == "binary")
-
-
-def assert_same_masks(read: list, rois: list) -> None:
-    assert [(structure.number, structure.name) for structure in read] == [(roi.number, roi.name) for roi in rois]
-    for structure, mask in zip(read, whole_masks(rois), strict=True):
-        np.testing.assert_array_equal(structure.mask.whole(), mask)
-
 
 # -- written and read back ---------------------------------------------------------------------------------------------
 
@@ -47,7 +39,7 @@ def assert_same_masks(read: list, rois: list) -> None:
 def test_every_voxel_comes_back(tmp_path: Path, position: str, encoding: str) -> None:
     grid = ct_variants.turned(RAS_GRID, 20) if position == "oblique" else RAS_GRID
     reference = a_reference(tmp_path / "ct", "HFS" if position == "oblique" else position, grid)
-    rois = of(encoding, reference.grid.shape)
+    rois = rois_for(encoding, reference.grid.shape)
     report = write_seg(tmp_path / "seg.dcm", rois, reference, encoding)
     assert_same_masks(read_seg(tmp_path / "seg.dcm", reference), rois)
     assert report.bytes == (tmp_path / "seg.dcm").stat().st_size
@@ -58,8 +50,8 @@ def test_every_voxel_comes_back(tmp_path: Path, position: str, encoding: str) ->
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_planes_at_irregular_steps(tmp_path: Path, encoding: str) -> None:
     reference = at_steps(a_reference(tmp_path / "ct"), [2.5, 2.5, 3.0, 2.0, 7.0, 2.5])
-    write_seg(tmp_path / "seg.dcm", of(encoding), reference, encoding)
-    assert_same_masks(read_seg(tmp_path / "seg.dcm", reference), of(encoding))
+    write_seg(tmp_path / "seg.dcm", rois_for(encoding), reference, encoding)
+    assert_same_masks(read_seg(tmp_path / "seg.dcm", reference), rois_for(encoding))
     dataset = pydicom.dcmread(tmp_path / "seg.dcm")
     assert "SpacingBetweenSlices" not in dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
 
@@ -68,8 +60,8 @@ def test_multi_frame_ct_is_referred_to_by_frame(tmp_path: Path) -> None:
     grid = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.diag([0.7, 0.9, 2.5, 1.0])
     path = ct_variants.write_enhanced_dicom(tmp_path / "ct" / "ct.dcm", np.zeros(SHAPE), grid, [6, 5, 4, 3, 2, 1, 0])
     reference = read_reference(path.parent)
-    write_seg(tmp_path / "seg.dcm", of("binary"), reference)
-    assert_same_masks(read_seg(tmp_path / "seg.dcm", reference), of("binary"))
+    write_seg(tmp_path / "seg.dcm", rois_for("binary"), reference)
+    assert_same_masks(read_seg(tmp_path / "seg.dcm", reference), rois_for("binary"))
     dataset = pydicom.dcmread(tmp_path / "seg.dcm")
     assert len(dataset.SourceImageSequence) == 1
     first = dataset.PerFrameFunctionalGroupsSequence[0]
@@ -80,7 +72,7 @@ def test_multi_frame_ct_is_referred_to_by_frame(tmp_path: Path) -> None:
 
 
 def test_only_planes_with_voxels_have_a_frame(tmp_path: Path) -> None:
-    rois = of("binary")
+    rois = rois_for("binary")
     report = write_seg(tmp_path / "seg.dcm", rois, a_reference(tmp_path / "ct"))
     filled = sum(int(mask.any(axis=(1, 2)).sum()) for mask in whole_masks(rois))
     dataset = pydicom.dcmread(tmp_path / "seg.dcm")
@@ -109,7 +101,7 @@ def test_more_than_255_segments(tmp_path: Path) -> None:
 def test_segments_say_what_they_are(tmp_path: Path) -> None:
     from highdicom.color import CIELabColor
 
-    write_seg(tmp_path / "seg.dcm", of("binary"), a_reference(tmp_path / "ct"), series_description="AI contours")
+    write_seg(tmp_path / "seg.dcm", rois_for("binary"), a_reference(tmp_path / "ct"), series_description="AI contours")
     dataset = pydicom.dcmread(tmp_path / "seg.dcm")
     segmented, drawn = dataset.SegmentSequence
     meaning = segmented.SegmentedPropertyTypeCodeSequence[0]
@@ -133,7 +125,7 @@ def test_it_belongs_to_the_ct(tmp_path: Path, encoding: str) -> None:
         PatientSex="U",  # not in the standard, seen in clinics
         StudyDescription="Thorax",
     )
-    write_seg(tmp_path / "seg.dcm", of(encoding), reference, encoding)
+    write_seg(tmp_path / "seg.dcm", rois_for(encoding), reference, encoding)
     dataset = pydicom.dcmread(tmp_path / "seg.dcm")
     ct = pydicom.dcmread(reference.planes[0].path)
     for name in (
@@ -161,84 +153,6 @@ def test_names_that_the_cts_character_set_lacks(tmp_path: Path) -> None:
     write_seg(tmp_path / "seg.dcm", [a_roi(1, "肝臓", kidney())], reference)
     dataset = pydicom.dcmread(tmp_path / "seg.dcm")
     assert (dataset.SegmentSequence[0].SegmentLabel, str(dataset.PatientName)) == ("肝臓", "Müller^Zoë")
-
-
-# -- other readers -----------------------------------------------------------------------------------------------------
-
-
-def read_by_dcmqi(path: Path, folder: Path) -> list[tuple[str, np.ndarray, SimpleITK.Image]]:
-    """Name, mask (k, j, i) and image of each segment."""
-    pytest.importorskip("dcmqi")
-    program = Path(sys.executable).with_name("segimage2itkimage")
-    folder.mkdir()
-    command = [program, "--inputDICOM", path, "--outputDirectory", folder, "-p", "s", "-t", "nrrd"]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    groups = json.loads((folder / "s-meta.json").read_text())["segmentAttributes"]
-    found = []
-    for number, group in enumerate(groups, start=1):
-        image = SimpleITK.ReadImage(str(folder / f"s-{number}.nrrd"))
-        array = SimpleITK.GetArrayFromImage(image)
-        found += [(segment["SegmentLabel"], array == segment["labelID"], image) for segment in group]
-    return found
-
-
-def at_its_place(mask: np.ndarray, image: SimpleITK.Image, grid: Geometry) -> np.ndarray:
-    """``mask`` of an image that may be cropped or flipped along the slices, on the CT's grid by its positions."""
-    to_index = np.linalg.inv(grid.ijk_to_lps)
-    whole = np.zeros(grid.shape, bool)
-    k, j, i = np.nonzero(mask)
-    points = [image.TransformIndexToPhysicalPoint((int(x), int(y), int(z))) for x, y, z in zip(i, j, k, strict=True)]
-    exact = np.column_stack([points, np.ones(len(points))]) @ to_index.T
-    index = np.round(exact[:, :3]).astype(int)
-    np.testing.assert_allclose(exact[:, :3], index, atol=0.01)
-    whole[index[:, 2], index[:, 1], index[:, 0]] = True
-    return whole
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("position", ["HFS", "FFP"])
-def test_dcmqi_reads_the_same_masks(tmp_path: Path, position: str, encoding: str) -> None:
-    reference = a_reference(tmp_path / "ct", position)
-    rois = of(encoding, reference.grid.shape)
-    write_seg(tmp_path / "seg.dcm", rois, reference, encoding)
-    found = read_by_dcmqi(tmp_path / "seg.dcm", tmp_path / "out")
-    assert [name for name, _mask, _image in found] == [roi.name for roi in rois]
-    for (_name, mask, image), expected in zip(found, whole_masks(rois), strict=True):
-        np.testing.assert_array_equal(at_its_place(mask, image, reference.grid), expected)
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_highdicom_reads_the_same_masks(tmp_path: Path, encoding: str) -> None:
-    import highdicom
-
-    reference = a_reference(tmp_path / "ct")
-    rois = of(encoding)
-    write_seg(tmp_path / "seg.dcm", rois, reference, encoding)
-    segmentation = highdicom.seg.segread(tmp_path / "seg.dcm")
-    uids = [plane.sop_instance_uid for plane in reference.planes]
-    pixels = segmentation.get_pixels_by_source_instance(
-        uids, segment_numbers=[1, 2], assert_missing_frames_are_empty=True
-    )
-    for number, mask in enumerate(whole_masks(rois)):
-        np.testing.assert_array_equal(pixels[..., number], mask)
-
-
-@pytest.mark.parametrize("position", ["HFS", "HFDL"])
-def test_dciodvfy_finds_no_error(tmp_path: Path, position: str) -> None:
-    """Label Map Segmentation is younger than the tool, which does not know it."""
-    reference = a_reference(tmp_path / "ct", position)
-    write_seg(tmp_path / "seg.dcm", of("binary", reference.grid.shape), reference)
-    assert conformance_errors(tmp_path / "seg.dcm") <= conformance_errors(reference.planes[0].path)
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("series", ["example_ct_dicom", "cip_ct64/ct-64Dicom", "sts_001/dicom"])
-def test_dciodvfy_finds_no_error_of_ours_on_real_series(tmp_path: Path, shared: Path, series: str) -> None:
-    reference = read_reference(shared / "data" / series)
-    organ = np.zeros(reference.grid.shape, bool)
-    organ[3:-2, 10:40, 12:30] = True
-    write_seg(tmp_path / "seg.dcm", [a_roi(1, "Liver", organ)], reference)
-    assert conformance_errors(tmp_path / "seg.dcm") <= conformance_errors(reference.planes[0].path)
 
 
 # -- refusals, and nothing left behind ---------------------------------------------------------------------------------
@@ -271,11 +185,25 @@ def test_a_stopped_export_leaves_the_earlier_file(tmp_path: Path, encoding: str)
             raise SegmentationError("CANCELLED")
 
     reference = a_reference(tmp_path / "ct")
-    action = lambda: write_seg(tmp_path / "seg.dcm", of(encoding), reference, encoding, progress=stop)  # noqa: E731
+    action = lambda: write_seg(tmp_path / "seg.dcm", rois_for(encoding), reference, encoding, progress=stop)  # noqa: E731
     assert code_of(action) == "CANCELLED"
     assert told == [(0, "Kidney_L"), (1, "GTV")]
     assert (tmp_path / "seg.dcm").read_text() == "an earlier export"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ct", "seg.dcm"]
+
+
+def test_an_export_can_be_stopped_while_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole_file, "SECONDS_BETWEEN_CHECKS", 0.0)
+    told = []
+
+    def stop(index: int, _roi) -> None:
+        told.append(index)
+        if len(told) == 3:  # both structures are done then
+            raise SegmentationError("CANCELLED")
+
+    reference = a_reference(tmp_path / "ct")
+    assert code_of(lambda: write_seg(tmp_path / "seg.dcm", two_rois(), reference, progress=stop)) == "CANCELLED"
+    assert [path.name for path in tmp_path.iterdir()] == ["ct"]
 
 
 def test_full_disk_and_missing_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,20 +216,3 @@ def test_full_disk_and_missing_folder(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(seg_writer, "write_binary_frames", full)
     assert code_of(lambda: write_seg(tmp_path / "seg.dcm", two_rois(), reference)) == "DISK_FULL"
     assert [path.name for path in tmp_path.iterdir()] == ["ct"]
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("series", ["example_ct_dicom", "cip_ct64/ct-64Dicom"])
-def test_real_series(tmp_path: Path, shared: Path, series: str, encoding: str) -> None:
-    """One has no study, series and instance UIDs in its data sets, the other spoilt text values."""
-    reference = read_reference(shared / "data" / series)
-    organ = np.zeros(reference.grid.shape, bool)
-    organ[3:-2, 10:40, 12:30] = True
-    rois = [replace(a_roi(1, "Liver", organ), voxels=lambda: VoxelMask.cropped(organ))]
-    write_seg(tmp_path / "seg.dcm", rois, reference, encoding)
-    assert_same_masks(read_seg(tmp_path / "seg.dcm", reference), rois)
-    dataset = pydicom.dcmread(tmp_path / "seg.dcm")
-    assert dataset.StudyInstanceUID and dataset.FrameOfReferenceUID == reference.frame_of_reference_uid
-    named = {image.ReferencedSOPInstanceUID for image in dataset.SourceImageSequence}
-    assert named == {plane.sop_instance_uid for plane in reference.planes} and "" not in named

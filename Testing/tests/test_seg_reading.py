@@ -10,7 +10,8 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
-from roi_support import RAS_GRID, SHAPE, a_reference, a_roi, at_steps, code_of, differing, two_rois
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless, RLELossless
+from roi_support import RAS_GRID, SHAPE, a_reference, a_roi, at_steps, code_of, differing, two_rois, whole_masks
 from TotalSegmentatorEngine.geometry import Geometry
 from TotalSegmentatorExport.reference_series import Plane, ReferenceSeries, read_reference
 from TotalSegmentatorExport.seg_reader import read_seg
@@ -58,6 +59,22 @@ def test_damaged_and_foreign_files(tmp_path: Path, written) -> None:
             del frame.PlanePositionSequence
 
     assert code_of(lambda: read_seg(changed(path, no_positions), reference)) == "SEGMENTATION_UNREADABLE"
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, DeflatedExplicitVRLittleEndian])
+def test_compressed_objects(tmp_path: Path, syntax: str) -> None:
+    reference = a_reference(tmp_path / "ct")
+    rois = two_rois(overlapping=False)
+    write_seg(tmp_path / "seg.dcm", rois, reference, "labelmap")
+    dataset = pydicom.dcmread(tmp_path / "seg.dcm")
+    if syntax == DeflatedExplicitVRLittleEndian:
+        dataset.file_meta.TransferSyntaxUID = syntax
+    else:
+        dataset.compress(syntax, generate_instance_uid=False)
+    dataset.save_as(tmp_path / "seg.dcm", enforce_file_format=True)
+    read = read_seg(tmp_path / "seg.dcm", reference)
+    for structure, mask in zip(read, whole_masks(rois), strict=True):
+        np.testing.assert_array_equal(structure.mask.whole(), mask)
 
 
 def test_segments_without_voxels_are_told_and_passed_over(written) -> None:

@@ -6,15 +6,18 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from TotalSegmentatorWire.errors import SegmentationError
 
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _MB = 1e6
+
+SECONDS_BETWEEN_CHECKS = 0.2
 
 
 def check_place(path: Path) -> None:
@@ -63,3 +66,21 @@ def disk_errors(folder: Path, needed_bytes: int = 0) -> Iterator[None]:
             free_mb = shutil.disk_usage(folder).free / _MB
             raise SegmentationError("DISK_FULL", needed_mb=needed_bytes / _MB, free_mb=free_mb) from error
         raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+
+
+class WatchedStream:
+    """A stream that asks now and then whether to stop, for libraries that write for seconds without asking."""
+
+    def __init__(self, stream: BinaryIO, check_cancelled: Callable[[], None]) -> None:
+        self._stream = stream
+        self._check_cancelled = check_cancelled
+        self._checked = time.monotonic()
+
+    def write(self, data: bytes) -> int:
+        if time.monotonic() - self._checked >= SECONDS_BETWEEN_CHECKS:
+            self._check_cancelled()
+            self._checked = time.monotonic()
+        return self._stream.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

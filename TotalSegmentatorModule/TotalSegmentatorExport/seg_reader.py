@@ -172,7 +172,7 @@ def _pieces(
     least = 1.0
     if dataset.get("SegmentationType") == "FRACTIONAL":
         least = FRACTION_INSIDE * float(dataset.get("MaximumFractionalValue") or 255)
-    for plane, number, pixels in zip(planes, numbers, _decoded(path), strict=True):
+    for plane, number, pixels in zip(planes, numbers, _decoded(path, dataset), strict=True):
         if number is not None:
             if number in pieces:
                 pieces[number].add(plane, pixels >= least)
@@ -183,11 +183,15 @@ def _pieces(
     return pieces
 
 
-def _decoded(path: Path) -> Iterator[np.ndarray]:
+def _decoded(path: Path, dataset: Dataset) -> Iterator[np.ndarray]:
+    """``dataset`` is the file's header; a deflated file cannot be read in parts."""
+    import pydicom
     from pydicom.pixels import iter_pixels
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+    is_deflated = dataset.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
     try:
-        yield from iter_pixels(path)
+        yield from iter_pixels(pydicom.dcmread(path) if is_deflated else path)
     except Exception as error:  # noqa: BLE001 - each decoder has its own kinds
         _log.error("decoding a DICOM SEG failed with %s", type(error).__name__)
         raise _unreadable("its pixels cannot be decoded") from None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from TotalSegmentatorEngine.whole_file import scratch_file, whole_file
+from TotalSegmentatorEngine.whole_file import WatchedStream, scratch_file, whole_file
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors import SegmentationError
 
@@ -94,7 +94,8 @@ def _write(
         pixels.seek(0)
         _fill(segmentation, frames, is_overlapping, pixels, reference)
         with whole_file(path, length) as stream:
-            segmentation.save_as(stream, enforce_file_format=True)
+            watched = WatchedStream(stream, lambda: progress(len(rois) - 1, rois[-1]))
+            segmentation.save_as(watched, enforce_file_format=True)
             return SegReport(len(frames), stream.tell(), is_overlapping)
 
 
