@@ -90,8 +90,8 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("Export fewer structures at a time, or choose the labelmap encoding."),
         ),
         "EXPORT_SUFFIX": (
-            _("The name of the output does not go with the format {format}."),
-            _("Use a name that ends in {suffixes}."),
+            _("A file of the format {format} has a name that ends in {suffixes}."),
+            _("Give the output such a name."),
         ),
         "EXPORT_FOLDER_NOT_EMPTY": (
             _("The folder for the export already holds files."),

@@ -120,8 +120,8 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "EXPORT_SUFFIX",
         171,
-        "The name of the output does not go with the format {format}.",
-        "Use a name that ends in {suffixes}.",
+        "A file of the format {format} has a name that ends in {suffixes}.",
+        "Give the output such a name.",
     ),
     (
         "EXPORT_FOLDER_NOT_EMPTY",
