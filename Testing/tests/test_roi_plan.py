@@ -144,6 +144,7 @@ def test_descriptions_have_at_most_64_characters():
     for roi in plan.rois:
         assert len(roi.description) <= 64 and len(roi.algorithm_name) <= 64
     assert plan.rois[0].description.startswith("Constructed of 2; a-model")
+    assert all(roi.description.endswith("0.1.0") for roi in plan.rois)
 
 
 # -- codes -------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ _ALGORITHM_NAME_TAG = "DICOM.SegmentAlgorithmName"
 _MODEL_TAG = PREFIX + "Model"
 _VERSION_TAG = PREFIX + "Version"
 
+_CUT = ".."
 _UNKNOWN = "Unknown algorithm"
 
 
@@ -52,9 +53,18 @@ class Part:
     def description(self) -> str:
         """Where it comes from, at most 64 characters; a union says first that it was constructed."""
         if self.expected == 1:
-            return self.origin[:LONGEST_TEXT]
+            return _fitted("", self.origin)
         count = f"{self.present}" if self.present == self.expected else f"{self.present} of {self.expected}"
-        return f"Constructed of {count}; {self.origin}"[:LONGEST_TEXT]
+        return _fitted(f"Constructed of {count}; ", self.origin)
+
+
+def _fitted(construction: str, origin: str) -> str:
+    """Both in LONGEST_TEXT characters: a long model's name is cut rather than the version that stands after it."""
+    model, comma, program = origin.rpartition(", ")
+    room = LONGEST_TEXT - len(construction) - len(comma) - len(program)
+    if len(model) > room > len(_CUT):
+        model = model[: room - len(_CUT)] + _CUT
+    return f"{construction}{model}{comma}{program}"[:LONGEST_TEXT]
 
 
 def segment_part(placed: PlacedSegmentation, segment: Segment, is_edited: bool) -> Part:
