@@ -183,8 +183,7 @@ def whole_phantom(tmp_path_factory: pytest.TempPathFactory) -> Case:
 def test_patient_positions(tmp_path: Path, chest, position: str):
     ct, masks, geometry = chest
     turned_ct, turned_geometry = in_position(ct, geometry, position)
-    chosen = {*list(masks)[::5], "Liver", "Lung_LLL", "Rest_of~"}
-    turned = {name: in_position(masks[name], geometry, position)[0] for name in sorted(chosen)}
+    turned = {name: in_position(masks[name], geometry, position)[0] for name in [*list(masks)[::4], "Rest_of~"]}
     case = make_case(tmp_path, turned_ct, turned, turned_geometry, position)
     check_equality(case, read_by_plain_rule(case.rtstruct, case.ct_folder))
     for reader in READERS:
