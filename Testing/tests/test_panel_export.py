@@ -322,6 +322,18 @@ def test_repair_of_the_engine_holds_exports_back(ready):
     ready.wait(lambda: ready.ui.exportButton.enabled)
 
 
+def test_missing_dicom_files_are_told_for_dicom_formats_alone(ready):
+    ready.ct.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    ready.export()
+    assert ready.error_code == "EXPORT_FILES_MISSING"
+    assert "2 DICOM files" in ready.ui.exportErrorWhatLabel.text
+    assert ready.calls == []
+
+    ready.choose("exportFormatComboBox", "nifti")
+    ready.export()
+    assert ready.error_code == ""
+
+
 # -- ends --------------------------------------------------------------------------------------------------------------
 
 
@@ -332,7 +344,10 @@ def assert_nothing_is_left(exporter) -> None:
 
 
 @pytest.mark.parametrize("act", ["slow", pytest.param("deaf", marks=needs_signals)])
-def test_cancelled_export_leaves_nothing(ready, act):
+def test_cancelled_export_leaves_nothing(ready, act, monkeypatch):
+    from TotalSegmentatorModuleLib import export_session
+
+    monkeypatch.setattr(export_session, "CANCEL_SECONDS", 0.5)  # how long a deaf one is waited for
     ready.acts(act)
     ready.click_export()
     ready.wait_for_half()

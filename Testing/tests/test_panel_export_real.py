@@ -103,6 +103,7 @@ def test_every_format_of_a_ct_that_is_no_dicom(exporter):
     ct = exporter.user.add_ct(body(), matrix=PHANTOM)
     exporter.add_result(ct, labels_on(body().shape), digest="")
     exporter.ui.exportOutlineCheckBox.checked = True
+    exporter.ui.exportDatabaseCheckBox.checked = True
     for format_id in ("rtstruct", "seg-binary", "nrrd", "nifti", "stl", "gltf", "volumes"):
         export(exporter, format_id)
 
@@ -119,6 +120,8 @@ def test_every_format_of_a_ct_that_is_no_dicom(exporter):
         exporter.target / "CT abdomen segmentation" / "RTSTRUCT.dcm",
         read_reference(exporter.target / "CT abdomen segmentation" / "CT"),
     )
+    series = read_reference(exporter.target / "CT abdomen segmentation" / "CT")
+    assert len(slicer.dicomDatabase.filesForSeries(series.series_instance_uid)) == len(body())
     assert [structure.interpreted_type for structure in structures].count("EXTERNAL") == 1
     table = max(exporter.target.glob("*.csv"), key=lambda path: path.stat().st_mtime_ns)
     with table.open(encoding="utf-8-sig", newline="") as stream:

@@ -23,7 +23,7 @@ _EXPORTED_TAGS = (
 
 def segment_tags(segment) -> dict[str, str]:
     """The tags of a vtkSegment that an export needs, as far as it has them."""
-    return {name: _tag(segment, name) for name in _EXPORTED_TAGS if segment.HasTag(name)}
+    return {name: value for name in _EXPORTED_TAGS if (value := _tag(segment, name))}
 
 
 def state_of(segment) -> ReviewState:
