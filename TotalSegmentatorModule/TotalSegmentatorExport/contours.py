@@ -38,6 +38,13 @@ class ContourOptions:
     smallest_island_mm2: float = 0.0
     """Pieces whose contour encloses a smaller area are left out."""
 
+    def __post_init__(self) -> None:
+        if self.holes not in ("keyhole", "xor"):
+            raise ValueError(f"holes must be keyhole or xor, not {self.holes}")
+        for name in ("smoothing", "smallest_island_mm2"):
+            if not 0 <= float(getattr(self, name)) < float("inf"):
+                raise ValueError(f"{name} must be a number from 0 up")
+
     @property
     def smoothing_mm(self) -> float:
         return SMOOTHING_MM if self.smoothing is True else float(self.smoothing)
