@@ -204,6 +204,7 @@ def test_surfaces_get_voxels_in_a_copy(scene):
         ball.Update()
         segment = slicer.vtkSegment()
         segment.SetName(name)
+        segment.SetLabelValue(int(radius))  # left from an image that is gone
         segment.AddRepresentation("Closed surface", ball.GetOutput())
         node.GetSegmentation().AddSegment(segment, name)
     scene.node = node

@@ -252,6 +252,11 @@ def test_unreviewed_structures_are_asked_for_once(ready, answers):
     ready.export()
     assert len(ready.calls) == 2
 
+    answers[:] = [False]
+    ready.user.widget.panel.on_result(ready.node, result_of(blocks(), ready.ct)[1])  # a new one in its place
+    ready.click_export()
+    assert len(ready.calls) == 2
+
 
 def test_nothing_is_asked_for_other_formats(ready, never_asked):
     ready.choose("exportFormatComboBox", "stl")

@@ -26,7 +26,7 @@ class ExportLayers:
         segmentation = node.GetSegmentation()
         self.segment_ids = [each for each in segment_ids if segmentation.GetSegment(each) is not None]
         self._layer_of: dict[str, int] = {}
-        self._made: dict[str, object] = {}
+        self._made: dict[str, object] = {}  # vtkSegments of copies
         self._first: list[str] = []  # of each layer a segment that has it
         self._unconverted: list[str] = []
         self._find_shared()
@@ -50,9 +50,7 @@ class ExportLayers:
 
     def label_of(self, segment_id: str) -> int:
         """The value of the segment's voxels in its layer; a converted one has a layer of its own."""
-        if segment_id in self._made:
-            return 1
-        return int(self._node.GetSegmentation().GetSegment(segment_id).GetLabelValue())
+        return int(self._segment(segment_id).GetLabelValue())
 
     def array(self, index: int) -> np.ndarray:
         """Voxels (k, j, i) of layer ``index``, not copied; one voxel of 0 where nothing was ever drawn in it."""
@@ -96,18 +94,18 @@ class ExportLayers:
         self._first.append(segment_id)
 
     def _image(self, index: int):
-        segment_id = self._first[index]
-        if segment_id in self._made:
-            return self._made[segment_id]
-        return self._node.GetSegmentation().GetSegment(segment_id).GetRepresentation(BINARY_LABELMAP)
+        """vtkOrientedImageData, None for a segment that holds nothing that could be converted."""
+        return self._segment(self._first[index]).GetRepresentation(BINARY_LABELMAP)
+
+    def _segment(self, segment_id: str):
+        return self._made.get(segment_id) or self._node.GetSegmentation().GetSegment(segment_id)
 
     def _converted(self, segment_id: str):
-        """A vtkOrientedImageData, None where the segment holds nothing that could be converted."""
+        """A copy of the vtkSegment with voxels."""
         source = self._node.GetSegmentation()
         copy = slicer.vtkSegmentation()
         copy.SetSourceRepresentationName(source.GetSourceRepresentationName())
-        if not copy.CopySegmentFromSegmentation(source, segment_id):
-            return None
+        copy.CopySegmentFromSegmentation(source, segment_id)
         copy.SetConversionParameter(
             slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(),
             slicer.vtkSegmentationConverter.SerializeImageGeometry(
@@ -115,7 +113,7 @@ class ExportLayers:
             ),
         )
         copy.CreateRepresentation(BINARY_LABELMAP)
-        return copy.GetSegment(segment_id).GetRepresentation(BINARY_LABELMAP)
+        return copy.GetSegment(segment_id)
 
     def _ct_in_segmentation(self) -> np.ndarray:
         return np.linalg.inv(segmentation_to_ct(self._node, self._ct)) @ ijk_to_ras(self._ct)

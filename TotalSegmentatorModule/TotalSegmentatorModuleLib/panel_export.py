@@ -86,6 +86,7 @@ class ExportPanel:
 
     def result_arrived(self, node) -> None:
         """A result (vtkMRMLSegmentationNode) is what goes out, unless the user chooses another."""
+        self._agreed.discard(node.GetID())  # it may have taken the place of another
         if self._parameters is not None:
             self._parameters.exportSegmentation = node
 
