@@ -92,7 +92,19 @@ def holes_in_a_line() -> np.ndarray:
     return mask
 
 
-SHAPES = {"nested rings": nested_rings(), "holes in a line": holes_in_a_line(), "nested holes": ~nested_rings(39)}
+def touching_blocks() -> np.ndarray:
+    """Two blocks that touch by a corner, with blocks beside them behind gaps that blurring would close."""
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[:10, :10] = mask[10:, 10:] = mask[:9, 11:] = mask[11:, :9] = True
+    return mask
+
+
+SHAPES = {
+    "nested rings": nested_rings(),
+    "nested holes": ~nested_rings(39),
+    "holes in a line": holes_in_a_line(),
+    "touching blocks": touching_blocks(),
+}
 
 
 # -- back to the pixels ------------------------------------------------------------------------------------------------
@@ -163,6 +175,12 @@ def test_no_point_lies_within_a_straight_line():
         for points in points_of(contours_of(mask, holes="xor")):
             to_here, to_next = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
             assert (to_here[:, 0] * to_next[:, 1] != to_here[:, 1] * to_next[:, 0]).all()
+
+
+def test_boundaries_do_not_touch_each_other():
+    for mask in [*random_masks(), *SHAPES.values()]:
+        points = points_of(contours_of(mask, holes="xor"))
+        assert not points or len(np.unique(np.concatenate(points), axis=0)) == sum(map(len, points))
 
 
 def test_boundary_stays_away_from_pixel_centres():
