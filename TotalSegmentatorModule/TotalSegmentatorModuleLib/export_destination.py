@@ -48,25 +48,25 @@ class ExportDestination:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
+        self._name = name
         self._draft = folder / (_DRAFT_PREFIX + new_id())
         try:
             _remove_abandoned(folder)
             self._draft.mkdir(parents=True)
         except OSError as error:
             raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
-        self._name = free_name(folder, name)
 
     def output(self, suffix: str) -> Path:
         """What the program is to write: a file with this suffix, or a folder where it is empty."""
         return self._draft / (self._name + suffix)
 
     def publish(self) -> list[Path]:
-        """Rename what was written into its place; returns where it lies then.
+        """Rename what was written into its place, under a name that is free; returns where it lies then.
 
         Raises SegmentationError("OUTPUT_NOT_WRITABLE").
         """
         try:
-            name = free_name(self._folder, self._name)  # somebody may have taken it meanwhile
+            name = free_name(self._folder, self._name)
             entries = sorted(self._draft.iterdir())
             return [entry.rename(self._folder / (name + entry.name.removeprefix(self._name))) for entry in entries]
         except OSError as error:
