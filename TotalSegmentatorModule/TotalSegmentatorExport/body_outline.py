@@ -45,7 +45,8 @@ def body_mask(array_hu: np.ndarray, spacing: tuple[float, float, float]) -> Voxe
     body = np.zeros(array_hu.shape, dtype=bool)
     for plane, core_plane, values in zip(body, core, array_hu, strict=True):
         if core_plane.any():
-            plane[:] = _body_of_plane(values, core_plane, coarse_spacing, steps)
+            coarse, fine = _around(core_plane, coarse_spacing, steps)
+            plane[fine] = _body_of_plane(values[fine], core_plane[coarse], coarse_spacing, steps)
     return VoxelMask.cropped(body)
 
 
@@ -63,6 +64,17 @@ def _core(dense: np.ndarray, coarse_spacing: list[float], plane_distance: float)
     if sizes.max() * voxel_ml < _SMALLEST_ML:
         raise SegmentationError("EXPORT_NO_BODY")
     return (sizes >= _OTHER_PIECE * sizes.max())[pieces]
+
+
+def _around(core: np.ndarray, spacing: list[float], steps: list[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """The box of a plane that can hold the body, in the pixels of ``core`` (j, i) and in the plane's own."""
+    coarse = []
+    for axis in (0, 1):
+        filled = np.flatnonzero(core.any(axis=1 - axis))
+        margin = int(2 * _OPENING_MM / spacing[axis]) + 2
+        coarse.append(slice(max(int(filled[0]) - margin, 0), int(filled[-1]) + 1 + margin))
+    fine = (slice(part.start * step, part.stop * step) for part, step in zip(coarse, steps, strict=True))
+    return tuple(coarse), tuple(fine)
 
 
 def _body_of_plane(values: np.ndarray, core: np.ndarray, spacing: list[float], steps: list[int]) -> np.ndarray:
