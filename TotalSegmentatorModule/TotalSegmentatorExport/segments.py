@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from TotalSegmentatorEngine.geometry import Geometry
@@ -61,6 +61,6 @@ def structure_of(segment_id: str, name: str, tags: dict[str, str]) -> Structure 
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _rows(table: str) -> dict[str, Structure]:
     return {row.name.lower(): row for row in structure_table(table)}
