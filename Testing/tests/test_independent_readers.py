@@ -137,25 +137,15 @@ def test_other_programs_read_the_same_structures(tmp_path: Path, keyholes: Case,
     check_agreement(keyholes, read_by(reader, keyholes, tmp_path / "work"))
 
 
-def test_rt_utils_reads_all_of_ours_to_within_a_pixel(tmp_path: Path, chest):
-    """It rounds points to pixels and fills the boundary's pixels too, so it reads everybody's contours wider but those
-    that run through pixel centres, as its own do. Those it cannot read where one is a single point."""
+def test_rt_utils_reads_ours_no_worse_than_its_own(tmp_path: Path, chest):
+    """It rounds points to pixels and fills the boundary's pixels too; ours round to the structure's outermost pixels.
+    Of its own files it cannot read structures of which one contour is a single point."""
     ct, masks, geometry = chest
     masks = {name: masks[name] for name in [*list(masks)[::4], "Rest_of~"]}
     case = make_case(tmp_path, ct, masks, geometry)
-    ours = read_by_rt_utils(case.rtstruct, case.ct_folder)
-    own_file = write_by_rt_utils(tmp_path / "own.dcm", case.ct_folder, masks)
-    own = read_by_rt_utils(own_file, case.ct_folder)
-    print("structure: Dice of ours, of rt_utils' own file, both read by rt_utils")
-    for name, mask in masks.items():
-        own_score = "{:.3f}".format(dice(own[name], mask)) if name in own else "not readable"
-        print("{:16} {:.3f} {}".format(name, dice(ours[name], mask), own_score))
-    assert set(ours) == set(masks)
-    square = np.ones((1, 3, 3), bool)
-    for name, mask in masks.items():
-        widest, narrowest = ndimage.binary_dilation(mask, square), ndimage.binary_erosion(mask, square)
-        assert not (ours[name] & ~widest).any(), name
-        assert not (narrowest & ~ours[name]).any(), name
+    own = read_by_rt_utils(write_by_rt_utils(tmp_path / "own.dcm", case.ct_folder, masks), case.ct_folder)
+    print("structures that rt_utils cannot read of its own file:", sorted(set(masks) - set(own)))
+    check_equality(case, read_by_rt_utils(case.rtstruct, case.ct_folder))
 
 
 # -- whole body, patient positions, real CTs ---------------------------------------------------------------------------

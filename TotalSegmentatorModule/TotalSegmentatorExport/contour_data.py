@@ -104,9 +104,10 @@ class ContourWriter:
 
 def coordinate_digits(reference: ReferenceSeries) -> int:
     """Digits after the point: more than two only where a pixel is so small that rounding could move a boundary over a
-    pixel's centre. Boundaries stay 0.35 pixels away from all centres, smoothed ones 0.03; rounding moves a point by at
-    most 0.7 units of the last digit, which are 1/24 of a pixel at most."""
-    return max(COORDINATE_DIGITS, math.ceil(-math.log10(min(reference.pixel_spacing) / 24)))
+    pixel's centre, or a point over the middle between two pixels. Boundaries stay 0.33 pixels away from all centres,
+    smoothed ones 0.03, and points 0.02 pixels inside of that middle; rounding moves a point by at most 0.7 units of the
+    last digit, which are 1/36 of a pixel at most, along an axis half a unit."""
+    return max(COORDINATE_DIGITS, math.ceil(-math.log10(min(reference.pixel_spacing) / 36)))
 
 
 def _constant_axes(reference: ReferenceSeries, unit: float) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,6 +39,7 @@ class SmoothedImage:
     """float64 (j, i), above 0.5 exactly where ``inside`` is true; its half level is the contour."""
     changed: int
     """Pixels that changed sides."""
+    level: ClassVar[float] = 0.5
 
     def rings(self, crossings: np.ndarray, ends: np.ndarray) -> list[Ring]:
         return smooth_rings(crossings, ends)

@@ -65,7 +65,8 @@ class Ring:
 
 
 def level_rings(crossings: np.ndarray, ends: Sequence[int], inside: np.ndarray) -> list[Ring]:
-    """Rings at the half level of the pixels ``inside`` (j, i): all crossings lie midway between two pixels.
+    """Rings at the half level of the pixels ``inside`` (j, i): all crossings lie (nearly) midway between two
+    pixels.
 
     ``crossings`` (n, 2) are those of all rings, ``ends`` where each ring ends in them.
 
@@ -85,10 +86,11 @@ def level_rings(crossings: np.ndarray, ends: Sequence[int], inside: np.ndarray) 
     comes, goes = to_here[first], to_next[second]
     first = first[((comes == 0) & (goes != 0)).any(axis=1) & ((comes != 0) & (goes == 0)).any(axis=1)]
     second = after[first]
-    corner = np.where(between[first] % 2 == 1, between[first], between[second])
+    of_first = between[first] % 2 == 1
+    corner = np.where(of_first, between[first], between[second])
     left, top = (corner - 1).T // 2
     touches = (inside[top, left] == inside[top + 1, left + 1]) & (inside[top, left + 1] == inside[top + 1, left])
-    points[first[~touches]] = corner[~touches] / 2
+    points[first[~touches]] = np.where(of_first, crossings[first], crossings[second])[~touches]
     kept[second[~touches]] = False
     return _split(ends, crossings, between, points, kept)
 

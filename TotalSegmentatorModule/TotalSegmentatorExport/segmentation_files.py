@@ -97,8 +97,7 @@ def _slicer_segmentation(fields: dict[str, str], arrays: list[np.ndarray], geome
 
 def _tags(text: str) -> dict[str, str]:
     """``key:value|key:value|``"""
-    pairs = (part.split(":", 1) for part in text.split("|") if ":" in part)
-    return {key: value for key, value in pairs}
+    return dict(part.split(":", 1) for part in text.split("|") if ":" in part)
 
 
 # -- label images ------------------------------------------------------------------------------------------------------
