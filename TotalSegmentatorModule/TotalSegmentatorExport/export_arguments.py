@@ -75,7 +75,12 @@ def add_export_commands(commands: Any, is_transfer: bool = False, **described: A
         "--reference", type=Path, required=not is_transfer, metavar="CT", help="DICOM folder of the CT"
     )
     compare.add_argument("--labels", choices=LABEL_TABLES, help="what the values of a label image mean")
-    compare.add_argument("--pairs", type=Path, metavar="FILE", help="CSV that says which names mean the same")
+    compare.add_argument(
+        "--pairs",
+        type=Path,
+        metavar="FILE",
+        help="CSV with the columns ours,theirs, or a template, that says which names mean the same",
+    )
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write the table there too")
     _add_files(compare)
 

@@ -27,7 +27,11 @@ def problem_texts(problem: Problem) -> tuple[str, str]:
 
 def error_texts() -> dict[str, tuple[str, str]]:
     """Code to (what happened, what to do), with the values' names in braces."""
-    return setup_error_texts() | export_error_texts() | {
+    return setup_error_texts() | export_error_texts() | _job_error_texts()
+
+
+def _job_error_texts() -> dict[str, tuple[str, str]]:
+    return {
         "INPUT_NOT_FOUND": (
             _("The input file or folder does not exist."),
             _("Check the path and try again."),

@@ -48,7 +48,7 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("Export into a folder: a CT series is written beside the structures then."),
         ),
         "EXPORT_FILES_MISSING": (
-            _("{count} DICOM files of the CT are not in Slicer's database or not on the disk."),
+            _("DICOM files of the CT are missing in Slicer's database or on the disk: {count}."),
             _("Import the CT series into Slicer's DICOM database again, load it from there and export again."),
         ),
         "EXPORT_NO_FRAME_OF_REFERENCE": (
@@ -98,7 +98,7 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("Choose a new or an empty folder, so that nothing is overwritten or mixed."),
         ),
         "CONTOURS_OFF_PLANE": (
-            _("{count} contours of the structure set do not lie on planes of the chosen CT."),
+            _("Contours of the structure set that do not lie on a plane of the chosen CT: {count}."),
             _("Choose the CT series that the structure set refers to."),
         ),
         "COMPARISON_NOTHING_IN_COMMON": (
@@ -114,19 +114,19 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("Load both again and export again."),
         ),
         "EXPORT_UNREVIEWED": (
-            _("{unreviewed} of the exported structures were not reviewed and {edited} were edited but not approved."),
+            _("Of the exported structures {unreviewed} not reviewed, {edited} edited and not approved."),
             _("Check them before they are used for treatment planning."),
         ),
         "EXPORT_REJECTED_LEFT_OUT": (
-            _("{count} rejected structures were left out."),
+            _("Rejected structures were left out: {count}."),
             _("Correct and approve them, or choose rejected ones expressly to export them."),
         ),
         "EXPORT_EMPTY_LEFT_OUT": (
-            _("{count} structures without a voxel were left out."),
+            _("Structures without a voxel were left out: {count}."),
             _("Nothing needs to be done if the CT does not show them."),
         ),
         "EXPORT_CUT": (
-            _("{count} structures are cut by the field of view; a ~ in their names marks them."),
+            _("Structures that the field of view cuts, marked by a ~ in their names: {count}."),
             _("Do not use their volumes or dose statistics as those of whole organs."),
         ),
         "EXPORT_CT_WRITTEN": (
@@ -135,13 +135,13 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
         ),
         "EXPORT_RESAMPLED": (
             _(
-                "The segmentation does not lie on the CT's voxels and was resampled onto them; {count} structures"
-                " changed."
+                "The segmentation does not lie on the CT's voxels and was resampled onto them; structures"
+                " changed: {count}."
             ),
             _("Check their contours; set the segmentation's geometry to the CT's in Slicer to avoid it."),
         ),
         "EXPORT_ISLANDS_REMOVED": (
-            _("{islands} islands smaller than {area_mm2:g} mm² were left out, {volume_ml:.2f} ml together."),
+            _("Islands smaller than {area_mm2:g} mm² were left out: {islands}, {volume_ml:.2f} ml together."),
             _("Nothing needs to be done; leave out the smallest area to have them."),
         ),
         "EXPORT_CONTOURS_SMOOTHED": (
@@ -149,11 +149,11 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("Nothing needs to be done; switch the smoothing off for contours that match the voxels exactly."),
         ),
         "EXPORT_NAMES_CHANGED": (
-            _("{count} names were shortened or numbered to be unique and at most {longest} characters long."),
+            _("Names shortened or numbered to be unique and at most {longest} characters long: {count}."),
             _("Check the names in the planning system, or name them in a template."),
         ),
         "EXPORT_TEMPLATE_ABSENT": (
-            _("{count} structures of the template are not in the segmentation."),
+            _("Structures of the template that the segmentation does not have: {count}."),
             _("Nothing needs to be done if the CT does not show them."),
         ),
         "EXPORT_OTHER_SERIES_SAME_FRAME": (
@@ -161,7 +161,7 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("Check that the contours fit the chosen series."),
         ),
         "STRUCTURE_WITHOUT_VOXELS": (
-            _("{count} structures of the file have no contour or voxel and were passed over."),
+            _("Structures of the file without a contour or voxel were passed over: {count}."),
             _("Nothing needs to be done."),
         ),
     }

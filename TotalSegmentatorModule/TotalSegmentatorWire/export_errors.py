@@ -65,7 +65,7 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "EXPORT_FILES_MISSING",
         159,
-        "{count} DICOM files of the CT are not in Slicer's database or not on the disk.",
+        "DICOM files of the CT are missing in Slicer's database or on the disk: {count}.",
         "Import the CT series into Slicer's DICOM database again, load it from there and export again.",
     ),
     (
@@ -133,7 +133,7 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "CONTOURS_OFF_PLANE",
         166,
-        "{count} contours of the structure set do not lie on planes of the chosen CT.",
+        "Contours of the structure set that do not lie on a plane of the chosen CT: {count}.",
         "Choose the CT series that the structure set refers to.",
     ),
     (
@@ -159,22 +159,22 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
 EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     (
         "EXPORT_UNREVIEWED",
-        "{unreviewed} of the exported structures were not reviewed and {edited} were edited but not approved.",
+        "Of the exported structures {unreviewed} not reviewed, {edited} edited and not approved.",
         "Check them before they are used for treatment planning.",
     ),
     (
         "EXPORT_REJECTED_LEFT_OUT",
-        "{count} rejected structures were left out.",
+        "Rejected structures were left out: {count}.",
         "Correct and approve them, or choose rejected ones expressly to export them.",
     ),
     (
         "EXPORT_EMPTY_LEFT_OUT",
-        "{count} structures without a voxel were left out.",
+        "Structures without a voxel were left out: {count}.",
         "Nothing needs to be done if the CT does not show them.",
     ),
     (
         "EXPORT_CUT",
-        "{count} structures are cut by the field of view; a ~ in their names marks them.",
+        "Structures that the field of view cuts, marked by a ~ in their names: {count}.",
         "Do not use their volumes or dose statistics as those of whole organs.",
     ),
     (
@@ -184,12 +184,12 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "EXPORT_RESAMPLED",
-        "The segmentation does not lie on the CT's voxels and was resampled onto them; {count} structures changed.",
+        "The segmentation does not lie on the CT's voxels and was resampled onto them; structures changed: {count}.",
         "Check their contours; set the segmentation's geometry to the CT's in Slicer to avoid it.",
     ),
     (
         "EXPORT_ISLANDS_REMOVED",
-        "{islands} islands smaller than {area_mm2:g} mm² were left out, {volume_ml:.2f} ml together.",
+        "Islands smaller than {area_mm2:g} mm² were left out: {islands}, {volume_ml:.2f} ml together.",
         "Nothing needs to be done; leave out the smallest area to have them.",
     ),
     (
@@ -199,12 +199,12 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "EXPORT_NAMES_CHANGED",
-        "{count} names were shortened or numbered to be unique and at most {longest} characters long.",
+        "Names shortened or numbered to be unique and at most {longest} characters long: {count}.",
         "Check the names in the planning system, or name them in a template.",
     ),
     (
         "EXPORT_TEMPLATE_ABSENT",
-        "{count} structures of the template are not in the segmentation.",
+        "Structures of the template that the segmentation does not have: {count}.",
         "Nothing needs to be done if the CT does not show them.",
     ),
     (
@@ -214,7 +214,7 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "STRUCTURE_WITHOUT_VOXELS",
-        "{count} structures of the file have no contour or voxel and were passed over.",
+        "Structures of the file without a contour or voxel were passed over: {count}.",
         "Nothing needs to be done.",
     ),
 )
