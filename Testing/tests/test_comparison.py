@@ -232,7 +232,7 @@ def test_page_shows_pairs_a_summary_and_what_one_side_lacks():
     assert lines[2].split()[-6:] == ["-", "-", "150.0", "0.0", "+150.0", "-"]
     assert len({line.find(".") for line in lines[1:3]}) == 1, "numbers stand below each other"
     assert (
-        "2 structures compared: Dice 0.469 in the mean, 0.000 at the lowest; "
+        "Structures compared: 2; Dice 0.469 in the mean, 0.000 at the lowest; "
         "HD95 4.0 mm in the mean, 4.0 mm at the highest." in lines
     )
     assert lines[-3] == "Only ours (1): pancreas"

@@ -109,7 +109,7 @@ def _summary(rows: Sequence[ComparisonRow]) -> str:
     distances = [row.hausdorff95_mm for row in rows if row.hausdorff95_mm is not None]
     if not scores:
         return ""
-    said = "{} structures compared: Dice {:.3f} in the mean, {:.3f} at the lowest".format(
+    said = "Structures compared: {}; Dice {:.3f} in the mean, {:.3f} at the lowest".format(
         len(scores), statistics.fmean(scores), min(scores)
     )
     if distances:
