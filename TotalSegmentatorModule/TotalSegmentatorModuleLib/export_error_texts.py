@@ -156,10 +156,6 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("Structures of the template that the segmentation does not have: {count}."),
             _("Nothing needs to be done if the CT does not show them."),
         ),
-        "EXPORT_OTHER_SERIES_SAME_FRAME": (
-            _("The segmentation was made on another series of the same examination and frame of reference."),
-            _("Check that the contours fit the chosen series."),
-        ),
         "STRUCTURE_WITHOUT_VOXELS": (
             _("Structures of the file without a contour or voxel were passed over: {count}."),
             _("Nothing needs to be done."),

@@ -208,11 +208,6 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         "Nothing needs to be done if the CT does not show them.",
     ),
     (
-        "EXPORT_OTHER_SERIES_SAME_FRAME",
-        "The segmentation was made on another series of the same examination and frame of reference.",
-        "Check that the contours fit the chosen series.",
-    ),
-    (
         "STRUCTURE_WITHOUT_VOXELS",
         "Structures of the file without a contour or voxel were passed over: {count}.",
         "Nothing needs to be done.",
