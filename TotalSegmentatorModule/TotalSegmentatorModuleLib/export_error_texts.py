@@ -41,15 +41,15 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
         ),
         "EXPORT_NONLINEAR_TRANSFORM": (
             _("The segmentation or its CT has a non-linear transform that the other one does not have."),
-            _("Harden the transform of both, or give both the same one, then export again."),
+            _("Harden the transform of both, or give both the same one, then try again."),
         ),
         "EXPORT_NOT_DICOM": (
             _("The CT did not come from DICOM, so that there is no series to refer to."),
-            _("Export into a folder: a CT series is written beside the structures then."),
+            _("Use the CT's DICOM series; an export can also go into a folder, with a CT series beside the structures."),
         ),
         "EXPORT_FILES_MISSING": (
             _("DICOM files of the CT are missing in Slicer's database or on the disk: {count}."),
-            _("Import the CT series into Slicer's DICOM database again, load it from there and export again."),
+            _("Import the CT series into Slicer's DICOM database again, load it from there and try again."),
         ),
         "EXPORT_NO_FRAME_OF_REFERENCE": (
             _(
@@ -106,12 +106,12 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("Pair their structures by name with a template, or check that the right files were chosen."),
         ),
         "EXPORT_DIED": (
-            _("The export ended unexpectedly (exit status {status})."),
-            _("Export again; if it happens again, copy the log and report it."),
+            _("The export or comparison ended unexpectedly (exit status {status})."),
+            _("Try again; if it happens again, copy the log and report it."),
         ),
         "EXPORT_INPUT_REMOVED": (
-            _("The segmentation or its CT was removed from the scene before the export had taken it over."),
-            _("Load both again and export again."),
+            _("The segmentation or its CT was removed from the scene before it had been handed over."),
+            _("Load both and try again."),
         ),
         "EXPORT_UNREVIEWED": (
             _("Of the exported structures {unreviewed} not reviewed, {edited} edited and not approved."),

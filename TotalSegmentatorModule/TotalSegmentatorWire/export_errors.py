@@ -54,19 +54,19 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         "EXPORT_NONLINEAR_TRANSFORM",
         157,
         "The segmentation or its CT has a non-linear transform that the other one does not have.",
-        "Harden the transform of both, or give both the same one, then export again.",
+        "Harden the transform of both, or give both the same one, then try again.",
     ),
     (
         "EXPORT_NOT_DICOM",
         158,
         "The CT did not come from DICOM, so that there is no series to refer to.",
-        "Export into a folder: a CT series is written beside the structures then.",
+        "Use the CT's DICOM series; an export can also go into a folder, with a CT series beside the structures.",
     ),
     (
         "EXPORT_FILES_MISSING",
         159,
         "DICOM files of the CT are missing in Slicer's database or on the disk: {count}.",
-        "Import the CT series into Slicer's DICOM database again, load it from there and export again.",
+        "Import the CT series into Slicer's DICOM database again, load it from there and try again.",
     ),
     (
         "EXPORT_NO_FRAME_OF_REFERENCE",
@@ -145,14 +145,14 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "EXPORT_DIED",
         168,
-        "The export ended unexpectedly (exit status {status}).",
-        "Export again; if it happens again, copy the log and report it.",
+        "The export or comparison ended unexpectedly (exit status {status}).",
+        "Try again; if it happens again, copy the log and report it.",
     ),
     (
         "EXPORT_INPUT_REMOVED",
         175,
-        "The segmentation or its CT was removed from the scene before the export had taken it over.",
-        "Load both again and export again.",
+        "The segmentation or its CT was removed from the scene before it had been handed over.",
+        "Load both and try again.",
     ),
 )
 
