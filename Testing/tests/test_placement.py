@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ct_variants import reordered, turned
 from TotalSegmentatorEngine.geometry import Geometry
-from TotalSegmentatorEngine.voxel_digest import is_same, voxel_digest
+from TotalSegmentatorEngine.voxel_digest import is_same, label_digests, voxel_digest
 from TotalSegmentatorExport.alignment import check_series, edited_segments, on_planes
 from TotalSegmentatorExport.placement import place
 from TotalSegmentatorExport.reference_series import ReferenceSeries
@@ -125,6 +125,14 @@ def digest_of(labels: np.ndarray, label: int, geometry: Geometry) -> str:
 def test_the_digest_does_not_depend_on_how_the_image_is_stored(labels: np.ndarray, order: str):
     array, matrix = reordered(labels, GRID.ijk_to_ras, order)
     assert is_same(digest_of(labels, 1, GRID), digest_of(array, 1, Geometry(array.shape, matrix)))
+
+
+@pytest.mark.parametrize("order", ["LPS", "ASL"])
+def test_one_pass_over_a_label_map_gives_each_structures_digest(labels: np.ndarray, order: str):
+    array, matrix = reordered(labels, GRID.ijk_to_ras, order)
+    geometry = Geometry(array.shape, matrix)
+    boxes = {label: VoxelMask.cropped(array == label).box for label in (1, 2, 3)}
+    assert label_digests(array, boxes, geometry) == {label: digest_of(array, label, geometry) for label in boxes}
 
 
 def test_one_voxel_or_another_place_makes_another_digest(labels: np.ndarray):

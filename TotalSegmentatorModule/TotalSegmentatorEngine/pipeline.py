@@ -24,7 +24,7 @@ from .geometry import Geometry, Volume
 from .models import Model, coarser_models, find_model, structures_of
 from .reporting import Reporter
 from .task import PreparedTask, SegmentationResult, SegmentationTask
-from .voxel_digest import voxel_digest
+from .voxel_digest import label_digests
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +90,7 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     return SegmentationResult(
         labels=prediction.labels,
         structures=prepared.structures,
-        found=[_with_digest(found, prediction.labels, volume.geometry) for found in prediction.found],
+        found=_with_digests(prediction.found, prediction.labels, volume.geometry),
         absent=[structure.name for structure in prepared.structures if structure.name not in names],
         model=prepared.model.id,
         profile=prepared.model.profile.id,
@@ -100,10 +100,13 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     )
 
 
-def _with_digest(found: FoundStructure, labels: np.ndarray, geometry: Geometry) -> FoundStructure:
-    i_min, i_max, j_min, j_max, k_min, k_max = found.extent
-    box = labels[k_min : k_max + 1, j_min : j_max + 1, i_min : i_max + 1]
-    return dataclasses.replace(found, digest=voxel_digest(box == found.label, (k_min, j_min, i_min), geometry))
+def _with_digests(found: list[FoundStructure], labels: np.ndarray, geometry: Geometry) -> list[FoundStructure]:
+    boxes = {}
+    for structure in found:
+        i_min, i_max, j_min, j_max, k_min, k_max = structure.extent
+        boxes[structure.label] = (slice(k_min, k_max + 1), slice(j_min, j_max + 1), slice(i_min, i_max + 1))
+    digests = label_digests(labels, boxes, geometry)
+    return [dataclasses.replace(structure, digest=digests[structure.label]) for structure in found]
 
 
 def _with_profile(model: Model, profile_id: str | None) -> Model:
