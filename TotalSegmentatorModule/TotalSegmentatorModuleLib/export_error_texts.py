@@ -45,7 +45,7 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
         ),
         "EXPORT_NOT_DICOM": (
             _("The CT did not come from DICOM, so that there is no series to refer to."),
-            _("Use the CT's DICOM series; an export can also go into a folder, with a CT series beside the structures."),
+            _("Use the CT's DICOM series; an export can also go into a folder, with a CT series of its own."),
         ),
         "EXPORT_FILES_MISSING": (
             _("DICOM files of the CT are missing in Slicer's database or on the disk: {count}."),

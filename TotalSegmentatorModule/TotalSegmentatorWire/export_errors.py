@@ -60,7 +60,7 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         "EXPORT_NOT_DICOM",
         158,
         "The CT did not come from DICOM, so that there is no series to refer to.",
-        "Use the CT's DICOM series; an export can also go into a folder, with a CT series beside the structures.",
+        "Use the CT's DICOM series; an export can also go into a folder, with a CT series of its own.",
     ),
     (
         "EXPORT_FILES_MISSING",
