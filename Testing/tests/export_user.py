@@ -23,6 +23,9 @@ SHAPE = (12, 16, 20)
 class ExportUser:
     """``folder`` is where the fake program looks what to do, ``target`` where the exports go."""
 
+    prefix, title = "export", "Export"
+    """Of the section's widgets, and on its button."""
+
     def __init__(self, user, folder: Path) -> None:
         self.user, self.ui, self.app = user, user.ui, user.app
         self.folder = folder / "fake export"
@@ -83,35 +86,60 @@ class ExportUser:
         box.setCurrentIndex(index)
         self.app.process_events()
 
-    def click_export(self) -> None:
-        self.app.click(self.ui.exportButton)
+    def widget(self, name: str):
+        return getattr(self.ui, self.prefix + name)
+
+    def click(self) -> None:
+        self.app.click(self.widget("Button"))
 
     def export(self) -> None:
-        self.click_export()
+        self.click()
         self.wait_until_ready()
 
-    def wait_until_ready(self) -> None:
-        self.wait(lambda: self.ui.exportButton.text == "Export")
+    def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
+        self.wait(lambda: self.widget("Button").text == self.title, seconds)
 
     def wait_for_half(self) -> None:
-        self.wait(lambda: self.ui.exportProgressBar.value >= 500)
+        self.wait(lambda: self.widget("ProgressBar").value >= 500)
 
     def wait(self, condition, seconds: float = READY_SECONDS) -> None:
         assert self.app.wait_until(condition, seconds), self.describe()
 
     def describe(self) -> str:
-        ui = self.ui
-        shown = [ui.exportButton.text, ui.exportStepLabel.text, ui.exportHintLabel.text, self.error_code]
-        return "section {!r}, calls {}, log:\n{}".format(shown, self.calls, ui.logTextEdit.toPlainText())
+        shown = [*(self.widget(name).text for name in ("Button", "StepLabel", "HintLabel")), self.error_code]
+        log = self.ui.logTextEdit.toPlainText()
+        return "section {!r}, calls {}, log:\n{}".format(shown, self.calls, log)
 
     @property
     def error_code(self) -> str:
-        return self.ui.exportErrorCodeLabel.text.split()[-1] if self.ui.exportErrorFrame.visible else ""
+        return self.widget("ErrorCodeLabel").text.split()[-1] if self.widget("ErrorFrame").visible else ""
 
     @property
     def written(self) -> list[str]:
         """What lies in the target folder, hidden things included."""
         return sorted(str(path.relative_to(self.target)) for path in self.target.rglob("*"))
+
+
+class CompareUser(ExportUser):
+    """The same somebody in the Compare section."""
+
+    prefix, title = "compare", "Compare"
+
+    def open_section(self) -> None:
+        self.ui.compareCollapsibleButton.collapsed = False
+        self.app.process_events()
+
+    def choose_file(self, path: Path) -> None:
+        self.ui.compareFilePathLineEdit.currentPath = str(path)
+        self.app.process_events()
+
+    def compare(self, seconds: float = READY_SECONDS) -> None:
+        self.click()
+        self.wait_until_ready(seconds)
+
+    @property
+    def tables(self) -> list:
+        return slicer.util.getNodesByClass("vtkMRMLTableNode")
 
 
 def blocks(shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
@@ -160,4 +188,4 @@ def add_segment(node, name: str, voxels: np.ndarray, ct, start: tuple[int, int, 
     return name
 
 
-__all__ = ["GRID", "SHAPE", "ExportUser", "add_segment", "blocks", "result_of"]
+__all__ = ["GRID", "SHAPE", "CompareUser", "ExportUser", "add_segment", "blocks", "result_of"]

@@ -1,4 +1,5 @@
-"""An export that is made up: reads what was handed over, and writes down what it found there as its output.
+"""An export that is made up: reads what was handed over, and writes down what it found there as its output. Asked to
+compare, it writes ``table.csv`` of that folder, or TABLE where there is none.
 
 Started like the real one. FAKE_EXPORT names a folder: ``act`` there says what it does: "write" (a few events, the
 output, the end), "slow" (the same, but only when ``finish`` is there; listens to cancel), "deaf" (for ever, hears
@@ -26,6 +27,14 @@ from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, WarningEv
 FOLDER = Path(os.environ.get("FAKE_EXPORT", "."))
 FAILURE = Problem("EXPORT_SEGMENT_EMPTY", {"count": 2})
 WARNING = Problem("EXPORT_UNREVIEWED", {"unreviewed": 2, "edited": 0})
+TABLE = """\
+ours,theirs,dice,hausdorff95_mm,mean_surface_distance_mm,our_volume_ml,their_volume_ml,volume_difference_ml,volume_difference_percent
+spleen,Spleen,0.9512,2.5000,0.4321,180.2000,190.1000,-9.9000,-5.2078
+kidney_right,Kidney_R,0.8100,7.5000,1.2500,150.0000,120.0000,30.0000,25.0000
+kidney_left,,,,,140.0000,,,
+,"PTV, boost",,,,,55.5000,,
+"""
+"""As the command ``compare`` writes it: two pairs, and one structure that only one side has, each."""
 HALF = ExportProgressEvent(ExportStep.CONTOURING, "liver", 0.5)
 
 
@@ -35,7 +44,8 @@ def main(arguments: list[str]) -> int:
     act = (FOLDER / "act").read_text(encoding="utf-8")
     with Path(value(arguments, "--log")).open("a", encoding="utf-8") as log:
         log.write("export begins\n")
-    output = Path(arguments[arguments.index("--events") - 1])
+    is_comparison = arguments[0] == "compare"
+    output = Path(value(arguments, "--csv")) if is_comparison else Path(arguments[arguments.index("--events") - 1])
     target = output if output.suffix else output / "structures.dcm"
     target.parent.mkdir(exist_ok=True)
     target.write_bytes(b"half")
@@ -57,7 +67,12 @@ def main(arguments: list[str]) -> int:
             return 131
         time.sleep(0.01)
     transferred = Path(value(arguments, "--transferred"))
-    shutil.copy(transferred / "segmentation.json", target)
+    if is_comparison:
+        table = FOLDER / "table.csv"
+        text = table.read_text(encoding="utf-8") if table.exists() else TABLE
+        target.write_text(text, encoding="utf-8", newline="\r\n")
+    else:
+        shutil.copy(transferred / "segmentation.json", target)
     shutil.copytree(transferred, FOLDER / "transferred", dirs_exist_ok=True)
     edited = FOLDER / "edited"
     ids = edited.read_text(encoding="utf-8").split() if edited.exists() else []

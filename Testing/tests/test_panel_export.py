@@ -67,7 +67,7 @@ def test_result_goes_out_with_one_click(ready, monkeypatch):
 
     assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"], ready.describe()
     assert ready.ui.exportResultLabel.text == "2 structures written to CT abdomen segmentation in 2 s."
-    assert "2 of the exported structures were not reviewed" in ready.ui.exportWarningLabel.text
+    assert "2 not reviewed" in ready.ui.exportWarningLabel.text
     assert ready.calls[0][0] == "export"
     assert (ready.argument("--to"), ready.argument("--names"), ready.argument("--holes")) == (
         "rtstruct",
@@ -84,7 +84,7 @@ def test_result_goes_out_with_one_click(ready, monkeypatch):
 
 def test_progress_is_shown(ready):
     ready.acts("slow")
-    ready.click_export()
+    ready.click()
     ready.wait_for_half()
 
     assert ready.ui.exportStepLabel.text == "Drawing contours: liver"
@@ -92,7 +92,7 @@ def test_progress_is_shown(ready):
     assert ready.ui.applyButton.enabled  # a segmentation may run meanwhile
     assert not ready.ui.setupRepairButton.enabled  # but its packages must stay
 
-    ready.click_export()
+    ready.click()
     ready.wait_until_ready()
     assert ready.ui.setupRepairButton.enabled
 
@@ -204,7 +204,7 @@ def test_selected_ones_go_out_even_if_they_were_rejected(ready):
 
 def test_approved_ones_go_out_without_a_question(ready, never_asked):
     ready.choose("exportChoiceComboBox", "approved")
-    ready.click_export()
+    ready.click()
     assert ready.error_code == "EXPORT_NOTHING_CHOSEN"
     assert ready.calls == []
 
@@ -243,7 +243,7 @@ def test_every_template_of_the_product_is_offered(ready):
 
 def test_unreviewed_structures_are_asked_for_once(ready, answers):
     answers[:] = [False]
-    ready.click_export()
+    ready.click()
     assert ready.calls == []
     assert ready.ui.exportButton.text == "Export"
 
@@ -254,7 +254,7 @@ def test_unreviewed_structures_are_asked_for_once(ready, answers):
 
     answers[:] = [False]
     ready.user.widget.panel.on_result(ready.node, result_of(blocks(), ready.ct)[1])  # a new one in its place
-    ready.click_export()
+    ready.click()
     assert len(ready.calls) == 2
 
 
@@ -309,7 +309,7 @@ def test_other_transform_of_the_ct_is_told_at_once(ready):
     bent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLGridTransformNode")
     bent.SetAndObserveTransformFromParent(vtk.vtkThinPlateSplineTransform())
     ready.ct.SetAndObserveTransformNodeID(bent.GetID())
-    ready.click_export()
+    ready.click()
 
     assert ready.error_code == "EXPORT_NONLINEAR_TRANSFORM"
     assert ready.calls == []
@@ -331,7 +331,7 @@ def test_missing_dicom_files_are_told_for_dicom_formats_alone(ready):
     ready.ct.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
     ready.export()
     assert ready.error_code == "EXPORT_FILES_MISSING"
-    assert "2 DICOM files" in ready.ui.exportErrorWhatLabel.text
+    assert "on the disk: 2." in ready.ui.exportErrorWhatLabel.text
     assert ready.calls == []
 
     ready.choose("exportFormatComboBox", "nifti")
@@ -350,13 +350,13 @@ def assert_nothing_is_left(exporter) -> None:
 
 @pytest.mark.parametrize("act", ["slow", pytest.param("deaf", marks=needs_signals)])
 def test_cancelled_export_leaves_nothing(ready, act, monkeypatch):
-    from TotalSegmentatorModuleLib import export_session
+    from TotalSegmentatorModuleLib import errand_session
 
-    monkeypatch.setattr(export_session, "CANCEL_SECONDS", 0.5)  # how long a deaf one is waited for
+    monkeypatch.setattr(errand_session, "CANCEL_SECONDS", 0.5)  # how long a deaf one is waited for
     ready.acts(act)
-    ready.click_export()
+    ready.click()
     ready.wait_for_half()
-    ready.click_export()
+    ready.click()
     ready.wait_until_ready()
 
     assert ready.ui.exportResultLabel.text == "Cancelled. Nothing was written."
@@ -393,7 +393,7 @@ def test_killed_program_is_told(ready):
     import signal
 
     ready.acts("slow")
-    ready.click_export()
+    ready.click()
     ready.wait_for_half()
     for pid in marked_processes(ready.user.mark):
         os.kill(pid, signal.SIGKILL)
@@ -430,7 +430,7 @@ def test_folder_that_cannot_be_written_is_told(ready):
 @pytest.mark.parametrize("act", ["slow", pytest.param("deaf", marks=needs_signals)])
 def test_quitting_stops_the_export_and_leaves_nothing(ready, act):
     ready.acts(act)
-    ready.click_export()
+    ready.click()
     ready.wait_for_half()
     cache = Path(slicer.app.cachePath)
     begun = time.monotonic()
@@ -445,7 +445,7 @@ def test_quitting_stops_the_export_and_leaves_nothing(ready, act):
 def test_closing_the_scene_lets_an_export_go_on(ready):
     ready.acts("slow")
     ready.choose("exportFormatComboBox", "nrrd")
-    ready.click_export()
+    ready.click()
     ready.wait_for_half()
     ready.app.close_scene()
     assert ready.ui.exportButton.text == "Cancel"
@@ -457,7 +457,7 @@ def test_closing_the_scene_lets_an_export_go_on(ready):
 
 
 def test_segmentation_removed_before_it_was_handed_over_ends_the_export(ready):
-    ready.click_export()
+    ready.click()
     slicer.mrmlScene.RemoveNode(ready.node)
     ready.wait_until_ready()
 
@@ -497,7 +497,7 @@ def test_new_result_in_the_place_of_the_exported_one_is_not_marked(ready):
     ready.tells_edited(first)
     ready.acts("slow")
     ready.choose("exportFormatComboBox", "volumes")
-    ready.click_export()
+    ready.click()
     ready.wait_for_half()
     import_result(*result_of(blocks(), ready.ct, "4567"), ImportTarget(ready.ct, ready.node))
     ready.finish()

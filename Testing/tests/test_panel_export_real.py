@@ -41,7 +41,7 @@ def exporter(user, tmp_path, monkeypatch):
 
 def export(exporter, format_id: str) -> None:
     exporter.choose("exportFormatComboBox", format_id)
-    exporter.click_export()
+    exporter.click()
     exporter.wait(lambda: exporter.ui.exportButton.text == "Export", 120.0)
     assert exporter.error_code == "", exporter.describe()
 
@@ -146,7 +146,7 @@ def test_failure_of_the_real_program_is_told_with_its_code(exporter):
     node.GetSegmentation().AddEmptySegment("later", "drawn later")
     exporter.ui.exportSegmentationSelector.setCurrentNode(node)
     exporter.app.process_events()
-    exporter.click_export()
+    exporter.click()
     exporter.wait(lambda: exporter.ui.exportButton.text == "Export", 120.0)
 
     assert exporter.error_code == "EXPORT_SEGMENT_EMPTY"

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from TotalSegmentatorWire.errors import SegmentationError
+
 from .dicom_files import DicomFileSearch
 
 
@@ -45,3 +47,9 @@ class InstanceSearch:
                 self.files.append(path)
             if self._clock() >= until:
                 return
+
+
+def require_all_files(search: InstanceSearch) -> None:
+    """Raises SegmentationError("EXPORT_FILES_MISSING") where a volume from DICOM has lost files."""
+    if search.missing:
+        raise SegmentationError("EXPORT_FILES_MISSING", count=search.missing)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.export_messages import ExportStep
 
-from .export_session import STEP_HANDING_OVER, STEP_PREPARING, STEP_STARTING, ExportResult
+from .errand_session import STEP_HANDING_OVER, STEP_PREPARING, STEP_STARTING
+from .export_errand import ExportResult
 from .progress_text import duration_text
 
 

@@ -14,6 +14,7 @@ from . import settings
 from .ct_checks import check_ct
 from .job_types import JobBusyError
 from .model_choices import OWN_FOLDER
+from .panel_compare import ComparePanel
 from .panel_export import ExportPanel
 from .panel_inputs import InputsPanel
 from .panel_messages import MessagesPanel
@@ -27,7 +28,7 @@ from .segmentation_session import JobOrder, SegmentationSession, SessionView
 
 class Panel:
     """``ui``: the widgets of the .ui by name. Fulfils segmentation_session.SessionView, panel_setup.SetupHost and
-    panel_export.ExportHost."""
+    errand_section.ErrandHost."""
 
     def __init__(self, ui, make_session: Callable[[SessionView], SegmentationSession]) -> None:
         self._ui = ui
@@ -41,7 +42,7 @@ class Panel:
         self._setup: SetupPanel | None = None  # not yet: the inputs look whether Apply can be clicked
         self._inputs = InputsPanel(ui, self._show_ready)
         self._setup = SetupPanel(ui, self)
-        self._export = ExportPanel(ui, self)
+        self._errands = (ExportPanel(ui, self), ComparePanel(ui, self))
         ui.applyButton.connect("clicked(bool)", self._on_apply_clicked)
 
     # -- what the module's widget calls --------------------------------------------------------------------------------
@@ -51,21 +52,24 @@ class Panel:
         self._parameters = parameters
         self._inputs.set_parameters(parameters)
         self._options.set_parameters(parameters)
-        self._export.set_parameters(parameters)
+        for section in self._errands:
+            section.set_parameters(parameters)
         self._show_ready()
 
     def parameters_changed(self) -> None:
         """The parameter node was modified."""
         self._inputs.show_parameters()
         self._options.show_parameters()
-        self._export.show_parameters()
+        for section in self._errands:
+            section.show_parameters()
 
     def enter(self) -> None:
         """The user comes to the module: look what has changed outside of it."""
         self.models_changed()
         self._setup.refresh()
         self._inputs.choose_only_ct()
-        self._export.enter()
+        for section in self._errands:
+            section.enter()
         self._session.look_for_waiting_results()
 
     def volumes_changed(self) -> None:
@@ -80,11 +84,13 @@ class Panel:
     def scene_closing(self) -> None:
         self._session.scene_closed()
         self._setup.scene_closing()
-        self._export.scene_closing()
+        for section in self._errands:
+            section.scene_closing()
         self._messages.clear()
 
     def close(self) -> None:
-        self._export.close()
+        for section in self._errands:
+            section.close()
         self._setup.close()
         self._session.dispose()
 
@@ -162,7 +168,8 @@ class Panel:
         self._show_ready()
 
     def setup_changed(self) -> None:
-        self._export.set_obstacle(self._setup.obstacle())
+        for section in self._errands:
+            section.set_obstacle(self._setup.obstacle())
         self._show_ready()
 
     def choose_model(self, model: str, folder: str) -> None:
@@ -184,16 +191,17 @@ class Panel:
     def show_problem(self, problem: Problem) -> None:
         self._messages.show_error(problem)
 
-    # -- ExportHost ----------------------------------------------------------------------------------------------------
+    # -- ErrandHost ----------------------------------------------------------------------------------------------------
 
-    def export_changed(self) -> None:
-        self._setup.set_enabled(not self._session.is_busy and not self._export.is_busy)
+    def errand_changed(self) -> None:
+        is_busy = self._session.is_busy or any(section.is_busy for section in self._errands)
+        self._setup.set_enabled(not is_busy)
 
     # -- SessionView ---------------------------------------------------------------------------------------------------
 
     def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         self._inputs.set_enabled(not is_busy)
-        self.export_changed()
+        self.errand_changed()
         self._options.set_enabled(not is_busy)
         self._waiting.set_enabled(not is_busy)
         if is_busy:
@@ -227,7 +235,8 @@ class Panel:
 
     def on_result(self, node, header: ResultHeader) -> None:
         self._messages.show_result(header)
-        self._export.result_arrived(node)
+        for section in self._errands:
+            section.result_arrived(node)
 
     def on_waiting_results(self, headers: list[ResultHeader]) -> None:
         self._waiting.show(headers)

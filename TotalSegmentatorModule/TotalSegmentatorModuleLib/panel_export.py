@@ -2,127 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from pathlib import Path
 
 import qt
 import slicer
 from slicer.i18n import tr as _
-from TotalSegmentatorWire.errors import Problem, SegmentationError
+from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.review_state import ReviewState
 
-from .error_texts import problem_texts
+from .errand_page import ErrandPage
+from .errand_section import ErrandHost, ErrandSection
+from .export_errand import ExportErrand, ExportResult
 from .export_fields import APPROVED, OWN_TEMPLATE, SELECTED, VISIBLE, ExportFields
 from .export_order import ExportOrder
-from .export_page import ExportPage
-from .export_segments import all_segments, count_by_state, reference_volume, visible_segments
-from .export_session import ExportResult, ExportSession
-from .export_texts import export_result_text, export_step_text, unreviewed_question
-from .export_transforms import segmentation_to_ct
-from .one_shot_process import Failure, failure_of
-from .parameters import SegmentationParameters
-
-_LOG_LINES = 80
+from .export_segments import all_segments, count_by_state, visible_segments
+from .export_texts import export_result_text, unreviewed_question
 
 
-class ExportHost(Protocol):
-    """The rest of the panel, as the export needs it."""
+class ExportPanel(ErrandSection):
+    """The section "Export" of the .ui."""
 
-    def add_log(self, text: str) -> None: ...
-
-    def export_changed(self) -> None:
-        """An export has begun or ended."""
-
-
-class ExportPanel:
-    """Wires the section's widgets, the parameter node and the session. Fulfils export_session.ExportView."""
-
-    def __init__(self, ui, host: ExportHost) -> None:
-        self._ui = ui
-        self._host = host
-        self._parameters: SegmentationParameters | None = None
-        self._shown_segmentation = None
-        self._obstacle = ""
+    def __init__(self, ui, host: ErrandHost) -> None:
+        super().__init__(ui, host, "export", _("Export"))
         self._agreed: set[str] = set()
-        self._last_step = ""
-        self._page = ExportPage(ui)
-        self._session = ExportSession(self)
+        self._folder: Path | None = None
+        self._page = ErrandPage(ui, "export", _("Export"), ui.exportOpenFolderButton, self._open_folder)
         ui.exportSegmentsTable.selectionMode = qt.QAbstractItemView.ExtendedSelection
         self._fields = ExportFields(ui, self._show)
         ui.exportSegmentsTable.connect("selectionChanged(QItemSelection,QItemSelection)", self._show_ready)
-        ui.exportCollapsibleButton.connect("contentsCollapsed(bool)", self._on_collapsed)
-        ui.exportButton.connect("clicked(bool)", self._on_clicked)
         self._show_ready()
 
     # -- what the panel calls ------------------------------------------------------------------------------------------
 
-    @property
-    def is_busy(self) -> bool:
-        return self._session.is_busy
-
-    def set_parameters(self, parameters: SegmentationParameters | None) -> None:
-        """Show the nodes that ``parameters`` names from now on; None while there is no scene."""
-        self._parameters = parameters
-        is_chosen = parameters is not None and parameters.exportCt is not None
-        self._shown_segmentation = parameters.exportSegmentation if is_chosen else None
-        self.show_parameters()
-
-    def show_parameters(self) -> None:
-        """The parameter node was modified."""
-        parameters = self._parameters
-        node = parameters.exportSegmentation if parameters is not None else None
-        is_other = node is not self._shown_segmentation
-        self._shown_segmentation = node
-        if node is not None and is_other:
-            ct = reference_volume(node) or parameters.exportCt or parameters.inputVolume
-            if ct is not parameters.exportCt:
-                parameters.exportCt = ct
-        self._show()
-
     def enter(self) -> None:
-        """The user comes to the module: look what has changed outside of it."""
-        self._choose_only_segmentation()
         self._fields.show()
-        self._show()
+        super().enter()
 
     def result_arrived(self, node) -> None:
-        """A result (vtkMRMLSegmentationNode) is what goes out, unless the user chooses another."""
         self._agreed.discard(node.GetID())  # it may have taken the place of another
-        if self._parameters is not None:
-            self._parameters.exportSegmentation = node
-
-    def set_obstacle(self, obstacle: str) -> None:
-        """Why nothing can be exported now, in a sentence; empty where it can."""
-        self._obstacle = obstacle
-        self._show_ready()
+        super().result_arrived(node)
 
     def scene_closing(self) -> None:
-        """What was handed over goes on; the rest goes with the scene."""
         self._agreed.clear()
-        self._session.scene_closing()
+        super().scene_closing()
 
-    def close(self) -> None:
-        """The application quits: the export ends and leaves nothing."""
-        self._session.dispose()
-
-    # -- showing -------------------------------------------------------------------------------------------------------
+    # -- ErrandSection -------------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         node = self._shown_segmentation if self._fields.choice == SELECTED else None
         self._ui.exportSegmentsTable.setSegmentationNode(node)
         self._show_ready()
 
-    def _show_ready(self) -> None:
-        if not self._session.is_busy:
-            self._page.show_ready(self._obstacle or self._missing_choice(), self._note())
+    def _empty_choice(self) -> str:
+        return _("Choose the segmentation to export.")
 
     def _missing_choice(self) -> str:
-        parameters = self._parameters
-        if parameters is None or parameters.exportSegmentation is None:
-            return _("Choose the segmentation to export.")
-        if not parameters.exportSegmentation.GetSegmentation().GetNumberOfSegments():
-            return _("The chosen segmentation holds no structures.")
-        if parameters.exportCt is None or parameters.exportCt.GetImageData() is None:
-            return _("Choose the CT on which the segmentation was made.")
         if self._fields.choice == SELECTED and not self._ui.exportSegmentsTable.selectedSegmentIDs():
             return _("Select structures in the list.")
         if self._fields.choice == OWN_TEMPLATE and not self._fields.template_path:
@@ -133,56 +67,27 @@ class ExportPanel:
 
     def _note(self) -> str:
         notes = [self._fields.template.description] if self._fields.template is not None else []
-        ct = self._parameters.exportCt if self._parameters is not None else None
+        ct = self._ct
         if ct is not None and self._fields.format.is_dicom and not ct.GetAttribute("DICOM.instanceUIDs"):
             notes.append(_("The CT did not come from DICOM; a CT series is written beside the structures."))
         return " ".join(note for note in notes if note)
 
-    def _choose_only_segmentation(self) -> None:
-        if self._parameters is None or self._parameters.exportSegmentation is not None:
-            return
-        nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-        filled = [node for node in nodes if node.GetSegmentation().GetNumberOfSegments()]
-        if len(filled) == 1:
-            self._parameters.exportSegmentation = filled[0]
+    def _errand(self) -> ExportErrand | None:
+        """Raises SegmentationError("EXPORT_NOTHING_CHOSEN")."""
+        order = self._order()
+        return ExportErrand(order) if self._may_go_out(order) else None
 
-    # -- clicks --------------------------------------------------------------------------------------------------------
+    def _cancelled_text(self) -> str:
+        return _("Cancelled. Nothing was written.")
 
-    def _on_collapsed(self, is_collapsed: bool) -> None:
-        if not is_collapsed:
-            self.enter()
+    def _take(self, result: ExportResult) -> str:
+        self._folder = result.folder
+        return export_result_text(result)
 
-    def _on_clicked(self) -> None:
-        if self._session.is_busy:
-            self._session.cancel()
-        else:
-            self.export()
-
-    def export(self) -> None:
-        """Start an export with what is chosen; what is wrong with it is shown."""
-        if self._missing_choice():  # the scene was changed since the button was enabled
-            self._show_ready()
-            return
-        self._page.clear()
-        try:
-            order = self._order()
-            segmentation_to_ct(order.segmentation, order.ct)  # a transform in between is told at once
-        except SegmentationError as error:
-            self.on_export_failed(failure_of(error.problem))
-            return
-        if self._may_go_out(order):
-            self._last_step = ""
-            self._session.start(order)
+    # -- inside --------------------------------------------------------------------------------------------------------
 
     def _order(self) -> ExportOrder:
-        """Raises SegmentationError: EXPORT_NOTHING_CHOSEN, INPUT_NOT_SCALAR."""
-        parameters, choice = self._parameters, self._fields.choice
-        node, components = (
-            parameters.exportSegmentation,
-            parameters.exportCt.GetImageData().GetNumberOfScalarComponents(),
-        )
-        if components != 1:
-            raise SegmentationError("INPUT_NOT_SCALAR", components=components)
+        node, choice = self._segmentation, self._fields.choice
         segment_ids, states = all_segments(node), ()
         if choice == VISIBLE:
             segment_ids = visible_segments(node)
@@ -198,7 +103,7 @@ class ExportPanel:
         return ExportOrder(
             segmentation=node,
             segment_ids=segment_ids,
-            ct=parameters.exportCt,
+            ct=self._ct,
             options=self._fields.options(),
             folder=self._fields.folder,
             states=states,
@@ -220,36 +125,6 @@ class ExportPanel:
         self._agreed.add(node_id)
         return True
 
-    # -- ExportView ----------------------------------------------------------------------------------------------------
-
-    def on_export_busy(self, is_busy: bool, is_cancelling: bool) -> None:
-        self._ui.exportChoicesWidget.setEnabled(not is_busy)
-        if is_busy:
-            self._page.show_busy(is_cancelling)
-        else:
-            self._show_ready()
-        self._host.export_changed()
-
-    def on_export_progress(self, fraction: float, step: str, item: str) -> None:
-        self._page.show_progress(fraction, step, item)
-        if step != self._last_step:
-            self._last_step = step
-            self._host.add_log(_("Export: {step}").format(step=export_step_text(step, "")) + "\n")
-
-    def on_export_warning(self, problem: Problem) -> None:
-        self._page.add_warning(problem)
-        self._host.add_log("{}: {} {}\n".format(problem.code, *problem_texts(problem)))
-
-    def on_export_log(self, text: str) -> None:
-        self._host.add_log("\n".join(text.splitlines()[-_LOG_LINES:]) + "\n")
-
-    def on_export_failed(self, failure: Failure) -> None:
-        self._page.show_failed(failure)
-        self._host.add_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))
-
-    def on_export_cancelled(self) -> None:
-        self._page.show_cancelled()
-
-    def on_export_finished(self, result: ExportResult) -> None:
-        self._page.show_result(result)
-        self._host.add_log(export_result_text(result) + "\n")
+    def _open_folder(self) -> None:
+        if self._folder is not None:
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._folder)))

@@ -30,6 +30,8 @@ class SegmentationParameters:
     isPublished - the pipeline exactly as published, for models whose default differs from it
     exportSegmentation - what the Export section sends out
     exportCt - the CT on which it was made
+    compareSegmentation - what the Compare section compares with a file
+    compareCt - the CT on which both were made
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -47,3 +49,5 @@ class SegmentationParameters:
     isPublished: bool = False
     exportSegmentation: vtkMRMLSegmentationNode
     exportCt: vtkMRMLScalarVolumeNode
+    compareSegmentation: vtkMRMLSegmentationNode
+    compareCt: vtkMRMLScalarVolumeNode

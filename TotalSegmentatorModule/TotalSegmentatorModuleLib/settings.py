@@ -30,6 +30,7 @@ EXPORT_HOLES = "ExportHoles"
 EXPORT_SMOOTH = "ExportSmoothContours"
 EXPORT_ISLAND = "ExportSmallestIsland"
 EXPORT_SPACE = "ExportSpace"
+COMPARE_PAIRS = "ComparePairs"
 _WORK = "WorkFolder"
 
 
