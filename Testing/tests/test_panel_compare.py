@@ -81,6 +81,9 @@ def test_table_comes_into_the_scene_with_numbers_as_numbers(ready):
             assert [value for value in values if not math.isnan(value)] == [float(cell) for cell in expected if cell]
     assert node.GetColumnTitle("hausdorff95_mm") == "95 % Hausdorff distance (mm)"
     assert node.GetLocked()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    study, same_study = (hierarchy.GetItemParent(hierarchy.GetItemByDataNode(each)) for each in (node, ready.ct))
+    assert study == same_study
     assert ready.ui.compareResultLabel.text == SUMMARY
     assert "department" not in ready.ui.logTextEdit.toPlainText()  # the file's name may be the patient's
     assert ready.app.longest_block_ms() < BLOCK_SECONDS * 1000, ready.app.longest_block_name()
@@ -158,6 +161,18 @@ def test_summary_is_one_sentence(app, tmp_path, rows, text):
     path.write_text("ours,theirs,dice\n" + rows, encoding="utf-8")
 
     assert comparison_text(read_comparison(path)) == text
+
+
+def test_segmentation_may_be_removed_after_it_was_handed_over(ready):
+    name = ready.node.GetName()
+    ready.acts("slow")
+    ready.click()
+    ready.wait_for_half()
+    slicer.mrmlScene.RemoveNode(ready.node)
+    ready.finish()
+    ready.wait_until_ready()
+
+    assert [node.GetName() for node in ready.tables] == [name + " compared with RS of the department.dcm"]
 
 
 # -- before it begins --------------------------------------------------------------------------------------------------
@@ -305,7 +320,8 @@ def test_export_and_comparison_can_run_at_once(ready, monkeypatch):
 
 @pytest.mark.shared
 @pytest.mark.slow  # two processes that import NumPy, SciPy and pydicom and read a real CT
-def test_edited_structure_is_found_in_a_real_structure_set(comparer, shared, tmp_path, monkeypatch):
+@pytest.mark.parametrize("format_id", ["rtstruct", "seg-binary", "nrrd"])
+def test_edited_structure_is_found_on_a_real_ct(comparer, shared, tmp_path, monkeypatch, format_id):
     from test_panel_export_real import labels_on, with_identifiers
     from TotalSegmentatorModuleLib import engine_choice
     from TotalSegmentatorModuleLib.comparison_texts import column_titles
@@ -318,10 +334,10 @@ def test_edited_structure_is_found_in_a_real_structure_set(comparer, shared, tmp
     comparer.add_result(ct, labels, digest="")
     comparer.ui.exportCollapsibleButton.collapsed = False
     comparer.ui.exportFolderPathLineEdit.currentPath = str(comparer.target)
-    comparer.app.process_events()
+    comparer.choose("exportFormatComboBox", format_id)
     comparer.app.click(comparer.ui.exportButton)
     comparer.wait(lambda: comparer.ui.exportButton.text == "Export", 240.0)
-    (name,) = comparer.written
+    (name,) = (each for each in comparer.written if not each.endswith(".csv"))  # a NRRD file has a table beside it
 
     planes = np.flatnonzero((labels == 2).any((1, 2)))
     edited = labels.copy()

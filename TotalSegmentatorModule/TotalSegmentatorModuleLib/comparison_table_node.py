@@ -8,11 +8,15 @@ from slicer.i18n import tr as _
 
 from .comparison_rows import ComparisonRows
 from .comparison_texts import column_titles
+from .volumes import file_beside
 
 
-def add_table(rows: ComparisonRows, segmentation_name: str, file_name: str):
-    """A new vtkMRMLTableNode; its columns have the engine's names, which scripts can rely on, and readable titles."""
-    name = _("{segmentation} compared with {file}").format(segmentation=segmentation_name, file=file_name)
+def add_table(rows: ComparisonRows, segmentation, file_name: str):
+    """A new vtkMRMLTableNode beside ``segmentation`` (vtkMRMLSegmentationNode).
+
+    Its columns have the engine's names, which scripts can rely on, and readable titles.
+    """
+    name = _("{segmentation} compared with {file}").format(segmentation=segmentation.GetName(), file=file_name)
     unique = slicer.mrmlScene.GenerateUniqueName(name)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", unique)
     was_modifying = node.StartModify()
@@ -26,6 +30,7 @@ def add_table(rows: ComparisonRows, segmentation_name: str, file_name: str):
     node.SetUseColumnTitleAsColumnHeader(True)
     node.SetLocked(True)  # what was measured is not typed over
     node.EndModify(was_modifying)
+    file_beside(node, segmentation)
     return node
 
 
@@ -53,7 +58,7 @@ class TableDisplay:
             manager.setLayout(self._former)
             self._own = self._former = None
             return
-        layout = slicer.app.moduleLogic("Tables").GetLayoutWithTable(manager.layout)
+        layout = slicer.modules.tables.logic().GetLayoutWithTable(manager.layout)
         if layout != manager.layout:
             self._former, self._own = manager.layout, layout
             manager.setLayout(layout)

@@ -24,7 +24,7 @@ class ComparePanel(ErrandSection):
     def __init__(self, ui, host: ErrandHost) -> None:
         super().__init__(ui, host, "compare", _("Comparison"))
         self._display = TableDisplay()
-        self._names = ("", "")
+        self._order: ComparisonOrder | None = None
         self._table_id = ""
         self._page = ErrandPage(ui, "compare", _("Compare"), ui.compareShowTableButton, self._show_table)
         ui.compareFilePathLineEdit.nameFilters = [
@@ -56,22 +56,20 @@ class ComparePanel(ErrandSection):
         return "" if self._path("File") is not None else _("Choose the file with the other structures.")
 
     def _errand(self) -> ComparisonErrand:
-        theirs = self._path("File")
-        self._names = self._segmentation.GetName() or "", theirs.name
-        order = ComparisonOrder(
+        self._order = ComparisonOrder(
             segmentation=self._segmentation,
             segment_ids=all_segments(self._segmentation),
             ct=self._ct,
-            theirs=theirs,
+            theirs=self._path("File"),
             pairs=self._path("Pairs"),
         )
-        return ComparisonErrand(order)
+        return ComparisonErrand(self._order)
 
     def _cancelled_text(self) -> str:
         return _("Cancelled. Nothing was compared.")
 
     def _take(self, result: ComparisonRows) -> str:
-        self._table_id = add_table(result, *self._names).GetID()
+        self._table_id = add_table(result, self._order.segmentation, self._order.theirs.name).GetID()
         return comparison_text(result)
 
     # -- inside --------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from TotalSegmentatorWire.structures import Structure
 
 from .review_tags import mark_unreviewed
 from .segmentation_lifetime import mark_result, remove_all_segments
-from .volumes import hierarchy_item, ijk_to_ras, scalar_volumes, series_instance_uid
+from .volumes import file_beside, ijk_to_ras, scalar_volumes, series_instance_uid
 
 BINARY_LABELMAP = "Binary labelmap"
 SCALARS_NAME = "ImageScalars"
@@ -114,10 +114,7 @@ def _new_segmentation(ct):
     name = _("{ct} segmentation").format(ct=ct.GetName()) if ct is not None else _("CT segmentation")
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     if ct is not None:
-        hierarchy, ct_item = hierarchy_item(ct)
-        item = hierarchy_item(node)[1]
-        if item and ct_item:
-            hierarchy.SetItemParent(item, hierarchy.GetItemParent(ct_item))
+        file_beside(node, ct)
     return node
 
 

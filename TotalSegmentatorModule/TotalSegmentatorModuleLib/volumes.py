@@ -47,3 +47,11 @@ def hierarchy_item(node) -> tuple:
     """The subject hierarchy node and the item of ``node`` in it, 0 where it has none."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     return hierarchy, (hierarchy.GetItemByDataNode(node) if hierarchy else 0)
+
+
+def file_beside(node, other) -> None:
+    """Put ``node`` where ``other`` is in the subject hierarchy: under the same study."""
+    hierarchy, other_item = hierarchy_item(other)
+    item = hierarchy_item(node)[1]
+    if item and other_item:
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(other_item))
