@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from TotalSegmentatorExport.export_arguments import (
 )
 from TotalSegmentatorSetup.folders import MODELS_VARIABLE, default_models_folder
 from TotalSegmentatorWire import ENGINE_VERSION
+from TotalSegmentatorWire.argument_types import names, not_negative
 from TotalSegmentatorWire.errors import ERRORS
 from TotalSegmentatorWire.options import CROPS, PRECISIONS, RUNTIMES, JobOptions
 
@@ -86,7 +86,7 @@ def _parser(knows_setup: bool, is_transfer: bool) -> argparse.ArgumentParser:
     for command in (segment, plan, structures):
         _add_model(command)
     for command in (segment, plan):
-        command.add_argument("--structures", metavar="NAME,NAME", type=_names, help="only these; the default is all")
+        command.add_argument("--structures", metavar="NAME,NAME", type=names, help="only these; the default is all")
         command.add_argument("--device", default="auto", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
         _add_job_options(command)
     segment.add_argument(
@@ -141,34 +141,17 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--largest-piece", action="store_true", help="of each structure keep only the largest piece")
     group.add_argument(
         "--smallest-island",
-        type=_volume,
+        type=not_negative("a volume in cubic millimetres"),
         default=default.smallest_island_mm3,
         metavar="MM3",
         help="remove pieces below this volume in cubic mm (a cube of 10 mm has 1000)",
     )
 
 
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise argparse.ArgumentTypeError("give at least one name")
-    return names
-
-
 def _device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
         raise argparse.ArgumentTypeError("give auto, cpu, cuda, cuda:N or mps")
     return text
-
-
-def _volume(text: str) -> float:
-    try:
-        volume = float(text)
-    except ValueError:
-        volume = math.nan
-    if not 0 <= volume < math.inf:
-        raise argparse.ArgumentTypeError("give a volume in cubic millimetres, 0 or more")
-    return volume
 
 
 def _exit_codes() -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
+from TotalSegmentatorWire.argument_types import names, not_negative
 from TotalSegmentatorWire.review_state import ReviewState
 
 FORMATS = ("rtstruct", "seg", "nifti", "nrrd", "stl", "ply", "obj", "gltf", "volumes")
@@ -43,7 +43,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False, **described: A
     export.add_argument(
         "--labels", choices=LABEL_TABLES, help="what the values of a label image mean; a single value needs none"
     )
-    export.add_argument("--structures", type=_names, metavar="NAME,NAME", help="only these; the default is all")
+    export.add_argument("--structures", type=names, metavar="NAME,NAME", help="only these; the default is all")
     export.add_argument(
         "--states",
         type=_states,
@@ -55,7 +55,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False, **described: A
     group.add_argument("--smooth-contours", action="store_true", help="smooth them in their planes; off by default")
     group.add_argument(
         "--smallest-island",
-        type=_area,
+        type=not_negative("an area in square millimetres"),
         default=0.0,
         metavar="MM2",
         help="leave out contours that enclose less than this many square mm; the default keeps all",
@@ -116,26 +116,9 @@ def _add_files(command: argparse.ArgumentParser) -> None:
     command.add_argument("--log", type=Path, metavar="FILE", help="append what happened; holds no patient data")
 
 
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise argparse.ArgumentTypeError("give at least one name")
-    return names
-
-
 def _states(text: str) -> frozenset[ReviewState]:
     try:
-        return frozenset(ReviewState(name) for name in _names(text))
+        return frozenset(ReviewState(name) for name in names(text))
     except ValueError:
         known = ", ".join(state.value for state in ReviewState)
         raise argparse.ArgumentTypeError(f"give some of {known}") from None
-
-
-def _area(text: str) -> float:
-    try:
-        area = float(text)
-    except ValueError:
-        area = math.nan
-    if not 0 <= area < math.inf:
-        raise argparse.ArgumentTypeError("give an area in square millimetres, 0 or more")
-    return area
