@@ -24,7 +24,8 @@ from .comparison_table import comparison_page, write_comparison
 from .export_job import ExportResult, export
 from .export_order import ExportOrder, check_order
 from .export_reporter import ExportReporter, ExportTerminal
-from .export_source import ExportSource, Warn, read_structures, source_of_files, source_of_transfer
+from .export_source import ExportSource, source_of_files, source_of_transfer
+from .foreign_structures import Warn, read_structures
 from .placement import place
 from .reference_series import ReferenceSeries, read_reference, reference_volume
 from .segmentation_files import read_segmentation

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from TotalSegmentatorEngine.dicom_headers import looks_like_dicom
 from TotalSegmentatorEngine.geometry import Geometry, Volume
 from TotalSegmentatorEngine.image_files import is_nifti_name
 from TotalSegmentatorEngine.reading import read_input
-from TotalSegmentatorWire.errors import Problem, SegmentationError
+from TotalSegmentatorWire.errors import SegmentationError
 
-from .read_structure import ReadStructure
+from .foreign_structures import Warn, as_segmentation, read_structures
 from .reference_series import ReferenceSeries, read_reference, reference_of_files, reference_volume
-from .rtstruct_reader import is_structure_set, read_rtstruct
-from .seg_reader import is_seg, read_seg
 from .segmentation_files import read_segmentation
-from .segments import Layer, Segment, Segmentation, structure_of
+from .segments import Segmentation
 from .transferred import read_transferred_segmentation, transferred_ct, transferred_ct_geometry
-
-_COLOURLESS = (128, 174, 128)
-
-Warn = Callable[[Problem], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,32 +87,3 @@ def _reference(path: Path | None) -> tuple[ReferenceSeries | None, Callable[[], 
         reference = read_reference(path)
         return reference, lambda: reference_volume(reference)
     return None, None
-
-
-# -- structures of others ----------------------------------------------------------------------------------------------
-
-
-def read_structures(path: Path, reference: ReferenceSeries, warn: Warn) -> list[ReadStructure]:
-    """The structures of a DICOM SEG or an RT Structure Set on the planes of the CT.
-
-    Raises SegmentationError: SEGMENTATION_UNREADABLE, and what the readers of these raise.
-    """
-    if is_structure_set(path):
-        return read_rtstruct(path, reference, warn)
-    if is_seg(path):
-        return read_seg(path, reference, warn)
-    raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is neither a DICOM SEG nor an RT Structure Set")
-
-
-def as_segmentation(structures: Sequence[ReadStructure], grid: Geometry) -> Segmentation:
-    """Each structure as a segment with a layer of its own, cut to its voxels: they can overlap."""
-    segments, layers = [], []
-    for number, structure in enumerate(structures):
-        offset = np.eye(4)
-        offset[:3, 3] = structure.mask.start[::-1]
-        geometry = Geometry(structure.mask.voxels.shape, grid.ijk_to_ras @ offset)
-        layers.append(Layer(structure.mask.voxels.astype(np.uint8), geometry))
-        row = structure_of(structure.name, structure.name, {})
-        colour = structure.colour or (row.colour if row is not None else _COLOURLESS)
-        segments.append(Segment(str(structure.number), structure.name, colour, number, 1, {}, row))
-    return Segmentation(tuple(segments), tuple(layers))
