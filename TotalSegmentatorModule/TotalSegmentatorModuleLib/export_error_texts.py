@@ -97,6 +97,29 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             _("The folder for the export already holds files."),
             _("Choose a new or an empty folder, so that nothing is overwritten or mixed."),
         ),
+        "EXPORT_CT_MOVED": (
+            _("The CT in the scene no longer has the voxels of its DICOM series: it was turned, resampled or cropped."),
+            _("Load the CT from the DICOM database again, choose it here, and check that the segmentation lies on it."),
+        ),
+        "EXPORT_IMAGE_DIFFERS": (
+            _(
+                "The distance between the CT's slices is not constant, and the segmentation's image does not have just"
+                " its slices."
+            ),
+            _("Give the segmentation of the whole, uncropped image that was made of this series."),
+        ),
+        "EXPORT_MIXED_SERIES": (
+            _("The slices of the CT series name different patients or examinations."),
+            _("Send the CT again from its source; do not use this one."),
+        ),
+        "EXPORT_WOULD_OVERWRITE": (
+            _("The {file} would be written over a file that is read or that was not named."),
+            _("Give it another name or another folder."),
+        ),
+        "EXPORT_RESULT_KEPT": (
+            _("The structures could not be exported, so the segmentation was saved beside the output as {file}."),
+            _("Export that file with the command export once the reason is gone; nothing needs to be computed again."),
+        ),
         "CONTOURS_OFF_PLANE": (
             _("Contours of the structure set that do not lie on a plane of the chosen CT: {count}."),
             _("Choose the CT series that the structure set refers to."),

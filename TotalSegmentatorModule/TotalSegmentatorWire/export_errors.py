@@ -129,6 +129,31 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         "The folder for the export already holds files.",
         "Choose a new or an empty folder, so that nothing is overwritten or mixed.",
     ),
+    (
+        "EXPORT_CT_MOVED",
+        173,
+        "The CT in the scene no longer has the voxels of its DICOM series: it was turned, resampled or cropped.",
+        "Load the CT from the DICOM database again, choose it here, and check that the segmentation lies on it.",
+    ),
+    (
+        "EXPORT_IMAGE_DIFFERS",
+        174,
+        "The distance between the CT's slices is not constant, and the segmentation's image does not have just its "
+        "slices.",
+        "Give the segmentation of the whole, uncropped image that was made of this series.",
+    ),
+    (
+        "EXPORT_MIXED_SERIES",
+        178,
+        "The slices of the CT series name different patients or examinations.",
+        "Send the CT again from its source; do not use this one.",
+    ),
+    (
+        "EXPORT_WOULD_OVERWRITE",
+        179,
+        "The {file} would be written over a file that is read or that was not named.",
+        "Give it another name or another folder.",
+    ),
     # -- reading back --------------------------------------------------------------------------------------------------
     (
         "CONTOURS_OFF_PLANE",
@@ -206,6 +231,11 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         "EXPORT_TEMPLATE_ABSENT",
         "Structures of the template that the segmentation does not have: {count}.",
         "Nothing needs to be done if the CT does not show them.",
+    ),
+    (
+        "EXPORT_RESULT_KEPT",
+        "The structures could not be exported, so the segmentation was saved beside the output as {file}.",
+        "Export that file with the command export once the reason is gone; nothing needs to be computed again.",
     ),
     (
         "STRUCTURE_WITHOUT_VOXELS",
