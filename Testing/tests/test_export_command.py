@@ -230,6 +230,10 @@ def two_series(dataset, number: int) -> None:
         dataset.SeriesInstanceUID = "1.2.3.4"
 
 
+def two_patients(dataset, number: int) -> None:
+    dataset.PatientID = "P{}".format(number % 2)
+
+
 def no_frame(dataset, number: int) -> None:
     dataset.FrameOfReferenceUID = ""
 
@@ -244,6 +248,7 @@ def elsewhere(dataset, number: int) -> None:
     [
         (tilt, "INPUT_GANTRY_TILT"),
         (two_series, "INPUT_SEVERAL_SERIES"),
+        (two_patients, "EXPORT_MIXED_SERIES"),
         (no_frame, "EXPORT_NO_FRAME_OF_REFERENCE"),
         (elsewhere, "EXPORT_GEOMETRY_DIFFERS"),
     ],
@@ -254,6 +259,16 @@ def test_cts_that_contours_could_not_be_placed_on_are_refused(case: Case, tmp_pa
     assert case.run("--to", "rtstruct", output) == ERRORS[code].exit_code
     assert error_code(capsys) == code
     assert not output.exists()
+
+
+@pytest.mark.parametrize("to", ["rtstruct", "seg", "volumes"])
+def test_a_series_without_identifiers_is_exported(case: Case, tmp_path: Path, to: str):
+    def without(dataset, number: int) -> None:
+        del dataset.SeriesInstanceUID
+
+    case.ct = spoiled_ct(case, without)
+    case.segmentation = case.write("of a series.seg.nrrd", series="0123456789abcdef")
+    assert case.run("--to", to, tmp_path / ("out.csv" if to == "volumes" else "out.dcm")) == 0
 
 
 def test_missing_slices_are_refused(case: Case, tmp_path: Path, capsys):
@@ -351,6 +366,29 @@ def test_events_tell_it_all_and_the_log_names_nobody(case: Case, tmp_path: Path)
     log = (tmp_path / "log.txt").read_text()
     assert "Smith" not in log
     assert "tumour" not in log
+
+
+def _template(entry: str) -> str:
+    return json.dumps({"version": 1, "structures": [{"source": "liver", "colour": entry}]})
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("EXPORT_NAME_INVALID", ["--to", "rtstruct", "--set-label", "Müller Jürgen 19600101"]),
+        ("EXPORT_STRUCTURE_UNKNOWN", ["--to", "rtstruct", "--structures", "Müller"]),
+        ("TEMPLATE_UNKNOWN", ["--to", "rtstruct", "--template", "Müller"]),
+        ("TEMPLATE_INVALID", ["--to", "rtstruct", "--template", "FILE"]),
+    ],
+)
+def test_the_log_of_a_failure_holds_nothing_that_was_typed(case: Case, tmp_path: Path, code: str, words: list, capsys):
+    (tmp_path / "template.json").write_text(_template("Müller"), encoding="utf-8")
+    words = [tmp_path / "template.json" if word == "FILE" else word for word in words]
+    assert case.run(*words, tmp_path / "rs.dcm", "--log", tmp_path / "log.txt") == ERRORS[code].exit_code
+    assert "ller" in capsys.readouterr().err
+    log = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert code in log and "<text>" in log
+    assert "ller" not in log and "1960" not in log
 
 
 def test_a_failure_is_an_event(case: Case, tmp_path: Path):

@@ -9,7 +9,7 @@ import pytest
 from ct_variants import reordered, turned
 from TotalSegmentatorEngine.geometry import Geometry
 from TotalSegmentatorEngine.voxel_digest import is_same, label_digests, voxel_digest
-from TotalSegmentatorExport.alignment import check_series, edited_segments, on_planes
+from TotalSegmentatorExport.alignment import check_series, edited_segments, on_planes, on_volume_voxels
 from TotalSegmentatorExport.placement import place
 from TotalSegmentatorExport.reference_series import ReferenceSeries
 from TotalSegmentatorExport.segments import Layer, Segment, Segmentation, structure_of
@@ -181,7 +181,7 @@ def reference(positions: list[float], uid: str = "1.2.3") -> ReferenceSeries:
 
 
 def test_a_segmentation_of_another_series_is_refused(labels: np.ndarray):
-    series = reference([2.5 * n for n in range(8)])
+    series = reference(REGULAR)
     own = Segmentation((segment(1, **{CT_SERIES_TAG: series_digest("1.2.3")}),), (Layer(labels, GRID),))
     other = Segmentation((segment(1, **{CT_SERIES_TAG: series_digest("1.2.4")}),), (Layer(labels, GRID),))
     check_series(own, series)
@@ -191,32 +191,71 @@ def test_a_segmentation_of_another_series_is_refused(labels: np.ndarray):
     assert refused.value.code == "EXPORT_OTHER_CT"
 
 
-@pytest.mark.parametrize("is_reversed", [False, True])
-@pytest.mark.parametrize("nominal_step", [2.0, 3.1])
-def test_slices_of_an_irregular_series_go_to_their_planes(labels: np.ndarray, is_reversed: bool, nominal_step: float):
-    """Slicer shows an irregular series as an image of equal steps; which ones depends on its reader."""
-    series = reference([0, 2, 4, 7.5, 9, 12.2, 14, 17])
+IRREGULAR = [0, 2, 4, 7.5, 9, 12.2, 14, 17]
+REGULAR = [2.5 * n for n in range(8)]
+
+
+def in_slicer(step: float, is_reversed: bool) -> Geometry:
+    """The grid of a volume of the series with equal steps, its slices in either order."""
     matrix = GRID.ijk_to_ras.copy()
-    matrix[2, 2] = nominal_step
-    array = labels
-    if is_reversed:
-        array, matrix[2, 2], matrix[2, 3] = labels[::-1], -nominal_step, matrix[2, 3] + 7 * nominal_step
-        matrix[2, 3] = GRID.ijk_to_ras[2, 3] + 7 * nominal_step
-    image = Geometry(SHAPE, matrix)
-    part = array[:, 1:, 2:]
-    layer = Layer(part, moved(image, (0, 1, 2), part.shape))
-    aligned = on_planes(Segmentation((segment(1), segment(2)), (layer,)), series, image)
+    matrix[2, 2] = -step if is_reversed else step
+    matrix[2, 3] += 7 * step if is_reversed else 0
+    return Geometry(SHAPE, matrix)
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize("step", [2.0, 3.1])
+@pytest.mark.parametrize("align", ["file", "volume"])
+def test_slices_of_an_irregular_series_go_to_their_planes(labels: np.ndarray, is_reversed: bool, step: float, align):
+    """Slicer shows an irregular series as an image of equal steps; which ones depends on its reader."""
+    series, image = reference(IRREGULAR), in_slicer(step, is_reversed)
+    array = labels[::-1] if is_reversed else labels
+    if align == "volume":
+        part = array[:, 1:, 2:]
+        layer = Layer(part, moved(image, (0, 1, 2), part.shape))
+        aligned = on_volume_voxels(Segmentation((segment(1), segment(2)), (layer,)), series, image)
+    else:
+        aligned = on_planes(Segmentation((segment(1), segment(2)), (Layer(array, image),)), series)
     placed = place(aligned, series.grid)
     for one in placed.segments:
         assert np.array_equal(placed.mask(one).whole(), labels == one.label)
 
 
 def test_an_image_without_the_planes_of_an_irregular_series_is_refused(labels: np.ndarray):
-    series = reference([0, 2, 4, 7.5, 9, 12.2, 14, 17])
     for image in (Geometry((7, *SHAPE[1:]), GRID.ijk_to_ras), moved(GRID, (0, 1, 0), SHAPE)):
         with pytest.raises(SegmentationError) as refused:
-            on_planes(segmentation(labels, image), series, image)
-        assert refused.value.code == "EXPORT_GEOMETRY_DIFFERS"
+            on_planes(segmentation(labels[: image.shape[0]], image), reference(IRREGULAR))
+        assert refused.value.code == "EXPORT_IMAGE_DIFFERS"
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize("shift", [(0, 0, 0), (0, 0, 30), (3, -2, 0.4)])
+def test_a_volume_that_was_moved_keeps_its_structures_on_their_pixels(labels: np.ndarray, is_reversed: bool, shift):
+    """Slicer's Center Volume moves the CT, and what is then drawn lies where the CT is shown."""
+    series, volume = reference(REGULAR), moved(in_slicer(2.5, is_reversed), shift, SHAPE)
+    array = labels[::-1] if is_reversed else labels
+    part = array[1:, :, 2:]
+    layer = Layer(part, moved(volume, (1, 0, 2), part.shape))
+    placed = place(on_volume_voxels(Segmentation((segment(1),), (layer,)), series, volume), series.grid)
+    expected = np.zeros_like(array)
+    expected[1:, :, 2:] = part
+    assert np.array_equal(placed.mask(placed.segments[0]).whole(), (expected[::-1] if is_reversed else expected) == 1)
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [
+        Geometry(SHAPE, turned(GRID.ijk_to_ras, 3.0)),
+        Geometry(SHAPE, GRID.ijk_to_ras @ np.diag([-1.0, 1, 1, 1])),
+        Geometry(SHAPE, GRID.ijk_to_ras @ np.diag([1.0, 1, 1.1, 1])),
+        Geometry((7, *SHAPE[1:]), GRID.ijk_to_ras),
+    ],
+    ids=["turned", "mirrored", "stretched", "cropped"],
+)
+def test_a_volume_that_is_no_longer_the_series_is_refused(labels: np.ndarray, volume: Geometry):
+    with pytest.raises(SegmentationError) as refused:
+        on_volume_voxels(segmentation(labels, GRID), reference(REGULAR), volume)
+    assert refused.value.code == "EXPORT_CT_MOVED"
 
 
 @pytest.mark.parametrize(

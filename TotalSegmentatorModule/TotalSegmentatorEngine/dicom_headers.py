@@ -24,6 +24,8 @@ _TAGS = [
     "SOPClassUID",
     "SOPInstanceUID",
     "FrameOfReferenceUID",
+    "PatientID",
+    "StudyInstanceUID",
     "Modality",
     "SeriesInstanceUID",
     "ImagePositionPatient",
@@ -55,6 +57,8 @@ class SliceHeader:
     sop_class: str
     sop_uid: str
     frame_of_reference: str
+    patient_id: str
+    study_uid: str
     modality: str
     is_image: bool
     """False for structure sets, reports, presentation states and the like."""
@@ -148,6 +152,8 @@ def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any]) -> S
         sop_class=_identifier(dataset, "SOPClassUID"),
         sop_uid=_identifier(dataset, "SOPInstanceUID"),
         frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
+        patient_id=str(dataset.get("PatientID") or "").strip(),
+        study_uid=str(dataset.get("StudyInstanceUID") or ""),
         modality=str(dataset.get("Modality") or ""),
         is_image=bool(dataset.get("Rows")) and bool(dataset.get("Columns")),
         rows=int(dataset.get("Rows") or 0),

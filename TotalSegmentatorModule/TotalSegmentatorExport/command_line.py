@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from TotalSegmentatorEngine.dicom_headers import looks_like_dicom
-from TotalSegmentatorEngine.geometry import Geometry
 from TotalSegmentatorEngine.image_files import is_nifti_name
 from TotalSegmentatorEngine.writing import result_segments
 from TotalSegmentatorWire.command_run import CommandRun
@@ -18,7 +18,6 @@ from TotalSegmentatorWire.errors import Problem, SegmentationError
 from TotalSegmentatorWire.export_messages import EXPORT_JOB, ExportFinishedEvent, ExportStep
 from TotalSegmentatorWire.messages import Stage
 
-from .alignment import check_series, on_planes
 from .comparison import compare
 from .comparison_table import comparison_page, write_comparison
 from .export_job import ExportResult, export
@@ -26,9 +25,8 @@ from .export_order import ExportOrder, check_order
 from .export_reporter import ExportReporter, ExportTerminal
 from .export_source import ExportSource, source_of_files, source_of_transfer
 from .foreign_structures import Warn, read_structures
-from .placement import place
+from .placement import PlacedSegmentation, place
 from .reference_series import ReferenceSeries, read_reference, reference_volume
-from .segmentation_files import read_segmentation
 from .segments import Layer, Segment, Segmentation, structure_of
 from .structure_pairing import read_pairs
 from .voxel_mask import VoxelMask
@@ -173,7 +171,7 @@ def _our_side(options: argparse.Namespace, warn: Warn) -> tuple[list[NamedVoxels
     source = source_of_transfer(options.transferred)
     if source.reference is None:
         raise SegmentationError("EXPORT_NOT_DICOM")
-    return _placed_structures(source.segmentation, source.reference, source.image_grid), source.reference
+    return _named_voxels(place(source.aligned(), source.grid)), source.reference
 
 
 def _structures(path: Path, reference: ReferenceSeries, labels: str | None, warn: Warn) -> list[NamedVoxels]:
@@ -182,13 +180,11 @@ def _structures(path: Path, reference: ReferenceSeries, labels: str | None, warn
         raise SegmentationError("INPUT_NOT_FOUND")
     if not is_nifti_name(path) and looks_like_dicom(path):
         return [(structure.name, structure.mask) for structure in read_structures(path, reference, warn)]
-    return _placed_structures(read_segmentation(path, labels), reference, None)
+    source = source_of_files(path, None, labels, warn)
+    aligned = dataclasses.replace(source, reference=reference).aligned()
+    return _named_voxels(place(aligned, reference.grid))
 
 
-def _placed_structures(
-    segmentation: Segmentation, reference: ReferenceSeries, image_grid: Geometry | None
-) -> list[NamedVoxels]:
-    check_series(segmentation, reference)
-    placed = place(on_planes(segmentation, reference, image_grid), reference.grid)
+def _named_voxels(placed: PlacedSegmentation) -> list[NamedVoxels]:
     filled = [segment for segment in placed.segments if placed.box(segment) is not None]
     return [(segment.name, lambda segment=segment: placed.mask(segment)) for segment in filled]

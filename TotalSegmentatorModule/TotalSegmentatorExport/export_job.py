@@ -17,7 +17,7 @@ from TotalSegmentatorEngine.whole_file import disk_errors
 from TotalSegmentatorWire.errors import Problem, SegmentationError
 from TotalSegmentatorWire.export_messages import ExportStep
 
-from .alignment import check_series, edited_segments, on_planes
+from .alignment import edited_segments
 from .contours import ContourOptions
 from .ct_writer import write_ct_series
 from .export_order import ExportOrder, check_order
@@ -116,15 +116,11 @@ def _turned(volume: Volume, reference: ReferenceSeries) -> Volume:
 
 
 def _placed(order: ExportOrder, source: ExportSource) -> PlacedSegmentation:
-    segmentation = source.segmentation
-    if not segmentation.segments:
+    if not source.segmentation.segments:
         raise SegmentationError("EXPORT_NOTHING_CHOSEN")
-    if source.reference is not None:
-        check_series(segmentation, source.reference)
-        if source.reference.irregular is not None and order.format in LABEL_IMAGES:
-            raise source.reference.irregular  # such an image has equal steps
-        segmentation = on_planes(segmentation, source.reference, source.image_grid)
-    return place(segmentation, source.grid)
+    if source.reference is not None and source.reference.irregular is not None and order.format in LABEL_IMAGES:
+        raise source.reference.irregular  # such an image has equal steps
+    return place(source.aligned(), source.grid)
 
 
 def _body(source: ExportSource) -> VoxelMask:

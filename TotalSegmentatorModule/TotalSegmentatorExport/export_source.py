@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from TotalSegmentatorEngine.dicom_headers import looks_like_dicom
 from TotalSegmentatorEngine.geometry import Geometry, Volume
@@ -12,6 +13,7 @@ from TotalSegmentatorEngine.image_files import is_nifti_name
 from TotalSegmentatorEngine.reading import read_input
 from TotalSegmentatorWire.errors import SegmentationError
 
+from .alignment import check_series, on_planes, on_volume_voxels
 from .foreign_structures import Warn, as_segmentation, read_structures
 from .reference_series import ReferenceSeries, read_reference, reference_of_files, reference_volume
 from .segmentation_files import read_segmentation
@@ -30,6 +32,21 @@ class ExportSource:
     """Of the image that the segmentation was made on: Slicer's volume, the CT's file."""
     ct: Callable[[], Volume] | None
     """Reads the CT in HU, on ``reference.grid`` where there is a series, else on ``image_grid``; None without a CT."""
+    lies_on: Literal["space", "volume", "planes"] = "space"
+    """What the layers' matrices count on: the patient's space, the voxels of Slicer's volume on ``image_grid`` (a user
+    can move it), or the planes of ``reference`` already."""
+
+    def aligned(self) -> Segmentation:
+        """The segmentation on the series, where there is one.
+
+        Raises SegmentationError: EXPORT_OTHER_CT, EXPORT_CT_MOVED, EXPORT_IMAGE_DIFFERS.
+        """
+        if self.reference is None:
+            return self.segmentation
+        check_series(self.segmentation, self.reference)
+        if self.lies_on == "volume":
+            return on_volume_voxels(self.segmentation, self.reference, self.image_grid)
+        return on_planes(self.segmentation, self.reference) if self.lies_on == "space" else self.segmentation
 
     @property
     def grid(self) -> Geometry:
@@ -48,7 +65,7 @@ def source_of_files(path: Path, reference_path: Path | None, labels: str | None,
         if reference is None:
             raise SegmentationError("EXPORT_NOT_DICOM")
         segmentation = as_segmentation(read_structures(path, reference, warn), reference.grid)
-        return ExportSource(segmentation, reference, reference.grid, ct)
+        return ExportSource(segmentation, reference, reference.grid, ct, lies_on="planes")
     segmentation = read_segmentation(path, labels)
     image_grid = segmentation.layers[0].geometry
     if reference is None and reference_path is not None:
@@ -66,7 +83,7 @@ def source_of_transfer(folder: Path) -> ExportSource:
         if missing > 0 and len(header.ct_files) != 1:  # one file can hold all frames
             raise SegmentationError("EXPORT_FILES_MISSING", count=missing)
         reference = reference_of_files([Path(file) for file in header.ct_files])
-        return ExportSource(segmentation, reference, image_grid, lambda: reference_volume(reference))
+        return ExportSource(segmentation, reference, image_grid, _reader_of(reference), lies_on="volume")
     if not header.ct_voxels:
         return ExportSource(segmentation, None, image_grid, None)
 
@@ -85,5 +102,9 @@ def _reference(path: Path | None) -> tuple[ReferenceSeries | None, Callable[[], 
         raise SegmentationError("INPUT_NOT_FOUND")
     if path.is_dir() or (not is_nifti_name(path) and looks_like_dicom(path)):
         reference = read_reference(path)
-        return reference, lambda: reference_volume(reference)
+        return reference, _reader_of(reference)
     return None, None
+
+
+def _reader_of(reference: ReferenceSeries) -> Callable[[], Volume]:
+    return lambda: reference_volume(reference)

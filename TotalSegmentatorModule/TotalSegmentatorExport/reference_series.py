@@ -57,11 +57,13 @@ class ReferenceSeries:
 
     @property
     def series_instance_uid(self) -> str:
-        return str(self.dataset.SeriesInstanceUID)
+        """Empty where the files have none."""
+        return str(self.dataset.get("SeriesInstanceUID") or "")
 
     @property
     def study_instance_uid(self) -> str:
-        return str(self.dataset.StudyInstanceUID)
+        """Likewise."""
+        return str(self.dataset.get("StudyInstanceUID") or "")
 
     @property
     def frame_of_reference_uid(self) -> str:
@@ -111,8 +113,8 @@ class ReferenceSeries:
 def read_reference(path: Path) -> ReferenceSeries:
     """The series of a DICOM folder, or of one file of it.
 
-    Raises SegmentationError: INPUT_NOT_FOUND, INPUT_UNREADABLE, INPUT_SEVERAL_SERIES, EXPORT_NO_FRAME_OF_REFERENCE and
-    what ``dicom_series.judge_planes`` raises (INPUT_GANTRY_TILT, INPUT_MISSING_SLICES, ...).
+    Raises SegmentationError: INPUT_NOT_FOUND, INPUT_UNREADABLE, INPUT_SEVERAL_SERIES, EXPORT_MIXED_SERIES,
+    EXPORT_NO_FRAME_OF_REFERENCE and what ``dicom_series.judge_planes`` raises (INPUT_GANTRY_TILT, ...).
     """
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
@@ -148,6 +150,8 @@ def _headers_of(reference: ReferenceSeries) -> list[SliceHeader]:
 
 def _reference(headers: list[SliceHeader]) -> ReferenceSeries:
     slices, irregular = judge_planes(headers)
+    if len({header.patient_id for header in slices}) > 1 or len({header.study_uid for header in slices}) > 1:
+        raise SegmentationError("EXPORT_MIXED_SERIES")
     frames_of_reference = {header.frame_of_reference for header in slices}
     if len(frames_of_reference) != 1 or "" in frames_of_reference:
         raise SegmentationError("EXPORT_NO_FRAME_OF_REFERENCE")
