@@ -376,7 +376,7 @@ def _template(entry: str) -> str:
     ("code", "words"),
     [
         ("EXPORT_NAME_INVALID", ["--to", "rtstruct", "--set-label", "Müller Jürgen 19600101"]),
-        ("EXPORT_STRUCTURE_UNKNOWN", ["--to", "rtstruct", "--structures", "Müller"]),
+        ("STRUCTURE_UNKNOWN", ["--to", "rtstruct", "--structures", "Müller"]),
         ("TEMPLATE_UNKNOWN", ["--to", "rtstruct", "--template", "Müller"]),
         ("TEMPLATE_INVALID", ["--to", "rtstruct", "--template", "FILE"]),
     ],

@@ -15,6 +15,12 @@ from .messages import CancelledEvent, FailedEvent, encode
 
 _log = logging.getLogger(__name__)
 
+_OWN_WORDS = frozenset(["format", "host", "kind", "option", "package", "platform", "purpose", "runtime", "suffixes"])
+"""Values of problems that are always this program's own words; anything else may be what somebody typed."""
+
+_TYPED_DETAILS = frozenset(["TEMPLATE_INVALID", "EXPORT_NAME_INVALID"])
+"""Problems whose ``detail`` quotes what somebody typed; that of the others does not."""
+
 
 class RunTerminal(Protocol):
     """What is told on the terminal."""
@@ -94,13 +100,26 @@ class CommandRun:
 
     def _fail(self, problem: Problem) -> int:
         self._terminal.show_problem(problem)
-        _log.error("%s: %s", problem.code, problem.what)
+        _log.error("%s: %s", problem.code, sentence_without_text(problem))
         is_cancelled = problem.code == self._cancelled
         try:
             self.emit(CancelledEvent(self._job) if is_cancelled else FailedEvent(self._job, problem.to_json()))
         except SegmentationError:
             _log.error("the last event could not be written")
         return problem.exit_code
+
+
+def sentence_without_text(problem: Problem) -> str:
+    """What happened, with ``<text>`` for all that somebody may have typed: a name or label can be a patient's."""
+
+    def is_own(name: str) -> bool:
+        return name in _OWN_WORDS or (name == "detail" and problem.code not in _TYPED_DETAILS)
+
+    shown = {
+        name: value if isinstance(value, (int, float)) or is_own(name) else "<text>"
+        for name, value in problem.values.items()
+    }
+    return problem.definition.what.format(**shown)
 
 
 def open_log(path: Path | None) -> logging.Handler:
