@@ -18,19 +18,21 @@ import pydicom
 import pytest
 from export_support import write_ct_series
 from rtstruct_support import conformance_errors
-from TotalSegmentatorEngine import command_line
+from TotalSegmentatorEngine import command_line, pipeline
 from TotalSegmentatorEngine.command_line import main
 from TotalSegmentatorEngine.geometry import Geometry
 from TotalSegmentatorEngine.label_files import FileSegment, write_nrrd
+from TotalSegmentatorEngine.task import SegmentationResult
 from TotalSegmentatorExport.reference_series import read_reference
 from TotalSegmentatorExport.rtstruct_reader import read_rtstruct
 from TotalSegmentatorExport.seg_reader import read_seg
-from TotalSegmentatorWire.errors import ERRORS
+from TotalSegmentatorWire.errors import ERRORS, SegmentationError
 from TotalSegmentatorWire.export_messages import EXPORT_EVENTS, ExportFinishedEvent, ExportProgressEvent
-from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, WarningEvent, decode
+from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, FoundStructure, WarningEvent, decode
 from TotalSegmentatorWire.result_tags import CT_SERIES_TAG
 from TotalSegmentatorWire.review_state import REVIEW_STATE_TAG
 
+DEMO_MODEL = next((Path(__file__).parents[1] / "demo_model").glob("Dataset900*/*__*"))
 MODULE_FOLDER = Path(command_line.__file__).resolve().parents[1]
 SHAPE = (10, 40, 48)
 GRID = Geometry(SHAPE, [[-0.9, 0, 0, 21.0], [0, -0.9, 0, 18.0], [0, 0, 2.5, -612.5], [0, 0, 0, 1]])
@@ -292,13 +294,17 @@ def test_another_series_and_another_patient_are_refused(case: Case, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("--to", "rtstruct", "rs.nii"), "EXPORT_FOLDER_NOT_EMPTY"),
+        (("--to", "rtstruct", "folder"), "EXPORT_FOLDER_NOT_EMPTY"),
         (("--to", "nifti", "labels.nrrd"), "EXPORT_SUFFIX"),
         (("--to", "seg", "--holes", "xor", "seg.dcm"), "EXPORT_FORMAT_MISMATCH"),
         (("--to", "nifti", "--encoding", "labelmap", "l.nii.gz"), "EXPORT_FORMAT_MISMATCH"),
         (("--to", "rtstruct", "--template", "nonsense", "rs.dcm"), "TEMPLATE_UNKNOWN"),
         (("--to", "rtstruct", "--set-label", "a label that is too long", "rs.dcm"), "EXPORT_NAME_INVALID"),
         (("--to", "rtstruct", "nowhere/rs.dcm"), "OUTPUT_NOT_WRITABLE"),
+        (("--to", "rtstruct", "x" * 300 + ".dcm"), "OUTPUT_NOT_WRITABLE"),
+        (("--to", "rtstruct", "rs.nii.gz"), "EXPORT_SUFFIX"),
+        (("--to", "stl", "liver.stl"), "EXPORT_SUFFIX"),
+        (("--to", "nifti", "--external", "labels.nii.gz"), "EXPORT_FORMAT_MISMATCH"),
         (("--to", "rtstruct", "--states", "approved", "rs.dcm"), "EXPORT_NOTHING_CHOSEN"),
         (("--to", "rtstruct", "--structures", "spleen", "rs.dcm"), None),
     ],
@@ -313,6 +319,60 @@ def test_orders_that_make_no_sense_are_refused(case: Case, tmp_path: Path, argum
     assert status == ERRORS[told].exit_code != 0
     assert told == (code or told)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_nothing_that_is_read_is_written_over(case: Case, tmp_path: Path, capsys):
+    image, other = tmp_path / "ct.nii.gz", tmp_path / "other.csv"
+    nibabel.Nifti1Image(np.zeros(SHAPE, np.int16).T, GRID.ijk_to_ras).to_filename(image)
+    other.write_text("a table of somebody")
+    a_slice = next(case.ct.iterdir())
+    export, compare = ["export", case.segmentation], ["compare", case.segmentation, case.segmentation]
+    reference = ["--reference", case.ct]
+    orders = [
+        [*export, *reference, "--to", "rtstruct", a_slice],
+        [*export, "--reference", image, "--to", "nifti", image],
+        [*export, *reference, "--to", "nrrd", case.segmentation],
+        [*export, *reference, "--to", "nrrd", tmp_path / "other.nrrd"],
+        [*export, *reference, "--to", "rtstruct", tmp_path / "rs.dcm", "--log", case.segmentation],
+        [*export, *reference, "--to", "rtstruct", tmp_path / "rs.dcm", "--log", tmp_path / "rs.dcm"],
+        [*compare, *reference, "--csv", case.segmentation],
+        ["segment", case.ct, a_slice, "--model", DEMO_MODEL, "--export", "rtstruct"],
+    ]
+    before = {path: path.read_bytes() for path in (a_slice, image, other, case.segmentation)}
+    for order in orders:
+        main([str(word) for word in order])
+        assert error_code(capsys) in ("EXPORT_WOULD_OVERWRITE", "EXPORT_SUFFIX"), order
+        assert {path: path.read_bytes() for path in before} == before
+
+
+def test_what_an_export_would_refuse_is_told_before_the_job(case: Case, tmp_path: Path, capsys):
+    words = ["segment", case.ct, tmp_path / "rs.dcm", "--model", DEMO_MODEL, "--export", "rtstruct"]
+    assert main([str(word) for word in [*words, "--set-label", "a label that is too long"]]) != 0
+    assert error_code(capsys) == "EXPORT_NAME_INVALID"
+    words[1] = spoiled_ct(case, no_frame)
+    assert main([str(word) for word in words]) == ERRORS["EXPORT_NO_FRAME_OF_REFERENCE"].exit_code
+    assert "segmenting" not in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_exported_is_kept(case: Case, tmp_path: Path, monkeypatch, capsys):
+    def fail(*_args, **_kwargs) -> None:
+        raise SegmentationError("EXPORT_NO_BODY")
+
+    def found(volume, prepared, _cache, _reporter) -> SegmentationResult:
+        labels = np.zeros(volume.array.shape, np.uint8)
+        labels[2:5, 3:9, 4:9] = 1
+        spleen = FoundStructure(1, "spleen", 90, [4, 8, 3, 8, 2, 4])
+        return SegmentationResult(labels, prepared.structures, [spleen], [], "demo", "nnunet", "cpu", 1.0)
+
+    monkeypatch.setattr(pipeline, "segment", found)
+    monkeypatch.setattr(pipeline, "read_ahead", lambda *_args: None)
+    monkeypatch.setattr("TotalSegmentatorExport.command_line.export", fail)
+    (tmp_path / "rs.seg.nrrd").write_text("of somebody else")
+    words = ["segment", case.ct, tmp_path / "rs.dcm", "--model", DEMO_MODEL, "--export", "rtstruct", "--device", "cpu"]
+    assert main([str(word) for word in words]) == ERRORS["EXPORT_NO_BODY"].exit_code
+    assert "EXPORT_RESULT_KEPT" in capsys.readouterr().err
+    assert (tmp_path / "rs.seg.nrrd").read_text() == "of somebody else"
+    assert (tmp_path / "rs-1.seg.nrrd").read_bytes().startswith(b"NRRD")
 
 
 def test_an_empty_segment_that_was_asked_for_is_refused(case: Case, tmp_path: Path, capsys):

@@ -213,9 +213,9 @@ class _Output:
 
             check_output(self._options.output, shape)
         elif shape is None:
-            from TotalSegmentatorExport.export_order import check_order
+            from TotalSegmentatorExport.command_line import check_before_job
 
-            check_order(self._order)
+            check_before_job(self._order, self._options.input)
 
     def write(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
         if self._order is None:
@@ -227,4 +227,20 @@ class _Output:
             return
         from TotalSegmentatorExport.command_line import export_result
 
-        export_result(self._order, result, ct, self._options.input, reporter)
+        try:
+            export_result(self._order, result, ct, self._options.input, reporter)
+        except Exception as error:
+            if not (isinstance(error, SegmentationError) and error.code == "CANCELLED"):
+                self._keep(result, ct, reporter)
+            raise
+
+    def _keep(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
+        """What took minutes to compute is saved where the export of it failed."""
+        from .writing import write_result
+
+        output = self._options.output
+        numbers = ("" if number == 0 else f"-{number}" for number in range(100))
+        free = (output.with_name(f"{output.stem}{number}.seg.nrrd") for number in numbers)
+        path = next(path for path in free if not path.exists())
+        write_result(path, result, ct.volume.geometry, lambda: None, ct.series_instance_uid)
+        reporter.warning(Problem("EXPORT_RESULT_KEPT", {"file": path.name}))

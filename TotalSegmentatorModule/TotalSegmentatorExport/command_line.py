@@ -25,6 +25,7 @@ from .export_order import ExportOrder, check_order
 from .export_reporter import ExportReporter, ExportTerminal
 from .export_source import ExportSource, source_of_files, source_of_transfer
 from .foreign_structures import Warn, read_structures
+from .output_guard import check_outputs
 from .placement import PlacedSegmentation, place
 from .reference_series import ReferenceSeries, read_reference, reference_volume
 from .segments import Layer, Segment, Segmentation, structure_of
@@ -41,6 +42,7 @@ _log = logging.getLogger(__name__)
 
 def run(options: argparse.Namespace, problem_of: Callable[[BaseException], Problem]) -> int:
     """Runs one command; returns the exit status."""
+    _check_files(options)
     command_run = CommandRun(EXPORT_JOB, options, ExportTerminal(), problem_of)
     reporter = ExportReporter(command_run.emit, command_run.is_cancelled)
     command = {"export": _export, "compare": _compare}[options.command]
@@ -61,7 +63,6 @@ def _export(options: argparse.Namespace, reporter: ExportReporter, printed: list
     if options.transferred is not None:
         source = source_of_transfer(options.transferred)
     else:
-        _check_not_input(order.output, options.segmentation)
         source = source_of_files(options.segmentation, options.reference, options.labels, reporter.warning)
     return finish(export(order, source, reporter), printed)
 
@@ -94,12 +95,26 @@ def finish(result: ExportResult, printed: list[str]) -> ExportFinishedEvent:
     if result.edited:
         printed.append(f"{len(result.edited)} of them were edited since they were segmented.")
     files = [str(path.absolute()) for path in result.files]
+    printed += [f"Written: {file}" for file in files]
     return ExportFinishedEvent(files, result.structures, result.edited, round(result.seconds, 3))
 
 
-def _check_not_input(output: Path, segmentation: Path) -> None:
-    if output.exists() and segmentation.exists() and output.samefile(segmentation):
-        raise SegmentationError("OUTPUT_NOT_WRITABLE")
+def _check_files(options: argparse.Namespace) -> None:
+    """Raises SegmentationError: EXPORT_WOULD_OVERWRITE, EXPORT_SUFFIX."""
+    inputs = [options.transferred, options.reference]
+    outputs = {"log": options.log, "file of events": options.events}
+    if options.command == "compare":
+        if options.csv is not None and options.csv.suffix.lower() != ".csv":
+            raise SegmentationError("EXPORT_SUFFIX", format="csv", suffixes=".csv")
+        inputs += [vars(options).get("ours"), options.theirs, options.pairs]
+        check_outputs(outputs | {"table": options.csv}, inputs)
+        return
+    order = order_of(options, options.to)
+    template = Path(options.template) if options.template is not None else None
+    inputs += [vars(options).get("segmentation"), template]
+    check_outputs(outputs | {"output": None if order.is_into_folder else order.output, "table": order.table}, inputs)
+    if order.table is not None and order.table.exists() and not order.output.exists():
+        raise SegmentationError("EXPORT_WOULD_OVERWRITE", file="table")
 
 
 # -- segment --export --------------------------------------------------------------------------------------------------
@@ -109,8 +124,7 @@ def export_result(
     order: ExportOrder, result: SegmentationResult, ct: ReadInput, input_path: Path, reporter: JobReporter
 ) -> ExportResult:
     """Exports what ``segment`` has just found in the CT of ``input_path``."""
-    is_dicom = input_path.is_dir() or (not is_nifti_name(input_path) and looks_like_dicom(input_path))
-    reference = read_reference(input_path) if is_dicom else None
+    reference = read_reference(input_path) if _is_dicom(input_path) else None
     segments = []
     for segment in result_segments(result, ct.series_instance_uid):
         row = structure_of(segment.id, segment.name, segment.tags)
@@ -119,6 +133,26 @@ def export_result(
     volume = (lambda: ct.volume) if reference is None else (lambda: reference_volume(reference))
     source = ExportSource(segmentation, reference, ct.volume.geometry, volume)
     return export(order, source, _InsideJob(reporter))
+
+
+def check_before_job(order: ExportOrder, input_path: Path) -> None:
+    """Tells before a job what would make the export of its result fail.
+
+    Raises SegmentationError: what ``check_order`` and ``read_reference`` raise, EXPORT_NOT_DICOM,
+    EXPORT_WOULD_OVERWRITE.
+    """
+    check_order(order)
+    check_outputs({"output": None if order.is_into_folder else order.output, "table": order.table}, [input_path])
+    if not order.kind.is_dicom or not input_path.exists():
+        return
+    if _is_dicom(input_path):
+        read_reference(input_path)
+    elif not order.is_into_folder:
+        raise SegmentationError("EXPORT_NOT_DICOM")
+
+
+def _is_dicom(path: Path) -> bool:
+    return path.is_dir() or (not is_nifti_name(path) and looks_like_dicom(path))
 
 
 class _InsideJob(ExportReporter):
@@ -178,7 +212,7 @@ def _structures(path: Path, reference: ReferenceSeries, labels: str | None, warn
     """Names and voxels on the reference's grid."""
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
-    if not is_nifti_name(path) and looks_like_dicom(path):
+    if _is_dicom(path):
         return [(structure.name, structure.mask) for structure in read_structures(path, reference, warn)]
     source = source_of_files(path, None, labels, warn)
     aligned = dataclasses.replace(source, reference=reference).aligned()

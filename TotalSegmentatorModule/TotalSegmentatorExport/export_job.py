@@ -20,7 +20,7 @@ from TotalSegmentatorWire.export_messages import ExportStep
 from .alignment import edited_segments
 from .contours import ContourOptions
 from .ct_writer import write_ct_series
-from .export_order import ExportOrder, check_order
+from .export_order import LABEL_IMAGES, ExportOrder, check_order
 from .export_reporter import ExportReporter
 from .export_source import ExportSource
 from .placement import PlacedSegmentation, place
@@ -33,7 +33,6 @@ from .voxel_mask import VoxelMask
 CT_FOLDER = "CT"
 DICOM_FILES = {"rtstruct": "RTSTRUCT.dcm", "seg": "SEG.dcm"}
 """Name of the object in a folder."""
-LABEL_IMAGES = ("nifti", "nrrd")
 
 _PREPARED = 0.1
 _WRITTEN = 0.97
@@ -83,13 +82,14 @@ def _place(order: ExportOrder) -> Iterator[Path | None]:
     draft = order.output.parent / f".{secrets.token_hex(8)}.part"
     with disk_errors(order.output.parent):
         draft.mkdir()
-        try:
-            yield draft
+    try:
+        yield draft
+        with disk_errors(order.output.parent):
             if order.output.is_dir():
                 order.output.rmdir()  # it was empty before; a file in it meanwhile makes this fail
             draft.rename(order.output)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _with_series(
@@ -211,9 +211,7 @@ class _Writer:
         """With a table of the labels beside it."""
         from .label_image import write_label_image
 
-        output = self._order.output
-        suffix = next(known for known in self._order.kind.suffixes if output.name.lower().endswith(known))
-        table = output.with_name(output.name[: -len(suffix)] + ".csv")
+        output, table = self._order.output, self._order.table
         write_label_image(output, self._rois, self._source.grid, table, self._tell(ExportStep.WRITING))
         return [output, table]
 

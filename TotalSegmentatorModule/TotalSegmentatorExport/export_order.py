@@ -10,6 +10,7 @@ from TotalSegmentatorEngine.whole_file import check_place
 from TotalSegmentatorWire.errors import SegmentationError
 from TotalSegmentatorWire.review_state import ReviewState
 
+from .dicom_text import MAXIMUM_LONG_STRING, MAXIMUM_SHORT_STRING, check_text
 from .naming import LONGEST_NAME, LONGEST_TEXT
 from .roi_selection import TG263, Choice
 from .template import load_template
@@ -39,6 +40,8 @@ FORMATS = {
         Format("volumes", (".csv",)),
     )
 }
+LABEL_IMAGES = ("nifti", "nrrd")
+_FILE_SUFFIXES = {".gz", ".nii", ".nrrd", ".mha", ".stl", ".ply", ".obj", ".glb", ".gltf", ".csv", ".dcm", ".json"}
 HOLES = ("keyhole", "xor")
 ENCODINGS = ("binary", "labelmap")
 SPACES = ("lps", "ras")
@@ -77,6 +80,20 @@ class ExportOrder:
         kind = self.kind
         return not kind.suffixes or (kind.is_dicom and not self.output.name.lower().endswith(kind.suffixes))
 
+    @property
+    def holds_one_label(self) -> bool:
+        """Whether the format gives each voxel one structure at most, so that an outline around all has no place."""
+        is_plain = self.format == "nrrd" and not self.output.name.lower().endswith(".seg.nrrd")
+        return self.format == "nifti" or is_plain or (self.format == "seg" and self.encoding == "labelmap")
+
+    @property
+    def table(self) -> Path | None:
+        """Of the labels, beside a label image."""
+        if self.format not in LABEL_IMAGES:
+            return None
+        suffix = next((known for known in self.kind.suffixes if self.output.name.lower().endswith(known)), "")
+        return self.output.with_name(self.output.name[: len(self.output.name) - len(suffix)] + ".csv")
+
     def choice(self) -> Choice:
         """Raises SegmentationError: TEMPLATE_INVALID, TEMPLATE_UNKNOWN."""
         return Choice(
@@ -93,9 +110,8 @@ def check_order(order: ExportOrder) -> None:
     """Tells what is wrong with an order before anything is read.
 
     Raises SegmentationError: EXPORT_SUFFIX, EXPORT_FOLDER_NOT_EMPTY, EXPORT_FORMAT_MISMATCH, OUTPUT_NOT_WRITABLE,
-    TEMPLATE_INVALID, TEMPLATE_UNKNOWN.
+    EXPORT_NAME_INVALID, TEMPLATE_INVALID, TEMPLATE_UNKNOWN.
     """
-    kind = order.kind
     for option, is_used, formats in (
         ("--set-label", order.label is not None, ("rtstruct", "seg")),
         ("--holes", order.holes != HOLES[0], ("rtstruct",)),
@@ -103,16 +119,27 @@ def check_order(order: ExportOrder) -> None:
         ("--smallest-island", order.smallest_island_mm2 > 0, ("rtstruct",)),
         ("--encoding", order.encoding != ENCODINGS[0], ("seg",)),
         ("--space", order.space != SPACES[0], tuple(known.id for known in FORMATS.values() if known.is_surface)),
+        ("--external", order.external and order.holds_one_label, ()),
     ):
         if is_used and order.format not in formats:
             raise SegmentationError("EXPORT_FORMAT_MISMATCH", option=option, format=order.format)
-    if order.is_into_folder:
-        if order.output.is_dir() and any(order.output.iterdir()):
-            raise SegmentationError("EXPORT_FOLDER_NOT_EMPTY")
-    elif not order.output.name.lower().endswith(kind.suffixes):
-        raise SegmentationError("EXPORT_SUFFIX", format=order.format, suffixes=" or ".join(kind.suffixes))
-    if order.output.is_dir():
-        check_place(order.output / "x")
-    else:
-        check_place(order.output)
+    if order.label is not None:
+        check_text(order.label, MAXIMUM_SHORT_STRING if order.format == "rtstruct" else MAXIMUM_LONG_STRING)
+    try:
+        _check_place(order)
+    except OSError as error:  # a name that the system cannot hold
+        raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
     order.choice()
+
+
+def _check_place(order: ExportOrder) -> None:
+    output, kind = order.output, order.kind
+    if order.is_into_folder:
+        if output.is_dir() and any(output.iterdir()):
+            raise SegmentationError("EXPORT_FOLDER_NOT_EMPTY")
+        if not output.is_dir() and output.suffix.lower() in _FILE_SUFFIXES:  # surely no folder was meant
+            suffixes = " or ".join(kind.suffixes) or "no file suffix: it is a folder"
+            raise SegmentationError("EXPORT_SUFFIX", format=order.format, suffixes=suffixes)
+    elif not output.name.lower().endswith(kind.suffixes):
+        raise SegmentationError("EXPORT_SUFFIX", format=order.format, suffixes=" or ".join(kind.suffixes))
+    check_place(output / "x" if output.is_dir() else output)
