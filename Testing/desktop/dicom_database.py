@@ -27,15 +27,12 @@ class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
 
     def add_files(self, paths: list[Path]) -> list[Path]:
         """Index those of the files that are DICOM; returns them."""
-        import pydicom
-
         added = []
         for path in paths:
-            try:
-                header = pydicom.dcmread(path, stop_before_pixels=True)
-            except pydicom.errors.InvalidDicomError:
-                continue
-            if not all(header.get(key) for key in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")):
+            header = _header(path)
+            if header is None or not all(
+                header.get(key) for key in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+            ):
                 continue  # CTK's database refuses files without their identifiers, too
             self._files[str(header.SOPInstanceUID)] = path
             self._series.setdefault(str(header.SeriesInstanceUID), []).append(str(header.SOPInstanceUID))
@@ -66,8 +63,8 @@ class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
         import pydicom
 
         group, element = (int(part, 16) for part in str(tag).split(","))
-        header: Any = pydicom.dcmread(path, stop_before_pixels=True)
-        found = header.get((group, element))
+        header = _header(Path(path))
+        found = header.get((group, element)) if header is not None else None
         if found is None or found.value is None:
             return ""
         value = found.value
@@ -78,17 +75,68 @@ class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
     databaseDirectory = QtCore.Property(str, lambda self: self._directory)
 
 
+def _header(path: Path) -> Any:
+    """None for a file that is no DICOM."""
+    import pydicom
+
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True)
+    except pydicom.errors.InvalidDicomError:
+        return None
+
+
 class ctkDICOMIndexer(QtCore.QObject):  # noqa: N801 - CTK's name
-    """Adds files to a database; CTK's does it in the background until ``waitForImportFinished`` returns."""
+    """Adds files to a database: one at a turn of the event loop, where CTK's has a thread of its own.
+
+    Like CTK's, it returns at once with ``backgroundImportEnabled`` only; otherwise it runs an event loop of its own
+    until all is done.
+    """
+
+    indexingComplete = QtCore.Signal(int, int, int, int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_background = False
+        self._database: ctkDICOMDatabase | None = None
+        self._waiting: list[tuple[Path, bool]] = []
+        self._added = 0
+        self._timer = QtCore.QTimer(self)
+        self._timer.timeout.connect(self._add_next)
 
     def addListOfFiles(self, database: ctkDICOMDatabase, files: list[str], copyFile: bool = False) -> None:
         """With ``copyFile`` the database keeps copies of its own."""
-        paths = [Path(file) for file in files]
-        if copyFile:
-            folder = Path(database.property("databaseDirectory")) / "dicom"
-            folder.mkdir(parents=True, exist_ok=True)
-            paths = [Path(shutil.copy(path, folder / f"{uuid.uuid4().hex}.dcm")) for path in paths]
-        database.add_files(paths)
+        self._database, self._added = database, 0
+        self._waiting += [(Path(file), copyFile) for file in files]
+        self._timer.start(0)
+        if not self._is_background:
+            self.waitForImportFinished()
 
     def waitForImportFinished(self, msecTimeout: int = -1) -> None:
-        """All is done already."""
+        if self._timer.isActive():
+            loop = QtCore.QEventLoop()
+            self.indexingComplete.connect(loop.quit)
+            if msecTimeout >= 0:
+                QtCore.QTimer.singleShot(msecTimeout, loop.quit)
+            loop.exec()
+
+    def cancel(self) -> None:
+        """Files that are in the database stay there."""
+        self._waiting.clear()
+
+    def _add_next(self) -> None:
+        if not self._waiting:
+            self._timer.stop()
+            self.indexingComplete.emit(0, 0, 0, self._added)
+            return
+        path, is_copied = self._waiting.pop(0)
+        if is_copied and _header(path) is not None:
+            folder = Path(self._database.property("databaseDirectory")) / "dicom"
+            folder.mkdir(parents=True, exist_ok=True)
+            path = Path(shutil.copy(path, folder / f"{uuid.uuid4().hex}.dcm"))
+        self._added += len(self._database.add_files([path]))
+
+    def _set_background(self, is_background: bool) -> None:
+        self._is_background = is_background
+
+    backgroundImportEnabled = QtCore.Property(bool, lambda self: self._is_background, _set_background)
+    importing = QtCore.Property(bool, lambda self: self._timer.isActive())

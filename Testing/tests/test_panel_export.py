@@ -97,6 +97,15 @@ def test_progress_is_shown(ready):
     assert ready.ui.setupRepairButton.enabled
 
 
+def test_file_that_the_database_refuses_is_told(ready):
+    """What the made-up program writes is no DICOM."""
+    ready.ui.exportDatabaseCheckBox.checked = True
+    ready.export()
+
+    assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"]
+    assert "could not be added to Slicer's DICOM database" in ready.ui.exportResultLabel.text
+
+
 def test_second_export_replaces_nothing(ready):
     ready.choose("exportFormatComboBox", "nrrd")
     ready.export()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,11 @@ class ComparisonErrand:
             words += ["--pairs", str(self._order.pairs)]
         return [*words, str(self._order.theirs)]
 
-    def finish(self, finished: ExportFinishedEvent) -> ComparisonRows:
+    def finish(
+        self, finished: ExportFinishedEvent, is_cancelled: Callable[[], bool]
+    ) -> Generator[int, None, ComparisonRows]:
         """Raises OSError, ValueError."""
+        yield from ()  # the table is small
         return read_comparison(self._table)
 
     def discard(self) -> None:

@@ -1,13 +1,18 @@
-"""Adds what was exported to Slicer's DICOM database."""
+"""Adds what was exported to Slicer's DICOM database, while Slicer can be used."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import ctk
 import slicer
+
+_WAITING_MS, _CHECKING_MS = 50, 5
+_WORK_SECONDS = 0.012
+_SOP_INSTANCE_UID = "0008,0018"
 
 
 def has_database() -> bool:
@@ -16,20 +21,50 @@ def has_database() -> bool:
     return database is not None and bool(database.isOpen) and hasattr(ctk, "ctkDICOMIndexer")
 
 
-def add_to_database(paths: Sequence[Path]) -> bool:
-    """Add DICOM files, or all files of folders; False where that failed, with the reason in Slicer's log.
+def add_to_database(paths: Sequence[Path], is_cancelled: Callable[[], bool]) -> Generator[int, None, bool]:
+    """Add DICOM files, or all ``.dcm`` files of folders; each value is how many milliseconds may pass before it goes on.
 
-    The database keeps copies, so that what was exported can be moved or removed afterwards. The patient, study and
-    series appear in Slicer's DICOM browser at once.
+    Returns whether the database has every file now; the reason against it is in Slicer's log. The database keeps
+    copies, so that what was exported can be moved or removed afterwards. Slicer's DICOM browser shows the patient,
+    study and series at once: the database watches its own file.
     """
     files = [str(file) for path in paths for file in (sorted(path.rglob("*.dcm")) if path.is_dir() else [path])]
-    if not has_database():
+    if not files or not has_database():
         return False
     try:
-        indexer = ctk.ctkDICOMIndexer()
-        indexer.addListOfFiles(slicer.dicomDatabase, files, True)
-        indexer.waitForImportFinished()
+        yield from _index(files, is_cancelled)
+        missing = yield from _count_missing(files)
     except Exception:
         logging.exception("The export could not be added to the DICOM database")
         return False
-    return True
+    if missing:
+        logging.error("The DICOM database did not take %d of %d exported files", missing, len(files))
+    return not missing
+
+
+def _index(files: list[str], is_cancelled: Callable[[], bool]) -> Generator[int, None, None]:
+    """CTK's indexer reads and copies in a thread of its own. Without ``backgroundImportEnabled`` it would run an event
+    loop inside of the call until all files are in.
+
+    ``importing`` turns false when the thread has closed its connection to the database.
+    """
+    indexer = ctk.ctkDICOMIndexer()
+    indexer.backgroundImportEnabled = True
+    indexer.addListOfFiles(slicer.dicomDatabase, files, True)
+    while indexer.importing:
+        if is_cancelled():
+            indexer.cancel()
+        yield _WAITING_MS
+
+
+def _count_missing(files: list[str]) -> Generator[int, None, int]:
+    """The indexer does not tell which files it refused; it only logs them."""
+    missing = 0
+    until = time.perf_counter() + _WORK_SECONDS
+    for file in files:
+        uid = slicer.dicomDatabase.fileValue(file, _SOP_INSTANCE_UID)
+        missing += not (uid and slicer.dicomDatabase.fileForInstance(uid))
+        if time.perf_counter() >= until:
+            yield _CHECKING_MS
+            until = time.perf_counter() + _WORK_SECONDS
+    return missing

@@ -7,7 +7,7 @@ It knows the scene and Qt's timer, but no widgets; what happens is told to a vie
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,8 +57,9 @@ class Errand(Protocol):
     def arguments(self, folder: Path, segment_ids: list[str]) -> list[str]:
         """The program's command; ``segment_ids`` were handed over in ``folder``, which goes when the errand ends."""
 
-    def finish(self, finished: ExportFinishedEvent) -> Any:
-        """The program has done its part; returns the result."""
+    def finish(self, finished: ExportFinishedEvent, is_cancelled: Callable[[], bool]) -> Generator[int, None, Any]:
+        """The program has done its part; returns the result. Each value is how many milliseconds may pass before it
+        goes on. ``is_cancelled``: somebody wants the rest to be left out."""
 
     def discard(self) -> None:
         """Always called last, whatever became of it: nothing unfinished may stay."""
@@ -175,7 +176,10 @@ class ErrandSession:
             end = yield from self._run(errand.arguments(folder, transfer.segment_ids), errand.log_file)
             if self._is_cancelling and not errand.outlives_scene:  # it was quicker, but the scene may be another one
                 end = ProcessEnd(is_cancelled=True)
-            return end, errand.finish(end.finished) if end.finished is not None else None
+            if end.finished is None:
+                return end, None
+            result = yield from errand.finish(end.finished, lambda: self._is_cancelling)
+            return end, result
         finally:
             self._process = None
             self._removal.add(folder)

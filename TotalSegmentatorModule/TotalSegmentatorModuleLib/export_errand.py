@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,12 +58,16 @@ class ExportErrand:
         output = self._destination.output("" if self._is_folder else order.options.format.suffix)
         return export_arguments(order, folder, output)
 
-    def finish(self, finished: ExportFinishedEvent) -> ExportResult:
+    def finish(
+        self, finished: ExportFinishedEvent, is_cancelled: Callable[[], bool]
+    ) -> Generator[int, None, ExportResult]:
         """Raises SegmentationError("OUTPUT_NOT_WRITABLE")."""
         order = self._order
         paths = self._destination.publish()
         mark_edited(order.segmentation, finished.edited, self._digests)
-        in_database = add_to_database(paths) if order.adds_to_database and order.needs_dicom else None
+        in_database = None
+        if order.adds_to_database and order.needs_dicom:
+            in_database = yield from add_to_database(paths, is_cancelled)
         return ExportResult(tuple(paths), order.folder, finished.structures, finished.seconds, in_database)
 
     def discard(self) -> None:
