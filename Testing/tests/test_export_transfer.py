@@ -190,8 +190,8 @@ def test_empty_segment_crosses_without_a_voxel(scene):
     assert placed[first_two(scene.node)[0]].any()
 
 
-def test_surfaces_get_voxels_in_a_copy(scene):
-    """As of a structure set that Slicer's RT extension has loaded."""
+def add_balls(scene):
+    """A segmentation of two surfaces, as of a structure set that Slicer's RT extension has loaded."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "planned")
     node.GetSegmentation().SetSourceRepresentationName("Closed surface")
     centre = (GRID @ [10, 8, 6, 1])[:3]
@@ -208,6 +208,11 @@ def test_surfaces_get_voxels_in_a_copy(scene):
         segment.AddRepresentation("Closed surface", ball.GetOutput())
         node.GetSegmentation().AddSegment(segment, name)
     scene.node = node
+    return node
+
+
+def test_surfaces_get_voxels_in_a_copy(scene):
+    node = add_balls(scene)
 
     placed = scene.placed()
 
@@ -338,6 +343,56 @@ def test_edit_in_the_middle_begins_again(scene):
 
     assert (segmentation.layers[0].array[0, 0] == 2).all()
     assert {segment.id for segment in segmentation.segments} == {first, second}
+
+
+def test_surface_that_is_edited_in_the_middle_is_read_again(scene):
+    from TotalSegmentatorModuleLib.export_transfer import CtIdentity
+
+    node = add_balls(scene)
+    transfer = scene.transfer(identity=CtIdentity(sends_voxels=True))
+    while transfer.fraction == 0.0:
+        assert not transfer.step(0.0)
+    surface = node.GetSegmentation().GetSegment("margin").GetRepresentation("Closed surface")
+    points = vtk.util.numpy_support.vtk_to_numpy(surface.GetPoints().GetData())
+    points += 0.5 * ((GRID @ [10, 8, 6, 1])[:3] - points)  # half as large
+    surface.GetPoints().Modified()
+    while not transfer.step(0.01):
+        pass
+    transfer.close()
+
+    segmentation, _header = read_transferred_segmentation(scene.folder)
+    volumes = {each.id: (segmentation.layers[each.layer].array == each.label).sum() for each in segmentation.segments}
+    assert volumes["margin"] < volumes["tumour"]
+
+
+def test_review_and_colour_of_the_middle_go_out(scene):
+    from TotalSegmentatorModuleLib.export_transfer import CtIdentity
+    from TotalSegmentatorWire.review_state import REVIEW_STATE_TAG
+
+    first, _second = first_two(scene.node)
+    transfer = scene.transfer(identity=CtIdentity(sends_voxels=True))
+    assert not transfer.step(0.0)
+    segment = scene.node.GetSegmentation().GetSegment(first)
+    segment.SetTag(REVIEW_STATE_TAG, "rejected")
+    segment.SetColor(0.0, 1.0, 0.0)
+    while not transfer.step(0.01):
+        pass
+    transfer.close()
+
+    segmentation, _header = read_transferred_segmentation(scene.folder)
+    handed = next(each for each in segmentation.segments if each.id == first)
+    assert (handed.tags[REVIEW_STATE_TAG], handed.colour) == ("rejected", (0, 255, 0))
+
+
+def test_reading_changes_no_stamp(scene):
+    """Else a hand-over would begin again for ever."""
+    from TotalSegmentatorModuleLib.output_choice import change_stamp
+
+    for node in (scene.node, add_balls(scene)):
+        scene.node = node
+        before = change_stamp(node)
+        scene.hand_over()
+        assert change_stamp(node) == before
 
 
 def test_segment_removed_in_the_middle_is_left_out(scene):

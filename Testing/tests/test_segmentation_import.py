@@ -16,6 +16,7 @@ import vtk
 from desktop import Desktop
 from time_bounds import IMPORT_SECONDS
 from TotalSegmentatorWire import ALGORITHM_NAME
+from TotalSegmentatorWire.review_state import REVIEW_STATE_TAG
 from TotalSegmentatorWire.structures import structure_table
 
 SHAPE = (24, 30, 36)
@@ -211,6 +212,17 @@ def test_output_that_was_edited_meanwhile_is_not_replaced(app, lib):
     slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, "liver", ct)
 
     assert edited.resolve() is None
+
+
+def test_output_that_was_reviewed_meanwhile_is_not_replaced(app, lib):
+    node = import_into(lib, add_ct(app))
+    shown, reviewed = lib.outputs.OutputChoice(node), lib.outputs.OutputChoice(node)
+    node.CreateClosedSurfaceRepresentation()
+    assert shown.resolve() is node  # looking at it in 3D changes nothing
+
+    node.GetSegmentation().GetSegment("liver").SetTag(REVIEW_STATE_TAG, "approved")
+
+    assert reviewed.resolve() is None
 
 
 def test_output_that_was_deleted_meanwhile_is_not_replaced(app, lib):

@@ -22,7 +22,7 @@ def has_database() -> bool:
 
 
 def add_to_database(paths: Sequence[Path], is_cancelled: Callable[[], bool]) -> Generator[int, None, bool]:
-    """Add DICOM files, or all ``.dcm`` files of folders; each value is how many milliseconds may pass before it goes on.
+    """Add DICOM files, or all ``.dcm`` files of folders; each value says for how many milliseconds it can wait.
 
     Returns whether the database has every file now; the reason against it is in Slicer's log. The database keeps
     copies, so that what was exported can be moved or removed afterwards. Slicer's DICOM browser shows the patient,

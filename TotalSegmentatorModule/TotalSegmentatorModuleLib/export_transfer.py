@@ -22,7 +22,7 @@ from TotalSegmentatorWire.export_messages import (
 from .ct_source import VolumeCtSource
 from .export_layers import ExportLayers
 from .export_transforms import segmentation_to_ct
-from .output_choice import content_stamp
+from .output_choice import change_stamp
 from .raw_file import RawFile, disk_full, require_room
 from .review_tags import segment_tags
 
@@ -116,7 +116,7 @@ class SegmentationTransfer:
 
     def _present_stamp(self) -> Hashable:
         node, ct = self._nodes()
-        return (content_stamp(node), self._ct.change_stamp(), tuple(segmentation_to_ct(node, ct).ravel().tolist()))
+        return (change_stamp(node), self._ct.change_stamp(), tuple(segmentation_to_ct(node, ct).ravel().tolist()))
 
     def _begin(self) -> None:
         self.close()

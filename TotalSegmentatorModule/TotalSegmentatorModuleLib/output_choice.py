@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from typing import Any
 
 import slicer
+import vtk
+from TotalSegmentatorWire.review_state import REVIEW_STATE_TAG
 
 from .segmentation_import import BINARY_LABELMAP
 
@@ -29,17 +32,36 @@ class OutputChoice:
 
 
 def content_stamp(node) -> Hashable:
-    """Differs after every change of the segments of a vtkMRMLSegmentationNode or of their voxels."""
+    """Differs after every change of what somebody sees or decides in a vtkMRMLSegmentationNode: the segments, their
+    shapes in the representation that is edited, names, colours and review states."""
     segmentation = node.GetSegmentation()
-    return tuple(
-        _segment_stamp(segmentation, segmentation.GetNthSegmentID(index))
-        for index in range(segmentation.GetNumberOfSegments())
-    )
+    source = segmentation.GetSourceRepresentationName()
+    return (source, *(_segment_stamp(segment_id, segment, source) for segment_id, segment in _segments(segmentation)))
 
 
-def _segment_stamp(segmentation, segment_id: str) -> Hashable:
-    segment = segmentation.GetSegment(segment_id)
-    image = segment.GetRepresentation(BINARY_LABELMAP)
-    scalars = image.GetPointData().GetScalars() if image is not None else None
-    times = (image.GetMTime() if image is not None else 0, scalars.GetMTime() if scalars is not None else 0)
-    return (segment_id, segment.GetName(), *times)
+def change_stamp(node) -> Hashable:
+    """As ``content_stamp``, and differs after every change of a tag, too; also where Slicer has made a representation
+    to show it. Reading the segments does not change it."""
+    return (content_stamp(node), *(segment.GetMTime() for _id, segment in _segments(node.GetSegmentation())))
+
+
+def _segments(segmentation) -> Iterator[tuple[str, Any]]:
+    for index in range(segmentation.GetNumberOfSegments()):
+        segment_id = segmentation.GetNthSegmentID(index)
+        yield segment_id, segmentation.GetSegment(segment_id)
+
+
+def _segment_stamp(segment_id: str, segment, source: str) -> Hashable:
+    review_state = vtk.reference("")
+    segment.GetTag(REVIEW_STATE_TAG, review_state)
+    described = (segment_id, segment.GetName(), tuple(segment.GetColor()), str(review_state))
+    # a fractional or surface segmentation may hold label images as well, that were made from it
+    return (*described, *(_times(segment.GetRepresentation(name)) for name in (source, BINARY_LABELMAP)))
+
+
+def _times(representation) -> tuple[int, int]:
+    """An image's time does not tell that somebody wrote into the array of its voxels."""
+    if representation is None:
+        return 0, 0
+    scalars = representation.GetPointData().GetScalars()
+    return representation.GetMTime(), scalars.GetMTime() if scalars is not None else 0
