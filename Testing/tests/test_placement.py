@@ -57,6 +57,18 @@ def test_layers_in_any_voxel_order_are_placed_voxel_for_voxel(labels: np.ndarray
         assert not placed.is_resampled(one)
 
 
+@pytest.mark.parametrize("order", ["LPS", "SRP"])
+def test_large_label_values_take_no_room(labels: np.ndarray, order: str):
+    """As other programs write them, for instance with identifiers of theirs as values."""
+    values = np.array([0, 70_000, 1, 2_000_000_000], np.int32)
+    array, matrix = reordered(values[labels], GRID.ijk_to_ras, order)
+    segments = tuple(segment(int(value)) for value in (*values[1:], 65_536))
+    placed = place(Segmentation(segments, (Layer(array, Geometry(array.shape, matrix)),)), GRID)
+    for number, one in enumerate(segments[:3], start=1):
+        assert np.array_equal(placed.mask(one).whole(), labels == number)
+    assert placed.box(segments[3]) is None
+
+
 def test_a_layer_may_be_smaller_or_larger_than_the_ct(labels: np.ndarray):
     part = labels[1:7, 2:, 3:]
     cropped = place(segmentation(part, moved(GRID, (1, 2, 3), part.shape)), GRID)

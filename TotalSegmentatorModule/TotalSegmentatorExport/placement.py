@@ -19,6 +19,9 @@ BEYOND_VOXELS = 1.0
 """A resampled segment may reach so far beyond the outermost voxel centres of the CT, in voxels: a finer grid covers
 the outer halves of the CT's voxels."""
 
+LARGEST_COUNTED_LABEL = 65535
+"""SciPy makes room for every value up to the largest; where that is larger, the values are numbered first."""
+
 Box = tuple[slice, slice, slice]
 
 
@@ -163,8 +166,12 @@ def _sides(part: slice) -> tuple[int, int]:
 def _boxes(array: np.ndarray) -> dict[int, Box]:
     from scipy.ndimage import find_objects
 
-    found = find_objects(array)
-    return {label: box for label, box in enumerate(found, start=1) if box is not None}
+    if not array.size or array.max() <= LARGEST_COUNTED_LABEL:
+        found = find_objects(array)
+        return {label: box for label, box in enumerate(found, start=1) if box is not None}
+    labels, numbers = np.unique(array, return_inverse=True)
+    found = find_objects(numbers.reshape(array.shape) + 1)
+    return {int(label): box for label, box in zip(labels, found, strict=True) if label != 0}
 
 
 def _whole_numbers(array: np.ndarray) -> np.ndarray:
