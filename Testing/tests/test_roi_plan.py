@@ -102,7 +102,7 @@ def test_drawn_structure_with_a_name_of_tg263_gets_its_spelling():
 
 def test_algorithm_says_who_made_a_structure():
     """PS3.3 C.8.8.5: AUTOMATIC until somebody edits it."""
-    drawn = Block("Scar")
+    drawn = Block("Scar", tags={"DICOM.SegmentAlgorithmType": "MANUAL"})
     imported = Block("Tumor", tags={"DICOM.SegmentAlgorithmType": "AUTOMATIC", "DICOM.SegmentAlgorithmName": "Other"})
     plan = planned("liver", "spleen", Block("colon", state="edited"), drawn, imported, edited=["spleen"])
     algorithms = {roi.name: roi.algorithm for roi in plan.rois}
@@ -120,15 +120,27 @@ def test_algorithm_says_who_made_a_structure():
     assert (by_name["Tumor"].description, by_name["Tumor"].algorithm_name) == ("Other", "Other")
 
 
-def test_label_image_was_made_by_an_algorithm_that_nobody_knows():
-    """It has no tags; a segment that somebody drew in Slicer has a terminology at least."""
-    plan = planned(Block("liver", own_tags=False), Block("Mask"))
-    assert [(roi.name, roi.algorithm, roi.algorithm_name) for roi in plan.rois] == [
-        ("Liver", "AUTOMATIC", "Unknown algorithm"),
-        ("Mask", "MANUAL", ""),
-    ]
+def test_nobody_is_said_to_have_made_what_anybody_can_have_made():
+    """A label image has no tags; Slicer gives a terminology to what is drawn and to what other extensions find."""
     tissue = {"TerminologyEntry": "a~SCT^85756007^Tissue~SCT^85756007^Tissue~^^~b~^^~^^"}
-    assert planned(Block("liver", own_tags=False, tags=tissue)).rois[0].algorithm == "MANUAL"
+    blocks = (Block("liver", own_tags=False), Block("Mask"), Block("spleen", own_tags=False, tags=tissue))
+    made = [(roi.algorithm, roi.algorithm_name, roi.description) for roi in planned(*blocks).rois]
+    assert made == [("", "", "Origin unknown")] * 3
+
+
+@pytest.mark.parametrize(
+    ("others", "algorithm"), [("", ""), ("AUTOMATIC", ""), ("MANUAL", ""), ("SEMIAUTOMATIC", "SEMIAUTOMATIC")]
+)
+def test_union_with_a_part_of_unknown_origin(others: str, algorithm: str):
+    known = Block("kidney_right", own_tags=False, tags={"DICOM.SegmentAlgorithmType": others})
+    plan = planned(Block("kidney_left", own_tags=False), known, template=["Kidneys"])
+    assert (plan.rois[0].algorithm, bool(plan.rois[0].algorithm_name)) == (algorithm, bool(algorithm))
+
+
+def test_a_name_that_says_that_the_structure_is_cut_keeps_its_sign():
+    plan = planned(Block("Liver~"), Block("kidney_left", segment_name="Kidney~_L"), Block("Lung~_R"), Block("Odd~name"))
+    assert names(plan) == ["Liver~", "Kidney~_L", "Lung~_R", "Odd~name"]
+    assert [roi.is_cut for roi in plan.rois] == [True, True, True, False]
 
 
 def test_model_alone_makes_a_structure_automatic():
@@ -295,7 +307,7 @@ def test_union_can_be_chosen_by_name_and_takes_its_parts_from_all():
 
 def test_unknown_structure_is_refused_with_the_nearest_names():
     error = refusal("liver", "My PTV", structures=["livr"])
-    assert error.code == "STRUCTURE_UNKNOWN"
+    assert error.code == "EXPORT_STRUCTURE_UNKNOWN"
     assert error.problem.values["nearest"].split(", ")[0] == "liver"
     assert "Lungs" in refusal("liver", structures=["lungz"]).problem.values["nearest"]
 

@@ -6,7 +6,7 @@ import copy
 import logging
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -127,11 +127,17 @@ def copy_patient_and_study(source: Dataset, target: Dataset) -> None:
 
 
 def _readable(source: Dataset, keyword: str) -> Any:
-    """A copy of the data element, None where it is absent or spoilt."""
+    """A copy of the data element, None where it is absent or spoilt.
+
+    pydicom decodes an element when it is looked at, and writes one that nobody looked at byte for byte: the items of a
+    sequence would keep the source's character set in an object of another one.
+    """
     if keyword not in source:
         return None
     try:
         with quiet():
+            for item in items_of(source, keyword):
+                item.decode()
             return copy.deepcopy(source[keyword])
     except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
         _log.warning("the CT's %s cannot be read (%s) and is left out", keyword, type(error).__name__)
@@ -175,6 +181,25 @@ def _fits(word: str, character_set: Any) -> bool:
         except (UserWarning, ValueError, LookupError):
             return False
     return True
+
+
+def items_of(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+    """The items of a sequence; none where it is absent or something else."""
+    from pydicom import Sequence as Items
+
+    value = dataset.get(keyword)
+    return value if isinstance(value, Items) else ()
+
+
+def stated_code(dataset: Dataset, keyword: str) -> Code | None:
+    """The first item of a code sequence; None where it is absent or lacks a part."""
+    for item in items_of(dataset, keyword)[:1]:
+        value = item.get("CodeValue") or item.get("LongCodeValue")
+        parts = [
+            str(part or "").strip() for part in (item.get("CodingSchemeDesignator"), value, item.get("CodeMeaning"))
+        ]
+        return Code(*parts) if all(parts) else None
+    return None
 
 
 def code_item(code: Code) -> Dataset:

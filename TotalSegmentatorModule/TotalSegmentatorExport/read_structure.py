@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from TotalSegmentatorWire.errors import SegmentationError
 
 from .reference_series import ReferenceSeries
+from .roi import RoiCodes
 from .voxel_mask import VoxelMask
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ class ReadStructure:
     """RT ROI Interpreted Type; empty where the file states none."""
     mask: VoxelMask
     """On the grid of the reference series; it has at least one voxel."""
+    algorithm: str = ""
+    """ROI Generation Algorithm or Segment Algorithm Type, as stated; empty where the file does not know it."""
+    algorithm_name: str = ""
+    origin: str = ""
+    """What the file says in words about where it comes from: ROI Generation Description, for instance."""
+    codes: RoiCodes | None = None
 
 
 def check_origin(dataset: Dataset, frames: Set[str], instances: Set[str], reference: ReferenceSeries) -> None:

@@ -12,6 +12,9 @@ from .voxel_mask import VoxelMask
 GENERATION_ALGORITHMS = ("AUTOMATIC", "SEMIAUTOMATIC", "MANUAL")
 """PS3.3 C.8.8.5, ROI Generation Algorithm; AUTOMATIC until somebody edits it."""
 
+ORIGIN_UNKNOWN = "Origin unknown"
+"""What a description says where nothing tells who made a structure."""
+
 
 @dataclass(frozen=True)
 class Code:
@@ -50,9 +53,9 @@ class Roi:
     interpreted_type: str
     """RT ROI Interpreted Type, PS3.3 C.8.8.8.1: ORGAN, EXTERNAL, AVOIDANCE, ..., or empty."""
     algorithm: str
-    """One of GENERATION_ALGORITHMS."""
+    """One of GENERATION_ALGORITHMS, empty where nobody knows."""
     algorithm_name: str
-    """Of the model, for DICOM SEG; empty where a hand drew it."""
+    """Of the model, for DICOM SEG; empty where a hand drew it or nobody knows."""
     codes: RoiCodes | None
     review_state: ReviewState
     is_cut: bool

@@ -12,18 +12,22 @@ from .roi import Code, RoiCodes
 TERMINOLOGY_TAG = "TerminologyEntry"
 """Slicer's tag: context~category~type~modifier~regionContext~region~regionModifier, each code scheme^value^meaning."""
 
-_SNOMED, _FMA = "SCT", "FMA"
+_SNOMED, FMA = "SCT", "FMA"
 LEFT = Code(_SNOMED, "7771000", "Left")
 RIGHT = Code(_SNOMED, "24028007", "Right")
 BOTH_SIDES = Code(_SNOMED, "51440002", "Bilateral")
 """PS3.16, CID 244."""
 
 ANATOMICAL_STRUCTURE = Code(_SNOMED, "123037004", "Anatomical Structure")
+TISSUE = Code(_SNOMED, "85756007", "Tissue")
+"""For what has no codes where DICOM wants some, such as a structure that somebody drew; Slicer's own default."""
+
+UNCODED = RoiCodes(TISSUE, TISSUE)
 
 BODY = RoiCodes(
     category=ANATOMICAL_STRUCTURE,
     type=Code(_SNOMED, "38266002", "Entire body"),
-    fma=Code(_FMA, "256135", "Body"),
+    fma=Code(FMA, "256135", "Body"),
 )
 """Of the body outline: PS3.16, CID 4031, and TG-263's row "Body"."""
 
@@ -34,18 +38,23 @@ def parse_code(text: str) -> Code | None:
     return Code(*parts) if len(parts) == 3 and all(parts) else None
 
 
-def codes_of(tags: Mapping[str, str], structure: Structure | None) -> RoiCodes | None:
-    """The codes of a segment: what its terminology entry says, else its row of a label table, else None.
+def codes_of(tags: Mapping[str, str], structure: Structure | None, stated: RoiCodes | None = None) -> RoiCodes | None:
+    """The codes of a segment: ``stated`` of its DICOM file, else its terminology entry, else its row of a label table.
 
-    The entry can have been changed in Slicer, so it is asked first. The number in the Foundational Model of Anatomy
-    comes from the row, as long as the entry means the same.
+    The entry can have been changed in Slicer, so it is asked before the row. The number in the Foundational Model of
+    Anatomy comes from the row where the file has none, as long as it means the same. A structure set can name what a
+    structure is without its category, which is TISSUE in ``stated`` then: that comes from such a row too.
     """
-    entry = _entry_codes(tags.get(TERMINOLOGY_TAG, ""))
+    entry = stated or _entry_codes(tags.get(TERMINOLOGY_TAG, ""))
     row = _row_codes(structure) if structure is not None else None
     if entry is None:
         return row
-    if row is not None and _meaning(row) == _meaning(entry):
-        return dataclasses.replace(entry, fma=row.fma)
+    if row is None:
+        return entry
+    if stated is not None and stated.category == TISSUE and _meaning(row)[1:] == _meaning(stated)[1:]:
+        entry = dataclasses.replace(stated, category=row.category)
+    if _meaning(row) == _meaning(entry):
+        return dataclasses.replace(entry, fma=entry.fma or row.fma)
     return entry
 
 
@@ -82,4 +91,4 @@ def _row_codes(structure: Structure) -> RoiCodes | None:
     if codes is None or not structure.fma_id:
         return codes
     name = structure.display_name
-    return dataclasses.replace(codes, fma=Code(_FMA, structure.fma_id, name[0].upper() + name[1:]))
+    return dataclasses.replace(codes, fma=Code(FMA, structure.fma_id, name[0].upper() + name[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,22 +10,25 @@ from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.result_tags import PREFIX
 from TotalSegmentatorWire.review_state import ReviewState, review_state, worst
 
-from .naming import LONGEST_TEXT
+from .naming import CUT, LONGEST_TEXT
 from .placement import PlacedSegmentation
-from .roi import GENERATION_ALGORITHMS, RoiCodes
+from .roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN, RoiCodes
 from .roi_codes import codes_of, union_codes
 from .segments import Segment
 from .voxel_mask import VoxelMask, union
 
 AUTOMATIC, SEMIAUTOMATIC, MANUAL = GENERATION_ALGORITHMS
 
-_ALGORITHM_TYPE_TAG = "DICOM.SegmentAlgorithmType"
-_ALGORITHM_NAME_TAG = "DICOM.SegmentAlgorithmName"
+ALGORITHM_TYPE_TAG = "DICOM.SegmentAlgorithmType"
+ALGORITHM_NAME_TAG = "DICOM.SegmentAlgorithmName"
 _MODEL_TAG = PREFIX + "Model"
 _VERSION_TAG = PREFIX + "Version"
 
 _CUT = ".."
+_BY_HAND = "Drawn by hand"
 _UNKNOWN = "Unknown algorithm"
+_MARKED = re.compile(rf".+{CUT}(_[LR])?", re.IGNORECASE)
+"""A name that says itself that the structure is cut: ``Liver~``, ``Lung~_L``."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,12 @@ class Part:
     codes: RoiCodes | None
     review_state: ReviewState
     algorithm: str
-    """One of GENERATION_ALGORITHMS."""
+    """One of GENERATION_ALGORITHMS, empty where nobody knows."""
     algorithm_name: str
     origin: str
     """Model and version, or who else made it."""
     is_cut: bool
-    """True where it reaches the border of the CT; of a union also where parts of it are not there."""
+    """True where it reaches the border of the CT or its name says so; of a union also where parts are not there."""
     is_empty: bool
     voxels: Callable[[], VoxelMask]
     expected: int = 1
@@ -75,12 +79,12 @@ def segment_part(placed: PlacedSegmentation, segment: Segment, is_edited: bool) 
     return Part(
         sources=(segment.id,),
         colour=segment.colour,
-        codes=codes_of(segment.tags, segment.structure),
+        codes=codes_of(segment.tags, segment.structure, segment.codes),
         review_state=state,
         algorithm=algorithm,
-        algorithm_name="" if algorithm == MANUAL else _algorithm_name(segment),
-        origin="Drawn by hand" if algorithm == MANUAL else _origin(segment),
-        is_cut=box is not None and _touches_border(box, placed.grid.shape),
+        algorithm_name="" if algorithm in ("", MANUAL) else _algorithm_name(segment),
+        origin=segment.origin or _origin(segment, algorithm),
+        is_cut=box is not None and (_touches_border(box, placed.grid.shape) or _is_marked(segment.name)),
         is_empty=box is None,
         voxels=lambda: placed.mask(segment),
     )
@@ -97,13 +101,14 @@ def union_part(parts: Sequence[Part], absent: int) -> Part | None:
         return None
     expected = len(parts) + absent
     names = dict.fromkeys(part.algorithm_name for part in filled if part.algorithm_name)
+    algorithm = _union_algorithm({part.algorithm for part in filled})
     return Part(
         sources=tuple(dict.fromkeys(source for part in filled for source in part.sources)),
         colour=filled[0].colour,
         codes=union_codes([part.codes for part in filled]) if len(filled) == expected else None,
         review_state=worst(part.review_state for part in filled),
-        algorithm=_union_algorithm({part.algorithm for part in filled}),
-        algorithm_name=", ".join(names)[:LONGEST_TEXT],
+        algorithm=algorithm,
+        algorithm_name=", ".join(names)[:LONGEST_TEXT] if algorithm else "",
         origin=", ".join(dict.fromkeys(part.origin for part in filled)),
         is_cut=len(filled) < expected or any(part.is_cut for part in filled),
         is_empty=False,
@@ -117,31 +122,42 @@ def _touches_border(box: tuple[slice, slice, slice], shape: tuple[int, int, int]
     return any(part.start <= 0 or part.stop >= size for part, size in zip(box, shape, strict=True))
 
 
-def _algorithm(segment: Segment, is_edited: bool) -> str:
-    """Without a tag that tells it a segment was drawn by hand, unless a model made it: ours, or that of a label image.
+def _is_marked(name: str) -> bool:
+    return _MARKED.fullmatch(name.strip()) is not None
 
-    A label image has no tags, while Slicer gives a segment that somebody draws a terminology at least.
+
+def _algorithm(segment: Segment, is_edited: bool) -> str:
+    """What its tag tells, or the model that made it. Empty where neither is there: a label image can come from anyone.
+
+    Slicer gives a segment a terminology whether somebody draws it or another extension finds it, so that this tells
+    nothing.
     """
-    told = segment.tags.get(_ALGORITHM_TYPE_TAG, "").strip().upper()
+    told = segment.tags.get(ALGORITHM_TYPE_TAG, "").strip().upper()
     if told not in GENERATION_ALGORITHMS:
-        is_of_label_image = segment.structure is not None and not segment.tags
-        told = AUTOMATIC if _MODEL_TAG in segment.tags or is_of_label_image else MANUAL
+        told = AUTOMATIC if _MODEL_TAG in segment.tags else ""
     return SEMIAUTOMATIC if told == AUTOMATIC and is_edited else told
 
 
 def _union_algorithm(algorithms: set[str]) -> str:
-    return algorithms.pop() if len(algorithms) == 1 else SEMIAUTOMATIC
+    """SEMIAUTOMATIC where both a machine and a hand had a part in it; an unknown part leaves open which others had."""
+    if len(algorithms) == 1:
+        return next(iter(algorithms))
+    known = algorithms - {""}
+    return SEMIAUTOMATIC if SEMIAUTOMATIC in known or len(known) > 1 else ""
 
 
 def _algorithm_name(segment: Segment) -> str:
     """Never empty: DICOM SEG wants a name wherever a machine had a part in it (PS3.3 section C.8.20.2)."""
     model = segment.tags.get(_MODEL_TAG, "").strip()
-    name = segment.tags.get(_ALGORITHM_NAME_TAG, "").strip() or (ALGORITHM_NAME if model else _UNKNOWN)
+    named = segment.tags.get(ALGORITHM_NAME_TAG, "").strip() or segment.origin.strip()
+    name = named or (ALGORITHM_NAME if model else _UNKNOWN)
     return f"{name} {model}".strip()[:LONGEST_TEXT]
 
 
-def _origin(segment: Segment) -> str:
+def _origin(segment: Segment, algorithm: str) -> str:
+    if algorithm in ("", MANUAL):
+        return _BY_HAND if algorithm else ORIGIN_UNKNOWN
     model = segment.tags.get(_MODEL_TAG, "").strip()
     if not model:
-        return segment.tags.get(_ALGORITHM_NAME_TAG, "").strip() or _UNKNOWN
+        return segment.tags.get(ALGORITHM_NAME_TAG, "").strip() or _UNKNOWN
     return f"{model}, {ALGORITHM_NAME} {segment.tags.get(_VERSION_TAG, '')}".rstrip()

@@ -64,7 +64,7 @@ class Selection:
 def select(placed: PlacedSegmentation, choice: Choice, edited: Collection[str]) -> Selection:
     """Segments without a voxel are among the selected.
 
-    Raises SegmentationError("STRUCTURE_UNKNOWN") for a chosen name that means nothing.
+    Raises SegmentationError("EXPORT_STRUCTURE_UNKNOWN") for a chosen name that means nothing.
     """
     return _Selector(placed, choice, edited).selection()
 
@@ -188,8 +188,14 @@ class _Selector:
         if not name:
             name = own_name(segment.name, part.is_cut, longest)
             is_shortened = name != own_name(segment.name, part.is_cut, _ANY_LENGTH)
-        kind = entry.interpreted_type or usual_type(all_names(segment))
+        kind = self._stated_type(segment, entry) or usual_type(all_names(segment))
         return Selected(part, name, is_shortened, entry.colour or part.colour, kind, entry.codes or part.codes)
+
+    def _stated_type(self, segment: Segment, entry: Entry) -> str:
+        """What a template says comes first, but for the one with everything, which guesses from names."""
+        is_guess = self._choice.template in (None, load_template(EVERYTHING))
+        stated = (segment.interpreted_type, entry.interpreted_type)
+        return (stated[0] or stated[1]) if is_guess else (stated[1] or stated[0])
 
     def _named_union(self, part: Part, entry: Entry) -> Selected:
         name = _marked(entry.name, part.is_cut, self._choice.longest_name)

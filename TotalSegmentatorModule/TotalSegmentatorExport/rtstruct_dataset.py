@@ -42,7 +42,7 @@ def structure_set_head(rois: Sequence[Roi], reference: ReferenceSeries, label: s
     """All attributes before ROI Contour Sequence (3006,0039). The character set fits the words of both parts."""
     dataset = new_object(RT_STRUCTURE_SET_STORAGE, IMPLICIT_VR_LITTLE_ENDIAN, "RTSTRUCT", moment)
     copy_patient_and_study(reference.dataset, dataset)
-    choose_character_set(dataset, _words(label, rois))
+    choose_character_set(dataset, [label, *words_of(rois)])
     dataset.StudyInstanceUID = study_uid(reference)
     _add_series(dataset, label, moment)
     dataset.FrameOfReferenceUID = reference.frame_of_reference_uid
@@ -77,11 +77,10 @@ def series_uid(reference: ReferenceSeries) -> str:
     return stated or uid_from("series of " + reference.planes[0].sop_instance_uid)
 
 
-def _words(label: str, rois: Sequence[Roi]) -> Iterator[str]:
-    yield label
+def words_of(rois: Sequence[Roi]) -> Iterator[str]:
+    """All text about structures that an object can hold."""
     for roi in rois:
-        yield roi.name
-        yield roi.description
+        yield from (roi.name, roi.description, roi.algorithm_name)
         if roi.codes is not None:
             codes = (roi.codes.category, roi.codes.type, roi.codes.modifier, roi.codes.region, roi.codes.fma)
             yield from (code.meaning for code in codes if code is not None)
@@ -128,7 +127,7 @@ def _structure(roi: Roi, reference: ReferenceSeries) -> Dataset:
     item.ROINumber = str(roi.number)
     item.ReferencedFrameOfReferenceUID = reference.frame_of_reference_uid
     item.ROIName = roi.name
-    item.ROIGenerationAlgorithm = roi.algorithm
+    item.ROIGenerationAlgorithm = roi.algorithm  # of type 2: empty where nobody knows
     if roi.description:
         item.ROIGenerationDescription = long_string(roi.description)
     return item

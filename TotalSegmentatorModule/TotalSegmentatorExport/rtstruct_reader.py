@@ -20,10 +20,12 @@ from TotalSegmentatorEngine.dicom_headers import looks_like_dicom
 from TotalSegmentatorWire.errors import Problem, SegmentationError
 
 from .contour_data import CLOSED_PLANAR, CLOSED_PLANAR_XOR
-from .dicom_object import quiet
+from .dicom_object import quiet, stated_code
 from .rasterising import fill_box
 from .read_structure import ReadStructure, check_origin
 from .reference_series import ReferenceSeries
+from .roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN, RoiCodes
+from .roi_codes import FMA, TISSUE
 from .rtstruct_dataset import RT_STRUCTURE_SET_STORAGE
 from .voxel_mask import VoxelMask
 
@@ -84,17 +86,20 @@ def _structures(path: Path, reference: ReferenceSeries) -> list[ReadStructure]:
     off_plane = sum(found.off_plane for found in contours.values())
     if off_plane:
         raise SegmentationError("CONTOURS_OFF_PLANE", count=off_plane)
-    types = dict(_interpreted_types(dataset))
+    observations = dict(_items_by_roi(dataset, "RTROIObservationsSequence"))
     colours = {number: _colour(item) for number, item in _items_by_roi(dataset, "ROIContourSequence")}
     return [
         ReadStructure(
             number=number,
             name=name,
             colour=colours.get(number),
-            interpreted_type=types.get(number, ""),
+            interpreted_type=_text(observations.get(number), "RTROIInterpretedType"),
             mask=_mask(contours.get(number, _Contours()), reference),
+            algorithm=_algorithm(item),
+            origin=_origin(item),
+            codes=_codes(observations.get(number)),
         )
-        for number, name in _names(dataset)
+        for number, name, item in _named(dataset)
     ]
 
 
@@ -125,10 +130,10 @@ def _is_structure_set(dataset: Dataset) -> bool:
     return dataset.get("SOPClassUID") == RT_STRUCTURE_SET_STORAGE or dataset.get("Modality") == "RTSTRUCT"
 
 
-def _names(dataset: Dataset) -> Iterator[tuple[int, str]]:
+def _named(dataset: Dataset) -> Iterator[tuple[int, str, Dataset]]:
     for item in dataset.get("StructureSetROISequence") or ():
         number = _number(item.get("ROINumber"))
-        yield number, str(item.get("ROIName") or "").strip() or str(number)
+        yield number, _text(item, "ROIName") or str(number), item
 
 
 def _items_by_roi(dataset: Dataset, sequence: str) -> Iterator[tuple[int, Dataset]]:
@@ -136,9 +141,34 @@ def _items_by_roi(dataset: Dataset, sequence: str) -> Iterator[tuple[int, Datase
         yield _number(item.get("ReferencedROINumber")), item
 
 
-def _interpreted_types(dataset: Dataset) -> Iterator[tuple[int, str]]:
-    for number, item in _items_by_roi(dataset, "RTROIObservationsSequence"):
-        yield number, str(item.get("RTROIInterpretedType") or "").strip()
+def _text(item: Dataset | None, keyword: str) -> str:
+    return str(item.get(keyword) or "").strip() if item is not None else ""
+
+
+def _algorithm(item: Dataset) -> str:
+    stated = _text(item, "ROIGenerationAlgorithm").upper()
+    return stated if stated in GENERATION_ALGORITHMS else ""
+
+
+def _origin(item: Dataset) -> str:
+    stated = _text(item, "ROIGenerationDescription")
+    return "" if stated == ORIGIN_UNKNOWN else stated
+
+
+def _codes(observation: Dataset | None) -> RoiCodes | None:
+    """RT ROI Identification Code, PS3.3 C.8.8.8; TISSUE stands for a category that the file does not state."""
+    kind = stated_code(observation, "RTROIIdentificationCodeSequence") if observation is not None else None
+    if observation is None or kind is None:
+        return None
+    identification = observation.RTROIIdentificationCodeSequence[0]
+    same = stated_code(identification, "EquivalentCodeSequence")
+    return RoiCodes(
+        category=stated_code(observation, "SegmentedPropertyCategoryCodeSequence") or TISSUE,
+        type=kind,
+        modifier=stated_code(identification, "SegmentedPropertyTypeModifierCodeSequence"),
+        region=stated_code(observation, "AnatomicRegionSequence"),
+        fma=same if same is not None and same.scheme == FMA else None,
+    )
 
 
 def _colour(item: Dataset) -> tuple[int, int, int] | None:

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.errors import Problem, SegmentationError
 
-from .dicom_object import quiet
+from .dicom_object import quiet, stated_code
 from .read_structure import ReadStructure, check_origin
 from .reference_series import ReferenceSeries
+from .roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN, RoiCodes
+from .roi_codes import UNCODED
 from .seg_pieces import FramePlane, PiecePlacer, Pieces
+from .voxel_mask import VoxelMask
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -59,16 +63,23 @@ def read_seg(
     filled = [number for number in sorted(segments) if pieces[number].voxels]
     if len(filled) < len(segments):
         warn(Problem("STRUCTURE_WITHOUT_VOXELS", {"count": len(segments) - len(filled)}))
-    return [
-        ReadStructure(
-            number=number,
-            name=_name(segments[number], number),
-            colour=_colour(segments[number]),
-            interpreted_type="",
-            mask=placer.mask(pieces[number]),
-        )
-        for number in filled
-    ]
+    with quiet():
+        return [_structure(number, segments[number], placer.mask(pieces[number])) for number in filled]
+
+
+def _structure(number: int, item: Dataset, mask: VoxelMask) -> ReadStructure:
+    algorithm, algorithm_name = _algorithm(item)
+    return ReadStructure(
+        number=number,
+        name=_text(item, "SegmentLabel") or f"Segment {number}",
+        colour=_colour(item),
+        interpreted_type="",
+        mask=mask,
+        algorithm=algorithm,
+        algorithm_name=algorithm_name,
+        origin=_text(item, "SegmentDescription") if algorithm_name.startswith(ALGORITHM_NAME) else "",
+        codes=_codes(item),
+    )
 
 
 def _unreadable(detail: str) -> SegmentationError:
@@ -144,8 +155,27 @@ def _segments(dataset: Dataset) -> dict[int, Dataset]:
     return {number: item for number, item in items.items() if number not in (0, padding)}
 
 
-def _name(item: Dataset, number: int) -> str:
-    return str(item.get("SegmentLabel") or "").strip() or f"Segment {number}"
+def _text(item: Dataset, keyword: str) -> str:
+    return str(item.get(keyword) or "").strip()
+
+
+def _algorithm(item: Dataset) -> tuple[str, str]:
+    """Type and name; both empty for a structure of which seg_writer did not know who made it."""
+    algorithm, name = _text(item, "SegmentAlgorithmType").upper(), _text(item, "SegmentAlgorithmName")
+    if algorithm not in GENERATION_ALGORITHMS or name == ORIGIN_UNKNOWN:
+        return "", ""
+    return algorithm, name
+
+
+def _codes(item: Dataset) -> RoiCodes | None:
+    """Segment Description Macro, PS3.3 C.8.20.4. It wants codes always: UNCODED stands for none."""
+    category = stated_code(item, "SegmentedPropertyCategoryCodeSequence")
+    kind = stated_code(item, "SegmentedPropertyTypeCodeSequence")
+    if category is None or kind is None:
+        return None
+    modifier = stated_code(item.SegmentedPropertyTypeCodeSequence[0], "SegmentedPropertyTypeModifierCodeSequence")
+    codes = RoiCodes(category, kind, modifier, stated_code(item, "AnatomicRegionSequence"))
+    return None if codes == UNCODED else codes
 
 
 def _colour(item: Dataset) -> tuple[int, int, int] | None:

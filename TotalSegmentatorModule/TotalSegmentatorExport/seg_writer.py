@@ -21,8 +21,9 @@ from .dicom_object import choose_character_set, copy_patient_and_study, new_uid,
 from .dicom_text import decimal_string, long_string
 from .label_volume import Progress, label_volume, nothing_to_tell
 from .reference_series import ReferenceSeries
-from .roi import Code, Roi, RoiCodes
-from .rtstruct_dataset import series_uid, study_uid
+from .roi import ORIGIN_UNKNOWN, Code, Roi
+from .roi_codes import UNCODED
+from .rtstruct_dataset import series_uid, study_uid, words_of
 from .seg_frames import functional_groups, write_binary_frames, write_label_frames
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 ENCODINGS = ("binary", "labelmap")
 MAXIMUM_PIXEL_BYTES = 2**32 - 2
 """Of one value, PS3.5 7.1.1: its length has 32 bits and is even."""
-
-TISSUE = Code("SCT", "85756007", "Tissue")
-"""For what has no codes, such as a structure that somebody drew; Slicer's own default."""
 
 _SERIES_NUMBER_STEP = 1000
 """Above the CT's: the segmentation follows its series in a viewer's list and is told from it."""
@@ -132,7 +130,7 @@ def _shell(rois: Sequence[Roi], reference: ReferenceSeries, encoding: str, serie
     )
     _refer_to_images(segmentation, reference)
     copy_patient_and_study(reference.dataset, segmentation)
-    choose_character_set(segmentation, [description, *(text for roi in rois for text in (roi.name, roi.description))])
+    choose_character_set(segmentation, [description, *words_of(rois)])
     return segmentation
 
 
@@ -169,24 +167,28 @@ def _decimal_strings(values: Iterable[float]) -> list[str]:
 
 
 def _segment_description(roi: Roi) -> SegmentDescription:
-    """Segment Description Macro, PS3.3 C.8.20.4; the side is a modifier inside the item of the type."""
+    """Segment Description Macro, PS3.3 C.8.20.4; the side is a modifier inside the item of the type.
+
+    Segment Algorithm Type is of type 1 and knows no other values than AUTOMATIC, SEMIAUTOMATIC and MANUAL. Where nobody
+    knows who made a structure SEMIAUTOMATIC is the least wrong: it denies neither a machine nor a hand. It wants the
+    algorithm's name too, which says ORIGIN_UNKNOWN then; our reader takes this for what it is.
+    """
     from highdicom.color import CIELabColor
     from highdicom.content import AlgorithmIdentificationSequence
     from highdicom.seg import SegmentDescription
     from pydicom.sr.codedict import codes
 
-    meaning = roi.codes or RoiCodes(TISSUE, TISSUE)
+    meaning = roi.codes or UNCODED
+    name = (long_string(roi.algorithm_name) or ALGORITHM_NAME) if roi.algorithm else ORIGIN_UNKNOWN
     algorithm = None
     if roi.algorithm != "MANUAL":
-        algorithm = AlgorithmIdentificationSequence(
-            long_string(roi.algorithm_name) or ALGORITHM_NAME, codes.cid7162.ArtificialIntelligence, ENGINE_VERSION
-        )
+        algorithm = AlgorithmIdentificationSequence(name, codes.cid7162.ArtificialIntelligence, ENGINE_VERSION)
     description = SegmentDescription(
         segment_number=roi.number,
         segment_label=long_string(roi.name),
         segmented_property_category=_concept(meaning.category),
         segmented_property_type=_concept(meaning.type),
-        algorithm_type=roi.algorithm,
+        algorithm_type=roi.algorithm or "SEMIAUTOMATIC",
         algorithm_identification=algorithm,
         anatomic_regions=[_concept(meaning.region)] if meaning.region else None,
         display_color=CIELabColor.from_rgb(*roi.colour),
@@ -194,9 +196,16 @@ def _segment_description(roi: Roi) -> SegmentDescription:
     if meaning.modifier:
         item = description.SegmentedPropertyTypeCodeSequence[0]
         item.SegmentedPropertyTypeModifierCodeSequence = [_concept(meaning.modifier)]
+    if algorithm is not None and not _is_of_this_version(roi):
+        del description.SegmentationAlgorithmIdentificationSequence  # of type 3: highdicom put our version into it
     if roi.description:
         description.SegmentDescription = roi.description
     return description
+
+
+def _is_of_this_version(roi: Roi) -> bool:
+    """False for what others or an earlier version of ours made: family and version of that algorithm are not known."""
+    return roi.algorithm_name.startswith(ALGORITHM_NAME) and ENGINE_VERSION in roi.description.split()
 
 
 def _concept(code: Code) -> Dataset:

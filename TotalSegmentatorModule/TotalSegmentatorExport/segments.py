@@ -10,6 +10,8 @@ from TotalSegmentatorEngine.geometry import Geometry
 from TotalSegmentatorWire.result_tags import PREFIX
 from TotalSegmentatorWire.structures import Structure, structure_table
 
+from .roi import RoiCodes
+
 LABEL_TABLES = ("structures_104", "structures_117")
 _MODEL_TAG = PREFIX + "Model"
 
@@ -36,6 +38,12 @@ class Segment:
     tags: dict[str, str] = field(default_factory=dict)
     structure: Structure | None = None
     """The row of a label table, where the segment is one of the named structures."""
+    codes: RoiCodes | None = None
+    """As a DICOM file stated them; a segment of Slicer has them in its tags."""
+    interpreted_type: str = ""
+    """RT ROI Interpreted Type that a structure set stated."""
+    origin: str = ""
+    """Where a DICOM file said that it comes from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +54,8 @@ class Segmentation:
 
 def structure_of(segment_id: str, name: str, tags: dict[str, str]) -> Structure | None:
     """The row of a label table whose name a segment has by its id or its name, spaces for underscores.
+
+    The rows' TG-263 names count too, also those of cut structures: ``Kidney~_L`` comes back from a structure set.
 
     The tables agree about the structures that they share but for the label values; the tag that names the model
     ("117-3mm") says which one is asked first.
@@ -63,4 +73,6 @@ def structure_of(segment_id: str, name: str, tags: dict[str, str]) -> Structure 
 
 @cache
 def _rows(table: str) -> dict[str, Structure]:
-    return {row.name.lower(): row for row in structure_table(table)}
+    rows = structure_table(table)
+    names = (lambda row: row.tg263_cut_name, lambda row: row.tg263_name, lambda row: row.name)  # the last one wins
+    return {name(row).lower(): row for name in names for row in rows if name(row)}
