@@ -186,3 +186,10 @@ def test_two_hundred_structures_of_one_name_are_all_named():
 )
 def test_typed_name_is_recognised_as_one_of_tg263(typed, name):
     assert tg263_spelling(typed) == name
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u200b", "\u2066", "\ufeff"])
+def test_invisible_signs_go_from_names(sign):
+    assert own_name(f"Kidney{sign}_L", False) == "Kidney_L"
+    assert unique_names([own_name(f"Liver{sign}", False), own_name("Liver", False)]) == ["Liver", "Liver_2"]
+    assert own_name(sign, False) == "Structure"

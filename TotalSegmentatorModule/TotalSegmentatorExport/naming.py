@@ -28,6 +28,8 @@ _NAMELESS = "Structure"
 _SEPARATORS = " _.-"
 _SIDE = re.compile(r"(?P<head>.+?)(?P<side>[ _.-](?:l|r|lt|rt|left|right|\d{1,3}))", re.IGNORECASE)
 _TG263_SIDES = ("_L", "_R")
+_BLANK_CATEGORIES = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": ""}
+"""What takes the place of characters of a Unicode category."""
 
 
 def tg263_name(structure: Structure, is_cut: bool) -> str:
@@ -52,10 +54,11 @@ def own_name(name: str, is_cut: bool, longest: int = LONGEST_NAME) -> str:
 def valid_name(name: str) -> str:
     """``name`` without what DICOM's LO cannot hold (PS3.5 section 6.2): backslashes, control characters, outer spaces.
 
-    Never empty.
+    Invisible characters of Unicode's category Cf go, too: those that turn the direction of writing could show
+    ``Kidney_L`` as another name. Never empty.
     """
     text = unicodedata.normalize("NFC", name).replace("\\", "/")
-    visible = "".join(" " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in text)
+    visible = "".join(_BLANK_CATEGORIES.get(unicodedata.category(character), character) for character in text)
     return " ".join(visible.split()) or _NAMELESS
 
 
