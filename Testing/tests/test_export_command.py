@@ -436,7 +436,7 @@ def _template(entry: str) -> str:
     ("code", "words"),
     [
         ("EXPORT_NAME_INVALID", ["--to", "rtstruct", "--set-label", "Müller Jürgen 19600101"]),
-        ("STRUCTURE_UNKNOWN", ["--to", "rtstruct", "--structures", "Müller"]),
+        ("EXPORT_STRUCTURE_UNKNOWN", ["--to", "rtstruct", "--structures", "Müller"]),
         ("TEMPLATE_UNKNOWN", ["--to", "rtstruct", "--template", "Müller"]),
         ("TEMPLATE_INVALID", ["--to", "rtstruct", "--template", "FILE"]),
     ],

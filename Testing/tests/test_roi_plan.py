@@ -357,10 +357,18 @@ def test_edited_voxels_are_an_edited_structure_until_somebody_judges_it():
 
 
 @pytest.mark.parametrize(
-    "choice", [{"states": {APPROVED}}, {"structures": []}, {"template": ["Brain"]}, {"template": ["PTV*"]}]
+    ("choice", "code"),
+    [
+        ({"states": {APPROVED}}, "EXPORT_NOTHING_CHOSEN"),
+        ({"structures": []}, "EXPORT_NOTHING_CHOSEN"),
+        ({"template": ["Brain"]}, "EXPORT_TEMPLATE_EMPTY"),
+        ({"template": ["PTV*"]}, "EXPORT_TEMPLATE_EMPTY"),
+        ({"template": ["liver"], "states": {APPROVED}}, "EXPORT_NOTHING_CHOSEN"),
+        ({"template": ["Brain"], "structures": []}, "EXPORT_NOTHING_CHOSEN"),
+    ],
 )
-def test_nothing_left_is_refused(choice):
-    assert refusal("liver", "spleen", **choice).code == "EXPORT_NOTHING_CHOSEN"
+def test_nothing_left_is_refused(choice, code):
+    assert refusal("liver", "spleen", **choice).code == code
 
 
 def test_rejected_and_empty_structures_alone_are_nothing():

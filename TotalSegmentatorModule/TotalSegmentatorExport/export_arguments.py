@@ -8,10 +8,10 @@ from typing import Any
 
 from TotalSegmentatorWire.argument_types import names, not_negative
 from TotalSegmentatorWire.review_state import ReviewState
+from TotalSegmentatorWire.structures import LABEL_TABLES
 
 FORMATS = ("rtstruct", "seg", "nifti", "nrrd", "stl", "ply", "obj", "gltf", "volumes")
 TRANSFER_OPTION = "--transferred"
-LABEL_TABLES = ("structures_104", "structures_117")
 
 
 def add_export_commands(commands: Any, is_transfer: bool = False, **described: Any) -> None:

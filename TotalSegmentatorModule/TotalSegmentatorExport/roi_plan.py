@@ -44,9 +44,10 @@ def plan_rois(
       pass for two. The body outline never gets the sign, as a CT always cuts the body.
     - The parts of a union are among the chosen segments; those of a union that was chosen by its name among all.
 
-    Raises SegmentationError: "STRUCTURE_UNKNOWN" for a chosen name that means nothing, "EXPORT_SEGMENT_EMPTY" where no
-    chosen structure has a voxel, "EXPORT_NOTHING_CHOSEN" where none is left for another reason, "EXPORT_NO_BODY" where
-    the outline is to be made and cannot.
+    Raises SegmentationError: "EXPORT_STRUCTURE_UNKNOWN" for a chosen name that means nothing, "EXPORT_TEMPLATE_EMPTY"
+    where the template names nothing that is there, "EXPORT_SEGMENT_EMPTY" where no chosen structure has a voxel,
+    "EXPORT_NOTHING_CHOSEN" where none is left for another reason, "EXPORT_NO_BODY" where the outline is to be made and
+    cannot.
     """
     selection = select(placed, choice, edited)
     kept = [selected for selected in selection.structures if _goes_out(selected, choice.states)]
@@ -56,6 +57,8 @@ def plan_rois(
     if not filled and not _is_outline_alone(choice):
         if empty and not left_out:
             raise SegmentationError("EXPORT_SEGMENT_EMPTY", count=empty)
+        if choice.template is not None and choice.structures is None and not selection.structures:
+            raise SegmentationError("EXPORT_TEMPLATE_EMPTY")
         raise SegmentationError("EXPORT_NOTHING_CHOSEN")
 
     names = unique_names([selected.name for selected in filled], choice.longest_name)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Collection, Sequence
 
-from TotalSegmentatorWire.structures import check_names, structure_table
+from TotalSegmentatorWire.errors import SegmentationError
+from TotalSegmentatorWire.structures import LABEL_TABLES, nearest_names, structure_table
 
 from .naming import cut_name, is_named_as, name_key, tg263_name, tg263_spelling
-from .segments import LABEL_TABLES, Segment
+from .segments import Segment
 from .template import standard_unions
 from .template_schema import is_pattern
 
@@ -46,14 +47,15 @@ class SegmentNames:
     def check_known(self, name: str, unions: Collection[str]) -> None:
         """Passes the name of a structure that the models can find, though this segmentation does not have it.
 
-        Raises SegmentationError("STRUCTURE_UNKNOWN") for other names, with the nearest of all known ones.
+        Raises SegmentationError("EXPORT_STRUCTURE_UNKNOWN") for other names, with the nearest of all known ones.
         """
         rows = [row for table in LABEL_TABLES for row in structure_table(table)]
         if name_key(name) in {name_key(known) for row in rows for known in (row.name, row.tg263_name)}:
             return
         own = [segment.name for segment in self.segments]
         standard = [union.name for union in standard_unions().values()]
-        check_names([name], list(dict.fromkeys([*own, *(row.name for row in rows), *unions, *standard])))
+        known = list(dict.fromkeys([*own, *(row.name for row in rows), *unions, *standard]))
+        raise SegmentationError("EXPORT_STRUCTURE_UNKNOWN", name=name, nearest=", ".join(nearest_names(name, known)))
 
 
 def export_name(segment: Segment, is_cut: bool) -> str | None:

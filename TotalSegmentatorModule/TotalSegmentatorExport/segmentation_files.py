@@ -9,9 +9,9 @@ import numpy as np
 from TotalSegmentatorEngine.geometry import Geometry, Volume, geometry_from_lps
 from TotalSegmentatorEngine.image_files import is_nifti_name, read_itk, read_nifti
 from TotalSegmentatorWire.errors import SegmentationError
-from TotalSegmentatorWire.structures import structure_table
+from TotalSegmentatorWire.structures import LABEL_TABLES, structure_table
 
-from .segments import LABEL_TABLES, Layer, Segment, Segmentation, structure_of
+from .segments import Layer, Segment, Segmentation, structure_of
 
 _UNNAMED_COLOUR = (128, 174, 128)
 """Of a mask without a table."""

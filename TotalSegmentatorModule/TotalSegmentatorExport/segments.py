@@ -8,11 +8,10 @@ from functools import cache
 import numpy as np
 from TotalSegmentatorEngine.geometry import Geometry
 from TotalSegmentatorWire.result_tags import PREFIX
-from TotalSegmentatorWire.structures import Structure, structure_table
+from TotalSegmentatorWire.structures import LABEL_TABLES, Structure, structure_table
 
 from .roi import RoiCodes
 
-LABEL_TABLES = ("structures_104", "structures_117")
 _MODEL_TAG = PREFIX + "Model"
 
 

@@ -22,12 +22,11 @@ from functools import cache
 from pathlib import Path
 
 from TotalSegmentatorWire.errors import SegmentationError
-from TotalSegmentatorWire.structures import structure_table
+from TotalSegmentatorWire.structures import LABEL_TABLES, structure_table
 
 from .template import load_template, standard_unions
 from .template_schema import Entry, Template
 
-LABEL_TABLES = ("structures_104", "structures_117")
 PAIR_COLUMNS = ("ours", "theirs")
 UNION_SIGN = "+"
 _SIDES = {"left": "l", "lt": "l", "right": "r", "rt": "r"}

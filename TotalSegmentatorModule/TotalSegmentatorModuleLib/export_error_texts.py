@@ -16,7 +16,7 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
             ),
         ),
         "EXPORT_SEGMENT_EMPTY": (
-            _("The chosen structure has no voxel on this CT, or all {count} of them have none."),
+            _("None of the chosen structures has a voxel on this CT; their number is {count}."),
             _("Choose structures that were found or drawn."),
         ),
         "EXPORT_NOTHING_CHOSEN": (
@@ -119,6 +119,14 @@ def export_error_texts() -> dict[str, tuple[str, str]]:
         "EXPORT_RESULT_KEPT": (
             _("The structures could not be exported, so the segmentation was saved beside the output as {file}."),
             _("Export that file with the command export once the reason is gone; nothing needs to be computed again."),
+        ),
+        "EXPORT_STRUCTURE_UNKNOWN": (
+            _("There is no structure named {name} to export; the nearest names are {nearest}."),
+            _("Correct the name; the names of the segmentation, of its models and of the template are possible."),
+        ),
+        "EXPORT_TEMPLATE_EMPTY": (
+            _("The export template names nothing that the segmentation has."),
+            _("Choose another template, or correct the names in the file."),
         ),
         "CONTOURS_OFF_PLANE": (
             _("Contours of the structure set that do not lie on a plane of the chosen CT: {count}."),

@@ -16,7 +16,7 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "EXPORT_SEGMENT_EMPTY",
         151,
-        "The chosen structure has no voxel on this CT, or all {count} of them have none.",
+        "None of the chosen structures has a voxel on this CT; their number is {count}.",
         "Choose structures that were found or drawn.",
     ),
     (
@@ -153,6 +153,18 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         179,
         "The {file} would be written over a file that is read or that was not named.",
         "Give it another name or another folder.",
+    ),
+    (
+        "EXPORT_STRUCTURE_UNKNOWN",
+        176,
+        "There is no structure named {name} to export; the nearest names are {nearest}.",
+        "Correct the name; the names of the segmentation, of its models and of the template are possible.",
+    ),
+    (
+        "EXPORT_TEMPLATE_EMPTY",
+        177,
+        "The export template names nothing that the segmentation has.",
+        "Choose another template, or correct the names in the file.",
     ),
     # -- reading back --------------------------------------------------------------------------------------------------
     (

@@ -13,6 +13,8 @@ from pathlib import Path
 from .errors import SegmentationError
 
 STRUCTURES_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Structures"
+LABEL_TABLES = ("structures_104", "structures_117")
+"""Names of the tables: of the structures that the models of 2022 and of 2023 find."""
 CATEGORY_CONTEXT = "Segmentation category and type - DICOM master list"
 REGION_CONTEXT = "Anatomic codes - DICOM master list"
 GROUPS = ("organ", "bone", "muscle", "vessel", "cartilage")
@@ -143,10 +145,10 @@ def check_names(asked: list[str], known: list[str]) -> None:
     """Raises SegmentationError("STRUCTURE_UNKNOWN") for the first name of ``asked`` that is not among ``known``."""
     for name in asked:
         if name not in known:
-            raise SegmentationError("STRUCTURE_UNKNOWN", name=name, nearest=", ".join(_nearest(name, known)))
+            raise SegmentationError("STRUCTURE_UNKNOWN", name=name, nearest=", ".join(nearest_names(name, known)))
 
 
-def _nearest(name: str, known: list[str], count: int = 3) -> list[str]:
+def nearest_names(name: str, known: list[str], count: int = 3) -> list[str]:
     """Names that hold what was typed ("L5" is vertebrae_L5), then those that are spelled alike."""
     spelling = {candidate.lower(): candidate for candidate in known}
     holding = [candidate for lower, candidate in spelling.items() if name.lower() in lower]
