@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from TotalSegmentatorWire.errors import SegmentationError
-from TotalSegmentatorWire.structures import STRUCTURES_FOLDER
+from TotalSegmentatorWire.structures import LABEL_TABLES, STRUCTURES_FOLDER, structure_table
 
-from .naming import CUT, LONGEST_NAME, valid_name
+from .naming import CUT, LONGEST_NAME, name_key, valid_name
 from .roi import Code, RoiCodes
 from .roi_codes import ANATOMICAL_STRUCTURE, BODY, parse_code
 
@@ -76,8 +77,9 @@ def template_of_json(content: Any) -> Template:
     if not isinstance(content, dict) or not isinstance(content.get("structures"), list):
         raise invalid('the file has no list "structures"')
     _check_keys(content, {"version", "title", "description", "structures", "body"}, "the file")
-    if content.get("version") != VERSION:
-        raise invalid(f'"version" is {content.get("version")!r}; {VERSION} is known')
+    version = content.get("version")
+    if type(version) is not int or version != VERSION:  # true is 1 in Python
+        raise invalid(f'"version" is {json.dumps(version)}; {VERSION} is known')
     entries = []
     for number, line in enumerate(content["structures"], start=1):
         entries.append(_entry(line, f"entry {number}"))
@@ -140,11 +142,25 @@ def _check_keys(line: dict[str, Any], known: set[str] | frozenset[str], where: s
 
 
 def _check_distinct(entries: list[Entry]) -> None:
-    """Two entries of one name would be numbered, and nobody could tell them apart in the planning system."""
+    """Two entries of one name would be numbered, and nobody could tell them apart in the planning system.
+
+    What has no name gets that of its source: "liver" and "Liver" are the same one, "kidney_left" and "Kidney_L", too.
+    """
     first: dict[str, int] = {}
     for number, entry in enumerate(entries, start=1):
-        if entry.name and first.setdefault(entry.name.casefold(), number) != number:
-            raise invalid(f"entries {first[entry.name.casefold()]} and {number} have the same name {entry.name}")
+        name = entry.name or entry.source
+        key = name_key(name)
+        if not entry.name:
+            key = _tg263_keys().get(key, key)
+        if first.setdefault(key, number) != number:
+            raise invalid(f"entries {first[key]} and {number} have the same name {name}")
+
+
+@cache
+def _tg263_keys() -> dict[str, str]:
+    """The name_key of a structure's own name to that of its TG-263 name."""
+    rows = (row for table in LABEL_TABLES for row in structure_table(table))
+    return {name_key(row.name): name_key(row.tg263_name) for row in rows if row.tg263_name}
 
 
 def _text(line: dict[str, Any], key: str, where: str) -> str:
