@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from roi_support import SHAPE, a_reference, a_roi, kidney
+from roi_support import ENCODINGS, SHAPE, a_reference, a_roi, kidney
 from rtstruct_support import KIDNEY_RIGHT
 from TotalSegmentatorExport.foreign_structures import as_segmentation, read_structures
 from TotalSegmentatorExport.placement import place
@@ -101,10 +101,11 @@ def test_nobody_is_named_where_nobody_is_known(tmp_path: Path, reference: Refere
     write_rtstruct(tmp_path / "rs.dcm", again, reference)
     (item,) = pydicom.dcmread(tmp_path / "rs.dcm").StructureSetROISequence
     assert (item.ROIGenerationAlgorithm, item.ROIGenerationDescription) == ("", "Origin unknown")
-    write_seg(tmp_path / "seg.dcm", again, reference)
-    (item,) = pydicom.dcmread(tmp_path / "seg.dcm").SegmentSequence
-    assert (item.SegmentAlgorithmType, item.SegmentAlgorithmName) == ("SEMIAUTOMATIC", "Origin unknown")
-    assert "SegmentationAlgorithmIdentificationSequence" not in item
+    for encoding in ENCODINGS:
+        write_seg(tmp_path / "seg.dcm", again, reference, encoding)
+        item = pydicom.dcmread(tmp_path / "seg.dcm").SegmentSequence[-1]
+        assert (item.SegmentAlgorithmType, item.SegmentAlgorithmName) == ("SEMIAUTOMATIC", "Origin unknown")
+        assert "SegmentationAlgorithmIdentificationSequence" not in item
 
 
 def test_a_mask_in_a_file_was_made_by_nobody_knows_whom(tmp_path: Path, reference: ReferenceSeries):

@@ -1,4 +1,4 @@
-"""Identifiers of the patient in sequences keep their letters where an object needs another character set than its CT."""
+"""The patient's identifiers in sequences keep their letters where an object needs another character set than the CT."""
 
 from __future__ import annotations
 

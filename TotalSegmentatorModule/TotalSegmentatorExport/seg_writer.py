@@ -128,6 +128,7 @@ def _shell(rois: Sequence[Roi], reference: ReferenceSeries, encoding: str, serie
         transfer_syntax_uid=ExplicitVRLittleEndian,
         series_description=description,
     )
+    _remove_wrong_versions(segmentation, rois)
     _refer_to_images(segmentation, reference)
     copy_patient_and_study(reference.dataset, segmentation)
     choose_character_set(segmentation, [description, *words_of(rois)])
@@ -196,16 +197,21 @@ def _segment_description(roi: Roi) -> SegmentDescription:
     if meaning.modifier:
         item = description.SegmentedPropertyTypeCodeSequence[0]
         item.SegmentedPropertyTypeModifierCodeSequence = [_concept(meaning.modifier)]
-    if algorithm is not None and not _is_of_this_version(roi):
-        del description.SegmentationAlgorithmIdentificationSequence  # of type 3: highdicom put our version into it
     if roi.description:
         description.SegmentDescription = roi.description
     return description
 
 
-def _is_of_this_version(roi: Roi) -> bool:
-    """False for what others or an earlier version of ours made: family and version of that algorithm are not known."""
-    return roi.algorithm_name.startswith(ALGORITHM_NAME) and ENGINE_VERSION in roi.description.split()
+def _remove_wrong_versions(segmentation: Segmentation, rois: Sequence[Roi]) -> None:
+    """Family and version of an algorithm are of type 3, yet highdicom wants them: others' and earlier ones go again."""
+    ours = {
+        roi.number
+        for roi in rois
+        if roi.algorithm_name.startswith(ALGORITHM_NAME) and ENGINE_VERSION in roi.description.split()
+    }
+    for item in segmentation.SegmentSequence:
+        if item.SegmentNumber not in ours and "SegmentationAlgorithmIdentificationSequence" in item:
+            del item.SegmentationAlgorithmIdentificationSequence
 
 
 def _concept(code: Code) -> Dataset:
