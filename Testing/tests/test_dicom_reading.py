@@ -100,6 +100,26 @@ def test_slice_positions(tmp_path: Path, ct: np.ndarray, edit, code: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("positions", "missing"),
+    [
+        ([0, 2, 4, 6, 8, 10, 11], 5),  # more than half of them
+        ([0, 3, 6.02, 9, 10, 13], 8),
+        ([0, 1, 4, 6, 9, 12, 15, 18], 11),
+        ([0, 2.5, 5, 12.5, 15, 17.5], 2),
+        ([0, 2, 4, 7.5, 9, 12.2], None),
+        ([0, 2, 4, 6, 6.1, 8, 10.05], None),  # everything is a multiple of 0.1 within the spread
+        ([0, 2.46, 4.96, 7.5, 10, 12.5], None),  # no step is twice another
+    ],
+)
+def test_missing_slices_are_told_from_irregular_ones(tmp_path: Path, positions: list, missing: int | None) -> None:
+    edit = moved(shift=lambda n: (0, 0, positions[n] - 2.5 * n))
+    array = np.zeros((len(positions), 16, 18), np.int16)
+    problem = refusal(ct_variants.write_dicom_series(tmp_path / "series", array, RAS_GRID, edit)).problem
+    assert problem.code == ("INPUT_MISSING_SLICES" if missing else "INPUT_IRREGULAR_SLICES")
+    assert problem.values.get("missing") == missing
+
+
+@pytest.mark.parametrize(
     "edit",
     [
         moved({3: (0, 0, 0.02)}),

@@ -23,6 +23,9 @@ MAXIMUM_TILT_DEGREES = MAXIMUM_SHEAR_DEGREES
 MAXIMUM_STEP_SPREAD_MM = 0.05
 """Largest difference between the steps from slice to slice; above it the series is irregular or has holes."""
 
+SMALLEST_STEP_OF_HOLES_MM = 10 * MAXIMUM_STEP_SPREAD_MM
+"""Below it any step is a multiple of the smallest one, as the spread allows for."""
+
 SAME_POSITION_MM = 0.01
 """Slices closer than this along the normal lie at one position; no CT is reconstructed as finely."""
 
@@ -164,19 +167,33 @@ def _judge_positions(positions: np.ndarray, normal: np.ndarray) -> SegmentationE
     tilt = float(np.degrees(np.arctan2(np.linalg.norm(np.cross(way, normal)), way @ normal)))
     if tilt > MAXIMUM_TILT_DEGREES:
         raise SegmentationError("INPUT_GANTRY_TILT", degrees=tilt)
-    median = float(np.median(steps))
     is_irregular = bool(np.ptp(steps) > MAXIMUM_STEP_SPREAD_MM)
-    if is_irregular:
-        multiples = np.round(steps / median)
-        if multiples.min() >= 1 and np.abs(steps - multiples * median).max() <= MAXIMUM_STEP_SPREAD_MM:
-            hole = int(np.argmax(multiples > 1))
-            missing = int(multiples.sum()) - len(steps)
-            raise SegmentationError("INPUT_MISSING_SLICES", missing=missing, position_mm=float(along[hole]))
+    multiples = _multiples(steps) if is_irregular else None
+    if multiples is not None:
+        hole = int(np.argmax(multiples > 1))
+        missing = int(multiples.sum()) - len(steps)
+        raise SegmentationError("INPUT_MISSING_SLICES", missing=missing, position_mm=float(along[hole]))
     # how far each slice lies beside the line from the first to the last one
     line = positions[0] + np.outer(along - along[0], way / (way @ normal))
     if np.abs(positions - line).max() > MAXIMUM_STEP_SPREAD_MM:
         raise _irregular(np.linalg.norm(np.diff(positions, axis=0), axis=1))
     return _irregular(steps) if is_irregular else None
+
+
+def _multiples(steps: np.ndarray) -> np.ndarray | None:
+    """How many times the series' own step fits into each of ``steps`` (mm); None where they are no multiples of one.
+
+    Where more than half of the slices are missing, the usual step is twice the series' own: the smallest is tried too,
+    unless it is so small that everything would be a multiple of it.
+    """
+    for step in (float(np.median(steps)), float(steps.min())):
+        multiples = np.round(steps / step)
+        if multiples.min() < 1 or multiples.max() == 1 or step < SMALLEST_STEP_OF_HOLES_MM:
+            continue
+        mean = steps.sum() / multiples.sum()  # the headers of a single step are rounded
+        if np.abs(steps - multiples * mean).max() <= MAXIMUM_STEP_SPREAD_MM:
+            return multiples
+    return None
 
 
 def _irregular(steps: np.ndarray) -> SegmentationError:
