@@ -21,10 +21,10 @@ from TotalSegmentatorEngine.geometry import Geometry
 from TotalSegmentatorWire.errors import SegmentationError
 
 from .structure_pairing import Match, NamePair, match_names
+from .volume_table import plane_volumes, volume_by_planes
 from .voxel_mask import VoxelMask, union
 
 PERCENTILE = 95.0
-MM3_PER_ML = 1000.0
 
 Voxels = VoxelMask | Callable[[], VoxelMask]
 """A mask, or what makes it when its turn comes: a hundred of them need not be in memory."""
@@ -153,16 +153,10 @@ class _Scale:
         even = np.arange(grid.shape[0]) * step
         self._positions = even if plane_positions is None else np.asarray(plane_positions, float)
         self._steps = self._positions / step
-        self._thickness = _thickness(self._positions, step)
+        self._plane_volumes = plane_volumes(grid, plane_positions)
 
     def volume_ml(self, mask: VoxelMask) -> float:
-        """Each voxel is as thick as half of the way to both neighbouring planes."""
-        if mask.is_empty:
-            return 0.0
-        columns = self._grid.ijk_to_ras[:3, :3]
-        area = float(abs(np.linalg.det(columns))) / self._grid.spacing[2]
-        counts = np.count_nonzero(mask.voxels, axis=(1, 2))
-        return float(counts @ self._thickness[mask.box[0]]) * area / MM3_PER_ML
+        return volume_by_planes(mask, self._plane_volumes)
 
     def surface_distances(self, first: VoxelMask, second: VoxelMask) -> tuple[float | None, float | None]:
         """95 % Hausdorff distance and mean surface distance in mm; None where a side has no voxel."""
@@ -188,11 +182,3 @@ class _Scale:
         """mm, (n, 3): only distances between them mean something."""
         k, j, i = np.unravel_index(surface, self._grid.shape)
         return np.stack([i, j, self._steps[k]], axis=1) @ self._grid.ijk_to_ras[:3, :3].T
-
-
-def _thickness(positions: np.ndarray, only: float) -> np.ndarray:
-    """mm of each plane; at both ends as far outwards as inwards; ``only``: of a single plane."""
-    if positions.size == 1:
-        return np.array([only])
-    steps = np.abs(np.diff(positions))
-    return (np.concatenate([steps[:1], steps]) + np.concatenate([steps, steps[-1:]])) / 2

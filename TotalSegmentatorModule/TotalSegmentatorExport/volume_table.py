@@ -29,7 +29,7 @@ COLUMNS = (
     "mean_hu",
     "sd_hu",
 )
-_MM3_PER_ML = 1000.0
+MM3_PER_ML = 1000.0
 
 
 def write_volumes(
@@ -50,26 +50,27 @@ def write_volumes(
     check_place(path)
     if ct is not None and ct.array.shape != grid.shape:
         raise ValueError(f"CT {ct.array.shape} and grid {grid.shape} differ in shape")
-    plane_volumes = _plane_volumes(grid, plane_distances)
+    volumes = plane_volumes(grid, plane_distances)
     rows = []
     for index, roi in enumerate(rois):
         progress(index, roi)
-        rows.append(_row(roi, plane_volumes, ct))
+        rows.append(_row(roi, volumes, ct))
     with whole_file(path) as stream:
         write_table(stream, rows, COLUMNS)
 
 
 def volume_ml(mask: VoxelMask, grid: Geometry, plane_distances: np.ndarray | None = None) -> float:
     """The voxels' volume; ``plane_distances`` as for ``write_volumes``."""
-    return _volume_ml(mask, _plane_volumes(grid, plane_distances))
+    return volume_by_planes(mask, plane_volumes(grid, plane_distances))
 
 
-def _volume_ml(mask: VoxelMask, plane_volumes: np.ndarray) -> float:
+def volume_by_planes(mask: VoxelMask, volumes: np.ndarray) -> float:
+    """In ml; ``volumes`` as ``plane_volumes`` gives them."""
     counts = mask.voxels.sum(axis=(1, 2), dtype=np.int64)
-    return float(counts @ plane_volumes[mask.box[0]]) / _MM3_PER_ML
+    return float(counts @ volumes[mask.box[0]]) / MM3_PER_ML
 
 
-def _plane_volumes(grid: Geometry, plane_distances: np.ndarray | None) -> np.ndarray:
+def plane_volumes(grid: Geometry, plane_distances: np.ndarray | None) -> np.ndarray:
     """Volume of a voxel in mm³ by plane. A plane reaches half the way to its neighbours, the outer ones as far out."""
     volume = abs(float(np.linalg.det(grid.ijk_to_ras[:3, :3])))
     if plane_distances is None or len(plane_distances) < 2:
@@ -79,7 +80,7 @@ def _plane_volumes(grid: Geometry, plane_distances: np.ndarray | None) -> np.nda
     return widths * (volume / grid.spacing[2])
 
 
-def _row(roi: Roi, plane_volumes: np.ndarray, ct: Volume | None) -> dict[str, Any]:
+def _row(roi: Roi, volumes: np.ndarray, ct: Volume | None) -> dict[str, Any]:
     mask = roi.voxels()
     row: dict[str, Any] = {
         "number": roi.number,
@@ -91,7 +92,7 @@ def _row(roi: Roi, plane_volumes: np.ndarray, ct: Volume | None) -> dict[str, An
         "constructed": roi.is_constructed,
         "algorithm": roi.algorithm,
         "voxels": mask.count,
-        "volume_ml": f"{_volume_ml(mask, plane_volumes):.3f}",
+        "volume_ml": f"{volume_by_planes(mask, volumes):.3f}",
     }
     if ct is not None:
         values = ct.array[mask.box][mask.voxels].astype(np.float64)
