@@ -106,6 +106,48 @@ def test_file_that_the_database_refuses_is_told(ready):
     assert "could not be added to Slicer's DICOM database" in ready.ui.exportResultLabel.text
 
 
+@pytest.fixture
+def slow_database(monkeypatch):
+    """Takes files for ever, until it is told to stop."""
+    import ctk
+
+    class Indexer:
+        importing = False
+
+        def addListOfFiles(self, database, files, copy):
+            self.importing = True
+            begun.append(self)
+
+        def cancel(self):
+            self.importing = False
+
+    begun: list[Indexer] = []
+    monkeypatch.setattr(ctk, "ctkDICOMIndexer", Indexer)
+    return begun
+
+
+def test_cancel_ends_the_wait_for_the_database_but_keeps_the_file(ready, slow_database):
+    ready.ui.exportDatabaseCheckBox.checked = True
+    ready.click()
+    ready.wait(lambda: slow_database)
+    assert slow_database[0].backgroundImportEnabled
+    ready.click()
+    ready.wait_until_ready()
+
+    assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"]
+    assert "could not be added" in ready.ui.exportResultLabel.text
+
+
+def test_quitting_while_the_database_takes_a_file_keeps_the_file(ready, slow_database):
+    ready.ui.exportDatabaseCheckBox.checked = True
+    ready.click()
+    ready.wait(lambda: slow_database)
+    ready.app.reload_module()
+
+    assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"]
+    assert folders_of("jobs") == []
+
+
 def test_second_export_replaces_nothing(ready):
     ready.choose("exportFormatComboBox", "nrrd")
     ready.export()
