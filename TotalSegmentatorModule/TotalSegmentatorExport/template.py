@@ -25,7 +25,8 @@ A template is a JSON file; those of the product are in Resources/Export, a user'
   pattern took.
 - ``union_of``: such sources; all voxels of them together, under ``name``. Where parts are absent or empty it gets the
   ``~`` of a part, or is left out if ``needs`` is "all" ("any" if not said).
-- ``name``: at most 16 characters; without it the structure's own. Not with a pattern.
+- ``name``: at most 16 characters; without it the structure's own. Not with a pattern. No two entries may have the
+  same one, said or not.
 - ``colour``: "#rrggbb"; without it the segment's, of a union the first part's.
 - ``interpreted_type``: RT ROI Interpreted Type (Resources/Export/interpreted_types.csv); without it the one that the
   template "all" has for such a name (PTV..., bolus..., body), else ORGAN.
