@@ -45,6 +45,7 @@ def all_kinds(shape: tuple[int, int, int]):
         make_roi(2, "GTV", ball(shape, middle, radius / 3), algorithm="MANUAL", description="", codes=TUMOUR),
         make_roi(3, "BODY", ball(shape, middle, radius), codes=None, interpreted_type="EXTERNAL"),
         make_roi(4, "zRing", shell, interpreted_type="", algorithm="SEMIAUTOMATIC", description="x" * 64),
+        make_roi(5, "Mask", shell, algorithm="", description="Origin unknown"),
     ]
 
 

@@ -91,7 +91,9 @@ def test_highdicom_reads_the_same_masks(tmp_path: Path, encoding: str) -> None:
 def test_dciodvfy_finds_no_error(tmp_path: Path, position: str) -> None:
     """Label Map Segmentation is younger than the tool, which does not know it."""
     reference = a_reference(tmp_path / "ct", position)
-    write_seg(tmp_path / "seg.dcm", rois_for("binary", reference.grid.shape), reference)
+    rois = rois_for("binary", reference.grid.shape)
+    unknown = a_roi(3, "Mask", whole_masks(rois)[0], algorithm="", algorithm_name="", description="Origin unknown")
+    write_seg(tmp_path / "seg.dcm", [*rois, unknown], reference)
     assert conformance_errors(tmp_path / "seg.dcm") <= conformance_errors(reference.planes[0].path)
 
 
