@@ -90,7 +90,7 @@ def test_renamed_structure_keeps_the_name_that_somebody_gave_it():
     pair = planned(Block("kidney_left", segment_name="kidney left old"), "kidney_right", template=["Kidneys", "*"])
     assert names(pair) == ["kidney left old", "Kidney_R"]
     line = {"source": "liver", "name": "Liver"}
-    assert refusal(Block("liver", segment_name="liver-GTV"), template=[line]).code == "EXPORT_NOTHING_CHOSEN"
+    assert refusal(Block("liver", segment_name="liver-GTV"), template=[line]).code == "EXPORT_TEMPLATE_EMPTY"
 
 
 def test_drawn_structure_with_a_name_of_tg263_gets_its_spelling():
