@@ -26,10 +26,11 @@ from TotalSegmentatorEngine.task import SegmentationResult
 from TotalSegmentatorExport.reference_series import read_reference
 from TotalSegmentatorExport.rtstruct_reader import read_rtstruct
 from TotalSegmentatorExport.seg_reader import read_seg
+from TotalSegmentatorExport.segmentation_files import read_segmentation
 from TotalSegmentatorWire.errors import ERRORS, SegmentationError
 from TotalSegmentatorWire.export_messages import EXPORT_EVENTS, ExportFinishedEvent, ExportProgressEvent
 from TotalSegmentatorWire.messages import CancelledEvent, FailedEvent, FoundStructure, WarningEvent, decode
-from TotalSegmentatorWire.result_tags import CT_SERIES_TAG
+from TotalSegmentatorWire.result_tags import CT_SERIES_TAG, series_digest
 from TotalSegmentatorWire.review_state import REVIEW_STATE_TAG
 
 DEMO_MODEL = next((Path(__file__).parents[1] / "demo_model").glob("Dataset900*/*__*"))
@@ -138,6 +139,27 @@ def test_label_images_hold_the_voxels(case: Case, tmp_path: Path):
     assert main([str(word) for word in again]) == 0
     read = [structure.mask.count for structure in read_rtstruct(tmp_path / "rs.dcm", read_reference(case.ct))]
     assert sorted(read) == sorted(mask.sum() for mask in case.masks().values())
+
+
+def test_a_segmentation_that_was_written_again_still_says_what_it_is(case: Case, tmp_path: Path, capsys):
+    """On which CT, by which model and with which voxels: so another CT is refused, and edits are found."""
+    series = series_digest(read_reference(case.ct).series_instance_uid)
+    case.segmentation = case.write("of this ct.seg.nrrd", series=series, liver="approved")
+    names = ("--structures", "liver,kidney_right", "--names", "own")
+    assert case.run("--to", "nrrd", *names, tmp_path / "again.seg.nrrd") == 0
+    again = {segment.name: segment for segment in read_segmentation(tmp_path / "again.seg.nrrd").segments}
+    assert {segment.tags[CT_SERIES_TAG] for segment in again.values()} == {series}
+    assert again["liver"].tags[REVIEW_STATE_TAG] == "approved"
+    template = tmp_path / "template.json"
+    union = {"name": "Both", "union_of": ["liver", "kidney_right"]}
+    template.write_text(json.dumps({"version": 1, "title": "Both", "structures": [union]}))
+    assert case.run("--to", "nrrd", "--template", template, tmp_path / "union.seg.nrrd") == 0
+    (both,) = read_segmentation(tmp_path / "union.seg.nrrd").segments
+    assert both.tags[CT_SERIES_TAG] == series
+    case.ct = spoiled_ct(case, lambda dataset, number: setattr(dataset, "SeriesInstanceUID", "1.2.3"))
+    for name in ("again.seg.nrrd", "union.seg.nrrd"):
+        case.segmentation = tmp_path / name
+        assert case.run("--to", "rtstruct", tmp_path / "rs.dcm") == ERRORS["EXPORT_OTHER_CT"].exit_code
 
 
 @pytest.mark.parametrize(("to", "suffix"), [("stl", ".stl"), ("ply", ".ply"), ("obj", ".obj")])

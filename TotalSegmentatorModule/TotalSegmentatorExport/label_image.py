@@ -82,8 +82,11 @@ def _segments(rois: Sequence[Roi], places: Sequence[int], extents: Sequence[tupl
 
 
 def _tags(roi: Roi) -> dict[str, str]:
-    tags = {REVIEW_STATE_TAG: roi.review_state.value, "DICOM.SegmentAlgorithmType": roi.algorithm}
-    if roi.algorithm_name:
+    """Those that it came with, so that it can be told again on which CT it was made and whether it was edited."""
+    tags = {**roi.tags, REVIEW_STATE_TAG: roi.review_state.value}
+    if roi.algorithm:
+        tags["DICOM.SegmentAlgorithmType"] = roi.algorithm
+    if roi.algorithm_name and "DICOM.SegmentAlgorithmName" not in tags:  # that one lacks the model, which has its tag
         tags["DICOM.SegmentAlgorithmName"] = roi.algorithm_name
     if roi.codes is not None:
         tags["TerminologyEntry"] = terminology_entry(roi.codes)

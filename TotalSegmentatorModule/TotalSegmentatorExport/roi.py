@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from TotalSegmentatorWire.review_state import ReviewState
 
@@ -64,6 +64,8 @@ class Roi:
     """Ids of the segments that it is made of, more than one for a union; empty for the body outline."""
     voxels: Callable[[], VoxelMask]
     """Makes the mask on the CT's grid; it has at least one voxel."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Of the segment: how it was made, on which CT, and a digest of the voxels; of a union what its parts share."""
 
     @property
     def is_constructed(self) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.result_tags import PREFIX
-from TotalSegmentatorWire.review_state import ReviewState, review_state, worst
+from TotalSegmentatorWire.review_state import REVIEW_STATE_TAG, VOXEL_DIGEST_TAG, ReviewState, review_state, worst
 
 from .naming import CUT, LONGEST_TEXT
 from .placement import PlacedSegmentation
@@ -23,6 +23,8 @@ ALGORITHM_TYPE_TAG = "DICOM.SegmentAlgorithmType"
 ALGORITHM_NAME_TAG = "DICOM.SegmentAlgorithmName"
 _MODEL_TAG = PREFIX + "Model"
 _VERSION_TAG = PREFIX + "Version"
+
+_OWN_TAGS = (REVIEW_STATE_TAG, VOXEL_DIGEST_TAG)
 
 _CUT = ".."
 _BY_HAND = "Drawn by hand"
@@ -52,6 +54,8 @@ class Part:
     expected: int = 1
     """Parts that a union is made of where all are there."""
     present: int = 1
+    tags: dict[str, str] = field(default_factory=dict)
+    """Of the segment, or what all parts share."""
 
     @property
     def description(self) -> str:
@@ -87,6 +91,7 @@ def segment_part(placed: PlacedSegmentation, segment: Segment, is_edited: bool) 
         is_cut=box is not None and (_touches_border(box, placed.grid.shape) or _is_marked(segment.name)),
         is_empty=box is None,
         voxels=lambda: placed.mask(segment),
+        tags=dict(segment.tags),
     )
 
 
@@ -115,7 +120,15 @@ def union_part(parts: Sequence[Part], absent: int) -> Part | None:
         voxels=lambda: union([part.voxels() for part in filled]),
         expected=sum(part.expected for part in parts) + absent,
         present=sum(part.present for part in filled),
+        tags=_shared_tags(filled),
     )
+
+
+def _shared_tags(parts: Sequence[Part]) -> dict[str, str]:
+    """How all parts were made and on which CT; each has a meaning, a digest and a state of its own."""
+    first, *others = (part.tags for part in parts)
+    shared = {name: value for name, value in first.items() if all(tags.get(name) == value for tags in others)}
+    return {name: value for name, value in shared.items() if name.startswith(PREFIX) and name not in _OWN_TAGS}
 
 
 def _touches_border(box: tuple[slice, slice, slice], shape: tuple[int, int, int]) -> bool:

@@ -116,6 +116,7 @@ def _roi(number: int, selected: Selected, name: str) -> Roi:
         is_cut=part.is_cut,
         sources=part.sources,
         voxels=part.voxels,
+        tags=part.tags,
     )
 
 
