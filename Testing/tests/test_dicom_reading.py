@@ -106,6 +106,8 @@ def test_slice_positions(tmp_path: Path, ct: np.ndarray, edit, code: str) -> Non
         ([0, 3, 6.02, 9, 10, 13], 8),
         ([0, 1, 4, 6, 9, 12, 15, 18], 11),
         ([0, 2.5, 5, 12.5, 15, 17.5], 2),
+        ([0, 2.5, 5, 7.5, 10, 17.5, 20, 22.5, 25], 2),
+        ([0, 2.5, 5, 7.5, 12.5, 17.5, 22.5], None),  # reconstructed finely here and coarsely there
         ([0, 2, 4, 7.5, 9, 12.2], None),
         ([0, 2, 4, 6, 6.1, 8, 10.05], None),  # everything is a multiple of 0.1 within the spread
         ([0, 2.46, 4.96, 7.5, 10, 12.5], None),  # no step is twice another

@@ -34,6 +34,9 @@ SAME_ORIENTATION = 1e-3
 
 SAME_PIXEL_SPACING_MM = 1e-3
 
+STEPS_OF_A_REGION = 3
+"""So many equal steps on end are meant; slices that get lost leave one or two wide steps in a place."""
+
 LONE_SLICE_STEP_MM = 1.0
 """Distance of slices on the grid of a single one; nothing is measured along it."""
 
@@ -181,7 +184,8 @@ def _judge_positions(positions: np.ndarray, normal: np.ndarray) -> SegmentationE
 
 
 def _multiples(steps: np.ndarray) -> np.ndarray | None:
-    """How many times the series' own step fits into each of ``steps`` (mm); None where they are no multiples of one.
+    """How many times the series' own step fits into each of ``steps`` (mm); None where they are no multiples of one,
+    or where regions of the CT have steps of their own.
 
     Where more than half of the slices are missing, the usual step is twice the series' own: the smallest is tried too,
     unless it is so small that everything would be a multiple of it.
@@ -192,8 +196,14 @@ def _multiples(steps: np.ndarray) -> np.ndarray | None:
             continue
         mean = steps.sum() / multiples.sum()  # the headers of a single step are rounded
         if np.abs(steps - multiples * mean).max() <= MAXIMUM_STEP_SPREAD_MM:
-            return multiples
+            return None if _has_regions(multiples) else multiples
     return None
+
+
+def _has_regions(multiples: np.ndarray) -> bool:
+    """True where every step comes several times on end: the CT was reconstructed so, finely here and coarsely there."""
+    ends = np.flatnonzero(np.diff(multiples, append=-1.0))
+    return bool(np.diff(ends, prepend=-1).min() >= STEPS_OF_A_REGION)
 
 
 def _irregular(steps: np.ndarray) -> SegmentationError:
