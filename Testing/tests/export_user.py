@@ -69,7 +69,8 @@ class ExportUser:
         image, header = result_of(labels, ct, digest)
         node = import_result(image, header, ImportTarget(ct))
         self.user.widget.panel.on_result(node, header)
-        self.app.process_events()
+        selectors = (self.ui.exportSegmentationSelector, self.ui.compareSegmentationSelector)
+        self.wait(lambda: all(selector.currentNode() is node for selector in selectors))
         return node
 
     # -- the section ---------------------------------------------------------------------------------------------------

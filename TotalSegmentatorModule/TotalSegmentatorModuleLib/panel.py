@@ -12,6 +12,7 @@ from TotalSegmentatorWire.plan import Plan
 
 from . import settings
 from .ct_checks import check_ct
+from .errand_section import ErrandSection
 from .job_types import JobBusyError
 from .model_choices import OWN_FOLDER
 from .panel_compare import ComparePanel
@@ -24,6 +25,7 @@ from .panel_setup import SetupPanel
 from .panel_waiting import WaitingPanel
 from .parameters import SegmentationParameters
 from .segmentation_session import JobOrder, SegmentationSession, SessionView
+from .ticker import Ticker
 
 
 class Panel:
@@ -33,6 +35,8 @@ class Panel:
     def __init__(self, ui, make_session: Callable[[SessionView], SegmentationSession]) -> None:
         self._ui = ui
         self._parameters: SegmentationParameters | None = None
+        self._offers: list[tuple[ErrandSection, str]] = []
+        self._offering = Ticker(self._offer_result)
         self._order: JobOrder | None = None
         self._progress = ProgressPanel(ui)
         self._messages = MessagesPanel(ui)
@@ -89,6 +93,7 @@ class Panel:
         self._messages.clear()
 
     def close(self) -> None:
+        self._offering.dispose()
         for section in self._errands:
             section.close()
         self._setup.close()
@@ -235,8 +240,18 @@ class Panel:
 
     def on_result(self, node, header: ResultHeader) -> None:
         self._messages.show_result(header)
-        for section in self._errands:
+        self._offers += [(section, node.GetID()) for section in self._errands]
+        self._offering.start()
+
+    def _offer_result(self) -> int | None:
+        """Tells one section of a result; each has choices to show, and the import has taken its time already."""
+        if not self._offers:
+            return None
+        section, node_id = self._offers.pop(0)
+        node = slicer.mrmlScene.GetNodeByID(node_id)
+        if node is not None:
             section.result_arrived(node)
+        return 0
 
     def on_waiting_results(self, headers: list[ResultHeader]) -> None:
         self._waiting.show(headers)
