@@ -36,6 +36,11 @@ class ReadInput:
     series_instance_uid: str | None = None
 
 
+def is_dicom(path: Path) -> bool:
+    """True for a folder, which is taken for one of a DICOM series, and for a DICOM file."""
+    return path.is_dir() or (not is_nifti_name(path) and looks_like_dicom(path))
+
+
 def read_input(path: Path) -> ReadInput:
     """The CT in a NIfTI, NRRD, MHA or MHD file, or in a folder with one DICOM series (or one file of it).
 
@@ -44,7 +49,7 @@ def read_input(path: Path) -> ReadInput:
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
     series_uid = None
-    if path.is_dir() or (not is_nifti_name(path) and looks_like_dicom(path)):
+    if is_dicom(path):
         volume, series_uid = read_series(path)
     elif is_nifti_name(path):
         volume = read_nifti(path)

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from TotalSegmentatorEngine.dicom_headers import looks_like_dicom
-from TotalSegmentatorEngine.image_files import is_nifti_name
+from TotalSegmentatorEngine.reading import is_dicom
 from TotalSegmentatorEngine.writing import result_segments
 from TotalSegmentatorWire.command_run import CommandRun
 from TotalSegmentatorWire.errors import Problem, SegmentationError
@@ -124,7 +123,7 @@ def export_result(
     order: ExportOrder, result: SegmentationResult, ct: ReadInput, input_path: Path, reporter: JobReporter
 ) -> ExportResult:
     """Exports what ``segment`` has just found in the CT of ``input_path``."""
-    reference = read_reference(input_path) if _is_dicom(input_path) else None
+    reference = read_reference(input_path) if is_dicom(input_path) else None
     segments = []
     for segment in result_segments(result, ct.series_instance_uid):
         row = structure_of(segment.id, segment.name, segment.tags)
@@ -145,14 +144,10 @@ def check_before_job(order: ExportOrder, input_path: Path) -> None:
     check_outputs({"output": None if order.is_into_folder else order.output, "table": order.table}, [input_path])
     if not order.kind.is_dicom or not input_path.exists():
         return
-    if _is_dicom(input_path):
+    if is_dicom(input_path):
         read_reference(input_path)
     elif not order.is_into_folder:
         raise SegmentationError("EXPORT_NOT_DICOM")
-
-
-def _is_dicom(path: Path) -> bool:
-    return path.is_dir() or (not is_nifti_name(path) and looks_like_dicom(path))
 
 
 class _InsideJob(ExportReporter):
@@ -212,7 +207,7 @@ def _structures(path: Path, reference: ReferenceSeries, labels: str | None, warn
     """Names and voxels on the reference's grid."""
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
-    if _is_dicom(path):
+    if is_dicom(path):
         return [(structure.name, structure.mask) for structure in read_structures(path, reference, warn)]
     source = source_of_files(path, None, labels, warn)
     aligned = dataclasses.replace(source, reference=reference).aligned()

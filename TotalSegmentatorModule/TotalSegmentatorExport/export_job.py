@@ -180,9 +180,9 @@ class _Writer:
             self._reporter.warning(Problem("EXPORT_CONTOURS_SMOOTHED", {"percent": report.changed_percent}))
 
     def _seg(self, path: Path) -> None:
-        order = self._order
         from .seg_writer import write_seg
 
+        order = self._order
         named = {} if order.label is None else {"series_description": order.label}
         tell = self._tell(ExportStep.WRITING)
         write_seg(path, self._rois, self._reference, encoding=order.encoding, progress=tell, **named)

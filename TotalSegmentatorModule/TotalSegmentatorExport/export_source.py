@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from TotalSegmentatorEngine.dicom_headers import looks_like_dicom
 from TotalSegmentatorEngine.geometry import Geometry, Volume
-from TotalSegmentatorEngine.image_files import is_nifti_name
-from TotalSegmentatorEngine.reading import read_input
+from TotalSegmentatorEngine.reading import is_dicom, read_input
 from TotalSegmentatorWire.errors import SegmentationError
 
 from .alignment import check_series, on_planes, on_volume_voxels
@@ -61,7 +59,7 @@ def source_of_files(path: Path, reference_path: Path | None, labels: str | None,
     Raises SegmentationError: what the readers of these raise.
     """
     reference, ct = _reference(reference_path)
-    if path.is_file() and not is_nifti_name(path) and looks_like_dicom(path):
+    if path.is_file() and is_dicom(path):
         if reference is None:
             raise SegmentationError("EXPORT_NOT_DICOM")
         segmentation = as_segmentation(read_structures(path, reference, warn), reference.grid)
@@ -100,7 +98,7 @@ def _reference(path: Path | None) -> tuple[ReferenceSeries | None, Callable[[], 
         return None, None
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
-    if path.is_dir() or (not is_nifti_name(path) and looks_like_dicom(path)):
+    if is_dicom(path):
         reference = read_reference(path)
         return reference, _reader_of(reference)
     return None, None
