@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 from TotalSegmentatorExport.export_arguments import (
-    FORMATS,
     TRANSFER_OPTION,
     add_export_commands,
     add_export_options,
 )
+from TotalSegmentatorExport.output_formats import FORMATS
 from TotalSegmentatorSetup.folders import MODELS_VARIABLE, default_models_folder
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.argument_types import names, not_negative
@@ -92,7 +92,7 @@ def _parser(knows_setup: bool, is_transfer: bool) -> argparse.ArgumentParser:
     segment.add_argument(
         "--install", action="store_true", help="first install what is missing: the engine's packages and the model"
     )
-    segment.add_argument("--export", choices=FORMATS, help="write the structures in this format instead")
+    segment.add_argument("--export", choices=tuple(FORMATS), help="write the structures in this format instead")
     add_export_options(segment)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON, for programs")
     segment.add_argument("--events", type=Path, metavar="FILE", help="append the progress as JSON lines")

@@ -10,7 +10,8 @@ from TotalSegmentatorWire.argument_types import names, not_negative
 from TotalSegmentatorWire.review_state import ReviewState
 from TotalSegmentatorWire.structures import LABEL_TABLES
 
-FORMATS = ("rtstruct", "seg", "nifti", "nrrd", "stl", "ply", "obj", "gltf", "volumes")
+from .output_formats import ENCODINGS, FORMATS, HOLES, NAME_KINDS, SPACES
+
 TRANSFER_OPTION = "--transferred"
 
 
@@ -36,7 +37,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False, **described: A
     export.add_argument(
         TRANSFER_OPTION, type=Path, metavar="DIR", help="in place of SEGMENTATION: what the Slicer module wrote"
     )
-    export.add_argument("--to", required=True, choices=FORMATS, help="format")
+    export.add_argument("--to", required=True, choices=tuple(FORMATS), help="format")
     export.add_argument(
         "--reference", type=Path, metavar="CT", help="the CT: its DICOM folder, or a file; needed for DICOM formats"
     )
@@ -94,7 +95,7 @@ def add_export_options(command: argparse.ArgumentParser) -> None:
         help="which structures and unions, in which order and with which names: all, planning, ... or a file",
     )
     group.add_argument(
-        "--names", choices=("tg263", "own"), default="tg263", help="TG-263 names (default) or the segments' own"
+        "--names", choices=NAME_KINDS, default=NAME_KINDS[0], help="TG-263 names (default) or the segments' own"
     )
     group.add_argument("--external", action="store_true", help="the outline of the body too")
     group.add_argument(
@@ -102,12 +103,12 @@ def add_export_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--holes",
-        choices=("keyhole", "xor"),
-        default="keyhole",
+        choices=HOLES,
+        default=HOLES[0],
         help="rtstruct: holes joined to the contour around them (default), or contours of their own",
     )
-    group.add_argument("--encoding", choices=("binary", "labelmap"), default="binary", help="of a DICOM SEG")
-    group.add_argument("--space", choices=("lps", "ras"), default="lps", help="of surfaces")
+    group.add_argument("--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="of a DICOM SEG")
+    group.add_argument("--space", choices=SPACES, default=SPACES[0], help="of surfaces")
 
 
 def _add_files(command: argparse.ArgumentParser) -> None:

@@ -20,9 +20,10 @@ from TotalSegmentatorWire.export_messages import ExportStep
 from .alignment import edited_segments
 from .contours import ContourOptions
 from .ct_writer import write_ct_series
-from .export_order import LABEL_IMAGES, ExportOrder, check_order
+from .export_order import ExportOrder, check_order
 from .export_reporter import ExportReporter
 from .export_source import ExportSource
+from .output_formats import LABEL_IMAGES
 from .placement import PlacedSegmentation, place
 from .reference_series import ReferenceSeries, read_reference
 from .roi import Roi

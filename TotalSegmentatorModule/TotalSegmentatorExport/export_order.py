@@ -12,39 +12,11 @@ from TotalSegmentatorWire.review_state import ReviewState
 
 from .dicom_text import MAXIMUM_LONG_STRING, MAXIMUM_SHORT_STRING, check_text
 from .naming import LONGEST_NAME, LONGEST_TEXT
-from .roi_selection import TG263, Choice
+from .output_formats import ENCODINGS, FORMATS, HOLES, LABEL_IMAGES, SPACES, TG263, Format
+from .roi_selection import Choice
 from .template import load_template
 
-
-@dataclass(frozen=True)
-class Format:
-    """A kind of output. ``suffixes`` of the file; none where a folder is written."""
-
-    id: str
-    suffixes: tuple[str, ...] = ()
-    is_dicom: bool = False
-    is_surface: bool = False
-
-
-FORMATS = {
-    known.id: known
-    for known in (
-        Format("rtstruct", (".dcm",), is_dicom=True),
-        Format("seg", (".dcm",), is_dicom=True),
-        Format("nifti", (".nii.gz",)),
-        Format("nrrd", (".seg.nrrd", ".nrrd")),
-        Format("stl", is_surface=True),
-        Format("ply", is_surface=True),
-        Format("obj", is_surface=True),
-        Format("gltf", (".glb",), is_surface=True),
-        Format("volumes", (".csv",)),
-    )
-}
-LABEL_IMAGES = ("nifti", "nrrd")
 _FILE_SUFFIXES = {".gz", ".nii", ".nrrd", ".mha", ".stl", ".ply", ".obj", ".glb", ".gltf", ".csv", ".dcm", ".json"}
-HOLES = ("keyhole", "xor")
-ENCODINGS = ("binary", "labelmap")
-SPACES = ("lps", "ras")
 
 
 @dataclass(frozen=True)

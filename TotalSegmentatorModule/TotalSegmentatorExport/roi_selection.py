@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from TotalSegmentatorWire.review_state import ReviewState
 
 from .naming import LONGEST_NAME, cut_name, name_key, own_name
+from .output_formats import TG263
 from .placement import PlacedSegmentation
 from .roi import RoiCodes
 from .roi_parts import Part, segment_part, union_part
@@ -16,9 +17,6 @@ from .segment_names import SegmentNames, all_names, export_name
 from .segments import Segment
 from .template import EVERYTHING, load_template, standard_unions, usual_type
 from .template_schema import Entry, Template
-
-TG263, OWN = "tg263", "own"
-NAME_KINDS = (TG263, OWN)
 
 
 @dataclass(frozen=True)
