@@ -14,12 +14,11 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-from TotalSegmentatorModuleLib.engine_choice import make_controller
-from TotalSegmentatorModuleLib.panel import Panel
+from TotalSegmentatorModuleLib.panel.module_panel import Panel
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
-from TotalSegmentatorModuleLib.script_view import ScriptView
-from TotalSegmentatorModuleLib.segmentation_lifetime import application_lifetime
-from TotalSegmentatorModuleLib.segmentation_session import JobOrder, SegmentationSession
+from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
+from TotalSegmentatorModuleLib.segment.script_view import ScriptView
+from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession, make_controller
 from TotalSegmentatorModuleLib.self_test import check_import_of_all_structures, check_parameters_survive
 
 _OWN_PACKAGES = ("TotalSegmentatorModuleLib", "TotalSegmentatorSetup", "TotalSegmentatorWire")

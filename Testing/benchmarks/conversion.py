@@ -20,10 +20,10 @@ from our_engine import MODULE, segment
 from report import GB
 from SimpleITK import Cast, DICOMOrient, GetArrayFromImage, ReadImage, WriteImage, sitkInt16
 from timed_process import ProcessRun, run_timed
-from TotalSegmentatorEngine.model_folder import read_model_folder
-from TotalSegmentatorEngine.models import published_numbers
-from TotalSegmentatorEngine.network import load_model
-from TotalSegmentatorWire.catalogue import CatalogueModel, ModelPart, read_catalogue
+from TotalSegmentatorEngine.inference.network import load_model
+from TotalSegmentatorEngine.models.find_model import published_numbers
+from TotalSegmentatorEngine.models.model_folder import read_model_folder
+from TotalSegmentatorWire.tables.catalogue import CatalogueModel, ModelPart, read_catalogue
 from workload import Workload
 
 LARGEST_DIFFERENCE = 1e-3

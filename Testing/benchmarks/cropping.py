@@ -23,7 +23,7 @@ from our_engine import EngineRun
 from report import median, spread
 from seeded_models import dataset_json_of, names_of_part
 from speed import COMPUTED_TILES, options_of, warm_up
-from TotalSegmentatorWire.catalogue import read_catalogue
+from TotalSegmentatorWire.tables.catalogue import read_catalogue
 from workload import SHARED, Workload
 
 CROPPED = ["--crop", "body"]

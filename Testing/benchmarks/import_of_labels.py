@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 from desktop import Desktop
-from TotalSegmentatorWire.messages import FoundStructure, ResultHeader
-from TotalSegmentatorWire.structures import structure_table
+from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
+from TotalSegmentatorWire.tables.structures import structure_table
 
 SHAPE = (400, 512, 512)
 IJK_TO_RAS = np.array([[-0.8, 0, 0, 200], [0, -0.8, 0, 180], [0, 0, 1.0, -200], [0, 0, 0, 1]], float)
@@ -18,8 +18,8 @@ def measure(repeat: int) -> list[dict[str, float]]:
     """Seconds of "import", "replace", "remove" and "close scene", ``repeat`` times."""
     with Desktop() as app:
         import slicer
-        from TotalSegmentatorModuleLib.segmentation_import import ImportTarget, LabelImage, import_result
-        from TotalSegmentatorModuleLib.segmentation_lifetime import application_lifetime
+        from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, LabelImage, import_result
+        from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
 
         application_lifetime().start(slicer.mrmlScene)
         labels, header = _labels_and_header()

@@ -19,7 +19,7 @@ KNOWN_LABELS_VARIABLE = "BENCHMARK_KNOWN_LABELS"
 
 def know_structures(overview: ModuleType) -> None:
     """The engine's overview is made of the known labels instead of its coarse network's."""
-    from TotalSegmentatorWire.structures import structure_table
+    from TotalSegmentatorWire.tables.structures import structure_table
 
     names = {structure.label: structure.name for structure in structure_table("structures_104")}
 

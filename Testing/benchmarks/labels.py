@@ -13,7 +13,7 @@ from agreement import Agreement, agreement
 from measured_engine import WAY_VARIABLE
 from peers import PeerRun
 from speed import REDUCED, options_of, precisions, report_agreement
-from TotalSegmentatorWire.plan import SUMS_IN_HALF, SUMS_ON_DISK
+from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_ON_DISK
 from workload import REPOSITORY, SHARED, Workload
 
 DEMO_MODEL = REPOSITORY / "Testing" / "demo_model" / "Dataset900_PhantomDemo104"

@@ -10,8 +10,8 @@ import time
 import our_engine
 from our_engine import SceneCt
 from report import GB
-from TotalSegmentatorModuleLib.job_types import JobSettings, JobState
-from TotalSegmentatorWire.errors import ERRORS
+from TotalSegmentatorModuleLib.segment.job_types import JobSettings, JobState
+from TotalSegmentatorWire.errors.problem import ERRORS
 from workload import Workload
 
 LIMIT_BYTES = 4 * 10**9

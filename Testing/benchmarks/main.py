@@ -21,7 +21,7 @@ sys.path[:0] = [
     str(TESTING),
     str(TESTING.parent / "TotalSegmentatorModule"),
     str(TESTING / "benchmarks"),
-    str(TESTING / "tests"),
+    *[str(TESTING / "tests" / "support" / folder) for folder in (".", "models", "export")],
 ]
 
 from environment import SetupError  # noqa: E402 - found through the line above

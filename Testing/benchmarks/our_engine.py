@@ -19,10 +19,10 @@ from clocked_networks import ClockedRun, clocked_run
 from job_support import Application, FakeCt
 from network_clock import FILE_VARIABLE, LIMIT_VARIABLE
 from timed_process import ProcessRun, ProgramError, run_timed
-from TotalSegmentatorModuleLib.engine_environment import EngineEnvironment
-from TotalSegmentatorModuleLib.job_types import JobSettings, JobState
-from TotalSegmentatorWire.messages import ResultHeader
-from TotalSegmentatorWire.options import JobOptions
+from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
+from TotalSegmentatorModuleLib.segment.job_types import JobSettings, JobState
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.segment import ResultHeader
 from workload import REPOSITORY, Workload
 
 MODULE = REPOSITORY / "TotalSegmentatorModule"

@@ -8,7 +8,7 @@ from agreement import agreement
 from our_engine import EngineRun
 from report import median, spread
 from speed import COMPUTED_TILES, options_of
-from TotalSegmentatorWire.catalogue import read_catalogue
+from TotalSegmentatorWire.tables.catalogue import read_catalogue
 from workload import SHARED, Workload
 
 MODELS = {"104-3mm": 0, "104-1.5mm": COMPUTED_TILES}

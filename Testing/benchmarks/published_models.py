@@ -18,7 +18,11 @@ from typing import Any
 
 TESTING = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
-    sys.path[:0] = [str(TESTING), str(TESTING / "tests"), str(TESTING.parent / "TotalSegmentatorModule")]
+    sys.path[:0] = [
+        str(TESTING),
+        str(TESTING / "tests" / "support" / "models"),
+        str(TESTING.parent / "TotalSegmentatorModule"),
+    ]
 
 import numpy as np  # noqa: E402 - the line above comes first
 import torch  # noqa: E402
@@ -34,7 +38,7 @@ from seeded_models import (  # noqa: E402
     names_of_part,
     plans_of,
 )
-from TotalSegmentatorWire.catalogue import read_catalogue  # noqa: E402
+from TotalSegmentatorWire.tables.catalogue import read_catalogue  # noqa: E402
 
 MODELS = ("117-1.5mm", "117-3mm", "117-6mm")
 MODELS_104 = ("104-1.5mm", "104-3mm")

@@ -2,7 +2,7 @@
 
 Both writers have the label map in memory; their time goes from reading the CT's headers to the closed file. Both files
 are judged by one reader that is neither's: pydicom and the plain rule that a pixel belongs to a structure where its
-centre is inside the contours (tests/independent_readers.py).
+centre is inside the contours (tests/support/export/independent_readers.py).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from independent_readers import masks_by_plain_rule
 from peers import peer_python
 from report import spread
 from timed_process import run_timed
-from TotalSegmentatorEngine.geometry import Geometry, Volume
-from TotalSegmentatorExport.ct_writer import write_ct_series
-from TotalSegmentatorExport.placement import place
-from TotalSegmentatorExport.reference_series import read_reference
-from TotalSegmentatorExport.roi import Roi
-from TotalSegmentatorExport.roi_plan import plan_rois
-from TotalSegmentatorExport.roi_selection import Choice
-from TotalSegmentatorExport.rtstruct_writer import write_rtstruct
-from TotalSegmentatorExport.seg_writer import write_seg
-from TotalSegmentatorExport.segments import Layer, Segment, Segmentation
-from TotalSegmentatorWire.structures import Structure, structure_table
+from TotalSegmentatorEngine.export.core.roi import Roi
+from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation
+from TotalSegmentatorEngine.export.dicom.ct_writer import write_ct_series
+from TotalSegmentatorEngine.export.dicom.reference_series import read_reference
+from TotalSegmentatorEngine.export.grid.placement import place
+from TotalSegmentatorEngine.export.rois.plan import plan_rois
+from TotalSegmentatorEngine.export.rois.selection import Choice
+from TotalSegmentatorEngine.export.rtstruct.writer import write_rtstruct
+from TotalSegmentatorEngine.export.seg.writer import write_seg
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorWire.tables.structures import Structure, structure_table
 from workload import Workload
 
 LARGEST_RATIO = 1.2

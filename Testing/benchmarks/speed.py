@@ -11,8 +11,8 @@ import peers
 from agreement import Agreement, agreement
 from our_engine import SceneCt
 from report import GB, median, spread
-from TotalSegmentatorEngine.cpu_features import has_bf16
-from TotalSegmentatorWire.options import JobOptions
+from TotalSegmentatorEngine.machine.cpu_features import has_bf16
+from TotalSegmentatorWire.messages.options import JobOptions
 from workload import SHARED, Workload
 
 EXACT, REDUCED = "exact", "reduced"

@@ -9,7 +9,7 @@ import our_engine
 from our_engine import EngineRun, SceneCt
 from report import median
 from speed import COMPUTED_TILES, options_of, precisions, warm_up
-from TotalSegmentatorWire.options import JobOptions
+from TotalSegmentatorWire.messages.options import JobOptions
 from workload import Workload
 
 FULL, FAST = "117-1.5mm", "117-3mm"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from job_support import Application, engine_environment, make_launcher, wait_for_no_process
-from TotalSegmentatorEngine.machine_profile import CACHE_VARIABLE
+from places import REPOSITORY
+from TotalSegmentatorEngine.machine.profile import CACHE_VARIABLE
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY.parent / "shared"
 
 

@@ -13,12 +13,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from places import TESTING
 from seeded_models import configuration_settings, dataset_json_of, make_model_folder, plans_of
-from TotalSegmentatorEngine.models import find_model
-from TotalSegmentatorWire.catalogue import read_catalogue
-from TotalSegmentatorWire.structures import structure_table
+from TotalSegmentatorEngine.models.find_model import find_model
+from TotalSegmentatorWire.tables.catalogue import read_catalogue
+from TotalSegmentatorWire.tables.structures import structure_table
 
-BENCHMARKS_FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+BENCHMARKS_FOLDER = TESTING / "benchmarks"
 sys.path.append(str(BENCHMARKS_FOLDER))
 
 import cropping  # noqa: E402 - found through the line above
@@ -254,8 +255,9 @@ def test_known_labels_go_to_the_nearest_voxels_of_a_grid_from_corner_to_corner()
 
 
 def test_engine_takes_the_known_structures_for_what_its_coarse_model_found(tmp_path, monkeypatch):
-    from TotalSegmentatorEngine import overview, regions
-    from TotalSegmentatorWire.structures import structure_table
+    from TotalSegmentatorEngine.pipeline import coarse_localization as overview
+    from TotalSegmentatorEngine.preprocessing import regions
+    from TotalSegmentatorWire.tables.structures import structure_table
 
     monkeypatch.setattr(overview, "overview_of", overview.overview_of)  # put back after the test
     monkeypatch.setattr(regions, "cut_sides", regions.cut_sides)
@@ -279,7 +281,12 @@ def test_engine_takes_the_known_structures_for_what_its_coarse_model_found(tmp_p
 
 def test_engine_asks_for_what_the_benchmarks_change():
     """Each changed function is imported by name by its user, so that the change reaches it."""
-    from TotalSegmentatorEngine import networks, overview, planning, prediction, regions, runtimes
+    from TotalSegmentatorEngine.inference import runtimes
+    from TotalSegmentatorEngine.pipeline import coarse_localization as overview
+    from TotalSegmentatorEngine.pipeline import network_pool as networks
+    from TotalSegmentatorEngine.pipeline import prediction
+    from TotalSegmentatorEngine.plan import planner as planning
+    from TotalSegmentatorEngine.preprocessing import regions
 
     assert networks.choose_runtime is runtimes.choose_runtime
     assert prediction.ways_of is planning.ways_of
@@ -288,7 +295,7 @@ def test_engine_asks_for_what_the_benchmarks_change():
 
 
 def test_only_the_wanted_way_of_running_is_left(monkeypatch):
-    from TotalSegmentatorEngine import planning
+    from TotalSegmentatorEngine.plan import planner as planning
 
     monkeypatch.setattr(planning, "ways_of", planning.ways_of)  # put back after the test
     monkeypatch.setenv(WAY_VARIABLE, "disk")

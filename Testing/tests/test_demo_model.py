@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from demo_model.model_folder import CONFIGURATION, DESCRIPTION, build_network, load_folder, make_plans, model_path
 from phantom.phantom import read_label_table
+from places import TESTING
 
-ROOT = Path(__file__).parents[1] / "demo_model"
+ROOT = TESTING / "demo_model"
 FOLDER = model_path(ROOT)
 CHECKPOINT = FOLDER / "fold_0" / "checkpoint_final.pth"
 

@@ -1,20 +1,100 @@
-"""The rules of the house that a machine can check: file lists, import directions, one version, data schemas."""
+"""The rules of the project that a machine can check: who imports whom, sizes, file lists, one version."""
 
 from __future__ import annotations
 
 import ast
 import re
 import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from places import MODULE_FOLDER, REPOSITORY
 from TotalSegmentatorWire import ENGINE_VERSION
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-MODULE = REPOSITORY / "TotalSegmentatorModule"
-SLICER_SIDE = {"slicer", "qt", "ctk", "vtk", "mrml"}
-WORKER_SIDE = {"torch", "nnunetv2", "SimpleITK", "pydicom", "nibabel", "scipy"}
-STANDARD_ONLY = SLICER_SIDE | WORKER_SIDE | {"numpy"}
+MAXIMUM_LINES = 400
+MAXIMUM_FILES = 15
+"""In one folder, beside its ``__init__.py``."""
+
+ENGINE, LIB, SETUP = "TotalSegmentatorEngine", "TotalSegmentatorModuleLib", "TotalSegmentatorSetup"
+WIRE = "TotalSegmentatorWire"
+ARROWS = {
+    "TotalSegmentatorModule.py": {LIB: "- panel scene segment"},
+    LIB: {LIB: "scene", SETUP: "support"},
+    f"{LIB}/panel": {LIB: "- compare export qt_helpers scene segment setup tasks texts"},
+    f"{LIB}/setup": {LIB: "- background qt_helpers scene segment texts", SETUP: "network packages"},
+    f"{LIB}/export": {LIB: "- qt_helpers scene tasks texts"},
+    f"{LIB}/compare": {LIB: "- qt_helpers scene tasks"},
+    f"{LIB}/tasks": {LIB: "- background qt_helpers scene texts"},
+    f"{LIB}/segment": {LIB: "- background qt_helpers scene texts"},
+    f"{LIB}/background": {LIB: "- texts", SETUP: "packages"},
+    f"{LIB}/scene": {},
+    f"{LIB}/qt_helpers": {},
+    f"{LIB}/texts": {},
+    ENGINE: {ENGINE: "cli machine", SETUP: "packages"},
+    f"{ENGINE}/cli": {
+        ENGINE: "export imaging job machine model_install models pipeline worker",
+        SETUP: "cli support",
+    },
+    f"{ENGINE}/worker": {ENGINE: "imaging job machine pipeline"},
+    f"{ENGINE}/pipeline": {ENGINE: "imaging inference job labels machine models plan preprocessing"},
+    f"{ENGINE}/plan": {ENGINE: "imaging inference job machine models preprocessing"},
+    f"{ENGINE}/labels": {ENGINE: "inference models preprocessing"},
+    f"{ENGINE}/model_install": {ENGINE: "inference machine models"},
+    f"{ENGINE}/inference": {ENGINE: "job machine models"},
+    f"{ENGINE}/preprocessing": {ENGINE: "imaging models"},
+    f"{ENGINE}/job": {ENGINE: "imaging models"},
+    f"{ENGINE}/models": {},
+    f"{ENGINE}/machine": {},
+    f"{ENGINE}/imaging": {},
+    f"{ENGINE}/export": {
+        ENGINE: "imaging job",
+        f"{ENGINE}/export": "compare core dicom files grid rois rtstruct seg sources surfaces",
+    },
+    f"{ENGINE}/export/sources": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom grid rois rtstruct seg"},
+    f"{ENGINE}/export/compare": {ENGINE: "imaging", f"{ENGINE}/export": "core rois"},
+    f"{ENGINE}/export/seg": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom grid"},
+    f"{ENGINE}/export/rtstruct": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom"},
+    f"{ENGINE}/export/surfaces": {ENGINE: "imaging", f"{ENGINE}/export": "core"},
+    f"{ENGINE}/export/files": {ENGINE: "imaging", f"{ENGINE}/export": "core"},
+    f"{ENGINE}/export/rois": {f"{ENGINE}/export": "core grid"},
+    f"{ENGINE}/export/grid": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom"},
+    f"{ENGINE}/export/dicom": {ENGINE: "imaging", f"{ENGINE}/export": "core"},
+    f"{ENGINE}/export/core": {ENGINE: "imaging"},
+    f"{SETUP}": {},
+    f"{SETUP}/cli": {SETUP: "install models network packages support"},
+    f"{SETUP}/install": {SETUP: "models network packages support"},
+    f"{SETUP}/models": {SETUP: "network packages support"},
+    f"{SETUP}/packages": {SETUP: "network support"},
+    f"{SETUP}/network": {SETUP: "support"},
+    f"{SETUP}/support": {},
+    WIRE: {},
+    f"{WIRE}/command": {WIRE: "errors messages"},
+    f"{WIRE}/messages": {WIRE: "errors"},
+    f"{WIRE}/tables": {WIRE: "- errors"},
+    f"{WIRE}/errors": {},
+}
+"""Who may import whom, by folder: names of folders below the one that stands before the colon, ``-`` for that one
+itself. Everyone may import the wire, and files of their own folder."""
+
+SLICER = {"slicer", "qt", "ctk", "vtk", "mrml"}
+TORCH = {"torch", "nnunetv2", "openvino"}
+ENGINE_PACKAGES = TORCH | {"SimpleITK", "nibabel", "pydicom", "scipy"}
+TESTS = {"PySide6", "desktop", "phantom", "pytest"}
+FORBIDDEN = {
+    "TotalSegmentatorModule.py": ENGINE_PACKAGES | TESTS,
+    LIB: ENGINE_PACKAGES | TESTS,
+    ENGINE: SLICER | TESTS,
+    f"{ENGINE}/imaging": TORCH,
+    f"{ENGINE}/job": TORCH,
+    f"{ENGINE}/export": TORCH,
+    SETUP: ENGINE_PACKAGES | SLICER | TESTS | {"numpy"},
+    WIRE: ENGINE_PACKAGES | SLICER | TESTS | {"numpy"},
+}
+"""Packages that no file of a folder, or below it, imports."""
 
 
 def tracked(folder: Path) -> list[Path]:
@@ -29,52 +109,114 @@ def tracked(folder: Path) -> list[Path]:
     return [path for line in output.splitlines() if (path := REPOSITORY / line).is_file()]
 
 
-def imported_packages(path: Path) -> set[str]:
-    """Top-level packages that a file imports anywhere, lazily too."""
-    packages = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache
+def product_files() -> dict[Path, ast.Module]:
+    files = [path for path in tracked(MODULE_FOLDER) if path.suffix == ".py"]
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(MODULE_FOLDER).as_posix()
+
+
+def folder_of(path: Path) -> str:
+    """As ARROWS names it."""
+    return name_of(path if path.parent == MODULE_FOLDER else path.parent)
+
+
+def imports_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of every import, lazy ones too; ``from a import b`` gives ``a.b``."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            packages |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            packages.add(node.module.split(".")[0])
-    return packages
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import in line {}".format(node.lineno)
+            yield from ((node.lineno, "{}.{}".format(node.module, alias.name)) for alias in node.names)
 
 
-def python_files(*names: str) -> list[Path]:
-    return [path for name in names for path in tracked(MODULE / name) if path.suffix == ".py"]
+def own_file_of(name: str) -> Path | None:
+    """The file of the product that ``import name`` executes last."""
+    parts = name.split(".")
+    for count in (len(parts), len(parts) - 1):
+        place = MODULE_FOLDER.joinpath(*parts[:count])
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if count and file in product_files():
+                return file
+    return None
 
 
-@pytest.mark.parametrize(
-    ("folder", "forbidden"),
-    [
-        ("TotalSegmentatorEngine", SLICER_SIDE | {"TotalSegmentatorModuleLib"}),
-        ("TotalSegmentatorExport", SLICER_SIDE | {"torch", "nnunetv2", "TotalSegmentatorModuleLib"}),
-        ("TotalSegmentatorModuleLib", WORKER_SIDE | {"TotalSegmentatorEngine", "TotalSegmentatorExport"}),
-        ("TotalSegmentatorModule.py", WORKER_SIDE | {"TotalSegmentatorEngine", "TotalSegmentatorExport"}),
-        ("TotalSegmentatorSetup", STANDARD_ONLY | {"TotalSegmentatorEngine", "TotalSegmentatorModuleLib"}),
-        (
-            "TotalSegmentatorWire",
-            STANDARD_ONLY | {"TotalSegmentatorEngine", "TotalSegmentatorModuleLib", "TotalSegmentatorSetup"},
-        ),
-    ],
-)
-def test_imports_do_not_cross_the_wire(folder, forbidden):
-    files = python_files(folder)
-    assert files, "nothing found in {}".format(folder)
-    crossed = {path.name: sorted(imported_packages(path) & forbidden) for path in files}
-    assert {name: packages for name, packages in crossed.items() if packages} == {}
+def own_imports() -> Iterator[tuple[Path, int, Path]]:
+    """File, line and imported file of all imports inside the product."""
+    for path, tree in product_files().items():
+        for line, name in imports_of(tree):
+            target = own_file_of(name)
+            if target is not None and target != path:
+                yield path, line, target
 
 
-def test_product_does_not_know_the_stand_in():
-    files = python_files("TotalSegmentatorEngine", "TotalSegmentatorModuleLib", "TotalSegmentatorModule.py")
-    known = {path.name: imported_packages(path) & {"desktop", "phantom", "PySide6", "pytest"} for path in files}
-    assert {name: packages for name, packages in known.items() if packages} == {}
+def allowed_folders(folder: str) -> set[str]:
+    words = ((parent, word) for parent, words in ARROWS[folder].items() for word in words.split())
+    return {parent if word == "-" else "{}/{}".format(parent, word) for parent, word in words}
+
+
+def test_folders_import_only_whom_the_table_allows():
+    wrong = [
+        "{}:{} imports {}".format(name_of(path), line, name_of(target))
+        for path, line, target in own_imports()
+        if folder_of(target) not in {folder_of(path), *allowed_folders(folder_of(path))}
+        and (not folder_of(target).startswith(WIRE) or folder_of(path).startswith(WIRE))
+    ]
+    assert wrong == []
+
+
+def test_the_table_has_all_folders_and_no_arrow_that_nobody_uses():
+    folders = {folder_of(path) for path in product_files()}
+    assert set(ARROWS) == folders
+    used = {(folder_of(path), folder_of(target)) for path, _, target in own_imports()}
+    assert {(folder, target) for folder in folders for target in allowed_folders(folder)} <= used
+
+
+@pytest.mark.parametrize("unit", [folder_of, name_of], ids=["folders", "files"])
+def test_no_circle(unit):
+    graph: dict[str, set[str]] = {}
+    for path, _, target in own_imports():
+        if unit(path) != unit(target):
+            graph.setdefault(unit(path), set()).add(unit(target))
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_no_folder_imports_what_is_forbidden_there():
+    wrong = [
+        "{}:{} imports {}".format(name_of(path), line, name)
+        for path, tree in product_files().items()
+        for line, name in imports_of(tree)
+        for folder, packages in FORBIDDEN.items()
+        if (folder_of(path) + "/").startswith(folder + "/") and name.split(".")[0] in packages
+    ]
+    assert wrong == []
+
+
+def test_files_and_folders_are_short():
+    files = [path for path in tracked(REPOSITORY) if path.suffix == ".py"]
+    lines = {path.relative_to(REPOSITORY).as_posix(): len(path.read_text("utf-8").splitlines()) for path in files}
+    assert {name: count for name, count in lines.items() if count > MAXIMUM_LINES} == {}
+    counts = Counter(path.parent.relative_to(REPOSITORY).as_posix() for path in files if path.name != "__init__.py")
+    assert {folder: count for folder, count in counts.items() if count > MAXIMUM_FILES} == {}
+
+
+def test_no_module_bears_the_name_of_its_folder():
+    assert [
+        name_of(path) for path in product_files() if path.stem == path.parent.name and path.parent != MODULE_FOLDER
+    ] == []
 
 
 def test_cmake_lists_every_file_of_the_module():
-    text = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8")
-    listed = {word for word in re.findall(r"[\w./-]+", re.sub(r"#.*", "", text)) if (MODULE / word).is_file()}
-    present = {path.relative_to(MODULE).as_posix() for path in tracked(MODULE)} - {"CMakeLists.txt"}
+    text = (MODULE_FOLDER / "CMakeLists.txt").read_text(encoding="utf-8")
+    listed = {word for word in re.findall(r"[\w./-]+", re.sub(r"#.*", "", text)) if (MODULE_FOLDER / word).is_file()}
+    present = {path.relative_to(MODULE_FOLDER).as_posix() for path in tracked(MODULE_FOLDER)} - {"CMakeLists.txt"}
     assert listed == present
 
 
@@ -103,9 +245,9 @@ def test_tracked_files_name_no_folder_of_one_machine():
 def test_user_visible_slicer_strings_are_literals():
     """``_(f"...")`` and ``_("..." + x)`` cannot be found by the translation tools."""
     wrong = []
-    for path in python_files("TotalSegmentatorModuleLib", "TotalSegmentatorModule.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, tree in product_files().items():
+        for node in ast.walk(tree):
             is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "tr")
             if is_call and not (isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)):
-                wrong.append("{}:{}".format(path.name, node.lineno))
+                wrong.append("{}:{}".format(name_of(path), node.lineno))
     assert wrong == []

@@ -12,13 +12,13 @@ if _packages:
 # Slicer's own ITK readers, found by this variable, must not be loaded into another build of ITK
 os.environ.pop("ITK_AUTOLOAD_PATH", None)
 
-from TotalSegmentatorEngine.huge_pages import restart_with_huge_pages  # noqa: E402 - see above
+from TotalSegmentatorEngine.machine.huge_pages import restart_with_huge_pages  # noqa: E402 - see above
 
 if __name__ == "__main__":
     restart_with_huge_pages()
-    from TotalSegmentatorSetup.start import use_installed_engine
+    from TotalSegmentatorSetup.packages.bootstrap import use_installed_engine
 
     use_installed_engine(sys.argv[1:])
-    from TotalSegmentatorEngine.command_line import main  # only now: before a restart it would be in vain
+    from TotalSegmentatorEngine.cli.main import main  # only now: before a restart it would be in vain
 
     sys.exit(main(sys.argv[1:]))

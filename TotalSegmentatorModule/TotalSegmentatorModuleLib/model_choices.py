@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slicer.i18n import tr as _
-from TotalSegmentatorWire.catalogue import CatalogueModel, read_catalogue
-from TotalSegmentatorWire.errors import SegmentationError
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue
 
 CATALOGUE: dict[str, CatalogueModel] = read_catalogue()
 OWN_FOLDER = ""

@@ -8,11 +8,11 @@ import time
 import numpy as np
 import slicer
 from TotalSegmentatorWire import ENGINE_VERSION
-from TotalSegmentatorWire.messages import FoundStructure, ResultHeader
-from TotalSegmentatorWire.structures import Structure, structure_table
+from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
+from TotalSegmentatorWire.tables.structures import Structure, structure_table
 
-from .segmentation_import import ImportTarget, LabelImage, import_result
-from .segmentation_lifetime import application_lifetime
+from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, LabelImage, import_result
+from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
 
 _SHAPE = (120, 160, 160)
 _IJK_TO_RAS = np.array([[-1.5, 0, 0, 120], [0, -1.5, 0, 110], [0, 0, 1.5, -90], [0, 0, 0, 1]])

@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from .process_identity import ProcessIdentity, is_alive, is_here, this_process
+from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, is_here, this_process
 
 EVENTS_FILE = "events.jsonl"
 CANCEL_FILE = "cancel"

@@ -1,0 +1,404 @@
+"""The command line: results, refusals with their exit codes, events, log, and a clean end on Ctrl+C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import ct_variants
+import numpy as np
+import pytest
+from places import MODULE_FOLDER
+from TotalSegmentatorEngine.cli.main import main
+from TotalSegmentatorEngine.imaging.reading import read_input
+from TotalSegmentatorEngine.job.reporting import Reporter
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
+from TotalSegmentatorEngine.pipeline import segment as pipeline
+from TotalSegmentatorEngine.worker import serve as worker
+from TotalSegmentatorSetup.support.folders import default_models_folder
+from TotalSegmentatorWire.errors.problem import ERRORS, Problem, SegmentationError
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.segment import (
+    EVENTS,
+    CancelledEvent,
+    FailedEvent,
+    FinishedEvent,
+    FoundStructure,
+    ProgressEvent,
+    Stage,
+    StartedEvent,
+    WarningEvent,
+    decode,
+)
+from TotalSegmentatorWire.tables.structures import structure_table
+
+PATIENT = "Smith^John"
+GRID = np.diag([1.0, 1.0, 2.0, 1.0])
+
+
+@pytest.fixture
+def ct(tmp_path: Path) -> Path:
+    """A CT in a folder that names a patient."""
+    folder = tmp_path / PATIENT
+    folder.mkdir()
+    array = np.linspace(-1000, 900, 5 * 6 * 7).reshape(5, 6, 7).astype(np.int16)
+    return ct_variants.write_image(folder / "ct.nii.gz", array, GRID)
+
+
+class FakeModel:
+    """Finds a spleen above 0 HU and no liver."""
+
+    class model:  # noqa: N801 - read as an attribute
+        id = "fake"
+
+        class profile:  # noqa: N801 - read as an attribute
+            id = "nnunet"
+
+    def __init__(self, task: SegmentationTask) -> None:
+        self.task = task
+        self.structures = [row for row in structure_table("structures_104") if row.name in ("spleen", "liver")]
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch) -> list[SegmentationTask]:
+    """Replaces the networks by FakeModel; lists the tasks that were prepared."""
+    seen: list[SegmentationTask] = []
+
+    def prepare(task: SegmentationTask) -> FakeModel:
+        seen.append(task)
+        return FakeModel(task)
+
+    def segment(volume, prepared: PreparedTask, cache, reporter: Reporter) -> SegmentationResult:
+        for tile in range(4):
+            reporter.progress(Stage.PREDICTING, tile / 4, tile, 4)
+        reporter.warning(Problem("DEMO_MODEL"))
+        labels = (volume.array > 0).astype(np.uint8)
+        found = [FoundStructure(1, "spleen", int(labels.sum()), [0, 6, 0, 5, 0, 4])]
+        used = JobOptions(runtime="openvino", precision="exact")
+        return SegmentationResult(labels, prepared.structures, found, ["liver"], "fake", "nnunet", "cpu", 1.0, used)
+
+    monkeypatch.setattr(pipeline, "prepare", prepare)
+    monkeypatch.setattr(pipeline, "read_ahead", lambda prepared, cache: None)
+    monkeypatch.setattr(pipeline, "segment", segment)
+    return seen
+
+
+def events_of(path: Path) -> list:
+    return [decode(line, EVENTS) for line in path.read_text().splitlines()]
+
+
+# -- success -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".seg.nrrd", ".nrrd", ".nii.gz"])
+def test_a_result_is_written_on_the_grid_of_the_ct(tmp_path: Path, ct: Path, tasks: list, suffix: str) -> None:
+    output = tmp_path / ("out" + suffix)
+    assert main(["segment", str(ct), str(output), "--model", "104-3mm"]) == 0
+    written, source = read_input(output).volume, read_input(ct).volume
+    assert written.geometry.matches(source.geometry)
+    np.testing.assert_array_equal(written.array, source.array > 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([PATIENT, output.name])
+
+
+def test_the_arguments_reach_the_pipeline(tmp_path: Path, ct: Path, tasks: list) -> None:
+    arguments = [
+        "--model",
+        "m",
+        "--models-folder",
+        str(tmp_path),
+        "--structures",
+        "liver, spleen",
+        "--device",
+        "cuda:1",
+    ]
+    assert main(["segment", str(ct), str(tmp_path / "a.nrrd"), *arguments]) == 0
+    assert tasks == [SegmentationTask("m", tmp_path, ["liver", "spleen"], "cuda:1")]
+
+
+def test_found_and_absent_structures_and_progress_are_printed(
+    tmp_path: Path, ct: Path, tasks: list, capsys: pytest.CaptureFixture
+) -> None:
+    main(["segment", str(ct), str(tmp_path / "a.nrrd"), "--model", "m"])
+    printed = capsys.readouterr()
+    assert "1 of 2 structures found in 1 s (fake, cpu, openvino, exact)." in printed.out
+    assert "Not found in this CT: liver" in printed.out
+    assert "segmenting, tile 0 of 4" in printed.err
+    assert "warning DEMO_MODEL: This is the demo model" in printed.err
+
+
+def test_events_are_the_wires(tmp_path: Path, ct: Path, tasks: list) -> None:
+    (tmp_path / "events.jsonl").write_text("")
+    main(["segment", str(ct), str(tmp_path / "a.nrrd"), "--model", "m", "--events", str(tmp_path / "events.jsonl")])
+    events = events_of(tmp_path / "events.jsonl")
+    assert isinstance(events[0], StartedEvent) and isinstance(events[-1], FinishedEvent)
+    assert [event.problem["code"] for event in events if isinstance(event, WarningEvent)] == ["DEMO_MODEL"]
+    progress = [event for event in events if isinstance(event, ProgressEvent)]
+    fractions = [event.fraction for event in progress]
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
+    assert next(event.tile for event in progress if event.stage == Stage.PREDICTING) == 0
+
+
+def test_events_and_log_name_no_patient(tmp_path: Path, ct: Path, tasks: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["--model", "m", "--events", str(tmp_path / "events.jsonl"), "--log", str(tmp_path / "log.txt")]
+
+    def crash(*_arguments: object) -> None:
+        raise ValueError(f"cannot use '{ct}'")
+
+    assert main(["segment", str(ct), str(ct.parent / "a.nrrd"), *arguments]) == 0
+    monkeypatch.setattr(pipeline, "segment", crash)
+    assert main(["segment", str(ct), str(ct.parent / "a.nrrd"), *arguments]) == 1
+    ct.write_bytes(b"damaged")
+    assert main(["segment", str(ct), str(ct.parent / "a.nrrd"), *arguments]) == 11
+    log, events = (tmp_path / "log.txt").read_text(), (tmp_path / "events.jsonl").read_text()
+    assert PATIENT not in log + events
+    assert "Traceback" in log and "ValueError" in log
+    assert len(events.splitlines()) > 10  # both runs appended
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", sorted(ERRORS))
+def test_every_code_ends_with_its_exit_code_and_sentences(
+    tmp_path: Path, ct: Path, tasks: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, code: str
+) -> None:
+    class Anything(dict):
+        """Some value for every name that a sentence holds."""
+
+        def __missing__(self, key: str) -> object:
+            return "x" if key in ("modality", "device", "suffix", "model", "detail", "name", "nearest") else 3.0
+
+    error = SegmentationError("CANCELLED")
+    error.problem = Problem(code, {name: Anything()[name] for name in names_in(ERRORS[code].what)})
+
+    def refuse(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pipeline, "segment", refuse)
+    events = tmp_path / "events.jsonl"
+    status = main(["segment", str(ct), str(tmp_path / "a.seg.nrrd"), "--model", "m", "--events", str(events)])
+    assert status == ERRORS[code].exit_code
+    last = events_of(events)[-1]
+    if code == "CANCELLED":
+        assert isinstance(last, CancelledEvent)
+    else:
+        assert isinstance(last, FailedEvent) and last.problem["code"] == code
+    printed = capsys.readouterr().err
+    assert f"error {code}: {error.problem.what} {error.problem.todo}" in printed
+    assert not (tmp_path / "a.seg.nrrd").exists()
+
+
+def names_in(sentence: str) -> list[str]:
+    import string
+
+    return [name for _, name, _, _ in string.Formatter().parse(sentence) if name]
+
+
+def test_the_exit_codes_of_the_table_are_distinct_and_stand_in_the_help(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    text = capsys.readouterr().out
+    assert len({definition.exit_code for definition in ERRORS.values()}) == len(ERRORS)
+    for definition in ERRORS.values():
+        assert f"{definition.exit_code:3}  {definition.code}: " in text
+    assert "{" not in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["segment"],
+        ["segment", "a", "b.nrrd"],
+        ["segment", "a", "b.nrrd", "--model", "m", "--device", "tpu"],
+        ["fly"],
+    ],
+)
+def test_wrong_arguments(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+
+
+def test_the_output_is_judged_before_the_input(tmp_path: Path, tasks: list) -> None:
+    missing = str(tmp_path / "missing.nii.gz")
+    assert main(["segment", missing, str(tmp_path / "a.png"), "--model", "m"]) == 34
+    assert main(["segment", missing, str(tmp_path / "nowhere" / "a.nrrd"), "--model", "m"]) == 33
+    assert main(["segment", missing, str(tmp_path / "a.nrrd"), "--model", "m"]) == 10
+    assert tasks == []
+
+
+def test_the_input_is_not_overwritten(ct: Path, tasks: list) -> None:
+    before = ct.read_bytes()
+    assert main(["segment", str(ct), str(ct), "--model", "m"]) == 33
+    assert ct.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--events", "--log"])
+def test_files_that_cannot_be_written_are_told(tmp_path: Path, ct: Path, tasks: list, option: str) -> None:
+    arguments = ["segment", str(ct), str(tmp_path / "a.nrrd"), "--model", "m", option, str(tmp_path / "no" / "file")]
+    assert main(arguments) == 33
+    assert not (tmp_path / "a.nrrd").exists()
+
+
+def test_an_implausible_ct_is_segmented_with_a_warning(
+    tmp_path: Path, tasks: list, capsys: pytest.CaptureFixture
+) -> None:
+    path = ct_variants.write_image(tmp_path / "mr.nrrd", np.arange(210, dtype=np.int16).reshape(5, 6, 7), GRID)
+    assert main(["segment", str(path), str(tmp_path / "a.nrrd"), "--model", "m"]) == 0
+    assert "warning IMPLAUSIBLE_HU: The values range from 0 to 209" in capsys.readouterr().err
+
+
+# -- the other commands ------------------------------------------------------------------------------------------------
+
+
+def test_structures_are_listed(capsys: pytest.CaptureFixture) -> None:
+    assert main(["structures", "--model", "104-3mm"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 104 and lines[0].split() == ["1", "spleen"]
+    assert main(["structures", "--model", "no such model"]) == 40
+
+
+def test_serve_is_handed_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def served(arguments: list[str]) -> None:
+        raise SystemExit(arguments)
+
+    monkeypatch.setattr(worker, "main", served)
+    with pytest.raises(SystemExit) as stopped:
+        main(["serve", "--protocol", "1", "--worker-folder", "w"])
+    assert stopped.value.code == ["--protocol", "1", "--worker-folder", "w"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "expected"),
+    [
+        ("linux", {"TOTALSEGMENTATOR_MODELS": "/big/models"}, "/big/models"),
+        ("linux", {"HOME": "/Users/me"}, "/Users/me/.local/share/TotalSegmentatorModule/models"),
+        ("darwin", {"HOME": "/Users/me"}, "/Users/me/Library/Application Support/TotalSegmentatorModule/models"),
+        (
+            "win32",
+            {"LOCALAPPDATA": "C:/Users/me/AppData/Local"},
+            "C:/Users/me/AppData/Local/TSM/models",
+        ),
+    ],
+)
+def test_the_models_folder_of_each_system(
+    monkeypatch: pytest.MonkeyPatch, platform: str, variables: dict[str, str], expected: str
+) -> None:
+    for name in ("TOTALSEGMENTATOR_MODELS", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert default_models_folder().as_posix() == expected
+
+
+# -- the process -------------------------------------------------------------------------------------------------------
+
+
+def environment(**variables: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(MODULE_FOLDER), **variables}
+
+
+def test_a_missing_model_is_told_without_reading_the_input_or_torch(tmp_path: Path) -> None:
+    (tmp_path / "ct.nii.gz").write_bytes(b"nothing")
+    command = [sys.executable, "-X", "importtime", "-m", "TotalSegmentatorEngine", "segment"]
+    command += [str(tmp_path / "ct.nii.gz"), str(tmp_path / "a.nrrd"), "--model", "m"]
+    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 40
+    assert "error MODEL_MISSING: The model 'm' is not installed." in ended.stderr
+    imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if "import time:" in line}
+    assert "numpy" in imported and not imported & {"torch", "nnunetv2", "slicer", "vtk"}
+
+
+def test_the_chosen_package_folder_goes_first(tmp_path: Path, ct: Path) -> None:
+    """A broken numpy in the chosen folder is what the process finds, and tells; ITK's variable is gone by then."""
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    (packages / "numpy.py").write_text(
+        "import os\nraise ModuleNotFoundError('', name=os.environ.get('ITK_AUTOLOAD_PATH', 'variable-gone'))"
+    )
+    variables = {"TOTALSEGMENTATOR_ENGINE_PACKAGES": str(packages), "ITK_AUTOLOAD_PATH": "/slicer/lib"}
+    command = [
+        sys.executable,
+        "-m",
+        "TotalSegmentatorEngine",
+        "segment",
+        str(ct),
+        str(tmp_path / "a.nrrd"),
+        "--model",
+        "m",
+    ]
+    ended = subprocess.run(
+        command, env=environment(**variables), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 50
+    assert "the package variable-gone was not found" in ended.stderr
+
+
+SLOW_ENGINE = """
+import sys, time
+from TotalSegmentatorEngine import pipeline
+from TotalSegmentatorEngine.command_line import main
+class Prepared:
+    class model:
+        id = "m"
+        class profile:
+            id = "p"
+def segment(volume, prepared, cache, reporter):
+    reporter.progress("predicting", 0.0)
+    while True:
+        try:
+            time.sleep(0.01)
+        except KeyboardInterrupt as error:
+            if {swallows}:
+                raise ImportError("a library's own idea of an interruption") from error
+            raise
+pipeline.prepare, pipeline.segment = lambda task: Prepared, segment
+pipeline.read_ahead = lambda prepared, cache: None
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no POSIX signals")
+@pytest.mark.parametrize("swallows", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path, ct: Path, number: int, swallows: bool) -> None:
+    events = tmp_path / "events.jsonl"
+    command = [sys.executable, "-c", SLOW_ENGINE.format(swallows=swallows), "segment", str(ct)]
+    command += [str(tmp_path / "a.seg.nrrd"), "--model", "m", "--events", str(events)]
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+    give_up = time.monotonic() + 60
+    while not (events.exists() and "predicting" in events.read_text()) and time.monotonic() < give_up:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, printed = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "error CANCELLED: The segmentation was cancelled." in printed
+    assert json.loads(events.read_text().splitlines()[-1])["kind"] == "cancelled"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([PATIENT, "events.jsonl"])
+
+
+# -- the real thing ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+@pytest.mark.slow  # runs the real networks on a real CT: about a minute on two cores
+def test_a_real_ct(tmp_path: Path, example_ct: Path, example_model: Path) -> None:
+    output = tmp_path / "ct.nii.gz"
+    assert main(["segment", str(example_ct), str(output), "--model", str(example_model)]) == 0
+    labels = read_input(output).volume
+    reference = read_input(example_ct.parent / "reference_104_1.5mm.nii.gz").volume
+    assert labels.geometry.matches(reference.geometry)
+    scores = []
+    for label in np.unique(reference.array)[1:]:
+        expected, found = reference.array == label, labels.array == label
+        if expected.sum() >= 100:
+            scores.append(2 * (expected & found).sum() / (expected.sum() + found.sum()))
+    assert np.mean(scores) >= 0.970 and np.min(scores) >= 0.93

@@ -1,0 +1,275 @@
+"""What the machine has, what limits leave of it, and what this process holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from places import MODULE_FOLDER, TESTING
+from TotalSegmentatorEngine.machine import memory as system_memory
+from TotalSegmentatorEngine.machine.memory import available_memory, installed_memory, resident_memory
+from TotalSegmentatorWire.errors.problem import ERRORS
+
+MIB, GIB = 1024**2, 1024**3
+UNLIMITED_V1 = 9223372036854771712
+
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's own files and limits")
+
+
+class FakeLinux:
+    """The files in which Linux tells of memory; a machine of 16 GB of which 8 are free, without limits."""
+
+    def __init__(self, root: Path) -> None:
+        self.proc, self.cgroups = root / "proc", root / "cgroup"
+        self.write(self.proc / "meminfo", "MemTotal: 16777216 kB\nMemFree: 5 kB\nMemAvailable:    8388608 kB\n")
+        self.write(self.proc / "self" / "status", "VmRSS:\t1024 kB\nVmSize: 3072 kB\nVmData: 1 kB\n")
+
+    def write(self, path: Path, text: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def is_in(self, *lines: str) -> None:
+        """The cgroups of this process, a line each as in /proc/self/cgroup."""
+        self.write(self.proc / "self" / "cgroup", "".join(line + "\n" for line in lines))
+
+    def cgroup(self, folder: str, **files: object) -> None:
+        for name, content in files.items():
+            self.write(self.cgroups / folder / name.replace("memory_", "memory."), f"{content}\n")
+
+
+@pytest.fixture
+def linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLinux:
+    fake = FakeLinux(tmp_path)
+    monkeypatch.setattr(system_memory, "_PROC", fake.proc)
+    monkeypatch.setattr(system_memory, "_CGROUPS", fake.cgroups)
+    monkeypatch.setattr(system_memory.sys, "platform", "linux")
+    monkeypatch.setattr(system_memory, "_below_resource_limits", lambda: None)
+    return fake
+
+
+# -- what the machine has ----------------------------------------------------------------------------------------------
+
+
+def test_this_machine_tells() -> None:
+    free, installed = available_memory(), installed_memory()
+    assert free is None or free > 64 * MIB
+    assert installed is None or installed >= (free or 0)
+
+
+def test_linux_tells_in_kilobytes(linux: FakeLinux) -> None:
+    assert available_memory() == 8 * GIB
+    assert installed_memory() == 16 * GIB
+    assert resident_memory() == MIB
+
+
+def test_a_system_that_does_not_tell_is_no_failure(linux: FakeLinux) -> None:
+    (linux.proc / "meminfo").unlink()
+    (linux.proc / "self" / "status").write_text("Name: python\n")
+    assert (available_memory(), installed_memory(), resident_memory()) == (None,) * 3
+
+
+# -- cgroups -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_limit_counts_less_what_is_used_and_cannot_be_given_up(linux: FakeLinux) -> None:
+    linux.is_in("0::/user/job")
+    linux.cgroup("user/job", memory_max=4 * GIB, memory_current=3 * GIB, memory_stat=f"anon 5\ninactive_file {GIB}")
+    assert available_memory() == 2 * GIB
+    linux.cgroup("user/job", memory_max="max")
+    assert available_memory() == 8 * GIB
+
+
+def test_the_tightest_limit_up_to_the_root_counts(linux: FakeLinux) -> None:
+    linux.is_in("0::/user/job/step")
+    linux.cgroup("user/job/step", memory_max=7 * GIB, memory_current=GIB)
+    linux.cgroup("user", memory_max=5 * GIB, memory_current=2 * GIB)
+    assert available_memory() == 3 * GIB
+
+
+def test_the_limit_that_slows_down_counts_too(linux: FakeLinux) -> None:
+    linux.is_in("0::/job")
+    linux.cgroup("job", memory_max="max", memory_high=2 * GIB, memory_current=GIB)
+    assert available_memory() == GIB
+
+
+@pytest.mark.parametrize("path", ["/", "/docker/0123abcd", "/../../outside"])
+def test_in_a_container_the_limit_stands_in_the_root(linux: FakeLinux, path: str) -> None:
+    """The path may be the host's, or lead out of what the container sees."""
+    linux.is_in(f"0::{path}")
+    linux.cgroup("", memory_max=3 * GIB, memory_current=GIB)
+    linux.cgroup("../outside", memory_max=MIB, memory_current=0)
+    assert available_memory() == 2 * GIB
+
+
+def test_version_1_has_other_names_and_numbers(linux: FakeLinux) -> None:
+    linux.is_in("9:name=systemd:/", "4:cpu,memory:/docker/0123abcd", "3:cpuset:/", "0::/")
+    linux.cgroup("memory", memory_limit_in_bytes=UNLIMITED_V1, memory_usage_in_bytes=9 * GIB)
+    assert available_memory() == 8 * GIB, "no limit"
+    statistics = f"inactive_file 0\ntotal_inactive_file {GIB}"
+    linux.cgroup(
+        "memory/docker/0123abcd",
+        memory_limit_in_bytes=6 * GIB,
+        memory_usage_in_bytes=2 * GIB,
+        memory_stat=statistics,
+    )
+    assert available_memory() == 5 * GIB
+
+
+def test_a_limit_lowered_below_the_use_leaves_nothing(linux: FakeLinux) -> None:
+    linux.is_in("0::/job")
+    linux.cgroup("job", memory_max=GIB, memory_current=2 * GIB)
+    assert available_memory() == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "files"),
+    [
+        ("nonsense", {}),
+        ("0::/job", {"memory_max": "a lot", "memory_current": 1}),
+        ("0::/job", {"memory_max": GIB}),
+        ("0::/job", {"memory_max": GIB, "memory_current": ""}),
+        ("0::/job", {"memory_max": "", "memory_current": 1}),
+    ],
+)
+def test_cgroups_that_cannot_be_read_hide_nothing_else(linux: FakeLinux, line: str, files: dict) -> None:
+    linux.is_in(line)
+    linux.cgroup("job", **files)
+    assert available_memory() == 8 * GIB
+
+
+# -- limits of the process (ulimit) ------------------------------------------------------------------------------------
+
+
+@on_linux
+def test_the_tighter_resource_limit_counts(linux: FakeLinux, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    limits = {resource.RLIMIT_DATA: resource.RLIM_INFINITY, resource.RLIMIT_AS: resource.RLIM_INFINITY}
+    monkeypatch.undo()
+    monkeypatch.setattr(system_memory, "_PROC", linux.proc)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], resource.RLIM_INFINITY))
+    assert system_memory._below_resource_limits() is None
+    limits[resource.RLIMIT_DATA] = GIB
+    assert available_memory() == GIB - 1024
+    limits[resource.RLIMIT_AS] = 100 * MIB
+    assert available_memory() == 97 * MIB
+    limits[resource.RLIMIT_AS] = 0
+    assert available_memory() == 0
+
+
+LIMITED_PROGRAM = f"""
+import resource
+from TotalSegmentatorEngine.system_memory import available_memory
+resource.setrlimit(resource.RLIMIT_DATA, ({GIB}, {GIB}))
+before = available_memory()
+held = bytearray({256 * MIB})
+print(before, available_memory())
+try:
+    bytearray(before)
+except MemoryError:
+    print("as told")
+"""
+
+
+@on_linux
+def test_a_real_limit_on_data_is_seen() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LIMITED_PROGRAM],
+        env={"PYTHONPATH": str(MODULE_FOLDER)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    before, after, *told = ended.stdout.split(maxsplit=2)
+    assert 512 * MIB < int(before) < GIB
+    assert 255 * MIB < int(before) - int(after) < 258 * MIB
+    assert told == ["as told\n"]
+
+
+# -- this process ------------------------------------------------------------------------------------------------------
+
+
+@on_linux
+def test_what_this_process_holds_grows_and_shrinks() -> None:
+    before = resident_memory()
+    held = bytearray(b"x" * (128 * MIB))
+    grown = resident_memory()
+    assert grown - before > 120 * MIB
+    del held
+    assert resident_memory() < grown - 120 * MIB
+
+
+# -- macOS and Windows, by what they are documented to tell ------------------------------------------------------------
+
+VM_STAT = """Mach Virtual Memory Statistics: (page size of 16384 bytes)
+Pages free:                               10000.
+Pages active:                            500000.
+Pages inactive:                           20000.
+Pages speculative:                         3000.
+Pages wired down:                        200000.
+Pages purgeable:                            400.
+"Translation faults":                 123456789.
+"""
+
+
+def test_macos_tells_in_pages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    answers = {"vm_stat": VM_STAT, "sysctl": f"{16 * GIB}\n", "ps": " 2048\n"}
+
+    def run(command: list[str], **_options: object) -> SimpleNamespace:
+        return SimpleNamespace(stdout=answers[Path(command[0]).name])
+
+    monkeypatch.setattr(system_memory.sys, "platform", "darwin")
+    monkeypatch.setattr(system_memory, "_PROC", tmp_path / "none")
+    monkeypatch.setattr(system_memory.subprocess, "run", run)
+    assert available_memory() == 33400 * 16384
+    assert installed_memory() == 16 * GIB
+    assert resident_memory() == 2 * MIB
+    answers["vm_stat"] = "vm_stat: unknown"
+    assert available_memory() is None
+
+
+def test_macos_without_its_programs_does_not_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def run(command: list[str], **_options: object) -> None:
+        raise subprocess.TimeoutExpired(command, 5)
+
+    monkeypatch.setattr(system_memory.sys, "platform", "darwin")
+    monkeypatch.setattr(system_memory, "_PROC", tmp_path / "none")
+    monkeypatch.setattr(system_memory.subprocess, "run", run)
+    assert (available_memory(), installed_memory(), resident_memory()) == (None,) * 3
+
+
+def test_windows_counts_what_may_be_committed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    status = SimpleNamespace(ullAvailPhys=8 * GIB, ullAvailPageFile=3 * GIB, ullTotalPhys=16 * GIB)
+    counters = SimpleNamespace(WorkingSetSize=2 * GIB)
+    monkeypatch.setattr(system_memory.sys, "platform", "win32")
+    monkeypatch.setattr(system_memory, "_PROC", tmp_path / "none")
+    monkeypatch.setattr(system_memory, "_windows_status", lambda: status)
+    monkeypatch.setattr(system_memory, "_windows_counters", lambda: counters)
+    assert available_memory() == 3 * GIB
+    assert installed_memory() == 16 * GIB
+    assert resident_memory() == 2 * GIB
+
+
+# -- what is said when memory runs out where nobody expected it -------------------------------------------------------
+
+
+def test_memory_that_runs_out_anywhere_is_said_to_be_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from TotalSegmentatorEngine.cli import main as command_line
+    from TotalSegmentatorEngine.imaging import reading
+    from TotalSegmentatorEngine.worker import serve as worker
+
+    def out_of_memory(*_arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reading, "read_input", out_of_memory)
+    monkeypatch.setattr(system_memory, "available_memory", lambda: 3 * 10**9)
+    assert worker._unexpected(MemoryError(), tmp_path).code == "MEMORY_SHORT"
+    model = TESTING / "demo_model" / "Dataset900_PhantomDemo104"
+    ct = tmp_path / "ct.nii"
+    ct.write_bytes(b"")
+    arguments = ["segment", str(ct), str(tmp_path / "labels.nii.gz"), "--model", str(model)]
+    assert command_line.main(arguments) == ERRORS["MEMORY_SHORT"].exit_code

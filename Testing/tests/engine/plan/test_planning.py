@@ -1,0 +1,265 @@
+"""What a plan says comes true: the tiles that run, what computes them, and the time of a job on a known machine."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from catalogue_jobs import EAGER, MODEL, folder_job, models, volume, whole_set
+from engine_support import blobs_volume, one_thread
+from hu_models import block_volume, make_hu_model
+from job_recorder import fresh_measurements, run
+from seeded_models import configuration_settings, dataset_json_of, make_catalogue_model, make_model_folder, plans_of
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
+from TotalSegmentatorEngine.job.task import PreparedTask
+from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.models.model_folder import architecture_key, read_model_folder
+from TotalSegmentatorEngine.pipeline import model_run
+from TotalSegmentatorEngine.pipeline import resource_probe as run_record
+from TotalSegmentatorEngine.pipeline.resource_probe import RunRecord
+from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, plan, prepare
+from TotalSegmentatorEngine.plan.memory_estimate import loaded_key
+from TotalSegmentatorEngine.plan.planner import Planner, resampling_rate, smoothing_rate
+from TotalSegmentatorEngine.plan.strategy import Surroundings, ways_of
+from TotalSegmentatorEngine.preprocessing.network_input import network_grid
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.plan import OVERVIEW
+
+__all__ = ["fresh_measurements", "models", "one_thread", "volume"]  # fixtures
+
+WAY = ways_of("cpu", "eager", "exact", keeps_networks=True)[0]
+
+# -- tiles -------------------------------------------------------------------------------------------------------------
+
+
+def transposed_folder(folder: Path) -> PreparedTask:
+    settings = configuration_settings((16, 16, 8), (3.0, 2.0, 4.0))
+    return folder_job(make_model_folder(folder / "D", plans=plans_of(settings, transpose_forward=(1, 2, 0))))
+
+
+def cut_in_three(folder: Path) -> PreparedTask:
+    """A model of the catalogue for which every image of more than 200 slices is a large one."""
+    make_catalogue_model(folder, MODEL)
+    prepared = whole_set(folder)
+    profile = dataclasses.replace(prepared.model.profile, split_above_voxels=1)
+    return dataclasses.replace(prepared, model=dataclasses.replace(prepared.model, profile=profile))
+
+
+def two_structures(folder: Path) -> PreparedTask:
+    for model in (MODEL, "117-6mm"):
+        make_hu_model(folder, model, {"spleen": 640, "heart": -560})
+    return prepare(SegmentationTask(MODEL, folder, ["spleen", "heart"], "cpu", EAGER))
+
+
+TWO_BLOCKS = [((slice(5, 17), slice(5, 17), slice(5, 17)), 640), ((slice(60, 72), slice(30, 42), slice(30, 42)), -560)]
+TILE_CASES: dict[str, tuple[Callable[[Path], PreparedTask], Volume, int]] = {
+    "resampled by the plans": (transposed_folder, blobs_volume((20, 34, 26), (3.0, 3.0, 3.0)), 1),
+    "smaller than the patch": (transposed_folder, blobs_volume((5, 40, 11), (3.0, 3.0, 3.0)), 1),
+    "cut in three": (cut_in_three, blobs_volume((211, 16, 18), (1.5, 1.5, 1.5)), 5),
+    "cropped to structures": (two_structures, block_volume((90, 60, 60), TWO_BLOCKS), 3),
+}
+
+
+@pytest.mark.parametrize("name", TILE_CASES)
+def test_the_tiles_that_are_planned_are_the_ones_that_run(tmp_path: Path, monkeypatch, name: str) -> None:
+    make, volume, passes = TILE_CASES[name]
+    batches: list[int] = []
+    run_tiles = EagerRunner.run
+    monkeypatch.setattr(EagerRunner, "run", lambda self, tiles: (batches.append(len(tiles)), run_tiles(self, tiles))[1])
+    _result, said = run(volume, make(tmp_path))
+    planned = said.plans[-1]
+    assert len(planned.passes) == passes
+    assert planned.tiles == sum(part.tiles for part in planned.passes) == sum(batches) > passes
+    assert said.tiles == (planned.tiles, planned.tiles)
+
+
+def test_the_command_plans_what_the_job_plans(models: Path, volume: Volume) -> None:
+    prepared = whole_set(models)
+    alone = plan(volume, prepared)
+    _result, said = run(volume, prepared, EngineCache(serves_one_job=True))
+    (told,) = said.plans
+    assert alone.passes == told.passes and alone.tiles == told.tiles
+    assert (alone.model, alone.profile, alone.device) == (MODEL, "totalsegmentator-2.18", "cpu")
+    assert alone.keeps_networks == told.keeps_networks is False
+    assert not alone.is_preliminary
+
+
+# -- time, runtime, precision ------------------------------------------------------------------------------------------
+
+
+def test_the_time_is_known_once_the_machine_has_measured_it(models: Path, volume: Volume) -> None:
+    prepared = whole_set(models)
+    before = plan(volume, prepared)
+    assert before.seconds is None and all(part.seconds is None for part in before.passes)
+    run(volume, prepared)
+    after = plan(volume, prepared)
+    assert all(part.seconds > 0 for part in after.passes)
+    assert after.seconds >= sum(part.seconds for part in after.passes)
+    larger = plan(blobs_volume((60, 24, 22), (2.4, 2.0, 1.9)), prepared)
+    assert larger.tiles > after.tiles and larger.seconds > after.seconds
+
+
+def test_a_job_that_failed_has_measured_the_machine_too(models: Path, volume: Volume, monkeypatch) -> None:
+    prepared = whole_set(models)
+    real, begun = model_run.predict, []
+
+    def predict(*arguments, **keywords) -> None:
+        begun.append(len(begun))
+        if len(begun) == 2:
+            raise SegmentationError("CANCELLED")
+        real(*arguments, **keywords)
+
+    monkeypatch.setattr(model_run, "predict", predict)
+    with pytest.raises(SegmentationError) as caught:
+        run(volume, prepared)
+    assert caught.value.code == "CANCELLED"
+    assert plan(volume, prepared).seconds is not None
+
+
+def one_second_a_tile(prepared: PreparedTask) -> MachineProfile:
+    """A machine that takes a second for each tile and for nothing else."""
+    machine = MachineProfile()
+    for model in (prepared.model, prepared.overview):
+        for part in model.parts:
+            if part.folder is not None:
+                key = architecture_key(part.folder)
+                machine.remember_network(key, "eager", "exact", "cpu", 1.0, 1.0, tiles=10)
+    return machine
+
+
+def test_a_refined_plan_counts_the_overview_as_time_that_has_passed(tmp_path: Path) -> None:
+    volume = block_volume((90, 60, 60), TWO_BLOCKS)
+    prepared = two_structures(tmp_path)
+    machine = one_second_a_tile(prepared)
+    first = Planner(volume.geometry, prepared, Surroundings(machine, elapsed_seconds=2.0)).plan(WAY)
+    assert first.seconds == 2.0 + first.tiles
+    assert first.elapsed_seconds == 2.0
+    passed = 2.0 + first.passes[0].tiles
+    planner = Planner(volume.geometry, prepared, Surroundings(machine, elapsed_seconds=passed))
+    region = (slice(0, 30), slice(0, 30), slice(0, 30))
+    organs, cardiac = (part.name for part in planner.parts)
+    refined = planner.plan(WAY, {organs: region, cardiac: None})
+    assert [part.purpose == OVERVIEW for part in refined.passes] == [True, False]
+    assert refined.seconds == passed + refined.passes[1].tiles < first.seconds
+
+
+@pytest.mark.parametrize("precision", ["auto", "reduced"])
+def test_a_plan_names_what_computes(tmp_path: Path, volume: Volume, precision: str) -> None:
+    """The first job tries the runtimes out; from then on the plan names the one that was found."""
+    prepared = folder_job(make_model_folder(tmp_path / "D"), JobOptions(precision=precision))
+    result, _said = run(volume, prepared)
+    planned = plan(volume, prepared)
+    assert (planned.runtime, planned.precision) == (result.options.runtime, result.options.precision)
+    assert planned.runtime in ("openvino", "eager", "compiled")
+    assert planned.precision in ("exact", "reduced")
+    eager = dataclasses.replace(prepared, task=dataclasses.replace(prepared.task, options=EAGER))
+    assert (plan(volume, eager).runtime, plan(volume, eager).precision) == ("eager", "exact")
+
+
+# -- what a run teaches ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path):
+    return read_model_folder(make_model_folder(tmp_path / "D", dataset_json=dataset_json_of(["liver"])))
+
+
+def record_of(monkeypatch, begins: list[float], resident: list[int]) -> RunRecord:
+    """A record whose clock and memory tell these values: memory at the start, at each tile, and at the end."""
+    clock, memory = iter([0.0, *begins]), iter(resident)
+    monkeypatch.setattr(run_record, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(run_record, "resident_memory", lambda: next(memory))
+    record = RunRecord()
+    for _ in begins[:-1]:
+        record.tile_begins()
+    return record
+
+
+RUNNER = SimpleNamespace(runtime="eager", precision="exact", device=torch.device("cpu"))
+
+
+def test_the_first_tile_is_measured_apart_from_the_others(folder, monkeypatch) -> None:
+    machine = MachineProfile()
+    record = record_of(monkeypatch, [10.0, 13.0, 14.0, 15.5], [100, 100, 900, 700, 500])
+    record.remember(machine, folder, RUNNER, tiles=3, known_bytes=300)
+    measured = machine.network(architecture_key(folder), "eager", "exact", "cpu")
+    assert measured.first_tile_seconds == 3.0
+    assert measured.seconds_per_tile == pytest.approx(1.25), "the last tile ends with the run"
+    assert measured.activation_bytes == 800 - 300
+    assert measured.tiles_measured == 3
+
+
+def test_a_single_tile_tells_no_pace(folder, monkeypatch) -> None:
+    machine = MachineProfile()
+    record = record_of(monkeypatch, [10.0, 12.5], [100, 100, 50])
+    record.remember(machine, folder, RUNNER, tiles=1, known_bytes=300)
+    measured = machine.network(architecture_key(folder), "eager", "exact", "cpu")
+    assert (measured.first_tile_seconds, measured.seconds_per_tile) == (2.5, None)
+    assert measured.activation_bytes == 0, "never less than nothing"
+
+
+def test_time_that_is_not_the_networks_own_is_left_out(folder, monkeypatch) -> None:
+    machine, key = MachineProfile(), architecture_key(folder)
+    record = record_of(monkeypatch, [10.0, 13.0, 14.0, 16.5], [0] * 5)
+    record.remember(machine, folder, RUNNER, tiles=3, known_bytes=0, other_seconds=1.5)
+    assert machine.network(key, "eager", "exact", "cpu").seconds_per_tile == pytest.approx(1.0)
+    machine = MachineProfile()
+    record = record_of(monkeypatch, [10.0, 12.5], [0] * 3)
+    record.remember(machine, folder, RUNNER, tiles=1, known_bytes=0, other_seconds=1.0)
+    assert machine.network(key, "eager", "exact", "cpu").first_tile_seconds == pytest.approx(1.5)
+
+
+def test_batches_count_as_the_tiles_that_they_hold(folder, monkeypatch) -> None:
+    machine = MachineProfile()
+    record = record_of(monkeypatch, [0.0, 5.0, 7.0, 9.0], [0] * 5)
+    record.remember(machine, folder, RUNNER, tiles=6, known_bytes=0)
+    measured = machine.network(architecture_key(folder), "eager", "exact", "cpu")
+    assert measured.seconds_per_tile == pytest.approx(1.0), "four tiles in four seconds after the first batch"
+
+
+def test_a_job_teaches_the_machine_all_that_a_plan_asks_for(models: Path, volume: Volume) -> None:
+    prepared = whole_set(models)
+    run(volume, prepared)
+    machine, folder = MachineProfile.load(), prepared.model.parts[0].folder
+    record = machine.network(architecture_key(folder), "eager", "exact", "cpu")
+    assert record.seconds_per_tile > 0 and record.first_tile_seconds > 0 and record.activation_bytes >= 0
+    assert record.tiles_measured == 5 * plan(volume, prepared).passes[0].tiles
+    key = loaded_key(folder, "eager", "exact", "cpu")
+    assert machine.rate(key) > 0 and machine.bytes_of(key) >= 0
+    profile = prepared.model.profile
+    grid = network_grid(volume.geometry, profile, folder)
+    assert machine.rate(resampling_rate(grid, profile)) > 0 and machine.rate("restoring") > 0
+
+
+def test_smooth_labels_have_a_time_of_their_own(models: Path, volume: Volume) -> None:
+    prepared = whole_set(models, JobOptions(runtime="eager", smooth=True))
+    run(volume, prepared)
+    machine = MachineProfile.load()
+    rates = [smoothing_rate(part.folder) for part in prepared.model.parts]
+    assert all(machine.rate(name) > 0 for name in rates)
+    seconds = plan(volume, prepared).seconds
+    for name in set(rates):
+        machine.remember_rate(name, 1, 1.0 + machine.rate(name))
+    slower = Planner(volume.geometry, prepared, Surroundings(machine)).plan(WAY).seconds
+    mean = sum(machine.rate(name) for name in rates)
+    assert slower - seconds > 0.5 * mean * volume.array.size
+
+
+def test_smooth_labels_are_planned_before_they_were_ever_measured(models: Path) -> None:
+    machine = MachineProfile()
+    for part in whole_set(models).model.parts:
+        machine.remember_network(architecture_key(part.folder), "eager", "exact", "cpu", 0.01, 0.01, 1)
+    chest = Geometry((300, 512, 512), np.diag([0.8, 0.8, 1.5, 1.0]))
+    rough, smooth = (
+        Planner(chest, whole_set(models, options), Surroundings(machine)).plan(WAY)
+        for options in (EAGER, JobOptions(runtime="eager", smooth=True))
+    )
+    assert smooth.seconds - rough.seconds > 30, "117 labels in 79 million voxels"
+    assert smooth.peak_bytes - rough.peak_bytes > 2 * 300 * 512 * 512, "all parts' labels and one's, on the CT's grid"

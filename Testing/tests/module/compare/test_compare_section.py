@@ -1,0 +1,361 @@
+"""The panel's Compare section, with a program that does what a test asks (fake_export.py), and with the real one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import fake_export
+import slicer
+from export_support import write_ct_series
+from export_user import SHAPE, CompareUser
+from job_support import MARK, marked_processes, needs_signals
+from panel_support import folders_of, wait_for
+from time_bounds import BLOCK_SECONDS, READY_SECONDS
+from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
+from TotalSegmentatorWire.errors.problem import ERRORS
+
+SUMMARY = (
+    "2 structures compared: Dice 0.881 in the mean; the lowest is 0.810 (kidney_right). "
+    "Only in the segmentation: 1; only in the file: 1."
+)
+DOUBLE, STRING = 11, 13
+"""VTK_DOUBLE and VTK_STRING of vtkType.h"""
+
+
+@pytest.fixture
+def comparer(user, tmp_path, monkeypatch):
+    from TotalSegmentatorModuleLib.background import installed_engine
+
+    somebody = CompareUser(user, tmp_path)
+    monkeypatch.setattr(installed_engine, "engine_environment", lambda: somebody.environment)
+    return somebody
+
+
+@pytest.fixture
+def ready(comparer, tmp_path):
+    """With a result on a CT from DICOM, the section open and a file chosen."""
+    geometry = Geometry(SHAPE, np.diag([-0.8, -0.8, 2.5, 1.0]))
+    folder = write_ct_series(tmp_path / "series", np.zeros(SHAPE, np.int16), geometry)
+    comparer.ct = comparer.app.load_dicom_series(folder)
+    comparer.node = comparer.add_result(comparer.ct)
+    comparer.theirs = tmp_path / "RS of the department.dcm"
+    comparer.theirs.write_bytes(b"theirs")
+    comparer.open_section()
+    comparer.choose_file(comparer.theirs)
+    return comparer
+
+
+# -- a comparison ------------------------------------------------------------------------------------------------------
+
+
+def test_table_comes_into_the_scene_with_numbers_as_numbers(ready):
+    ready.app.reset_block_clock()
+    ready.compare()
+
+    assert ready.error_code == "", ready.describe()
+    (node,) = ready.tables
+    assert node.GetName() == "{} compared with RS of the department.dcm".format(ready.node.GetName())
+    rows = list(csv.reader(io.StringIO(fake_export.TABLE)))
+    table = node.GetTable()
+    assert [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())] == rows[0]
+    assert table.GetNumberOfRows() == len(rows) - 1
+    for index, name in enumerate(rows[0]):
+        column, expected = table.GetColumn(index), [row[index] for row in rows[1:]]
+        values = [column.GetValue(row) for row in range(len(expected))]
+        if name in ("ours", "theirs"):
+            assert (column.GetDataType(), values) == (STRING, expected)
+        else:
+            assert column.GetDataType() == DOUBLE
+            assert all(math.isnan(value) for value, cell in zip(values, expected, strict=True) if not cell)
+            assert [value for value in values if not math.isnan(value)] == [float(cell) for cell in expected if cell]
+    assert node.GetColumnTitle("hausdorff95_mm") == "95 % Hausdorff distance (mm)"
+    assert node.GetLocked()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    study, same_study = (hierarchy.GetItemParent(hierarchy.GetItemByDataNode(each)) for each in (node, ready.ct))
+    assert study == same_study
+    assert ready.ui.compareResultLabel.text == SUMMARY
+    assert "department" not in ready.ui.logTextEdit.toPlainText()  # the file's name may be the patient's
+    assert ready.app.longest_block_ms() < BLOCK_SECONDS * 1000, ready.app.longest_block_name()
+    assert ready.app.wait_until(lambda: len(folders_of("jobs")) == 0, READY_SECONDS)
+
+
+def test_program_gets_segmentation_file_and_pairs(ready, tmp_path):
+    pairs = tmp_path / "names.csv"
+    ready.ui.comparePairsPathLineEdit.currentPath = str(pairs)
+    ready.app.process_events()
+    ready.compare()
+
+    call = ready.calls[0]
+    assert call[0] == "compare"
+    assert call[call.index("--events") - 1] == str(ready.theirs)
+    assert ready.argument("--pairs") == str(pairs)
+    assert ready.theirs.read_bytes() == b"theirs"
+    assert len(list((ready.folder / "transferred").glob("layer-*.raw"))) == 1
+    again = ready.app.reload_module().ui
+    assert again.comparePairsPathLineEdit.currentPath == str(pairs)
+    assert again.compareFilePathLineEdit.currentPath == ""  # of one patient
+
+
+def test_second_comparison_has_a_table_of_its_own(ready):
+    ready.compare()
+    ready.compare()
+
+    assert len({node.GetName() for node in ready.tables}) == 2
+
+
+def test_table_is_shown_on_demand_and_the_layout_comes_back(ready):
+    manager = slicer.app.layoutManager()
+    selection = slicer.app.applicationLogic().GetSelectionNode()
+    conventional = int(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
+    manager.setLayout(conventional)
+    ready.compare()
+    assert manager.layout == conventional
+
+    ready.app.click(ready.ui.compareShowTableButton)
+    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpTableView
+    assert selection.GetActiveTableID() == ready.tables[0].GetID()
+
+    ready.app.click(ready.ui.compareShowTableButton)
+    assert manager.layout == conventional
+
+    slicer.mrmlScene.RemoveNode(ready.tables[0])
+    ready.app.click(ready.ui.compareShowTableButton)
+    assert not ready.ui.compareShowTableButton.visible
+    assert manager.layout == conventional
+
+
+def test_layout_that_has_a_table_stays(ready):
+    manager = slicer.app.layoutManager()
+    layout = int(slicer.vtkMRMLLayoutNode.SlicerLayout3DTableView)
+    manager.setLayout(layout)
+    ready.compare()
+    for _click in range(2):
+        ready.app.click(ready.ui.compareShowTableButton)
+        assert manager.layout == layout
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ("spleen,Spleen,0.9\n", "1 structure compared: Dice 0.900 (spleen)."),
+        ("spleen,Spleen,\n", "No structure of either side has a voxel."),
+        ("a,A,0.9\nb,B,0.7\n", "2 structures compared: Dice 0.800 in the mean; the lowest is 0.700 (b)."),
+    ],
+)
+def test_summary_is_one_sentence(app, tmp_path, rows, text):
+    from TotalSegmentatorModuleLib.compare.rows import read_comparison
+    from TotalSegmentatorModuleLib.compare.texts import comparison_text
+
+    path = tmp_path / "table.csv"
+    path.write_text("ours,theirs,dice\n" + rows, encoding="utf-8")
+
+    assert comparison_text(read_comparison(path)) == text
+
+
+def test_segmentation_may_be_removed_after_it_was_handed_over(ready):
+    name = ready.node.GetName()
+    ready.acts("slow")
+    ready.click()
+    ready.wait_for_half()
+    slicer.mrmlScene.RemoveNode(ready.node)
+    ready.finish()
+    ready.wait_until_ready()
+
+    assert [node.GetName() for node in ready.tables] == [name + " compared with RS of the department.dcm"]
+
+
+# -- before it begins --------------------------------------------------------------------------------------------------
+
+
+def test_section_says_what_is_missing(comparer):
+    hint = comparer.ui.compareHintLabel
+    comparer.open_section()
+    assert hint.text == "Choose the segmentation to compare."
+    ct = comparer.user.add_ct()
+    comparer.add_result(ct)
+    assert comparer.ui.compareCtSelector.currentNode() is ct
+    assert hint.text == "Choose the file with the other structures."
+    assert not comparer.ui.compareButton.enabled
+
+    comparer.choose_file("RS.dcm")
+    assert comparer.ui.compareButton.enabled
+
+
+def test_ct_that_is_no_dicom_is_refused_before_anything_is_handed_over(comparer, tmp_path):
+    comparer.add_result(comparer.user.add_ct())
+    comparer.open_section()
+    comparer.choose_file(tmp_path / "RS.dcm")
+    comparer.compare()
+
+    assert comparer.error_code == "EXPORT_NOT_DICOM"
+    assert comparer.ui.compareErrorWhatLabel.text == ERRORS["EXPORT_NOT_DICOM"].what
+    assert comparer.calls == []
+
+
+def test_missing_dicom_files_are_told(ready):
+    ready.ct.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    ready.compare()
+
+    assert ready.error_code == "EXPORT_FILES_MISSING"
+    assert ready.calls == []
+
+
+# -- ends --------------------------------------------------------------------------------------------------------------
+
+
+def assert_nothing_is_left(comparer) -> None:
+    assert comparer.tables == []
+    assert wait_for(lambda: not marked_processes(comparer.user.mark))
+    assert comparer.app.wait_until(lambda: len(folders_of("jobs")) == 0, READY_SECONDS)
+
+
+@pytest.mark.parametrize("act", ["slow", pytest.param("deaf", marks=needs_signals)])
+def test_cancelled_comparison_leaves_nothing(ready, act, monkeypatch):
+    from TotalSegmentatorModuleLib.tasks import session as errand_session
+
+    monkeypatch.setattr(errand_session, "CANCEL_SECONDS", 0.5)  # how long a deaf one is waited for
+    ready.acts(act)
+    ready.click()
+    ready.wait_for_half()
+    assert not ready.ui.setupRepairButton.enabled
+    assert ready.ui.exportFormatComboBox.enabled
+    ready.click()
+    ready.wait_until_ready()
+
+    assert ready.ui.compareResultLabel.text == "Cancelled. Nothing was compared."
+    assert not ready.ui.compareShowTableButton.visible
+    assert_nothing_is_left(ready)
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "values"),
+    [("fail", "EXPORT_SEGMENT_EMPTY", {"count": 2}), ("die", "EXPORT_DIED", {"status": 3})],
+)
+def test_failure_is_told_and_leaves_nothing(ready, act, code, values):
+    ready.acts(act)
+    ready.compare()
+
+    assert ready.error_code == code
+    assert ready.ui.compareErrorWhatLabel.text == ERRORS[code].what.format(**values)
+    assert "export begins" in ready.ui.logTextEdit.toPlainText()  # what the program wrote to its own
+    assert not ready.ui.exportErrorFrame.visible
+    assert_nothing_is_left(ready)
+
+
+def test_table_that_cannot_be_understood_is_told(ready):
+    (ready.folder / "table.csv").write_text("something,else\n1,2\n", encoding="utf-8")
+    ready.compare()
+
+    assert ready.error_code == "INTERNAL_ERROR"
+    assert_nothing_is_left(ready)
+
+
+@pytest.mark.parametrize("is_quicker", [False, True])
+def test_closing_the_scene_ends_a_comparison(ready, is_quicker):
+    """Also where the program has finished before it hears of it: its table has no place in another scene."""
+    ready.acts("slow")
+    ready.click()
+    ready.wait_for_half()
+    if is_quicker:
+        ready.finish()
+        assert wait_for(lambda: not marked_processes(ready.user.mark))  # not a turn of the event loop
+    ready.app.close_scene()
+    ready.wait_until_ready()
+
+    assert ready.error_code == ""
+    assert ready.ui.compareFilePathLineEdit.currentPath == ""
+    assert_nothing_is_left(ready)
+
+
+def test_closing_the_scene_takes_the_table_and_its_sentence_away(ready):
+    ready.compare()
+    ready.app.close_scene()
+
+    assert ready.tables == []
+    assert not ready.ui.compareResultFrame.visible
+
+
+def test_quitting_stops_the_comparison(ready):
+    ready.acts("slow")
+    ready.click()
+    ready.wait_for_half()
+    ready.app.quit()
+
+    assert wait_for(lambda: not marked_processes(ready.user.mark))
+
+
+def test_export_and_comparison_can_run_at_once(ready, monkeypatch):
+    from export_user import ExportUser
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_, **__: True)
+    ready.acts("slow")
+    ready.click()
+    ready.wait_for_half()
+    ready.ui.exportCollapsibleButton.collapsed = False
+    ready.ui.exportFolderPathLineEdit.currentPath = str(ready.target)
+    ready.choose("exportFormatComboBox", "volumes")
+    ready.app.click(ready.ui.exportButton)
+    ready.wait(lambda: ready.ui.exportProgressBar.value >= 500)
+    ready.finish()
+    ready.wait(lambda: ready.ui.exportButton.text == ExportUser.title and ready.ui.compareButton.text == "Compare")
+
+    assert len(ready.tables) == 1
+    assert len(ready.written) == 1
+    assert ready.ui.setupRepairButton.enabled
+
+
+# -- the real program --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+@pytest.mark.slow  # two processes that import NumPy, SciPy and pydicom and read a real CT
+@pytest.mark.parametrize("format_id", ["rtstruct", "seg-binary", "nrrd"])
+def test_edited_structure_is_found_on_a_real_ct(comparer, shared, tmp_path, monkeypatch, format_id):
+    from export_support import labels_on, with_identifiers
+    from TotalSegmentatorModuleLib.background import installed_engine
+    from TotalSegmentatorModuleLib.compare.texts import column_titles
+
+    environment = EngineEnvironment(sys.executable, {**os.environ, MARK: comparer.user.mark})
+    monkeypatch.setattr(installed_engine, "engine_environment", lambda: environment)
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_, **__: True)
+    ct = comparer.app.load_dicom_series(with_identifiers(shared / "data" / "cip_ct64", tmp_path / "series"))
+    labels = labels_on(slicer.util.arrayFromVolume(ct).shape)
+    comparer.add_result(ct, labels, digest="")
+    comparer.ui.exportCollapsibleButton.collapsed = False
+    comparer.ui.exportFolderPathLineEdit.currentPath = str(comparer.target)
+    comparer.choose("exportFormatComboBox", format_id)
+    comparer.app.click(comparer.ui.exportButton)
+    comparer.wait(lambda: comparer.ui.exportButton.text == "Export", 240.0)
+    (name,) = (each for each in comparer.written if not each.endswith(".csv"))  # a NRRD file has a table beside it
+
+    planes = np.flatnonzero((labels == 2).any((1, 2)))
+    edited = labels.copy()
+    edited[planes[len(planes) // 2] :][edited[planes[len(planes) // 2] :] == 2] = 0
+    comparer.add_result(ct, edited, digest="")
+    comparer.open_section()
+    comparer.choose_file(comparer.target / name)
+    comparer.compare(240.0)
+
+    assert comparer.error_code == "", comparer.describe()
+    (node,) = comparer.tables
+    table = node.GetTable()
+    columns = [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())]
+    assert columns == list(column_titles())
+    untouched, cut = (table.GetColumnByName("dice").GetValue(row) for row in range(2))
+    ours, theirs = (int(np.count_nonzero(array == 2)) for array in (edited, labels))
+    assert table.GetNumberOfRows() == 2
+    assert untouched == 1.0
+    assert cut == pytest.approx(2 * ours / (ours + theirs), abs=1e-4)
+    lowest = "the lowest is {:.3f} ({})".format(cut, table.GetColumnByName("ours").GetValue(1))
+    assert lowest in comparer.ui.compareResultLabel.text

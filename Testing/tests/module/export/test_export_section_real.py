@@ -1,0 +1,175 @@
+"""From the panel to the file with the real export program: the whole way of a structure set."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import pydicom
+import slicer
+import vtk
+from export_support import labels_on, with_identifiers
+from export_user import ExportUser, add_segment
+from job_support import MARK
+from TotalSegmentatorEngine.export.dicom.reference_series import read_reference
+from TotalSegmentatorEngine.export.rtstruct.reader import read_rtstruct
+from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
+from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG
+
+pytestmark = pytest.mark.slow  # every export is a process that imports NumPy, SciPy and pydicom
+
+PHANTOM = np.array([[-2.0, 0, 0, 60.0], [0, -2.0, 0, 50.0], [0, 0, 3.0, -90.0], [0, 0, 0, 1]])
+
+
+@pytest.fixture
+def exporter(user, tmp_path, monkeypatch):
+    from TotalSegmentatorModuleLib.background import installed_engine
+
+    environment = EngineEnvironment(sys.executable, {**os.environ, MARK: user.mark})
+    monkeypatch.setattr(installed_engine, "engine_environment", lambda: environment)
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_, **__: True)
+    somebody = ExportUser(user, tmp_path)
+    somebody.open_section()
+    return somebody
+
+
+def export(exporter, format_id: str) -> None:
+    exporter.choose("exportFormatComboBox", format_id)
+    exporter.click()
+    exporter.wait(lambda: exporter.ui.exportButton.text == "Export", 120.0)
+    assert exporter.error_code == "", exporter.describe()
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("series", "acquisition_transform"), [("example_ct_dicom", False), ("example_ct_dicom", True), ("cip_ct64", False)]
+)
+def test_structure_set_attaches_to_the_series_in_slicers_database(
+    exporter, shared, tmp_path, series, acquisition_transform
+):
+    """With the transform, Slicer has laid CT and result under a non-linear one, as it does with irregular slices."""
+    folder = with_identifiers(shared / "data" / series, tmp_path / series)
+    ct = exporter.app.load_dicom_series(folder, acquisition_transform=acquisition_transform)
+    labels = labels_on(slicer.util.arrayFromVolume(ct).shape)
+    node = exporter.add_result(ct, labels, digest="")
+    add_segment(node, "by hand", np.roll(labels == 2, -2, axis=2).astype(np.uint8), ct)
+    exporter.ui.exportDatabaseCheckBox.checked = True
+    export(exporter, "rtstruct")
+
+    (name,) = exporter.written
+    dataset = pydicom.dcmread(exporter.target / name)
+    reference = read_reference(folder)
+    assert dataset.FrameOfReferenceUID == reference.frame_of_reference_uid
+    assert dataset.StudyInstanceUID == reference.study_instance_uid
+    assert referenced_images(dataset) == {plane.sop_instance_uid for plane in reference.planes}
+    read = [structure.mask.whole() for structure in read_rtstruct(exporter.target / name, reference)]
+    for bent in (node, ct):  # Slicer resamples what it is asked for through a transform
+        bent.SetAndObserveTransformNodeID(None)
+    assert_same_voxels(read, node, ct, reference)
+    assert "database has it" in exporter.ui.exportResultLabel.text
+    assert slicer.dicomDatabase.fileForInstance(dataset.SOPInstanceUID)
+
+
+@pytest.mark.shared
+def test_files_that_slicers_database_refuses_get_a_series_of_their_own(exporter, shared):
+    """Their identifiers are empty, so that Slicer knows the volume only."""
+    ct = exporter.app.load_dicom_series(shared / "data" / "example_ct_dicom")
+    node = exporter.add_result(ct, labels_on(slicer.util.arrayFromVolume(ct).shape), digest="")
+    export(exporter, "rtstruct")
+
+    assert "new CT series was written" in exporter.ui.exportWarningLabel.text
+    written = exporter.target / exporter.written[0]
+    reference = read_reference(written / "CT")
+    read = [structure.mask.whole() for structure in read_rtstruct(written / "RTSTRUCT.dcm", reference)]
+    assert_same_voxels(read, node, ct, reference)
+
+
+def test_every_format_of_a_ct_that_is_no_dicom(exporter):
+    ct = exporter.user.add_ct(body(), matrix=PHANTOM)
+    exporter.add_result(ct, labels_on(body().shape), digest="")
+    exporter.ui.exportOutlineCheckBox.checked = True
+    exporter.ui.exportDatabaseCheckBox.checked = True
+    for format_id in ("rtstruct", "seg-binary", "nrrd", "nifti", "stl", "gltf", "volumes"):
+        export(exporter, format_id)
+
+    written = exporter.written
+    for expected in (
+        "CT abdomen segmentation/RTSTRUCT.dcm",
+        "CT abdomen segmentation/CT",
+        "CT abdomen segmentation 2/SEG.dcm",
+    ):
+        assert expected in written
+    for suffix in (".seg.nrrd", ".nii.gz", ".stl", ".glb", ".csv"):
+        assert any(name.endswith(suffix) for name in written), suffix
+    structures = read_rtstruct(
+        exporter.target / "CT abdomen segmentation" / "RTSTRUCT.dcm",
+        read_reference(exporter.target / "CT abdomen segmentation" / "CT"),
+    )
+    series = read_reference(exporter.target / "CT abdomen segmentation" / "CT")
+    assert len(slicer.dicomDatabase.filesForSeries(series.series_instance_uid)) == len(body())
+    assert [structure.interpreted_type for structure in structures].count("EXTERNAL") == 1
+    table = max(exporter.target.glob("*.csv"), key=lambda path: path.stat().st_mtime_ns)
+    with table.open(encoding="utf-8-sig", newline="") as stream:
+        assert len(list(csv.DictReader(stream))) == 3
+
+
+def test_edited_structures_are_found_and_marked(exporter):
+    ct = exporter.user.add_ct(body(), matrix=PHANTOM)
+    node = exporter.add_result(ct, labels_on(body().shape), digest="not the digest of these voxels ")
+    export(exporter, "volumes")
+
+    segment = node.GetSegmentation().GetNthSegment(0)
+    value = vtk.reference("")
+    segment.GetTag(REVIEW_STATE_TAG, value)
+    assert str(value) == "edited"
+
+
+def test_failure_of_the_real_program_is_told_with_its_code(exporter):
+    ct = exporter.user.add_ct(body(), matrix=PHANTOM)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "empty")
+    node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+    node.GetSegmentation().AddEmptySegment("later", "drawn later")
+    exporter.ui.exportSegmentationSelector.setCurrentNode(node)
+    exporter.app.process_events()
+    exporter.click()
+    exporter.wait(lambda: exporter.ui.exportButton.text == "Export", 120.0)
+
+    assert exporter.error_code == "EXPORT_SEGMENT_EMPTY"
+    assert exporter.written == []
+
+
+def body(shape: tuple[int, int, int] = (24, 40, 48)) -> np.ndarray:
+    """HU of a box of water in air."""
+    array = np.full(shape, -1000, np.int16)
+    array[:, 4:-4, 4:-4] = 0
+    return array
+
+
+def assert_same_voxels(read, node, ct, reference) -> None:
+    """The structures that were read (k, j, i of the series) are the segments of ``node``, in their order."""
+    ids = node.GetSegmentation().GetSegmentIDs()
+    is_reversed = reference.grid.ijk_to_ras[2, 2] * ijk_matrix(ct).GetElement(2, 2) < 0
+    assert len(read) == len(ids)
+    for voxels, segment_id in zip(read, ids, strict=True):
+        expected = slicer.util.arrayFromSegmentBinaryLabelmap(node, segment_id, ct) != 0
+        assert np.array_equal(voxels, expected[::-1] if is_reversed else expected), segment_id
+
+
+def ijk_matrix(ct):
+    matrix = vtk.vtkMatrix4x4()
+    ct.GetIJKToRASMatrix(matrix)
+    return matrix
+
+
+def referenced_images(dataset) -> set[str]:
+    """SOP Instance UIDs of the series that a structure set refers to."""
+    frame = dataset.ReferencedFrameOfReferenceSequence[0]
+    series = frame.RTReferencedStudySequence[0].RTReferencedSeriesSequence[0]
+    return {str(image.ReferencedSOPInstanceUID) for image in series.ContourImageSequence}

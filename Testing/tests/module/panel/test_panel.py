@@ -1,0 +1,252 @@
+"""The panel in the stand-in desktop: the real module, its real buttons, and an engine that does what a test asks."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+import vtk
+from job_support import expected_labels, soft_tissue_with_air
+from panel_support import MODULE
+from time_bounds import READY_SECONDS
+from TotalSegmentatorWire.errors.problem import ERRORS
+
+LONGEST_BLOCK_MS = 50.0
+
+
+# -- a job -------------------------------------------------------------------------------------------------------------
+
+
+def test_click_makes_a_segmentation(user, app):
+    ct = user.add_ct()
+    user.plan()
+    app.reset_block_clock()
+
+    user.run_job()
+
+    assert user.error_code == ""
+    (node,) = user.segmentations
+    assert node.GetName() == "CT abdomen segmentation"
+    expected = expected_labels(slicer.util.arrayFromVolume(ct))
+    spleen = slicer.util.arrayFromSegmentBinaryLabelmap(node, "spleen", ct)
+    assert np.array_equal(spleen != 0, expected == 1)
+    assert user.ui.resultLabel.visible
+    assert user.ui.resultLabel.text.startswith("2 structures found")
+    assert "kidney left" in user.ui.resultLabel.text  # the third one, absent
+    assert not user.ui.progressFrame.visible
+    assert app.longest_block_ms() < LONGEST_BLOCK_MS, app.longest_block_name()
+
+
+@pytest.mark.slow  # a CT of 512 x 512 x 400 goes to the engine and its labels come back
+def test_user_interface_stays_responsive_with_a_large_ct(user, app):
+    user.add_ct(soft_tissue_with_air((400, 512, 512)))
+    user.plan()
+    app.reset_block_clock()
+
+    user.run_job()
+
+    assert len(user.segmentations) == 1
+    assert app.longest_block_ms() < LONGEST_BLOCK_MS, app.longest_block_name()
+
+
+def test_button_cancels_while_the_job_runs(user):
+    user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    assert user.ui.applyButton.text == "Cancel"
+    user.wait_for_stage("Segmenting")
+    assert user.ui.progressBar.value > 0
+    assert not user.ui.inputSelector.enabled
+
+    begun = time.monotonic()
+    user.click_apply()
+    user.wait_until_ready(READY_SECONDS)
+
+    assert time.monotonic() - begun < READY_SECONDS
+    assert user.segmentations == []
+    assert "Cancelled" in user.ui.resultLabel.text
+    assert user.ui.inputSelector.enabled
+    assert not user.ui.errorFrame.visible
+
+
+def test_engine_that_does_not_listen_is_stopped(user):
+    user.add_ct()
+    user.plan("predicting", "deaf")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+
+    begun = time.monotonic()
+    user.click_apply()
+    assert user.ui.applyButton.text == "Cancelling..."
+    user.wait_until_ready(READY_SECONDS)
+    assert time.monotonic() - begun < READY_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("act", "code"), [("refuse", "MEMORY_SHORT"), ("crash", "INTERNAL_ERROR"), ("exit", "ENGINE_DIED")]
+)
+def test_failure_is_explained_and_the_next_job_works(user, act, code):
+    user.add_ct()
+    user.plan("resampling", act)
+
+    user.run_job()
+
+    assert user.error_code == code
+    assert user.ui.errorWhatLabel.text
+    assert user.ui.errorTodoLabel.text == ERRORS[code].todo.format(needed_gb=12.0, free_gb=1.5)
+    user.app.click(user.ui.errorDismissButton)
+    assert not user.ui.errorFrame.visible
+    user.plan()
+    user.run_job()
+    assert len(user.segmentations) == 1
+
+
+def test_warning_is_shown_beside_the_result(user):
+    array = soft_tissue_with_air()
+    array[0, 0, 0] = 9000
+    user.add_ct(array)
+    user.plan()
+
+    user.run_job()
+
+    assert user.ui.warningFrame.visible
+    assert "9000" in user.ui.warningLabel.text
+    assert len(user.segmentations) == 1
+
+
+def test_second_job_while_one_runs_is_refused_clearly(user):
+    from TotalSegmentatorModuleLib.segment.job_types import JobBusyError
+
+    ct = user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+
+    logic = user.widget.logic
+    with pytest.raises(JobBusyError, match="running already"):
+        logic.apply(logic.Order(ct, "104-3mm", Path()))
+
+
+def test_logic_works_without_the_panel(user, app):
+    ct = user.add_ct()
+    logic = type(user.widget.logic)()
+    logic.apply(logic.Order(ct, json.dumps({}), Path()))
+
+    assert app.wait_until(lambda: not logic.view.is_busy, 30.0)
+    assert logic.view.problem is None
+    assert logic.view.node.GetSegmentation().GetNumberOfSegments() == 2
+    logic.session.dispose()
+
+
+def test_log_can_be_copied(user, app):
+    user.add_ct()
+    user.plan("resampling", "refuse")
+    user.run_job()
+    app.click(user.ui.errorLogButton)
+    assert not user.ui.logCollapsibleButton.collapsed
+
+    app.click(user.ui.copyLogButton)
+
+    assert "MEMORY_SHORT" in slicer.app.clipboard().text()
+
+
+# -- the output --------------------------------------------------------------------------------------------------------
+
+
+def edited_segmentation(user, ct):
+    """A segmentation with one segment, chosen as the output."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "tumour")
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+    node.GetSegmentation().AddEmptySegment("tumour", "tumour")
+    user.ui.outputSelector.setCurrentNode(node)
+    user.app.process_events()
+    return node
+
+
+def test_replacing_segments_is_asked_first(user, answers):
+    node = edited_segmentation(user, user.add_ct())
+    user.plan()
+
+    answers[:] = [False]
+    user.click_apply()
+    assert user.ui.applyButton.text == "Apply"
+    assert node.GetSegmentation().GetSegment("tumour") is not None
+
+    answers[:] = [True]
+    user.run_job()
+    assert user.segmentations == [node]
+    assert node.GetSegmentation().GetSegment("tumour") is None
+    assert node.GetSegmentation().GetNumberOfSegments() == 2
+
+
+def test_segments_edited_during_the_job_are_kept(user, answers):
+    node = edited_segmentation(user, user.add_ct())
+    user.plan()
+    answers[:] = [True]
+    user.click_apply()
+    node.GetSegmentation().AddEmptySegment("margin", "margin")
+
+    user.wait_until_ready()
+
+    assert node.GetSegmentation().GetSegment("tumour") is not None
+    assert len(user.segmentations) == 2
+    assert "new segmentation" in user.ui.warningLabel.text
+
+
+# -- the CT is judged --------------------------------------------------------------------------------------------------
+
+
+def test_bent_parent_transform_is_refused(user):
+    ct = user.add_ct()
+    bent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLGridTransformNode", "acquisition transform")
+    grid = slicer.vtkOrientedGridTransform()
+    displacement = vtk.vtkImageData()
+    displacement.SetDimensions(2, 2, 2)
+    displacement.AllocateScalars(11, 3)
+    grid.SetDisplacementGridData(displacement)
+    bent.SetAndObserveTransformToParent(grid)
+    ct.SetAndObserveTransformNodeID(bent.GetID())
+    user.plan()
+
+    user.click_apply()
+
+    assert user.error_code == "INPUT_NONLINEAR_TRANSFORM"
+
+
+def test_linear_parent_transform_goes_along(user):
+    ct = user.add_ct()
+    shift = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "couch")
+    ct.SetAndObserveTransformNodeID(shift.GetID())
+    user.plan()
+    user.run_job()
+
+    assert user.segmentations[0].GetTransformNodeID() == shift.GetID()
+
+
+def test_mr_of_the_dicom_database_is_refused(user):
+    ct = user.add_ct(name="T2 sagittal")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(ct), "DICOM.Modality", "MR")
+    user.plan()
+
+    user.click_apply()
+
+    assert user.error_code == "INPUT_NOT_CT"
+
+
+# -- the module's own test ---------------------------------------------------------------------------------------------
+
+
+def test_self_test_of_the_module_passes(app):
+    app.open_module(MODULE)
+
+    sys.modules["TotalSegmentatorModule"].TotalSegmentatorModuleTest().runTest()

@@ -1,0 +1,163 @@
+"""What the panel offers, suggests and remembers."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+from job_support import soft_tissue_with_air
+from panel_support import GRID, MODULE
+
+
+def test_only_ct_is_chosen_by_itself(user):
+    assert not user.ui.applyButton.enabled
+    ct = user.add_ct()
+
+    assert user.ui.inputSelector.currentNode() is ct
+    assert user.ui.applyButton.enabled
+
+
+def test_ct_that_was_there_before_is_chosen_too(app):
+    ct = app.add_volume(soft_tissue_with_air(), GRID, "CT")
+
+    assert app.open_module(MODULE).ui.inputSelector.currentNode() is ct
+
+
+def test_nothing_is_chosen_among_several_cts(app):
+    for name in ("arterial", "venous"):
+        app.add_volume(soft_tissue_with_air(), GRID, name)
+    widget = app.open_module(MODULE)
+
+    assert widget.ui.inputSelector.currentNode() is None
+    assert not widget.ui.applyButton.enabled
+
+
+def test_the_only_ct_is_chosen_among_volumes_of_other_modalities(app):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    volumes = {}
+    for modality in ("MR", "CT", "PT"):
+        volumes[modality] = app.add_volume(soft_tissue_with_air(), GRID, modality)
+        hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(volumes[modality]), "DICOM.Modality", modality)
+
+    assert app.open_module(MODULE).ui.inputSelector.currentNode() is volumes["CT"]
+
+
+def test_a_single_volume_that_is_no_ct_is_not_chosen(app):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    mr = app.add_volume(soft_tissue_with_air(), GRID, "T2 sagittal")
+    hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(mr), "DICOM.Modality", "MR")
+
+    assert app.open_module(MODULE).ui.inputSelector.currentNode() is None
+
+
+def test_emptied_folders_are_forgotten(user):
+    from TotalSegmentatorModuleLib import settings
+
+    user.add_ct()
+    user.choose_model_folder("/my/model")
+    for line in (user.ui.enginePackagesPathLineEdit, user.ui.modelsFolderPathLineEdit):
+        line.currentPath = "/somewhere/else"
+    assert (settings.engine_packages_folder(), user.parameters.modelFolder) == (Path("/somewhere/else"), "/my/model")
+
+    for name in ("modelFolderPathLineEdit", "enginePackagesPathLineEdit", "modelsFolderPathLineEdit"):
+        getattr(user.ui, name).currentPath = ""
+
+    assert settings.engine_packages_folder() is None
+    assert settings.models_folder() != Path("/somewhere/else")
+    assert user.parameters.modelFolder == ""
+    assert not user.ui.applyButton.enabled
+
+
+def test_models_that_are_missing_say_so(user):
+    user.add_ct()
+
+    assert all(
+        user.ui.modelComboBox.itemText(index).endswith("(not installed)")
+        for index in range(user.ui.modelComboBox.count - 1)
+    )
+    user.click_apply()
+    assert user.ui.setupPageFrame.visible  # which test_setup_section.py is about
+    assert user.error_code == ""
+
+
+def test_own_model_folder_is_asked_for_only_when_needed(user):
+    user.add_ct()
+    assert not user.ui.modelFolderPathLineEdit.visible
+
+    user.choose_model_folder("")
+
+    assert user.ui.modelFolderPathLineEdit.visible
+    assert not user.ui.applyButton.enabled
+
+
+def test_unknown_structure_is_told_at_once_with_the_nearest_names(user):
+    user.add_ct()
+    user.ui.structuresLineEdit.setText("spleen, kidny left")
+
+    assert "kidny_left" in user.ui.structuresHintLabel.text
+    assert "kidney_left" in user.ui.structuresHintLabel.text
+    assert not user.ui.applyButton.enabled
+    user.ui.structuresLineEdit.setText("Spleen, kidney left")
+    assert not user.ui.structuresHintLabel.visible
+    assert user.ui.applyButton.enabled
+
+
+def test_names_are_completed_after_the_last_comma(user):
+    user.add_ct()
+    line = user.ui.structuresLineEdit
+    line.setText("liver, kidney_l")
+    line.textEdited.emit("liver, kidney_l")
+    completer = user.widget.panel._inputs._completer._completer
+
+    assert completer.currentCompletion() == "kidney_left"
+    completer.activated.emit("kidney_left")
+    assert line.text == "liver, kidney_left, "
+    assert user.ui.applyButton.enabled
+
+
+def test_choices_survive_the_scene(user):
+    ct = user.add_ct()
+    user.choose_model_folder("/models/mine")
+    user.ui.structuresLineEdit.setText("liver")
+    user.ui.deviceComboBox.setCurrentIndex(1)
+    user.ui.deviceComboBox.activated.emit(1)
+    xml = slicer.mrmlScene
+    xml.SetSaveToXMLString(1)
+    xml.Commit()
+    text = xml.GetSceneXMLString()
+
+    fresh = slicer.vtkMRMLScene()
+    fresh.SetLoadFromXMLString(1)
+    fresh.SetSceneXMLString(text)
+    fresh.Import()
+    stored = fresh.GetFirstNode(None, "vtkMRMLScriptedModuleNode")
+    assert stored.GetParameter("modelFolder") == "/models/mine"
+    assert stored.GetParameter("structures") == "liver"
+    assert stored.GetParameter("device") == "cpu"
+    assert stored.GetNodeReferenceID("inputVolume") == ct.GetID()
+
+
+def test_choices_are_shown_again_after_leaving_the_module(user, app):
+    user.add_ct()
+    user.ui.structuresLineEdit.setText("liver")
+    app.leave_module()
+    user.parameters.structures = "spleen"
+    app.enter_module()
+
+    assert user.ui.structuresLineEdit.text == "spleen"
+
+
+def test_coming_back_often_leaves_one_view_of_the_choices(user, app):
+    for _ in range(3):
+        app.leave_module()
+        app.enter_module()
+    gc.collect()
+
+    # each one reads all parameters whenever one of them changes
+    assert [type(thing).__name__ for thing in gc.get_objects()].count("SegmentationParameters") == 1

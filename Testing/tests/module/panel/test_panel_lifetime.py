@@ -1,0 +1,181 @@
+"""Jobs that end in the middle: the scene, the CT, the module or the application goes; results that wait for import."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+from desktop.module_objects import import_module_file, qSlicerScriptedLoadableModule
+from desktop.pythonqt.proxies import wrap
+from job_support import marked_processes
+from panel_support import MODULE, folders_of, wait_for
+from time_bounds import READY_SECONDS
+
+# -- ends in the middle ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", ["reading", "predicting"])
+def test_closing_the_scene_ends_the_job(user, app, stage):
+    user.add_ct()
+    user.plan(stage, "slow")
+    user.click_apply()
+    app.wait_until(lambda: user.ui.progressBar.value > 30, READY_SECONDS)
+
+    app.close_scene()
+    user.wait_until_ready(READY_SECONDS)
+
+    assert user.segmentations == []
+    assert not user.ui.applyButton.enabled
+    assert user.error_code == ""
+    assert app.wait_until(lambda: len(folders_of("jobs")) <= 1, READY_SECONDS)  # the idle engine's own
+
+
+def test_deleting_the_ct_ends_the_job_and_says_why(user):
+    ct = user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+
+    slicer.mrmlScene.RemoveNode(ct)
+    user.wait_until_ready(READY_SECONDS)
+
+    assert user.error_code == "INPUT_REMOVED"
+    assert user.segmentations == []
+
+
+def test_reload_during_a_job_leaves_nothing(user, app):
+    user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+
+    user.widget = app.reload_module()
+
+    assert user.ui.applyButton.text == "Apply"
+    assert wait_for(lambda: not marked_processes(user.mark))
+    assert folders_of("jobs") == []
+
+
+@pytest.fixture
+def own_packages():
+    """Puts our packages back as they were, since other tests hold classes of theirs."""
+    before = {name: module for name, module in sys.modules.items() if name.startswith("TotalSegmentator")}
+    yield before
+    for name in [name for name in sys.modules if name.startswith("TotalSegmentator")]:
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_developers_reload_takes_our_packages_along(user, app, own_packages):
+    user.widget.onReload()
+    app.process_events()
+    user.widget = slicer.modules.TotalSegmentatorModuleWidget
+
+    assert (
+        sys.modules["TotalSegmentatorModuleLib.panel.module_panel"]
+        is not own_packages["TotalSegmentatorModuleLib.panel.module_panel"]
+    )
+    assert sys.modules["TotalSegmentatorWire.errors.problem"] is not own_packages["TotalSegmentatorWire.errors.problem"]
+    ct = user.add_ct()
+    assert user.ui.inputSelector.currentNode() is ct
+
+
+def test_quitting_during_a_job_leaves_nothing(user, app):
+    user.add_ct()
+    user.plan("predicting", "slow")
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+    cache = Path(slicer.app.cachePath)
+
+    app.quit()
+
+    assert wait_for(lambda: not marked_processes(user.mark))
+    assert not list(cache.rglob("ct.raw"))
+
+
+def test_leaving_the_module_does_not_stop_the_job(user, app):
+    user.add_ct()
+    user.plan()
+    user.click_apply()
+    app.leave_module()
+
+    assert app.wait_until(lambda: len(user.segmentations) == 1, 30.0)
+
+
+# -- results without the panel -----------------------------------------------------------------------------------------
+
+
+def start_application(module_class):
+    module_class(wrap(qSlicerScriptedLoadableModule(str(MODULE))))
+    slicer.app.startupCompleted.emit()
+
+
+@pytest.mark.parametrize("begin", ["application", "script"])
+def test_results_go_quickly_though_the_panel_was_never_opened(app, begin):
+    module = import_module_file(MODULE)
+    if begin == "application":
+        start_application(module.TotalSegmentatorModule)
+    else:
+        module.TotalSegmentatorModuleLogic()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    node.SetAttribute("TotalSegmentatorModule.Result", "1")  # as it comes with a scene that was saved
+    segment = node.GetSegmentation().GetSegment(node.GetSegmentation().AddEmptySegment("liver"))
+    segment.AddRepresentation("Binary labelmap", slicer.vtkOrientedImageData())
+    images = []
+    slicer.mrmlScene.AddObserver(
+        slicer.mrmlScene.NodeAboutToBeRemovedEvent,
+        lambda *_: images.append(segment.GetRepresentation("Binary labelmap")),
+    )
+
+    slicer.mrmlScene.RemoveNode(node)
+
+    assert images == [None]  # let go before Slicer takes segment after segment out of it
+
+
+# -- results that wait -------------------------------------------------------------------------------------------------
+
+
+def finish_without_import(user, monkeypatch):
+    """A job whose import fails, as when Slicer crashes in that moment; its result stays."""
+    from TotalSegmentatorModuleLib.segment import session as segmentation_session
+
+    def fail(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segmentation_session, "import_result", fail)
+        user.plan()
+        user.run_job()
+    assert user.error_code == "INTERNAL_ERROR"
+
+
+def test_result_that_was_not_imported_is_offered_again(user, app, monkeypatch):
+    ct = user.add_ct()
+    finish_without_import(user, monkeypatch)
+    assert user.ui.waitingFrame.visible
+
+    app.click(user.ui.waitingImportButton)
+    user.wait_until_ready()
+
+    assert not user.ui.waitingFrame.visible
+    (node,) = user.segmentations
+    assert node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) is ct
+    assert app.wait_until(lambda: not folders_of("results"), READY_SECONDS)
+
+
+def test_waiting_result_can_be_discarded(user, app, answers, monkeypatch):
+    user.add_ct()
+    finish_without_import(user, monkeypatch)
+
+    answers[:] = [True]
+    app.click(user.ui.waitingDiscardButton)
+
+    assert not user.ui.waitingFrame.visible
+    assert app.wait_until(lambda: not folders_of("results"), READY_SECONDS)
+    assert user.segmentations == []

@@ -1,0 +1,235 @@
+"""The choices of the Advanced section: what they send, when they are locked, what the user sees of plan and result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+import vtk
+from fake_setup import put_models
+from job_support import needs_signals
+from TotalSegmentatorSetup.support.folders import default_models_folder
+from TotalSegmentatorWire.errors.problem import ERRORS, WARNINGS
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.tables.catalogue import read_catalogue
+
+SWITCHES = {
+    "fasterCheckBox": JobOptions(precision="reduced"),
+    "cropCheckBox": JobOptions(crop="body"),
+    "smoothCheckBox": JobOptions(smooth=True),
+    "largestPieceCheckBox": JobOptions(largest_piece=True),
+}
+
+
+@pytest.fixture
+def orders(user, monkeypatch) -> list:
+    """What the panel orders of its session; no job is started. All models count as installed."""
+    put_models(read_catalogue(), default_models_folder())
+    ordered: list = []
+    monkeypatch.setattr(user.widget.panel._session, "apply", ordered.append)
+    return ordered
+
+
+def choose_model(user, model: str) -> None:
+    index = next(n for n in range(user.ui.modelComboBox.count) if user.ui.modelComboBox.itemData(n) == model)
+    user.ui.modelComboBox.setCurrentIndex(index)
+    user.ui.modelComboBox.activated.emit(index)
+
+
+def open_advanced(user) -> None:
+    user.ui.advancedCollapsibleButton.collapsed = False
+    user.app.process_events()
+
+
+def tag(segment, name: str) -> str:
+    value = vtk.reference("")
+    assert segment.GetTag("TotalSegmentatorModule." + name, value), "no tag " + name
+    return str(value)
+
+
+# -- what is sent ------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_chosen_by_itself(user, orders):
+    user.add_ct()
+    user.click_apply()
+
+    assert orders[0].options == JobOptions()
+    assert user.ui.advancedCollapsibleButton.text == "Advanced"
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_each_switch_changes_one_option(user, orders, name):
+    user.add_ct()
+    open_advanced(user)
+
+    user.app.click(getattr(user.ui, name))
+    user.click_apply()
+
+    assert orders[0].options == SWITCHES[name]
+    assert user.ui.advancedCollapsibleButton.text == "Advanced (1 chosen)"
+
+
+def test_volume_of_islands_is_sent_in_cubic_millimetres(user, orders):
+    user.add_ct()
+    user.ui.smallestIslandSpinBox.value = 250
+    user.click_apply()
+
+    assert orders[0].options == JobOptions(smallest_island_mm3=250.0)
+
+
+def test_published_pipeline_goes_alone(user, orders):
+    user.add_ct()
+    choose_model(user, "104-1.5mm")
+    open_advanced(user)
+    user.app.click(user.ui.fasterCheckBox)
+
+    user.app.click(user.ui.publishedCheckBox)
+
+    assert not user.ui.fasterCheckBox.enabled
+    assert not user.ui.smallestIslandSpinBox.enabled
+    user.click_apply()
+    assert orders[-1].options == JobOptions(profile="totalsegmentator-1.5")
+    user.app.click(user.ui.publishedCheckBox)
+    assert user.ui.fasterCheckBox.enabled
+    assert user.ui.fasterCheckBox.checked  # as it was
+
+
+def test_published_pipeline_is_offered_only_where_the_default_is_another(user, orders):
+    user.add_ct()
+    choose_model(user, "104-3mm")
+    open_advanced(user)
+    user.app.click(user.ui.publishedCheckBox)
+
+    choose_model(user, "117-3mm")
+
+    assert not user.ui.publishedCheckBox.visible
+    assert not user.ui.publishedHelpLabel.visible
+    assert user.ui.fasterCheckBox.enabled
+    user.click_apply()
+    assert orders[0].options == JobOptions()
+
+
+def test_model_change_opens_nothing_in_a_closed_section(user):
+    user.add_ct()
+    for model in ("117-3mm", "104-3mm"):
+        choose_model(user, model)
+        user.app.process_events()
+
+        assert not user.ui.publishedCheckBox.visible
+
+
+def test_choices_survive_the_scene_and_show_on_the_closed_section(user, app):
+    user.add_ct()
+    user.parameters.isSmooth = True
+    user.parameters.smallestIslandMm3 = 300
+    app.leave_module()
+    node = user.parameters.parameterNode
+    stored = {name: node.GetParameter(name) for name in ("isSmooth", "smallestIslandMm3")}
+
+    app.enter_module()
+
+    assert all(stored.values())
+    assert user.ui.smoothCheckBox.checked
+    assert user.ui.smallestIslandSpinBox.value == 300
+    assert user.ui.advancedCollapsibleButton.text == "Advanced (2 chosen)"
+
+
+# -- a job -------------------------------------------------------------------------------------------------------------
+
+
+def test_choices_reach_the_engine_and_the_result_names_them(user):
+    user.add_ct()
+    user.plan()
+    user.parameters.isFaster = True
+    user.parameters.isSmooth = True
+
+    user.run_job()
+
+    assert "Made with: reduced precision, smooth boundaries." in user.ui.resultLabel.text
+    segment = user.segmentations[0].GetSegmentation().GetSegment("spleen")
+    assert tag(segment, "Profile") == "demo"
+    assert tag(segment, "Precision") == "reduced"
+    assert tag(segment, "Smooth") == "true"
+    assert tag(segment, "Crop") == "none"
+    assert tag(segment, "Runtime")
+
+
+def test_plan_is_shown_while_the_job_runs(user):
+    user.add_ct()
+    user.plan("predicting", "slow")
+    assert not user.ui.planLabel.visible
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+
+    assert user.ui.planLabel.visible
+    assert user.ui.planLabel.text == "2 steps in 1 network, about 5 s, needs 0.2 GB of memory (8.0 GB free)"
+    assert "Dataset900_Fake" in user.ui.planLabel.toolTip
+    assert not user.ui.fasterCheckBox.enabled
+
+    user.click_apply()
+    user.wait_until_ready()
+    assert not user.ui.planLabel.visible
+    assert user.ui.fasterCheckBox.enabled
+    assert "First estimate: 2 steps" in user.ui.logTextEdit.toPlainText()
+
+
+def test_next_job_does_not_begin_with_the_last_plan(user):
+    user.add_ct()
+    user.plan()
+    user.run_job()
+
+    user.plan("loading_model", "slow")
+    user.click_apply()
+    assert not user.ui.planLabel.visible
+
+
+def test_falling_back_is_said_beside_the_result(user):
+    user.add_ct()
+    user.plan("loading_model", "fall back")
+
+    user.run_job()
+
+    assert WARNINGS["PRECISION_UNAVAILABLE"].what in user.ui.warningLabel.text
+    assert user.ui.warningFrame.visible
+    assert len(user.segmentations) == 1
+
+
+def test_damaged_plan_does_not_stop_the_job(user):
+    user.add_ct()
+    user.plan("resampling", "bad plan")
+
+    user.run_job()
+
+    assert user.error_code == ""
+    assert len(user.segmentations) == 1
+
+
+@needs_signals
+def test_engine_killed_for_memory_is_told_as_that(user):
+    user.add_ct()
+    user.plan("predicting", "kill")
+
+    user.run_job()
+
+    assert user.error_code == "ENGINE_KILLED"
+    assert "memory" in user.ui.errorWhatLabel.text
+    assert user.ui.errorTodoLabel.text == ERRORS["ENGINE_KILLED"].todo
+
+
+def test_script_gives_options_and_sees_the_plan(user, app):
+    ct = user.add_ct()
+    logic = type(user.widget.logic)()
+    logic.apply(logic.Order(ct, json.dumps({}), Path(), options=JobOptions(smallest_island_mm3=50.0)))
+
+    assert app.wait_until(lambda: not logic.view.is_busy, 30.0)
+    assert logic.view.plan.tiles == 2
+    assert logic.view.header.options["smallest_island_mm3"] == 50.0
+    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
+    logic.session.dispose()

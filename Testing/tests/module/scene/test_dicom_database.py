@@ -1,0 +1,98 @@
+"""What was exported goes into Slicer's DICOM database while Slicer can be used, and it is told whether it is there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import pydicom
+import slicer
+from export_support import write_ct_series
+from time_bounds import BLOCK_SECONDS
+from TotalSegmentatorEngine.imaging.geometry import Geometry
+
+SLICES = 200
+
+
+@pytest.fixture
+def series(tmp_path):
+    grid = Geometry((SLICES, 8, 8), np.diag([-1.0, -1.0, 1.0, 1.0]))
+    return write_ct_series(tmp_path / "CT", np.zeros(grid.shape, np.int16), grid)
+
+
+class Import:
+    """Follows one import from Qt's event loop, as an errand does."""
+
+    def __init__(self, app, paths, is_cancelled=lambda: False) -> None:
+        from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+        from TotalSegmentatorModuleLib.scene.dicom_database import add_to_database
+
+        self.result: bool | None = None
+        self.turns = 0
+        self._course = add_to_database(paths, is_cancelled)
+        ticker = Ticker(self._tick)
+        ticker.start()
+        app.reset_block_clock()
+        assert app.wait_until(lambda: self.result is not None, 60.0)
+        self.longest_block = app.longest_block_ms() / 1000
+
+    def _tick(self) -> int | None:
+        self.turns += 1
+        try:
+            return next(self._course)
+        except StopIteration as stop:
+            self.result = stop.value
+            return None
+
+
+def uids(folder) -> list[str]:
+    return [str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in sorted(folder.iterdir())]
+
+
+def test_a_series_goes_in_without_holding_slicer_up(app, series):
+    done = Import(app, [series])
+
+    assert done.result is True
+    assert done.turns > 2
+    assert done.longest_block < BLOCK_SECONDS
+    files = [slicer.dicomDatabase.fileForInstance(uid) for uid in uids(series)]
+    assert all(files) and len(set(files)) == SLICES
+    assert not any(file.startswith(str(series)) for file in files)  # copies
+
+
+def test_one_refused_file_of_many_is_noticed(app, series, caplog):
+    (series / "zzz.dcm").write_bytes(b"no image")
+
+    assert Import(app, [series]).result is False
+    assert all(slicer.dicomDatabase.fileForInstance(uid) for uid in uids_without(series, "zzz.dcm"))
+    assert "did not take 1 of" in caplog.text
+
+
+def uids_without(folder, name: str) -> list[str]:
+    (folder / name).unlink()
+    return uids(folder)
+
+
+def test_an_import_that_is_cancelled_ends_at_once(app, series):
+    done = Import(app, [series], is_cancelled=lambda: True)
+
+    assert done.result is False
+    assert not slicer.dicomDatabase.fileForInstance(uids(series)[-1])
+
+
+def test_a_database_that_fails_is_logged(app, series, monkeypatch, caplog):
+    import ctk
+
+    def fail(*_):
+        raise RuntimeError("database is locked")
+
+    monkeypatch.setattr(ctk.ctkDICOMIndexer, "addListOfFiles", fail)
+    assert Import(app, [series]).result is False
+    assert "database is locked" in caplog.text
+
+
+def test_nothing_is_not_a_success(app, tmp_path):
+    assert Import(app, [tmp_path]).result is False

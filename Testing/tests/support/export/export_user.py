@@ -1,0 +1,193 @@
+"""Somebody who exports from the panel, with an export program that does what a test asks (fake_export.py)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import slicer
+from job_support import MARK
+from panel_support import GRID
+from places import FAKES
+from time_bounds import READY_SECONDS
+from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
+from TotalSegmentatorWire.messages.segment import ResultHeader
+from TotalSegmentatorWire.tables.structures import structure_table
+
+FAKE_EXPORT = FAKES / "fake_export.py"
+SHAPE = (12, 16, 20)
+
+
+class ExportUser:
+    """``folder`` is where the fake program looks what to do, ``target`` where the exports go."""
+
+    prefix, title = "export", "Export"
+    """Of the section's widgets, and on its button."""
+
+    def __init__(self, user, folder: Path) -> None:
+        self.user, self.ui, self.app = user, user.ui, user.app
+        self.folder = folder / "fake export"
+        self.target = folder / "to planning"
+        self.folder.mkdir()
+        self.target.mkdir()
+        self.acts("write")
+
+    @property
+    def environment(self) -> EngineEnvironment:
+        environment = {**os.environ, MARK: self.user.mark, "FAKE_EXPORT": str(self.folder)}
+        return EngineEnvironment(sys.executable, environment, program=FAKE_EXPORT)
+
+    def acts(self, act: str) -> None:
+        (self.folder / "act").write_text(act, encoding="utf-8")
+
+    def finish(self) -> None:
+        """Let a slow export come to its end."""
+        (self.folder / "finish").touch()
+
+    def tells_edited(self, *segment_ids: str) -> None:
+        (self.folder / "edited").write_text("\n".join(segment_ids), encoding="utf-8")
+
+    @property
+    def calls(self) -> list[list[str]]:
+        path = self.folder / "calls.jsonl"
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+    def argument(self, name: str) -> str:
+        """Of the last call; empty where it has none."""
+        call = self.calls[-1]
+        return call[call.index(name) + 1] if name in call else ""
+
+    # -- the scene -----------------------------------------------------------------------------------------------------
+
+    def add_result(self, ct, labels: np.ndarray | None = None, digest: str = "0123"):
+        """A result of two structures, imported as the session does it."""
+        from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, import_result
+
+        labels = blocks() if labels is None else labels
+        image, header = result_of(labels, ct, digest)
+        node = import_result(image, header, ImportTarget(ct))
+        self.user.widget.panel.on_result(node, header)
+        selectors = (self.ui.exportSegmentationSelector, self.ui.compareSegmentationSelector)
+        self.wait(lambda: all(selector.currentNode() is node for selector in selectors))
+        return node
+
+    # -- the section ---------------------------------------------------------------------------------------------------
+
+    def open_section(self) -> None:
+        self.ui.exportCollapsibleButton.collapsed = False
+        self.ui.exportFolderPathLineEdit.currentPath = str(self.target)
+        self.app.process_events()
+
+    def choose(self, combo: str, value: str) -> None:
+        box = getattr(self.ui, combo)
+        index = box.findData(value)
+        assert index >= 0, value
+        box.setCurrentIndex(index)
+        self.app.process_events()
+
+    def widget(self, name: str):
+        return getattr(self.ui, self.prefix + name)
+
+    def click(self) -> None:
+        self.app.click(self.widget("Button"))
+
+    def export(self) -> None:
+        self.click()
+        self.wait_until_ready()
+
+    def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
+        self.wait(lambda: self.widget("Button").text == self.title, seconds)
+
+    def wait_for_half(self) -> None:
+        self.wait(lambda: self.widget("ProgressBar").value >= 500)
+
+    def wait(self, condition, seconds: float = READY_SECONDS) -> None:
+        assert self.app.wait_until(condition, seconds), self.describe()
+
+    def describe(self) -> str:
+        shown = [*(self.widget(name).text for name in ("Button", "StepLabel", "HintLabel")), self.error_code]
+        log = self.ui.logTextEdit.toPlainText()
+        return "section {!r}, calls {}, log:\n{}".format(shown, self.calls, log)
+
+    @property
+    def error_code(self) -> str:
+        return self.widget("ErrorCodeLabel").text.split()[-1] if self.widget("ErrorFrame").visible else ""
+
+    @property
+    def written(self) -> list[str]:
+        """What lies in the target folder, hidden things included."""
+        return sorted(str(path.relative_to(self.target)) for path in self.target.rglob("*"))
+
+
+class CompareUser(ExportUser):
+    """The same somebody in the Compare section."""
+
+    prefix, title = "compare", "Compare"
+
+    def open_section(self) -> None:
+        self.ui.compareCollapsibleButton.collapsed = False
+        self.app.process_events()
+
+    def choose_file(self, path: Path) -> None:
+        self.ui.compareFilePathLineEdit.currentPath = str(path)
+        self.app.process_events()
+
+    def compare(self, seconds: float = READY_SECONDS) -> None:
+        self.click()
+        self.wait_until_ready(seconds)
+
+    @property
+    def tables(self) -> list:
+        return slicer.util.getNodesByClass("vtkMRMLTableNode")
+
+
+def blocks(shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
+    """uint8 labels (k, j, i): 1 and 2 in two blocks that touch each other."""
+    labels = np.zeros(shape, np.uint8)
+    labels[2:8, 3:9, 4:10] = 1
+    labels[2:8, 3:9, 10:15] = 2
+    return labels
+
+
+def result_of(labels: np.ndarray, ct, digest: str = "0123"):
+    """A LabelImage and the ResultHeader of a result with the first structures of the table."""
+    import dataclasses
+
+    from TotalSegmentatorModuleLib.scene.segmentation_import import LabelImage
+    from TotalSegmentatorModuleLib.scene.volumes import ijk_to_ras
+    from TotalSegmentatorModuleLib.self_test import synthetic_header
+
+    present = [int(label) for label in np.unique(labels) if label]
+    structures = structure_table("structures_104")[: max(present)]
+    header: ResultHeader = synthetic_header(labels.shape, ijk_to_ras(ct), structures)
+    header = dataclasses.replace(
+        header, found=[dataclasses.replace(found, digest=digest and digest + found.name) for found in header.found]
+    )
+    image = LabelImage(labels.shape)
+    image.array[:] = labels
+    return image, header
+
+
+def add_segment(node, name: str, voxels: np.ndarray, ct, start: tuple[int, int, int] = (0, 0, 0)) -> str:
+    """A segment with a layer of its own, whose image holds ``voxels`` (k, j, i) from voxel ``start`` of the CT on."""
+    from TotalSegmentatorModuleLib.scene.segmentation_import import LabelImage
+    from TotalSegmentatorModuleLib.scene.volumes import ijk_to_ras
+
+    image = LabelImage(voxels.shape)
+    image.array[:] = voxels
+    oriented = image.oriented(ijk_to_ras(ct))
+    first = tuple(reversed(start))
+    extent = [number for axis in range(3) for number in (first[axis], first[axis] + voxels.shape[2 - axis] - 1)]
+    oriented.SetExtent(*extent)
+    segment = slicer.vtkSegment()
+    segment.SetName(name)
+    segment.SetLabelValue(1)
+    segment.AddRepresentation("Binary labelmap", oriented)
+    node.GetSegmentation().AddSegment(segment, name)
+    return name
+
+
+__all__ = ["GRID", "SHAPE", "CompareUser", "ExportUser", "add_segment", "blocks", "result_of"]

@@ -1,0 +1,100 @@
+"""What one job said while it ran, as the worker would send it to the panel."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.job.reporting import JobReporter
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
+from TotalSegmentatorEngine.machine.profile import CACHE_VARIABLE
+from TotalSegmentatorEngine.models.find_model import Part
+from TotalSegmentatorEngine.pipeline.model_run import ModelRun, PartLabels
+from TotalSegmentatorEngine.pipeline.segment import EngineCache, segment
+from TotalSegmentatorEngine.preprocessing.network_input import Region
+from TotalSegmentatorWire.messages.plan import Plan, plan_from_json
+from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage, WarningEvent
+from TotalSegmentatorWire.tables.catalogue import read_catalogue
+
+
+@pytest.fixture(autouse=True)
+def fresh_measurements(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine on which nothing was measured yet."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "measurements"))
+
+
+class JobRecorder:
+    """Give ``reporter`` to a job, then look at what it said."""
+
+    def __init__(self) -> None:
+        self._events: list[Any] = []
+        seconds = itertools.count()  # a second from one event to the next: none is left out
+        self.reporter = JobReporter("job", self._events.append, clock=lambda: float(next(seconds)))
+
+    @property
+    def plans(self) -> list[Plan]:
+        return [plan_from_json(event.plan) for event in self._events if isinstance(event, PlanEvent)]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Codes."""
+        return [event.problem["code"] for event in self._events if isinstance(event, WarningEvent)]
+
+    def values_of(self, code: str) -> dict[str, Any]:
+        """The values of the only warning with this code."""
+        (values,) = (
+            event.problem["values"]
+            for event in self._events
+            if isinstance(event, WarningEvent) and event.problem["code"] == code
+        )
+        return values
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Finished tiles and all tiles, as the last event of the networks' stage told them."""
+        last = self._of_networks()[-1]
+        return last.tile, last.tiles
+
+    @property
+    def totals(self) -> dict[int, int]:
+        """By number of finished tiles: how many the job has, as was told then."""
+        return {event.tile: event.tiles for event in self._of_networks()}
+
+    def _of_networks(self) -> list[ProgressEvent]:
+        return [e for e in self._events if isinstance(e, ProgressEvent) and e.stage == Stage.PREDICTING]
+
+
+def run(
+    volume: Volume, prepared: PreparedTask, cache: EngineCache | None = None
+) -> tuple[SegmentationResult, JobRecorder]:
+    """One job; without a ``cache`` it is the first one of its worker."""
+    recorder = JobRecorder()
+    cache = EngineCache() if cache is None else cache
+    return segment(volume, prepared, cache, recorder.reporter), recorder
+
+
+@dataclass(frozen=True)
+class NetworkRun:
+    part: str
+    region: Region
+    is_whole: bool
+
+
+@pytest.fixture
+def network_runs(monkeypatch: pytest.MonkeyPatch) -> list[NetworkRun]:
+    """Every run of a network over a region, in order; overview passes are left out."""
+    runs: list[NetworkRun] = []
+    labels_of = ModelRun.labels_of
+    overviews = {model.parts[0].name for model in read_catalogue().values() if len(model.parts) == 1}
+
+    def noted(self: ModelRun, part: Part, region: Region, is_smooth: bool = False) -> PartLabels:
+        if part.name not in overviews:
+            runs.append(NetworkRun(part.name, region, region == self.grid.whole))
+        return labels_of(self, part, region, is_smooth)
+
+    monkeypatch.setattr(ModelRun, "labels_of", noted)
+    return runs

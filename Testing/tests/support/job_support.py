@@ -1,0 +1,241 @@
+"""What the tests of worker and controller share: a CT, a listener, an application's event loop, traces of processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from places import FAKES
+from time_bounds import READY_SECONDS
+from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
+from TotalSegmentatorModuleLib.segment.job_controller import JobController
+from TotalSegmentatorModuleLib.segment.job_types import JobSettings, JobState
+from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.segment import EVENTS, HelloEvent, ResultHeader, Stage, decode
+
+FAKE_ENGINE = FAKES / "fake_engine.py"
+MARK = "TOTALSEGMENTATOR_TEST_MARK"
+
+WORKER_STAGES = [
+    Stage.READING,
+    Stage.LOADING_MODEL,
+    Stage.RESAMPLING,
+    Stage.PREDICTING,
+    Stage.RESTORING,
+    Stage.WRITING,
+]
+LARGE = (256, 256, 512)
+"""Voxels that take several ticks to send: 64 MB."""
+
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="kills by POSIX signals")
+
+LAUNCHER = """#!/bin/sh
+# Like PythonSlicer: starts the real interpreter, hands its standard input on, waits, and hides which signal ended it.
+"{python}" "$@"
+status=$?
+if [ $status -gt 128 ]; then
+    echo "error: [{python}] exit abnormally - Report the problem." >&2
+    exit 1
+fi
+exit $status
+"""
+
+
+class FakeCt:
+    """A CT of the scene. ``edit`` changes it as a user would."""
+
+    def __init__(self, array: np.ndarray | None = None) -> None:
+        self.array = soft_tissue_with_air() if array is None else array
+        self.ijk_to_ras = np.diag([-1.0, -1.0, 2.5, 1.0])
+        self.series_instance_uid = "1.2.3.4.5.6.7"
+        self.dicom_files: list[str] = []
+        self._stamp = uuid.uuid4().hex
+
+    def change_stamp(self) -> Hashable:
+        return self._stamp
+
+    def edit(self, change: Callable[[np.ndarray], None]) -> None:
+        change(self.array)
+        self._stamp = uuid.uuid4().hex
+
+
+def soft_tissue_with_air(shape: tuple[int, int, int] = (12, 16, 20)) -> np.ndarray:
+    """40 HU with a box of air in one corner, int16."""
+    array = np.full(shape, 40, dtype=np.int16)
+    array[: shape[0] // 3, : shape[1] // 4, : shape[2] // 2] = -1000
+    return array
+
+
+def expected_labels(array: np.ndarray) -> np.ndarray:
+    """What the fake engine answers."""
+    return np.where(array > 0, 1, np.where(array < -500, 2, 0)).astype(np.uint8)
+
+
+class Listener:
+    """Remembers everything that the controller tells."""
+
+    def __init__(self) -> None:
+        self.states: list[JobState] = []
+        self.progress: list[tuple] = []
+        self.plans: list[Plan] = []
+        self.warnings: list[Problem] = []
+        self.failures: list[Problem] = []
+        self.results: list[tuple[ResultHeader, np.ndarray]] = []
+        self.cancelled = 0
+        self.log = ""
+
+    def on_state(self, state: JobState) -> None:
+        self.states.append(state)
+
+    def on_progress(self, fraction, stage, seconds_left, tile, tiles) -> None:
+        self.progress.append((fraction, stage))
+
+    def on_plan(self, plan: Plan) -> None:
+        self.plans.append(plan)
+
+    def on_warning(self, problem: Problem) -> None:
+        self.warnings.append(problem)
+
+    def on_failed(self, problem: Problem) -> None:
+        self.failures.append(problem)
+
+    def on_cancelled(self) -> None:
+        self.cancelled += 1
+
+    def on_log(self, text: str) -> None:
+        self.log += text
+
+    def allocate_labels(self, shape: tuple[int, int, int]) -> np.ndarray:
+        return np.zeros(shape, dtype=np.uint8)
+
+    def on_result(self, header: ResultHeader, labels: np.ndarray) -> None:
+        self.results.append((header, labels))
+
+    @property
+    def stages(self) -> list[str]:
+        return [stage for _, stage in self.progress]
+
+    @property
+    def ends(self) -> int:
+        return len(self.results) + len(self.failures) + self.cancelled
+
+
+class Application:
+    """Plays Slicer: owns a controller and calls its tick as the panel's timer does."""
+
+    def __init__(self, work_folder: Path, engine: EngineEnvironment) -> None:
+        self.work_folder = work_folder
+        self.listener = Listener()
+        self.controller = JobController(engine, work_folder, self.listener)
+        self.tick_seconds: list[float] = []
+
+    def apply(self, ct: FakeCt, stage: str = "", act: str = "") -> None:
+        self.controller.apply(ct, settings_for(stage, act))
+
+    def run_until(self, condition: Callable[[], bool], seconds: float = 60.0) -> float:
+        """Run the event loop until ``condition``; returns the seconds that took, fails after ``seconds``."""
+        begun = time.monotonic()
+        while not condition():
+            waited = time.monotonic() - begun
+            assert waited < seconds, "nothing after {:.1f} s; states {}, last stages {}, failures {}, log:\n{}".format(
+                waited,
+                self.listener.states[-3:],
+                self.listener.stages[-3:],
+                self.listener.failures,
+                self.controller.log_text(),
+            )
+            tick_begun = time.perf_counter()
+            self.controller.tick()
+            self.tick_seconds.append(time.perf_counter() - tick_begun)
+            time.sleep(self.controller.wait_interval_ms() / 1000.0)
+        return time.monotonic() - begun
+
+    def run_job(self, ct: FakeCt, stage: str = "", act: str = "") -> None:
+        """One job to its end."""
+        ends = self.listener.ends
+        self.apply(ct, stage, act)
+        self.run_until(lambda: self.listener.ends > ends and self.controller.state is JobState.IDLE)
+
+    def worker_pid(self) -> int:
+        """The process id of the worker that greeted last."""
+        hellos = [hello for folder in self.worker_folders() for hello in hellos_in(folder)]
+        return hellos[-1].pid
+
+    def worker_folders(self) -> list[Path]:
+        folders = [folder for folder in folders_in(self.work_folder / "jobs") if folder.name.startswith("worker-")]
+        return sorted(folders, key=lambda folder: folder.stat().st_ctime)
+
+    def job_folders(self) -> list[Path]:
+        return [folder for folder in folders_in(self.work_folder / "jobs") if not folder.name.startswith("worker-")]
+
+    def result_folders(self) -> list[Path]:
+        return folders_in(self.work_folder / "results")
+
+
+def hellos_in(folder: Path) -> list[HelloEvent]:
+    path = folder / "events.jsonl"
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [event for event in (decode(line, EVENTS) for line in lines) if isinstance(event, HelloEvent)]
+
+
+def settings_for(stage: str = "", act: str = "") -> JobSettings:
+    """Settings that tell the fake engine what to do at which stage."""
+    return JobSettings(json.dumps({"stage": stage, "act": act}), Path("models"))
+
+
+def folders_in(parent: Path) -> list[Path]:
+    return sorted(parent.iterdir()) if parent.is_dir() else []
+
+
+def make_launcher(folder: Path) -> str:
+    """A program that starts Python as Slicer's launcher does; on Windows, Python itself."""
+    if os.name == "nt":
+        return sys.executable
+    launcher = folder / "PythonSlicer"
+    launcher.write_text(LAUNCHER.format(python=sys.executable), encoding="utf-8")
+    launcher.chmod(0o755)
+    return str(launcher)
+
+
+def engine_environment(python: str, mark: str, idle_seconds: float = 60.0, **settings: object) -> EngineEnvironment:
+    """The fake engine with ``settings``; all its processes carry ``mark`` in their environment."""
+    environment = {**os.environ, MARK: mark, "FAKE_ENGINE": json.dumps(settings)}
+    return EngineEnvironment(python, environment, idle_seconds=idle_seconds, program=FAKE_ENGINE)
+
+
+def marked_processes(mark: str) -> list[int]:
+    """Processes (no zombies) that inherited ``mark``, this one excepted. Linux only; elsewhere none are found."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            is_marked = "{}={}".format(MARK, mark).encode() in (folder / "environ").read_bytes().split(b"\0")
+            is_zombie = (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except OSError:
+            continue
+        if is_marked and not is_zombie and int(folder.name) != os.getpid():
+            found.append(int(folder.name))
+    return found
+
+
+def wait_for_no_process(mark: str, seconds: float = READY_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while marked_processes(mark) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert marked_processes(mark) == []
+
+
+def assert_usable(application: Application) -> None:
+    """The next job on the same CT source works, and afterwards nothing is left but the worker."""
+    ct = FakeCt()
+    application.run_job(ct)
+    assert np.array_equal(application.listener.results[-1][1], expected_labels(ct.array))
+    application.run_until(lambda: not application.job_folders() and not application.result_folders())
+    assert len(application.worker_folders()) == 1

@@ -1,0 +1,13 @@
+"""Where the tests find the project and their own programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+MODULE_FOLDER = REPOSITORY / "TotalSegmentatorModule"
+TESTING = REPOSITORY / "Testing"
+FAKES = Path(__file__).resolve().parent / "fakes"
+DEMO_MODEL = next((TESTING / "demo_model").glob("Dataset900*/*__*"))
+SUPPORT_FOLDERS = [str(Path(__file__).resolve().parent / name) for name in (".", "fakes", "models", "export")]
+"""To be found by programs that tests start."""

@@ -1,0 +1,246 @@
+"""The command line of the engine: ``segment``, ``plan``, ``structures``, ``serve``, and the set-up's commands.
+
+Nothing heavy is imported before it is needed: the output, the names and the model are checked before torch is loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from TotalSegmentatorWire.command.command_run import CommandRun, open_log
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.messages.plan import plan_from_json
+from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, ProgressEvent, Stage, StartedEvent
+
+from TotalSegmentatorEngine.cli.arguments import models_folder_of, parse_arguments, task_of
+from TotalSegmentatorEngine.cli.console import Terminal, result_text
+from TotalSegmentatorEngine.cli.plan_report import plan_line, plan_page
+from TotalSegmentatorEngine.machine.memory import memory_short
+
+if TYPE_CHECKING:
+    from TotalSegmentatorEngine.imaging.reading import ReadInput
+    from TotalSegmentatorEngine.job.reporting import JobReporter
+    from TotalSegmentatorEngine.job.task import SegmentationResult
+
+JOB_ID = "command-line"
+"""Names the one job of a command line in its events."""
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns the exit status of the process (see ``--help``)."""
+    if arguments[:1] == ["serve"]:
+        from TotalSegmentatorEngine.worker import serve as worker
+
+        worker.main(arguments[1:])  # never returns
+    if arguments[:1] == ["test-engine"]:
+        from TotalSegmentatorEngine.model_install.smoke_test import main as test_engine
+
+        return test_engine(arguments[1:])
+    if arguments[:1] in (["convert-model"], ["check-model"]):
+        from TotalSegmentatorEngine.model_install.commands import main as run_model_command
+
+        return run_model_command(arguments)
+    options = parse_arguments(arguments)
+    commands = {
+        "segment": _segment,
+        "plan": _show_plan,
+        "structures": _list_structures,
+        "export": _export,
+        "compare": _export,
+    }
+    try:
+        return commands.get(options.command, _set_up)(options)
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last boundary: see _problem_of
+        problem = _problem_of(error)
+        Terminal().show_problem(problem)
+        return problem.exit_code
+
+
+def _problem_of(error: BaseException) -> Problem:
+    """Everything ends in a code and two sentences; what was not foreseen is logged with its traceback."""
+    if isinstance(error, SegmentationError):
+        return error.problem
+    if isinstance(error, KeyboardInterrupt):
+        return Problem("CANCELLED")
+    if isinstance(error, ModuleNotFoundError):
+        _log.error("a package is missing", exc_info=error)
+        return Problem("ENGINE_MISSING", {"package": error.name or "?"})
+    _log.error("unexpected error", exc_info=error)
+    if isinstance(error, MemoryError):
+        return memory_short().problem
+    return Problem("INTERNAL_ERROR", {"kind": type(error).__name__})
+
+
+def _segment(options: argparse.Namespace) -> int:
+    if options.install:
+        from TotalSegmentatorSetup.cli.install_first import install_for
+
+        status = install_for(options.model, options.models_folder)
+        if status != 0:
+            return status
+    return _SegmentCommand(options).run()
+
+
+def _show_plan(options: argparse.Namespace) -> int:
+    from TotalSegmentatorEngine.imaging.reading import read_input
+    from TotalSegmentatorEngine.pipeline.segment import plan, prepare
+
+    _check_exists(options.input)
+    prepared = prepare(task_of(options))
+    handler = open_log(None)
+    try:
+        ct = read_input(options.input)
+        planned = plan(ct.volume, prepared)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    for warning in (*prepared.warnings, *ct.warnings):
+        Terminal().show_problem(warning, "warning")
+    print(json.dumps(planned.to_json(), indent=1) if options.json else plan_page(planned))
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from TotalSegmentatorEngine.export import commands as command_line
+
+    return command_line.run(options, _problem_of)
+
+
+def _set_up(options: argparse.Namespace) -> int:
+    from TotalSegmentatorSetup.cli import commands as command_line
+
+    return command_line.run(options)
+
+
+def _check_exists(path: Path) -> None:
+    """A mistyped path is told before the model is judged. Raises SegmentationError("INPUT_NOT_FOUND")."""
+    if not path.exists():
+        raise SegmentationError("INPUT_NOT_FOUND")
+
+
+def _list_structures(options: argparse.Namespace) -> int:
+    from TotalSegmentatorEngine.models.find_model import structures_of
+
+    structures = structures_of(options.model, models_folder_of(options))
+    print("\n".join(f"{structure.label:3} {structure.name}" for structure in structures))
+    return 0
+
+
+class _SegmentCommand:
+    """One run of ``segment``: check, read, segment, write; tells of it on the terminal and in the events."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._run = CommandRun(JOB_ID, options, Terminal(), _problem_of)
+        self._stage = ""
+
+    def run(self) -> int:
+        """Returns the exit status; every problem has been printed, logged and emitted."""
+        results: list[SegmentationResult] = []
+
+        def work() -> FinishedEvent:
+            self._emit(StartedEvent(JOB_ID))
+            results.append(self._segment())
+            return FinishedEvent(JOB_ID, "", round(results[0].seconds, 3))
+
+        status = self._run.run(work)
+        if status == 0:
+            print(result_text(results[0]))
+        return status
+
+    def _segment(self) -> SegmentationResult:
+        """What takes no time is checked first. torch and the weights are then loaded while the CT is read."""
+        from TotalSegmentatorEngine.imaging.reading import read_input
+        from TotalSegmentatorEngine.job.reporting import JobReporter
+        from TotalSegmentatorEngine.pipeline.segment import EngineCache, prepare, read_ahead, segment
+
+        options, reporter = self._options, JobReporter(JOB_ID, self._emit, self._run.is_cancelled)
+        output = _Output(options)
+        output.check()
+        _check_exists(options.input)
+        if options.output.exists() and options.output.samefile(options.input):
+            raise SegmentationError("OUTPUT_NOT_WRITABLE")
+        prepared = prepare(task_of(options))
+        _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
+        cache = EngineCache(serves_one_job=True)
+        read_ahead(prepared, cache)
+        reporter.progress(Stage.READING, 0.0)
+        ct = read_input(options.input)
+        reporter.progress(Stage.CHECKING, 1.0)
+        output.check(ct.volume.geometry.shape)
+        for warning in ct.warnings:
+            reporter.warning(warning)
+        _log.info("CT of %d x %d x %d voxels (slices, rows, columns)", *ct.volume.geometry.shape)
+        result = segment(ct.volume, prepared, cache, reporter)
+        _log.info("%d structures found on %s in %.1f s", len(result.found), result.device, result.seconds)
+        reporter.progress(Stage.WRITING, 0.0)
+        output.write(result, ct, reporter)
+        reporter.progress(Stage.WRITING, 1.0)
+        return result
+
+    def _emit(self, event: Any) -> None:
+        if isinstance(event, ProgressEvent):
+            if event.stage != self._stage:
+                _log.info("stage %s", event.stage)
+            self._stage = event.stage
+        elif isinstance(event, PlanEvent):
+            _log.info("plan: %s", plan_line(plan_from_json(event.plan)))
+        self._run.emit(event)
+
+
+class _Output:
+    """Where the result of ``segment`` goes: a file of labels or, with ``--export``, another program's format."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._order = None
+        if options.export is not None:
+            from TotalSegmentatorEngine.export.commands import order_of
+
+            # the names asked for are the model's; all that was segmented goes out
+            self._order = dataclasses.replace(order_of(options, options.export), structures=None)
+
+    def check(self, shape: tuple[int, int, int] | None = None) -> None:
+        """Tells what can be told before there is a result. ``shape`` (k, j, i) is the CT's."""
+        if self._order is None:
+            from TotalSegmentatorEngine.job.result_file import check_output
+
+            check_output(self._options.output, shape)
+        elif shape is None:
+            from TotalSegmentatorEngine.export.commands import check_before_job
+
+            check_before_job(self._order, self._options.input)
+
+    def write(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
+        if self._order is None:
+            from TotalSegmentatorEngine.job.result_file import write_result
+
+            write_result(
+                self._options.output, result, ct.volume.geometry, reporter.check_cancelled, ct.series_instance_uid
+            )
+            return
+        from TotalSegmentatorEngine.export.commands import export_result
+
+        try:
+            export_result(self._order, result, ct, self._options.input, reporter)
+        except Exception as error:
+            if not (isinstance(error, SegmentationError) and error.code == "CANCELLED"):
+                self._keep(result, ct, reporter)
+            raise
+
+    def _keep(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
+        """What took minutes to compute is saved where the export of it failed."""
+        from TotalSegmentatorEngine.job.result_file import write_result
+
+        output = self._options.output
+        numbers = ("" if number == 0 else f"-{number}" for number in range(100))
+        free = (output.with_name(f"{output.stem}{number}.seg.nrrd") for number in numbers)
+        path = next(path for path in free if not path.exists())
+        write_result(path, result, ct.volume.geometry, lambda: None, ct.series_instance_uid)
+        reporter.warning(Problem("EXPORT_RESULT_KEPT", {"file": path.name}))

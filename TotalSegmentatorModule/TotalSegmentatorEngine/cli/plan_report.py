@@ -1,0 +1,106 @@
+"""How a job's plan reads on a terminal: one line while a job runs, a page for the command ``plan``.
+
+The panel words it alike (TotalSegmentatorModuleLib/segment/plan_text.py), in the user's language.
+"""
+
+from __future__ import annotations
+
+import re
+
+from TotalSegmentatorWire.errors.problem import WARNINGS
+from TotalSegmentatorWire.messages.plan import Plan, PlannedPass
+
+_GIGABYTE = 1e9
+"""As system monitors and graphics cards count."""
+
+_COLUMNS = ("Part", "Purpose", "Region in voxels", "Of the scan", "Tiles", "Time")
+_IS_NUMBER = (False, False, True, False, True, False)
+"""Columns that are set flush right."""
+
+_PRELIMINARY = """\
+This is a first estimate. A quick overview pass finds where the structures are, and the networks then run only there:
+tiles and time are upper bounds, and a job tells its final plan after the overview."""
+
+
+def plan_line(plan: Plan) -> str:
+    """One line: work, time, memory, and what computes. What is not known is left out."""
+    words = [_work_text(plan)]
+    if plan.seconds is not None:
+        words.append(about_text(plan.seconds))
+    words.append(f"needs {_memory_text(plan, ' of memory')}")
+    line = f"{', '.join(words)}; {plan.runtime}, {plan.precision}"
+    return f"first estimate: {line}" if plan.is_preliminary else line
+
+
+def plan_page(plan: Plan) -> str:
+    """The summary, a table of the passes, and what was planned around; ends without a line end."""
+    bound = "at most " if plan.is_preliminary else ""
+    time = "not known yet: the first job on this computer measures it"
+    if plan.seconds is not None:
+        time = f"{bound}{about_text(plan.seconds)}"
+    at_once = f", {plan.tile_batch} tiles at once" if plan.tile_batch > 1 else ""
+    summary = [
+        f"Model      {plan.model}, pipeline {plan.profile}",
+        f"Computed   by {plan.runtime} on {plan.device}, precision {plan.precision}{at_once}",
+        f"Work       {bound}{_work_text(plan)}",
+        f"Time       {time}",
+        f"Memory     {_memory_text(plan)}",
+    ]
+    paragraphs = ["\n".join(summary), _table(plan.passes)]
+    if plan.notes:
+        paragraphs.append("\n".join(_note_text(code) for code in plan.notes))
+    if plan.is_preliminary:
+        paragraphs.append(_PRELIMINARY)
+    return "\n\n".join(paragraphs)
+
+
+def about_text(seconds: float) -> str:
+    """A time that is only estimated, to two digits or so: "about 40 s", "about 12 min", "about 2 h 10 min"."""
+    if seconds < 90:
+        return f"about {max(5, round(seconds / 5.0) * 5)} s"
+    minutes = round(seconds / 60.0)
+    if minutes < 60:
+        return f"about {minutes} min"
+    hours, rest = divmod(round(minutes / 10.0) * 10, 60)
+    return f"about {hours} h {rest} min" if rest else f"about {hours} h"
+
+
+def _work_text(plan: Plan) -> str:
+    networks = len({planned.part for planned in plan.passes})
+    return f"{_count(plan.tiles, 'tile')} in {_count(networks, 'network')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _memory_text(plan: Plan, of_what: str = "") -> str:
+    needed = f"{plan.peak_bytes / _GIGABYTE:.1f} GB{of_what}"
+    return needed if plan.available_bytes is None else f"{needed} ({plan.available_bytes / _GIGABYTE:.1f} GB free)"
+
+
+def _table(passes: list[PlannedPass]) -> str:
+    rows = [_COLUMNS, *(_row(planned) for planned in passes)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = []
+    for row in rows:
+        cells = zip(row, widths, _IS_NUMBER, strict=True)
+        lines.append("   ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in cells))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(planned: PlannedPass) -> tuple[str, ...]:
+    return (
+        planned.part,
+        planned.purpose,
+        " x ".join(str(size) for size in planned.shape),
+        "a part" if planned.is_cropped else "all",
+        str(planned.tiles),
+        "not known yet" if planned.seconds is None else about_text(planned.seconds),
+    )
+
+
+def _note_text(code: str) -> str:
+    """The warning's two sentences. A plan carries no values for them: ``{named}`` ones become <named>."""
+    definition = WARNINGS[code]
+    return f"Note {code}: " + re.sub(r"\{(\w+)[^}]*\}", r"<\1>", f"{definition.what} {definition.todo}")

@@ -1,0 +1,118 @@
+"""The comparison of two segmentations as a table to print and as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from TotalSegmentatorEngine.export.compare.comparison import ComparisonRow
+from TotalSegmentatorEngine.imaging.atomic_file import whole_file
+
+CSV_COLUMNS: dict[str, Callable[[ComparisonRow], str | float | None]] = {
+    "ours": lambda row: row.ours,
+    "theirs": lambda row: row.theirs,
+    "dice": lambda row: row.dice,
+    "hausdorff95_mm": lambda row: row.hausdorff95_mm,
+    "mean_surface_distance_mm": lambda row: row.mean_distance_mm,
+    "our_volume_ml": lambda row: row.our_ml,
+    "their_volume_ml": lambda row: row.their_ml,
+    "volume_difference_ml": lambda row: row.difference_ml,
+    "volume_difference_percent": lambda row: row.difference_percent,
+}
+_CSV_DIGITS = 4
+"""After the point: 0.1 mm³ of a volume, and more than any contour is exact."""
+
+_HEADS = ("Ours", "Theirs", "Dice", "HD95 mm", "Mean mm", "Ours ml", "Theirs ml", "Diff. ml", "Diff. %")
+_NAMES = 2
+_LONGEST_NAME = 32
+
+
+def write_comparison(path: Path, rows: Sequence[ComparisonRow]) -> None:
+    """One row per structure, a cell empty where there is no value, decimal points in every language; UTF-8.
+
+    The file appears when it is complete. Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL.
+    """
+    text = comparison_csv(rows).encode("utf-8")
+    with whole_file(path, len(text)) as stream:
+        stream.write(text)
+
+
+def comparison_csv(rows: Sequence[ComparisonRow]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\r\n")  # RFC 4180
+    writer.writerow(CSV_COLUMNS)
+    for row in rows:
+        writer.writerow(_csv_cell(value_of(row)) for value_of in CSV_COLUMNS.values())
+    return stream.getvalue()
+
+
+def _csv_cell(value: str | float | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return f"{value:.{_CSV_DIGITS}f}"
+
+
+def comparison_page(rows: Sequence[ComparisonRow]) -> str:
+    """For a terminal: a line per pair, a summary, and what only one side has. Ends without a line end."""
+    paired = [row for row in rows if row.is_paired]
+    paragraphs = [_table(paired), _summary(paired)]
+    for title, alone in (
+        ("Only ours", [row.ours for row in rows if row.their_ml is None]),
+        ("Only theirs", [row.theirs for row in rows if row.our_ml is None]),
+    ):
+        if alone:
+            paragraphs.append("{} ({}): {}".format(title, len(alone), ", ".join(alone)))
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+
+
+def _table(rows: Sequence[ComparisonRow]) -> str:
+    cells = [list(_HEADS), *map(_cells, rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADS))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column < _NAMES else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    )
+
+
+def _cells(row: ComparisonRow) -> list[str]:
+    return [
+        _short(row.ours),
+        _short(row.theirs),
+        _number(row.dice, "{:.3f}"),
+        _number(row.hausdorff95_mm, "{:.1f}"),
+        _number(row.mean_distance_mm, "{:.2f}"),
+        _number(row.our_ml, "{:.1f}"),
+        _number(row.their_ml, "{:.1f}"),
+        _number(row.difference_ml, "{:+.1f}"),
+        _number(row.difference_percent, "{:+.1f}"),
+    ]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def _summary(rows: Sequence[ComparisonRow]) -> str:
+    """Means over the pairs that have a value; a structure that one side lacks is in none of them."""
+    scores = [row.dice for row in rows if row.dice is not None]
+    distances = [row.hausdorff95_mm for row in rows if row.hausdorff95_mm is not None]
+    if not scores:
+        return ""
+    said = "Structures compared: {}; Dice {:.3f} in the mean, {:.3f} at the lowest".format(
+        len(scores), statistics.fmean(scores), min(scores)
+    )
+    if distances:
+        said += "; HD95 {:.1f} mm in the mean, {:.1f} mm at the highest".format(
+            statistics.fmean(distances), max(distances)
+        )
+    return said + "."

@@ -1,0 +1,226 @@
+"""One export from the order to the files: align, choose and name the structures, write."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.messages.export import ExportStep
+from TotalSegmentatorWire.tables.export_formats import LABEL_IMAGES
+
+from TotalSegmentatorEngine.export.core.roi import Roi
+from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
+from TotalSegmentatorEngine.export.dicom.ct_writer import write_ct_series
+from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, read_reference
+from TotalSegmentatorEngine.export.grid.alignment import edited_segments
+from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, place
+from TotalSegmentatorEngine.export.order import ExportOrder, check_order
+from TotalSegmentatorEngine.export.progress import ExportReporter
+from TotalSegmentatorEngine.export.rois.plan import plan_rois
+from TotalSegmentatorEngine.export.rtstruct.contours import ContourOptions
+from TotalSegmentatorEngine.export.rtstruct.writer import DEFAULT_LABEL, StructureSetOptions, write_rtstruct
+from TotalSegmentatorEngine.export.sources.source import ExportSource
+from TotalSegmentatorEngine.imaging.atomic_file import disk_errors
+from TotalSegmentatorEngine.imaging.geometry import Volume
+
+CT_FOLDER = "CT"
+DICOM_FILES = {"rtstruct": "RTSTRUCT.dcm", "seg": "SEG.dcm"}
+"""Name of the object in a folder."""
+
+_PREPARED = 0.1
+_WRITTEN = 0.97
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    files: list[Path]
+    """What was written; of a CT series its folder."""
+    structures: int
+    edited: list[str]
+    """Ids of segments whose voxels changed since the engine made them."""
+    seconds: float
+
+
+def export(order: ExportOrder, source: ExportSource, reporter: ExportReporter) -> ExportResult:
+    """Writes what the order asks for, all of it or nothing; warnings go to the reporter.
+
+    Raises SegmentationError: EXPORT_..., TEMPLATE_..., INPUT_..., OUTPUT_NOT_WRITABLE, DISK_FULL, CANCELLED.
+    """
+    started = time.monotonic()
+    check_order(order)
+    reporter.progress(ExportStep.CHECKING, 0.02)
+    with _place(order) as folder:
+        source = _with_series(order, source, folder, reporter)
+        placed = _placed(order, source)
+        reporter.progress(ExportStep.CHECKING, 0.06)
+        edited = edited_segments(placed)
+        outline = None if source.ct is None else lambda: _body(source)
+        plan = plan_rois(placed, order.choice(), edited, outline)
+        for warning in plan.warnings:
+            reporter.warning(warning)
+        _tell_resampled(placed, plan.rois, reporter)
+        written = _Writer(order, source, plan.rois, reporter).write(folder)
+        reporter.progress(ExportStep.WRITING, _WRITTEN)
+    files = [order.output / path.relative_to(folder) if folder is not None else path for path in written]
+    chosen = {segment_id for roi in plan.rois for segment_id in roi.sources}
+    return ExportResult(files, len(plan.rois), sorted(edited & chosen), time.monotonic() - started)
+
+
+@contextmanager
+def _place(order: ExportOrder) -> Iterator[Path | None]:
+    """A folder that becomes the output when the block succeeds; None where the output is a file."""
+    if not order.is_into_folder:
+        yield None
+        return
+    draft = order.output.parent / f".{secrets.token_hex(8)}.part"
+    with disk_errors(order.output.parent):
+        draft.mkdir()
+    try:
+        yield draft
+        with disk_errors(order.output.parent):
+            if order.output.is_dir():
+                order.output.rmdir()  # it was empty before; a file in it meanwhile makes this fail
+            draft.rename(order.output)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _with_series(
+    order: ExportOrder, source: ExportSource, folder: Path | None, reporter: ExportReporter
+) -> ExportSource:
+    """For a DICOM format a source whose CT is a DICOM series: its own, or one that is written now."""
+    if source.reference is not None or not order.kind.is_dicom:
+        return source
+    if folder is None or source.ct is None:
+        raise SegmentationError("EXPORT_NOT_DICOM")
+    volume = source.ct()
+    ct_folder = folder / CT_FOLDER
+    ct_folder.mkdir()
+    write_ct_series(ct_folder, volume, check_cancelled=reporter.check_cancelled)
+    reporter.warning(Problem("EXPORT_CT_WRITTEN"))
+    reference = read_reference(ct_folder)
+    return dataclasses.replace(source, reference=reference, ct=lambda: _turned(volume, reference))
+
+
+def _turned(volume: Volume, reference: ReferenceSeries) -> Volume:
+    """The volume in the order of the series that was written from it: a left-handed one has its slices reversed."""
+    array = volume.array[::-1] if volume.geometry.is_left_handed else volume.array
+    return Volume(array, reference.grid)
+
+
+def _placed(order: ExportOrder, source: ExportSource) -> PlacedSegmentation:
+    if not source.segmentation.segments:
+        raise SegmentationError("EXPORT_NOTHING_CHOSEN")
+    if source.reference is not None and source.reference.irregular is not None and order.format in LABEL_IMAGES:
+        raise source.reference.irregular  # such an image has equal steps
+    return place(source.aligned(), source.grid)
+
+
+def _body(source: ExportSource) -> VoxelMask:
+    from TotalSegmentatorEngine.export.grid.body_outline import body_mask
+
+    return body_mask(source.ct().array, source.grid.spacing)
+
+
+def _tell_resampled(placed: PlacedSegmentation, rois: list[Roi], reporter: ExportReporter) -> None:
+    resampled = {segment.id for segment in placed.segments if placed.is_resampled(segment)}
+    count = sum(not resampled.isdisjoint(roi.sources) for roi in rois)
+    if count:
+        reporter.warning(Problem("EXPORT_RESAMPLED", {"count": count}))
+
+
+class _Writer:
+    """Writes the structures in the order's format."""
+
+    def __init__(self, order: ExportOrder, source: ExportSource, rois: list[Roi], reporter: ExportReporter) -> None:
+        self._order = order
+        self._source = source
+        self._rois = rois
+        self._reporter = reporter
+
+    def write(self, folder: Path | None) -> list[Path]:
+        """Returns what was written: paths in ``folder``, or the order's output."""
+        order = self._order
+        if order.kind.is_dicom:
+            path = order.output if folder is None else folder / DICOM_FILES[order.format]
+            if order.format == "rtstruct":
+                self._structure_set(path)
+            else:
+                self._seg(path)
+            ct_folder = None if folder is None else folder / CT_FOLDER
+            return [path] if ct_folder is None or not ct_folder.is_dir() else [path, ct_folder]
+        if order.kind.is_surface:
+            return self._surfaces(folder)
+        if order.format == "volumes":
+            return self._volumes()
+        return self._label_image()
+
+    def _structure_set(self, path: Path) -> None:
+        order = self._order
+        contours = ContourOptions(order.holes, order.smooth_contours, order.smallest_island_mm2)
+        options = StructureSetOptions(order.label or DEFAULT_LABEL, contours)
+        report = write_rtstruct(path, self._rois, self._reference, options, self._tell(ExportStep.CONTOURING))
+        if report.left_out:  # all of them below the smallest island
+            self._reporter.warning(Problem("EXPORT_EMPTY_LEFT_OUT", {"count": report.left_out}))
+        if report.islands:
+            values = {
+                "islands": report.islands,
+                "area_mm2": order.smallest_island_mm2,
+                "volume_ml": report.islands_ml,
+            }
+            self._reporter.warning(Problem("EXPORT_ISLANDS_REMOVED", values))
+        if order.smooth_contours:
+            self._reporter.warning(Problem("EXPORT_CONTOURS_SMOOTHED", {"percent": report.changed_percent}))
+
+    def _seg(self, path: Path) -> None:
+        from TotalSegmentatorEngine.export.seg.writer import write_seg
+
+        order = self._order
+        named = {} if order.label is None else {"series_description": order.label}
+        tell = self._tell(ExportStep.WRITING)
+        write_seg(path, self._rois, self._reference, encoding=order.encoding, progress=tell, **named)
+
+    def _surfaces(self, folder: Path | None) -> list[Path]:
+        from TotalSegmentatorEngine.export.surfaces.writer import write_surfaces
+
+        order, reference = self._order, self._source.reference
+        positions = None if reference is None else np.array([plane.position for plane in reference.planes])
+        tell = self._tell(ExportStep.MESHING)
+        target = folder or order.output
+        write_surfaces(target, self._rois, self._source.grid, order.format, order.space, tell, positions)
+        return [target]
+
+    def _volumes(self) -> list[Path]:
+        from TotalSegmentatorEngine.export.files.volume_table import write_volumes
+
+        source, reference = self._source, self._source.reference
+        ct = None if source.ct is None else source.ct()
+        distances = None if reference is None else reference.plane_distances
+        tell = self._tell(ExportStep.MEASURING)
+        write_volumes(self._order.output, self._rois, source.grid, ct, distances, tell)
+        return [self._order.output]
+
+    def _label_image(self) -> list[Path]:
+        """With a table of the labels beside it."""
+        from TotalSegmentatorEngine.export.files.label_image import write_label_image
+
+        output, table = self._order.output, self._order.table
+        write_label_image(output, self._rois, self._source.grid, table, self._tell(ExportStep.WRITING))
+        return [output, table]
+
+    @property
+    def _reference(self) -> ReferenceSeries:
+        if self._source.reference is None:
+            raise SegmentationError("EXPORT_NOT_DICOM")
+        return self._source.reference
+
+    def _tell(self, step: str) -> Callable[[int, Roi], None]:
+        return self._reporter.structures(step, len(self._rois), _PREPARED, _WRITTEN)

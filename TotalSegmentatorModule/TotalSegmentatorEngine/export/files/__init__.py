@@ -1,0 +1,1 @@
+"""Label images with their table, and tables of volumes."""

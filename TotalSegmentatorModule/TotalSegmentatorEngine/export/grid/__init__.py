@@ -1,0 +1,1 @@
+"""Brings structures onto the CT's grid."""

@@ -1,0 +1,183 @@
+"""Puts the segments of a segmentation onto a CT's grid, whatever the extents of their layers are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation
+from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
+from TotalSegmentatorEngine.imaging.geometry import Geometry
+
+ALIGNED_VOXELS = 0.02
+"""Two lattices are the same one where no corner of a layer lies further from a voxel of the CT, in voxels: headers
+round, and a boundary is drawn half a voxel from the nearest centre."""
+
+BEYOND_VOXELS = 1.0
+"""A resampled segment may reach so far beyond the outermost voxel centres of the CT, in voxels: a finer grid covers
+the outer halves of the CT's voxels."""
+
+LARGEST_COUNTED_LABEL = 65535
+"""SciPy makes room for every value up to the largest; where that is larger, the values are numbered first."""
+
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class _PlacedLayer:
+    array: np.ndarray
+    """The layer's voxels, its axes in the order and direction of the grid's where it is aligned."""
+    start: tuple[int, int, int] | None
+    """k, j, i of the grid for the array's first voxel; None for a layer that must be resampled."""
+    to_layer: np.ndarray
+    """4x4: k, j, i indices of the grid to indices of ``array``."""
+    boxes: dict[int, Box]
+    """Label value to the box of ``array`` that holds it."""
+
+
+class PlacedSegmentation:
+    """Gives each segment's voxels on ``grid``."""
+
+    def __init__(self, segmentation: Segmentation, grid: Geometry) -> None:
+        """Raises SegmentationError("EXPORT_GEOMETRY_DIFFERS") where a segment has voxels outside of the grid."""
+        self.grid = grid
+        self.segments = segmentation.segments
+        self._layers = [_placed(layer, grid) for layer in segmentation.layers]
+        self._resampled: dict[tuple[int, int], VoxelMask] = {}
+        for segment in self.segments:
+            self._check_inside(segment)
+
+    def is_resampled(self, segment: Segment) -> bool:
+        """True where the segment's lattice is not the grid's, so that its shape changes a little."""
+        return self._layers[segment.layer].start is None
+
+    def box(self, segment: Segment) -> Box | None:
+        """The box of the grid that holds the segment's voxels and touches them on all sides; None without voxels."""
+        layer = self._layers[segment.layer]
+        if segment.label not in layer.boxes:
+            return None
+        if layer.start is None:
+            mask = self.mask(segment)
+            return None if mask.is_empty else mask.box
+        return tuple(
+            slice(part.start + first, part.stop + first)
+            for part, first in zip(layer.boxes[segment.label], layer.start, strict=True)
+        )
+
+    def mask(self, segment: Segment) -> VoxelMask:
+        """The segment's voxels."""
+        layer = self._layers[segment.layer]
+        if segment.label not in layer.boxes:
+            return VoxelMask(np.zeros((0, 0, 0), bool), (0, 0, 0), self.grid.shape)
+        if layer.start is None:
+            return self._resample(segment)
+        box = layer.boxes[segment.label]
+        voxels = np.ascontiguousarray(layer.array[box] == segment.label)
+        start = tuple(part.start + first for part, first in zip(box, layer.start, strict=True))
+        return VoxelMask(voxels, start, self.grid.shape)
+
+    def _resample(self, segment: Segment) -> VoxelMask:
+        """Linear interpolation of 0 and 1, cut at a half: the boundary stays midway between the voxels' centres."""
+        from scipy.ndimage import affine_transform
+
+        key = (segment.layer, segment.label)
+        if key not in self._resampled:
+            layer = self._layers[segment.layer]
+            box = layer.boxes[segment.label]
+            source = np.pad((layer.array[box] == segment.label).astype(np.float32), 1)
+            low, high = _limits(np.linalg.inv(layer.to_layer), box)
+            first = np.clip(np.floor(low - 1), 0, np.array(self.grid.shape)).astype(int)
+            end = np.clip(np.ceil(high + 2), 0, np.array(self.grid.shape)).astype(int)
+            offset = layer.to_layer[:3, :3] @ first + layer.to_layer[:3, 3] - [part.start - 1 for part in box]
+            values = affine_transform(
+                source, layer.to_layer[:3, :3], offset, output_shape=tuple(np.maximum(end - first, 0)), order=1
+            )
+            inside = values >= 0.5
+            self._resampled[key] = VoxelMask.cropped(inside, tuple(int(low) for low in first), self.grid.shape)
+        return self._resampled[key]
+
+    def _check_inside(self, segment: Segment) -> None:
+        layer = self._layers[segment.layer]
+        box = layer.boxes.get(segment.label)
+        if box is None:
+            return
+        tolerance = ALIGNED_VOXELS if layer.start is not None else BEYOND_VOXELS
+        low, high = _limits(np.linalg.inv(layer.to_layer), box)
+        last = np.array(self.grid.shape) - 1
+        beyond = np.maximum(-low, high - last).max()
+        if beyond > tolerance:
+            step = np.array(self.grid.spacing)[::-1]
+            distance = float((np.maximum(np.maximum(-low, high - last), 0) * step).max())
+            raise SegmentationError("EXPORT_GEOMETRY_DIFFERS", distance_mm=distance)
+
+
+def place(segmentation: Segmentation, grid: Geometry) -> PlacedSegmentation:
+    """The segmentation on the CT's grid. Raises SegmentationError("EXPORT_GEOMETRY_DIFFERS")."""
+    return PlacedSegmentation(segmentation, grid)
+
+
+def _placed(layer: Layer, grid: Geometry) -> _PlacedLayer:
+    array = _whole_numbers(layer.array)
+    to_layer = _by_kji(np.linalg.inv(layer.geometry.ijk_to_ras) @ grid.ijk_to_ras)
+    to_grid = np.linalg.inv(to_layer)
+    turn = np.round(to_grid[:3, :3])
+    corners = np.array([[k, j, i] for k in _ends(array, 0) for j in _ends(array, 1) for i in _ends(array, 2)])
+    on_grid = corners @ to_grid[:3, :3].T + to_grid[:3, 3]
+    shift = np.round(to_grid[:3, :3] @ corners[0] + to_grid[:3, 3] - turn @ corners[0])
+    is_turn = np.array_equal(np.abs(turn).sum(axis=0), np.ones(3)) and np.array_equal(
+        np.abs(turn).sum(axis=1), np.ones(3)
+    )
+    if not is_turn or np.abs(on_grid - (corners @ turn.T + shift)).max() > ALIGNED_VOXELS:
+        return _PlacedLayer(array, None, to_layer, _boxes(array))
+    axes = [int(np.flatnonzero(row)[0]) for row in turn]
+    array = array.transpose(axes)
+    array = array[tuple(slice(None, None, int(turn[axis, axes[axis]])) for axis in range(3))]
+    start = (corners @ turn.T + shift).min(axis=0)
+    aligned = np.eye(4)
+    aligned[:3, 3] = -start
+    return _PlacedLayer(array, tuple(int(first) for first in start), aligned, _boxes(array))
+
+
+def _by_kji(matrix: np.ndarray) -> np.ndarray:
+    """A 4x4 matrix between i, j, k indices as one between k, j, i indices."""
+    turned = matrix.copy()
+    turned[:3, :3] = matrix[2::-1, 2::-1]
+    turned[:3, 3] = matrix[2::-1, 3]
+    return turned
+
+
+def _ends(array: np.ndarray, axis: int) -> tuple[int, int]:
+    return 0, array.shape[axis] - 1
+
+
+def _limits(matrix: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest indices that the voxels of ``box`` have after ``matrix``."""
+    corners = np.array([[k, j, i] for k in _sides(box[0]) for j in _sides(box[1]) for i in _sides(box[2])])
+    moved = corners @ matrix[:3, :3].T + matrix[:3, 3]
+    return moved.min(axis=0), moved.max(axis=0)
+
+
+def _sides(part: slice) -> tuple[int, int]:
+    return part.start, part.stop - 1
+
+
+def _boxes(array: np.ndarray) -> dict[int, Box]:
+    from scipy.ndimage import find_objects
+
+    if not array.size or array.max() <= LARGEST_COUNTED_LABEL:
+        found = find_objects(array)
+        return {label: box for label, box in enumerate(found, start=1) if box is not None}
+    labels, numbers = np.unique(array, return_inverse=True)
+    found = find_objects(numbers.reshape(array.shape) + 1)
+    return {int(label): box for label, box in zip(labels, found, strict=True) if label != 0}
+
+
+def _whole_numbers(array: np.ndarray) -> np.ndarray:
+    """Segment values as SciPy wants them: floating point (Slicer allows it) becomes whole, negative values nothing."""
+    if array.dtype.kind == "f":
+        array = np.rint(array).astype(np.int32)
+    if array.dtype.kind == "i" and array.size and array.min() < 0:
+        array = np.maximum(array, 0)
+    return array.astype(np.uint8) if array.dtype.kind == "b" else array

@@ -1,0 +1,147 @@
+"""What somebody asked the export for: the format, the place, the structures and how they go out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.export_formats import ENCODINGS, FORMATS, HOLES, LABEL_IMAGES, SPACES, TG263, Format
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+from TotalSegmentatorEngine.export.dicom.text import MAXIMUM_LONG_STRING, MAXIMUM_SHORT_STRING, check_text
+from TotalSegmentatorEngine.export.rois.selection import Choice
+from TotalSegmentatorEngine.export.rois.template import load_template
+from TotalSegmentatorEngine.export.rois.tg263_names import LONGEST_NAME, LONGEST_TEXT
+from TotalSegmentatorEngine.imaging.atomic_file import check_place
+
+_FILE_SUFFIXES = {".gz", ".nii", ".nrrd", ".mha", ".stl", ".ply", ".obj", ".glb", ".gltf", ".csv", ".dcm", ".json"}
+
+
+@dataclass(frozen=True)
+class ExportOrder:
+    """Every choice has the value that suits most."""
+
+    format: str
+    """Id of one of FORMATS."""
+    output: Path
+    """A file or, for surfaces in files of their own, a folder. For DICOM a folder is right too: the CT series is
+    written into it where there is none yet."""
+    structures: Sequence[str] | None = None
+    states: Collection[ReviewState] | None = None
+    template: str | None = None
+    """Name of one of the product's templates, or the path of a file."""
+    names: str = TG263
+    external: bool = False
+    label: str | None = None
+    """Structure Set Label, or Series Description of a SEG; None for the format's usual one."""
+    holes: str = HOLES[0]
+    smooth_contours: bool = False
+    smallest_island_mm2: float = 0.0
+    encoding: str = ENCODINGS[0]
+    space: str = SPACES[0]
+
+    @property
+    def kind(self) -> Format:
+        return FORMATS[self.format]
+
+    @property
+    def is_into_folder(self) -> bool:
+        """Whether ``output`` is a folder."""
+        kind = self.kind
+        return not kind.suffixes or (kind.is_dicom and not self.output.name.lower().endswith(kind.suffixes))
+
+    @property
+    def holds_one_label(self) -> bool:
+        """Whether the format gives each voxel one structure at most, so that an outline around all has no place."""
+        is_plain = self.format == "nrrd" and not self.output.name.lower().endswith(".seg.nrrd")
+        return self.format == "nifti" or is_plain or (self.format == "seg" and self.encoding == "labelmap")
+
+    @property
+    def table(self) -> Path | None:
+        """Of the labels, beside a label image."""
+        if self.format not in LABEL_IMAGES:
+            return None
+        suffix = next((known for known in self.kind.suffixes if self.output.name.lower().endswith(known)), "")
+        return self.output.with_name(self.output.name[: len(self.output.name) - len(suffix)] + ".csv")
+
+    def choice(self) -> Choice:
+        """Raises SegmentationError: TEMPLATE_INVALID, TEMPLATE_UNKNOWN."""
+        return Choice(
+            structures=self.structures,
+            states=self.states,
+            template=load_template(self.template) if self.template else None,
+            names=self.names,
+            external=self.external,
+            longest_name=LONGEST_NAME if self.format == "rtstruct" else LONGEST_TEXT,
+        )
+
+
+def check_order(order: ExportOrder) -> None:
+    """Tells what is wrong with an order before anything is read.
+
+    Raises SegmentationError: EXPORT_SUFFIX, EXPORT_FOLDER_NOT_EMPTY, EXPORT_FORMAT_MISMATCH, OUTPUT_NOT_WRITABLE,
+    EXPORT_NAME_INVALID, TEMPLATE_INVALID, TEMPLATE_UNKNOWN.
+    """
+    for option, is_used, formats in (
+        ("--set-label", order.label is not None, ("rtstruct", "seg")),
+        ("--holes", order.holes != HOLES[0], ("rtstruct",)),
+        ("--smooth-contours", order.smooth_contours, ("rtstruct",)),
+        ("--smallest-island", order.smallest_island_mm2 > 0, ("rtstruct",)),
+        ("--encoding", order.encoding != ENCODINGS[0], ("seg",)),
+        ("--space", order.space != SPACES[0], tuple(known.id for known in FORMATS.values() if known.is_surface)),
+        ("--external", order.external and order.holds_one_label, ()),
+    ):
+        if is_used and order.format not in formats:
+            raise SegmentationError("EXPORT_FORMAT_MISMATCH", option=option, format=order.format)
+    if order.label is not None:
+        check_text(order.label, MAXIMUM_SHORT_STRING if order.format == "rtstruct" else MAXIMUM_LONG_STRING)
+    try:
+        _check_place(order)
+    except OSError as error:  # a name that the system cannot hold
+        raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+    order.choice()
+
+
+def _check_place(order: ExportOrder) -> None:
+    output, kind = order.output, order.kind
+    if order.is_into_folder:
+        if output.is_dir() and any(output.iterdir()):
+            raise SegmentationError("EXPORT_FOLDER_NOT_EMPTY")
+        if not output.is_dir() and output.suffix.lower() in _FILE_SUFFIXES:  # surely no folder was meant
+            suffixes = " or ".join(kind.suffixes) or "no file suffix: it is a folder"
+            raise SegmentationError("EXPORT_SUFFIX", format=order.format, suffixes=suffixes)
+    elif not output.name.lower().endswith(kind.suffixes):
+        raise SegmentationError("EXPORT_SUFFIX", format=order.format, suffixes=" or ".join(kind.suffixes))
+    check_place(output / "x" if output.is_dir() else output)
+
+
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Sequence[Path | None]) -> None:
+    """``outputs``: what each file is called, and where it goes. ``inputs``: files, and folders none of whose files may
+    be replaced, such as that of the CT.
+
+    Raises SegmentationError: EXPORT_WOULD_OVERWRITE, OUTPUT_NOT_WRITABLE for a name that the system cannot hold.
+    """
+    try:
+        _check(outputs, inputs)
+    except OSError as error:
+        raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+
+
+def _check(outputs: Mapping[str, Path | None], inputs: Sequence[Path | None]) -> None:
+    read = [path for path in inputs if path is not None and path.exists()]
+    written = {name: path for name, path in outputs.items() if path is not None}
+    for name, path in written.items():
+        if path.is_file() and any(_is_part(path, source) for source in read):
+            raise SegmentationError("EXPORT_WOULD_OVERWRITE", file=name)
+    places = [path.resolve() for path in written.values()]
+    for name, path in written.items():
+        if places.count(path.resolve()) > 1:
+            raise SegmentationError("EXPORT_WOULD_OVERWRITE", file=name)
+
+
+def _is_part(path: Path, source: Path) -> bool:
+    if source.is_dir():
+        return source.resolve() in path.resolve().parents
+    return path.samefile(source)

@@ -1,0 +1,140 @@
+"""The plan of an export: what was chosen becomes ROIs with unique names and numbers, and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+from TotalSegmentatorEngine.export.core.roi import Roi
+from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
+from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
+from TotalSegmentatorEngine.export.rois.parts import AUTOMATIC
+from TotalSegmentatorEngine.export.rois.selection import Choice, Selected, select
+from TotalSegmentatorEngine.export.rois.template import EVERYTHING, load_template
+from TotalSegmentatorEngine.export.rois.template_schema import EXTERNAL
+from TotalSegmentatorEngine.export.rois.tg263_names import unique_names
+
+
+@dataclass(frozen=True)
+class RoiPlan:
+    rois: list[Roi]
+    warnings: list[Problem]
+
+
+def plan_rois(
+    placed: PlacedSegmentation,
+    choice: Choice,
+    edited: Collection[str] = (),
+    outline: Callable[[], VoxelMask] | None = None,
+) -> RoiPlan:
+    """The ROIs of an export, numbered from 1: the body outline first, then as the template orders them.
+
+    ``edited``: ids of segments whose voxels are not those that the engine made. ``outline`` makes the body's mask; it
+    is called when the ROI's voxels are asked for. None where there is no CT to find the body in.
+
+    - Rejected structures stay out unless ``choice.states`` has them. A union is in the worst state of its parts, so
+      one rejected part keeps all of it out.
+    - A structure that touches the first or last slice or the image's border is cut: ``~`` in its name. A union is also
+      cut where a part of it is cut or missing, since its dose statistics are not those of the whole organ. Of a pair
+      (Lungs, Kidneys, Femurs) both sides must be there, else the pair is left out: under its name a single organ would
+      pass for two. The body outline never gets the sign, as a CT always cuts the body.
+    - The parts of a union are among the chosen segments; those of a union that was chosen by its name among all.
+
+    Raises SegmentationError: "EXPORT_STRUCTURE_UNKNOWN" for a chosen name that means nothing, "EXPORT_TEMPLATE_EMPTY"
+    where the template names nothing that is there, "EXPORT_SEGMENT_EMPTY" where no chosen structure has a voxel,
+    "EXPORT_NOTHING_CHOSEN" where none is left for another reason, "EXPORT_NO_BODY" where the outline is to be made and
+    cannot.
+    """
+    selection = select(placed, choice, edited)
+    kept = [selected for selected in selection.structures if _goes_out(selected, choice.states)]
+    filled = [selected for selected in kept if not selected.part.is_empty]
+    empty = len(kept) - len(filled) + selection.not_found
+    left_out = len(selection.structures) - len(kept)
+    if not filled and not _is_outline_alone(choice):
+        if empty and not left_out:
+            raise SegmentationError("EXPORT_SEGMENT_EMPTY", count=empty)
+        if choice.template is not None and choice.structures is None and not selection.structures:
+            raise SegmentationError("EXPORT_TEMPLATE_EMPTY")
+        raise SegmentationError("EXPORT_NOTHING_CHOSEN")
+
+    names = unique_names([selected.name for selected in filled], choice.longest_name)
+    has_outline = choice.external and all(selected.interpreted_type != EXTERNAL for selected in filled)
+    first = 2 if has_outline else 1
+    rois = [_roi(number, *named) for number, named in enumerate(zip(filled, names, strict=True), start=first)]
+    if has_outline:
+        rois.insert(0, _body(choice, names, outline))
+
+    changed = sum(selected.is_shortened or selected.name != name for selected, name in zip(filled, names, strict=True))
+    counts = {
+        "EXPORT_REJECTED_LEFT_OUT": left_out if choice.states is None else 0,
+        "EXPORT_EMPTY_LEFT_OUT": empty,
+        "EXPORT_TEMPLATE_ABSENT": selection.not_in_segmentation,
+        "EXPORT_CUT": sum(roi.is_cut for roi in rois),
+    }
+    warnings = [Problem(code, {"count": count}) for code, count in counts.items() if count]
+    if changed:
+        warnings.append(Problem("EXPORT_NAMES_CHANGED", {"count": changed, "longest": choice.longest_name}))
+    warnings += _unreviewed(filled)
+    return RoiPlan(rois, warnings)
+
+
+def _goes_out(selected: Selected, states: Collection[ReviewState] | None) -> bool:
+    state = selected.part.review_state
+    return state is not ReviewState.REJECTED if states is None else state in states
+
+
+def _is_outline_alone(choice: Choice) -> bool:
+    """Whoever chose the outline and no structure gets it; it does not stand in for structures that are empty."""
+    return choice.external and choice.structures is not None and not choice.structures
+
+
+def _unreviewed(structures: list[Selected]) -> Iterator[Problem]:
+    """The outline does not count: nobody reviews it here."""
+    states = [selected.part.review_state for selected in structures]
+    unreviewed = states.count(ReviewState.UNREVIEWED) + states.count(ReviewState.REJECTED)
+    edited = states.count(ReviewState.EDITED)
+    if unreviewed or edited:
+        yield Problem("EXPORT_UNREVIEWED", {"unreviewed": unreviewed, "edited": edited})
+
+
+def _roi(number: int, selected: Selected, name: str) -> Roi:
+    part = selected.part
+    return Roi(
+        number=number,
+        name=name,
+        description=part.description,
+        colour=selected.colour,
+        interpreted_type=selected.interpreted_type,
+        algorithm=part.algorithm,
+        algorithm_name=part.algorithm_name,
+        codes=selected.codes,
+        review_state=part.review_state,
+        is_cut=part.is_cut,
+        sources=part.sources,
+        voxels=part.voxels,
+        tags=part.tags,
+    )
+
+
+def _body(choice: Choice, names: list[str], outline: Callable[[], VoxelMask] | None) -> Roi:
+    if outline is None:
+        raise SegmentationError("EXPORT_NO_BODY")
+    body = (choice.template or load_template(EVERYTHING)).body
+    return Roi(
+        number=1,
+        name=unique_names([*names, body.name], choice.longest_name)[-1],
+        description=f"Body outline, {ALGORITHM_NAME} {ENGINE_VERSION}",
+        colour=body.colour,
+        interpreted_type=EXTERNAL,
+        algorithm=AUTOMATIC,
+        algorithm_name=ALGORITHM_NAME,
+        codes=body.codes,
+        review_state=ReviewState.UNREVIEWED,
+        is_cut=False,
+        sources=(),
+        voxels=outline,
+    )

@@ -1,0 +1,227 @@
+"""Reads DICOM SEG objects, also those of others, onto a CT: binary, fractional and label map, overlapping or not.
+
+A frame that lies on the CT's own pixels is taken as it is, on irregular planes too; anything else is resampled.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from TotalSegmentatorWire import ALGORITHM_NAME
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+
+from TotalSegmentatorEngine.export.core.codes import UNCODED, RoiCodes
+from TotalSegmentatorEngine.export.core.roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN
+from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
+from TotalSegmentatorEngine.export.dicom.object import quiet, stated_code
+from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure, check_origin
+from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
+from TotalSegmentatorEngine.export.seg.pieces import FramePlane, PiecePlacer, Pieces
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+"""Segmentation and Label Map Segmentation Storage, PS3.6 table A-1."""
+
+FRACTION_INSIDE = 0.5
+"""A fractional segmentation holds a voxel from this probability or occupancy on."""
+
+_log = logging.getLogger(__name__)
+
+
+def is_seg(path: Path) -> bool:
+    """True for a DICOM file that says it is a Segmentation."""
+    try:
+        return _is_seg(_read(path, header_only=True))
+    except SegmentationError:
+        return False
+
+
+def read_seg(
+    path: Path, reference: ReferenceSeries, warn: Callable[[Problem], None] = lambda problem: None
+) -> list[ReadStructure]:
+    """The structures with at least one voxel, in the order of their numbers, on ``reference.grid``.
+
+    ``warn`` gets STRUCTURE_WITHOUT_VOXELS for the others. Raises SegmentationError: SEGMENTATION_UNREADABLE,
+    EXPORT_OTHER_PATIENT, EXPORT_OTHER_CT, EXPORT_GEOMETRY_DIFFERS, and INPUT_IRREGULAR_SLICES where another grid would
+    have to be resampled onto irregular planes.
+    """
+    dataset = _read(path)
+    if not _is_seg(dataset):
+        raise _unreadable("it is no DICOM SEG")
+    with quiet():
+        check_origin(dataset, {str(dataset.get("FrameOfReferenceUID") or "")}, _instances(dataset), reference)
+        segments = _segments(dataset)
+        planes, numbers = _frames(dataset)
+        pieces = _pieces(path, dataset, segments, planes, numbers)
+    placer = PiecePlacer(reference, planes)
+    filled = [number for number in sorted(segments) if pieces[number].voxels]
+    if len(filled) < len(segments):
+        warn(Problem("STRUCTURE_WITHOUT_VOXELS", {"count": len(segments) - len(filled)}))
+    with quiet():
+        return [_structure(number, segments[number], placer.mask(pieces[number])) for number in filled]
+
+
+def _structure(number: int, item: Dataset, mask: VoxelMask) -> ReadStructure:
+    algorithm, algorithm_name = _algorithm(item)
+    return ReadStructure(
+        number=number,
+        name=_text(item, "SegmentLabel") or f"Segment {number}",
+        colour=_colour(item),
+        interpreted_type="",
+        mask=mask,
+        algorithm=algorithm,
+        algorithm_name=algorithm_name,
+        origin=_text(item, "SegmentDescription") if algorithm_name.startswith(ALGORITHM_NAME) else "",
+        codes=_codes(item),
+    )
+
+
+def _unreadable(detail: str) -> SegmentationError:
+    return SegmentationError("SEGMENTATION_UNREADABLE", detail=detail)
+
+
+def _read(path: Path, header_only: bool = False) -> Dataset:
+    import pydicom
+
+    try:
+        with quiet():
+            tags = ["SOPClassUID"] if header_only else None
+            return pydicom.dcmread(path, force=True, specific_tags=tags, stop_before_pixels=True)
+    except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
+        _log.error("the segmentation cannot be read (%s)", type(error).__name__)
+        raise _unreadable("it is damaged or no DICOM file") from None
+
+
+def _is_seg(dataset: Dataset) -> bool:
+    return str(dataset.get("SOPClassUID") or "") in SEGMENTATION_CLASSES
+
+
+# -- header ------------------------------------------------------------------------------------------------------------
+
+
+def _instances(dataset: Dataset) -> set[str]:
+    series = dataset.get("ReferencedSeriesSequence") or []
+    images = [image for one in series for image in one.get("ReferencedInstanceSequence") or []]
+    images += dataset.get("SourceImageSequence") or []
+    return {str(image.get("ReferencedSOPInstanceUID") or "") for image in images} - {""}
+
+
+def _frames(dataset: Dataset) -> tuple[list[FramePlane], list[int | None]]:
+    """Each frame's plane and segment number; None in a label map."""
+    shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
+    per_frame = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+    is_label_map = dataset.get("SegmentationType") == "LABELMAP"
+    planes: dict[tuple, FramePlane] = {}
+    of_frames: list[FramePlane] = []
+    numbers: list[int | None] = []
+    try:
+        for frame in per_frame:
+            groups = [frame, *shared]
+            stated = (
+                tuple(map(float, _group(groups, "PlanePositionSequence").ImagePositionPatient)),
+                tuple(map(float, _group(groups, "PlaneOrientationSequence").ImageOrientationPatient)),
+                tuple(map(float, _group(groups, "PixelMeasuresSequence").PixelSpacing)),
+            )
+            if stated not in planes:
+                planes[stated] = FramePlane.stated(*stated)
+            of_frames.append(planes[stated])
+            segment = None if is_label_map else _group(groups, "SegmentIdentificationSequence")
+            numbers.append(None if segment is None else int(segment.ReferencedSegmentNumber))
+    except (KeyError, AttributeError, TypeError, ValueError, IndexError) as error:
+        raise _unreadable("a frame does not say where it lies or what it shows") from error
+    if not of_frames or len(of_frames) != int(dataset.get("NumberOfFrames") or 1):
+        raise _unreadable("its frames are not described one by one")
+    return of_frames, numbers
+
+
+def _group(groups: list[Dataset], name: str) -> Dataset:
+    """The item of a functional group, the frame's own before the shared one. Raises KeyError."""
+    return next((group for group in groups if name in group), groups[-1])[name].value[0]
+
+
+def _segments(dataset: Dataset) -> dict[int, Dataset]:
+    """Segment number to its description, without the background of a label map."""
+    padding = dataset.get("PixelPaddingValue") if dataset.get("SegmentationType") == "LABELMAP" else None
+    try:
+        items = {int(item.SegmentNumber): item for item in dataset.get("SegmentSequence") or []}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _unreadable("a segment has no number") from error
+    return {number: item for number, item in items.items() if number not in (0, padding)}
+
+
+def _text(item: Dataset, keyword: str) -> str:
+    return str(item.get(keyword) or "").strip()
+
+
+def _algorithm(item: Dataset) -> tuple[str, str]:
+    """Type and name; both empty for a structure of which seg_writer did not know who made it."""
+    algorithm, name = _text(item, "SegmentAlgorithmType").upper(), _text(item, "SegmentAlgorithmName")
+    if algorithm not in GENERATION_ALGORITHMS or name == ORIGIN_UNKNOWN:
+        return "", ""
+    return algorithm, name
+
+
+def _codes(item: Dataset) -> RoiCodes | None:
+    """Segment Description Macro, PS3.3 C.8.20.4. It wants codes always: UNCODED stands for none."""
+    category = stated_code(item, "SegmentedPropertyCategoryCodeSequence")
+    kind = stated_code(item, "SegmentedPropertyTypeCodeSequence")
+    if category is None or kind is None:
+        return None
+    modifier = stated_code(item.SegmentedPropertyTypeCodeSequence[0], "SegmentedPropertyTypeModifierCodeSequence")
+    codes = RoiCodes(category, kind, modifier, stated_code(item, "AnatomicRegionSequence"))
+    return None if codes == UNCODED else codes
+
+
+def _colour(item: Dataset) -> tuple[int, int, int] | None:
+    from highdicom.color import CIELabColor
+
+    value = item.get("RecommendedDisplayCIELabValue")
+    if value is None or len(value) != 3:
+        return None
+    return CIELabColor.from_dicom_value([int(channel) for channel in value]).to_rgb(clip=True)
+
+
+# -- pixels ------------------------------------------------------------------------------------------------------------
+
+
+def _pieces(
+    path: Path,
+    dataset: Dataset,
+    segments: dict[int, Dataset],
+    planes: list[FramePlane],
+    numbers: list[int | None],
+) -> dict[int, Pieces]:
+    """Segment number to its voxels; one frame is read and decoded at a time."""
+    pieces = {number: Pieces() for number in segments}
+    least = 1.0
+    if dataset.get("SegmentationType") == "FRACTIONAL":
+        least = FRACTION_INSIDE * float(dataset.get("MaximumFractionalValue") or 255)
+    for plane, number, pixels in zip(planes, numbers, _decoded(path, dataset), strict=True):
+        if number is not None:
+            if number in pieces:
+                pieces[number].add(plane, pixels >= least)
+            continue
+        for label in np.flatnonzero(np.bincount(pixels.ravel())).tolist():
+            if label in pieces:
+                pieces[label].add(plane, pixels == label)
+    return pieces
+
+
+def _decoded(path: Path, dataset: Dataset) -> Iterator[np.ndarray]:
+    """``dataset`` is the file's header; a deflated file cannot be read in parts."""
+    import pydicom
+    from pydicom.pixels import iter_pixels
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    is_deflated = dataset.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    try:
+        yield from iter_pixels(pydicom.dcmread(path) if is_deflated else path)
+    except Exception as error:  # noqa: BLE001 - each decoder has its own kinds
+        _log.error("decoding a DICOM SEG failed with %s", type(error).__name__)
+        raise _unreadable("its pixels cannot be decoded") from None

@@ -1,0 +1,302 @@
+"""Writes structures as one DICOM Segmentation object that refers to the CT, by highdicom.
+
+highdicom makes the object's modules and segment descriptions; the frames are put into it here (seg_frames.py), as
+highdicom wants every structure of every plane in memory at once where structures overlap.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorEngine.export.core.codes import UNCODED, Code
+from TotalSegmentatorEngine.export.core.label_volume import Progress, label_volume, nothing_to_tell
+from TotalSegmentatorEngine.export.core.roi import ORIGIN_UNKNOWN, Roi
+from TotalSegmentatorEngine.export.dicom.object import (
+    choose_character_set,
+    copy_patient_and_study,
+    new_uid,
+    quiet,
+    series_uid,
+    study_uid,
+    words_of,
+)
+from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
+from TotalSegmentatorEngine.export.dicom.text import decimal_string, long_string
+from TotalSegmentatorEngine.export.seg.frames import functional_groups, write_binary_frames, write_label_frames
+from TotalSegmentatorEngine.imaging.atomic_file import WatchedStream, scratch_file, whole_file
+
+if TYPE_CHECKING:
+    from highdicom.seg import Segmentation, SegmentDescription
+    from pydicom import Dataset
+
+ENCODINGS = ("binary", "labelmap")
+MAXIMUM_PIXEL_BYTES = 2**32 - 2
+"""Of one value, PS3.5 7.1.1: its length has 32 bits and is even."""
+
+_SERIES_NUMBER_STEP = 1000
+"""Above the CT's: the segmentation follows its series in a viewer's list and is told from it."""
+
+
+@dataclass(frozen=True)
+class SegReport:
+    """What was written."""
+
+    frames: int
+    bytes: int
+    is_overlapping: bool
+
+
+def write_seg(
+    path: Path,
+    rois: Sequence[Roi],
+    reference: ReferenceSeries,
+    encoding: str = "binary",
+    series_description: str = "Segmentation",
+    progress: Progress = nothing_to_tell,
+) -> SegReport:
+    """Write ``rois`` to ``path`` (.dcm), replacing a file of that name.
+
+    ``binary``: PS3.3 A.51, a frame per structure and plane, structures may overlap. ``labelmap``: the Label Map
+    Segmentation of 2024, smaller and younger; one label a voxel, so that overlapping structures are refused rather than
+    cut. Segment numbers are the ROI numbers: 1, 2, ... in the order of ``rois``.
+
+    Raises SegmentationError: EXPORT_OVERLAP (labelmap), EXPORT_TOO_LARGE, OUTPUT_NOT_WRITABLE, DISK_FULL, and what
+    ``progress`` raises.
+    """
+    logging.getLogger("highdicom").propagate = False  # its messages hold identifiers
+    with quiet():
+        return _write(path, rois, reference, encoding, series_description, progress)
+
+
+def _write(
+    path: Path,
+    rois: Sequence[Roi],
+    reference: ReferenceSeries,
+    encoding: str,
+    series_description: str,
+    progress: Progress,
+) -> SegReport:
+    segmentation = _shell(rois, reference, encoding, series_description)
+    with scratch_file(path.parent) as pixels:
+        if encoding == "labelmap":
+            frames, is_overlapping = (
+                write_label_frames(pixels, label_volume(rois, reference.grid.shape, progress)),
+                False,
+            )
+        else:
+            frames, is_overlapping = write_binary_frames(pixels, rois, reference, progress)
+        length = pixels.tell()
+        if length > MAXIMUM_PIXEL_BYTES:
+            raise SegmentationError("EXPORT_TOO_LARGE", size_mb=length / 1e6, limit_mb=MAXIMUM_PIXEL_BYTES / 1e6)
+        pixels.seek(0)
+        _fill(segmentation, frames, is_overlapping, pixels, reference)
+        with whole_file(path, length) as stream:
+            watched = WatchedStream(stream, lambda: progress(len(rois) - 1, rois[-1]))
+            segmentation.save_as(watched, enforce_file_format=True)
+            return SegReport(len(frames), stream.tell(), is_overlapping)
+
+
+# -- the object around the frames --------------------------------------------------------------------------------------
+
+
+def _shell(rois: Sequence[Roi], reference: ReferenceSeries, encoding: str, series_description: str) -> Segmentation:
+    """The object with all its modules, but one empty plane for frames."""
+    from highdicom import PlanePositionSequence
+    from highdicom.seg import Segmentation
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    description = long_string(series_description)
+    segmentation = Segmentation(
+        source_images=[_source_image(reference)],
+        pixel_array=np.zeros((1, reference.rows, reference.columns), dtype=np.uint8),
+        segmentation_type=encoding.upper(),
+        segment_descriptions=[_segment_description(roi) for roi in rois],
+        series_instance_uid=new_uid(),
+        series_number=_series_number(reference),
+        sop_instance_uid=new_uid(),
+        instance_number=1,
+        manufacturer=ALGORITHM_NAME,
+        manufacturer_model_name=ALGORITHM_NAME,
+        software_versions=ENGINE_VERSION,
+        device_serial_number=ENGINE_VERSION,
+        content_label="SEGMENTATION",
+        content_description=description,
+        content_creator_name="",
+        plane_positions=[PlanePositionSequence("PATIENT", list(reference.planes[0].position))],
+        omit_empty_frames=False,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        series_description=description,
+    )
+    _remove_wrong_versions(segmentation, rois)
+    _refer_to_images(segmentation, reference)
+    copy_patient_and_study(reference.dataset, segmentation)
+    choose_character_set(segmentation, [description, *words_of(rois)])
+    return segmentation
+
+
+def _fill(
+    segmentation: Segmentation, frames: list, is_overlapping: bool, pixels: BinaryIO, reference: ReferenceSeries
+) -> None:
+    """Put the real frames in the place of the empty plane. ``pixels`` is read when the object is saved."""
+    from pydicom import DataElement
+
+    segmentation.NumberOfFrames = len(frames)
+    segmentation.SegmentsOverlap = "YES" if is_overlapping else "NO"
+    segmentation.PerFrameFunctionalGroupsSequence = functional_groups(frames, reference)
+    shared = segmentation.SharedFunctionalGroupsSequence[0]
+    if "SegmentIdentificationSequence" in shared:  # of a single structure; each frame names its segment
+        del shared.SegmentIdentificationSequence
+    shared.PixelMeasuresSequence = _pixel_measures(reference)
+    segmentation.add(DataElement(0x7FE00010, "OB" if segmentation.BitsAllocated <= 8 else "OW", pixels))
+
+
+def _pixel_measures(reference: ReferenceSeries) -> list[Dataset]:
+    from pydicom import Dataset
+
+    step = decimal_string(reference.grid.spacing[2])
+    measures = Dataset()
+    measures.PixelSpacing = _decimal_strings(reference.pixel_spacing)
+    measures.SliceThickness = step
+    if reference.is_regular:
+        measures.SpacingBetweenSlices = step
+    return [measures]
+
+
+def _decimal_strings(values: Iterable[float]) -> list[str]:
+    return [decimal_string(value) for value in values]
+
+
+def _segment_description(roi: Roi) -> SegmentDescription:
+    """Segment Description Macro, PS3.3 C.8.20.4; the side is a modifier inside the item of the type.
+
+    Segment Algorithm Type is of type 1 and knows no other values than AUTOMATIC, SEMIAUTOMATIC and MANUAL. Where nobody
+    knows who made a structure SEMIAUTOMATIC is the least wrong: it denies neither a machine nor a hand. It wants the
+    algorithm's name too, which says ORIGIN_UNKNOWN then; our reader takes this for what it is.
+    """
+    from highdicom.color import CIELabColor
+    from highdicom.content import AlgorithmIdentificationSequence
+    from highdicom.seg import SegmentDescription
+    from pydicom.sr.codedict import codes
+
+    meaning = roi.codes or UNCODED
+    name = (long_string(roi.algorithm_name) or ALGORITHM_NAME) if roi.algorithm else ORIGIN_UNKNOWN
+    algorithm = None
+    if roi.algorithm != "MANUAL":
+        algorithm = AlgorithmIdentificationSequence(name, codes.cid7162.ArtificialIntelligence, ENGINE_VERSION)
+    description = SegmentDescription(
+        segment_number=roi.number,
+        segment_label=long_string(roi.name),
+        segmented_property_category=_concept(meaning.category),
+        segmented_property_type=_concept(meaning.type),
+        algorithm_type=roi.algorithm or "SEMIAUTOMATIC",
+        algorithm_identification=algorithm,
+        anatomic_regions=[_concept(meaning.region)] if meaning.region else None,
+        display_color=CIELabColor.from_rgb(*roi.colour),
+    )
+    if meaning.modifier:
+        item = description.SegmentedPropertyTypeCodeSequence[0]
+        item.SegmentedPropertyTypeModifierCodeSequence = [_concept(meaning.modifier)]
+    if roi.description:
+        description.SegmentDescription = roi.description
+    return description
+
+
+def _remove_wrong_versions(segmentation: Segmentation, rois: Sequence[Roi]) -> None:
+    """Family and version of an algorithm are of type 3, yet highdicom wants them: others' and earlier ones go again."""
+    ours = {
+        roi.number
+        for roi in rois
+        if roi.algorithm_name.startswith(ALGORITHM_NAME) and ENGINE_VERSION in roi.description.split()
+    }
+    for item in segmentation.SegmentSequence:
+        if item.SegmentNumber not in ours and "SegmentationAlgorithmIdentificationSequence" in item:
+            del item.SegmentationAlgorithmIdentificationSequence
+
+
+def _concept(code: Code) -> Dataset:
+    from highdicom.sr.coding import CodedConcept
+
+    return CodedConcept(code.value, code.scheme, long_string(code.meaning))
+
+
+# -- the CT ------------------------------------------------------------------------------------------------------------
+
+
+_NAMED_BY_HIGHDICOM = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+)
+"""Attributes of type 2: there, even if empty."""
+_COPIED = (
+    "PositionReferenceIndicator",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
+)
+
+
+def _source_image(reference: ReferenceSeries) -> Dataset:
+    """What highdicom must know of the CT to make the object: its identifiers and the place of its first plane.
+
+    Patient and study are left empty, since highdicom refuses values that the standard does not know (a birth date of
+    another form, a sex of U); they are copied afterwards as they are.
+    """
+    from pydicom import Dataset
+    from pydicom.uid import CTImageStorage
+
+    image = Dataset()
+    for keyword in _NAMED_BY_HIGHDICOM:
+        setattr(image, keyword, None)
+    image.SOPClassUID = CTImageStorage
+    image.SOPInstanceUID = reference.planes[0].sop_instance_uid
+    image.StudyInstanceUID = study_uid(reference)
+    image.SeriesInstanceUID = series_uid(reference)
+    image.FrameOfReferenceUID = reference.frame_of_reference_uid
+    image.Modality = "CT"
+    image.Rows, image.Columns = reference.rows, reference.columns
+    image.PixelSpacing = _decimal_strings(reference.pixel_spacing)
+    image.SliceThickness = decimal_string(reference.grid.spacing[2])
+    image.ImageOrientationPatient = _decimal_strings(reference.orientation.ravel())
+    image.ImagePositionPatient = _decimal_strings(reference.planes[0].position)
+    for keyword in _COPIED:
+        if keyword in reference.dataset:
+            image[keyword] = reference.dataset[keyword]
+    return image
+
+
+def _refer_to_images(segmentation: Segmentation, reference: ReferenceSeries) -> None:
+    """Every image of the CT, for the whole object (C.7.6.1) and by its series (Common Instance Reference, C.12.2)."""
+    from pydicom import Dataset
+
+    images = []
+    for class_uid, instance_uid in dict.fromkeys((p.sop_class_uid, p.sop_instance_uid) for p in reference.planes):
+        image = Dataset()
+        image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = class_uid, instance_uid
+        images.append(image)
+    series = Dataset()
+    series.SeriesInstanceUID = series_uid(reference)
+    series.ReferencedInstanceSequence = images
+    segmentation.SourceImageSequence = images
+    segmentation.ReferencedSeriesSequence = [series]
+
+
+def _series_number(reference: ReferenceSeries) -> int:
+    try:
+        return max(int(reference.dataset.get("SeriesNumber") or 0), 0) + _SERIES_NUMBER_STEP
+    except (TypeError, ValueError):
+        return _SERIES_NUMBER_STEP

@@ -1,0 +1,1 @@
+"""Where the structures to export come from: files, or a segmentation handed over by Slicer."""

@@ -1,0 +1,75 @@
+"""Reads the segmentation that Slicer's side wrote into the folder of an export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.export import (
+    SEGMENTATION_HEADER,
+    SegmentationHeader,
+    TransferredLayer,
+    TransferredSegment,
+    segmentation_header_from_json,
+)
+
+from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.imaging.image_files import compact
+
+
+def read_transferred_segmentation(folder: Path) -> tuple[Segmentation, SegmentationHeader]:
+    """Segments and layers as ``segmentation.json`` and the raw files beside it say.
+
+    Raises SegmentationError("BAD_REQUEST") where they do not fit each other.
+    """
+    try:
+        header = segmentation_header_from_json((folder / SEGMENTATION_HEADER).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from None
+    layers = tuple(_layer(folder, layer) for layer in header.layers)
+    if any(not 0 <= segment.layer < len(layers) for segment in header.segments):
+        raise SegmentationError("BAD_REQUEST", detail="a layer is missing")
+    return Segmentation(tuple(_segment(segment) for segment in header.segments), layers), header
+
+
+def transferred_ct_geometry(header: SegmentationHeader) -> Geometry:
+    """The grid of the CT's volume node, without its parent transform."""
+    return Geometry(tuple(header.ct_shape), np.reshape(header.ct_ijk_to_ras, (4, 4)))
+
+
+def transferred_ct(folder: Path, header: SegmentationHeader) -> Volume | None:
+    """The CT's voxels, where they were sent. Raises SegmentationError("BAD_REQUEST")."""
+    if not header.ct_voxels:
+        return None
+    geometry = transferred_ct_geometry(header)
+    return Volume(compact(_raw(folder / header.ct_voxels, geometry.shape, header.ct_dtype)), geometry)
+
+
+def _layer(folder: Path, layer: TransferredLayer) -> Layer:
+    geometry = Geometry(tuple(layer.shape), np.reshape(layer.ijk_to_ras, (4, 4)))
+    return Layer(_raw(folder / layer.file, geometry.shape, layer.dtype), geometry)
+
+
+def _segment(segment: TransferredSegment) -> Segment:
+    return Segment(
+        segment.id,
+        segment.name,
+        tuple(segment.colour),
+        segment.layer,
+        segment.label,
+        dict(segment.tags),
+        structure_of(segment.id, segment.name, segment.tags),
+    )
+
+
+def _raw(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """C order (k, j, i), little endian."""
+    try:
+        voxel_type = np.dtype(dtype).newbyteorder("<")
+        if path.stat().st_size != int(np.prod(shape)) * voxel_type.itemsize:
+            raise SegmentationError("BAD_REQUEST", detail="voxels do not fit their header")
+        return np.fromfile(path, dtype=voxel_type).reshape(shape)
+    except (TypeError, OSError, ValueError) as error:
+        raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from None

@@ -1,0 +1,117 @@
+"""Where an export takes segmentation and CT from: files, Slicer's transfer, or a job that has just ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorEngine.export.core.segmentation import Segmentation
+from TotalSegmentatorEngine.export.dicom.reference_series import (
+    ReferenceSeries,
+    read_reference,
+    reference_of_files,
+    reference_volume,
+)
+from TotalSegmentatorEngine.export.grid.alignment import check_series, on_planes, on_volume_voxels
+from TotalSegmentatorEngine.export.sources.segmentation_files import read_segmentation
+from TotalSegmentatorEngine.export.sources.slicer_transfer import (
+    read_transferred_segmentation,
+    transferred_ct,
+    transferred_ct_geometry,
+)
+from TotalSegmentatorEngine.export.sources.structures import Warn, as_segmentation, read_structures
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.imaging.reading import is_dicom, read_input
+
+
+@dataclass(frozen=True, eq=False)
+class ExportSource:
+    """A segmentation and the CT that it belongs to."""
+
+    segmentation: Segmentation
+    reference: ReferenceSeries | None
+    """The CT's DICOM series; None where it did not come from DICOM."""
+    image_grid: Geometry
+    """Of the image that the segmentation was made on: Slicer's volume, the CT's file."""
+    ct: Callable[[], Volume] | None
+    """Reads the CT in HU, on ``reference.grid`` where there is a series, else on ``image_grid``; None without a CT."""
+    lies_on: Literal["space", "volume", "planes"] = "space"
+    """What the layers' matrices count on: the patient's space, the voxels of Slicer's volume on ``image_grid`` (a user
+    can move it), or the planes of ``reference`` already."""
+
+    def aligned(self) -> Segmentation:
+        """The segmentation on the series, where there is one.
+
+        Raises SegmentationError: EXPORT_OTHER_CT, EXPORT_CT_MOVED, EXPORT_IMAGE_DIFFERS.
+        """
+        if self.reference is None:
+            return self.segmentation
+        check_series(self.segmentation, self.reference)
+        if self.lies_on == "volume":
+            return on_volume_voxels(self.segmentation, self.reference, self.image_grid)
+        return on_planes(self.segmentation, self.reference) if self.lies_on == "space" else self.segmentation
+
+    @property
+    def grid(self) -> Geometry:
+        """The grid on which the structures go out."""
+        return self.reference.grid if self.reference is not None else self.image_grid
+
+
+def source_of_files(path: Path, reference_path: Path | None, labels: str | None, warn: Warn) -> ExportSource:
+    """``path``: a segmentation file, a label image, or a DICOM SEG or structure set of the reference's series.
+    ``reference_path``: the CT, a DICOM folder or a file; None for formats that need no CT.
+
+    Raises SegmentationError: what the readers of these raise.
+    """
+    reference, ct = _reference(reference_path)
+    if path.is_file() and is_dicom(path):
+        if reference is None:
+            raise SegmentationError("EXPORT_NOT_DICOM")
+        segmentation = as_segmentation(read_structures(path, reference, warn), reference.grid)
+        return ExportSource(segmentation, reference, reference.grid, ct, lies_on="planes")
+    segmentation = read_segmentation(path, labels)
+    image_grid = segmentation.layers[0].geometry
+    if reference is None and reference_path is not None:
+        volume = read_input(reference_path).volume
+        return ExportSource(segmentation, None, volume.geometry, lambda: volume)
+    return ExportSource(segmentation, reference, image_grid, ct)
+
+
+def source_of_transfer(folder: Path) -> ExportSource:
+    """What Slicer's side wrote. Raises SegmentationError: BAD_REQUEST, EXPORT_FILES_MISSING, INPUT_..."""
+    segmentation, header = read_transferred_segmentation(folder)
+    image_grid = transferred_ct_geometry(header)
+    if header.ct_instance_uids:
+        missing = len(header.ct_instance_uids) - len(header.ct_files)
+        if missing > 0 and len(header.ct_files) != 1:  # one file can hold all frames
+            raise SegmentationError("EXPORT_FILES_MISSING", count=missing)
+        reference = reference_of_files([Path(file) for file in header.ct_files])
+        return ExportSource(segmentation, reference, image_grid, _reader_of(reference), lies_on="volume")
+    if not header.ct_voxels:
+        return ExportSource(segmentation, None, image_grid, None)
+
+    def ct() -> Volume:
+        volume = transferred_ct(folder, header)
+        assert volume is not None
+        return volume
+
+    return ExportSource(segmentation, None, image_grid, ct)
+
+
+def _reference(path: Path | None) -> tuple[ReferenceSeries | None, Callable[[], Volume] | None]:
+    if path is None:
+        return None, None
+    if not path.exists():
+        raise SegmentationError("INPUT_NOT_FOUND")
+    if is_dicom(path):
+        reference = read_reference(path)
+        return reference, _reader_of(reference)
+    return None, None
+
+
+def _reader_of(reference: ReferenceSeries) -> Callable[[], Volume]:
+    return lambda: reference_volume(reference)

@@ -1,0 +1,1 @@
+"""Makes and writes surface meshes."""

@@ -1,0 +1,98 @@
+"""A file appears under its name only when it is complete: it is written beside it, which goes whatever happens."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_MB = 1e6
+
+SECONDS_BETWEEN_CHECKS = 0.2
+
+
+def check_place(path: Path) -> None:
+    """Raises SegmentationError("OUTPUT_NOT_WRITABLE") where no file ``path`` can be made."""
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise SegmentationError("OUTPUT_NOT_WRITABLE")
+
+
+@contextmanager
+def whole_file(path: Path, needed_bytes: int = 0) -> Iterator[BinaryIO]:
+    """A stream whose content becomes ``path``, replacing a file of that name, unless the block raises.
+
+    ``needed_bytes`` is only said where the disk turns out to be full. The stream's name is the temporary file's.
+    Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL, for every OSError of the block.
+    """
+    temporary = path.parent / f".{secrets.token_hex(8)}.part"
+    with disk_errors(path.parent, needed_bytes):
+        try:
+            with temporary.open("xb") as stream:
+                yield stream
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_file(folder: Path) -> Iterator[BinaryIO]:
+    """A file in ``folder`` to write to and to read from, gone after the block."""
+    temporary = folder / f".{secrets.token_hex(8)}.part"
+    with disk_errors(folder):
+        try:
+            with temporary.open("x+b") as stream:
+                yield stream
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(folder: Path, needed_bytes: int = 0) -> Iterator[None]:
+    """Tells what the operating system says about writing into ``folder`` by our codes, without its paths."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            free_mb = shutil.disk_usage(folder).free / _MB
+            raise SegmentationError("DISK_FULL", needed_mb=needed_bytes / _MB, free_mb=free_mb) from error
+        raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+
+
+class WatchedStream:
+    """A stream that asks now and then whether to stop, for libraries that write for seconds without asking."""
+
+    def __init__(self, stream: BinaryIO, check_cancelled: Callable[[], None]) -> None:
+        self._stream = stream
+        self._check_cancelled = check_cancelled
+        self._checked = time.monotonic()
+
+    def write(self, data: bytes) -> int:
+        if time.monotonic() - self._checked >= SECONDS_BETWEEN_CHECKS:
+            self._check_cancelled()
+            self._checked = time.monotonic()
+        return self._stream.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+_SPARE_BYTES = 16 << 20  # for the header, the events and the log beside the labels
+
+_MB = 1e6
+
+
+def check_disk_space(folder: Path, needed_bytes: int) -> None:
+    """Raises SegmentationError("DISK_FULL") when fewer than ``needed_bytes`` and some spare are free at ``folder``."""
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes + _SPARE_BYTES:
+        raise SegmentationError("DISK_FULL", needed_mb=(needed_bytes + _SPARE_BYTES) / _MB, free_mb=free / _MB)

@@ -1,0 +1,202 @@
+"""Reads what the judging of a DICOM series needs from each file's header, by pydicom, without the pixels.
+
+One ``SliceHeader`` per image plane: one per file of a classic series, one per frame of an enhanced multi-frame file.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+_log = logging.getLogger(__name__)
+
+_DICOMDIR = "1.2.840.10008.1.3.10"
+"""Media Storage Directory Storage, PS3.6 table A-1."""
+
+_TAGS = [
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "FrameOfReferenceUID",
+    "PatientID",
+    "StudyInstanceUID",
+    "Modality",
+    "SeriesInstanceUID",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "GantryDetectorTilt",
+    "SamplesPerPixel",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class SliceHeader:
+    """One image plane. Fields that the file lacks or spoils are None."""
+
+    path: Path
+    frame: int | None
+    """Index of the frame in a multi-frame file, None in a file of one image."""
+    series_uid: str
+    sop_class: str
+    sop_uid: str
+    frame_of_reference: str
+    patient_id: str
+    study_uid: str
+    modality: str
+    is_image: bool
+    """False for structure sets, reports, presentation states and the like."""
+    rows: int
+    columns: int
+    samples: int
+    stored_type: tuple[int, int, int]
+    """Bits allocated, bits stored, pixel representation (1: signed)."""
+    position: np.ndarray | None
+    """ImagePositionPatient: LPS of the first pixel's centre in mm."""
+    orientation: np.ndarray | None
+    """2x3: LPS unit vectors along a row (i grows) and along a column (j grows)."""
+    pixel_spacing: tuple[float, float] | None
+    """Distance in mm of rows (along j), of columns (along i)."""
+    tilt_degrees: float
+    """GantryDetectorTilt as stated, 0 where absent."""
+    slope: float
+    intercept: float
+
+
+def read_headers(files: Iterable[Path]) -> list[SliceHeader]:
+    """Headers of the DICOM files among ``files``, in their order; files that are no DICOM are passed over.
+
+    Raises SegmentationError("INPUT_UNREADABLE") as ``read_header`` does.
+    """
+    return [header for path in files for header in read_header(path)]
+
+
+def read_header(path: Path) -> list[SliceHeader]:
+    """The headers of one file: none where it is no DICOM file, one per frame of a multi-frame image.
+
+    Raises SegmentationError("INPUT_UNREADABLE") for a DICOM file with a damaged header: passing over it could shorten
+    the series unnoticed.
+    """
+    if not looks_like_dicom(path):
+        return []
+    try:
+        dataset = _read_dataset(path)
+        if _is_cut_off(dataset):
+            raise EOFError
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
+        if per_frame is None:
+            # a multi-frame object without functional groups (a film loop) states no positions: one header tells so
+            return [_header(path, None if frames == 1 else 0, dataset, [dataset])]
+        shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
+        return [_header(path, number, dataset, [frame, *shared]) for number, frame in enumerate(per_frame)]
+    except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
+        _log.error("the DICOM header of a file cannot be read (%s)", type(error).__name__)
+        raise SegmentationError("INPUT_UNREADABLE") from None
+
+
+def _read_dataset(path: Path) -> Any:
+    import pydicom
+
+    logging.getLogger("pydicom").propagate = False  # its messages hold paths and values
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+
+
+def _is_cut_off(dataset: Any) -> bool:
+    """True where nothing could be read, or a CT without its size. A DICOMDIR has none of the tags by right."""
+    if len(dataset) == 0:
+        return dataset.file_meta.get("MediaStorageSOPClassUID") != _DICOMDIR
+    return dataset.get("Modality") == "CT" and "Rows" not in dataset
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """True for a file with DICOM's preamble, or one without it that begins with group 0002 or 0008 in little endian."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(132)
+    except OSError:
+        return False
+    return start[128:132] == b"DICM" or start[:4] in (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x02\x00\x00\x00")
+
+
+def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any]) -> SliceHeader:
+    """``groups``: where the geometry is looked for, in this order: the file itself, or its functional groups."""
+    slope, intercept = (
+        _find(groups, "PixelValueTransformationSequence", name) for name in ("RescaleSlope", "RescaleIntercept")
+    )
+    tilt = _numbers(dataset.get("GantryDetectorTilt"), 1)
+    spacing = _numbers(_find(groups, "PixelMeasuresSequence", "PixelSpacing"), 2)
+    orientation = _numbers(_find(groups, "PlaneOrientationSequence", "ImageOrientationPatient"), 6)
+    return SliceHeader(
+        path=path,
+        frame=frame,
+        series_uid=str(dataset.get("SeriesInstanceUID") or ""),
+        sop_class=_identifier(dataset, "SOPClassUID"),
+        sop_uid=_identifier(dataset, "SOPInstanceUID"),
+        frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
+        patient_id=str(dataset.get("PatientID") or "").strip(),
+        study_uid=str(dataset.get("StudyInstanceUID") or ""),
+        modality=str(dataset.get("Modality") or ""),
+        is_image=bool(dataset.get("Rows")) and bool(dataset.get("Columns")),
+        rows=int(dataset.get("Rows") or 0),
+        columns=int(dataset.get("Columns") or 0),
+        samples=int(dataset.get("SamplesPerPixel") or 1),
+        stored_type=tuple(
+            int(dataset.get(name) or 0) for name in ("BitsAllocated", "BitsStored", "PixelRepresentation")
+        ),
+        position=_numbers(_find(groups, "PlanePositionSequence", "ImagePositionPatient"), 3),
+        orientation=None if orientation is None else _unit_rows(orientation.reshape(2, 3)),
+        pixel_spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+        tilt_degrees=0.0 if tilt is None else float(tilt[0]),
+        slope=1.0 if slope is None else float(slope),
+        intercept=0.0 if intercept is None else float(intercept),
+    )
+
+
+def _identifier(dataset: Any, name: str) -> str:
+    """The UID, from the file's meta information (PS3.10 7.1) where an anonymiser emptied it in the data set."""
+    return str(dataset.get(name) or dataset.file_meta.get("MediaStorage" + name) or "")
+
+
+def _find(groups: list[Any], sequence: str, name: str) -> Any:
+    """The attribute in one of the groups, or in the first item of ``sequence`` in one of them; None where absent."""
+    for group in groups:
+        items = group.get(sequence) or [group]
+        value = items[0].get(name)
+        if value is not None and str(value) != "":
+            return value
+    return None
+
+
+def _numbers(value: Any, count: int) -> np.ndarray | None:
+    """``count`` finite numbers, or None."""
+    if value is None:
+        return None
+    try:
+        numbers = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError):
+        return None
+    return numbers if numbers.shape == (count,) and np.isfinite(numbers).all() else None
+
+
+def _unit_rows(vectors: np.ndarray) -> np.ndarray | None:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / lengths if lengths.min() > 0 else None

@@ -1,0 +1,276 @@
+"""Reads one DICOM CT series: judges its headers, orders its slices by position, takes the pixels from SimpleITK.
+
+The grid comes from ImagePositionPatient, ImageOrientationPatient and PixelSpacing alone; SliceThickness and
+SpacingBetweenSlices are not looked at, since both are often wrong. GDCM, inside SimpleITK, decodes the pixels (JPEG
+2000 and the other compressions too) and applies RescaleSlope and RescaleIntercept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorEngine.imaging.dicom_headers import SliceHeader, read_header, read_headers
+from TotalSegmentatorEngine.imaging.geometry import (
+    LPS_FROM_RAS,
+    MAXIMUM_SHEAR_DEGREES,
+    Geometry,
+    Volume,
+    check_geometry,
+)
+from TotalSegmentatorEngine.imaging.image_files import compact, unreadable
+from TotalSegmentatorEngine.imaging.validation import check_size
+
+MAXIMUM_TILT_DEGREES = MAXIMUM_SHEAR_DEGREES
+"""Largest angle between the line through the slice positions and the slices' normal."""
+
+MAXIMUM_STEP_SPREAD_MM = 0.05
+"""Largest difference between the steps from slice to slice; above it the series is irregular or has holes."""
+
+SMALLEST_STEP_OF_HOLES_MM = 10 * MAXIMUM_STEP_SPREAD_MM
+"""Below it any step is a multiple of the smallest one, as the spread allows for."""
+
+SAME_POSITION_MM = 0.01
+"""Slices closer than this along the normal lie at one position; no CT is reconstructed as finely."""
+
+SAME_ORIENTATION = 1e-3
+"""Largest difference of a direction cosine within a series (0.06 degrees): headers round to three decimals."""
+
+SAME_PIXEL_SPACING_MM = 1e-3
+
+STEPS_OF_A_REGION = 3
+"""So many equal steps on end are meant; slices that get lost leave one or two wide steps in a place."""
+
+LONE_SLICE_STEP_MM = 1.0
+"""Distance of slices on the grid of a single one; nothing is measured along it."""
+
+_DERIVED_MODALITIES = frozenset(["SEG", "RTDOSE", "RTIMAGE", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "REG", "DOC"])
+"""What may lie beside a CT series in its folder and is passed over where a series of images is there."""
+
+
+def read_series(path: Path) -> tuple[Volume, str | None]:
+    """The volume and SeriesInstanceUID (None where the files have none) of a folder, or of one file's series.
+
+    A folder must hold the images of one series; objects derived from it, such as structure sets, are passed over, and
+    so is what is no DICOM. Where the folder itself holds no DICOM file, its subfolders are searched. A file stands for
+    all files of its folder with the same SeriesInstanceUID.
+
+    Raises SegmentationError: INPUT_UNREADABLE, INPUT_SEVERAL_SERIES, and all that ``judge`` raises.
+    """
+    ordered = judge(series_headers(path))
+    volume = Volume(read_planes(ordered), series_geometry(ordered))
+    check_geometry(volume.geometry)
+    return volume, ordered[0].series_uid or None
+
+
+def series_headers(path: Path) -> list[SliceHeader]:
+    """The headers that ``read_series`` judges, in the order of the files' names.
+
+    Raises SegmentationError: INPUT_UNREADABLE, INPUT_SEVERAL_SERIES.
+    """
+    if path.is_dir():
+        return _only_series(_folder_headers(path))
+    own = read_header(path)
+    if not own:
+        raise SegmentationError("INPUT_UNREADABLE")
+    beside = (other for other in sorted(path.parent.iterdir()) if other.is_file() and other != path)
+    # headers of another modality may carry the same UID; only images of this one belong to it
+    return own + [h for h in read_headers(beside) if h.series_uid == own[0].series_uid and h.is_image]
+
+
+def _folder_headers(folder: Path) -> list[SliceHeader]:
+    headers = read_headers(sorted(path for path in folder.iterdir() if path.is_file()))
+    if not any(header.is_image for header in headers):
+        below = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent != folder)
+        headers += read_headers(below)
+    if not headers:
+        raise SegmentationError("INPUT_UNREADABLE")
+    return headers
+
+
+def _only_series(headers: list[SliceHeader]) -> list[SliceHeader]:
+    images = [h for h in headers if h.is_image and h.modality not in _DERIVED_MODALITIES]
+    chosen = images or headers
+    count = len({header.series_uid for header in chosen})
+    if count > 1 and images:
+        raise SegmentationError("INPUT_SEVERAL_SERIES", count=count)
+    return chosen
+
+
+# -- judging -----------------------------------------------------------------------------------------------------------
+
+
+def judge(headers: list[SliceHeader]) -> list[SliceHeader]:
+    """The slices of one series ordered along their normal, if they make up a straight, complete, regular CT volume.
+
+    A file that occurs twice (the same SOPInstanceUID and frame) counts once.
+
+    Raises SegmentationError: what ``judge_planes`` raises, INPUT_IRREGULAR_SLICES, INPUT_TOO_FEW_SLICES.
+    """
+    slices, irregular = judge_planes(headers)
+    if irregular is not None:
+        raise irregular
+    check_size((len(slices), slices[0].rows, slices[0].columns))
+    return slices
+
+
+def judge_planes(headers: list[SliceHeader]) -> tuple[list[SliceHeader], SegmentationError | None]:
+    """The slices of one CT series ordered along their normal, be their steps regular or not.
+
+    Where the steps differ without being multiples of each other, the second value says so (INPUT_IRREGULAR_SLICES).
+
+    Raises SegmentationError: INPUT_NOT_CT, INPUT_NOT_SCALAR, INPUT_DEGENERATE_DIRECTION, INPUT_INCONSISTENT_SLICES,
+    INPUT_DUPLICATE_SLICES, INPUT_GANTRY_TILT, INPUT_MISSING_SLICES, INPUT_IRREGULAR_SLICES (slices that lie beside the
+    others).
+    """
+    other = next((header.modality for header in headers if header.modality != "CT"), None)
+    if other is not None:
+        raise SegmentationError("INPUT_NOT_CT", modality=other or "not stated")
+    samples = max(header.samples for header in headers)
+    if samples > 1:
+        raise SegmentationError("INPUT_NOT_SCALAR", components=samples)
+    slices = list({(h.sop_uid or str(h.path), h.frame): h for h in headers}.values())
+    _judge_consistency(slices)
+    normal = np.cross(*slices[0].orientation)
+    slices.sort(key=lambda header: float(header.position @ normal))
+    if len(slices) == 1 and abs(slices[0].tilt_degrees) > MAXIMUM_TILT_DEGREES:
+        # one position shows no tilt, so its header is believed: more slices of this series would not help
+        raise SegmentationError("INPUT_GANTRY_TILT", degrees=abs(slices[0].tilt_degrees))
+    return slices, _judge_positions(np.array([header.position for header in slices]), normal)
+
+
+def _judge_consistency(slices: list[SliceHeader]) -> None:
+    first = slices[0]
+    for header in slices:
+        if header.position is None or header.orientation is None or header.pixel_spacing is None:
+            raise SegmentationError("INPUT_DEGENERATE_DIRECTION")
+    if np.linalg.norm(np.cross(*first.orientation)) < 0.5 or min(first.pixel_spacing) <= 0:
+        raise SegmentationError("INPUT_DEGENERATE_DIRECTION")
+    files = {header.path for header in slices}
+    mixed = len(files) > 1 and any(header.frame is not None for header in slices)
+    if mixed or not all(_is_alike(header, first) for header in slices):
+        raise SegmentationError("INPUT_INCONSISTENT_SLICES")
+
+
+def _is_alike(header: SliceHeader, first: SliceHeader) -> bool:
+    return (
+        (header.rows, header.columns) == (first.rows, first.columns)
+        and np.abs(header.orientation - first.orientation).max() <= SAME_ORIENTATION
+        and np.abs(np.subtract(header.pixel_spacing, first.pixel_spacing)).max() <= SAME_PIXEL_SPACING_MM
+    )
+
+
+def _judge_positions(positions: np.ndarray, normal: np.ndarray) -> SegmentationError | None:
+    """``positions``: LPS in mm, shape (slices, 3), ordered along ``normal``. Returns what is wrong with the steps."""
+    if len(positions) < 2:
+        return None
+    normal = normal / np.linalg.norm(normal)
+    along = positions @ normal
+    steps = np.diff(along)
+    duplicates = int(np.count_nonzero(steps < SAME_POSITION_MM))
+    if duplicates:
+        raise SegmentationError("INPUT_DUPLICATE_SLICES", count=duplicates)
+    way = positions[-1] - positions[0]
+    tilt = float(np.degrees(np.arctan2(np.linalg.norm(np.cross(way, normal)), way @ normal)))
+    if tilt > MAXIMUM_TILT_DEGREES:
+        raise SegmentationError("INPUT_GANTRY_TILT", degrees=tilt)
+    is_irregular = bool(np.ptp(steps) > MAXIMUM_STEP_SPREAD_MM)
+    multiples = _multiples(steps) if is_irregular else None
+    if multiples is not None:
+        hole = int(np.argmax(multiples > 1))
+        missing = int(multiples.sum()) - len(steps)
+        raise SegmentationError("INPUT_MISSING_SLICES", missing=missing, position_mm=float(along[hole]))
+    # how far each slice lies beside the line from the first to the last one
+    line = positions[0] + np.outer(along - along[0], way / (way @ normal))
+    if np.abs(positions - line).max() > MAXIMUM_STEP_SPREAD_MM:
+        raise _irregular(np.linalg.norm(np.diff(positions, axis=0), axis=1))
+    return _irregular(steps) if is_irregular else None
+
+
+def _multiples(steps: np.ndarray) -> np.ndarray | None:
+    """How many times the series' own step fits into each of ``steps`` (mm); None where they are no multiples of one,
+    or where regions of the CT have steps of their own.
+
+    Where more than half of the slices are missing, the usual step is twice the series' own: the smallest is tried too,
+    unless it is so small that everything would be a multiple of it.
+    """
+    for step in (float(np.median(steps)), float(steps.min())):
+        multiples = np.round(steps / step)
+        if multiples.min() < 1 or multiples.max() == 1 or step < SMALLEST_STEP_OF_HOLES_MM:
+            continue
+        mean = steps.sum() / multiples.sum()  # the headers of a single step are rounded
+        if np.abs(steps - multiples * mean).max() <= MAXIMUM_STEP_SPREAD_MM:
+            return None if _has_regions(multiples) else multiples
+    return None
+
+
+def _has_regions(multiples: np.ndarray) -> bool:
+    """True where every step comes several times on end: the CT was reconstructed so, finely here and coarsely there."""
+    ends = np.flatnonzero(np.diff(multiples, append=-1.0))
+    return bool(np.diff(ends, prepend=-1).min() >= STEPS_OF_A_REGION)
+
+
+def _irregular(steps: np.ndarray) -> SegmentationError:
+    return SegmentationError("INPUT_IRREGULAR_SLICES", smallest_mm=float(steps.min()), largest_mm=float(steps.max()))
+
+
+# -- grid and pixels ---------------------------------------------------------------------------------------------------
+
+
+def series_geometry(slices: list[SliceHeader]) -> Geometry:
+    """The grid of judged, ordered slices: k steps from the first to the last position in equal parts.
+
+    A single slice has no step; the grid's is LONE_SLICE_STEP_MM then.
+    """
+    first, last = slices[0], slices[-1]
+    row_spacing, column_spacing = first.pixel_spacing
+    ijk_to_lps = np.eye(4)
+    ijk_to_lps[:3, 0] = first.orientation[0] * column_spacing
+    ijk_to_lps[:3, 1] = first.orientation[1] * row_spacing
+    if len(slices) > 1:
+        ijk_to_lps[:3, 2] = (last.position - first.position) / (len(slices) - 1)
+    else:
+        ijk_to_lps[:3, 2] = np.cross(*first.orientation) * LONE_SLICE_STEP_MM
+    ijk_to_lps[:3, 3] = first.position
+    return Geometry((len(slices), first.rows, first.columns), LPS_FROM_RAS @ ijk_to_lps)
+
+
+def read_slice(header: SliceHeader) -> np.ndarray:
+    """Rescaled pixels of one slice of a classic series, shape (rows, columns). Raises INPUT_UNREADABLE."""
+    return read_planes([header])[0]
+
+
+def read_planes(slices: list[SliceHeader]) -> np.ndarray:
+    """Rescaled pixels of judged slices in their order, shape (slices, rows, columns). Raises INPUT_UNREADABLE."""
+    import SimpleITK
+
+    first = slices[0]
+    try:
+        if first.frame is not None:
+            array = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(first.path)))
+            array = array.reshape(-1, first.rows, first.columns)[[header.frame for header in slices]]
+            _check_one_rescaling(slices)
+        else:
+            # it warns about steps that differ by rounding errors; the steps are judged above
+            SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+            reader = SimpleITK.ImageSeriesReader()
+            reader.SetFileNames([str(header.path) for header in slices])
+            if not _store_alike(slices):
+                # the reader takes the first slice's type for all: fractions in a later slice would be cut off
+                reader.SetOutputPixelType(SimpleITK.sitkFloat32)
+            array = SimpleITK.GetArrayFromImage(reader.Execute()).reshape(len(slices), first.rows, first.columns)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise unreadable(error) from None
+    return compact(array)
+
+
+def _store_alike(slices: list[SliceHeader]) -> bool:
+    return len({(header.slope, header.intercept, header.stored_type) for header in slices}) == 1
+
+
+def _check_one_rescaling(slices: list[SliceHeader]) -> None:
+    """GDCM applies one rescaling to a whole multi-frame file; frames with rescalings of their own would be wrong."""
+    if not _store_alike(slices):
+        raise SegmentationError("INPUT_INCONSISTENT_SLICES")

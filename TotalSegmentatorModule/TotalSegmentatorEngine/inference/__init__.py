@@ -1,0 +1,1 @@
+"""Runs a network over an image, tile by tile."""

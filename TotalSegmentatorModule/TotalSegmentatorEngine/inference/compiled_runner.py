@@ -1,0 +1,39 @@
+"""Runs networks in compiled PyTorch: for CPUs where OpenVINO cannot run them and a C++ compiler is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
+
+
+class CompiledRunner(EagerRunner):
+    """As eager PyTorch, with its layers fused by torch.compile; the channels last, which suits CPUs' convolutions.
+
+    The first tile takes up to a minute, for the compiler. Only between networks is asked whether the job was cancelled.
+    """
+
+    runtime = "compiled"
+
+    def _prepared(self, network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+        return torch.compile(network.to(memory_format=torch.channels_last_3d), dynamic=False)
+
+    @contextmanager
+    def _asking_between_layers(self) -> Iterator[None]:
+        yield  # there are no layers any more
+
+
+def has_compiler() -> bool:
+    """Whether a C++ compiler is found as torch.compile finds it: named by CXX, else on the PATH."""
+    named = os.environ.get("CXX")
+    if named:
+        return shutil.which(named) is not None
+    names = ("cl",) if sys.platform == "win32" else ("g++", "clang++")
+    return any(shutil.which(name) for name in names)

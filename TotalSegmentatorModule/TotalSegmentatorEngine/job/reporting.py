@@ -1,0 +1,151 @@
+"""How a running job tells of its progress and learns that it was cancelled.
+
+The steps of the engine know only the ``Reporter`` protocol. ``JobReporter`` turns their "half of this stage is done"
+into the fraction of the whole job, estimates the time left, and emits the wire's events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage, WarningEvent
+
+STAGE_WEIGHTS = {
+    Stage.LOADING_ENGINE: 0.04,
+    Stage.READING: 0.02,
+    Stage.CHECKING: 0.01,
+    Stage.LOADING_MODEL: 0.03,
+    Stage.RESAMPLING: 0.05,
+    Stage.PREDICTING: 0.78,
+    Stage.RESTORING: 0.05,
+    Stage.WRITING: 0.02,
+}
+"""Share of each stage in the progress bar, about as a job of ten tiles on a CPU spends its time."""
+
+_SHORTEST_INTERVAL = 0.1  # seconds between two progress events of one stage: the panel polls every 50 ms
+
+
+class Reporter(Protocol):
+    """What a step may say while it runs. Every call is cheap."""
+
+    def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
+        """``stage`` is one of Stage.ALL, ``fraction_of_stage`` 0..1; tiles are counted over the whole job."""
+
+    def plan(self, plan: Plan) -> None:
+        """What the job is going to do; said again when it changes."""
+
+    def warning(self, problem: Problem) -> None:
+        """Something that the user should know and that does not stop the job."""
+
+    def check_cancelled(self) -> None:
+        """Raises SegmentationError("CANCELLED") when the user has cancelled the job."""
+
+
+class SilentReporter:
+    """Says nothing and is never cancelled."""
+
+    def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
+        pass
+
+    def plan(self, plan: Plan) -> None:
+        pass
+
+    def warning(self, problem: Problem) -> None:
+        pass
+
+    def check_cancelled(self) -> None:
+        pass
+
+
+class JobReporter:
+    """Emits ProgressEvent and WarningEvent of one job; the fraction never falls.
+
+    ``emit`` takes one event. ``is_cancelled`` is asked by ``check_cancelled``, so between any two tiles: it must be
+    quick. ``clock`` gives seconds.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        emit: Callable[[Any], None],
+        is_cancelled: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._job_id = job_id
+        self._emit = emit
+        self._is_cancelled = is_cancelled
+        self._clock = clock
+        self._fraction = 0.0
+        self._stage = ""
+        self._last_emitted = -_SHORTEST_INTERVAL
+        self._first_tile_at: float | None = None
+        self._first_tile = 0
+        self._planned_end: float | None = None
+        self._warned: list[Problem] = []
+
+    def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
+        """Emits at most one event in 0.1 s, but always the first and the last of a stage."""
+        within = min(max(fraction_of_stage, 0.0), 1.0)
+        self._fraction = max(self._fraction, _start_of(stage) + STAGE_WEIGHTS[stage] * within)
+        now = self._clock()
+        seconds_left = self._seconds_left(stage, tile, tiles, now)
+        is_edge = stage != self._stage or within >= 1.0
+        if not is_edge and now - self._last_emitted < _SHORTEST_INTERVAL:
+            return
+        self._stage = stage
+        self._last_emitted = now
+        self._emit(ProgressEvent(self._job_id, stage, round(self._fraction, 4), seconds_left, tile, tiles))
+
+    def plan(self, plan: Plan) -> None:
+        """Until tiles have shown their pace, the time left is what the plan says."""
+        self._planned_end = None if plan.seconds is None else self._clock() + plan.seconds - plan.elapsed_seconds
+        self._first_tile_at = None  # after a fallback tiles are counted anew
+        self._emit(PlanEvent(self._job_id, plan.to_json()))
+
+    def warning(self, problem: Problem) -> None:
+        """Emits each problem once, however often it is met."""
+        if problem not in self._warned:
+            self._warned.append(problem)
+            self._emit(WarningEvent(self._job_id, problem.to_json()))
+
+    def check_cancelled(self) -> None:
+        if self._is_cancelled():
+            raise SegmentationError("CANCELLED")
+
+    def _seconds_left(self, stage: str, tile: int, tiles: int, now: float) -> float | None:
+        """Tiles left at the pace of the tiles since the first one, and the share of what follows them.
+
+        The first tile is left out of the pace: it also pays for the memory and the plans of the convolutions.
+        """
+        if stage != Stage.PREDICTING:
+            return self._tail_seconds(stage, now)
+        if tile < 1 or tiles < 1:
+            return self._planned_seconds(now)
+        if self._first_tile_at is None:
+            self._first_tile_at, self._first_tile = now, tile
+        if tile <= self._first_tile:
+            return self._planned_seconds(now)
+        seconds_per_tile = (now - self._first_tile_at) / (tile - self._first_tile)
+        tail = _share_after(Stage.PREDICTING) / STAGE_WEIGHTS[Stage.PREDICTING] * seconds_per_tile * tiles
+        return round(seconds_per_tile * (tiles - tile) + tail, 1)
+
+    def _planned_seconds(self, now: float) -> float | None:
+        return None if self._planned_end is None else round(max(self._planned_end - now, 0.0), 1)
+
+    def _tail_seconds(self, stage: str, now: float) -> float | None:
+        if self._first_tile_at is None or stage not in (Stage.RESTORING, Stage.WRITING):
+            return self._planned_seconds(now)
+        predicting = now - self._first_tile_at
+        return round(predicting * (1.0 - self._fraction) / STAGE_WEIGHTS[Stage.PREDICTING], 1)
+
+
+def _start_of(stage: str) -> float:
+    return sum(STAGE_WEIGHTS[earlier] for earlier in Stage.ALL[: Stage.ALL.index(stage)])
+
+
+def _share_after(stage: str) -> float:
+    return sum(STAGE_WEIGHTS[later] for later in Stage.ALL[Stage.ALL.index(stage) + 1 :])

@@ -1,0 +1,92 @@
+"""Writes the result as a file: a segmentation that Slicer opens (.seg.nrrd) or a plain label image (.nrrd, .nii.gz).
+
+The grid is exactly the input's, left-handed and oblique ones too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.result_tags import provenance_tags
+from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, VOXEL_DIGEST_TAG, ReviewState
+from TotalSegmentatorWire.tables.structures import Structure
+
+from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space, check_place, whole_file
+from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.imaging.label_files import FileSegment, write_nifti, write_nrrd
+from TotalSegmentatorEngine.job.task import SegmentationResult
+
+SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz")
+
+
+def check_output(path: Path, shape: tuple[int, int, int] | None = None) -> None:
+    """Tells early, before anything is computed, that the result could not be written to ``path``.
+
+    With ``shape`` (k, j, i) the disk must have room for the labels as they are, one byte a voxel: an upper bound.
+    Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_NOT_WRITABLE, DISK_FULL.
+    """
+    if not path.name.lower().endswith(SUFFIXES):
+        raise SegmentationError("OUTPUT_FORMAT", suffix=path.suffix or "without a suffix")
+    check_place(path)
+    if shape is not None:
+        check_disk_space(path.parent, int(np.prod(shape)))
+
+
+def write_result(
+    path: Path,
+    result: SegmentationResult,
+    geometry: Geometry,
+    check_cancelled: Callable[[], None] = lambda: None,
+    series_instance_uid: str | None = None,
+) -> None:
+    """Write ``result.labels`` (uint8, (k, j, i) of ``geometry``) to ``path``, replacing a file of that name.
+
+    ``.seg.nrrd``: one layer with a segment per found structure: its name as id, its display name, colour, terminology
+    and tags; absent structures are not made into empty segments. ``.nrrd`` and ``.nii.gz``: the label values alone.
+    ``series_instance_uid`` is that of the CT, where it came from DICOM.
+    Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_NOT_WRITABLE, DISK_FULL, and what ``check_cancelled`` raises.
+    """
+    if result.labels.shape != geometry.shape:
+        raise ValueError(f"labels {result.labels.shape} and grid {geometry.shape} differ in shape")
+    check_output(path, geometry.shape)
+    labels = np.ascontiguousarray(result.labels, dtype=np.uint8)
+    with whole_file(path, labels.nbytes) as stream:
+        if path.name.lower().endswith(".nii.gz"):
+            write_nifti(stream, labels, geometry, check_cancelled)
+        else:
+            segments = result_segments(result, series_instance_uid) if path.name.lower().endswith(".seg.nrrd") else []
+            write_nrrd(stream, [labels], geometry, segments, check_cancelled)
+
+
+def result_segments(result: SegmentationResult, series_instance_uid: str | None) -> list[FileSegment]:
+    """A segment per found structure, in label order."""
+    structures = {structure.label: structure for structure in result.structures}
+    return [
+        FileSegment(
+            id=structures[found.label].name,
+            name=structures[found.label].display_name,
+            colour=structures[found.label].colour,
+            label=found.label,
+            extent=tuple(found.extent),
+            tags=segment_tags(structures[found.label], found.digest, result, series_instance_uid),
+        )
+        for found in sorted(result.found, key=lambda found: found.label)
+    ]
+
+
+def segment_tags(
+    structure: Structure, digest: str, result: SegmentationResult, series_instance_uid: str | None
+) -> dict[str, str]:
+    """Tags of one segment: its coded meaning, how it was made, and that nobody has looked at it yet."""
+    return {
+        "TerminologyEntry": structure.terminology,
+        "DICOM.SegmentAlgorithmType": "AUTOMATIC",
+        "DICOM.SegmentAlgorithmName": ALGORITHM_NAME,
+        REVIEW_STATE_TAG: ReviewState.UNREVIEWED.value,
+        VOXEL_DIGEST_TAG: digest,
+        **provenance_tags(result.model, result.profile, ENGINE_VERSION, result.options.to_json(), series_instance_uid),
+    }

@@ -1,0 +1,69 @@
+"""The values that go into a segmentation and come out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.segment import FoundStructure
+from TotalSegmentatorWire.tables.structures import Structure
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from TotalSegmentatorEngine.models.find_model import Model
+
+
+@dataclass(frozen=True)
+class SegmentationTask:
+    """What the user asked for.
+
+    ``model`` is a model id of the catalogue or the path of a model folder; ``structures`` the names asked for, None
+    for all; ``device`` "auto", "cpu", "cuda", "cuda:N" or "mps".
+    """
+
+    model: str
+    models_folder: Path
+    structures: list[str] | None = None
+    device: str = "auto"
+    options: JobOptions = field(default_factory=JobOptions)
+
+
+@dataclass(frozen=True)
+class PreparedTask:
+    """A task whose model and names have been checked: nothing but the CT is needed to run it."""
+
+    task: SegmentationTask
+    model: Model
+    structures: list[Structure]
+    """Label set of the answer, in label order: what was asked for, or everything the model knows."""
+    warnings: list[Problem] = field(default_factory=list)
+    """What the user should know about the models; ``segment`` reports them."""
+    overview: Model | None = None
+    """A coarse model of the same family that can tell where structures are, if that is wanted and it is installed."""
+
+
+@dataclass(frozen=True)
+class SegmentationResult:
+    """The answer on exactly the grid of the input volume."""
+
+    labels: np.ndarray
+    """uint8, shape (k, j, i) of the input; 0 is background."""
+    structures: list[Structure]
+    """Label set of the answer, in label order."""
+    found: list[FoundStructure]
+    """Structures with at least one voxel."""
+    absent: list[str]
+    """Names of ``structures`` without a voxel."""
+    model: str
+    """Model id of the catalogue, or the dataset name of a model folder."""
+    profile: str
+    """Id of the profile that was run."""
+    device: str
+    """The device that was used: "cpu", "cuda:0", "mps"."""
+    seconds: float
+    options: JobOptions = field(default_factory=JobOptions)
+    """As asked for, with the runtime and precision that were really used."""

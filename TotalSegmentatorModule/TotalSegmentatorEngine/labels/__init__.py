@@ -1,0 +1,1 @@
+"""From the networks' sums to labels on the CT's grid."""

@@ -1,0 +1,1 @@
+"""Checks and converts models when they are installed."""

@@ -1,0 +1,1 @@
+"""The segmentation of a CT from its file to its labels."""

@@ -1,0 +1,112 @@
+"""What a resident worker keeps between jobs: loaded networks, the last CT, and what was computed from it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
+
+from TotalSegmentatorEngine.inference.weight_prefetch import WeightsAhead
+from TotalSegmentatorEngine.models.model_folder import ModelFolder
+
+if TYPE_CHECKING:
+    from TotalSegmentatorEngine.imaging.geometry import Volume
+    from TotalSegmentatorEngine.inference.tile_runner import TileRunner
+
+LARGEST_NETWORK_COUNT = 6
+"""The most parts that a published model has, and the model of its overview pass."""
+LARGEST_NETWORK_BYTES = 2 * 1024**3
+LARGEST_IMAGE_BYTES = 1024**3
+"""Of resampled and normalised images of one CT."""
+
+
+class EngineCache:
+    """Bounded; holds one CT at a time."""
+
+    def __init__(
+        self,
+        network_bytes: int = LARGEST_NETWORK_BYTES,
+        image_bytes: int = LARGEST_IMAGE_BYTES,
+        serves_one_job: bool = False,
+    ) -> None:
+        self.serves_one_job = serves_one_job
+        """There is no next job for which a network would have to stay in memory."""
+        self._network_bytes = network_bytes
+        self._image_bytes = image_bytes
+        self._runners: OrderedDict[tuple[str, Hashable], TileRunner] = OrderedDict()
+        self.weights = WeightsAhead()
+        self._ct_id: str | None = None
+        self._volume: Volume | None = None
+        self._images: dict[Hashable, Any] = {}
+
+    # -- the CT --------------------------------------------------------------------------------------------------------
+
+    def remember_ct(self, ct_id: str, volume: Volume) -> None:
+        """Keeps this CT in place of the one before; the same id again keeps what was computed from it."""
+        if ct_id == self._ct_id and self._volume is not None:
+            return
+        self._ct_id, self._volume = ct_id, volume
+        self._images.clear()
+
+    def ct(self, ct_id: str) -> Volume | None:
+        """The CT with this id, if it is the one that is held."""
+        return self._volume if ct_id == self._ct_id else None
+
+    def forget_ct(self) -> None:
+        self._ct_id = self._volume = None
+        self._images.clear()
+
+    def holds_image(self, volume: Volume, key: Hashable) -> bool:
+        return volume is self._volume and key in self._images
+
+    def image(self, volume: Volume, key: Hashable, make: Callable[[], Any], size: Callable[[Any], int]) -> Any:
+        """What ``make`` computes from the CT; kept under ``key`` if ``volume`` is the CT held here and there is room.
+
+        ``size`` gives the bytes of the result. What came first stays, since a second job needs it first as well.
+        """
+        if volume is not self._volume:
+            return make()
+        if key not in self._images:
+            made = make()
+            if sum(kept_bytes for _, kept_bytes in self._images.values()) + size(made) > self._image_bytes:
+                return made
+            self._images[key] = (made, size(made))
+        return self._images[key][0]
+
+    # -- networks ------------------------------------------------------------------------------------------------------
+
+    def runner(self, folder: ModelFolder, how: Hashable, make: Callable[[], TileRunner], keep: int = 1) -> TileRunner:
+        """The folder's network ready to run in the way ``how``; made anew when a weight file or the plans changed.
+
+        The ones used longest ago go when there are too many, but never one of the last ``keep``: one job's parts.
+        """
+        key = _runner_key(folder, how)
+        if key not in self._runners:
+            self._runners[key] = make()
+        self._runners.move_to_end(key)
+        while len(self._runners) > max(keep, 1) and self._is_too_full():
+            self._runners.popitem(last=False)
+        return self._runners[key]
+
+    def holds_runner(self, folder: ModelFolder, how: Hashable) -> bool:
+        return _runner_key(folder, how) in self._runners
+
+    def held_folders(self) -> set[str]:
+        """Paths of the folders whose networks are in memory."""
+        return {key[0] for key in self._runners}
+
+    def forget_networks(self, but: ModelFolder | None = None) -> None:
+        """Drops all networks; with ``but`` all others than that folder's."""
+        kept = None if but is None else str(but.path.resolve())
+        for key in [key for key in self._runners if key[0] != kept]:
+            del self._runners[key]
+
+    def _is_too_full(self) -> bool:
+        return (
+            len(self._runners) > LARGEST_NETWORK_COUNT
+            or sum(runner.weight_bytes for runner in self._runners.values()) > self._network_bytes
+        )
+
+
+def _runner_key(folder: ModelFolder, how: Hashable) -> tuple[str, Hashable]:
+    return str(folder.path.resolve()), (folder.configuration, folder.stamps(), how)

@@ -1,0 +1,123 @@
+"""The networks of one job: weights are read ahead, runners are made when a network's turn comes."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.segment import Stage
+
+from TotalSegmentatorEngine.inference.runtimes import choose_runtime, needs_a_trial
+from TotalSegmentatorEngine.inference.tile_runner import TileRunner
+from TotalSegmentatorEngine.job.reporting import Reporter
+from TotalSegmentatorEngine.machine.allocator import trim_memory
+from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.models.model_folder import ModelFolder
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.resource_probe import Measured
+from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, stored_bytes
+
+
+class Networks:
+    """Runners for some model folders, one after the other, in the way of a plan.
+
+    Where the plan keeps networks, they stay in memory together and for the next job; else each goes before the next
+    comes. One network's activations are in memory at a time.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[ModelFolder],
+        plan: Plan,
+        options: JobOptions,
+        cache: EngineCache,
+        machine: MachineProfile,
+        reporter: Reporter,
+    ) -> None:
+        self._folders = list(folders)
+        self._plan = plan
+        self._options = options
+        self._cache = cache
+        self._machine = machine
+        self._reporter = reporter
+        self._current: TileRunner | None = None
+        self._used = options
+
+    def __enter__(self) -> Networks:
+        self._read_next_of(self._folders)
+        return self
+
+    def will_run(self, folders: Sequence[ModelFolder]) -> None:
+        """Tells which networks are left to run, now that this is known, so that no other's weights are read."""
+        self._folders = list(folders)
+        self._read_next_of(self._folders)
+
+    def __exit__(self, *_exception: object) -> None:
+        """Activations are given back; what was read ahead and not used is dropped."""
+        self._cache.weights.clear()
+        self._release_current()
+        if not self._plan.keeps_networks:
+            self._cache.forget_networks()
+
+    def runner(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
+        """The folder's network, ready to run; ``sample`` gives a tile for the first trial on this machine.
+
+        Raises SegmentationError: MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
+        """
+        self._release_current()
+        keeps = self._plan.keeps_networks
+        if not keeps:
+            self._cache.forget_networks(but=folder)
+        runner = self._cache.runner(
+            folder, self._way(), lambda: self._make(folder, sample), keep=len(self._folders) if keeps else 1
+        )
+        runner.check_cancelled = self._reporter.check_cancelled
+        if runner.device.type == "cuda":
+            runner.tile_batch = self._plan.tile_batch
+        self._used = dataclasses.replace(self._used, runtime=runner.runtime, precision=runner.precision)
+        self._current = runner
+        return runner
+
+    def used_options(self) -> JobOptions:
+        """The job's options with the runtime and precision of the network that ran last."""
+        return self._used
+
+    def _make(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
+        """Notes what it takes to have the network ready, unless a trial of runtimes is a part of it."""
+        measured = Measured()
+        model = self._cache.weights.take(folder, self._reporter.check_cancelled)
+        with_weights = Measured()
+        if folder in self._folders:
+            self._read_next_of(self._folders[self._folders.index(folder) + 1 :])
+        self._reporter.progress(Stage.LOADING_MODEL, 1.0)
+        model = model.on(torch.device(self._plan.device))
+        needs_trial = needs_a_trial(model, folder, self._options, self._machine)
+        runner = choose_runtime(model, folder, self._options, self._machine, sample, self._reporter)
+        del model
+        gc.collect()  # torch.fx's tracer and torch.load hold in cycles what OpenVINO has its own copy of
+        trim_memory()
+        if not needs_trial:
+            key = loaded_key(folder, runner.runtime, runner.precision, str(runner.device))
+            self._machine.remember_rate(key, 1, measured.seconds())
+            self._machine.remember_bytes(key, max(stored_bytes(folder) + with_weights.change_of_bytes(), 0))
+        return runner
+
+    def _read_next_of(self, folders: Sequence[ModelFolder]) -> None:
+        """Begins to read the weights of the first of ``folders`` that is not in memory; one at a time is enough."""
+        for folder in folders:
+            if not self._cache.holds_runner(folder, self._way()):
+                self._cache.weights.start(folder)
+                return
+
+    def _release_current(self) -> None:
+        if self._current is not None:
+            self._current.release()
+            self._current = None
+
+    def _way(self) -> tuple[str, str, str]:
+        return self._plan.device, self._options.runtime, self._options.precision

@@ -1,0 +1,1 @@
+"""Plans a job: networks, regions, tiles, memory and time."""

@@ -1,0 +1,156 @@
+"""What running one network over one region takes of the computer's memory: computed where it can be, else measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_ON_DISK, Plan
+from TotalSegmentatorWire.tables.catalogue import Profile
+
+from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
+from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region
+from TotalSegmentatorEngine.preprocessing.regions import shape_of
+from TotalSegmentatorEngine.preprocessing.resampling import FINISHED_ROWS_AT_ONCE
+
+if TYPE_CHECKING:
+    from TotalSegmentatorEngine.plan.strategy import Way
+
+_ACTIVATION_COPIES = {"openvino": 8, "eager": 13, "compiled": 10}
+"""Tensors of the finest stage's size that are in memory at a tile's peak, before this machine has measured it: skip,
+upsampled, their concatenation, a convolution's input and output in the library's own order, the normalised output.
+PyTorch keeps what it has freed (allocator.py). Measured with the published network of 1.5 mm: 12.8 in PyTorch."""
+_WEIGHT_COPIES = {"openvino": 2.5, "eager": 1.0, "compiled": 1.2}
+"""Likewise of the weights."""
+_LIBRARY_BYTES = 150 * 1024**2
+"""Code and buffers that come with the first network, before they were measured."""
+_RESAMPLING_BYTES = 64 * 1024**2
+"""Slabs of the CT on their way to the network's grid."""
+
+
+@dataclass(frozen=True)
+class PassMemory:
+    """Bytes of one pass, beyond what the process has before it."""
+
+    folder: str
+    """Resolved path of the model folder."""
+    grid_shape: tuple[int, int, int]
+    image: int
+    """The resampled image."""
+    resampling: int
+    """While it is made."""
+    stored: int
+    """Weights as they are read from disk."""
+    weights: int
+    """The network, ready to run."""
+    running: int
+    """Activations, sums and labels."""
+
+
+def loaded_key(folder: ModelFolder, runtime: str, precision: str, device: str) -> str:
+    """Names, in a machine's profile, the bytes and the seconds that it takes to have a network ready."""
+    return "|".join(("loaded", architecture_key(folder), runtime, precision, device))
+
+
+def pass_memory(
+    folder: ModelFolder,
+    shape: tuple[int, int, int],
+    profile: Profile,
+    grid: NetworkGrid,
+    region: Region,
+    resampled: Region,
+    way: Way,
+    machine: MachineProfile,
+    is_smooth: bool = False,
+) -> PassMemory:
+    """``shape`` is what the network sees of the ``region``, in its own axes. ``resampled``, around the regions of all
+    parts, is in memory while each of them runs."""
+    voxels = math.prod(shape_of(region))
+    image = 2 * math.prod(shape_of(resampled)) if grid.is_resampled else 0
+    finishing = 0
+    if profile.spacing == "plans" and math.prod(shape) != voxels:
+        image += 4 * (math.prod(shape) + voxels)
+        finishing = _finishing_bytes(folder, profile, shape_of(region))
+    elif is_smooth:
+        finishing = _finishing_bytes(folder, profile, grid.full_shape)
+    return PassMemory(
+        folder=str(folder.path.resolve()),
+        grid_shape=grid.shape,
+        image=image,
+        resampling=_RESAMPLING_BYTES,
+        stored=stored_bytes(folder),
+        weights=_weight_bytes(folder, way, machine),
+        running=_activation_bytes(folder, way, machine)
+        + sums_bytes(folder, shape, profile, way)
+        + 3 * voxels
+        + finishing,
+    )
+
+
+def sums_bytes(folder: ModelFolder, shape: tuple[int, int, int], profile: Profile, way: Way | Plan) -> int:
+    """The ring of sums and weights, and the Gaussian, as sliding_window.py keeps them in the computer's memory."""
+    padded = [max(size, patch) for size, patch in zip(shape, folder.patch_size, strict=True)]
+    row = padded[1] * padded[2]
+    ring = folder.patch_size[0] * row
+    gaussian = 4 * math.prod(folder.patch_size)
+    if way.sums == SUMS_ON_DISK:
+        return 4 * ring + gaussian
+    if not way.device.startswith("cpu") and not way.sums_on_host:
+        return 0
+    each = 2 if way.sums == SUMS_IN_HALF else 4
+    return (each * summed_channels(folder, profile) + 4) * ring + gaussian
+
+
+def _finishing_bytes(folder: ModelFolder, profile: Profile, wanted: tuple[int, int, int]) -> int:
+    """Rows on their way to the grid ``wanted``, as labelling.ResampledLabelSink holds them: all features of which a
+    head makes the labels, or the best logit and the next one."""
+    channels = summed_channels(folder, profile)
+    if channels == len(folder.labels) + 1:
+        channels = 2
+    return 4 * FINISHED_ROWS_AT_ONCE * wanted[1] * wanted[2] * (channels + 1)
+
+
+def summed_channels(folder: ModelFolder, profile: Profile) -> int:
+    """What is added up in each voxel: a head's features where these are fewer than the labels (tile_runner.py)."""
+    outputs = len(folder.labels) + 1
+    if profile.average != "logits" or len(folder.checkpoints) != 1:
+        return outputs
+    return min(outputs, finest_features(folder.settings))
+
+
+def finest_features(settings: dict[str, Any]) -> int:
+    """Feature maps of the first stage, in plans of the old and the new format."""
+    if "architecture" not in settings:
+        return int(settings["UNet_base_num_features"])
+    features = settings["architecture"]["arch_kwargs"]["features_per_stage"]
+    return int(features if isinstance(features, int) else features[0])
+
+
+def _activation_bytes(folder: ModelFolder, way: Way, machine: MachineProfile) -> int:
+    each = 2 if way.precision == "reduced" else 4
+    copies = _ACTIVATION_COPIES[way.runtime]
+    expected = each * math.prod(folder.patch_size) * copies * finest_features(folder.settings)
+    expected = _LIBRARY_BYTES if way.is_on_gpu else expected
+    record = machine.network(architecture_key(folder), way.runtime, way.precision, way.device)
+    if record is None or record.activation_bytes is None:
+        return expected
+    return _plausible(record.activation_bytes, expected)
+
+
+def _weight_bytes(folder: ModelFolder, way: Way, machine: MachineProfile) -> int:
+    measured = machine.bytes_of(loaded_key(folder, way.runtime, way.precision, way.device))
+    expected = int(_WEIGHT_COPIES[way.runtime] * stored_bytes(folder)) + _LIBRARY_BYTES
+    return expected if measured is None else _plausible(measured, expected)
+
+
+def stored_bytes(folder: ModelFolder) -> int:
+    """The weights as they are read. Checkpoints as nnU-Net writes them hold the optimiser's state, too, which is not
+    kept."""
+    return sum(path.stat().st_size for path in folder.checkpoints)
+
+
+def _plausible(measured: int, expected: int) -> int:
+    """What else the process did meanwhile may be in a measurement; a far too large one would refuse every job."""
+    return min(measured, 2 * expected + _LIBRARY_BYTES)

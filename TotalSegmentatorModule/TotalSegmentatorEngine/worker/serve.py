@@ -1,0 +1,235 @@
+"""The resident worker: serves one request after another until Slicer is gone, tells it to end, or forgets it.
+
+The main thread runs the jobs; a thread reads the standard input (request_queue.py). What a job does stands in
+``Worker._segment``. Everything that a job leaves lies in its folder, and the folder goes with Slicer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import faulthandler
+import gc
+import logging
+import os
+import platform
+import shutil
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from TotalSegmentatorWire import ENGINE_VERSION
+from TotalSegmentatorWire.command.log_text import log_to_standard_error
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.job_folder import CT_HEADER, CT_VOXELS, RESULT_DRAFT, read_owner, remove_folder, sweep
+from TotalSegmentatorWire.messages.segment import (
+    PROTOCOL_VERSION,
+    ByeEvent,
+    CancelledEvent,
+    FailedEvent,
+    FinishedEvent,
+    HelloEvent,
+    NeedCtEvent,
+    Stage,
+    ct_header_from_json,
+)
+from TotalSegmentatorWire.process_identity import is_alive
+
+from TotalSegmentatorEngine.machine.memory import memory_short
+from TotalSegmentatorEngine.worker.event_log import EventLog
+from TotalSegmentatorEngine.worker.job_steps import WorkerSteps
+from TotalSegmentatorEngine.worker.request_queue import AcceptedJob, RequestQueue
+
+DEFAULT_IDLE_SECONDS = 1200.0
+"""A worker without work ends after 20 minutes: its networks occupy gigabytes, and a new one starts in seconds."""
+
+NICENESS = 5
+"""The worker computes on all cores; at a lower priority Slicer's main thread still gets one when it wants it."""
+
+_OWNER_END_SECONDS = 3.0  # how long to wait for Slicer's end after the pipe has closed, to sweep what else it left
+_MORE_DISK_BYTES = 500e6  # what to ask for when a write failed half way: about a large CT's labels and events
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """``serve --protocol N --worker-folder DIR [--idle-seconds S]``: what Slicer's side starts."""
+    parser = argparse.ArgumentParser(prog="TotalSegmentatorEngine serve", description=__doc__.splitlines()[0])
+    parser.add_argument("--protocol", type=int, required=True, help="number of the protocol that the caller talks")
+    parser.add_argument("--worker-folder", type=Path, required=True, help="the worker's own folder, made by the caller")
+    parser.add_argument(
+        "--idle-seconds", type=float, default=DEFAULT_IDLE_SECONDS, help="end after so long without work"
+    )
+    options, _ = parser.parse_known_args(arguments)  # what a later caller adds is told apart by the protocol's number
+    serve(options.worker_folder, options.protocol, options.idle_seconds)
+
+
+def serve(
+    worker_folder: Path, protocol: int, idle_seconds: float = DEFAULT_IDLE_SECONDS, steps: WorkerSteps | None = None
+) -> NoReturn:
+    """Run the worker whose own folder is ``worker_folder`` (``<work folder>/jobs/worker-<id>``); never returns.
+
+    ``protocol`` is the number that Slicer's side talks. ``steps`` are the functions that a job consists of; left out,
+    they are the engine's own. Exit status: 0 after Bye "quit" or "idle" and when Slicer is gone, otherwise the exit
+    code of the problem that stands in the worker's events.
+    """
+    log_to_standard_error()
+    faulthandler.enable()
+    if hasattr(os, "nice"):  # on Windows the priority is set when the process is made
+        os.nice(NICENESS)
+    worker = Worker(worker_folder, idle_seconds, steps or WorkerSteps())
+    try:
+        status = worker.run(protocol)
+    except Exception:  # noqa: BLE001 - the last boundary; the reason goes to the log, and Slicer sees the exit status
+        _log.exception("the worker cannot go on")
+        status = 1
+    with worker.guard:  # not before another thread has removed the folders, if Slicer is gone
+        _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: at the end of the interpreter, libraries that hold threads have been seen to hang."""
+    logging.shutdown()
+    os._exit(status)
+
+
+class Worker:
+    """State of one worker: its folder, the queue of requests, and what the steps keep between jobs."""
+
+    def __init__(self, folder: Path, idle_seconds: float, steps: WorkerSteps) -> None:
+        self._folder = folder
+        self._idle_seconds = idle_seconds
+        self._steps = steps
+        self._events = EventLog(folder)
+        self._owner = read_owner(folder)
+        self._queue = RequestQueue(self._events, self._abandon, self._owner)
+        self.guard = threading.Lock()
+        """Held while a result is renamed, and for ever once the folders are being removed."""
+
+    def run(self, protocol: int) -> int:
+        """Greet, warm up, serve; returns the exit status."""
+        self._events.emit(HelloEvent(PROTOCOL_VERSION, ENGINE_VERSION, os.getpid(), platform.python_version()))
+        if protocol != PROTOCOL_VERSION:
+            return self._give_up(Problem("PROTOCOL_MISMATCH", {"expected": protocol, "found": PROTOCOL_VERSION}))
+        package = self._steps.missing_package()
+        if package:
+            return self._give_up(Problem("ENGINE_MISSING", {"package": package}))
+        self._queue.start()
+        sweep(self._folder.parent.parent)
+        try:
+            self._steps.warm_up()
+        except SegmentationError as error:
+            _log.exception("the engine's packages are incomplete")
+            return self._give_up(error.problem)
+        except ModuleNotFoundError as error:
+            _log.exception("the engine's packages are incomplete")
+            return self._give_up(Problem("ENGINE_MISSING", {"package": error.name or "?"}))
+        except Exception:  # noqa: BLE001 - a broken library may raise anything; the reason goes to the log
+            _log.exception("the engine's packages cannot be loaded")
+            return self._give_up(Problem("ENGINE_START_FAILED"))
+        return self._serve()
+
+    def _serve(self) -> int:
+        while True:
+            job = self._queue.take(self._idle_seconds)
+            if not isinstance(job, AcceptedJob):
+                self._events.emit(ByeEvent("quit" if job else "idle"))
+                return 0
+            self._run_job(job)
+            gc.collect()
+
+    def _give_up(self, problem: Problem) -> int:
+        _log.error("%s %s", problem.code, problem.values)
+        self._events.emit(FailedEvent("", problem.to_json()))
+        self._events.emit(ByeEvent("error"))
+        return problem.exit_code
+
+    # -- one job ---------------------------------------------------------------------------------------------------
+
+    def _run_job(self, job: AcceptedJob) -> None:
+        """Run one job and tell how it ended. Whatever happens, the worker is ready for the next one."""
+        job_id = job.request.job_id
+        begun = time.monotonic()
+        ended: object
+        try:
+            ended = self._segment(job, begun)
+        except SegmentationError as error:
+            ended = (
+                CancelledEvent(job_id) if error.code == "CANCELLED" else FailedEvent(job_id, error.problem.to_json())
+            )
+            if error.code != "CANCELLED":
+                _log.info("the job ended with %s", error.code, exc_info=error.__cause__ is not None)
+        except Exception as error:  # noqa: BLE001 - the worker must survive whatever a job meets; it goes to the log
+            _log.exception("the job met an unexpected error")
+            ended = FailedEvent(job_id, _unexpected(error, job.folder).to_json())
+        for leftover in (job.folder / CT_VOXELS, job.folder / RESULT_DRAFT):
+            _remove(leftover)
+        _log.info("job ended: %s after %.1f s", type(ended).__name__, time.monotonic() - begun)
+        try:
+            job.events.emit(ended)
+        except FileNotFoundError:
+            _log.info("the job's folder is gone: Slicer has given the job up")
+
+    def _segment(self, job: AcceptedJob, begun: float) -> object:
+        """The job itself; returns its last event. Raises SegmentationError."""
+        request, steps = job.request, self._steps
+        reporter = steps.reporter(request.job_id, job.events.emit, job.is_cancelled)
+        reporter.check_cancelled()
+        prepared = steps.prepare(request)
+        header = ct_header_from_json((job.folder / CT_HEADER).read_text(encoding="utf-8"))
+        if request.ct_is_cached and not steps.holds(request.ct_id):
+            return NeedCtEvent(request.job_id)
+        if not request.ct_is_cached:
+            reporter.progress(Stage.READING, 0.0)
+            steps.read(job.folder, header)
+            (job.folder / CT_VOXELS).unlink()
+        _log.info("CT of %s voxels (slices, rows, columns)", " x ".join(map(str, header.shape)))
+        for problem in steps.ct_warnings():
+            reporter.warning(problem)
+        reporter.check_cancelled()
+        result = steps.segment(prepared, reporter)
+        _log.info(
+            "model %s, profile %s, device %s: %d found", result.model, result.profile, result.device, len(result.found)
+        )
+        reporter.check_cancelled()
+        reporter.progress(Stage.WRITING, 0.0)
+        # imported here, so that a worker without numpy still can say so
+        from TotalSegmentatorEngine.worker.result_files import publish, result_header, write_draft
+
+        answer = result_header(request.job_id, header, result)
+        draft = write_draft(job.folder, answer, result.labels, reporter.check_cancelled)
+        folder = publish(draft, Path(request.results_folder), request.job_id, self.guard)
+        return FinishedEvent(request.job_id, str(folder), round(time.monotonic() - begun, 3))
+
+    # -- the end of Slicer -----------------------------------------------------------------------------------------
+
+    def _abandon(self) -> NoReturn:
+        """Slicer is gone: remove what is unfinished and end, whatever the main thread is doing (called in a thread)."""
+        self.guard.acquire()  # never released: no result is renamed out of a folder that is being removed
+        os.chdir(tempfile.gettempdir())  # Windows does not remove a current folder
+        for folder in (*self._queue.folders(), self._folder):
+            remove_folder(folder)
+        deadline = time.monotonic() + _OWNER_END_SECONDS
+        while self._owner is not None and is_alive(self._owner) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        sweep(self._folder.parent.parent)  # also a folder into which Slicer was just sending a CT
+        os._exit(0)
+
+
+def _remove(leftover: Path) -> None:
+    if leftover.is_dir():
+        remove_folder(leftover)
+    else:
+        leftover.unlink(missing_ok=True)
+
+
+def _unexpected(error: Exception, folder: Path) -> Problem:
+    """The problem that an unforeseen exception stands for."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        free = shutil.disk_usage(folder).free
+        return Problem("DISK_FULL", {"needed_mb": (free + _MORE_DISK_BYTES) / 1e6, "free_mb": free / 1e6})
+    if isinstance(error, MemoryError):
+        return memory_short().problem
+    return Problem("INTERNAL_ERROR", {"kind": type(error).__name__})

@@ -1,0 +1,1 @@
+"""Starts and follows processes beside Slicer."""

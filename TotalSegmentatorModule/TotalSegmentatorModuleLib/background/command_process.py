@@ -1,0 +1,212 @@
+"""One run of a program in the background: started, followed through its files, asked to stop, killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.job_folder import CANCEL_FILE, EVENTS_FILE, create_private_folder, remove_folder
+from TotalSegmentatorWire.messages.segment import CancelledEvent, FailedEvent, decode
+
+from TotalSegmentatorModuleLib.background.line_reader import LineReader
+from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
+from TotalSegmentatorModuleLib.background.process_group import descendants_with_groups, kill_group, start_in_group
+from TotalSegmentatorModuleLib.texts.errors import problem_texts
+
+_OUTPUT, _MESSAGES = "output", "messages"
+_MOST_OUTPUT = 4 << 20  # bytes; more is no answer of ours
+_LARGEST_LOG = 1 << 20  # bytes; a larger one is begun anew
+_PRINTED_PROBLEM = re.compile(r"^error ([A-Z0-9_]+): (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed, as it is shown: a code, what happened, what to do."""
+
+    code: str
+    what: str
+    todo: str
+
+
+@dataclass(frozen=True)
+class ProcessEnd:
+    """How a run ended: as asked, cancelled or with a failure."""
+
+    output: str = ""
+    """What it printed."""
+    messages: str = ""
+    """What it printed as errors, and wrote to its log in this run."""
+    is_cancelled: bool = False
+    failure: Failure | None = None
+    finished: Any = None
+    """The event by which it told that it has finished; None for a program that tells none."""
+
+    @property
+    def is_success(self) -> bool:
+        return not self.is_cancelled and self.failure is None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What a program says: its events, the one that ends a run well, and the code of a death without a word."""
+
+    events: Mapping[str, type]
+    finished: type
+    died: str
+
+
+def failure_of(problem: Problem) -> Failure:
+    return Failure(problem.code, *problem_texts(problem))
+
+
+class OneShotProcess:
+    """A running command. ``poll`` reads what it has said; nothing here waits but ``stop``.
+
+    ``folder`` is the run's own and goes when the run has ended. With a ``log`` the program is told where to write
+    events and log and where a request to stop would lie; without one it only prints. Raises OSError when made, if it
+    cannot be started; the folder is gone then, too.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        conversation: Conversation,
+        log: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.end: ProcessEnd | None = None
+        """None while it runs."""
+        self._clock = clock
+        self._conversation = conversation
+        self._kill_at: float | None = None
+        self._told_end: Any = None
+        self._folder = folder
+        self._log = log
+        self._log_begin = 0
+        self._events = LineReader(folder / EVENTS_FILE)
+        try:
+            self._process = self._start(command, environment)
+        except OSError:
+            remove_folder(folder)
+            raise
+
+    def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen:
+        arguments = list(command)
+        if self._log is not None:
+            self._log_begin = _begin_log(self._log)
+            files = ("--events", self._folder / EVENTS_FILE), ("--cancel-file", self._cancel_file), ("--log", self._log)
+            arguments += [str(word) for pair in files for word in pair]
+        with (self._folder / _OUTPUT).open("wb") as output, (self._folder / _MESSAGES).open("wb") as messages:
+            return start_in_group(
+                arguments,
+                env=dict(environment),
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=messages,
+            )
+
+    @property
+    def _cancel_file(self) -> Path:
+        return self._folder / CANCEL_FILE
+
+    def poll(self) -> list[Any]:
+        """The events since the last call; afterwards ``end`` tells whether it was the last one."""
+        if self.end is not None:
+            return []
+        status = self._process.poll()  # before reading: nothing that was written last is missed
+        events = self._read_events()
+        if status is not None:
+            self._finish(status)
+        elif self._kill_at is not None and self._clock() >= self._kill_at:
+            self.kill()
+        return events
+
+    def _read_events(self) -> list[Any]:
+        events = []
+        for line in self._events.poll():
+            with contextlib.suppress(SegmentationError):  # of a newer program: what counts is how it ends
+                event = decode(line, self._conversation.events)
+                if isinstance(event, (FailedEvent, CancelledEvent, self._conversation.finished)):
+                    self._told_end = event
+                else:
+                    events.append(event)
+        return events
+
+    def cancel(self, patience: float) -> None:
+        """Ask it to stop; after ``patience`` seconds ``poll`` kills it with all that it started."""
+        if self._kill_at is None:
+            with contextlib.suppress(OSError):  # a full disk: the kill comes all the same
+                self._cancel_file.touch()
+            self._kill_at = self._clock() + patience
+
+    def stop(self, patience: float) -> None:
+        """The application quits: ask, wait so long, kill. Afterwards ``end`` is set and its folder is gone."""
+        self.cancel(patience)
+        deadline = time.monotonic() + patience
+        while self._process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if self._process.poll() is None:
+            self.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # the system keeps it: its folder is swept later
+                self._process.wait(1.0)
+        self._finish(self._process.returncode or 0)
+
+    def kill(self) -> None:
+        """End it and everything that it started, at once; the packages' installer has a group of its own."""
+        kill_group(self._process, descendants_with_groups(self._process.pid))
+
+    def _finish(self, status: int) -> None:
+        output, messages = self._read(_OUTPUT), self._read(_MESSAGES)
+        said = messages + (_read(self._log, self._log_begin) if self._log is not None else "")
+        told = self._told_end
+        if isinstance(told, self._conversation.finished) or (status == 0 and told is None):
+            self.end = ProcessEnd(output, said, finished=told)
+        elif isinstance(told, FailedEvent):
+            self.end = ProcessEnd(output, said, failure=failure_of(problem_of_event(told)))
+        elif isinstance(told, CancelledEvent) or self._kill_at is not None:
+            self.end = ProcessEnd(output, said, is_cancelled=True)
+        else:
+            self.end = ProcessEnd(output, said, failure=self._unsaid_failure(status, messages))
+        remove_folder(self._folder)
+
+    def _unsaid_failure(self, status: int, messages: str) -> Failure:
+        """For a command without events that printed its problem, and for a process that died."""
+        printed = _PRINTED_PROBLEM.search(messages)
+        if printed:
+            return Failure(printed.group(1), printed.group(2), "")
+        return failure_of(Problem(self._conversation.died, {"status": status}))
+
+    def _read(self, name: str) -> str:
+        return _read(self._folder / name)
+
+
+def _read(path: Path, begin: int = 0) -> str:
+    """The text of a file from byte ``begin`` on; empty where there is no such file."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(begin)
+            return stream.read(_MOST_OUTPUT).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _begin_log(log: Path) -> int:
+    """Where this run's lines begin in the log, in bytes."""
+    if not log.parent.is_dir():
+        create_private_folder(log.parent.parent, log.parent.name)
+    size = log.stat().st_size if log.exists() else 0
+    if size > _LARGEST_LOG:
+        os.truncate(log, 0)
+        return 0
+    return size

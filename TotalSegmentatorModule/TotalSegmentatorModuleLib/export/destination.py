@@ -1,0 +1,83 @@
+"""Where an export is put: complete and under a name that was free, or not at all.
+
+The program writes into a hidden folder beside the place; only what it has finished is renamed into that place. So
+neither a cancelled nor a killed export leaves anything there, and nothing that is there is ever replaced.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.job_folder import new_id, remove_folder
+
+_DRAFT_PREFIX = ".totalsegmentator-export-"
+_DRAFT = re.compile(re.escape(_DRAFT_PREFIX) + "[0-9a-f]{32}")
+_ABANDONED_SECONDS = 86400.0
+"""A draft of an application that crashed; no export takes so long."""
+_LONGEST_NAME = 60
+_NOT_IN_NAMES = re.compile(r"[^\w\-. ()+]+")
+"""Signs that one of the systems, or a planning system's importer, does not take in names of files."""
+
+
+def file_name(text: str) -> str:
+    """``text`` as the name of a file, without a suffix."""
+    plain = _NOT_IN_NAMES.sub("_", text).strip(" ._")[:_LONGEST_NAME].strip(" .")
+    return plain or "segmentation"
+
+
+def free_name(folder: Path, name: str) -> str:
+    """``name``, numbered where something in ``folder`` has it already, with whatever suffix."""
+    taken = {entry.name.casefold() for entry in folder.iterdir()} if folder.is_dir() else set()
+    number, candidate = 1, name
+    while any(_has_name(entry, candidate.casefold()) for entry in taken):
+        number += 1
+        candidate = "{} {}".format(name, number)
+    return candidate
+
+
+def _has_name(entry: str, name: str) -> bool:
+    """Whether ``entry`` is ``name`` with or without a suffix, or a companion of it such as a table."""
+    return entry == name or entry.startswith((name + ".", name + "_"))
+
+
+class ExportDestination:
+    """A draft below ``folder`` that becomes the export. Raises SegmentationError("OUTPUT_NOT_WRITABLE") when made."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._draft = folder / (_DRAFT_PREFIX + new_id())
+        try:
+            _remove_abandoned(folder)
+            self._draft.mkdir(parents=True)
+        except OSError as error:
+            raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+
+    def output(self, suffix: str) -> Path:
+        """What the program is to write: a file with this suffix, or a folder where it is empty."""
+        return self._draft / (self._name + suffix)
+
+    def publish(self) -> list[Path]:
+        """Rename what was written into its place, under a name that is free; returns where it lies then.
+
+        Raises SegmentationError("OUTPUT_NOT_WRITABLE").
+        """
+        try:
+            name = free_name(self._folder, self._name)
+            entries = sorted(self._draft.iterdir())
+            return [entry.rename(self._folder / (name + entry.name.removeprefix(self._name))) for entry in entries]
+        except OSError as error:
+            raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+
+    def discard(self) -> None:
+        """Remove what was not published."""
+        remove_folder(self._draft)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for draft in folder.glob(_DRAFT_PREFIX + "*"):
+        if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _ABANDONED_SECONDS:
+            remove_folder(draft)

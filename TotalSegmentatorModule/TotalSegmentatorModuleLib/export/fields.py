@@ -1,0 +1,196 @@
+"""The choices of the Export section that belong to the computer and not to the scene; the settings keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.export.formats import (
+    CONTOURS,
+    EXPORT_FORMATS,
+    NAMES,
+    OUTLINE,
+    SET_LABEL,
+    SPACE,
+    ExportFormat,
+    format_of,
+    format_titles,
+)
+from TotalSegmentatorModuleLib.export.order import KEYHOLE, LPS, OWN, RAS, TG263, XOR, ExportOptions
+from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
+from TotalSegmentatorModuleLib.scene.dicom_database import has_database
+from TotalSegmentatorModuleLib.scene.segments import KnownTemplate, known_templates
+
+ALL, VISIBLE, SELECTED, APPROVED, OWN_TEMPLATE = "all", "visible", "selected", "approved", "own template"
+"""Choices of structures; any other is the name of one of the product's templates."""
+_YES = "yes"
+_ROWS = {
+    NAMES: ("exportNamesLabel", "exportNamesComboBox"),
+    OUTLINE: ("exportOutlineCheckBox",),
+    SET_LABEL: ("exportSetLabelLabel", "exportSetLabelLineEdit"),
+    CONTOURS: (
+        "exportHolesLabel",
+        "exportHolesComboBox",
+        "exportSmoothLabel",
+        "exportSmoothCheckBox",
+        "exportIslandLabel",
+        "exportIslandSpinBox",
+    ),
+    SPACE: ("exportSpaceLabel", "exportSpaceComboBox"),
+}
+
+
+class ExportFields:
+    """``on_changed`` is called when what is chosen has changed. A selection in the list is not remembered."""
+
+    def __init__(self, ui, on_changed: Callable[[], None]) -> None:
+        self._ui = ui
+        self._on_changed = on_changed
+        self._templates = known_templates()
+        titles = format_titles()
+        formats = [(titles[known.id], known.id) for known in EXPORT_FORMATS]
+        self._fill(ui.exportFormatComboBox, formats, settings.EXPORT_FORMAT)
+        self._fill(ui.exportChoiceComboBox, _choice_titles(self._templates), settings.EXPORT_CHOICE)
+        names = [(_("TG-263"), TG263), (_("As in the segmentation"), OWN)]
+        self._fill(ui.exportNamesComboBox, names, settings.EXPORT_NAMES)
+        holes = [(_("Keyhole"), KEYHOLE), (_("Contours of their own (XOR)"), XOR)]
+        self._fill(ui.exportHolesComboBox, holes, settings.EXPORT_HOLES)
+        self._fill(ui.exportSpaceComboBox, [("LPS", LPS), ("RAS", RAS)], settings.EXPORT_SPACE)
+        self._keep_check(ui.exportOutlineCheckBox, settings.EXPORT_OUTLINE)
+        self._keep_check(ui.exportDatabaseCheckBox, settings.EXPORT_TO_DATABASE)
+        self._keep_check(ui.exportSmoothCheckBox, settings.EXPORT_SMOOTH)
+        self._keep_path(ui.exportFolderPathLineEdit, settings.EXPORT_FOLDER)
+        self._keep_path(ui.exportTemplatePathLineEdit, settings.EXPORT_TEMPLATE)
+        ui.exportSetLabelLineEdit.setText(settings.text(settings.EXPORT_SET_LABEL))
+        ui.exportSetLabelLineEdit.connect("textChanged(QString)", self._on_set_label)
+        ui.exportIslandSpinBox.setValue(int(settings.text(settings.EXPORT_ISLAND) or 0))
+        ui.exportIslandSpinBox.connect("valueChanged(int)", self._on_island)
+        self.show()
+
+    # -- what is chosen ------------------------------------------------------------------------------------------------
+
+    @property
+    def format(self) -> ExportFormat:
+        return format_of(_data(self._ui.exportFormatComboBox))
+
+    @property
+    def choice(self) -> str:
+        return _data(self._ui.exportChoiceComboBox)
+
+    @property
+    def template(self) -> KnownTemplate | None:
+        """The product's template that is chosen."""
+        return next((known for known in self._templates if known.path.stem == self.choice), None)
+
+    @property
+    def template_path(self) -> str:
+        """Of the template that is chosen, the user's own one included; empty where none is."""
+        if self.choice == OWN_TEMPLATE:
+            return self._ui.exportTemplatePathLineEdit.currentPath.strip()
+        return str(self.template.path) if self.template is not None else ""
+
+    @property
+    def folder(self) -> Path | None:
+        text = self._ui.exportFolderPathLineEdit.currentPath.strip()
+        return Path(text) if text else None
+
+    @property
+    def adds_to_database(self) -> bool:
+        return self.format.is_dicom and has_database() and self._ui.exportDatabaseCheckBox.checked
+
+    def options(self) -> ExportOptions:
+        ui = self._ui
+        return ExportOptions(
+            format=self.format,
+            names=_data(ui.exportNamesComboBox),
+            has_outline=ui.exportOutlineCheckBox.checked,
+            set_label=ui.exportSetLabelLineEdit.text,
+            holes=_data(ui.exportHolesComboBox),
+            is_smooth=ui.exportSmoothCheckBox.checked,
+            smallest_island_mm2=ui.exportIslandSpinBox.value,
+            space=_data(ui.exportSpaceComboBox),
+        )
+
+    # -- showing -------------------------------------------------------------------------------------------------------
+
+    def show(self) -> None:
+        """Show what the format and the choice of structures have, and nothing else."""
+        ui, takes = self._ui, self.format.takes
+        for option, names in _ROWS.items():
+            for name in names:
+                getattr(ui, name).setVisible(option in takes)
+        for widget in (ui.exportTemplateLabel, ui.exportTemplatePathLineEdit):
+            widget.setVisible(self.choice == OWN_TEMPLATE)
+        for widget in (ui.exportTableLabel, ui.exportSegmentsTable):
+            widget.setVisible(self.choice == SELECTED)
+        ui.exportDatabaseCheckBox.setVisible(self.format.is_dicom)
+        ui.exportDatabaseCheckBox.setEnabled(has_database())
+        ui.exportAdvancedCollapsibleButton.setVisible(bool(takes & {CONTOURS, SPACE}))
+        count = self._count_of_more()
+        # a choice of weeks ago must not hide in a closed section
+        title = _("More options ({count} chosen)").format(count=count) if count else _("More options")
+        ui.exportAdvancedCollapsibleButton.text = title
+
+    def _count_of_more(self) -> int:
+        options, takes = self.options(), self.format.takes
+        contours = (options.holes != KEYHOLE, options.is_smooth, options.smallest_island_mm2 > 0)
+        return sum(contours) * (CONTOURS in takes) + (options.space != LPS) * (SPACE in takes)
+
+    # -- keeping -------------------------------------------------------------------------------------------------------
+
+    def _fill(self, combo, items: list[tuple[str, str]], key: str) -> None:
+        for title, value in items:
+            combo.addItem(title, value)
+        combo.setCurrentIndex(max(combo.findData(settings.text(key)), 0))
+
+        def on_index(_index: int) -> None:
+            settings.set_text(key, "" if _data(combo) == SELECTED else _data(combo))
+            self._changed()
+
+        combo.connect("currentIndexChanged(int)", on_index)
+
+    def _keep_check(self, box, key: str) -> None:
+        def on_toggled(is_checked: bool) -> None:
+            settings.set_text(key, _YES if is_checked else "")
+            self._changed()
+
+        box.setChecked(settings.text(key) == _YES)
+        box.connect("toggled(bool)", on_toggled)
+
+    def _keep_path(self, line, key: str) -> None:
+        def on_path(path: str) -> None:
+            settings.set_text(key, path)
+            self._changed()
+
+        line.currentPath = settings.text(key)
+        follow_path(line, on_path)
+
+    def _on_set_label(self, text: str) -> None:
+        settings.set_text(settings.EXPORT_SET_LABEL, text)
+
+    def _on_island(self, value: int) -> None:
+        settings.set_text(settings.EXPORT_ISLAND, str(value) if value else "")
+        self._changed()
+
+    def _changed(self) -> None:
+        self.show()
+        self._on_changed()
+
+
+def _data(combo) -> str:
+    return combo.itemData(combo.currentIndex) or ""
+
+
+def _choice_titles(templates: list[KnownTemplate]) -> list[tuple[str, str]]:
+    titles = [
+        (_("All"), ALL),
+        (_("Visible ones"), VISIBLE),
+        (_("Selected ones"), SELECTED),
+        (_("Approved ones only"), APPROVED),
+    ]
+    for known in templates:
+        titles.append((_("Template: {title}").format(title=known.title), known.path.stem))
+    return [*titles, (_("Template of your own"), OWN_TEMPLATE)]

@@ -1,0 +1,130 @@
+"""The panel's Export section: what goes out, one question before it does, and what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+from TotalSegmentatorModuleLib.export.fields import APPROVED, OWN_TEMPLATE, SELECTED, VISIBLE, ExportFields
+from TotalSegmentatorModuleLib.export.order import ExportOrder
+from TotalSegmentatorModuleLib.export.task import ExportErrand, ExportResult
+from TotalSegmentatorModuleLib.export.texts import export_result_text, unreviewed_question
+from TotalSegmentatorModuleLib.scene.segments import all_segments, count_by_state, visible_segments
+from TotalSegmentatorModuleLib.tasks.page import ErrandPage
+from TotalSegmentatorModuleLib.tasks.section import ErrandHost, ErrandSection
+
+
+class ExportPanel(ErrandSection):
+    """The section "Export" of the .ui."""
+
+    def __init__(self, ui, host: ErrandHost) -> None:
+        super().__init__(ui, host, "export", _("Export"))
+        self._agreed: set[str] = set()
+        self._folder: Path | None = None
+        self._page = ErrandPage(ui, "export", _("Export"), ui.exportOpenFolderButton, self._open_folder)
+        ui.exportSegmentsTable.selectionMode = qt.QAbstractItemView.ExtendedSelection
+        self._fields = ExportFields(ui, self._show)
+        ui.exportSegmentsTable.connect("selectionChanged(QItemSelection,QItemSelection)", self._show_ready)
+        self._show_ready()
+
+    # -- what the panel calls ------------------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        self._fields.show()
+        super().enter()
+
+    def result_arrived(self, node) -> None:
+        self._agreed.discard(node.GetID())  # it may have taken the place of another
+        super().result_arrived(node)
+
+    def scene_closing(self) -> None:
+        self._agreed.clear()
+        super().scene_closing()
+
+    # -- ErrandSection -------------------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        node = self._shown_segmentation if self._fields.choice == SELECTED else None
+        self._ui.exportSegmentsTable.setSegmentationNode(node)
+        self._show_ready()
+
+    def _empty_choice(self) -> str:
+        return _("Choose the segmentation to export.")
+
+    def _missing_choice(self) -> str:
+        if self._fields.choice == SELECTED and not self._ui.exportSegmentsTable.selectedSegmentIDs():
+            return _("Select structures in the list.")
+        if self._fields.choice == OWN_TEMPLATE and not self._fields.template_path:
+            return _("Choose the file of your template.")
+        if self._fields.folder is None:
+            return _("Choose the folder to export to.")
+        return ""
+
+    def _note(self) -> str:
+        notes = [self._fields.template.description] if self._fields.template is not None else []
+        ct = self._ct
+        if ct is not None and self._fields.format.is_dicom and not ct.GetAttribute("DICOM.instanceUIDs"):
+            notes.append(_("The CT did not come from DICOM; a CT series is written beside the structures."))
+        return " ".join(note for note in notes if note)
+
+    def _errand(self) -> ExportErrand | None:
+        """Raises SegmentationError("EXPORT_NOTHING_CHOSEN")."""
+        order = self._order()
+        return ExportErrand(order) if self._may_go_out(order) else None
+
+    def _cancelled_text(self) -> str:
+        return _("Cancelled. Nothing was written.")
+
+    def _take(self, result: ExportResult) -> str:
+        self._folder = result.folder
+        return export_result_text(result)
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _order(self) -> ExportOrder:
+        node, choice = self._segmentation, self._fields.choice
+        segment_ids, states = all_segments(node), ()
+        if choice == VISIBLE:
+            segment_ids = visible_segments(node)
+        elif choice == SELECTED:  # what was chosen by name goes out even if it was rejected
+            selected = set(self._ui.exportSegmentsTable.selectedSegmentIDs())
+            segment_ids = tuple(each for each in segment_ids if each in selected)
+            states = tuple(state.value for state in ReviewState)
+        elif choice == APPROVED:
+            states = (ReviewState.APPROVED.value,)
+        approved = count_by_state(node, segment_ids)[ReviewState.APPROVED]
+        if not segment_ids or (choice == APPROVED and not approved):
+            raise SegmentationError("EXPORT_NOTHING_CHOSEN")
+        return ExportOrder(
+            segmentation=node,
+            segment_ids=segment_ids,
+            ct=self._ct,
+            options=self._fields.options(),
+            folder=self._fields.folder,
+            states=states,
+            template=self._fields.template_path,
+            adds_to_database=self._fields.adds_to_database,
+        )
+
+    def _may_go_out(self, order: ExportOrder) -> bool:
+        """Ask once for each segmentation before structures go to planning or to the archive that nobody approved."""
+        counts = count_by_state(order.segmentation, order.segment_ids)
+        waiting = counts[ReviewState.UNREVIEWED] + counts[ReviewState.EDITED]
+        node_id = order.segmentation.GetID()
+        is_approved_only = order.states == (ReviewState.APPROVED.value,)
+        if not order.needs_dicom or not waiting or is_approved_only or node_id in self._agreed:
+            return True
+        question = unreviewed_question(waiting, len(order.segment_ids))
+        if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Export structures that were not approved?")):
+            return False
+        self._agreed.add(node_id)
+        return True
+
+    def _open_folder(self) -> None:
+        if self._folder is not None:
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._folder)))

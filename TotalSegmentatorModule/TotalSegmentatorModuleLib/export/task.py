@@ -1,0 +1,79 @@
+"""An export: its file or folder is written by the program and put into its place when it is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from TotalSegmentatorWire.messages.export import ExportFinishedEvent
+
+from TotalSegmentatorModuleLib.export.destination import ExportDestination, file_name
+from TotalSegmentatorModuleLib.export.order import ExportOrder, export_arguments
+from TotalSegmentatorModuleLib.scene.dicom_database import add_to_database
+from TotalSegmentatorModuleLib.scene.dicom_files import InstanceSearch, require_all_files
+from TotalSegmentatorModuleLib.scene.review_tags import digests_of, mark_edited
+from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written: ``paths`` in ``folder``."""
+
+    paths: tuple[Path, ...]
+    folder: Path
+    structures: int
+    seconds: float
+    in_database: bool | None
+    """Whether it was added to Slicer's DICOM database; None where that was not asked for."""
+
+
+class ExportErrand:
+    """Fulfils errand_session.Errand. After the handing over it needs no scene."""
+
+    outlives_scene = True
+    log_file = "export.log"
+
+    def __init__(self, order: ExportOrder) -> None:
+        self._order = order
+        self.segmentation, self.segment_ids, self.ct = order.segmentation, order.segment_ids, order.ct
+        self.needs_dicom = order.needs_dicom
+        self._is_folder = False
+        self._digests: dict[str, str] = {}
+        self._destination: ExportDestination | None = None
+
+    def identity(self, search: InstanceSearch | None) -> CtIdentity:
+        """Raises SegmentationError("EXPORT_FILES_MISSING")."""
+        if search is None:  # what is no DICOM goes out on the grid of the volume
+            return CtIdentity(sends_voxels=self._needs_voxels())
+        require_all_files(search)
+        self._is_folder = not search.uids
+        return CtIdentity(search.uids, tuple(search.files), sends_voxels=not search.uids)
+
+    def arguments(self, folder: Path, segment_ids: list[str]) -> list[str]:
+        """Raises SegmentationError("OUTPUT_NOT_WRITABLE")."""
+        order = self._order
+        self._digests = digests_of(order.segmentation, segment_ids)
+        self._destination = ExportDestination(order.folder, file_name(order.segmentation.GetName() or ""))
+        output = self._destination.output("" if self._is_folder else order.options.format.suffix)
+        return export_arguments(order, folder, output)
+
+    def finish(
+        self, finished: ExportFinishedEvent, is_cancelled: Callable[[], bool]
+    ) -> Generator[int, None, ExportResult]:
+        """Raises SegmentationError("OUTPUT_NOT_WRITABLE")."""
+        order = self._order
+        paths = self._destination.publish()
+        mark_edited(order.segmentation, finished.edited, self._digests)
+        in_database = None
+        if order.adds_to_database and order.needs_dicom:
+            in_database = yield from add_to_database(paths, is_cancelled)
+        return ExportResult(tuple(paths), order.folder, finished.structures, finished.seconds, in_database)
+
+    def discard(self) -> None:
+        if self._destination is not None:
+            self._destination.discard()
+
+    def _needs_voxels(self) -> bool:
+        """For the body's outline and the mean values of structures."""
+        return self._order.options.has_outline or self._order.options.format.kind == "volumes"

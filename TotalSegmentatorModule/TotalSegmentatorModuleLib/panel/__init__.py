@@ -1,0 +1,1 @@
+"""The module's panel: the CT, its options, progress and messages."""

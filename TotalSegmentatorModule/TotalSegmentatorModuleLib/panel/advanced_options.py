@@ -1,0 +1,92 @@
+"""The choices in the Advanced section that change how a job is run, and with it the labels a little."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.options import JobOptions
+
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE
+from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+
+_CHANGING_WIDGETS = (
+    "fasterCheckBox",
+    "fasterHelpLabel",
+    "cropCheckBox",
+    "cropHelpLabel",
+    "smoothCheckBox",
+    "smoothHelpLabel",
+    "largestPieceCheckBox",
+    "largestPieceHelpLabel",
+    "smallestIslandLabel",
+    "smallestIslandSpinBox",
+    "smallestIslandHelpLabel",
+)
+"""What the published pipeline does not have; it is locked while that one is chosen."""
+
+
+def published_profile(model: str) -> str | None:
+    """Id of the profile that runs ``model`` (an id of the catalogue) as published; None where its default does so."""
+    if model not in CATALOGUE or CATALOGUE[model].published_profile == CATALOGUE[model].profile:
+        return None
+    return CATALOGUE[model].published_profile
+
+
+def chosen_options(parameters: SegmentationParameters) -> JobOptions:
+    """The job's options. The pipeline exactly as published takes no other choice that would change its labels."""
+    profile = published_profile(parameters.model) if parameters.isPublished else None
+    if profile is not None:
+        return JobOptions(profile=profile)
+    return JobOptions(
+        precision="reduced" if parameters.isFaster else "auto",
+        crop="body" if parameters.isCropped else "none",
+        smooth=parameters.isSmooth,
+        largest_piece=parameters.isLargestPieceOnly,
+        smallest_island_mm3=float(parameters.smallestIslandMm3),
+    )
+
+
+def count_of_choices(options: JobOptions) -> int:
+    """How many options differ from their defaults."""
+    default = JobOptions().to_json()
+    return sum(value != default[name] for name, value in options.to_json().items())
+
+
+class OptionsPanel:
+    """The check boxes are connected by the parameter node itself (SlicerParameterName in the .ui); what depends on
+    more than one of them is shown here."""
+
+    def __init__(self, ui) -> None:
+        self._ui = ui
+        self._parameters: SegmentationParameters | None = None
+        self._is_enabled = True
+        self.show_parameters()
+
+    def set_parameters(self, parameters: SegmentationParameters | None) -> None:
+        """Show ``parameters`` from now on; None while there is no scene."""
+        self._parameters = parameters
+        self.show_parameters()
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """Lock the choices while a job runs."""
+        self._is_enabled = is_enabled
+        self.show_parameters()
+
+    def options(self) -> JobOptions:
+        """What is chosen."""
+        return chosen_options(self._parameters) if self._parameters is not None else JobOptions()
+
+    def show_parameters(self) -> None:
+        """Bring the section up to date with the parameter node."""
+        parameters = self._parameters
+        has_published = parameters is not None and published_profile(parameters.model) is not None
+        is_published = has_published and parameters.isPublished
+        self._ui.publishedCheckBox.setVisible(has_published)
+        self._ui.publishedHelpLabel.setVisible(has_published)
+        self._ui.publishedCheckBox.setEnabled(self._is_enabled)
+        self._ui.publishedHelpLabel.setEnabled(self._is_enabled)
+        for name in _CHANGING_WIDGETS:
+            getattr(self._ui, name).setEnabled(self._is_enabled and not is_published)
+        count = count_of_choices(self.options())
+        # a choice of weeks ago comes back with the scene: it must not hide in a closed section
+        title = _("Advanced ({count} chosen)").format(count=count) if count else _("Advanced")
+        self._ui.advancedCollapsibleButton.text = title

@@ -1,0 +1,163 @@
+"""The upper part of the panel: CT, model, structures, device, output."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, model_choices, preferred_model
+from TotalSegmentatorModuleLib.panel.structure_completer import StructureCompleter
+from TotalSegmentatorModuleLib.panel.structure_names import known_names, parse_names, unknown_name
+from TotalSegmentatorModuleLib.parameters import DEVICES, SegmentationParameters
+from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
+from TotalSegmentatorModuleLib.scene.volumes import only_ct
+from TotalSegmentatorModuleLib.texts.errors import problem_texts
+
+
+class InputsPanel:
+    """Keeps the widgets and the parameter node alike. ``on_changed`` is called when Apply may have to change.
+
+    The CT, the structures and the output are connected by the parameter node itself (SlicerParameterName in the .ui);
+    what needs more than that is connected here.
+    """
+
+    def __init__(self, ui, on_changed) -> None:
+        self._ui = ui
+        self._on_changed = on_changed
+        self._parameters: SegmentationParameters | None = None
+        self._known_for: tuple[str, str] | None = None
+        self._known: list[str] = []
+        self._model_ids: list[str] = []
+        for device, title in zip(DEVICES, _device_titles(), strict=True):
+            ui.deviceComboBox.addItem(title, device)
+        self._completer = StructureCompleter(ui.structuresLineEdit)
+        self.refresh_models()
+        ui.modelComboBox.connect("activated(int)", self._on_model_activated)
+        ui.deviceComboBox.connect("activated(int)", self._on_device_activated)
+        follow_path(ui.modelFolderPathLineEdit, self._on_model_folder_changed)
+
+    # -- parameter node ------------------------------------------------------------------------------------------------
+
+    def set_parameters(self, parameters: SegmentationParameters | None) -> None:
+        """Show ``parameters`` from now on; None while there is no scene."""
+        self._parameters = parameters
+        if parameters is None:
+            return
+        if not parameters.isModelChosen or parameters.model not in self._model_ids:
+            parameters.model = preferred_model(settings.models_folder())
+        self.choose_only_ct()
+        self.show_parameters()
+
+    def choose_only_ct(self) -> None:
+        """Take the CT of the scene if it is the only one and none was chosen."""
+        if self._parameters is not None and self._parameters.inputVolume is None:
+            ct = only_ct()
+            if ct is not None:
+                self._parameters.inputVolume = ct
+
+    def show_parameters(self) -> None:
+        """Bring the widgets that are connected here up to date with the parameter node."""
+        if self._parameters is None:
+            return
+        _select(self._ui.modelComboBox, self._parameters.model)
+        _select(self._ui.deviceComboBox, self._parameters.device)
+        if self._ui.modelFolderPathLineEdit.currentPath != self._parameters.modelFolder:
+            self._ui.modelFolderPathLineEdit.currentPath = self._parameters.modelFolder
+        is_own = self._parameters.model == OWN_FOLDER
+        self._ui.modelFolderLabel.setVisible(is_own)
+        self._ui.modelFolderPathLineEdit.setVisible(is_own)
+        self._ui.modelComboBox.setToolTip(self._ui.modelComboBox.currentText)
+        self._show_structures()
+
+    def refresh_models(self) -> None:
+        """Read again which models are installed."""
+        combo = self._ui.modelComboBox
+        combo.clear()
+        choices = model_choices(settings.models_folder())
+        self._model_ids = [choice.id for choice in choices]
+        for choice in choices:
+            combo.addItem(choice.title, choice.id)
+        self.show_parameters()
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """Lock the choices while a job runs."""
+        for name in ("inputSelector", "modelComboBox", "modelFolderPathLineEdit", "structuresLineEdit"):
+            getattr(self._ui, name).setEnabled(is_enabled)
+        for name in ("deviceComboBox", "outputSelector"):
+            getattr(self._ui, name).setEnabled(is_enabled)
+
+    # -- what is chosen ------------------------------------------------------------------------------------------------
+
+    def obstacle(self) -> str:
+        """Why Apply cannot be clicked, in a sentence; empty when it can."""
+        parameters = self._parameters
+        if parameters is None or parameters.inputVolume is None:
+            return _("Choose the CT to segment.")
+        if parameters.inputVolume.GetImageData() is None:
+            return _("The chosen volume holds no image.")
+        if parameters.model == OWN_FOLDER and not parameters.modelFolder:
+            return _("Choose the folder of your model.")
+        if unknown_name(parameters.structures, self._known) is not None:
+            return _("Correct the names of the structures.")
+        return ""
+
+    def structures(self) -> list[str] | None:
+        """The structures asked for, as the model names them; None for all. Raises SegmentationError."""
+        return parse_names(self._parameters.structures, self._known)
+
+    # -- slots ---------------------------------------------------------------------------------------------------------
+
+    def _on_model_activated(self, index: int) -> None:
+        if self._parameters is not None:
+            self._parameters.isModelChosen = True
+            self._parameters.model = self._ui.modelComboBox.itemData(index) or OWN_FOLDER
+
+    def _on_device_activated(self, index: int) -> None:
+        if self._parameters is not None:
+            self._parameters.device = self._ui.deviceComboBox.itemData(index)
+
+    def _on_model_folder_changed(self, path: str) -> None:
+        if self._parameters is not None and self._parameters.modelFolder != path:
+            self._parameters.modelFolder = path
+
+    # -- structures ----------------------------------------------------------------------------------------------------
+
+    def _show_structures(self) -> None:
+        model = (self._parameters.model, self._parameters.modelFolder)
+        if model != self._known_for:
+            self._known_for = model
+            self._known = known_names(*model)
+            self._completer.set_names(self._known)
+            self._ui.structuresLineEdit.setPlaceholderText(self._placeholder())
+        problem = unknown_name(self._parameters.structures, self._known)
+        hint = self._ui.structuresHintLabel
+        hint.setText(_unknown_text(problem) if problem is not None else "")
+        hint.setVisible(problem is not None)
+        self._on_changed()
+
+    def _placeholder(self) -> str:
+        if not self._known:
+            return _("All structures, or names separated by commas")
+        examples = [name for name in ("liver", "spleen") if name in self._known] or self._known[:2]
+        return _("All {count} structures, or names: {examples}, ...").format(
+            count=len(self._known), examples=", ".join(examples)
+        )
+
+
+def _unknown_text(problem: SegmentationError) -> str:
+    what, _todo = problem_texts(problem.problem)
+    return what
+
+
+def _select(combo, data: str) -> None:
+    """Show the item of a QComboBox that holds ``data``; the first one if none does."""
+    for index in range(combo.count):
+        if (combo.itemData(index) or "") == data:
+            combo.setCurrentIndex(index)
+            return
+    combo.setCurrentIndex(0)
+
+
+def _device_titles() -> list[str]:
+    return [_("Automatic"), _("Processor (CPU)"), _("NVIDIA graphics card (CUDA)"), _("Apple graphics (MPS)")]

@@ -1,0 +1,85 @@
+"""The lower part of the panel: errors, warnings, the result line and the log."""
+
+from __future__ import annotations
+
+import slicer
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.segment import ResultHeader
+
+from TotalSegmentatorModuleLib.segment.plan_text import plan_details, plan_text
+from TotalSegmentatorModuleLib.segment.progress_text import absent_text, result_text
+from TotalSegmentatorModuleLib.texts.errors import problem_texts
+
+
+class MessagesPanel:
+    """Says what happened. Nothing here interrupts the user; what is shown stays until dismissed or the next job."""
+
+    def __init__(self, ui) -> None:
+        self._ui = ui
+        self._notes: list[str] = []
+        ui.errorDismissButton.connect("clicked(bool)", self._on_dismiss)
+        ui.errorLogButton.connect("clicked(bool)", self._on_show_log)
+        ui.copyLogButton.connect("clicked(bool)", self._on_copy_log)
+        bold = ui.errorWhatLabel.font
+        bold.setBold(True)
+        ui.errorWhatLabel.setFont(bold)
+        self.clear()
+
+    def clear(self) -> None:
+        """Take everything away but the log: a new job begins."""
+        self._notes = []
+        for widget in (self._ui.errorFrame, self._ui.warningFrame, self._ui.resultLabel):
+            widget.setVisible(False)
+
+    def show_error(self, problem: Problem) -> None:
+        what, todo = problem_texts(problem)
+        self._ui.errorWhatLabel.setText(what)
+        self._ui.errorTodoLabel.setText(todo)
+        self._ui.errorCodeLabel.setText(_("Code: {code}").format(code=problem.code))
+        self._ui.errorFrame.setVisible(True)
+        self._ui.resultLabel.setVisible(False)
+        self.add_log("{}: {} {}\n".format(problem.code, what, todo))
+
+    def add_warning(self, problem: Problem) -> None:
+        what, todo = problem_texts(problem)
+        self._add_note(what + " " + todo)
+        self.add_log("{}: {} {}\n".format(problem.code, what, todo))
+
+    def add_note(self, text: str) -> None:
+        """Something to read that is neither an error nor about the CT."""
+        self._add_note(text)
+        self.add_log(text + "\n")
+
+    def add_plan(self, plan: Plan) -> None:
+        """The plan, for the log: who reports a problem copies it along."""
+        self.add_log("{}\n{}\n".format(plan_text(plan), plan_details(plan)))
+
+    def show_result(self, header: ResultHeader) -> None:
+        self.show_text(result_text(header), absent_text(header))
+
+    def show_text(self, text: str, tool_tip: str = "") -> None:
+        """One line where the result stands."""
+        self._ui.resultLabel.setText(text)
+        self._ui.resultLabel.setToolTip(tool_tip)
+        self._ui.resultLabel.setVisible(True)
+
+    def add_log(self, text: str) -> None:
+        """Append whole lines to the log."""
+        self._ui.logTextEdit.appendPlainText(text.rstrip("\n"))
+
+    def _add_note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
+        self._ui.warningLabel.setText("\n\n".join(self._notes))
+        self._ui.warningFrame.setVisible(True)
+
+    def _on_dismiss(self) -> None:
+        self._ui.errorFrame.setVisible(False)
+
+    def _on_show_log(self) -> None:
+        self._ui.logCollapsibleButton.collapsed = False
+
+    def _on_copy_log(self) -> None:
+        slicer.app.clipboard().setText(self._ui.logTextEdit.toPlainText())

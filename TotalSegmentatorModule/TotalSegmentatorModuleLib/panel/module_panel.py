@@ -1,0 +1,262 @@
+"""The module's panel: wires its parts to the session and to the parameter node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.segment import ResultHeader
+
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.compare.section import ComparePanel
+from TotalSegmentatorModuleLib.export.section import ExportPanel
+from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER
+from TotalSegmentatorModuleLib.panel.advanced_options import OptionsPanel
+from TotalSegmentatorModuleLib.panel.inputs import InputsPanel
+from TotalSegmentatorModuleLib.panel.messages import MessagesPanel
+from TotalSegmentatorModuleLib.panel.progress import ProgressPanel
+from TotalSegmentatorModuleLib.panel.unimported_results import WaitingPanel
+from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.scene.ct_source import check_ct
+from TotalSegmentatorModuleLib.segment.job_types import JobBusyError
+from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession, SessionView
+from TotalSegmentatorModuleLib.setup.section import SetupPanel
+from TotalSegmentatorModuleLib.tasks.section import ErrandSection
+
+
+class Panel:
+    """``ui``: the widgets of the .ui by name. Fulfils segmentation_session.SessionView, panel_setup.SetupHost and
+    errand_section.ErrandHost."""
+
+    def __init__(self, ui, make_session: Callable[[SessionView], SegmentationSession]) -> None:
+        self._ui = ui
+        self._parameters: SegmentationParameters | None = None
+        self._offers: list[tuple[ErrandSection, str]] = []
+        self._offering = Ticker(self._offer_result)
+        self._order: JobOrder | None = None
+        self._progress = ProgressPanel(ui)
+        self._messages = MessagesPanel(ui)
+        self._session = make_session(self)
+        self._waiting = WaitingPanel(ui, self._import_waiting, self._session.discard_waiting)
+        self._options = OptionsPanel(ui)
+        self._setup: SetupPanel | None = None  # not yet: the inputs look whether Apply can be clicked
+        self._inputs = InputsPanel(ui, self._show_ready)
+        self._setup = SetupPanel(ui, self)
+        self._errands = (ExportPanel(ui, self), ComparePanel(ui, self))
+        ui.applyButton.connect("clicked(bool)", self._on_apply_clicked)
+
+    # -- what the module's widget calls --------------------------------------------------------------------------------
+
+    def set_parameters(self, parameters: SegmentationParameters | None) -> None:
+        """Show the choices of this parameter node; None while the scene is being closed."""
+        self._parameters = parameters
+        self._inputs.set_parameters(parameters)
+        self._options.set_parameters(parameters)
+        for section in self._errands:
+            section.set_parameters(parameters)
+        self._show_ready()
+
+    def parameters_changed(self) -> None:
+        """The parameter node was modified."""
+        self._inputs.show_parameters()
+        self._options.show_parameters()
+        for section in self._errands:
+            section.show_parameters()
+
+    def enter(self) -> None:
+        """The user comes to the module: look what has changed outside of it."""
+        self.models_changed()
+        self._setup.refresh()
+        self._inputs.choose_only_ct()
+        for section in self._errands:
+            section.enter()
+        self._session.look_for_waiting_results()
+
+    def volumes_changed(self) -> None:
+        """Volumes came into the scene or were given voxels."""
+        self._inputs.choose_only_ct()
+        self._show_ready()
+
+    def node_removed(self, node_id: str) -> None:
+        self._session.input_removed(node_id)
+        self._setup.node_removed(node_id)
+
+    def scene_closing(self) -> None:
+        self._session.scene_closed()
+        self._setup.scene_closing()
+        for section in self._errands:
+            section.scene_closing()
+        self._messages.clear()
+
+    def close(self) -> None:
+        self._offering.dispose()
+        for section in self._errands:
+            section.close()
+        self._setup.close()
+        self._session.dispose()
+
+    # -- clicks --------------------------------------------------------------------------------------------------------
+
+    def _on_apply_clicked(self) -> None:
+        if self._session.is_busy:
+            self._session.cancel()
+        else:
+            self.apply()
+
+    def apply(self) -> None:
+        """Start a job with the choices of the parameter node; what is wrong with them is shown."""
+        parameters = self._parameters
+        if parameters is None:  # the scene is being closed
+            return
+        output = parameters.outputSegmentation
+        if not self._may_replace(output):
+            return
+        self._messages.clear()
+        try:
+            order = self._chosen_order(parameters)
+            check_ct(order.ct)  # before anything is downloaded for it
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+            return
+        if not self._setup.takes(order):
+            self.start_order(order)
+
+    def _chosen_order(self, parameters: SegmentationParameters) -> JobOrder:
+        """Raises SegmentationError for what is wrong with the choices."""
+        return JobOrder(
+            ct=parameters.inputVolume,
+            model=parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model,
+            models_folder=settings.models_folder(),
+            structures=self._inputs.structures(),
+            device=parameters.device,
+            output=parameters.outputSegmentation,
+            options=self._options.options(),
+        )
+
+    def _may_replace(self, output) -> bool:
+        count = output.GetSegmentation().GetNumberOfSegments() if output is not None else 0
+        if not count:
+            return True
+        question = _(
+            "The segmentation '{name}' holds {count} segments. They will be replaced when the result is ready, with "
+            "everything that was edited by hand.\n\nTo keep them, choose 'Create new segmentation' instead."
+        ).format(name=output.GetName(), count=count)
+        return slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Replace the segments?"))
+
+    def _import_waiting(self, job_id: str) -> None:
+        self._messages.clear()
+        try:
+            self._session.import_waiting(job_id, self._parameters.inputVolume if self._parameters else None)
+        except JobBusyError as error:
+            self._messages.show_text(str(error))
+
+    # -- SetupHost -----------------------------------------------------------------------------------------------------
+
+    def start_order(self, order: JobOrder) -> None:
+        self._order = order
+        try:
+            self._session.apply(order)
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+        except JobBusyError as error:
+            self._messages.show_text(str(error))
+
+    def end_engine(self) -> None:
+        self._session.restart_engine()
+
+    def models_changed(self) -> None:
+        self._inputs.refresh_models()
+        self._show_ready()
+
+    def setup_changed(self) -> None:
+        for section in self._errands:
+            section.set_obstacle(self._setup.obstacle())
+        self._show_ready()
+
+    def choose_model(self, model: str, folder: str) -> None:
+        if self._parameters is not None:
+            self._parameters.isModelChosen = True
+            if model == OWN_FOLDER:
+                self._parameters.modelFolder = folder
+            self._parameters.model = model
+
+    def show_text(self, text: str) -> None:
+        self._messages.show_text(text)
+
+    def add_note(self, text: str) -> None:
+        self._messages.add_note(text)
+
+    def add_log(self, text: str) -> None:
+        self._messages.add_log(text)
+
+    def show_problem(self, problem: Problem) -> None:
+        self._messages.show_error(problem)
+
+    # -- ErrandHost ----------------------------------------------------------------------------------------------------
+
+    def errand_changed(self) -> None:
+        is_busy = self._session.is_busy or any(section.is_busy for section in self._errands)
+        self._setup.set_enabled(not is_busy)
+
+    # -- SessionView ---------------------------------------------------------------------------------------------------
+
+    def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
+        self._inputs.set_enabled(not is_busy)
+        self.errand_changed()
+        self._options.set_enabled(not is_busy)
+        self._waiting.set_enabled(not is_busy)
+        if is_busy:
+            self._progress.show_busy(is_cancelling)
+        else:
+            self._show_ready()
+
+    def on_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
+        self._progress.show_progress(fraction, stage, seconds_left, tile, tiles)
+
+    def on_plan(self, plan: Plan) -> None:
+        self._progress.show_plan(plan)
+        self._messages.add_plan(plan)
+
+    def on_warning(self, problem: Problem) -> None:
+        self._messages.add_warning(problem)
+
+    def on_failed(self, problem: Problem) -> None:
+        self._messages.show_error(problem)
+        if problem.code == "ENGINE_MISSING" and self._order is not None and not settings.engine_packages_folder():
+            self._setup.engine_failed(self._order)
+
+    def on_cancelled(self) -> None:
+        self._messages.show_text(_("Cancelled. Nothing was changed."))
+
+    def on_note(self, text: str) -> None:
+        self._messages.add_note(text)
+
+    def on_log(self, text: str) -> None:
+        self._messages.add_log(text)
+
+    def on_result(self, node, header: ResultHeader) -> None:
+        self._messages.show_result(header)
+        self._offers += [(section, node.GetID()) for section in self._errands]
+        self._offering.start()
+
+    def _offer_result(self) -> int | None:
+        """Tells one section of a result; each has choices to show, and the import has taken its time already."""
+        if not self._offers:
+            return None
+        section, node_id = self._offers.pop(0)
+        node = slicer.mrmlScene.GetNodeByID(node_id)
+        if node is not None:
+            section.result_arrived(node)
+        return 0
+
+    def on_waiting_results(self, headers: list[ResultHeader]) -> None:
+        self._waiting.show(headers)
+
+    def _show_ready(self) -> None:
+        if not self._session.is_busy:
+            obstacle = self._setup.obstacle() if self._setup is not None else ""
+            self._progress.show_ready(obstacle or self._inputs.obstacle())

@@ -1,0 +1,48 @@
+"""The middle of the panel: Apply, which turns into Cancel, and how far the job is."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.plan import Plan
+
+from TotalSegmentatorModuleLib.segment.plan_text import plan_details, plan_text
+from TotalSegmentatorModuleLib.segment.progress_text import stage_text
+from TotalSegmentatorModuleLib.texts.quantities import time_left_text
+
+
+class ProgressPanel:
+    """Shows the job's progress. The bar counts in thousandths, so that it moves in long jobs too."""
+
+    _STEPS = 1000
+
+    def __init__(self, ui) -> None:
+        self._ui = ui
+        ui.progressBar.setRange(0, self._STEPS)
+        ui.progressFrame.setVisible(False)
+        ui.planLabel.setVisible(False)
+
+    def show_ready(self, obstacle: str) -> None:
+        """No job runs. ``obstacle`` says why none can be started; empty when one can."""
+        self._ui.applyButton.setText(_("Apply"))
+        self._ui.applyButton.setToolTip(obstacle or _("Segment the CT. You can go on working meanwhile."))
+        self._ui.applyButton.setEnabled(not obstacle)
+        self._ui.progressFrame.setVisible(False)
+        self._ui.planLabel.setVisible(False)
+
+    def show_busy(self, is_cancelling: bool) -> None:
+        self._ui.applyButton.setText(_("Cancelling...") if is_cancelling else _("Cancel"))
+        self._ui.applyButton.setToolTip(_("Stop the segmentation. Nothing in the scene changes."))
+        self._ui.applyButton.setEnabled(not is_cancelling)
+        self._ui.progressFrame.setVisible(True)
+
+    def show_plan(self, plan: Plan) -> None:
+        self._ui.planLabel.setText(plan_text(plan))
+        self._ui.planLabel.setToolTip(plan_details(plan))
+        self._ui.planLabel.setVisible(True)
+
+    def show_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
+        """``fraction`` 0..1 of the whole job."""
+        self._ui.progressBar.setValue(round(fraction * self._STEPS))
+        self._ui.progressBar.setFormat(_("{percent} %").format(percent=int(fraction * 100)))
+        self._ui.stageLabel.setText(stage_text(stage, tile, tiles))
+        self._ui.timeLeftLabel.setText(time_left_text(seconds_left))

@@ -1,0 +1,76 @@
+"""The list of structures that the user types: reading it, checking it, completing it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.structures import check_names, structure_table
+
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE
+
+
+def known_names(model: str, model_folder: str = "") -> list[str]:
+    """Names of all structures that a model can find, in label order.
+
+    ``model`` is an id of the catalogue; an empty one means the user's own ``model_folder`` (nnU-Net v2). An unreadable
+    folder gives an empty list: the engine says what is wrong with it.
+    """
+    if model:
+        return [structure.name for structure in structure_table(CATALOGUE[model].structures)]
+    return _names_of_folder(Path(model_folder)) if model_folder else []
+
+
+def parse_names(text: str, known: list[str]) -> list[str] | None:
+    """The names in a comma-separated list as the model spells them, each once; None when the list is empty (all).
+
+    Case and the choice of blank, hyphen or underscore do not matter: "Kidney left" is kidney_left. Raises
+    SegmentationError("STRUCTURE_UNKNOWN") for the first name that is not among ``known`` (unless that is empty).
+    """
+    spelling = {_plain(name): name for name in known}
+    asked = [entry.strip() for entry in text.split(",") if entry.strip()]
+    names = [spelling.get(_plain(entry), entry if not known else _underscored(entry)) for entry in asked]
+    if known:
+        check_names(names, known)
+    return list(dict.fromkeys(names)) or None
+
+
+def unknown_name(text: str, known: list[str]) -> SegmentationError | None:
+    """What ``parse_names`` would raise for ``text``."""
+    try:
+        parse_names(text, known)
+    except SegmentationError as error:
+        return error
+    return None
+
+
+def last_entry(text: str) -> str:
+    """The entry that is being typed: what stands after the last comma."""
+    return text.rsplit(",", 1)[-1].strip()
+
+
+def complete_last_entry(text: str, name: str) -> str:
+    """``text`` with its last entry replaced by ``name``, ready for the next entry."""
+    before = text.rsplit(",", 1)[0].rstrip() + ", " if "," in text else ""
+    return before + name + ", "
+
+
+def _plain(name: str) -> str:
+    return _underscored(name).lower()
+
+
+def _underscored(name: str) -> str:
+    return "_".join(name.replace("-", " ").replace("_", " ").split())
+
+
+def _names_of_folder(folder: Path) -> list[str]:
+    candidates = [folder / "dataset.json", *sorted(folder.glob("*__*__*/dataset.json"))]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        return []
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
+        return [str(name) for name in labels if name not in ("background", "ignore")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

@@ -1,0 +1,46 @@
+"""The row about a finished result that nobody imported: after a crash, or when the scene was closed too early."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.segment import ResultHeader
+
+from TotalSegmentatorModuleLib.segment.progress_text import waiting_text
+
+
+class WaitingPanel:
+    """Offers waiting results one after the other, the latest first."""
+
+    def __init__(self, ui, on_import: Callable[[str], None], on_discard: Callable[[str], None]) -> None:
+        self._ui = ui
+        self._on_import = on_import
+        self._on_discard = on_discard
+        self._headers: list[ResultHeader] = []
+        ui.waitingImportButton.connect("clicked(bool)", self._on_import_clicked)
+        ui.waitingDiscardButton.connect("clicked(bool)", self._on_discard_clicked)
+        self.show([])
+
+    def show(self, headers: list[ResultHeader]) -> None:
+        """``headers``: results that wait, oldest first."""
+        self._headers = list(headers)
+        if self._headers:
+            self._ui.waitingLabel.setText(waiting_text(self._headers[-1]))
+        self._ui.waitingFrame.setVisible(bool(self._headers))
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        self._ui.waitingFrame.setEnabled(is_enabled)
+
+    def _on_import_clicked(self) -> None:
+        header = self._headers.pop()
+        self.show(self._headers)
+        self._on_import(header.job_id)
+
+    def _on_discard_clicked(self) -> None:
+        question = _("Delete this finished segmentation? It cannot be brought back.")
+        if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("TotalSegmentator")):
+            header = self._headers.pop()
+            self.show(self._headers)
+            self._on_discard(header.job_id)

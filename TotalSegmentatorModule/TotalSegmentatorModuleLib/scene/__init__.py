@@ -1,0 +1,1 @@
+"""Reads and changes what is in Slicer's scene."""

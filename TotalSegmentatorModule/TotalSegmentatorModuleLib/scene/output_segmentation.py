@@ -1,0 +1,67 @@
+"""The segmentation that a job is to replace, and whether somebody edits it meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import slicer
+import vtk
+from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG
+
+from TotalSegmentatorModuleLib.scene.segmentation_import import BINARY_LABELMAP
+
+
+class OutputChoice:
+    """Remembers a vtkMRMLSegmentationNode (or None) and its contents at the moment the user agreed to replace them."""
+
+    def __init__(self, node) -> None:
+        self._node_id = node.GetID() if node is not None else None
+        self._stamp = content_stamp(node) if node is not None else None
+
+    @property
+    def was_chosen(self) -> bool:
+        return self._node_id is not None
+
+    def resolve(self):
+        """The node to replace; None to make a new one, also when the node is gone or was edited since."""
+        node = slicer.mrmlScene.GetNodeByID(self._node_id) if self._node_id else None
+        if node is None or content_stamp(node) != self._stamp:
+            return None
+        return node
+
+
+def content_stamp(node) -> Hashable:
+    """Differs after every change of what somebody sees or decides in a vtkMRMLSegmentationNode: the segments, their
+    shapes in the representation that is edited, names, colours and review states."""
+    segmentation = node.GetSegmentation()
+    source = segmentation.GetSourceRepresentationName()
+    return (source, *(_segment_stamp(segment_id, segment, source) for segment_id, segment in _segments(segmentation)))
+
+
+def change_stamp(node) -> Hashable:
+    """As ``content_stamp``, and differs after every change of a tag, too; also where Slicer has made a representation
+    to show it. Reading the segments does not change it."""
+    return (content_stamp(node), *(segment.GetMTime() for _id, segment in _segments(node.GetSegmentation())))
+
+
+def _segments(segmentation) -> Iterator[tuple[str, Any]]:
+    for index in range(segmentation.GetNumberOfSegments()):
+        segment_id = segmentation.GetNthSegmentID(index)
+        yield segment_id, segmentation.GetSegment(segment_id)
+
+
+def _segment_stamp(segment_id: str, segment, source: str) -> Hashable:
+    review_state = vtk.reference("")
+    segment.GetTag(REVIEW_STATE_TAG, review_state)
+    described = (segment_id, segment.GetName(), tuple(segment.GetColor()), str(review_state))
+    # a fractional or surface segmentation may hold label images as well, that were made from it
+    return (*described, *(_times(segment.GetRepresentation(name)) for name in (source, BINARY_LABELMAP)))
+
+
+def _times(representation) -> tuple[int, int]:
+    """An image's time does not tell that somebody wrote into the array of its voxels."""
+    if representation is None:
+        return 0, 0
+    scalars = representation.GetPointData().GetScalars()
+    return representation.GetMTime(), scalars.GetMTime() if scalars is not None else 0

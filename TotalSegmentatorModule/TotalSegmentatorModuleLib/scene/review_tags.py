@@ -1,0 +1,64 @@
+"""The tags of segments in the scene: what they say about the review, and what goes out with an export."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import vtk
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.tables.result_tags import provenance_tags
+from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, VOXEL_DIGEST_TAG, ReviewState, review_state
+
+_TERMINOLOGY_TAG = "TerminologyEntry"
+_ALGORITHM_TAGS = ("DICOM.SegmentAlgorithmType", "DICOM.SegmentAlgorithmName")
+_EXPORTED_TAGS = (
+    _TERMINOLOGY_TAG,
+    *_ALGORITHM_TAGS,
+    *provenance_tags("", "", "", JobOptions().to_json(), series_instance_uid="1"),
+    REVIEW_STATE_TAG,
+    VOXEL_DIGEST_TAG,
+)
+"""VTK's Python does not list the tags of a segment: these are asked for by name."""
+
+
+def segment_tags(segment) -> dict[str, str]:
+    """The tags of a vtkSegment that an export needs, as far as it has them."""
+    return {name: value for name in _EXPORTED_TAGS if (value := _tag(segment, name))}
+
+
+def state_of(segment) -> ReviewState:
+    """What the tags say. Whether the voxels were edited meanwhile only an export finds out."""
+    state = _tag(segment, REVIEW_STATE_TAG)
+    return review_state({REVIEW_STATE_TAG: state} if state else {})
+
+
+def digests_of(node, segment_ids: Collection[str]) -> dict[str, str]:
+    """Segment ids to the digests of the voxels that the engine made; empty for what it did not make."""
+    segmentation = node.GetSegmentation()
+    return {each: _tag(segmentation.GetSegment(each), VOXEL_DIGEST_TAG) for each in segment_ids}
+
+
+def mark_unreviewed(segment, digest: str) -> None:
+    """A fresh result; ``digest`` of its voxels may be empty where the engine told none."""
+    segment.SetTag(REVIEW_STATE_TAG, ReviewState.UNREVIEWED.value)
+    if digest:
+        segment.SetTag(VOXEL_DIGEST_TAG, digest)
+
+
+def mark_edited(node, segment_ids: Collection[str], digests: Mapping[str, str]) -> None:
+    """Segments of ``node`` (vtkMRMLSegmentationNode) whose voxels were found to be others; a judgement stays.
+
+    ``digests`` are those of when that was looked at: a new result may have taken the segments' place meanwhile.
+    """
+    segmentation = node.GetSegmentation()
+    for segment_id in segment_ids:
+        segment = segmentation.GetSegment(segment_id)
+        if segment is None or _tag(segment, VOXEL_DIGEST_TAG) != digests.get(segment_id):
+            continue
+        if state_of(segment) is ReviewState.UNREVIEWED:
+            segment.SetTag(REVIEW_STATE_TAG, ReviewState.EDITED.value)
+
+
+def _tag(segment, name: str) -> str:
+    value = vtk.reference("")
+    return str(value) if segment.GetTag(name, value) else ""

@@ -1,0 +1,63 @@
+"""Which segments of a segmentation go out, and on which CT it was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import slicer
+from TotalSegmentatorWire.resources import TEMPLATES_FOLDER
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+from TotalSegmentatorModuleLib.scene.review_tags import state_of
+
+_EVERYTHING = "all"
+"""The engine's template for everything, which is no choice beside "all structures"."""
+
+
+@dataclass(frozen=True)
+class KnownTemplate:
+    """A template of the product's own, as the panel offers it."""
+
+    path: Path
+    title: str
+    description: str
+
+
+def known_templates() -> list[KnownTemplate]:
+    """By their titles. Only what the list shows is read here; the engine checks the rest."""
+    templates = []
+    for path in TEMPLATES_FOLDER.glob("*.json"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if path.stem != _EVERYTHING:
+            templates.append(KnownTemplate(path, content.get("title", path.stem), content.get("description", "")))
+    return sorted(templates, key=lambda template: template.title.casefold())
+
+
+def all_segments(node) -> tuple[str, ...]:
+    """Ids of all segments of a vtkMRMLSegmentationNode, in their order."""
+    segmentation = node.GetSegmentation()
+    return tuple(segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments()))
+
+
+def visible_segments(node) -> tuple[str, ...]:
+    """Those whose eye is open; all of them where nothing was displayed yet."""
+    display = node.GetDisplayNode()
+    ids = all_segments(node)
+    return ids if display is None else tuple(each for each in ids if display.GetSegmentVisibility(each))
+
+
+def count_by_state(node, segment_ids: Sequence[str]) -> dict[ReviewState, int]:
+    """How many of the segments are in each review state."""
+    segmentation = node.GetSegmentation()
+    states = [state_of(segmentation.GetSegment(each)) for each in segment_ids]
+    return {state: states.count(state) for state in ReviewState}
+
+
+def reference_volume(node):
+    """The volume on which the segmentation was made (vtkMRMLScalarVolumeNode), None where it is not known."""
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    volume = node.GetNodeReference(role)
+    return volume if volume is not None and volume.IsA("vtkMRMLScalarVolumeNode") else None

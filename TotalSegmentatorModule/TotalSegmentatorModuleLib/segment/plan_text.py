@@ -1,0 +1,89 @@
+"""How a job's plan reads: one line for the panel, the details for its tool tip and the log."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.plan import OVERVIEW, SUMS_IN_HALF, SUMS_ON_DISK, Plan, PlannedPass
+
+_GIGABYTE = 1e9
+"""As system monitors and graphics cards count, and as the errors about memory do."""
+
+
+def plan_text(plan: Plan) -> str:
+    """One line: steps, networks, time and memory. What is not known is left out."""
+    words = [_work_text(plan)]
+    if plan.seconds is not None:
+        words.append(about_text(plan.seconds))
+    words.append(_memory_text(plan))
+    line = ", ".join(words)
+    return _("First estimate: {plan}").format(plan=line) if plan.is_preliminary else line
+
+
+def plan_details(plan: Plan) -> str:
+    """Several lines: how it is computed, each network's part of the work, and what was done about short memory."""
+    lines = [
+        _("Pipeline {profile}; computed by {runtime} on {device}, precision {precision}.").format(
+            profile=plan.profile, runtime=plan.runtime, device=plan.device, precision=plan.precision
+        )
+    ]
+    lines += [_pass_text(planned) for planned in plan.passes]
+    lines += _memory_measures(plan)
+    return "\n".join(lines)
+
+
+def about_text(seconds: float) -> str:
+    """A time that is only estimated, to two digits or so: "about 40 s", "about 12 min", "about 2 h 10 min"."""
+    if seconds < 90:
+        return _("about {seconds} s").format(seconds=max(5, round(seconds / 5.0) * 5))
+    minutes = round(seconds / 60.0)
+    if minutes < 60:
+        return _("about {minutes} min").format(minutes=minutes)
+    hours, rest = divmod(round(minutes / 10.0) * 10, 60)
+    if rest:
+        return _("about {hours} h {minutes} min").format(hours=hours, minutes=rest)
+    return _("about {hours} h").format(hours=hours)
+
+
+def _work_text(plan: Plan) -> str:
+    steps = _("1 step") if plan.tiles == 1 else _("{count} steps").format(count=plan.tiles)
+    networks = len({planned.part for planned in plan.passes})
+    if networks == 1:
+        return _("{steps} in 1 network").format(steps=steps)
+    return _("{steps} in {count} networks").format(steps=steps, count=networks)
+
+
+def _memory_text(plan: Plan) -> str:
+    needed = _gigabytes(plan.peak_bytes)
+    if plan.available_bytes is None:
+        return _("needs {needed} GB of memory").format(needed=needed)
+    return _("needs {needed} GB of memory ({free} GB free)").format(
+        needed=needed, free=_gigabytes(plan.available_bytes)
+    )
+
+
+def _gigabytes(count: int) -> str:
+    return "{:.1f}".format(count / _GIGABYTE)
+
+
+def _pass_text(planned: PlannedPass) -> str:
+    words = [_("1 step") if planned.tiles == 1 else _("{count} steps").format(count=planned.tiles)]
+    if planned.purpose == OVERVIEW:
+        words.append(_("looks where the structures are"))
+    elif planned.is_cropped:
+        words.append(_("a part of the scan"))
+    if planned.seconds is not None:
+        words.append(about_text(planned.seconds))
+    return _("{part}: {work}").format(part=planned.part, work=", ".join(words))
+
+
+def _memory_measures(plan: Plan) -> list[str]:
+    measures = []
+    if not plan.keeps_networks:
+        measures.append(_("To save memory, one network at a time is kept."))
+    if plan.sums == SUMS_IN_HALF:
+        measures.append(_("To save memory, sums are kept with half the digits."))
+    elif plan.sums == SUMS_ON_DISK:
+        measures.append(_("To save memory, sums are kept on the disk, which is slower."))
+    if plan.sums_on_host:
+        measures.append(_("To save the graphics card's memory, sums are kept in the computer's own."))
+    return measures

@@ -1,0 +1,101 @@
+"""How progress and results read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.segment import ResultHeader, Stage
+
+from TotalSegmentatorModuleLib.segment.job_types import STAGE_RECEIVING, STAGE_SENDING, STAGE_STARTING
+from TotalSegmentatorModuleLib.segment.name_lists import readable_names
+from TotalSegmentatorModuleLib.texts.quantities import duration_text
+
+STAGE_PREPARING = "preparing"
+"""Before the job's controller has the CT: its DICOM files are being looked up."""
+_LISTED_ABSENT = 20
+"""So many absent structures are named in the result line; all stand in its tool tip and in the log."""
+
+
+def stage_text(stage: str, tile: int = 0, tiles: int = 0) -> str:
+    """A stage of a job in the application's language; an unknown one gives "Working"."""
+    if stage == Stage.PREDICTING and tiles:
+        return _("Segmenting, step {tile} of {tiles}").format(tile=min(tile + 1, tiles), tiles=tiles)
+    return _stage_names().get(stage, _("Working"))
+
+
+def result_text(header: ResultHeader) -> str:
+    """One line about a finished result: how many structures, which are absent."""
+    count = len(header.found)
+    found = _("1 structure found") if count == 1 else _("{count} structures found").format(count=count)
+    line = _("{found} in {duration}.").format(found=found, duration=duration_text(header.seconds))
+    choices = choices_text(header.options)
+    if choices:
+        line = _("{line} Made with: {choices}.").format(line=line, choices=choices)
+    if not header.absent:
+        return line
+    absent = readable_names(header.absent)
+    names = ", ".join(absent[:_LISTED_ABSENT])
+    if len(absent) > _LISTED_ABSENT:
+        names = _("{names} and more").format(names=names)
+    return _("{line} Not found in this scan ({count}): {names}.").format(
+        line=line, count=len(header.absent), names=names
+    )
+
+
+def choices_text(options: dict[str, Any]) -> str:
+    """The choices behind a result (ResultHeader.options) that changed its labels; empty when there was none."""
+    choices = []
+    if options.get("precision") == "reduced":
+        choices.append(_("reduced precision"))
+    if options.get("crop", "none") != "none":
+        choices.append(_("each network only where its structures can be"))
+    if options.get("smooth"):
+        choices.append(_("smooth boundaries"))
+    if options.get("largest_piece"):
+        choices.append(_("largest piece only"))
+    if options.get("smallest_island_mm3"):
+        choices.append(_("islands below {volume:g} mm\u00b3 removed").format(volume=options["smallest_island_mm3"]))
+    if options.get("profile"):
+        choices.append(_("pipeline {profile}").format(profile=options["profile"]))
+    return ", ".join(choices)
+
+
+def absent_text(header: ResultHeader) -> str:
+    """All absent structures, for the tool tip and the log; empty when none is."""
+    if not header.absent:
+        return ""
+    return _("Not found in this scan: {names}.").format(names=", ".join(readable_names(header.absent)))
+
+
+def waiting_text(header: ResultHeader) -> str:
+    """One line about a result that nobody imported yet."""
+    return _("A finished segmentation of {when} ({model}, {count} structures) has not been imported.").format(
+        when=_local_time(header.created), model=header.model, count=len(header.found)
+    )
+
+
+def _local_time(created: str) -> str:
+    """An ISO 8601 time in the computer's time zone, to the minute; what cannot be read stays as it is."""
+    try:
+        return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return created
+
+
+def _stage_names() -> dict[str, str]:
+    return {
+        STAGE_PREPARING: _("Preparing the CT"),
+        STAGE_SENDING: _("Handing over the CT"),
+        STAGE_STARTING: _("Starting the engine"),
+        Stage.LOADING_ENGINE: _("Loading the engine"),
+        Stage.READING: _("Reading the CT"),
+        Stage.CHECKING: _("Checking the CT"),
+        Stage.LOADING_MODEL: _("Loading the model"),
+        Stage.RESAMPLING: _("Resampling the CT"),
+        Stage.PREDICTING: _("Segmenting"),
+        Stage.RESTORING: _("Restoring the CT's grid"),
+        Stage.WRITING: _("Writing the result"),
+        STAGE_RECEIVING: _("Taking over the result"),
+    }

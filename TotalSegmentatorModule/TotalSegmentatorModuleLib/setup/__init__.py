@@ -1,0 +1,1 @@
+"""The first-launch page and the panel's Set-up section."""

@@ -1,0 +1,165 @@
+"""What changes the installation: one at a time, in the background, with its progress on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.segment import WarningEvent
+from TotalSegmentatorWire.messages.setup import SetupProgressEvent
+
+from TotalSegmentatorModuleLib.background.command_process import ProcessEnd
+from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
+from TotalSegmentatorModuleLib.setup.commands import (
+    SetupCommand,
+    add_model_command,
+    install_command,
+    log_path,
+    remove_command,
+)
+from TotalSegmentatorModuleLib.setup.install_page import SetupPage
+from TotalSegmentatorModuleLib.setup.runner import SetupRunner
+from TotalSegmentatorModuleLib.setup.state import setup_state
+from TotalSegmentatorModuleLib.setup.texts import size_text, step_text
+
+
+@dataclass(frozen=True)
+class SetupChange:
+    """``make_command`` is asked at every attempt: the settings may have changed. ``on_done`` gets what was printed.
+
+    ``touches_engine``: packages that are in use are replaced or removed, so that no job may run meanwhile.
+    """
+
+    title: str
+    """Such as "Installing"."""
+    make_command: Callable[[], SetupCommand]
+    on_done: Callable[[str], None]
+    touches_engine: bool = False
+    remark: str = ""
+    """What follows when it has finished."""
+
+
+class SetupChanges:
+    """``on_state`` is called when a change begins and, before its own ``on_done``, when it has ended."""
+
+    def __init__(self, ui, page: SetupPage, on_state: Callable[[], None], on_log: Callable[[str], None]) -> None:
+        self._ui = ui
+        self._page = page
+        self._on_state = on_state
+        self._on_log = on_log
+        self._runner = SetupRunner()
+        self._change: SetupChange | None = None
+        self._last_step = ""
+        ui.setupCancelButton.connect("clicked(bool)", self._on_cancel)
+
+    @property
+    def current(self) -> SetupChange | None:
+        """What is being done."""
+        return self._change if self._runner.is_busy else None
+
+    def run(self, change: SetupChange) -> None:
+        """Begin; nothing happens while another change runs."""
+        if self._runner.is_busy:
+            return
+        self._change = change
+        self._last_step = ""
+        command = change.make_command()
+        self._page.show_installing(change.title, change.remark, command.has_events)
+        self._on_log("{}\n".format(change.title))
+        self._runner.start(command, self._on_end, self._on_event)
+        self._on_state()
+
+    def close(self) -> None:
+        """Ask what runs to stop, and end it when it does not."""
+        self._runner.dispose()
+
+    def _on_cancel(self) -> None:
+        self._runner.cancel()
+        self._page.show_cancelling()
+
+    def _on_event(self, event: Any) -> None:
+        if isinstance(event, SetupProgressEvent):
+            if self._ui.setupCancelButton.enabled:  # else the page says that it stops
+                self._page.show_progress(event)
+            step = step_text(event)
+            if step != self._last_step:
+                self._last_step = step
+                self._on_log(step + "\n")
+        elif isinstance(event, WarningEvent):
+            problem = problem_of_event(event)
+            self._page.add_warning(problem)
+            self._on_log("{}: {} {}\n".format(problem.code, problem.what, problem.todo))
+
+    def _on_end(self, end: ProcessEnd) -> None:
+        change = self._change
+        if end.failure is not None:
+            failure = end.failure
+            self._on_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))
+            title = _("{task} failed").format(task=change.title)
+            self._page.show_failed(title, failure, _("Resume"), lambda: self.run(change))
+        elif end.is_cancelled:
+            self._page.show_cancelled(lambda: self.run(change))
+        else:
+            self._page.hide()
+        self._on_state()
+        if end.is_success:
+            change.on_done(end.output)
+
+
+class SectionChanges:
+    """The buttons of the section that change something. ``on_done`` gets a sentence, and what was added."""
+
+    def __init__(self, ui, changes: SetupChanges, on_done: Callable[[str, str], None]) -> None:
+        self._changes = changes
+        self._on_done = on_done
+        ui.setupRepairButton.connect("clicked(bool)", self._on_repair)
+        ui.setupUpdateButton.connect("clicked(bool)", self._on_update)
+        ui.setupRemoveButton.connect("clicked(bool)", self._on_remove)
+        ui.setupAddFileButton.connect("clicked(bool)", self._on_add_file)
+        ui.setupAddFolderButton.connect("clicked(bool)", self._on_add_folder)
+
+    def _on_repair(self) -> None:
+        self._renew(_("Repairing the engine"))
+
+    def _on_update(self) -> None:
+        self._renew(_("Updating the engine"))
+
+    def _renew(self, title: str) -> None:
+        def on_done(_output: str) -> None:
+            self._on_done(_("The engine's packages are installed."), "")
+
+        self._changes.run(SetupChange(title, lambda: install_command((), is_repair=True), on_done, touches_engine=True))
+
+    def _on_remove(self) -> None:
+        state = setup_state()
+        question = _(
+            "Remove the engine's packages ({engine}) and all models in the models folder ({models}) from this "
+            "computer? They would have to be installed again for the next segmentation. Segmentations are not touched."
+        ).format(engine=size_text(state.engine_bytes), models=size_text(state.model_bytes))
+        if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Remove engine and models?")):
+            self._changes.run(SetupChange(_("Removing"), remove_command, self._on_removed, touches_engine=True))
+
+    def _on_removed(self, _output: str) -> None:
+        log_path().unlink(missing_ok=True)
+        self._on_done(_("The engine and the models were removed."), "")
+
+    def _on_add_file(self) -> None:
+        title = _("Model archive")
+        self._add(qt.QFileDialog.getOpenFileName(None, title, "", _("ZIP archives (*.zip)")))
+
+    def _on_add_folder(self) -> None:
+        self._add(qt.QFileDialog.getExistingDirectory(None, _("Model folder"), ""))
+
+    def _add(self, path: str) -> None:
+        if path:
+            title = _("Adding a model")
+            self._changes.run(SetupChange(title, lambda: add_model_command(path), self._on_added))
+
+    def _on_added(self, output: str) -> None:
+        lines = output.split("\n")
+        added = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        self._on_done(_("The model was added."), added)

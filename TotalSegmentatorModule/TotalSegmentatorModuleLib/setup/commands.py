@@ -1,0 +1,104 @@
+"""The set-up as a program: its commands, with the choices of the settings, and the environment that it runs in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from TotalSegmentatorSetup.network.access import PROXY_VARIABLE
+from TotalSegmentatorWire.resources import ENGINE_PROGRAM
+
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.background.installed_engine import startup_environment
+
+LOG_FILE = "setup.log"
+
+
+@dataclass(frozen=True)
+class SetupProgram:
+    """``python`` runs ``program``, which needs no packages; ``environment`` is what it inherits."""
+
+    python: str
+    environment: dict[str, str]
+    program: Path = field(default=ENGINE_PROGRAM)
+
+    def process_environment(self) -> dict[str, str]:
+        """The proxy's address goes here: it may hold a password, and command lines can be read by everyone."""
+        proxy = settings.text(settings.PROXY)
+        chosen = {PROXY_VARIABLE: proxy} if proxy else {}
+        return self.environment | chosen | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+
+
+@dataclass(frozen=True)
+class SetupCommand:
+    """Arguments of one run. ``has_events``: whether it tells its progress and can be asked to stop."""
+
+    arguments: tuple[str, ...]
+    has_events: bool
+
+
+def show_command(models: Sequence[str], is_repair: bool = False) -> SetupCommand:
+    """What an installation would do, as JSON."""
+    return SetupCommand((*_setup(models, is_repair), "--show", "--json"), has_events=False)
+
+
+def install_command(models: Sequence[str], is_repair: bool = False) -> SetupCommand:
+    """The engine's packages and ``models``, as far as they are missing; the packages anew for a repair."""
+    return SetupCommand(_setup(models, is_repair), has_events=True)
+
+
+def add_model_command(path: str) -> SetupCommand:
+    """A model from an archive or an unpacked folder."""
+    return SetupCommand(("models", "add", path, *_network(), *_folders()), has_events=True)
+
+
+def remove_command() -> SetupCommand:
+    """The engine's packages and all installed models."""
+    return SetupCommand(("remove", "--with-models", *_folders()), has_events=False)
+
+
+def doctor_command() -> SetupCommand:
+    """What is wrong with the installation, as JSON."""
+    return SetupCommand(("doctor", "--json", *_network(), *_folders()), has_events=False)
+
+
+def log_path() -> Path:
+    """The log of all set-up runs."""
+    return settings.work_folder() / LOG_FILE
+
+
+def _setup(models: Sequence[str], is_repair: bool) -> tuple[str, ...]:
+    chosen = (("--models", ",".join(models)),) if models else ()
+    texts = (
+        *chosen,
+        ("--flavour", settings.text(settings.FLAVOUR)),
+        ("--index-url", settings.text(settings.INDEX_URL)),
+        ("--extra-index-url", settings.text(settings.EXTRA_INDEX_URL)),
+        ("--from-folder", settings.text(settings.OFFLINE_FOLDER)),
+    )
+    repair = ("--repair",) if is_repair else ()
+    return ("setup", *_given(texts), *repair, *_network(), *_folders())
+
+
+def _network() -> tuple[str, ...]:
+    return _given((("--certificate-file", settings.text(settings.CERTIFICATE_FILE)),))
+
+
+def _folders() -> tuple[str, ...]:
+    return (
+        "--engines-folder",
+        str(settings.engines_folder()),
+        "--models-folder",
+        str(settings.models_folder()),
+    )
+
+
+def _given(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(word for name, value in pairs if value for word in (name, value))
+
+
+def setup_program() -> SetupProgram:
+    """The set-up runs in Slicer's own Python, as it needs no packages."""
+    return SetupProgram(sys.executable, startup_environment())

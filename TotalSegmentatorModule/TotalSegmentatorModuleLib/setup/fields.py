@@ -1,0 +1,61 @@
+"""The fields of the set-up's section: where things are installed and where they come from, kept in the settings."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+
+from slicer.i18n import tr as _
+from TotalSegmentatorSetup.packages.torch_variant import read_flavours
+
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
+
+
+class SetupFields:
+    """``on_engine_changed`` is called when the engine must be started anew, ``on_models_changed`` when models moved."""
+
+    def __init__(self, ui, on_engine_changed: Callable[[], None], on_models_changed: Callable[[], None]) -> None:
+        self._ui = ui
+        self._follow(ui.enginePackagesPathLineEdit, settings.ENGINE_PACKAGES, on_engine_changed)
+        self._follow(ui.enginesFolderPathLineEdit, settings.ENGINES, on_engine_changed)
+        self._follow(ui.modelsFolderPathLineEdit, settings.MODELS, on_models_changed)
+        self._follow(ui.setupOfflineFolderPathLineEdit, settings.OFFLINE_FOLDER)
+        self._follow(ui.setupCertificatePathLineEdit, settings.CERTIFICATE_FILE)
+        self._keep(ui.setupProxyLineEdit, settings.PROXY)
+        self._keep(ui.setupIndexUrlLineEdit, settings.INDEX_URL)
+        self._keep(ui.setupExtraIndexUrlLineEdit, settings.EXTRA_INDEX_URL)
+        self._offer_flavours()
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """Lock the fields while a job or an installation runs."""
+        self._ui.setupFieldsWidget.setEnabled(is_enabled)
+
+    def choose_offline_folder(self, folder: str) -> None:
+        self._ui.setupOfflineFolderPathLineEdit.currentPath = folder  # its signal stores it
+
+    def _follow(self, path_line, key: str, on_changed: Callable[[], None] | None = None) -> None:
+        def on_path(path: str) -> None:
+            settings.set_text(key, path)
+            if on_changed is not None:
+                on_changed()
+
+        path_line.currentPath = settings.text(key)
+        follow_path(path_line, on_path)
+
+    def _keep(self, line, key: str) -> None:
+        line.setText(settings.text(key))
+        line.connect("textChanged(QString)", lambda text: settings.set_text(key, text))
+
+    def _offer_flavours(self) -> None:
+        combo = self._ui.setupFlavourComboBox
+        combo.addItem(_("Automatic"), "")
+        for flavour in read_flavours():
+            if flavour.system == platform.system():
+                combo.addItem(flavour.device_title[:1].upper() + flavour.device_title[1:], flavour.id)
+        index = combo.findData(settings.text(settings.FLAVOUR))
+        combo.setCurrentIndex(max(index, 0))
+        combo.connect("activated(int)", self._on_flavour)
+
+    def _on_flavour(self, index: int) -> None:
+        settings.set_text(settings.FLAVOUR, self._ui.setupFlavourComboBox.itemData(index) or "")

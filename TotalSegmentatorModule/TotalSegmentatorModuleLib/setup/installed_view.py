@@ -1,0 +1,131 @@
+"""The set-up's section of the panel: the state of the installation, and diagnostics to hand on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.command.log_text import without_names
+
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.background.command_process import ProcessEnd
+from TotalSegmentatorModuleLib.setup.commands import doctor_command, log_path, show_command
+from TotalSegmentatorModuleLib.setup.plan import setup_plan
+from TotalSegmentatorModuleLib.setup.runner import SetupRunner
+from TotalSegmentatorModuleLib.setup.state import setup_state
+from TotalSegmentatorModuleLib.setup.texts import details_text, state_text
+
+_LOG_LINES = 80
+_LOG_TAIL_BYTES = 64 << 10
+
+
+class SetupSection:
+    """Looks at the installation while the section is open; what its buttons change is connected by panel_setup.py."""
+
+    def __init__(self, ui) -> None:
+        self._ui = ui
+        self._is_outdated = False
+        self._is_enabled = True
+        self._runner = SetupRunner()
+        ui.setupNoteLabel.setVisible(False)
+        ui.setupCollapsibleButton.connect("contentsCollapsed(bool)", self._on_collapsed)
+        ui.setupOpenFolderButton.connect("clicked(bool)", self._on_open_folder)
+        ui.setupDiagnosticsButton.connect("clicked(bool)", self._on_diagnostics)
+
+    def refresh(self) -> None:
+        """Look again at what is installed, if anybody sees it."""
+        if self._ui.setupCollapsibleButton.collapsed:
+            return
+        self._show_state()
+        if not self._runner.is_busy:
+            self._runner.start(show_command([]), self._on_plan)
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """Lock what changes the installation, while a job or another installation runs."""
+        self._is_enabled = is_enabled
+        self._show_state()
+
+    def show_note(self, text: str) -> None:
+        """One line below the buttons."""
+        self._ui.setupNoteLabel.setText(text)
+        self._ui.setupNoteLabel.setVisible(bool(text))
+
+    def dispose(self) -> None:
+        self._runner.shutdown(0.0)
+        self._runner.dispose()
+
+    def _show_state(self) -> None:
+        ui = self._ui
+        for button in (ui.setupRepairButton, ui.setupAddFileButton, ui.setupAddFolderButton, ui.setupRemoveButton):
+            button.setEnabled(self._is_enabled)
+        ui.setupUpdateButton.setEnabled(self._is_enabled and self._is_outdated)
+        if ui.setupCollapsibleButton.collapsed:
+            return
+        state = setup_state()
+        ui.setupStateLabel.setText(state_text(state, self._is_outdated))
+        ui.setupDetailsLabel.setText(details_text(state))
+        is_there = bool(state.engine_bytes or state.models)
+        ui.setupRemoveButton.setEnabled(self._is_enabled and is_there)
+
+    def _on_collapsed(self, is_collapsed: bool) -> None:
+        if not is_collapsed:
+            self.refresh()
+
+    def _on_plan(self, end: ProcessEnd) -> None:
+        try:
+            self._is_outdated = end.is_success and setup_plan(end.output).is_outdated
+        except ValueError:
+            self._is_outdated = False
+        self._show_state()
+
+    # -- buttons -------------------------------------------------------------------------------------------------------
+
+    def _on_open_folder(self) -> None:
+        folders = {settings.engines_folder().parent, settings.models_folder().parent}
+        folder = folders.pop() if len(folders) == 1 else settings.engines_folder()
+        if folder.is_dir():
+            self.show_note("")
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(folder)))
+        else:
+            self.show_note(_("Nothing is installed yet, so there is no folder to open."))
+
+    def _on_diagnostics(self) -> None:
+        self._runner.drop()
+        self._ui.setupDiagnosticsButton.setEnabled(False)
+        self.show_note(_("Checking the installation; this may take a minute..."))
+        self._runner.start(doctor_command(), self._on_doctor)
+
+    def _on_doctor(self, end: ProcessEnd) -> None:
+        self._ui.setupDiagnosticsButton.setEnabled(True)
+        lines = _doctor_lines(end)
+        if settings.engine_packages_folder() is not None:
+            lines.append("The panel uses the user's own packages, which were not checked.")
+        lines += ["", "Set-up log:", *_log_tail(log_path())]
+        slicer.app.clipboard().setText(without_names_in_lines(lines))
+        self.show_note(_("The diagnostics are on the clipboard; paste them into a message."))
+
+
+def without_names_in_lines(lines: list[str]) -> str:
+    """What is handed on names neither folders nor patients."""
+    return "\n".join(without_names(line) for line in lines)
+
+
+def _doctor_lines(end: ProcessEnd) -> list[str]:
+    """What the doctor found; it ends with a status of its own where something is wrong."""
+    try:
+        return [str(line) for line in json.loads(end.output)["lines"]]
+    except (ValueError, KeyError, TypeError):
+        failure = end.failure
+        return ["{}: {} {}".format(failure.code, failure.what, failure.todo)] if failure else ["no answer"]
+
+
+def _log_tail(log: Path) -> list[str]:
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
+            return stream.read().decode("utf-8", "replace").splitlines()[-_LOG_LINES:]
+    except OSError:
+        return ["there is none"]

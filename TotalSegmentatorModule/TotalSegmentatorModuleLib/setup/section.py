@@ -1,0 +1,229 @@
+"""What the panel does about the set-up: offers it when a job needs it, and starts the job that waited for it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import qt
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+
+from TotalSegmentatorModuleLib.background.command_process import Failure, ProcessEnd, failure_of
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER
+from TotalSegmentatorModuleLib.segment.session import JobOrder
+from TotalSegmentatorModuleLib.setup.changes import SectionChanges, SetupChange, SetupChanges
+from TotalSegmentatorModuleLib.setup.commands import install_command, show_command
+from TotalSegmentatorModuleLib.setup.fields import SetupFields
+from TotalSegmentatorModuleLib.setup.install_page import SetupPage
+from TotalSegmentatorModuleLib.setup.installed_view import SetupSection
+from TotalSegmentatorModuleLib.setup.pending_job import PendingOrder, SetupNeeds, needs_of
+from TotalSegmentatorModuleLib.setup.plan import setup_plan
+from TotalSegmentatorModuleLib.setup.runner import SetupRunner
+
+
+class SetupHost(Protocol):
+    """The rest of the panel, as the set-up needs it."""
+
+    def start_order(self, order: JobOrder) -> None:
+        """Start a job that waited for the set-up; what is wrong with it is shown."""
+
+    def end_engine(self) -> None:
+        """End the engine, unless it computes: its packages change."""
+
+    def models_changed(self) -> None:
+        """Other models are installed now, or the models folder is another one."""
+
+    def setup_changed(self) -> None:
+        """Whether Apply can be clicked may have changed."""
+
+    def choose_model(self, model: str, folder: str) -> None:
+        """``folder`` is that of the model where ``model`` is OWN_FOLDER."""
+
+    def show_text(self, text: str) -> None: ...
+
+    def add_note(self, text: str) -> None: ...
+
+    def add_log(self, text: str) -> None: ...
+
+    def show_problem(self, problem: Problem) -> None: ...
+
+
+class SetupPanel:
+    """Page and section of the set-up, and the order that waits for it."""
+
+    def __init__(self, ui, host: SetupHost) -> None:
+        self._host = host
+        self._pending: PendingOrder | None = None
+        self._needs = SetupNeeds()
+        self._is_job_running = False
+        self._asking = SetupRunner()
+        self._page = SetupPage(ui)
+        self._section = SetupSection(ui)
+        self._changes = SetupChanges(ui, self._page, self._on_changes, host.add_log)
+        self._section_changes = SectionChanges(ui, self._changes, self._on_section_done)
+        self._fields = SetupFields(ui, self._on_engine_folder, self._on_models_folder)
+        ui.setupOfflineButton.connect("clicked(bool)", self._on_offline)
+        ui.setupNotNowButton.connect("clicked(bool)", self._on_not_now)
+        self._lock()
+
+    # -- what the panel calls ------------------------------------------------------------------------------------------
+
+    def takes(self, order: JobOrder) -> bool:
+        """Whether something is missing for this order; it is kept then, and the page shows what."""
+        needs = needs_of(order)
+        if needs.is_nothing:
+            return False
+        self._keep(order, needs)
+        return True
+
+    def engine_failed(self, order: JobOrder) -> None:
+        """The engine's packages are there, but not all of them: offer new ones."""
+        self._keep(order, SetupNeeds(needs_of(order).models, has_engine=False, is_repair=True))
+
+    def obstacle(self) -> str:
+        """Why no job can start now, in a sentence; empty where one can."""
+        change = self._changes.current
+        if change is not None and change.touches_engine:
+            return _("Wait until the set-up has finished, or cancel it.")
+        return ""
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """A job begins or ends."""
+        self._is_job_running = not is_enabled
+        self._lock()
+
+    def refresh(self) -> None:
+        self._section.refresh()
+
+    def node_removed(self, node_id: str) -> None:
+        """A node has left the scene; without its CT an order has no purpose."""
+        if self._pending is not None and self._pending.ct_id == node_id:
+            self._drop_order()
+
+    def scene_closing(self) -> None:
+        """An installation goes on; the order goes with its scene."""
+        if self._pending is not None:
+            self._drop_order()
+
+    def close(self) -> None:
+        """The application quits: an installation is stopped, and continues where it was at the next start."""
+        self._pending = None
+        self._asking.drop()
+        self._asking.dispose()
+        self._section.dispose()
+        self._changes.close()
+
+    # -- the page ------------------------------------------------------------------------------------------------------
+
+    def _keep(self, order: JobOrder, needs: SetupNeeds) -> None:
+        self._pending, self._needs = PendingOrder(order), needs
+        if self._changes.current is None:
+            self._ask()
+        else:
+            self._host.show_text(_("The segmentation starts when the set-up has finished."))
+
+    def _drop_order(self) -> None:
+        self._pending = None
+        if self._changes.current is None:
+            self._on_not_now()
+
+    def _ask(self) -> None:
+        self._asking.drop()
+        self._page.show_asking()
+        self._asking.start(show_command(self._needs.models, self._needs.is_repair), self._on_answer)
+
+    def _on_answer(self, end: ProcessEnd) -> None:
+        try:
+            failure, plan = end.failure, None if end.failure else setup_plan(end.output)
+        except ValueError:
+            failure, plan = failure_of(Problem("BAD_REQUEST", {"detail": "setup --show"})), None
+        if failure is not None or plan is None:
+            self._show_no_answer(failure)
+        elif plan.missing:
+            self._page.show_offer(plan, self._install)
+        else:  # another Slicer has installed it meanwhile
+            self._page.hide()
+            self._on_installed("")
+
+    def _show_no_answer(self, failure: Failure) -> None:
+        title = _("It could not be found out what this computer needs")
+        self._host.add_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))
+        self._page.show_failed(title, failure, _("Try again"), self._ask)
+
+    def _install(self) -> None:
+        needs = self._needs
+        self._changes.run(
+            SetupChange(
+                _("Installing"),
+                lambda: install_command(needs.models, needs.is_repair),
+                self._on_installed,
+                touches_engine=needs.is_repair,
+                remark=_("The segmentation starts by itself when this has finished. You can go on working."),
+            )
+        )
+
+    def _on_installed(self, _output: str) -> None:
+        self._look_again()
+        pending, self._pending = self._pending, None
+        if pending is None:
+            self._host.show_text(_("The set-up has finished."))
+            return
+        try:
+            order = pending.resolved()
+        except SegmentationError as error:
+            self._host.show_problem(error.problem)
+            return
+        if pending.lost_output:
+            self._host.add_note(
+                _("The chosen segmentation was edited or removed meanwhile; the result is in a new segmentation.")
+            )
+        if not self.takes(order):
+            self._host.start_order(order)
+
+    def _on_offline(self) -> None:
+        folder = qt.QFileDialog.getExistingDirectory(None, _("Offline folder"), "")
+        if folder:
+            self._fields.choose_offline_folder(folder)
+            if self._pending is not None:  # else the page offers to resume something of the section
+                self._ask()
+
+    def _on_not_now(self) -> None:
+        self._asking.drop()
+        self._pending = None
+        self._page.hide()
+
+    # -- the section ---------------------------------------------------------------------------------------------------
+
+    def _on_section_done(self, sentence: str, added: str) -> None:
+        self._section.show_note(sentence)
+        self._look_again()
+        if added in CATALOGUE:
+            self._host.choose_model(added, "")
+        elif added:
+            self._host.choose_model(OWN_FOLDER, added)
+
+    def _look_again(self) -> None:
+        """Other packages or models are there now."""
+        self._host.end_engine()
+        self._host.models_changed()
+        self._section.refresh()
+
+    def _on_changes(self) -> None:
+        change = self._changes.current
+        if change is not None and change.touches_engine:
+            self._host.end_engine()
+        self._lock()
+        self._host.setup_changed()
+
+    def _on_engine_folder(self) -> None:
+        self._host.end_engine()
+        self._section.refresh()
+
+    def _on_models_folder(self) -> None:
+        self._host.models_changed()
+        self._section.refresh()
+
+    def _lock(self) -> None:
+        is_free = not self._is_job_running and self._changes.current is None
+        self._section.set_enabled(is_free)
+        self._fields.set_enabled(is_free)

@@ -1,0 +1,60 @@
+"""What is installed on this computer, as far as a few small files tell."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from TotalSegmentatorSetup.packages.installed_engine import newest_engine
+
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.background import installed_engine
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE
+
+
+@dataclass(frozen=True)
+class SetupState:
+    has_engine: bool
+    has_chosen_packages: bool
+    """The user's own packages are used in place of the set-up's."""
+    device: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of the set-up's packages; empty where others are used."""
+    engine_bytes: int = 0
+    models: tuple[str, ...] = ()
+    """Titles of the installed models of the catalogue."""
+    model_bytes: int = 0
+    folders: tuple[str, ...] = ()
+    """Where engine and models are, as far as they are there."""
+
+
+def setup_state() -> SetupState:
+    """Looks at the folders of the settings; nothing is started."""
+    models = [model for model in CATALOGUE.values() if model.is_installed(settings.models_folder())]
+    parts = {folder.parent for model in models for folder in model.part_folders(settings.models_folder())}
+    has_chosen = settings.engine_packages_folder() is not None
+    engine = newest_engine(settings.engines_folder())
+    is_used = engine is not None and not has_chosen
+    return SetupState(
+        has_engine=installed_engine.has_engine(),
+        has_chosen_packages=has_chosen,
+        device=engine.device_name if is_used else "",
+        versions=engine.versions if is_used else {},
+        engine_bytes=engine.bytes if engine is not None else 0,
+        models=tuple(model.title for model in models),
+        model_bytes=sum(_bytes_in(folder) for folder in parts),
+        folders=tuple(
+            str(folder) for folder in (settings.engines_folder(), settings.models_folder()) if folder.is_dir()
+        ),
+    )
+
+
+def _bytes_in(folder: Path) -> int:
+    """A model's folder holds some ten files."""
+    sizes = 0
+    for parent, _folders, names in os.walk(folder):
+        for name in names:
+            path = Path(parent) / name
+            sizes += path.stat().st_size if path.is_file() else 0
+    return sizes

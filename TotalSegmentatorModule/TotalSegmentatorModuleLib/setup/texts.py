@@ -1,0 +1,154 @@
+"""How the set-up's page and section read."""
+
+from __future__ import annotations
+
+from html import escape
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.setup import SetupProgressEvent, SetupStep
+
+from TotalSegmentatorModuleLib.setup.plan import ENGINE, PlanItem, SetupPlan
+from TotalSegmentatorModuleLib.setup.state import SetupState
+from TotalSegmentatorModuleLib.texts.quantities import time_left_text
+
+_MEGABYTE, _GIGABYTE = 1e6, 1e9
+
+
+def size_text(count: int | None) -> str:
+    """As system monitors count: "0.5 GB", "12 MB"."""
+    if count is None:
+        return _("unknown size")
+    if count >= 0.1 * _GIGABYTE:
+        return _("{size:.1f} GB").format(size=count / _GIGABYTE)
+    return _("{size:.0f} MB").format(size=count / _MEGABYTE)
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def plan_html(plan: SetupPlan) -> str:
+    """What will be installed, where, how large, from where, under which licence and for what; as rich text."""
+    blocks = [_item_html(item, plan) for item in plan.missing]
+    blocks.append(_total_text(plan))
+    if plan.device:
+        blocks.append(_("Computed by: {device}.").format(device=escape(plan.device)))
+    blocks.append(_("For research use; not a medical device. Slicer itself is not changed, and no image is sent."))
+    return "".join('<p style="margin-top:0; margin-bottom:6px">{}</p>'.format(block) for block in blocks)
+
+
+def warnings_text(plan: SetupPlan, sentences: list[str]) -> str:
+    """``sentences`` and, where it is so, that the disk is too full."""
+    needed = plan.disk_bytes
+    if needed is not None and plan.free_bytes is not None and needed > plan.free_bytes:
+        sentences = [_("The disk has less free space than is needed."), *sentences]
+    return "\n\n".join(sentences)
+
+
+def step_text(event: SetupProgressEvent) -> str:
+    """What is being done, and with what."""
+    step = _step_names().get(event.step, _("Working"))
+    return _("{step}: {item}").format(step=step, item=event.item) if event.item else step
+
+
+def amount_text(event: SetupProgressEvent) -> str:
+    """Megabytes, speed and time left of a download; empty where nothing is downloaded."""
+    if not event.done_bytes:
+        return ""
+    done = event.done_bytes / _MEGABYTE
+    if event.total_bytes:
+        words = [_("{done:.0f} of {total:.0f} MB").format(done=done, total=event.total_bytes / _MEGABYTE)]
+    else:
+        words = [_("{done:.0f} MB").format(done=done)]
+    if event.bytes_per_second:
+        words.append(_("{speed:.1f} MB/s").format(speed=event.bytes_per_second / _MEGABYTE))
+    left = time_left_text(event.seconds_left)
+    return ", ".join([*words, left] if left else words)
+
+
+def _item_html(item: PlanItem, plan: SetupPlan) -> str:
+    folder = plan.engine_folder if item.kind == ENGINE else plan.models_folder
+    lines = [
+        "<b>{}</b>".format(escape(item.title)),
+        _origin_text(item),
+        _("Folder: {folder}").format(folder=escape(folder)),
+        _("Purpose: {purpose}").format(purpose=escape(item.purpose)),
+        _("Licence: {licence}").format(licence=escape(item.licence)),
+    ]
+    return "<br/>".join(lines)
+
+
+def _origin_text(item: PlanItem) -> str:
+    """Download, server and room on the disk; nothing about a size that nobody publishes."""
+    values = {"size": size_text(item.bytes), "disk": size_text(item.disk_bytes), "host": escape(item.host)}
+    if not item.host:
+        origin = _("From the offline folder")
+    elif item.bytes is None:
+        origin = _("Download from {host}; its size is not published").format(**values)
+    else:
+        origin = _("Download of {size} from {host}").format(**values)
+    if item.disk_bytes is None:
+        return origin
+    return _("{origin}; {disk} on the disk").format(origin=origin, **values)
+
+
+def _total_text(plan: SetupPlan) -> str:
+    values = {
+        "size": size_text(plan.download_bytes),
+        "disk": size_text(plan.disk_bytes),
+        "free": size_text(plan.free_bytes),
+    }
+    if plan.disk_bytes is None:
+        return _("Free on the disk: {free}.").format(**values)
+    if plan.download_bytes is None or not any(item.host for item in plan.missing):
+        return _("In all {disk} on the disk ({free} free).").format(**values)
+    return _("In all {size} to download and {disk} on the disk ({free} free).").format(**values)
+
+
+def _step_names() -> dict[str, str]:
+    return {
+        SetupStep.CHECKING: _("Checking"),
+        SetupStep.DOWNLOADING_PACKAGES: _("Downloading the engine's packages"),
+        SetupStep.INSTALLING_PACKAGES: _("Installing the engine's packages"),
+        SetupStep.TESTING_ENGINE: _("Testing the engine"),
+        SetupStep.DOWNLOADING_MODEL: _("Downloading the model"),
+        SetupStep.UNPACKING_MODEL: _("Unpacking the model"),
+        SetupStep.CONVERTING_MODEL: _("Converting the model"),
+        SetupStep.CHECKING_MODEL: _("Checking the model"),
+    }
+
+
+# -- the section -------------------------------------------------------------------------------------------------------
+
+
+def state_text(state: SetupState, is_outdated: bool) -> str:
+    """The state in one sentence."""
+    if not state.has_engine:
+        return _("The engine is not installed; the first Apply offers to install it.")
+    if is_outdated:
+        return _("The engine works, but it was made for another version of this module: choose Update.")
+    if not state.models:
+        return _("The engine is installed; no model of the catalogue is yet.")
+    if len(state.models) == 1:
+        return _("Ready: the engine and 1 model are installed.")
+    return _("Ready: the engine and {count} models are installed.").format(count=len(state.models))
+
+
+def details_text(state: SetupState) -> str:
+    """Device, versions, use of the disk and installed models, a line each."""
+    lines = []
+    if state.device:
+        lines.append(_("Device: {device}").format(device=state.device))
+    if state.versions:
+        names = ", ".join("{} {}".format(*pair) for pair in sorted(state.versions.items()))
+        lines.append(_("Packages: {names}").format(names=names))
+    elif state.has_engine:
+        lines.append(_("Packages: your own") if state.has_chosen_packages else _("Packages: those of Slicer's Python"))
+    if state.engine_bytes or state.model_bytes:
+        lines.append(
+            _("On the disk: engine {engine}, models {models}").format(
+                engine=size_text(state.engine_bytes), models=size_text(state.model_bytes)
+            )
+        )
+    lines.append(_("Models: {names}").format(names="; ".join(state.models) if state.models else _("none")))
+    lines += [_("Installed in: {folder}").format(folder=folder) for folder in state.folders]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Background tasks on a segmentation, such as an export or a comparison."""

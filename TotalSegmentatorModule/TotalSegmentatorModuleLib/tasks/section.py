@@ -1,0 +1,225 @@
+"""What the Export and the Compare section have in common: the nodes, one errand at a time, and how it is shown."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import slicer
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+
+from TotalSegmentatorModuleLib.background.command_process import Failure, failure_of
+from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.scene.segments import reference_volume
+from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
+from TotalSegmentatorModuleLib.tasks.page import ErrandPage
+from TotalSegmentatorModuleLib.tasks.session import Errand, ErrandSession
+from TotalSegmentatorModuleLib.tasks.step_text import export_step_text
+from TotalSegmentatorModuleLib.texts.errors import problem_texts
+
+_LOG_LINES = 80
+
+
+class ErrandHost(Protocol):
+    """The rest of the panel, as these sections need it."""
+
+    def add_log(self, text: str) -> None: ...
+
+    def errand_changed(self) -> None:
+        """An export or a comparison has begun or ended."""
+
+
+class ErrandSection:
+    """Wires a section's widgets, the parameter node and the session. Fulfils errand_session.ErrandView.
+
+    The names of the widgets and of the two parameters begin with ``prefix``; ``title`` stands in the log. A subclass
+    makes ``_page`` first, and says what is missing and what an errand has brought.
+    """
+
+    _page: ErrandPage
+
+    def __init__(self, ui, host: ErrandHost, prefix: str, title: str) -> None:
+        self._ui = ui
+        self._host = host
+        self._prefix = prefix
+        self._title = title
+        self._parameters: SegmentationParameters | None = None
+        self._shown_segmentation = None
+        self._obstacle = ""
+        self._last_step = ""
+        self._session = ErrandSession(self)
+        getattr(ui, prefix + "CollapsibleButton").connect("contentsCollapsed(bool)", self._on_collapsed)
+        getattr(ui, prefix + "Button").connect("clicked(bool)", self._on_clicked)
+
+    # -- what a subclass has of its own --------------------------------------------------------------------------------
+
+    def _errand(self) -> Errand | None:
+        """What is chosen; None where the user has thought better of it. Raises SegmentationError."""
+        raise NotImplementedError
+
+    def _missing_choice(self) -> str:
+        """What still has to be chosen beside the nodes, in a sentence; empty where nothing has."""
+        raise NotImplementedError
+
+    def _empty_choice(self) -> str:
+        """The sentence for no segmentation."""
+        raise NotImplementedError
+
+    def _note(self) -> str:
+        return ""
+
+    def _cancelled_text(self) -> str:
+        raise NotImplementedError
+
+    def _take(self, result: Any) -> str:
+        """What the errand has brought; returns the sentence about it."""
+        raise NotImplementedError
+
+    def _show(self) -> None:
+        """Another segmentation, or the section comes into view."""
+        self._show_ready()
+
+    # -- what the panel calls ------------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        return self._session.is_busy
+
+    def set_parameters(self, parameters: SegmentationParameters | None) -> None:
+        """Show the nodes that ``parameters`` names from now on; None while there is no scene."""
+        self._parameters = parameters
+        self._shown_segmentation = self._segmentation if self._ct is not None else None
+        self.show_parameters()
+
+    def show_parameters(self) -> None:
+        """The parameter node was modified."""
+        node, ct = self._segmentation, self._ct
+        is_other = node is not self._shown_segmentation
+        self._shown_segmentation = node
+        if node is not None and is_other:
+            reference = reference_volume(node) or ct or self._parameters.inputVolume
+            if reference is not ct:
+                setattr(self._parameters, self._prefix + "Ct", reference)
+        self._show()
+
+    def enter(self) -> None:
+        """The user comes to the module: look what has changed outside of it."""
+        self._choose_only_segmentation()
+        self._show()
+
+    def result_arrived(self, node) -> None:
+        """A result (vtkMRMLSegmentationNode) is what it is about, unless the user chooses another."""
+        if self._parameters is not None:
+            setattr(self._parameters, self._prefix + "Segmentation", node)
+
+    def set_obstacle(self, obstacle: str) -> None:
+        """Why nothing can be started now, in a sentence; empty where it can."""
+        self._obstacle = obstacle
+        self._show_ready()
+
+    def scene_closing(self) -> None:
+        """What is not in the program's hands goes with the scene."""
+        self._session.scene_closing()
+
+    def close(self) -> None:
+        """The application quits: the errand ends and leaves nothing."""
+        self._session.dispose()
+
+    # -- nodes ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def _segmentation(self):
+        return getattr(self._parameters, self._prefix + "Segmentation") if self._parameters is not None else None
+
+    @property
+    def _ct(self):
+        return getattr(self._parameters, self._prefix + "Ct") if self._parameters is not None else None
+
+    def _choose_only_segmentation(self) -> None:
+        if self._parameters is None or self._segmentation is not None:
+            return
+        nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+        filled = [node for node in nodes if node.GetSegmentation().GetNumberOfSegments()]
+        if len(filled) == 1:
+            self.result_arrived(filled[0])
+
+    def _missing(self) -> str:
+        node, ct = self._segmentation, self._ct
+        if node is None:
+            return self._empty_choice()
+        if not node.GetSegmentation().GetNumberOfSegments():
+            return _("The chosen segmentation holds no structures.")
+        if ct is None or ct.GetImageData() is None:
+            return _("Choose the CT on which the segmentation was made.")
+        return self._missing_choice()
+
+    def _show_ready(self) -> None:
+        if not self._session.is_busy:
+            self._page.show_ready(self._obstacle or self._missing(), self._note())
+
+    # -- clicks --------------------------------------------------------------------------------------------------------
+
+    def _on_collapsed(self, is_collapsed: bool) -> None:
+        if not is_collapsed:
+            self.enter()
+
+    def _on_clicked(self) -> None:
+        if self._session.is_busy:
+            self._session.cancel()
+        else:
+            self.start()
+
+    def start(self) -> None:
+        """Start with what is chosen; what is wrong with it is shown."""
+        if self._missing():  # the scene was changed since the button was enabled
+            self._show_ready()
+            return
+        self._page.clear()
+        try:
+            components = self._ct.GetImageData().GetNumberOfScalarComponents()
+            if components != 1:
+                raise SegmentationError("INPUT_NOT_SCALAR", components=components)
+            segmentation_to_ct(self._segmentation, self._ct)  # a transform in between is told at once
+            errand = self._errand()
+        except SegmentationError as error:
+            self.on_failed(failure_of(error.problem))
+            return
+        if errand is not None:
+            self._last_step = ""
+            self._session.start(errand)
+
+    # -- ErrandView ----------------------------------------------------------------------------------------------------
+
+    def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
+        getattr(self._ui, self._prefix + "ChoicesWidget").setEnabled(not is_busy)
+        if is_busy:
+            self._page.show_busy(is_cancelling)
+        else:
+            self._show_ready()
+        self._host.errand_changed()
+
+    def on_progress(self, fraction: float, step: str, item: str) -> None:
+        self._page.show_progress(fraction, step, item)
+        if step != self._last_step:
+            self._last_step = step
+            step_text = export_step_text(step, "")
+            self._host.add_log(_("{title}: {step}").format(title=self._title, step=step_text) + "\n")
+
+    def on_warning(self, problem: Problem) -> None:
+        self._page.add_warning(problem)
+        self._host.add_log("{}: {} {}\n".format(problem.code, *problem_texts(problem)))
+
+    def on_log(self, text: str) -> None:
+        self._host.add_log("\n".join(text.splitlines()[-_LOG_LINES:]) + "\n")
+
+    def on_failed(self, failure: Failure) -> None:
+        self._page.show_failed(failure)
+        self._host.add_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))
+
+    def on_cancelled(self) -> None:
+        self._page.show_result(self._cancelled_text(), False)
+
+    def on_finished(self, result: Any) -> None:
+        text = self._take(result)
+        self._page.show_result(text, True)
+        self._host.add_log(text + "\n")

@@ -1,0 +1,1 @@
+"""Sentences for the user that several sections share."""

@@ -1,0 +1,30 @@
+"""Times and sizes in words."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+
+def time_left_text(seconds: float | None) -> str:
+    """Time left in words, coarse enough not to flicker; empty while it is unknown."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return _("a few seconds left")
+    if seconds < 60:
+        return _("about {seconds} s left").format(seconds=round(seconds / 5.0) * 5)
+    if seconds < 600:
+        minutes, rest = divmod(round(seconds / 10.0) * 10, 60)
+        return _("about {minutes} min {seconds:02d} s left").format(minutes=minutes, seconds=rest)
+    if seconds < 6000:
+        return _("about {minutes} min left").format(minutes=round(seconds / 60.0))
+    hours, rest = divmod(round(seconds / 300.0) * 5, 60)
+    return _("about {hours} h {minutes:02d} min left").format(hours=hours, minutes=rest)
+
+
+def duration_text(seconds: float) -> str:
+    """How long a job took."""
+    if seconds < 60:
+        return _("{seconds} s").format(seconds=max(1, round(seconds)))
+    minutes, rest = divmod(round(seconds), 60)
+    return _("{minutes} min {seconds:02d} s").format(minutes=minutes, seconds=rest)

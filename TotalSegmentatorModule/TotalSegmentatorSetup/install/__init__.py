@@ -1,0 +1,1 @@
+"""Installs packages and models together, from the network or from an offline folder."""

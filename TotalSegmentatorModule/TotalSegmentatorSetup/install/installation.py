@@ -1,0 +1,173 @@
+"""Everything that one computer needs: the engine's packages and the models asked for, installed in one go."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorSetup.install.offline_folder import check_bundle
+from TotalSegmentatorSetup.install.options import (
+    archives_of,
+    engines_folder_of,
+    models_folder_of,
+    network_of,
+    sources_of,
+)
+from TotalSegmentatorSetup.models.model_store import ModelStore
+from TotalSegmentatorSetup.models.state import ModelState
+from TotalSegmentatorSetup.packages.bootstrap import has_own_packages
+from TotalSegmentatorSetup.packages.engine_program import EngineProgram
+from TotalSegmentatorSetup.packages.package_store import EnginePlan, EngineStore, InstalledEngine
+from TotalSegmentatorSetup.support.disk_space import free_bytes
+from TotalSegmentatorSetup.support.progress import SetupReporter
+
+_ENGINE_PURPOSE = "computes the segmentation, in a process of its own; Slicer's own packages stay as they are"
+_ENGINE_LICENCE = "BSD-3-Clause and Apache-2.0 (PyTorch, nnU-Net, OpenVINO)"
+_MODEL_PURPOSE = "networks for {title}; research use, not a medical device"
+
+
+def own_packages() -> EngineProgram | None:
+    """This Python as the engine, where its own packages are those of the engine."""
+    return EngineProgram(sys.executable) if has_own_packages() else None
+
+
+class Installation:
+    """The stores that a command's ``options`` name, and what they are to hold."""
+
+    def __init__(self, options: argparse.Namespace, reporter: SetupReporter | None = None) -> None:
+        self._options = options
+        self._reporter = reporter or SetupReporter(lambda event: None)
+        self._network = network_of(options)
+        self.engines = EngineStore(engines_folder_of(options), self._network, self._reporter, sources_of(options))
+
+    @property
+    def models(self) -> ModelStore:
+        """With the engine as it is now: it checks and converts what is installed."""
+        folder = getattr(self._options, "from_folder", None)
+        bundle = None if folder is None else archives_of(folder)
+        return ModelStore(models_folder_of(self._options), self._network, self._reporter, self.engine_program(), bundle)
+
+    def engine_program(self) -> EngineProgram | None:
+        """The engine's packages of this product, else this Python's own, else None."""
+        newest = self.engines.newest()
+        return newest.program if newest is not None else own_packages()
+
+    # -- what is to be done --------------------------------------------------------------------------------------------
+
+    def plan(self) -> dict[str, Any]:
+        """What ``setup --show`` tells; numbers are bytes. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
+        planned = self.planned_engine()
+        newest = self.engines.newest()
+        items = [
+            {
+                "kind": "engine",
+                "id": planned.flavour.id,
+                "title": "Engine packages for the {}".format(planned.flavour.device_title),
+                "bytes": planned.bytes,
+                "disk_bytes": planned.disk_bytes,
+                "host": ", ".join(planned.hosts),
+                "licence": _ENGINE_LICENCE,
+                "purpose": _ENGINE_PURPOSE,
+                "installed": not self._needs_engine(),
+            }
+        ]
+        states = {state.id: state for state in self.models.states()}
+        items += [self._model_item(states[model]) for model in self._options.models]
+        warnings = [*planned.warnings]
+        device = {"kind": planned.flavour.device, "name": planned.device_name or planned.flavour.device_title}
+        if newest is not None:
+            device = {"kind": newest.device, "name": newest.device_name or newest.device}
+        return {
+            "engine": None if newest is None else self._engine_item(newest),
+            "items": items,
+            "folders": {
+                "engine": str(engines_folder_of(self._options)),
+                "models": str(models_folder_of(self._options)),
+            },
+            "free_bytes": free_bytes(engines_folder_of(self._options)),
+            "python": planned.python,
+            "device": device,
+            "warnings": [problem.to_json() for problem in warnings],
+        }
+
+    def _engine_item(self, engine: InstalledEngine) -> dict[str, Any]:
+        return {"installed": True, "versions": engine.versions, "outdated": self.is_outdated(engine)}
+
+    def _model_item(self, state: ModelState) -> dict[str, Any]:
+        hosts = {urlsplit(part.urls[0]).hostname or "" for part in state.model.parts}
+        return {
+            "kind": "model",
+            "id": state.id,
+            "title": state.title,
+            "bytes": state.download_bytes,
+            "disk_bytes": state.disk_bytes or state.download_bytes,
+            "host": ", ".join(sorted(hosts)),
+            "licence": state.licence,
+            "purpose": _MODEL_PURPOSE.format(title=state.title),
+            "installed": state.is_installed,
+        }
+
+    def planned_engine(self) -> EnginePlan:
+        """What suits this computer or was chosen. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
+        return self.engines.plan(self._options.flavour)
+
+    @property
+    def asked_models(self) -> list[str]:
+        return list(self._options.models)
+
+    # -- doing it ------------------------------------------------------------------------------------------------------
+
+    def install(self) -> InstalledEngine | None:
+        """Packages, then models; what is there already is left alone, unless ``--repair`` asks for new packages."""
+        planned = self.planned_engine() if self._needs_engine() else None
+        folder = self._options.from_folder
+        if folder is not None:
+            check_bundle(folder, planned, self._reporter)
+        missing = self._missing_models()
+        tasks = [] if planned is None else list(self.engines.tasks(planned))
+        for model in missing:
+            tasks += self.models.tasks(model)
+        self._reporter.expect(tasks)
+        if planned is not None:
+            for problem in planned.warnings:
+                self._reporter.warning(problem)
+            self.engines.install(planned)
+        self._install(missing)
+        return self.engines.newest()
+
+    def install_models(self) -> None:
+        """Only models. Raises SegmentationError("MODEL_UNKNOWN"), and "ENGINE_MISSING" as they could not be checked."""
+        missing = self._missing_models()
+        self._reporter.expect([task for model in missing for task in self.models.tasks(model)])
+        self._install(missing)
+
+    def _install(self, models: Sequence[str]) -> None:
+        if models and self.engine_program() is None:
+            raise SegmentationError("ENGINE_MISSING", package="torch")
+        for model in models:
+            self.models.install(model)
+
+    def _missing_models(self) -> list[str]:
+        states = {state.id: state for state in self.models.states()}
+        for model in self._options.models:
+            if model not in states:
+                raise SegmentationError("MODEL_UNKNOWN", model=model, known=", ".join(states))
+        return [model for model in self._options.models if not states[model].is_installed]
+
+    def is_outdated(self, engine: InstalledEngine) -> bool:
+        """Whether this version of the module would install other packages."""
+        try:
+            return self.engines.plan(engine.flavour).folder.name != engine.folder.name
+        except SegmentationError:  # that kind of packages is not made any more
+            return True
+
+    def _needs_engine(self) -> bool:
+        """An older set of packages does as long as nothing newer was asked for: ``--repair`` brings the new one."""
+        newest, flavour = self.engines.newest(), self._options.flavour
+        is_other = newest is not None and flavour is not None and newest.flavour != flavour
+        return self._options.repair or is_other or self.engine_program() is None

@@ -1,0 +1,1 @@
+"""Locks, folders, disk space and progress, for packages and models alike."""

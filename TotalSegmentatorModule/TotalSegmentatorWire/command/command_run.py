@@ -1,0 +1,139 @@
+"""One run of a command that takes a while: its events, its log, and how it ends when somebody stops it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from TotalSegmentatorWire.command.log_text import LogFormatter
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.messages.segment import CancelledEvent, FailedEvent, encode
+
+_log = logging.getLogger(__name__)
+
+_OWN_WORDS = frozenset(["format", "host", "kind", "option", "package", "platform", "purpose", "runtime", "suffixes"])
+"""Values of problems that are always this program's own words; anything else may be what somebody typed."""
+
+_TYPED_DETAILS = frozenset(["TEMPLATE_INVALID", "EXPORT_NAME_INVALID"])
+"""Problems whose ``detail`` quotes what somebody typed; that of the others does not."""
+
+
+class RunTerminal(Protocol):
+    """What is told on the terminal."""
+
+    def show(self, event: Any) -> None: ...
+
+    def show_problem(self, problem: Problem) -> None: ...
+
+    def close_line(self) -> None: ...
+
+
+class CommandRun:
+    """``options`` hold ``events`` and ``log`` (files or None) and, where the command has it, ``cancel_file``.
+
+    ``problem_of`` makes a problem of every exception but a SegmentationError; ``cancelled`` is the code of a run that
+    was stopped.
+    """
+
+    def __init__(
+        self,
+        job: str,
+        options: argparse.Namespace,
+        terminal: RunTerminal,
+        problem_of: Callable[[BaseException], Problem],
+        cancelled: str = "CANCELLED",
+    ) -> None:
+        self._job = job
+        self._events: Path | None = options.events
+        self._log: Path | None = options.log
+        self._cancel_file: Path | None = getattr(options, "cancel_file", None)
+        self._terminal = terminal
+        self._problem_of = problem_of
+        self._cancelled = cancelled
+        self.is_interrupted = False
+
+    def run(self, work: Callable[[], Any]) -> int:
+        """``work`` returns the last event. Returns the exit status; every problem was printed, logged and emitted."""
+        handler = open_log(self._log)
+        previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            last = work()
+            self._terminal.close_line()
+            self.emit(last)
+            return 0
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last boundary: a code for everything
+            return self._fail(self._problem(error))
+        finally:
+            for number, action in previous.items():
+                signal.signal(number, action)
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+
+    def is_cancelled(self) -> bool:
+        return self.is_interrupted or (self._cancel_file is not None and self._cancel_file.exists())
+
+    def emit(self, event: Any) -> None:
+        """The event goes to the file, if one was asked for, and in short to the terminal."""
+        if self._events is not None:
+            try:
+                with self._events.open("a", encoding="ascii", newline="\n") as stream:
+                    stream.write(encode(event) + "\n")
+            except OSError as error:
+                self._events = None  # told once; the failure that follows is not written again
+                raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+        self._terminal.show(event)
+
+    def _interrupt(self, signal_number: int, frame: object) -> None:
+        """Ctrl+C and SIGTERM: temporary files are removed on the way out. A library that turns the exception into one
+        of its own, or swallows it, does not change how the command ends."""
+        self.is_interrupted = True
+        raise KeyboardInterrupt
+
+    def _problem(self, error: BaseException) -> Problem:
+        if self.is_interrupted or isinstance(error, KeyboardInterrupt):
+            return Problem(self._cancelled)
+        return error.problem if isinstance(error, SegmentationError) else self._problem_of(error)
+
+    def _fail(self, problem: Problem) -> int:
+        self._terminal.show_problem(problem)
+        _log.error("%s: %s", problem.code, sentence_without_text(problem))
+        is_cancelled = problem.code == self._cancelled
+        try:
+            self.emit(CancelledEvent(self._job) if is_cancelled else FailedEvent(self._job, problem.to_json()))
+        except SegmentationError:
+            _log.error("the last event could not be written")
+        return problem.exit_code
+
+
+def sentence_without_text(problem: Problem) -> str:
+    """What happened, with ``<text>`` for all that somebody may have typed: a name or label can be a patient's."""
+
+    def is_own(name: str) -> bool:
+        return name in _OWN_WORDS or (name == "detail" and problem.code not in _TYPED_DETAILS)
+
+    shown = {
+        name: value if isinstance(value, (int, float)) or is_own(name) else "<text>"
+        for name, value in problem.values.items()
+    }
+    return problem.definition.what.format(**shown)
+
+
+def open_log(path: Path | None) -> logging.Handler:
+    """Sends this process's log to ``path`` or, where there is none, nowhere: the terminal tells what matters.
+
+    Raises SegmentationError("OUTPUT_NOT_WRITABLE").
+    """
+    handler: logging.Handler = logging.NullHandler()
+    if path is not None:
+        try:
+            handler = logging.FileHandler(path, encoding="utf-8")
+        except OSError as error:
+            raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+    handler.setFormatter(LogFormatter())
+    logging.getLogger().addHandler(handler)
+    logging.getLogger().setLevel(logging.INFO)
+    return handler

@@ -1,0 +1,1 @@
+"""Errors: their codes, and the sentences for each."""

@@ -1,0 +1,58 @@
+"""How a job is to be run, beside what is to be segmented: the user's choices, with the defaults that fit most.
+
+Both sides and the command line use this one definition; the labels, if any, that a choice changes stand beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+RUNTIMES = ("auto", "openvino", "eager", "compiled")
+"""What computes a network: OpenVINO, PyTorch as it is, PyTorch compiled (needs a C++ compiler); auto: the fastest."""
+
+PRECISIONS = ("auto", "exact", "published", "reduced")
+"""exact: float32 throughout. published: what nnU-Net does on the device (float32 on a CPU, float16 where PyTorch's
+autocast allows it on a GPU). reduced: bfloat16 on a CPU that has it, float16 on a GPU; labels differ a little.
+auto: exact on a CPU and on Apple's GPU, published on CUDA."""
+
+CROPS = ("none", "body")
+"""none: the whole image. body: each part model only where its structures can be; labels differ a little."""
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """The choices of one job. Raises SegmentationError("BAD_REQUEST") for a value that does not exist."""
+
+    runtime: str = "auto"
+    precision: str = "auto"
+    crop: str = "none"
+    profile: str | None = None
+    """Id of another profile than the model's own default, such as its pipeline exactly as published."""
+    smooth: bool = False
+    """Boundaries between the voxels of the model's spacing are interpolated on the CT's grid; else nearest voxel."""
+    largest_piece: bool = False
+    """Of each structure only the largest connected piece stays."""
+    smallest_island_mm3: float = 0.0
+    """Connected pieces of a structure below this volume (mm3) are removed; 0 removes none."""
+
+    def __post_init__(self) -> None:
+        for name, known in (("runtime", RUNTIMES), ("precision", PRECISIONS), ("crop", CROPS)):
+            if getattr(self, name) not in known:
+                raise SegmentationError("BAD_REQUEST", detail=name)
+        if not self.smallest_island_mm3 >= 0:
+            raise SegmentationError("BAD_REQUEST", detail="smallest_island_mm3")
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def options_from_json(fields: dict[str, Any]) -> JobOptions:
+    """The options that ``to_json`` wrote. Raises SegmentationError("BAD_REQUEST")."""
+    try:
+        return JobOptions(**fields)
+    except TypeError as error:
+        raise SegmentationError("BAD_REQUEST", detail="options") from error

@@ -1,0 +1,80 @@
+"""What a job is going to do, known before its first tile: a value that the command line prints and the panel shows."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+OVERVIEW = "overview"
+"""Purpose of a pass with a coarse model that finds out where structures are."""
+SEGMENTATION = "segmentation"
+
+SUMS_IN_MEMORY, SUMS_IN_HALF, SUMS_ON_DISK = "memory", "half", "disk"
+"""Where the weighted sums of overlapping tiles are kept: float32 or float16 in memory, or in a temporary file."""
+
+
+@dataclass(frozen=True)
+class PlannedPass:
+    """One network over one region of the image."""
+
+    part: str
+    """Name of the part model, as its dataset is called."""
+    purpose: str
+    """OVERVIEW or SEGMENTATION."""
+    shape: list[int]
+    """Voxels of the region at the network's spacing: slices, rows, columns in the network's order."""
+    is_cropped: bool
+    """Whether the region is less than the whole image."""
+    tiles: int
+    seconds: float | None
+    """None where this machine has not run such a network yet and no estimate was made."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole job. Seconds are wall time on this machine, bytes the peak of the whole process."""
+
+    model: str
+    profile: str
+    device: str
+    runtime: str
+    """One of options.RUNTIMES but "auto"."""
+    precision: str
+    """One of options.PRECISIONS but "auto"."""
+    passes: list[PlannedPass]
+    seconds: float | None
+    """Of everything from the CT in memory to the finished labels; None where it cannot be told yet."""
+    peak_bytes: int
+    available_bytes: int | None
+    """What the machine had to give when the plan was made; None where the system does not tell."""
+    elapsed_seconds: float = 0.0
+    """Of ``seconds``, what had passed when the plan was made."""
+    sums: str = SUMS_IN_MEMORY
+    sums_on_host: bool = False
+    """The sums are kept in the computer's own memory although the network runs on a GPU."""
+    keeps_networks: bool = True
+    """False: one network is in memory at a time."""
+    tile_batch: int = 1
+    notes: list[str] = field(default_factory=list)
+    """Codes of WARNINGS (errors.py) that say what was planned around."""
+    is_preliminary: bool = False
+    """True while regions are still estimates, before the overview pass has run."""
+
+    @property
+    def tiles(self) -> int:
+        return sum(planned.tiles for planned in self.passes)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def plan_from_json(fields: dict[str, Any]) -> Plan:
+    """The plan that ``to_json`` wrote. Raises SegmentationError("BAD_REQUEST")."""
+    try:
+        passes = [PlannedPass(**planned) for planned in fields["passes"]]
+        return Plan(**{**fields, "passes": passes})
+    except (KeyError, TypeError) as error:
+        raise SegmentationError("BAD_REQUEST", detail="plan") from error

@@ -1,0 +1,283 @@
+"""The one definition of the messages that cross between Slicer and the worker.
+
+Requests are JSON lines on the worker's standard input. Events are JSON lines appended to ``events.jsonl`` in the folder
+that they belong to: the worker's own folder for Hello and Bye, a job's folder for everything about that job.
+Every message is one frozen dataclass; ``encode`` and ``decode`` turn it into one line and back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+
+PROTOCOL_VERSION = 2
+"""Raised with every change that the other side must know of. Both sides refuse to talk to another number."""
+
+
+class Stage:
+    """Stages of a job, about in their order: with several networks, loading and predicting alternate. A progress event
+    names one of them."""
+
+    LOADING_ENGINE = "loading_engine"
+    READING = "reading"
+    CHECKING = "checking"
+    LOADING_MODEL = "loading_model"
+    RESAMPLING = "resampling"
+    PREDICTING = "predicting"
+    RESTORING = "restoring"
+    WRITING = "writing"
+
+    ALL = (LOADING_ENGINE, READING, CHECKING, LOADING_MODEL, RESAMPLING, PREDICTING, RESTORING, WRITING)
+
+
+# -- requests: Slicer to worker ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SegmentRequest:
+    """Segment the CT in ``<job_folder>/ct.raw`` (or the CT ``ct_id`` that the worker still holds)."""
+
+    KIND: ClassVar[str] = "segment"
+    job_id: str
+    job_folder: str
+    """Absolute path of the job's private folder; it holds ct.json and, unless ct_is_cached, ct.raw."""
+    results_folder: str
+    """Absolute path of the folder into which the finished result is renamed, as ``<results_folder>/<job_id>``."""
+    ct_id: str
+    """Names the voxels and geometry of one CT; an unchanged CT keeps its id."""
+    ct_is_cached: bool
+    """True when this worker has been sent this CT before, so that ct.raw is not written again."""
+    model: str
+    """Model id of the catalogue, or the path of a model folder."""
+    models_folder: str
+    """Folder that holds the installed models of the catalogue."""
+    structures: list[str] | None = None
+    """Names of the structures asked for; None for all."""
+    device: str = "auto"
+    options: dict[str, Any] = field(default_factory=dict)
+    """JobOptions.to_json(); what is left out has its default."""
+
+
+@dataclass(frozen=True)
+class CancelRequest:
+    KIND: ClassVar[str] = "cancel"
+    job_id: str
+
+
+@dataclass(frozen=True)
+class QuitRequest:
+    KIND: ClassVar[str] = "quit"
+
+
+# -- events: worker to Slicer ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HelloEvent:
+    """First event of a worker, in the worker's folder: it is ready for requests (torch may not be imported yet)."""
+
+    KIND: ClassVar[str] = "hello"
+    protocol: int
+    engine_version: str
+    pid: int
+    python: str
+
+
+@dataclass(frozen=True)
+class ByeEvent:
+    """Last event of a worker that ends by itself. ``reason`` is "quit", "idle" or "error"."""
+
+    KIND: ClassVar[str] = "bye"
+    reason: str
+
+
+@dataclass(frozen=True)
+class StartedEvent:
+    """The worker has taken up the job."""
+
+    KIND: ClassVar[str] = "started"
+    job_id: str
+
+
+@dataclass(frozen=True)
+class NeedCtEvent:
+    """The worker does not hold the CT that the request took for cached: send it and ask again. Ends the job."""
+
+    KIND: ClassVar[str] = "need_ct"
+    job_id: str
+
+
+@dataclass(frozen=True)
+class PlanEvent:
+    """What the job is going to do; sent before the first tile, and again when the plan changes."""
+
+    KIND: ClassVar[str] = "plan"
+    job_id: str
+    plan: dict[str, Any]
+    """Plan.to_json()"""
+
+
+@dataclass(frozen=True)
+class ProgressEvent:
+    KIND: ClassVar[str] = "progress"
+    job_id: str
+    stage: str
+    """One of Stage.ALL."""
+    fraction: float
+    """0..1 of the whole job; never falls within a job."""
+    seconds_left: float | None = None
+    """Estimated seconds until the job has finished, None while unknown."""
+    tile: int = 0
+    """Tiles done so far, over all part models; 0 outside Stage.PREDICTING."""
+    tiles: int = 0
+
+
+@dataclass(frozen=True)
+class WarningEvent:
+    KIND: ClassVar[str] = "warning"
+    job_id: str
+    problem: dict[str, Any]
+    """Problem.to_json()"""
+
+
+@dataclass(frozen=True)
+class FinishedEvent:
+    """The result lies complete in ``result_folder``: labels.raw and result.json (see job_folder)."""
+
+    KIND: ClassVar[str] = "finished"
+    job_id: str
+    result_folder: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FailedEvent:
+    KIND: ClassVar[str] = "failed"
+    job_id: str
+    problem: dict[str, Any]
+    """Problem.to_json()"""
+
+
+@dataclass(frozen=True)
+class CancelledEvent:
+    KIND: ClassVar[str] = "cancelled"
+    job_id: str
+
+
+REQUESTS = {m.KIND: m for m in (SegmentRequest, CancelRequest, QuitRequest)}
+EVENTS = {
+    m.KIND: m
+    for m in (
+        HelloEvent,
+        ByeEvent,
+        StartedEvent,
+        NeedCtEvent,
+        PlanEvent,
+        ProgressEvent,
+        WarningEvent,
+        FinishedEvent,
+        FailedEvent,
+        CancelledEvent,
+    )
+}
+
+
+def encode(message: Any) -> str:
+    """One line of JSON without its line end."""
+    return json.dumps({"kind": message.KIND, **dataclasses.asdict(message)}, ensure_ascii=True)
+
+
+def decode(line: str | bytes, kinds: dict[str, Any]) -> Any:
+    """The message in ``line``. ``kinds`` is REQUESTS or EVENTS. Raises SegmentationError("BAD_REQUEST")."""
+    try:
+        fields = json.loads(line)
+        message_class = kinds[fields.pop("kind")]
+        return message_class(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from error
+
+
+def problem_from_json(fields: dict[str, Any]) -> Problem:
+    """The Problem that ``Problem.to_json`` wrote. Raises SegmentationError("BAD_REQUEST") for an unknown code."""
+    problem = Problem(str(fields.get("code")), dict(fields.get("values") or {}))
+    try:
+        _ = problem.what, problem.todo
+    except (KeyError, IndexError, ValueError) as error:
+        raise SegmentationError("BAD_REQUEST", detail="unknown problem") from error
+    return problem
+
+
+# -- files of a job ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CtHeader:
+    """Contents of ct.json: what the raw voxels in ct.raw mean."""
+
+    ct_id: str
+    shape: list[int]
+    """k, j, i: slices, rows, columns; ct.raw is C-contiguous in this order, little endian."""
+    dtype: str
+    """NumPy name of the voxel type, for instance "int16"."""
+    ijk_to_ras: list[float]
+    """16 numbers, row by row: column, row, slice index to RAS in mm."""
+    series_instance_uid: str | None = None
+    dicom_files: list[str] = field(default_factory=list)
+    """Files of the series where Slicer's DICOM database has them: their headers are judged like a DICOM folder's."""
+
+
+@dataclass(frozen=True)
+class FoundStructure:
+    """One structure of a result."""
+
+    label: int
+    name: str
+    voxels: int
+    extent: list[int]
+    """i_min, i_max, j_min, j_max, k_min, k_max, inclusive."""
+    digest: str = ""
+    """Of the voxels, to tell later whether somebody edited them (TotalSegmentatorEngine.imaging.voxel_digest)."""
+
+
+@dataclass(frozen=True)
+class ResultHeader:
+    """Contents of result.json: what labels.raw (uint8, C order k, j, i, the CT's grid) means."""
+
+    job_id: str
+    ct_id: str
+    shape: list[int]
+    ijk_to_ras: list[float]
+    series_instance_uid: str | None
+    found: list[FoundStructure]
+    absent: list[str]
+    """Names that were asked for and have no voxel."""
+    model: str
+    """Model id, or the dataset name of a model folder."""
+    profile: str
+    engine_version: str
+    device: str
+    seconds: float
+    created: str
+    """ISO 8601, UTC."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """JobOptions.to_json() with "auto" resolved: the runtime and precision that were really used."""
+    structures: list[dict[str, Any]] = field(default_factory=list)
+    """One row per found structure as TotalSegmentatorWire.tables.structures.Structure has it (name, colour, codes)."""
+
+
+def header_to_json(header: CtHeader | ResultHeader) -> str:
+    return json.dumps(dataclasses.asdict(header), indent=1)
+
+
+def ct_header_from_json(text: str) -> CtHeader:
+    return CtHeader(**json.loads(text))
+
+
+def result_header_from_json(text: str) -> ResultHeader:
+    fields = json.loads(text)
+    fields["found"] = [FoundStructure(**found) for found in fields["found"]]
+    return ResultHeader(**fields)

@@ -1,0 +1,157 @@
+"""The label tables: which structure has which label, name, colour and codes.
+
+The tables are CSV files under Resources/Structures, one per label set; this module reads and checks them.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.resources import STRUCTURES_FOLDER
+
+LABEL_TABLES = ("structures_104", "structures_117")
+"""Names of the tables: of the structures that the models of 2022 and of 2023 find."""
+CATEGORY_CONTEXT = "Segmentation category and type - DICOM master list"
+REGION_CONTEXT = "Anatomic codes - DICOM master list"
+GROUPS = ("organ", "bone", "muscle", "vessel", "cartilage")
+
+_COLUMNS = frozenset(
+    [
+        "label",
+        "name",
+        "group",
+        "part_model",
+        "label_in_part",
+        "category_code",
+        "category_meaning",
+        "type_code",
+        "type_meaning",
+        "modifier_code",
+        "modifier_meaning",
+        "region_code",
+        "region_meaning",
+        "red",
+        "green",
+        "blue",
+        "tg263_name",
+        "tg263_cut_name",
+        "tg263_status",
+        "fma_id",
+        "published_dice",
+        "published_nsd",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One row of a label table. Codes are SNOMED CT; the colour is 0..255 per channel."""
+
+    label: int
+    name: str
+    group: str
+    part_model: str
+    label_in_part: int
+    category: tuple[str, str]
+    """Code and meaning."""
+    type: tuple[str, str]
+    modifier: tuple[str, str]
+    """Code and meaning of the side; two empty strings where there is none."""
+    region: tuple[str, str]
+    colour: tuple[int, int, int]
+    tg263_name: str = ""
+    """At most 16 characters (AAPM Report 263)."""
+    tg263_cut_name: str = ""
+    """The same for a structure of which the CT shows a part: ``Lung~_L``."""
+    fma_id: str = ""
+    """Number in the Foundational Model of Anatomy, side included; empty where there is none."""
+
+    @property
+    def display_name(self) -> str:
+        """The name as a clinician reads it: ``kidney_left`` becomes "kidney left"."""
+        return self.name.replace("_", " ")
+
+    @property
+    def terminology(self) -> str:
+        """Slicer's terminology entry: context~category~type~modifier~regionContext~region~regionModifier."""
+        return "~".join(
+            (
+                CATEGORY_CONTEXT,
+                _coded(*self.category),
+                _coded(*self.type),
+                _coded(*self.modifier),
+                REGION_CONTEXT,
+                _coded(*self.region),
+                "^^",
+            )
+        )
+
+
+def _coded(code: str, meaning: str) -> str:
+    return f"SCT^{code}^{meaning}" if code else "^^"
+
+
+def read_structures(path: Path) -> list[Structure]:
+    """All rows of a label table in label order. Raises ValueError that names the file and row that fail the schema."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        missing = _COLUMNS - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(f"{path.name}: columns {sorted(missing)} are missing")
+        structures = [_structure(path, row) for row in reader]
+    if [s.label for s in structures] != list(range(1, len(structures) + 1)):
+        raise ValueError(f"{path.name}: labels must run from 1 without a gap")
+    if len({s.name for s in structures}) != len(structures):
+        raise ValueError(f"{path.name}: a name occurs twice")
+    return structures
+
+
+def _structure(path: Path, row: dict[str, str]) -> Structure:
+    where = "{}, row {}".format(path.name, row["label"])
+    if row["group"] not in GROUPS:
+        raise ValueError("{}: unknown group {}".format(where, row["group"]))
+    colour = (int(row["red"]), int(row["green"]), int(row["blue"]))
+    if not all(0 <= channel <= 255 for channel in colour):
+        raise ValueError(f"{where}: colour outside 0..255")
+    if not row["type_code"].isdigit() or not row["category_code"].isdigit():
+        raise ValueError(f"{where}: category and type need SNOMED CT codes")
+    return Structure(
+        label=int(row["label"]),
+        name=row["name"],
+        group=row["group"],
+        part_model=row["part_model"],
+        label_in_part=int(row["label_in_part"]),
+        category=(row["category_code"], row["category_meaning"]),
+        type=(row["type_code"], row["type_meaning"]),
+        modifier=(row["modifier_code"], row["modifier_meaning"]),
+        region=(row["region_code"], row["region_meaning"]),
+        colour=colour,
+        tg263_name=row["tg263_name"],
+        tg263_cut_name=row["tg263_cut_name"],
+        fma_id=row["fma_id"],
+    )
+
+
+def structure_table(name: str) -> list[Structure]:
+    """The label table ``name`` ("structures_104" or "structures_117") of the extension's own resources."""
+    return read_structures(STRUCTURES_FOLDER / (name + ".csv"))
+
+
+def check_names(asked: list[str], known: list[str]) -> None:
+    """Raises SegmentationError("STRUCTURE_UNKNOWN") for the first name of ``asked`` that is not among ``known``."""
+    for name in asked:
+        if name not in known:
+            raise SegmentationError("STRUCTURE_UNKNOWN", name=name, nearest=", ".join(nearest_names(name, known)))
+
+
+def nearest_names(name: str, known: list[str], count: int = 3) -> list[str]:
+    """Names that hold what was typed ("L5" is vertebrae_L5), then those that are spelled alike."""
+    spelling = {candidate.lower(): candidate for candidate in known}
+    holding = [candidate for lower, candidate in spelling.items() if name.lower() in lower]
+    alike = difflib.get_close_matches(name.lower(), spelling, n=count, cutoff=0.3)
+    nearest = dict.fromkeys([*holding, *(spelling[lower] for lower in alike)])
+    return list(nearest)[:count] or sorted(known)[:count]
