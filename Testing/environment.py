@@ -41,7 +41,7 @@ SYSTEM_LIBRARIES = {
 }
 
 # Programs that judge and read what the export writes, with Debian's package for each. Tests skip without them.
-JUDGES = {"dciodvfy": "dicom3tools", "plastimatch": "plastimatch"}
+VALIDATORS = {"dciodvfy": "dicom3tools", "plastimatch": "plastimatch"}
 
 
 class SetupError(Exception):
@@ -82,12 +82,12 @@ def ensure_v1_environment() -> Path:
     return _stamp(V1_ENVIRONMENT, _digest((*PINS, *V1_PINS)))
 
 
-def ensure_judges() -> None:
-    """Installs the programs of ``JUDGES`` that are missing where that asks nobody: on Debian's, as root.
+def ensure_validators() -> None:
+    """Installs the programs of ``VALIDATORS`` that are missing where that asks nobody: on Debian's, as root.
 
     Elsewhere one line says how, since the tests run without them.
     """
-    missing = sorted(package for program, package in JUDGES.items() if shutil.which(program) is None)
+    missing = sorted(package for program, package in VALIDATORS.items() if shutil.which(program) is None)
     if not missing:
         return
     if sys.platform.startswith("linux") and shutil.which("apt-get") and os.geteuid() == 0:

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 
-from environment import REPOSITORY, SetupError, ensure_environment, ensure_judges
+from environment import REPOSITORY, SetupError, ensure_environment, ensure_validators
 
 TESTING = REPOSITORY / "Testing"
 
@@ -43,7 +43,7 @@ def _benchmark(python: str, arguments: list[str]) -> int:
 def _test(python: str, arguments: list[str]) -> int:
     if arguments:
         return _call([python, "-m", "pytest", *arguments])
-    ensure_judges()
+    ensure_validators()
     checks = [
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],

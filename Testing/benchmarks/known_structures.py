@@ -17,22 +17,22 @@ KNOWN_LABELS_VARIABLE = "BENCHMARK_KNOWN_LABELS"
 """Names an uncompressed NIfTI file on the CT's grid, with the label numbers of structures_104."""
 
 
-def know_structures(overview: ModuleType) -> None:
-    """The engine's overview is made of the known labels instead of its coarse network's."""
+def know_structures(localization: ModuleType) -> None:
+    """The engine's localization is made of the known labels instead of its coarse network's."""
     from TotalSegmentatorWire.tables.structures import structure_table
 
     names = {structure.label: structure.name for structure in structure_table("structures_104")}
 
-    def overview_of_known(labels: np.ndarray, grid: Any, model: Any) -> Any:
+    def localization_of_known(labels: np.ndarray, grid: Any, model: Any) -> Any:
         known = on_grid(_read(Path(os.environ[KNOWN_LABELS_VARIABLE])), grid)
         if known.shape != labels.shape:
             raise ValueError("known labels {} and the network's {} differ in shape".format(known.shape, labels.shape))
         of_the_model = {structure.name for structure in model.structures}
         there = {label for label, name in names.items() if name in of_the_model}
-        boxes = overview.boxes_by_label(known, there)
-        return overview.Overview({names[label]: box for label, box in boxes.items()}, grid)
+        boxes = localization.boxes_by_label(known, there)
+        return localization.CoarseLocalization({names[label]: box for label, box in boxes.items()}, grid)
 
-    overview.overview_of = overview_of_known
+    localization.localization_of = localization_of_known
 
 
 def widen_nothing(regions: ModuleType) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import our_engine
 import peers
 from agreement import Agreement, agreement
-from measured_engine import WAY_VARIABLE
+from measured_engine import STRATEGY_VARIABLE
 from peers import PeerRun
 from speed import REDUCED, options_of, precisions, report_agreement
 from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_ON_DISK
@@ -40,7 +40,7 @@ def routes() -> dict[str, Route]:
     if shutil.which("c++") or shutil.which("g++") or shutil.which("clang++"):
         ways["compiled"] = Route(["--runtime", "compiled", *exact])
     for place in (SUMS_IN_HALF, SUMS_ON_DISK):
-        ways["openvino, sums in {}".format(place)] = Route(ways["openvino"].arguments, {WAY_VARIABLE: place})
+        ways["openvino, sums in {}".format(place)] = Route(ways["openvino"].arguments, {STRATEGY_VARIABLE: place})
     if REDUCED in precisions():
         ways[REDUCED] = Route(options_of(REDUCED), is_exact=False)
     return ways

@@ -1,7 +1,7 @@
 """The engine's own program (``segment``, ``serve``, ...), changed from outside for a measurement.
 
 What is changed stands in the environment: a clock on the networks (network_clock.py), a way of running that the plan
-would not choose on this machine (WAY_VARIABLE, GPU_VARIABLE), or structures that are known (known_structures.py).
+would not choose on this machine (STRATEGY_VARIABLE, GPU_VARIABLE), or structures that are known (known_structures.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from known_structures import KNOWN_LABELS_VARIABLE, know_structures, widen_nothing
 from network_clock import FILE_VARIABLE, NetworkClock, after_import
 
-WAY_VARIABLE = "BENCHMARK_WAY"
+STRATEGY_VARIABLE = "BENCHMARK_WAY"
 """Where the sums of tiles are kept: only ways of the plan with this value of ``Way.sums`` are left."""
 GPU_VARIABLE = "BENCHMARK_GPU_GB"
 """How much of a GPU's memory PyTorch may take."""
@@ -45,10 +45,12 @@ def clock_runners(networks: ModuleType) -> None:
     networks.choose_runtime = choose_clocked
 
 
-def choose_way(planning: ModuleType) -> None:
-    """Of the plan's ways those are left that keep the sums where WAY_VARIABLE says."""
-    ways_of, sums = planning.ways_of, os.environ[WAY_VARIABLE]
-    planning.ways_of = lambda *arguments, **options: [way for way in ways_of(*arguments, **options) if way.sums == sums]
+def choose_strategy(strategy: ModuleType) -> None:
+    """Leaves the execution strategies that keep the sums where STRATEGY_VARIABLE says."""
+    all_of, sums = strategy.execution_strategies, os.environ[STRATEGY_VARIABLE]
+    strategy.execution_strategies = lambda *arguments, **options: [
+        each for each in all_of(*arguments, **options) if each.sums == sums
+    ]
 
 
 def limit_gpu(prediction: ModuleType) -> None:
@@ -59,11 +61,11 @@ def limit_gpu(prediction: ModuleType) -> None:
 
 
 _CHANGES = (
-    (FILE_VARIABLE, "networks", clock_runners),
-    (WAY_VARIABLE, "planning", choose_way),
-    (GPU_VARIABLE, "prediction", limit_gpu),
-    (KNOWN_LABELS_VARIABLE, "overview", know_structures),
-    (KNOWN_LABELS_VARIABLE, "regions", widen_nothing),
+    (FILE_VARIABLE, "pipeline.network_pool", clock_runners),
+    (STRATEGY_VARIABLE, "plan.strategy", choose_strategy),
+    (GPU_VARIABLE, "pipeline.prediction", limit_gpu),
+    (KNOWN_LABELS_VARIABLE, "pipeline.coarse_localization", know_structures),
+    (KNOWN_LABELS_VARIABLE, "preprocessing.regions", widen_nothing),
 )
 
 

@@ -29,7 +29,7 @@ import published_models  # noqa: E402
 from agreement import agreement  # noqa: E402
 from clocked_networks import clocked_run  # noqa: E402
 from known_structures import KNOWN_LABELS_VARIABLE, know_structures, on_grid, widen_nothing  # noqa: E402
-from measured_engine import WAY_VARIABLE, choose_way  # noqa: E402
+from measured_engine import STRATEGY_VARIABLE, choose_strategy  # noqa: E402
 from network_clock import FILE_VARIABLE, LIMIT_VARIABLE, NetworkClock  # noqa: E402
 from process_tree_memory import descendants  # noqa: E402
 from report import Report  # noqa: E402
@@ -255,11 +255,13 @@ def test_known_labels_go_to_the_nearest_voxels_of_a_grid_from_corner_to_corner()
 
 
 def test_engine_takes_the_known_structures_for_what_its_coarse_model_found(tmp_path, monkeypatch):
-    from TotalSegmentatorEngine.pipeline import coarse_localization as overview
+    from TotalSegmentatorEngine.pipeline import coarse_localization
     from TotalSegmentatorEngine.preprocessing import regions
     from TotalSegmentatorWire.tables.structures import structure_table
 
-    monkeypatch.setattr(overview, "overview_of", overview.overview_of)  # put back after the test
+    monkeypatch.setattr(
+        coarse_localization, "localization_of", coarse_localization.localization_of
+    )  # put back after the test
     monkeypatch.setattr(regions, "cut_sides", regions.cut_sides)
     numbers = {structure.name: structure.label for structure in structure_table("structures_104")}
     labels = np.zeros((8, 9, 10), np.uint8)
@@ -268,12 +270,12 @@ def test_engine_takes_the_known_structures_for_what_its_coarse_model_found(tmp_p
     large_ct.write_nifti(tmp_path / "labels.nii", labels.shape, iter(labels), np.eye(4), np.uint8)
     monkeypatch.setenv(KNOWN_LABELS_VARIABLE, str(tmp_path / "labels.nii"))
 
-    know_structures(overview)
+    know_structures(coarse_localization)
     widen_nothing(regions)
     grid = SimpleNamespace(shape=labels.shape, reorientation=None)
     model = SimpleNamespace(structures=[SimpleNamespace(name="kidney_left"), SimpleNamespace(name="kidney_right")])
     noise = np.full(labels.shape, 7, np.uint8)
-    found = overview.overview_of(noise, grid, model)
+    found = coarse_localization.localization_of(noise, grid, model)
     assert found.boxes == {"kidney_left": (slice(2, 4), slice(3, 6), slice(4, 8))}
     assert found.missed(["kidney_left", "kidney_right"]) == ["kidney_right"]
     assert regions.cut_sides(noise, (slice(1, 7),) * 3, labels.shape, [7]) == []
@@ -282,22 +284,20 @@ def test_engine_takes_the_known_structures_for_what_its_coarse_model_found(tmp_p
 def test_engine_asks_for_what_the_benchmarks_change():
     """Each changed function is imported by name by its user, so that the change reaches it."""
     from TotalSegmentatorEngine.inference import runtimes
-    from TotalSegmentatorEngine.pipeline import coarse_localization as overview
-    from TotalSegmentatorEngine.pipeline import network_pool as networks
-    from TotalSegmentatorEngine.pipeline import prediction
-    from TotalSegmentatorEngine.plan import planner as planning
+    from TotalSegmentatorEngine.pipeline import coarse_localization, network_pool, prediction
+    from TotalSegmentatorEngine.plan import strategy
     from TotalSegmentatorEngine.preprocessing import regions
 
-    assert networks.choose_runtime is runtimes.choose_runtime
-    assert prediction.ways_of is planning.ways_of
-    assert prediction.overview_of is overview.overview_of
+    assert network_pool.choose_runtime is runtimes.choose_runtime
+    assert prediction.execution_strategies is strategy.execution_strategies
+    assert prediction.localization_of is coarse_localization.localization_of
     assert prediction.cut_sides is regions.cut_sides
 
 
 def test_only_the_wanted_way_of_running_is_left(monkeypatch):
-    from TotalSegmentatorEngine.plan import planner as planning
+    from TotalSegmentatorEngine.plan import strategy
 
-    monkeypatch.setattr(planning, "ways_of", planning.ways_of)  # put back after the test
-    monkeypatch.setenv(WAY_VARIABLE, "disk")
-    choose_way(planning)
-    assert {way.sums for way in planning.ways_of("cpu", "eager", "exact", True)} == {"disk"}
+    monkeypatch.setattr(strategy, "execution_strategies", strategy.execution_strategies)  # put back after the test
+    monkeypatch.setenv(STRATEGY_VARIABLE, "disk")
+    choose_strategy(strategy)
+    assert {each.sums for each in strategy.execution_strategies("cpu", "eager", "exact", True)} == {"disk"}

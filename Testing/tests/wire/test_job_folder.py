@@ -106,8 +106,11 @@ def test_damaged_owner_is_no_owner(tmp_path, text):
     assert read_owner(tmp_path) is None
 
 
-@pytest.mark.parametrize("name", [new_id(), worker_folder_name(), "new-" + new_id()])
-def test_sweep_removes_a_dead_owners_folder(tmp_path, dead_process, name):
+@pytest.mark.parametrize(
+    "new_name", [new_id, worker_folder_name, lambda: "new-" + new_id()], ids=["job", "worker", "draft"]
+)
+def test_sweep_removes_a_dead_owners_folder(tmp_path, dead_process, new_name):
+    name = new_name()
     folder = create_private_folder(jobs_folder(tmp_path), name)
     write_owner(folder, dead_process)
     (folder / "ct.raw").write_bytes(b"voxels")

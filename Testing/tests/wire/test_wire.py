@@ -13,7 +13,7 @@ import pytest
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import ERRORS, WARNINGS, Problem, SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions, options_from_json
-from TotalSegmentatorWire.messages.plan import OVERVIEW, SEGMENTATION, Plan, PlannedPass, plan_from_json
+from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
 from TotalSegmentatorWire.messages.segment import (
     EVENTS,
     REQUESTS,
@@ -53,7 +53,7 @@ PLAN = Plan(
     runtime="openvino",
     precision="exact",
     passes=[
-        PlannedPass("overview", OVERVIEW, [50, 80, 80], is_cropped=False, tiles=2, seconds=3.5),
+        PlannedPass("localization", LOCALIZATION, [50, 80, 80], is_cropped=False, tiles=2, seconds=3.5),
         PlannedPass("organs", SEGMENTATION, [200, 300, 300], is_cropped=True, tiles=27, seconds=None),
     ],
     seconds=None,

@@ -18,8 +18,8 @@ _IS_NUMBER = (False, False, True, False, True, False)
 """Columns that are set flush right."""
 
 _PRELIMINARY = """\
-This is a first estimate. A quick overview pass finds where the structures are, and the networks then run only there:
-tiles and time are upper bounds, and a job tells its final plan after the overview."""
+This is a first estimate. A quick coarse pass finds where the structures are, and the networks then run only there:
+tiles and time are upper bounds, and a job tells its final plan after the coarse localization."""
 
 
 def plan_line(plan: Plan) -> str:

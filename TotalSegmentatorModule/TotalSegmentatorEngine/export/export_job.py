@@ -66,7 +66,7 @@ def export(order: ExportOrder, source: ExportSource, reporter: ExportReporter) -
         plan = plan_rois(placed, order.choice(), edited, outline)
         for warning in plan.warnings:
             reporter.warning(warning)
-        _tell_resampled(placed, plan.rois, reporter)
+        _report_resampled(placed, plan.rois, reporter)
         written = _Writer(order, source, plan.rois, reporter).write(folder)
         reporter.progress(ExportStep.WRITING, _WRITTEN)
     files = [order.output / path.relative_to(folder) if folder is not None else path for path in written]
@@ -130,7 +130,7 @@ def _body(source: ExportSource) -> VoxelMask:
     return body_mask(source.ct().array, source.grid.spacing)
 
 
-def _tell_resampled(placed: PlacedSegmentation, rois: list[Roi], reporter: ExportReporter) -> None:
+def _report_resampled(placed: PlacedSegmentation, rois: list[Roi], reporter: ExportReporter) -> None:
     resampled = {segment.id for segment in placed.segments if placed.is_resampled(segment)}
     count = sum(not resampled.isdisjoint(roi.sources) for roi in rois)
     if count:
@@ -167,7 +167,7 @@ class _Writer:
         order = self._order
         contours = ContourOptions(order.holes, order.smooth_contours, order.smallest_island_mm2)
         options = StructureSetOptions(order.label or DEFAULT_LABEL, contours)
-        report = write_rtstruct(path, self._rois, self._reference, options, self._tell(ExportStep.CONTOURING))
+        report = write_rtstruct(path, self._rois, self._reference, options, self._report(ExportStep.CONTOURING))
         if report.left_out:  # all of them below the smallest island
             self._reporter.warning(Problem("EXPORT_EMPTY_LEFT_OUT", {"count": report.left_out}))
         if report.islands:
@@ -185,7 +185,7 @@ class _Writer:
 
         order = self._order
         named = {} if order.label is None else {"series_description": order.label}
-        tell = self._tell(ExportStep.WRITING)
+        tell = self._report(ExportStep.WRITING)
         write_seg(path, self._rois, self._reference, encoding=order.encoding, progress=tell, **named)
 
     def _surfaces(self, folder: Path | None) -> list[Path]:
@@ -193,7 +193,7 @@ class _Writer:
 
         order, reference = self._order, self._source.reference
         positions = None if reference is None else np.array([plane.position for plane in reference.planes])
-        tell = self._tell(ExportStep.MESHING)
+        tell = self._report(ExportStep.MESHING)
         target = folder or order.output
         write_surfaces(target, self._rois, self._source.grid, order.format, order.space, tell, positions)
         return [target]
@@ -204,7 +204,7 @@ class _Writer:
         source, reference = self._source, self._source.reference
         ct = None if source.ct is None else source.ct()
         distances = None if reference is None else reference.plane_distances
-        tell = self._tell(ExportStep.MEASURING)
+        tell = self._report(ExportStep.MEASURING)
         write_volumes(self._order.output, self._rois, source.grid, ct, distances, tell)
         return [self._order.output]
 
@@ -213,7 +213,7 @@ class _Writer:
         from TotalSegmentatorEngine.export.files.label_image import write_label_image
 
         output, table = self._order.output, self._order.table
-        write_label_image(output, self._rois, self._source.grid, table, self._tell(ExportStep.WRITING))
+        write_label_image(output, self._rois, self._source.grid, table, self._report(ExportStep.WRITING))
         return [output, table]
 
     @property
@@ -222,5 +222,5 @@ class _Writer:
             raise SegmentationError("EXPORT_NOT_DICOM")
         return self._source.reference
 
-    def _tell(self, step: str) -> Callable[[int, Roi], None]:
+    def _report(self, step: str) -> Callable[[int, Roi], None]:
         return self._reporter.structures(step, len(self._rois), _PREPARED, _WRITTEN)

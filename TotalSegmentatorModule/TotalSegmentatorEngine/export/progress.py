@@ -39,7 +39,7 @@ class ExportReporter:
         self._is_cancelled = is_cancelled
         self._clock = clock
         self._step = ""
-        self._told_at = float("-inf")
+        self._reported_at = float("-inf")
         self._fraction = 0.0
 
     def progress(self, step: str, fraction: float, item: str = "") -> None:
@@ -47,8 +47,8 @@ class ExportReporter:
         self.check_cancelled()
         self._fraction = max(self._fraction, min(fraction, 1.0))
         now = self._clock()
-        if step != self._step or now - self._told_at >= _SHORTEST_PAUSE:
-            self._step, self._told_at = step, now
+        if step != self._step or now - self._reported_at >= _SHORTEST_PAUSE:
+            self._step, self._reported_at = step, now
             self._emit(ExportProgressEvent(step, item, round(self._fraction, 4)))
 
     def structures(self, step: str, count: int, first: float, last: float) -> Callable[[int, Roi], None]:

@@ -28,7 +28,7 @@ def check_place(path: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path, needed_bytes: int = 0) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, needed_bytes: int = 0) -> Iterator[BinaryIO]:
     """A stream whose content becomes ``path``, replacing a file of that name, unless the block raises.
 
     ``needed_bytes`` is only said where the disk turns out to be full. The stream's name is the temporary file's.

@@ -107,16 +107,16 @@ def judge(headers: list[SliceHeader]) -> list[SliceHeader]:
 
     A file that occurs twice (the same SOPInstanceUID and frame) counts once.
 
-    Raises SegmentationError: what ``judge_planes`` raises, INPUT_IRREGULAR_SLICES, INPUT_TOO_FEW_SLICES.
+    Raises SegmentationError: what ``validate_planes`` raises, INPUT_IRREGULAR_SLICES, INPUT_TOO_FEW_SLICES.
     """
-    slices, irregular = judge_planes(headers)
+    slices, irregular = validate_planes(headers)
     if irregular is not None:
         raise irregular
     check_size((len(slices), slices[0].rows, slices[0].columns))
     return slices
 
 
-def judge_planes(headers: list[SliceHeader]) -> tuple[list[SliceHeader], SegmentationError | None]:
+def validate_planes(headers: list[SliceHeader]) -> tuple[list[SliceHeader], SegmentationError | None]:
     """The slices of one CT series ordered along their normal, be their steps regular or not.
 
     Where the steps differ without being multiples of each other, the second value says so (INPUT_IRREGULAR_SLICES).
@@ -132,16 +132,16 @@ def judge_planes(headers: list[SliceHeader]) -> tuple[list[SliceHeader], Segment
     if samples > 1:
         raise SegmentationError("INPUT_NOT_SCALAR", components=samples)
     slices = list({(h.sop_uid or str(h.path), h.frame): h for h in headers}.values())
-    _judge_consistency(slices)
+    _validate_consistency(slices)
     normal = np.cross(*slices[0].orientation)
     slices.sort(key=lambda header: float(header.position @ normal))
     if len(slices) == 1 and abs(slices[0].tilt_degrees) > MAXIMUM_TILT_DEGREES:
         # one position shows no tilt, so its header is believed: more slices of this series would not help
         raise SegmentationError("INPUT_GANTRY_TILT", degrees=abs(slices[0].tilt_degrees))
-    return slices, _judge_positions(np.array([header.position for header in slices]), normal)
+    return slices, _validate_positions(np.array([header.position for header in slices]), normal)
 
 
-def _judge_consistency(slices: list[SliceHeader]) -> None:
+def _validate_consistency(slices: list[SliceHeader]) -> None:
     first = slices[0]
     for header in slices:
         if header.position is None or header.orientation is None or header.pixel_spacing is None:
@@ -162,7 +162,7 @@ def _is_alike(header: SliceHeader, first: SliceHeader) -> bool:
     )
 
 
-def _judge_positions(positions: np.ndarray, normal: np.ndarray) -> SegmentationError | None:
+def _validate_positions(positions: np.ndarray, normal: np.ndarray) -> SegmentationError | None:
     """``positions``: LPS in mm, shape (slices, 3), ordered along ``normal``. Returns what is wrong with the steps."""
     if len(positions) < 2:
         return None

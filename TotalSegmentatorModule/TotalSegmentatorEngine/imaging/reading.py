@@ -78,7 +78,7 @@ def read_transferred(job_folder: Path, header: CtHeader) -> ReadInput:
     geometry = Geometry(shape, np.asarray(header.ijk_to_ras, dtype=np.float64).reshape(4, 4))
     check_geometry(geometry)
     volume = Volume(compact(_raw_voxels(job_folder / CT_VOXELS, shape, header.dtype)), geometry)
-    _judge_origin(volume, header)
+    _validate_origin(volume, header)
     return ReadInput(volume, check_volume(volume), header.series_instance_uid)
 
 
@@ -98,7 +98,7 @@ def _raw_voxels(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from None
 
 
-def _judge_origin(volume: Volume, header: CtHeader) -> None:
+def _validate_origin(volume: Volume, header: CtHeader) -> None:
     try:
         headers = [found for found in read_headers(map(Path, header.dicom_files)) if found.is_image]
     except SegmentationError:

@@ -20,8 +20,8 @@ from torch import nn
 
 
 @dataclass(frozen=True, eq=False)
-class JoinedUpsampling:
-    """One place of a traced network where upsampling and convolution are joined."""
+class FusedUpsampling:
+    """One place of a traced network where upsampling and convolution are fused."""
 
     coarse: torch.fx.Node
     skip: torch.fx.Node
@@ -34,7 +34,7 @@ class JoinedUpsampling:
 
 
 @dataclass(frozen=True, eq=False)
-class JoinedKernels:
+class FusedKernels:
     """Weights of the two halves, float32."""
 
     coarse: np.ndarray
@@ -45,21 +45,21 @@ class JoinedKernels:
     """(outputs, skip channels, kz, ky, kx) of the convolution, with its own padding."""
 
 
-def find_joined(traced: torch.fx.GraphModule) -> list[JoinedUpsampling]:
+def find_fused(traced: torch.fx.GraphModule) -> list[FusedUpsampling]:
     """The places where joining saves arithmetic and changes nothing else."""
     layers = dict(traced.named_modules())
-    found = [_joined_at(node, layers) for node in traced.graph.nodes if node.op == "call_function"]
-    return [joined for joined in found if joined is not None]
+    found = [_fused_at(node, layers) for node in traced.graph.nodes if node.op == "call_function"]
+    return [fused for fused in found if fused is not None]
 
 
-def joined_kernels(joined: JoinedUpsampling, layers: dict[str, nn.Module]) -> JoinedKernels:
+def fused_kernels(fused: FusedUpsampling, layers: dict[str, nn.Module]) -> FusedKernels:
     """With t the tap of the upsampling (stride s) and j that of the convolution (padding p), the fine voxel
     s z + t - j + p gets coarse voxel z: tap t - j + 2 p of the joint kernel. Computed in float64."""
-    upsampling, convolution = layers[joined.upsampling.target], layers[joined.convolution.target]
+    upsampling, convolution = layers[fused.upsampling.target], layers[fused.convolution.target]
     up_weight, weight = upsampling.weight.double().numpy(), convolution.weight.double().numpy()
     upsampled = up_weight.shape[1]
     fine, skip = weight[:, :upsampled], weight[:, upsampled:]
-    if joined.ones_from is not None:
+    if fused.ones_from is not None:
         up_weight = np.concatenate([up_weight, np.zeros_like(up_weight[:1])])
         up_weight[-1] = upsampling.bias.double().numpy()[:, None, None, None]
     size = [stride + kernel - 1 for stride, kernel in zip(upsampling.stride, convolution.kernel_size, strict=True)]
@@ -71,7 +71,7 @@ def joined_kernels(joined: JoinedUpsampling, layers: dict[str, nn.Module]) -> Jo
         for taps in np.ndindex(*convolution.kernel_size):
             joint = tuple(t - j + 2 * p for t, j, p in zip(place, taps, convolution.padding, strict=True))
             coarse[joint] += products[(slice(None), *taps)]
-    return JoinedKernels(
+    return FusedKernels(
         np.ascontiguousarray(coarse.transpose(3, 4, 0, 1, 2), dtype=np.float32),
         list(upsampling.stride),
         list(convolution.padding),
@@ -79,7 +79,7 @@ def joined_kernels(joined: JoinedUpsampling, layers: dict[str, nn.Module]) -> Jo
     )
 
 
-def _joined_at(together: torch.fx.Node, layers: dict[str, nn.Module]) -> JoinedUpsampling | None:
+def _fused_at(together: torch.fx.Node, layers: dict[str, nn.Module]) -> FusedUpsampling | None:
     if together.target is not torch.cat or len(together.args) == 0 or len(together.args[0]) != 2:
         return None
     axis = together.args[1] if len(together.args) > 1 else together.kwargs.get("dim", 0)
@@ -98,7 +98,7 @@ def _joined_at(together: torch.fx.Node, layers: dict[str, nn.Module]) -> JoinedU
         ones_from = _source_of_ones(coarse, upsampling, layers)
         if ones_from is None:
             return None
-    return JoinedUpsampling(coarse, skip, upsampling, together, convolution, ones_from)
+    return FusedUpsampling(coarse, skip, upsampling, together, convolution, ones_from)
 
 
 def _is_plain(up: nn.ConvTranspose3d, conv: nn.Conv3d) -> bool:
@@ -114,11 +114,11 @@ def _is_plain(up: nn.ConvTranspose3d, conv: nn.Conv3d) -> bool:
 
 
 def _saves_arithmetic(up: nn.ConvTranspose3d, conv: nn.Conv3d) -> bool:
-    """Multiplications a fine voxel, joined and apart."""
+    """Multiplications a fine voxel, fused and apart."""
     taps = math.prod(math.ceil((s + k - 1) / s) for s, k in zip(up.stride, conv.kernel_size, strict=True))
-    joined = taps * up.in_channels * conv.out_channels
+    fused = taps * up.in_channels * conv.out_channels
     apart = math.prod(conv.kernel_size) * up.out_channels * conv.out_channels + up.in_channels * up.out_channels
-    return joined < 0.9 * apart
+    return fused < 0.9 * apart
 
 
 def _source_of_ones(

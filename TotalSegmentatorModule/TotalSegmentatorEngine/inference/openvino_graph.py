@@ -18,7 +18,7 @@ import openvino.opset13 as ops
 import torch
 from torch import nn
 
-from TotalSegmentatorEngine.inference.fused_upsampling import JoinedUpsampling, find_joined, joined_kernels
+from TotalSegmentatorEngine.inference.fused_upsampling import FusedUpsampling, find_fused, fused_kernels
 
 Node = Any
 """An operation of an OpenVINO model with one output (openvino.Node)."""
@@ -31,8 +31,8 @@ class UnsupportedNetworkError(Exception):
 def openvino_model(network: nn.Module, patch_size: Sequence[int], in_float32: bool = True) -> openvino.Model:
     """``network`` (in evaluation mode, on the CPU) for one tile: (1, 1, z, y, x) float32 to (1, channels, z, y, x).
 
-    ``in_float32``: it will be computed in float32. Then upsampling is joined with the convolution after it
-    (joined_upsampling.py), and means over a tile are summed in small groups; in fewer digits neither would do. Raises
+    ``in_float32``: it will be computed in float32. Then upsampling is fused with the convolution after it
+    (fused_upsampling.py), and means over a tile are summed in small groups; in fewer digits neither would do. Raises
     UnsupportedNetworkError.
     """
     try:
@@ -49,10 +49,10 @@ class _Translation:
         self._steps = list(traced.graph.nodes)
         self._layers = dict(traced.named_modules())
         self._norm = _instance_norm_in_groups if in_float32 else _instance_norm
-        joints = find_joined(traced) if in_float32 else []
-        self._joints = {joined.convolution: joined for joined in joints}
-        self._left_out = {node for joined in joints for node in (joined.upsampling, joined.together)}
-        self._with_ones = {node for joined in joints for node in joined.ones_from or ()}
+        joints = find_fused(traced) if in_float32 else []
+        self._joints = {fused.convolution: fused for fused in joints}
+        self._left_out = {node for fused in joints for node in (fused.upsampling, fused.together)}
+        self._with_ones = {node for fused in joints for node in fused.ones_from or ()}
         self._nodes: dict[torch.fx.Node, Node] = {}
 
     def model(self, patch_size: Sequence[int]) -> openvino.Model:
@@ -70,7 +70,7 @@ class _Translation:
 
     def _translated(self, step: torch.fx.Node) -> Node:
         if step in self._joints:
-            return self._joined(self._joints[step])
+            return self._fused(self._joints[step])
         if step.op == "call_module":
             return self._layer(step)
         if step.op == "call_function" and step.target in _SUMS and not step.kwargs:
@@ -89,18 +89,18 @@ class _Translation:
             raise UnsupportedNetworkError(type(layer).__name__)
         return translate(layer, self._known(step.args[0]))
 
-    def _joined(self, joined: JoinedUpsampling) -> Node:
-        kernels = joined_kernels(joined, self._layers)
+    def _fused(self, fused: FusedUpsampling) -> Node:
+        kernels = fused_kernels(fused, self._layers)
         padding, ones = kernels.padding, [1, 1, 1]
         coarse = ops.convolution_backprop_data(
-            self._known(joined.coarse),
+            self._known(fused.coarse),
             _constant(kernels.coarse),
             kernels.strides,
             pads_begin=padding,
             pads_end=padding,
         )
-        skip = ops.convolution(self._known(joined.skip), _constant(kernels.skip), ones, padding, padding, ones)
-        return _with_bias(self._layers[joined.convolution.target].bias, ops.add(skip, coarse))
+        skip = ops.convolution(self._known(fused.skip), _constant(kernels.skip), ones, padding, padding, ones)
+        return _with_bias(self._layers[fused.convolution.target].bias, ops.add(skip, coarse))
 
     def _known(self, argument: Any) -> Node:
         """The translation of an earlier step's result; numbers and lists are no such thing."""

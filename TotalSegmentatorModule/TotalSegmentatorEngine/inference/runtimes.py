@@ -28,7 +28,7 @@ from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture
 logger = logging.getLogger(__name__)
 
 _LOWEST_AGREEMENT = {"exact": 0.99, "reduced": 0.9}
-"""Of a runtime with PyTorch, on the foreground of the trial. Measured with seeded weights of published shape, whose
+"""Of a runtime with PyTorch, on the foreground of the trial. TileTimer with seeded weights of published shape, whose
 labels are nearly tied everywhere: 0.9991 and more in float32, 0.970 in bfloat16, which each runtime rounds at other
 places. Less than this means that the runtime computes something else."""
 

@@ -23,7 +23,7 @@ _ASKING_SECONDS = 0.05  # between two questions whether the job was cancelled
 _LONGEST_STOP_SECONDS = 3.0
 
 
-class WeightsAhead:
+class WeightPrefetch:
     """Model folders whose weights are being read or wait to be used; torch is imported by the thread.
 
     One thread reads one folder after the other; it ends when there is nothing left to read. The methods are called

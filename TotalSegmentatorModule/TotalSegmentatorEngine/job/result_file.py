@@ -15,7 +15,7 @@ from TotalSegmentatorWire.tables.result_tags import provenance_tags
 from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, VOXEL_DIGEST_TAG, ReviewState
 from TotalSegmentatorWire.tables.structures import Structure
 
-from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space, check_place, whole_file
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_disk_space, check_place
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.label_files import FileSegment, write_nifti, write_nrrd
 from TotalSegmentatorEngine.job.task import SegmentationResult
@@ -54,7 +54,7 @@ def write_result(
         raise ValueError(f"labels {result.labels.shape} and grid {geometry.shape} differ in shape")
     check_output(path, geometry.shape)
     labels = np.ascontiguousarray(result.labels, dtype=np.uint8)
-    with whole_file(path, labels.nbytes) as stream:
+    with atomic_file(path, labels.nbytes) as stream:
         if path.name.lower().endswith(".nii.gz"):
             write_nifti(stream, labels, geometry, check_cancelled)
         else:

@@ -42,7 +42,7 @@ class PreparedTask:
     """Label set of the answer, in label order: what was asked for, or everything the model knows."""
     warnings: list[Problem] = field(default_factory=list)
     """What the user should know about the models; ``segment`` reports them."""
-    overview: Model | None = None
+    coarse_model: Model | None = None
     """A coarse model of the same family that can tell where structures are, if that is wanted and it is installed."""
 
 

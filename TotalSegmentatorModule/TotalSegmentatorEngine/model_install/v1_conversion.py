@@ -21,7 +21,7 @@ from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue
 from TotalSegmentatorEngine.inference.network import load_model
 from TotalSegmentatorEngine.model_install.model_check import ModelReport, check_model, network_shapes
 from TotalSegmentatorEngine.model_install.v1_folder import V1Folder, V1Plans, read_v1_folder
-from TotalSegmentatorEngine.model_install.v1_weights import converted_weights, joined_kernels
+from TotalSegmentatorEngine.model_install.v1_weights import converted_weights, fused_kernels
 from TotalSegmentatorEngine.models.checkpoint import load_safely
 from TotalSegmentatorEngine.models.find_model import published_numbers
 from TotalSegmentatorEngine.models.model_folder import CHECKPOINT_NAME, read_model_folder
@@ -182,7 +182,7 @@ def _architecture(plans: V1Plans) -> dict[str, Any]:
         "n_stages": stages,
         "features_per_stage": plans.features,
         "conv_op": "torch.nn.modules.conv.Conv3d",
-        "kernel_sizes": [list(kernel) for kernel in joined_kernels(plans)],
+        "kernel_sizes": [list(kernel) for kernel in fused_kernels(plans)],
         "strides": [[1, 1, 1], *(list(pool) for pool in plans.pools)],
         "n_conv_per_stage": [*[plans.convolutions] * (stages - 1), stacked],
         "n_conv_per_stage_decoder": [stacked] * (stages - 1),

@@ -23,7 +23,7 @@ _ALIASES = {"all_modules.0": "conv", "all_modules.1": "norm"}
 Kernel = tuple[int, int, int]
 
 
-def joined_kernels(plans: V1Plans) -> list[Kernel]:
+def fused_kernels(plans: V1Plans) -> list[Kernel]:
     """Kernel of each stage of v2's network: large enough for v1's encoder and decoder."""
     joined = []
     for stage, kernel in enumerate(plans.kernels):

@@ -155,7 +155,7 @@ def _read(path: Path) -> ModelFolder:
     plans = _read_json(path / "plans.json")
     dataset_json = _read_json(path / "dataset.json")
     try:
-        return _judge(path, plans, dataset_json)
+        return _validate(path, plans, dataset_json)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise SegmentationError("MODEL_DAMAGED", detail=f"its JSON files are malformed ({error!s:.60})") from error
 
@@ -172,7 +172,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _judge(path: Path, plans: dict[str, Any], dataset_json: dict[str, Any]) -> ModelFolder:
+def _validate(path: Path, plans: dict[str, Any], dataset_json: dict[str, Any]) -> ModelFolder:
     configuration = _configuration_name(path, plans)
     settings = _inherited(plans["configurations"], configuration)
     _check_configuration(configuration, settings)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
-from TotalSegmentatorEngine.inference.weight_prefetch import WeightsAhead
+from TotalSegmentatorEngine.inference.weight_prefetch import WeightPrefetch
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from TotalSegmentatorEngine.inference.tile_runner import TileRunner
 
 LARGEST_NETWORK_COUNT = 6
-"""The most parts that a published model has, and the model of its overview pass."""
+"""The most parts that a published model has, and the model of its localization pass."""
 LARGEST_NETWORK_BYTES = 2 * 1024**3
 LARGEST_IMAGE_BYTES = 1024**3
 """Of resampled and normalised images of one CT."""
@@ -34,7 +34,7 @@ class EngineCache:
         self._network_bytes = network_bytes
         self._image_bytes = image_bytes
         self._runners: OrderedDict[tuple[str, Hashable], TileRunner] = OrderedDict()
-        self.weights = WeightsAhead()
+        self.weights = WeightPrefetch()
         self._ct_id: str | None = None
         self._volume: Volume | None = None
         self._images: dict[Hashable, Any] = {}

@@ -14,7 +14,7 @@ from TotalSegmentatorEngine.preprocessing.regions import around, boxes_by_label,
 
 
 @dataclass(frozen=True, eq=False)
-class Overview:
+class CoarseLocalization:
     """Boxes of the structures that the coarse model found, without strays, on its own grid."""
 
     boxes: dict[str, Region]
@@ -40,20 +40,22 @@ class Overview:
         return None if box is None else on_finer_grid(box, self.grid, grid)
 
 
-def overview_of(labels: np.ndarray, grid: NetworkGrid, model: Model) -> Overview:
+def localization_of(labels: np.ndarray, grid: NetworkGrid, model: Model) -> CoarseLocalization:
     """``labels`` (z, y, x) uint8 on ``grid``, numbered as the coarse ``model`` numbers its structures."""
     names = {structure.label: structure.name for structure in model.structures}
     boxes = boxes_by_label(labels, names)
-    return Overview({names[label]: around(large_pieces(labels, label, box)) for label, box in boxes.items()}, grid)
+    return CoarseLocalization(
+        {names[label]: around(large_pieces(labels, label, box)) for label, box in boxes.items()}, grid
+    )
 
 
 def part_regions(
-    overview: Overview, model: Model, asked: set[str], grid: NetworkGrid, searches_missed: bool
+    localization: CoarseLocalization, model: Model, asked: set[str], grid: NetworkGrid, searches_missed: bool
 ) -> dict[str, Region | None]:
     """For each part of ``model`` that runs, where it has to: around those of the ``asked`` structures that it knows."""
     regions: dict[str, Region | None] = {}
     for part in model.parts_to_run:
-        region = overview.region_of(asked & names_of(part, model), grid, searches_missed)
+        region = localization.region_of(asked & names_of(part, model), grid, searches_missed)
         regions[part.name] = None if region is None else with_context(region, grid, part.folder, model.profile.step)
     return regions
 

@@ -18,8 +18,8 @@ from TotalSegmentatorEngine.labels.smooth_labels import SmoothLabels
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.find_model import Model, Part
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
-from TotalSegmentatorEngine.pipeline.network_pool import Networks
-from TotalSegmentatorEngine.pipeline.resource_probe import Measured, RunRecord
+from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
+from TotalSegmentatorEngine.pipeline.resource_probe import ResourceProbe, TileTimer
 from TotalSegmentatorEngine.plan.memory_estimate import sums_bytes
 from TotalSegmentatorEngine.plan.planner import resampling_rate, smoothing_rate, tiles_of
 from TotalSegmentatorEngine.preprocessing.network_input import (
@@ -62,7 +62,7 @@ class JobContext:
     cache: EngineCache
     machine: MachineProfile
     reporter: Reporter
-    networks: Networks
+    networks: NetworkPool
     tiles: TileCounter
 
 
@@ -113,7 +113,7 @@ class ModelRun:
             context.reporter.progress(Stage.RESAMPLING, fraction)
 
         on_slab(0.0)
-        measured = Measured()
+        measured = TileTimer()
         image = oriented_image(context.volume, self.grid, profile, region, on_slab)
         if self.grid.is_resampled:
             share = math.prod(shape_of(region)) / math.prod(self.grid.shape)
@@ -175,7 +175,7 @@ class ModelRun:
         else:
             sink = ResampledLabelSink(source.back.matrices(), head, on_slab=check)
         smooth_sink = None if smooth is None else smooth.sink(piece, source, head, check)
-        record = RunRecord()
+        record = ResourceProbe()
 
         def on_tile(finished: int) -> None:
             record.tile_begins()
@@ -210,7 +210,7 @@ class _Sinks:
     def add(self, sums: torch.Tensor, weights: torch.Tensor) -> None:
         self._sink.add(sums, weights)
         if self._smooth is not None:
-            measured = Measured()
+            measured = TileTimer()
             self._smooth.add(sums, weights)
             self.smooth_seconds += measured.seconds()
 

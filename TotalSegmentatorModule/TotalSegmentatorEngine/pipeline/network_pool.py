@@ -19,11 +19,11 @@ from TotalSegmentatorEngine.machine.allocator import trim_memory
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
-from TotalSegmentatorEngine.pipeline.resource_probe import Measured
+from TotalSegmentatorEngine.pipeline.resource_probe import TileTimer
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, stored_bytes
 
 
-class Networks:
+class NetworkPool:
     """Runners for some model folders, one after the other, in the way of a plan.
 
     Where the plan keeps networks, they stay in memory together and for the next job; else each goes before the next
@@ -48,7 +48,7 @@ class Networks:
         self._current: TileRunner | None = None
         self._used = options
 
-    def __enter__(self) -> Networks:
+    def __enter__(self) -> NetworkPool:
         self._read_next_of(self._folders)
         return self
 
@@ -89,9 +89,9 @@ class Networks:
 
     def _make(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
         """Notes what it takes to have the network ready, unless a trial of runtimes is a part of it."""
-        measured = Measured()
+        measured = TileTimer()
         model = self._cache.weights.take(folder, self._reporter.check_cancelled)
-        with_weights = Measured()
+        with_weights = TileTimer()
         if folder in self._folders:
             self._read_next_of(self._folders[self._folders.index(folder) + 1 :])
         self._reporter.progress(Stage.LOADING_MODEL, 1.0)

@@ -25,13 +25,18 @@ from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.find_model import Model, Part
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
-from TotalSegmentatorEngine.pipeline.coarse_localization import Overview, overview_of, part_regions, with_context
+from TotalSegmentatorEngine.pipeline.coarse_localization import (
+    CoarseLocalization,
+    localization_of,
+    part_regions,
+    with_context,
+)
 from TotalSegmentatorEngine.pipeline.merged_labels import MergedLabels
 from TotalSegmentatorEngine.pipeline.model_run import JobContext, ModelRun, PartLabels, TileCounter
-from TotalSegmentatorEngine.pipeline.network_pool import Networks
-from TotalSegmentatorEngine.pipeline.resource_probe import Measured
+from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
+from TotalSegmentatorEngine.pipeline.resource_probe import TileTimer
 from TotalSegmentatorEngine.plan.planner import RESTORING_RATE, SMOOTH_RATE, Planner, Regions
-from TotalSegmentatorEngine.plan.strategy import Surroundings, Way, ways_of
+from TotalSegmentatorEngine.plan.strategy import PlanningContext, Strategy, execution_strategies
 from TotalSegmentatorEngine.preprocessing.network_input import Region, image_key
 from TotalSegmentatorEngine.preprocessing.regions import around, cut_sides, labels_at, widened
 
@@ -58,25 +63,25 @@ def predict_labels(
 ) -> Prediction:
     """Labels of the model's label set, as far as they were asked for. ``started``: the job's start, monotonic seconds.
 
-    Memory that turns out too short is planned around with less until no way is left, and the reporter is told. Raises
+    Memory that turns out too short is planned around with less until no strategy is left, and reported. Raises
     SegmentationError: DEVICE_UNAVAILABLE, DEVICE_MEMORY_SHORT, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
     """
     device = choose_device(prepared.task.device)
     use_physical_cores()
     job = _Job(volume, prepared, cache, reporter, started)
-    ways = job.ways_on(device)
+    strategies = job.strategies_on(device)
     while True:
-        plan, ways = job.fitting(ways)
+        plan, strategies = job.fitting(strategies)
         reporter.plan(plan)
         try:
-            return job.run(plan, ways[0])
+            return job.run(plan, strategies[0])
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             logger.warning("memory ran out: %s", error)
             cache.forget_networks()
             trim_memory()
-            ways = job.ways_after(plan, ways[1:], error)
+            strategies = job.strategies_after(plan, strategies[1:], error)
         finally:
             job.keep_measurements()
         _empty_device(plan)
@@ -87,7 +92,7 @@ def plan_of(volume: Volume, prepared: PreparedTask) -> Plan:
     MEMORY_SHORT."""
     device = choose_device(prepared.task.device)
     job = _Job(volume, prepared, EngineCache(serves_one_job=True), SilentReporter(), time.monotonic())
-    return job.fitting(job.ways_on(device))[0]
+    return job.fitting(job.strategies_on(device))[0]
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -119,26 +124,26 @@ class _Job:
 
     # -- the plan --------------------------------------------------------------------------------------------------
 
-    def ways_on(self, device: torch.device) -> list[Way]:
+    def strategies_on(self, device: torch.device) -> list[Strategy]:
         """How the job may be run there, the fastest first."""
         runtime, precision = expected_choice(
             _folders(self._model)[0], self._prepared.task.options, device, self._machine
         )
-        return ways_of(str(device), runtime, precision, keeps_networks=not self._cache.serves_one_job)
+        return execution_strategies(str(device), runtime, precision, keeps_networks=not self._cache.serves_one_job)
 
-    def fitting(self, ways: Sequence[Way]) -> tuple[Plan, list[Way]]:
-        """The first plan that fits, and the ways from its own on. Raises SegmentationError("MEMORY_SHORT")."""
-        return self._planner().fitting(ways)
+    def fitting(self, strategies: Sequence[Strategy]) -> tuple[Plan, list[Strategy]]:
+        """The first plan that fits, and the strategies from its own on. Raises SegmentationError("MEMORY_SHORT")."""
+        return self._planner().fitting(strategies)
 
-    def ways_after(self, plan: Plan, ways: Sequence[Way], error: Exception) -> list[Way]:
+    def strategies_after(self, plan: Plan, strategies: Sequence[Strategy], error: Exception) -> list[Strategy]:
         """What is left to try when ``plan`` ran out of memory; tells the user. Raises SegmentationError."""
         is_gpu = torch.device(plan.device).type != "cpu"
-        if ways:
+        if strategies:
             self._reporter.warning(Problem("MEMORY_FALLBACK"))
-            return list(ways)
+            return list(strategies)
         if is_gpu and self._prepared.task.device == "auto":
             self._reporter.warning(Problem("DEVICE_FALLBACK", {"device": plan.device}))
-            return self.ways_on(torch.device("cpu"))
+            return self.strategies_on(torch.device("cpu"))
         if torch.device(plan.device).type == "cuda":
             free, _total = torch.cuda.mem_get_info(torch.device(plan.device))
             raise SegmentationError("DEVICE_MEMORY_SHORT", free_gb=free / 1e9) from error
@@ -147,14 +152,14 @@ class _Job:
     def _planner(self) -> Planner:
         key = image_key(self._model.profile, _folders(self._model)[0])
         read_ahead = self._cache.weights.settle(self._reporter.check_cancelled)
-        surroundings = Surroundings(
+        context = PlanningContext(
             self._machine,
             frozenset(self._cache.held_folders()),
             self._cache.holds_image(self._volume, key),
             time.monotonic() - self._started,
             read_ahead,
         )
-        return Planner(self._volume.geometry, self._prepared, surroundings)
+        return Planner(self._volume.geometry, self._prepared, context)
 
     def keep_measurements(self) -> None:
         """A job that was cancelled or failed has measured this machine, too."""
@@ -162,48 +167,48 @@ class _Job:
 
     # -- the run ---------------------------------------------------------------------------------------------------
 
-    def run(self, plan: Plan, way: Way) -> Prediction:
-        """Does what ``plan`` says, in its ``way``."""
+    def run(self, plan: Plan, strategy: Strategy) -> Prediction:
+        """Does what ``plan`` says, in its ``strategy``."""
         options = self._prepared.task.options
-        overview = self._prepared.overview if plan.is_preliminary else None
-        folders = _folders(overview) if overview else _folders(self._model)
+        coarse = self._prepared.coarse_model if plan.is_preliminary else None
+        folders = _folders(coarse) if coarse else _folders(self._model)
         tiles = TileCounter(self._reporter, plan.tiles)
-        with Networks(folders, plan, options, self._cache, self._machine, self._reporter) as networks:
+        with NetworkPool(folders, plan, options, self._cache, self._machine, self._reporter) as networks:
             context = JobContext(self._volume, plan, self._cache, self._machine, self._reporter, networks, tiles)
             run = ModelRun(self._model, context)
             regions = {part.name: run.grid.whole for part in run.parts}
-            if overview is not None:
-                regions = self._regions(self._look(overview, context), run)
-                self._tell_refined(way, regions, tiles)
+            if coarse is not None:
+                regions = self._regions(self._localize(coarse, context), run)
+                self._report_refined(strategy, regions, tiles)
                 networks.will_run([part.folder for part in run.parts if regions[part.name] is not None])
             merged = self._merged_labels(run, regions)
             used = networks.used_options()
         self._reporter.progress(Stage.PREDICTING, 1.0, tiles.done, tiles.done)
-        measured = Measured()
+        measured = TileTimer()
         labels, found = merged.finish(self._prepared, self._reporter)
         rate = SMOOTH_RATE if options.smooth else RESTORING_RATE
         self._machine.remember_rate(rate, labels.size, measured.seconds())
         return Prediction(labels, found, plan.device, used)
 
-    def _look(self, overview: Model, context: JobContext) -> Overview:
+    def _localize(self, coarse_model: Model, context: JobContext) -> CoarseLocalization:
         """Runs the coarse model over the whole image."""
-        run = ModelRun(overview, context)
+        run = ModelRun(coarse_model, context)
         part = run.parts[0]
-        return overview_of(run.labels_of(part, run.grid.whole).labels, run.grid, overview)
+        return localization_of(run.labels_of(part, run.grid.whole).labels, run.grid, coarse_model)
 
-    def _regions(self, overview: Overview, run: ModelRun) -> Regions:
+    def _regions(self, localization: CoarseLocalization, run: ModelRun) -> Regions:
         """By part: where its structures are. Structures that the user asked for are searched for also where the coarse
         model saw none; with the whole set cropped to the body, what it did not see is taken for absent."""
         is_asked = self._prepared.task.structures is not None
         names = {structure.name for structure in self._prepared.structures}
-        missed = overview.missed(structure.name for structure in self._prepared.structures)
+        missed = localization.missed(structure.name for structure in self._prepared.structures)
         if is_asked and missed:
             self._reporter.warning(Problem("OVERVIEW_MISSED", {"structures": ", ".join(missed)}))
-        return part_regions(overview, self._model, names, run.grid, searches_missed=is_asked)
+        return part_regions(localization, self._model, names, run.grid, searches_missed=is_asked)
 
-    def _tell_refined(self, way: Way, regions: Regions, tiles: TileCounter) -> None:
+    def _report_refined(self, strategy: Strategy, regions: Regions, tiles: TileCounter) -> None:
         """The plan again, now that the regions are known."""
-        refined = self._planner().plan(way, regions)
+        refined = self._planner().plan(strategy, regions)
         tiles.total = refined.tiles
         self._reporter.plan(refined)
 

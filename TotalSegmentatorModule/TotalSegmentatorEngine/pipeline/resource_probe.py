@@ -10,7 +10,7 @@ from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 
 
-class Measured:
+class TileTimer:
     """Time and memory from here on."""
 
     def __init__(self) -> None:
@@ -29,12 +29,12 @@ class Measured:
         return (resident_memory() or 0) - self._resident
 
 
-class RunRecord:
+class ResourceProbe:
     """One network's run over one piece of the image, a tile after the other."""
 
     def __init__(self) -> None:
         self._begun: list[float] = []
-        self._measured = Measured()
+        self._measured = TileTimer()
         self._most_bytes = 0
 
     def tile_begins(self) -> None:

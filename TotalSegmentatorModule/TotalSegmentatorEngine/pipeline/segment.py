@@ -45,11 +45,11 @@ def prepare(task: SegmentationTask) -> PreparedTask:
     asked = None if task.structures is None else set(task.structures)
     structures = [structure for structure in model.structures if asked is None or structure.name in asked]
     warnings = [Problem("DEMO_MODEL")] if model.is_demo else []
-    overview = None
+    localization = None
     if asked is not None or task.options.crop == "body":
-        overview, problems = _overview_model(model, task.models_folder)
+        localization, problems = _localization_model(model, task.models_folder)
         warnings += problems
-    return PreparedTask(task, model, structures, warnings, overview)
+    return PreparedTask(task, model, structures, warnings, localization)
 
 
 def plan(volume: Volume, prepared: PreparedTask) -> Plan:
@@ -65,7 +65,7 @@ def read_ahead(prepared: PreparedTask, cache: EngineCache) -> None:
 
     What goes wrong there is raised by ``segment``, which needs it.
     """
-    first = (prepared.overview or prepared.model).parts_to_run[0].folder
+    first = (prepared.coarse_model or prepared.model).parts_to_run[0].folder
     if str(first.path.resolve()) not in cache.held_folders():
         cache.weights.start(first)
 
@@ -119,7 +119,7 @@ def _with_profile(model: Model, profile_id: str | None) -> Model:
     return dataclasses.replace(model, profile=profiles[profile_id])
 
 
-def _overview_model(model: Model, models_folder: Path) -> tuple[Model | None, list[Problem]]:
+def _localization_model(model: Model, models_folder: Path) -> tuple[Model | None, list[Problem]]:
     """The coarsest installed model that can tell where this model's structures are, or a warning that there is none."""
     coarser = coarser_models(model)
     for other in coarser:

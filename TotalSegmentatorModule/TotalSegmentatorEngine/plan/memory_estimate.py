@@ -16,7 +16,7 @@ from TotalSegmentatorEngine.preprocessing.regions import shape_of
 from TotalSegmentatorEngine.preprocessing.resampling import FINISHED_ROWS_AT_ONCE
 
 if TYPE_CHECKING:
-    from TotalSegmentatorEngine.plan.strategy import Way
+    from TotalSegmentatorEngine.plan.strategy import Strategy
 
 _ACTIVATION_COPIES = {"openvino": 8, "eager": 13, "compiled": 10}
 """Tensors of the finest stage's size that are in memory at a tile's peak, before this machine has measured it: skip,
@@ -27,7 +27,7 @@ _WEIGHT_COPIES = {"openvino": 2.5, "eager": 1.0, "compiled": 1.2}
 _LIBRARY_BYTES = 150 * 1024**2
 """Code and buffers that come with the first network, before they were measured."""
 _RESAMPLING_BYTES = 64 * 1024**2
-"""Slabs of the CT on their way to the network's grid."""
+"""Slabs of the CT on their path to the network's grid."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def pass_memory(
     grid: NetworkGrid,
     region: Region,
     resampled: Region,
-    way: Way,
+    strategy: Strategy,
     machine: MachineProfile,
     is_smooth: bool = False,
 ) -> PassMemory:
@@ -81,30 +81,30 @@ def pass_memory(
         image=image,
         resampling=_RESAMPLING_BYTES,
         stored=stored_bytes(folder),
-        weights=_weight_bytes(folder, way, machine),
-        running=_activation_bytes(folder, way, machine)
-        + sums_bytes(folder, shape, profile, way)
+        weights=_weight_bytes(folder, strategy, machine),
+        running=_activation_bytes(folder, strategy, machine)
+        + sums_bytes(folder, shape, profile, strategy)
         + 3 * voxels
         + finishing,
     )
 
 
-def sums_bytes(folder: ModelFolder, shape: tuple[int, int, int], profile: Profile, way: Way | Plan) -> int:
+def sums_bytes(folder: ModelFolder, shape: tuple[int, int, int], profile: Profile, strategy: Strategy | Plan) -> int:
     """The ring of sums and weights, and the Gaussian, as sliding_window.py keeps them in the computer's memory."""
     padded = [max(size, patch) for size, patch in zip(shape, folder.patch_size, strict=True)]
     row = padded[1] * padded[2]
     ring = folder.patch_size[0] * row
     gaussian = 4 * math.prod(folder.patch_size)
-    if way.sums == SUMS_ON_DISK:
+    if strategy.sums == SUMS_ON_DISK:
         return 4 * ring + gaussian
-    if not way.device.startswith("cpu") and not way.sums_on_host:
+    if not strategy.device.startswith("cpu") and not strategy.sums_on_host:
         return 0
-    each = 2 if way.sums == SUMS_IN_HALF else 4
+    each = 2 if strategy.sums == SUMS_IN_HALF else 4
     return (each * summed_channels(folder, profile) + 4) * ring + gaussian
 
 
 def _finishing_bytes(folder: ModelFolder, profile: Profile, wanted: tuple[int, int, int]) -> int:
-    """Rows on their way to the grid ``wanted``, as labelling.ResampledLabelSink holds them: all features of which a
+    """Rows on their path to the grid ``wanted``, as labelling.ResampledLabelSink holds them: all features of which a
     head makes the labels, or the best logit and the next one."""
     channels = summed_channels(folder, profile)
     if channels == len(folder.labels) + 1:
@@ -128,20 +128,20 @@ def finest_features(settings: dict[str, Any]) -> int:
     return int(features if isinstance(features, int) else features[0])
 
 
-def _activation_bytes(folder: ModelFolder, way: Way, machine: MachineProfile) -> int:
-    each = 2 if way.precision == "reduced" else 4
-    copies = _ACTIVATION_COPIES[way.runtime]
+def _activation_bytes(folder: ModelFolder, strategy: Strategy, machine: MachineProfile) -> int:
+    each = 2 if strategy.precision == "reduced" else 4
+    copies = _ACTIVATION_COPIES[strategy.runtime]
     expected = each * math.prod(folder.patch_size) * copies * finest_features(folder.settings)
-    expected = _LIBRARY_BYTES if way.is_on_gpu else expected
-    record = machine.network(architecture_key(folder), way.runtime, way.precision, way.device)
+    expected = _LIBRARY_BYTES if strategy.is_on_gpu else expected
+    record = machine.network(architecture_key(folder), strategy.runtime, strategy.precision, strategy.device)
     if record is None or record.activation_bytes is None:
         return expected
     return _plausible(record.activation_bytes, expected)
 
 
-def _weight_bytes(folder: ModelFolder, way: Way, machine: MachineProfile) -> int:
-    measured = machine.bytes_of(loaded_key(folder, way.runtime, way.precision, way.device))
-    expected = int(_WEIGHT_COPIES[way.runtime] * stored_bytes(folder)) + _LIBRARY_BYTES
+def _weight_bytes(folder: ModelFolder, strategy: Strategy, machine: MachineProfile) -> int:
+    measured = machine.bytes_of(loaded_key(folder, strategy.runtime, strategy.precision, strategy.device))
+    expected = int(_WEIGHT_COPIES[strategy.runtime] * stored_bytes(folder)) + _LIBRARY_BYTES
     return expected if measured is None else _plausible(measured, expected)
 
 

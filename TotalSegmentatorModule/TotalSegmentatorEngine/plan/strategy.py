@@ -17,7 +17,7 @@ from TotalSegmentatorEngine.machine.profile import MachineProfile
 
 
 @dataclass(frozen=True)
-class Way:
+class Strategy:
     """How the networks of a job are run."""
 
     device: str
@@ -35,30 +35,32 @@ class Way:
         return not self.device.startswith("cpu")
 
 
-def ways_of(device: str, runtime: str, precision: str, keeps_networks: bool) -> list[Way]:
+def execution_strategies(device: str, runtime: str, precision: str, keeps_networks: bool) -> list[Strategy]:
     """From the fastest to the one that takes least memory, all on the same device."""
-    first = Way(device, runtime, precision, keeps_networks)
+    first = Strategy(device, runtime, precision, keeps_networks)
     batch = GPU_TILE_BATCH if device.startswith("cuda") and precision != "exact" else 1
-    ways = [dataclasses.replace(first, tile_batch=batch)]
+    strategies = [dataclasses.replace(first, tile_batch=batch)]
 
     def less(note: str, **changes: object) -> None:
-        ways.append(dataclasses.replace(ways[-1], notes=(*ways[-1].notes, note), **changes))
+        strategies.append(dataclasses.replace(strategies[-1], notes=(*strategies[-1].notes, note), **changes))
 
     if device.startswith("cuda"):
-        ways += [dataclasses.replace(first, tile_batch=fewer) for fewer in range(batch - 1, 0, -1)]
+        strategies += [dataclasses.replace(first, tile_batch=fewer) for fewer in range(batch - 1, 0, -1)]
         less("DEVICE_MEMORY_SUMS", sums_on_host=True, keeps_networks=False)
-        return ways
+        return strategies
     if keeps_networks:
         less("ONE_NETWORK_AT_A_TIME", keeps_networks=False)
     less("SUMS_IN_HALF", sums=SUMS_IN_HALF)
     less("SUMS_ON_DISK", sums=SUMS_ON_DISK)
     # half precision was for less memory; a file takes none
-    ways[-1] = dataclasses.replace(ways[-1], notes=tuple(n for n in ways[-1].notes if n != "SUMS_IN_HALF"))
-    return ways
+    strategies[-1] = dataclasses.replace(
+        strategies[-1], notes=tuple(n for n in strategies[-1].notes if n != "SUMS_IN_HALF")
+    )
+    return strategies
 
 
 @dataclass(frozen=True, eq=False)
-class Surroundings:
+class PlanningContext:
     """What a plan depends on beside the task and the CT's grid."""
 
     machine: MachineProfile

@@ -124,7 +124,7 @@ class RequestQueue:
             request = decode(line, REQUESTS)
         except SegmentationError as error:
             _log.error("a request was not understood: %s", error.problem.values)
-            self._tell(self._worker_events, FailedEvent("", error.problem.to_json()))
+            self._report(self._worker_events, FailedEvent("", error.problem.to_json()))
             return
         if isinstance(request, SegmentRequest):
             self._accept(AcceptedJob(request))
@@ -138,9 +138,9 @@ class RequestQueue:
             if self._closed or self._quit:
                 return  # no Started: Slicer sees that this worker ended and asks the next one
             job_id = job.request.job_id
-            self._tell(job.events, StartedEvent(job_id))
+            self._report(job.events, StartedEvent(job_id))
             if not self._ready:
-                self._tell(job.events, ProgressEvent(job_id, Stage.LOADING_ENGINE, 0.0))
+                self._report(job.events, ProgressEvent(job_id, Stage.LOADING_ENGINE, 0.0))
             self._waiting.append(job)
             self._changed.notify()
 
@@ -149,7 +149,7 @@ class RequestQueue:
             for job in list(self._waiting):
                 if job.request.job_id == job_id:  # answered here: the main thread may be importing torch for seconds
                     self._waiting.remove(job)
-                    self._tell(job.events, CancelledEvent(job_id))
+                    self._report(job.events, CancelledEvent(job_id))
             if self._running and self._running.request.job_id == job_id:
                 self._running.cancel_requested.set()
 
@@ -157,14 +157,14 @@ class RequestQueue:
         with self._changed:
             self._quit = True
             for job in self._waiting:
-                self._tell(job.events, CancelledEvent(job.request.job_id))
+                self._report(job.events, CancelledEvent(job.request.job_id))
             self._waiting.clear()
             if self._running:
                 self._running.cancel_requested.set()
             self._changed.notify()
 
     @staticmethod
-    def _tell(events: EventLog, event: object) -> None:
+    def _report(events: EventLog, event: object) -> None:
         try:
             events.emit(event)
         except OSError as error:

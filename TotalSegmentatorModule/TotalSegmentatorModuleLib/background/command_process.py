@@ -37,7 +37,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class ProcessEnd:
+class ProcessResult:
     """How a run ended: as asked, cancelled or with a failure."""
 
     output: str = ""
@@ -55,7 +55,7 @@ class ProcessEnd:
 
 
 @dataclass(frozen=True)
-class Conversation:
+class ProcessProtocol:
     """What a program says: its events, the one that ends a run well, and the code of a death without a word."""
 
     events: Mapping[str, type]
@@ -80,16 +80,16 @@ class OneShotProcess:
         command: Sequence[str],
         environment: Mapping[str, str],
         folder: Path,
-        conversation: Conversation,
+        protocol: ProcessProtocol,
         log: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.end: ProcessEnd | None = None
+        self.end: ProcessResult | None = None
         """None while it runs."""
         self._clock = clock
-        self._conversation = conversation
+        self._protocol = protocol
         self._kill_at: float | None = None
-        self._told_end: Any = None
+        self._reported_end: Any = None
         self._folder = folder
         self._log = log
         self._log_begin = 0
@@ -136,24 +136,24 @@ class OneShotProcess:
         events = []
         for line in self._events.poll():
             with contextlib.suppress(SegmentationError):  # of a newer program: what counts is how it ends
-                event = decode(line, self._conversation.events)
-                if isinstance(event, (FailedEvent, CancelledEvent, self._conversation.finished)):
-                    self._told_end = event
+                event = decode(line, self._protocol.events)
+                if isinstance(event, (FailedEvent, CancelledEvent, self._protocol.finished)):
+                    self._reported_end = event
                 else:
                     events.append(event)
         return events
 
-    def cancel(self, patience: float) -> None:
-        """Ask it to stop; after ``patience`` seconds ``poll`` kills it with all that it started."""
+    def cancel(self, wait_seconds: float) -> None:
+        """Ask it to stop; after ``wait_seconds`` seconds ``poll`` kills it with all that it started."""
         if self._kill_at is None:
             with contextlib.suppress(OSError):  # a full disk: the kill comes all the same
                 self._cancel_file.touch()
-            self._kill_at = self._clock() + patience
+            self._kill_at = self._clock() + wait_seconds
 
-    def stop(self, patience: float) -> None:
+    def stop(self, wait_seconds: float) -> None:
         """The application quits: ask, wait so long, kill. Afterwards ``end`` is set and its folder is gone."""
-        self.cancel(patience)
-        deadline = time.monotonic() + patience
+        self.cancel(wait_seconds)
+        deadline = time.monotonic() + wait_seconds
         while self._process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         if self._process.poll() is None:
@@ -169,15 +169,15 @@ class OneShotProcess:
     def _finish(self, status: int) -> None:
         output, messages = self._read(_OUTPUT), self._read(_MESSAGES)
         said = messages + (_read(self._log, self._log_begin) if self._log is not None else "")
-        told = self._told_end
-        if isinstance(told, self._conversation.finished) or (status == 0 and told is None):
-            self.end = ProcessEnd(output, said, finished=told)
+        told = self._reported_end
+        if isinstance(told, self._protocol.finished) or (status == 0 and told is None):
+            self.end = ProcessResult(output, said, finished=told)
         elif isinstance(told, FailedEvent):
-            self.end = ProcessEnd(output, said, failure=failure_of(problem_of_event(told)))
+            self.end = ProcessResult(output, said, failure=failure_of(problem_of_event(told)))
         elif isinstance(told, CancelledEvent) or self._kill_at is not None:
-            self.end = ProcessEnd(output, said, is_cancelled=True)
+            self.end = ProcessResult(output, said, is_cancelled=True)
         else:
-            self.end = ProcessEnd(output, said, failure=self._unsaid_failure(status, messages))
+            self.end = ProcessResult(output, said, failure=self._unsaid_failure(status, messages))
         remove_folder(self._folder)
 
     def _unsaid_failure(self, status: int, messages: str) -> Failure:
@@ -185,7 +185,7 @@ class OneShotProcess:
         printed = _PRINTED_PROBLEM.search(messages)
         if printed:
             return Failure(printed.group(1), printed.group(2), "")
-        return failure_of(Problem(self._conversation.died, {"status": status}))
+        return failure_of(Problem(self._protocol.died, {"status": status}))
 
     def _read(self, name: str) -> str:
         return _read(self._folder / name)

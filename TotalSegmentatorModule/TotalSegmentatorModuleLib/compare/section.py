@@ -10,23 +10,23 @@ from slicer.i18n import tr as _
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.compare.rows import ComparisonRows
 from TotalSegmentatorModuleLib.compare.table_node import TableDisplay, add_table
-from TotalSegmentatorModuleLib.compare.task import ComparisonErrand, ComparisonOrder
+from TotalSegmentatorModuleLib.compare.task import ComparisonOrder, ComparisonTask
 from TotalSegmentatorModuleLib.compare.texts import comparison_text
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
 from TotalSegmentatorModuleLib.scene.segments import all_segments
-from TotalSegmentatorModuleLib.tasks.page import ErrandPage
-from TotalSegmentatorModuleLib.tasks.section import ErrandHost, ErrandSection
+from TotalSegmentatorModuleLib.tasks.page import TaskPage
+from TotalSegmentatorModuleLib.tasks.section import TaskHost, TaskSection
 
 
-class ComparePanel(ErrandSection):
+class ComparePanel(TaskSection):
     """The section "Compare" of the .ui. The file is not remembered, since it belongs to one patient; the pairs are."""
 
-    def __init__(self, ui, host: ErrandHost) -> None:
+    def __init__(self, ui, host: TaskHost) -> None:
         super().__init__(ui, host, "compare", _("Comparison"))
         self._display = TableDisplay()
         self._order: ComparisonOrder | None = None
         self._table_id = ""
-        self._page = ErrandPage(ui, "compare", _("Compare"), ui.compareShowTableButton, self._show_table)
+        self._page = TaskPage(ui, "compare", _("Compare"), ui.compareShowTableButton, self._show_table)
         ui.compareFilePathLineEdit.nameFilters = [
             _("Structure sets and segmentations ({patterns})").format(patterns="*.dcm *.seg.nrrd *.nrrd"),
             _("All files ({patterns})").format(patterns="*"),  # DICOM files often have no ending
@@ -47,7 +47,7 @@ class ComparePanel(ErrandSection):
         self._table_id = ""
         self._ui.compareFilePathLineEdit.currentPath = ""
 
-    # -- ErrandSection -------------------------------------------------------------------------------------------------
+    # -- TaskSection -------------------------------------------------------------------------------------------------
 
     def _empty_choice(self) -> str:
         return _("Choose the segmentation to compare.")
@@ -55,7 +55,7 @@ class ComparePanel(ErrandSection):
     def _missing_choice(self) -> str:
         return "" if self._path("File") is not None else _("Choose the file with the other structures.")
 
-    def _errand(self) -> ComparisonErrand:
+    def _task(self) -> ComparisonTask:
         self._order = ComparisonOrder(
             segmentation=self._segmentation,
             segment_ids=all_segments(self._segmentation),
@@ -63,7 +63,7 @@ class ComparePanel(ErrandSection):
             theirs=self._path("File"),
             pairs=self._path("Pairs"),
         )
-        return ComparisonErrand(self._order)
+        return ComparisonTask(self._order)
 
     def _cancelled_text(self) -> str:
         return _("Cancelled. Nothing was compared.")

@@ -32,8 +32,8 @@ class ComparisonOrder:
     """A file that says which names mean the same."""
 
 
-class ComparisonErrand:
-    """Fulfils errand_session.Errand. Its result (ComparisonRows) belongs into the scene, and ends with it."""
+class ComparisonTask:
+    """Fulfils session.BackgroundTask. Its result (ComparisonRows) belongs into the scene, and ends with it."""
 
     needs_dicom = True
     outlives_scene = False

@@ -12,21 +12,21 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.export.fields import APPROVED, OWN_TEMPLATE, SELECTED, VISIBLE, ExportFields
 from TotalSegmentatorModuleLib.export.order import ExportOrder
-from TotalSegmentatorModuleLib.export.task import ExportErrand, ExportResult
+from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
 from TotalSegmentatorModuleLib.export.texts import export_result_text, unreviewed_question
 from TotalSegmentatorModuleLib.scene.segments import all_segments, count_by_state, visible_segments
-from TotalSegmentatorModuleLib.tasks.page import ErrandPage
-from TotalSegmentatorModuleLib.tasks.section import ErrandHost, ErrandSection
+from TotalSegmentatorModuleLib.tasks.page import TaskPage
+from TotalSegmentatorModuleLib.tasks.section import TaskHost, TaskSection
 
 
-class ExportPanel(ErrandSection):
+class ExportPanel(TaskSection):
     """The section "Export" of the .ui."""
 
-    def __init__(self, ui, host: ErrandHost) -> None:
+    def __init__(self, ui, host: TaskHost) -> None:
         super().__init__(ui, host, "export", _("Export"))
         self._agreed: set[str] = set()
         self._folder: Path | None = None
-        self._page = ErrandPage(ui, "export", _("Export"), ui.exportOpenFolderButton, self._open_folder)
+        self._page = TaskPage(ui, "export", _("Export"), ui.exportOpenFolderButton, self._open_folder)
         ui.exportSegmentsTable.selectionMode = qt.QAbstractItemView.ExtendedSelection
         self._fields = ExportFields(ui, self._show)
         ui.exportSegmentsTable.connect("selectionChanged(QItemSelection,QItemSelection)", self._show_ready)
@@ -46,7 +46,7 @@ class ExportPanel(ErrandSection):
         self._agreed.clear()
         super().scene_closing()
 
-    # -- ErrandSection -------------------------------------------------------------------------------------------------
+    # -- TaskSection -------------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         node = self._shown_segmentation if self._fields.choice == SELECTED else None
@@ -72,10 +72,10 @@ class ExportPanel(ErrandSection):
             notes.append(_("The CT did not come from DICOM; a CT series is written beside the structures."))
         return " ".join(note for note in notes if note)
 
-    def _errand(self) -> ExportErrand | None:
+    def _task(self) -> ExportTask | None:
         """Raises SegmentationError("EXPORT_NOTHING_CHOSEN")."""
         order = self._order()
-        return ExportErrand(order) if self._may_go_out(order) else None
+        return ExportTask(order) if self._may_go_out(order) else None
 
     def _cancelled_text(self) -> str:
         return _("Cancelled. Nothing was written.")

@@ -28,8 +28,8 @@ class ExportResult:
     """Whether it was added to Slicer's DICOM database; None where that was not asked for."""
 
 
-class ExportErrand:
-    """Fulfils errand_session.Errand. After the handing over it needs no scene."""
+class ExportTask:
+    """Fulfils session.BackgroundTask. After the handing over it needs no scene."""
 
     outlives_scene = True
     log_file = "export.log"

@@ -25,17 +25,17 @@ from TotalSegmentatorModuleLib.scene.ct_source import check_ct
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError
 from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession, SessionView
 from TotalSegmentatorModuleLib.setup.section import SetupPanel
-from TotalSegmentatorModuleLib.tasks.section import ErrandSection
+from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
 class Panel:
     """``ui``: the widgets of the .ui by name. Fulfils segmentation_session.SessionView, panel_setup.SetupHost and
-    errand_section.ErrandHost."""
+    section.TaskHost."""
 
     def __init__(self, ui, make_session: Callable[[SessionView], SegmentationSession]) -> None:
         self._ui = ui
         self._parameters: SegmentationParameters | None = None
-        self._offers: list[tuple[ErrandSection, str]] = []
+        self._offers: list[tuple[TaskSection, str]] = []
         self._offering = Ticker(self._offer_result)
         self._order: JobOrder | None = None
         self._progress = ProgressPanel(ui)
@@ -46,7 +46,7 @@ class Panel:
         self._setup: SetupPanel | None = None  # not yet: the inputs look whether Apply can be clicked
         self._inputs = InputsPanel(ui, self._show_ready)
         self._setup = SetupPanel(ui, self)
-        self._errands = (ExportPanel(ui, self), ComparePanel(ui, self))
+        self._tasks = (ExportPanel(ui, self), ComparePanel(ui, self))
         ui.applyButton.connect("clicked(bool)", self._on_apply_clicked)
 
     # -- what the module's widget calls --------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ class Panel:
         self._parameters = parameters
         self._inputs.set_parameters(parameters)
         self._options.set_parameters(parameters)
-        for section in self._errands:
+        for section in self._tasks:
             section.set_parameters(parameters)
         self._show_ready()
 
@@ -64,7 +64,7 @@ class Panel:
         """The parameter node was modified."""
         self._inputs.show_parameters()
         self._options.show_parameters()
-        for section in self._errands:
+        for section in self._tasks:
             section.show_parameters()
 
     def enter(self) -> None:
@@ -72,7 +72,7 @@ class Panel:
         self.models_changed()
         self._setup.refresh()
         self._inputs.choose_only_ct()
-        for section in self._errands:
+        for section in self._tasks:
             section.enter()
         self._session.look_for_waiting_results()
 
@@ -88,13 +88,13 @@ class Panel:
     def scene_closing(self) -> None:
         self._session.scene_closed()
         self._setup.scene_closing()
-        for section in self._errands:
+        for section in self._tasks:
             section.scene_closing()
         self._messages.clear()
 
     def close(self) -> None:
         self._offering.dispose()
-        for section in self._errands:
+        for section in self._tasks:
             section.close()
         self._setup.close()
         self._session.dispose()
@@ -173,7 +173,7 @@ class Panel:
         self._show_ready()
 
     def setup_changed(self) -> None:
-        for section in self._errands:
+        for section in self._tasks:
             section.set_obstacle(self._setup.obstacle())
         self._show_ready()
 
@@ -196,17 +196,17 @@ class Panel:
     def show_problem(self, problem: Problem) -> None:
         self._messages.show_error(problem)
 
-    # -- ErrandHost ----------------------------------------------------------------------------------------------------
+    # -- TaskHost ----------------------------------------------------------------------------------------------------
 
-    def errand_changed(self) -> None:
-        is_busy = self._session.is_busy or any(section.is_busy for section in self._errands)
+    def task_changed(self) -> None:
+        is_busy = self._session.is_busy or any(section.is_busy for section in self._tasks)
         self._setup.set_enabled(not is_busy)
 
     # -- SessionView ---------------------------------------------------------------------------------------------------
 
     def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         self._inputs.set_enabled(not is_busy)
-        self.errand_changed()
+        self.task_changed()
         self._options.set_enabled(not is_busy)
         self._waiting.set_enabled(not is_busy)
         if is_busy:
@@ -240,7 +240,7 @@ class Panel:
 
     def on_result(self, node, header: ResultHeader) -> None:
         self._messages.show_result(header)
-        self._offers += [(section, node.GetID()) for section in self._errands]
+        self._offers += [(section, node.GetID()) for section in self._tasks]
         self._offering.start()
 
     def _offer_result(self) -> int | None:

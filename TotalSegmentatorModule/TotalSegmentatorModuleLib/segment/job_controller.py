@@ -17,7 +17,7 @@ from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
 from TotalSegmentatorModuleLib.segment.job_state_machine import JobFlow
 from TotalSegmentatorModuleLib.segment.job_types import CtSource, JobBusyError, JobListener, JobSettings, JobState
 from TotalSegmentatorModuleLib.segment.result_reader import waiting_results
-from TotalSegmentatorModuleLib.segment.worker_manager import WorkerKeeper
+from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 
 _INTERVALS_MS = {
     JobState.IDLE: 500,
@@ -51,8 +51,8 @@ class JobController:
     ) -> None:
         self._work_folder = work_folder
         self._removal = FolderRemoval(clock)
-        self._keeper = WorkerKeeper(engine, work_folder, self._removal, clock)
-        self._flow = JobFlow(work_folder, self._keeper, self._removal, listener, clock)
+        self._manager = WorkerManager(engine, work_folder, self._removal, clock)
+        self._flow = JobFlow(work_folder, self._manager, self._removal, listener, clock)
         self._is_closed = False
         sweep(work_folder)
 
@@ -73,26 +73,26 @@ class JobController:
         """Do what is to be done now, at most about 20 ms of it."""
         if self._is_closed:
             return
-        self._keeper.step()
+        self._manager.step()
         self._removal.step()
         self._flow.step()
 
     def wait_interval_ms(self) -> int:
         """How soon ``tick`` wants to be called again."""
-        if self.state is JobState.IDLE and (self._keeper.is_busy or self._removal.is_busy):
+        if self.state is JobState.IDLE and (self._manager.is_busy or self._removal.is_busy):
             return _CLEARING_MS
         return _INTERVALS_MS[self.state]
 
     def log_text(self) -> str:
         """The end of the current (or last) worker's log."""
-        return self._keeper.log_text
+        return self._manager.log_text
 
     def shutdown(self) -> None:
         """The application quits or the module is reloaded: kill, remove the folders, tell nobody. Results are kept."""
         if self._is_closed:
             return
         self._is_closed = True
-        self._keeper.shutdown()
+        self._manager.shutdown()
         self._flow.close()
         self._removal.finish()
 

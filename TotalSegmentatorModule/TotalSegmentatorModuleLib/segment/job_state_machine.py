@@ -36,8 +36,8 @@ from TotalSegmentatorModuleLib.segment.job_types import (
     JobSettings,
     JobState,
 )
-from TotalSegmentatorModuleLib.segment.result_reader import DamagedResultError, ResultReception
-from TotalSegmentatorModuleLib.segment.worker_manager import WorkerKeeper
+from TotalSegmentatorModuleLib.segment.result_reader import DamagedResultError, ResultReader
+from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
 
 CANCEL_SECONDS = 1.5
@@ -50,7 +50,7 @@ _RECEIVING_SHARE = 0.02
 
 
 class JobFlow:
-    """At most one job, or the reception of a result that waited. ``step`` does a little and never waits.
+    """At most one job, or the reader of a result that waited. ``step`` does a little and never waits.
 
     The listener is told of every change; it may begin the next job in any of its calls but ``on_result``.
     """
@@ -58,19 +58,19 @@ class JobFlow:
     def __init__(
         self,
         work_folder: Path,
-        keeper: WorkerKeeper,
+        manager: WorkerManager,
         removal: FolderRemoval,
         listener: JobListener,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.state = JobState.IDLE
         self._work_folder = work_folder
-        self._keeper = keeper
+        self._manager = manager
         self._removal = removal
         self._listener = listener
         self._clock = clock
         self._job: Job | None = None
-        self._reception: ResultReception | None = None
+        self._reader: ResultReader | None = None
         self._cancel_deadline = 0.0
 
     def begin(self, ct: CtSource, settings: JobSettings) -> None:
@@ -80,17 +80,17 @@ class JobFlow:
 
     def receive(self, job_id: str) -> None:
         """Receive the result ``job_id`` of a job that is over; only in the state IDLE."""
-        self._begin_reception(job_id)
+        self._begin_reading(job_id)
 
     def is_receiving(self, folder: Path) -> bool:
         """Whether this is the folder of the result that is being received."""
-        return self._reception is not None and self._reception.folder == folder
+        return self._reader is not None and self._reader.folder == folder
 
     def cancel(self) -> None:
         """End the job at once, or, if the worker has it, within CANCEL_SECONDS."""
         if self.state is JobState.RUNNING:
             self._cancel_deadline = self._clock() + CANCEL_SECONDS
-            self._keeper.send(CancelRequest(self._job.id))
+            self._manager.send(CancelRequest(self._job.id))
             with contextlib.suppress(OSError):  # no room for the file: the request alone must do
                 self._job.leave_cancel_file()
             self._set_state(JobState.CANCELLING)
@@ -114,9 +114,9 @@ class JobFlow:
         """Let go of everything and tell nobody; the job's folder is left to the removal, a result is kept."""
         self.state = JobState.IDLE
         job, self._job = self._job, None
-        reception, self._reception = self._reception, None
-        if reception is not None:
-            reception.close()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
         if job is not None:
             job.close()
             if job.id:
@@ -128,9 +128,9 @@ class JobFlow:
         """Begin the job, or begin it again, with the worker that runs or a new one."""
         job = self._job
         try:
-            worker = self._keeper.ensure_worker()
+            worker = self._manager.ensure_worker()
             key = key_of(job.ct)
-            job.begin_attempt(key, self._keeper.held_ct(key) if worker.hello else None, self._clock)
+            job.begin_attempt(key, self._manager.held_ct(key) if worker.hello else None, self._clock)
         except SegmentationError as error:
             self._fail(error.problem)
         except OSError as error:
@@ -139,7 +139,7 @@ class JobFlow:
             if job.transfer is None:
                 self._send_request()
             else:
-                self._keeper.forget_ct()
+                self._manager.forget_ct()
                 self._set_state(JobState.SENDING)
 
     def _send(self) -> None:
@@ -154,20 +154,20 @@ class JobFlow:
             self._fail_by(error)
             return
         self._set_state(JobState.STARTING if is_complete else JobState.SENDING)
-        self._tell_progress(_SENDING_SHARE * job.transfer.fraction, STAGE_STARTING if is_complete else STAGE_SENDING)
-        if self._job is job and is_complete and self._keeper.worker.hello:
-            self._keeper.remember_ct(job.transfer.key, job.ct_id)
+        self._report_progress(_SENDING_SHARE * job.transfer.fraction, STAGE_STARTING if is_complete else STAGE_SENDING)
+        if self._job is job and is_complete and self._manager.worker.hello:
+            self._manager.remember_ct(job.transfer.key, job.ct_id)
             self._send_request()
 
     def _send_request(self) -> None:
-        self._keeper.send(self._job.request())
+        self._manager.send(self._job.request())
         self._job.is_requested = True
         self._set_state(JobState.RUNNING)
 
     # -- following ---------------------------------------------------------------------------------------------------
 
     def _follow_worker(self) -> None:
-        worker = self._keeper.worker
+        worker = self._manager.worker
         if worker is None:
             return
         grown = worker.poll()
@@ -175,7 +175,7 @@ class JobFlow:
             self._listener.on_log(grown)
         if not worker.is_running:
             self._read_events()  # what it said last, perhaps that it has finished
-            self._keeper.kill()
+            self._manager.kill()
             if self._job is not None and self.state is not JobState.RECEIVING:
                 self._worker_ended(worker)
 
@@ -187,7 +187,7 @@ class JobFlow:
         if self.state is JobState.CANCELLING:
             self._end_cancelled()
         elif job.result_folder.is_dir():  # finished, but killed before it could say so
-            self._begin_reception(job.id)
+            self._begin_reading(job.id)
         elif is_innocent and job.may_begin_again:
             self._begin_again()
         else:
@@ -214,40 +214,40 @@ class JobFlow:
         elif isinstance(event, ProgressEvent):
             own_share = _SENDING_SHARE if job.transfer else 0.0
             fraction = own_share + (1.0 - own_share - _RECEIVING_SHARE) * event.fraction
-            self._tell_progress(fraction, event.stage, event.seconds_left, event.tile, event.tiles)
+            self._report_progress(fraction, event.stage, event.seconds_left, event.tile, event.tiles)
         elif isinstance(event, PlanEvent):
-            self._tell_plan(event)
+            self._report_plan(event)
         elif isinstance(event, WarningEvent):
             self._listener.on_warning(problem_of_event(event))
         elif isinstance(event, CancelledEvent) or self.state is JobState.CANCELLING:
             self._end_cancelled()
         elif isinstance(event, FinishedEvent):
-            self._begin_reception(job.id)
+            self._begin_reading(job.id)
         elif isinstance(event, FailedEvent):
             self._fail(problem_of_event(event))
         elif isinstance(event, NeedCtEvent):
-            self._keeper.forget_ct()
+            self._manager.forget_ct()
             self._begin_again()
 
     def _enforce_cancel(self) -> None:
         """Kill the worker that does not stop by itself, and start another one for the next job."""
         if self.state is not JobState.CANCELLING or self._clock() < self._cancel_deadline:
             return
-        self._keeper.kill()
+        self._manager.kill()
         self._end_cancelled()
         try:
-            self._keeper.ensure_worker()
+            self._manager.ensure_worker()
         except OSError as error:
             self._listener.on_log("The engine could not be started again: {}\n".format(type(error).__name__))
 
-    def _tell_plan(self, event: PlanEvent) -> None:
+    def _report_plan(self, event: PlanEvent) -> None:
         try:
             plan = plan_from_json(event.plan)
         except SegmentationError:  # a damaged plan is no reason to end the job
             return
         self._listener.on_plan(plan)
 
-    def _tell_progress(
+    def _report_progress(
         self, fraction: float, stage: str, seconds_left: float | None = None, tile: int = 0, tiles: int = 0
     ) -> None:
         if self._job is not None:
@@ -256,9 +256,9 @@ class JobFlow:
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 
-    def _begin_reception(self, job_id: str) -> None:
+    def _begin_reading(self, job_id: str) -> None:
         try:
-            self._reception = ResultReception(
+            self._reader = ResultReader(
                 results_folder(self._work_folder) / job_id, self._listener.allocate_labels, self._clock
             )
         except DamagedResultError as error:
@@ -268,21 +268,21 @@ class JobFlow:
             self._set_state(JobState.RECEIVING)
 
     def _receive(self) -> None:
-        reception = self._reception
+        reader = self._reader
         try:
-            is_complete = reception.step(_WORK_SECONDS)
+            is_complete = reader.step(_WORK_SECONDS)
         except (OSError, DamagedResultError) as error:
             self._fail(Problem("INTERNAL_ERROR", {"kind": type(error).__name__}))
             return
         except BaseException:
             self._end_job()  # the listener has no room for the labels; the result waits
             raise
-        self._tell_progress(1.0 - _RECEIVING_SHARE * (1.0 - reception.fraction), STAGE_RECEIVING)
-        if not is_complete or self._reception is not reception:
+        self._report_progress(1.0 - _RECEIVING_SHARE * (1.0 - reader.fraction), STAGE_RECEIVING)
+        if not is_complete or self._reader is not reader:
             return
         try:
-            self._listener.on_result(reception.header, reception.labels)
-            self._removal.add(reception.folder)
+            self._listener.on_result(reader.header, reader.labels)
+            self._removal.add(reader.folder)
         finally:
             self._end_job()
 

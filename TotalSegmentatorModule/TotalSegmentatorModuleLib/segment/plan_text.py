@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slicer.i18n import tr as _
-from TotalSegmentatorWire.messages.plan import OVERVIEW, SUMS_IN_HALF, SUMS_ON_DISK, Plan, PlannedPass
+from TotalSegmentatorWire.messages.plan import LOCALIZATION, SUMS_IN_HALF, SUMS_ON_DISK, Plan, PlannedPass
 
 _GIGABYTE = 1e9
 """As system monitors and graphics cards count, and as the errors about memory do."""
@@ -67,7 +67,7 @@ def _gigabytes(count: int) -> str:
 
 def _pass_text(planned: PlannedPass) -> str:
     words = [_("1 step") if planned.tiles == 1 else _("{count} steps").format(count=planned.tiles)]
-    if planned.purpose == OVERVIEW:
+    if planned.purpose == LOCALIZATION:
         words.append(_("looks where the structures are"))
     elif planned.is_cropped:
         words.append(_("a part of the scan"))

@@ -47,7 +47,7 @@ def waiting_results(work_folder: Path) -> list[ResultHeader]:
     return sorted(waiting, key=lambda header: header.created)
 
 
-class ResultReception:
+class ResultReader:
     """Reads labels.raw into the array that ``allocate`` gives, a step at a time.
 
     Raises DamagedResultError when made, if the result is not complete.

@@ -124,7 +124,7 @@ class SegmentationSession:
         if self._search is not None:
             self._forget_job()
             self._show_busy()
-            self._tell_cancelled()
+            self._report_cancelled()
         elif self._state not in (JobState.IDLE, JobState.CANCELLING):
             self._controller.cancel()
             self._show_busy()
@@ -206,7 +206,7 @@ class SegmentationSession:
     def on_cancelled(self) -> None:
         self._labels = None
         self._show_busy()
-        self._tell_cancelled()
+        self._report_cancelled()
 
     def on_log(self, text: str) -> None:
         self._view.on_log(text)
@@ -275,7 +275,7 @@ class SegmentationSession:
         self._show_busy()
         self._view.on_failed(problem)
 
-    def _tell_cancelled(self) -> None:
+    def _report_cancelled(self) -> None:
         problem, self._end = self._end, None
         if problem is not None:
             self._view.on_failed(problem)

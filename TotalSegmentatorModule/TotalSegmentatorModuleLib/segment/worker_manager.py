@@ -13,7 +13,7 @@ from TotalSegmentatorModuleLib.segment.ct_transfer import CtKey
 from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
 
 
-class WorkerKeeper:
+class WorkerManager:
     """The current worker and the ends of earlier ones. Nothing here waits; ``step`` is called with every tick."""
 
     def __init__(

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.segment import WarningEvent
 from TotalSegmentatorWire.messages.setup import SetupProgressEvent
 
-from TotalSegmentatorModuleLib.background.command_process import ProcessEnd
+from TotalSegmentatorModuleLib.background.command_process import ProcessResult
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
 from TotalSegmentatorModuleLib.setup.commands import (
     SetupCommand,
@@ -94,7 +94,7 @@ class SetupChanges:
             self._page.add_warning(problem)
             self._on_log("{}: {} {}\n".format(problem.code, problem.what, problem.todo))
 
-    def _on_end(self, end: ProcessEnd) -> None:
+    def _on_end(self, end: ProcessResult) -> None:
         change = self._change
         if end.failure is not None:
             failure = end.failure

@@ -73,7 +73,7 @@ def _setup(models: Sequence[str], is_repair: bool) -> tuple[str, ...]:
     chosen = (("--models", ",".join(models)),) if models else ()
     texts = (
         *chosen,
-        ("--flavour", settings.text(settings.FLAVOUR)),
+        ("--torch-variant", settings.text(settings.TORCH_VARIANT)),
         ("--index-url", settings.text(settings.INDEX_URL)),
         ("--extra-index-url", settings.text(settings.EXTRA_INDEX_URL)),
         ("--from-folder", settings.text(settings.OFFLINE_FOLDER)),

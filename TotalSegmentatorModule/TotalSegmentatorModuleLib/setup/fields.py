@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable
 
 from slicer.i18n import tr as _
-from TotalSegmentatorSetup.packages.torch_variant import read_flavours
+from TotalSegmentatorSetup.packages.torch_variant import read_torch_variants
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
@@ -25,7 +25,7 @@ class SetupFields:
         self._keep(ui.setupProxyLineEdit, settings.PROXY)
         self._keep(ui.setupIndexUrlLineEdit, settings.INDEX_URL)
         self._keep(ui.setupExtraIndexUrlLineEdit, settings.EXTRA_INDEX_URL)
-        self._offer_flavours()
+        self._offer_variants()
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Lock the fields while a job or an installation runs."""
@@ -47,15 +47,15 @@ class SetupFields:
         line.setText(settings.text(key))
         line.connect("textChanged(QString)", lambda text: settings.set_text(key, text))
 
-    def _offer_flavours(self) -> None:
-        combo = self._ui.setupFlavourComboBox
+    def _offer_variants(self) -> None:
+        combo = self._ui.setupTorchVariantComboBox
         combo.addItem(_("Automatic"), "")
-        for flavour in read_flavours():
-            if flavour.system == platform.system():
-                combo.addItem(flavour.device_title[:1].upper() + flavour.device_title[1:], flavour.id)
-        index = combo.findData(settings.text(settings.FLAVOUR))
+        for variant in read_torch_variants():
+            if variant.system == platform.system():
+                combo.addItem(variant.device_title[:1].upper() + variant.device_title[1:], variant.id)
+        index = combo.findData(settings.text(settings.TORCH_VARIANT))
         combo.setCurrentIndex(max(index, 0))
-        combo.connect("activated(int)", self._on_flavour)
+        combo.connect("activated(int)", self._on_variant)
 
-    def _on_flavour(self, index: int) -> None:
-        settings.set_text(settings.FLAVOUR, self._ui.setupFlavourComboBox.itemData(index) or "")
+    def _on_variant(self, index: int) -> None:
+        settings.set_text(settings.TORCH_VARIANT, self._ui.setupTorchVariantComboBox.itemData(index) or "")

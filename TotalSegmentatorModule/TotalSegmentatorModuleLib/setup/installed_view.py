@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.command.log_text import without_names
 
 from TotalSegmentatorModuleLib import settings
-from TotalSegmentatorModuleLib.background.command_process import ProcessEnd
+from TotalSegmentatorModuleLib.background.command_process import ProcessResult
 from TotalSegmentatorModuleLib.setup.commands import doctor_command, log_path, show_command
 from TotalSegmentatorModuleLib.setup.plan import setup_plan
 from TotalSegmentatorModuleLib.setup.runner import SetupRunner
@@ -74,7 +74,7 @@ class SetupSection:
         if not is_collapsed:
             self.refresh()
 
-    def _on_plan(self, end: ProcessEnd) -> None:
+    def _on_plan(self, end: ProcessResult) -> None:
         try:
             self._is_outdated = end.is_success and setup_plan(end.output).is_outdated
         except ValueError:
@@ -98,7 +98,7 @@ class SetupSection:
         self.show_note(_("Checking the installation; this may take a minute..."))
         self._runner.start(doctor_command(), self._on_doctor)
 
-    def _on_doctor(self, end: ProcessEnd) -> None:
+    def _on_doctor(self, end: ProcessResult) -> None:
         self._ui.setupDiagnosticsButton.setEnabled(True)
         lines = _doctor_lines(end)
         if settings.engine_packages_folder() is not None:
@@ -113,7 +113,7 @@ def without_names_in_lines(lines: list[str]) -> str:
     return "\n".join(without_names(line) for line in lines)
 
 
-def _doctor_lines(end: ProcessEnd) -> list[str]:
+def _doctor_lines(end: ProcessResult) -> list[str]:
     """What the doctor found; it ends with a status of its own where something is wrong."""
     try:
         return [str(line) for line in json.loads(end.output)["lines"]]

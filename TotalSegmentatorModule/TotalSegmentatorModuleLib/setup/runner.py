@@ -10,7 +10,12 @@ from TotalSegmentatorWire.job_folder import create_owned_folder, jobs_folder, ne
 from TotalSegmentatorWire.messages.setup import SETUP_EVENTS, SetupFinishedEvent
 
 from TotalSegmentatorModuleLib import settings
-from TotalSegmentatorModuleLib.background.command_process import Conversation, OneShotProcess, ProcessEnd, failure_of
+from TotalSegmentatorModuleLib.background.command_process import (
+    OneShotProcess,
+    ProcessProtocol,
+    ProcessResult,
+    failure_of,
+)
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_os_error
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.setup import commands
@@ -30,7 +35,7 @@ class SetupRunner:
         self._ticker = Ticker(self._tick)
         self._process: OneShotProcess | None = None
         self._on_event: Callable[[Any], None] = _ignore
-        self._on_end: Callable[[ProcessEnd], None] = _ignore
+        self._on_end: Callable[[ProcessResult], None] = _ignore
 
     @property
     def is_busy(self) -> bool:
@@ -39,7 +44,7 @@ class SetupRunner:
     def start(
         self,
         command: SetupCommand,
-        on_end: Callable[[ProcessEnd], None],
+        on_end: Callable[[ProcessResult], None],
         on_event: Callable[[Any], None] | None = None,
     ) -> None:
         """Only while not busy."""
@@ -49,7 +54,7 @@ class SetupRunner:
         try:
             self._process = start_setup(commands.setup_program(), command, settings.work_folder(), log_path())
         except OSError as error:
-            on_end(ProcessEnd(failure=failure_of(problem_of_os_error(error, settings.work_folder()))))
+            on_end(ProcessResult(failure=failure_of(problem_of_os_error(error, settings.work_folder()))))
             return
         self._ticker.start()
 
@@ -62,12 +67,12 @@ class SetupRunner:
         """End a command that only answers a question, at once; nobody hears of it."""
         self.shutdown(0.0)
 
-    def shutdown(self, patience: float = QUIT_SECONDS) -> None:
-        """End the command, waiting for it at most ``patience`` seconds; nobody hears of it."""
+    def shutdown(self, wait_seconds: float = QUIT_SECONDS) -> None:
+        """End the command, waiting for it at most ``wait_seconds`` seconds; nobody hears of it."""
         process, self._process = self._process, None
         self._ticker.stop()
         if process is not None:
-            process.stop(patience)
+            process.stop(wait_seconds)
 
     def dispose(self) -> None:
         """Shut down for good."""
@@ -91,7 +96,7 @@ def _ignore(_told: Any) -> None:
     """For who does not listen."""
 
 
-_CONVERSATION = Conversation(SETUP_EVENTS, SetupFinishedEvent, "SETUP_DIED")
+_PROTOCOL = ProcessProtocol(SETUP_EVENTS, SetupFinishedEvent, "SETUP_DIED")
 
 
 def start_setup(program: SetupProgram, command: SetupCommand, work_folder: Path, log: Path) -> OneShotProcess:
@@ -100,6 +105,6 @@ def start_setup(program: SetupProgram, command: SetupCommand, work_folder: Path,
         [program.python, str(program.program), *command.arguments],
         program.process_environment(),
         create_owned_folder(jobs_folder(work_folder), new_id()),
-        _CONVERSATION,
+        _PROTOCOL,
         log if command.has_events else None,
     )

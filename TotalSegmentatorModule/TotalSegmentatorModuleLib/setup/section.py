@@ -8,7 +8,7 @@ import qt
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-from TotalSegmentatorModuleLib.background.command_process import Failure, ProcessEnd, failure_of
+from TotalSegmentatorModuleLib.background.command_process import Failure, ProcessResult, failure_of
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER
 from TotalSegmentatorModuleLib.segment.session import JobOrder
 from TotalSegmentatorModuleLib.setup.changes import SectionChanges, SetupChange, SetupChanges
@@ -132,7 +132,7 @@ class SetupPanel:
         self._page.show_asking()
         self._asking.start(show_command(self._needs.models, self._needs.is_repair), self._on_answer)
 
-    def _on_answer(self, end: ProcessEnd) -> None:
+    def _on_answer(self, end: ProcessResult) -> None:
         try:
             failure, plan = end.failure, None if end.failure else setup_plan(end.output)
         except ValueError:

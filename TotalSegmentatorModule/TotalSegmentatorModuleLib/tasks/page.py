@@ -15,8 +15,8 @@ _STEPS = 1000
 """The bar counts in thousandths."""
 
 
-class ErrandPage:
-    """Shows. What it says stays until it is dismissed or the next errand begins.
+class TaskPage:
+    """Shows. What it says stays until it is dismissed or the next task begins.
 
     The widgets' names begin with ``prefix``; ``title`` is what the button says while nothing runs. ``more`` is the
     button beside the result, which has one or not; ``on_more`` is called when it is clicked.
@@ -42,7 +42,7 @@ class ErrandPage:
         return getattr(self._ui, self._prefix + name)
 
     def clear(self) -> None:
-        """A new errand begins."""
+        """A new background task begins."""
         self._warnings = []
         for name in ("ErrorFrame", "WarningFrame", "ResultFrame"):
             self._widget(name).setVisible(False)

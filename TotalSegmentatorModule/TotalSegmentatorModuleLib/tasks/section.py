@@ -1,4 +1,4 @@
-"""What the Export and the Compare section have in common: the nodes, one errand at a time, and how it is shown."""
+"""What the Export and Compare sections share: their nodes, one background task at a time, and how it is shown."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from TotalSegmentatorModuleLib.background.command_process import Failure, failur
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
-from TotalSegmentatorModuleLib.tasks.page import ErrandPage
-from TotalSegmentatorModuleLib.tasks.session import Errand, ErrandSession
+from TotalSegmentatorModuleLib.tasks.page import TaskPage
+from TotalSegmentatorModuleLib.tasks.session import BackgroundTask, TaskSession
 from TotalSegmentatorModuleLib.tasks.step_text import export_step_text
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 _LOG_LINES = 80
 
 
-class ErrandHost(Protocol):
+class TaskHost(Protocol):
     """The rest of the panel, as these sections need it."""
 
     def add_log(self, text: str) -> None: ...
 
-    def errand_changed(self) -> None:
+    def task_changed(self) -> None:
         """An export or a comparison has begun or ended."""
 
 
-class ErrandSection:
-    """Wires a section's widgets, the parameter node and the session. Fulfils errand_session.ErrandView.
+class TaskSection:
+    """Wires a section's widgets, the parameter node and the session. Fulfils session.TaskView.
 
     The names of the widgets and of the two parameters begin with ``prefix``; ``title`` stands in the log. A subclass
-    makes ``_page`` first, and says what is missing and what an errand has brought.
+    makes ``_page`` first, and says what is missing and what a background task has brought.
     """
 
-    _page: ErrandPage
+    _page: TaskPage
 
-    def __init__(self, ui, host: ErrandHost, prefix: str, title: str) -> None:
+    def __init__(self, ui, host: TaskHost, prefix: str, title: str) -> None:
         self._ui = ui
         self._host = host
         self._prefix = prefix
@@ -47,13 +47,13 @@ class ErrandSection:
         self._shown_segmentation = None
         self._obstacle = ""
         self._last_step = ""
-        self._session = ErrandSession(self)
+        self._session = TaskSession(self)
         getattr(ui, prefix + "CollapsibleButton").connect("contentsCollapsed(bool)", self._on_collapsed)
         getattr(ui, prefix + "Button").connect("clicked(bool)", self._on_clicked)
 
     # -- what a subclass has of its own --------------------------------------------------------------------------------
 
-    def _errand(self) -> Errand | None:
+    def _task(self) -> BackgroundTask | None:
         """What is chosen; None where the user has thought better of it. Raises SegmentationError."""
         raise NotImplementedError
 
@@ -72,7 +72,7 @@ class ErrandSection:
         raise NotImplementedError
 
     def _take(self, result: Any) -> str:
-        """What the errand has brought; returns the sentence about it."""
+        """What the background task has brought; returns the sentence about it."""
         raise NotImplementedError
 
     def _show(self) -> None:
@@ -122,7 +122,7 @@ class ErrandSection:
         self._session.scene_closing()
 
     def close(self) -> None:
-        """The application quits: the errand ends and leaves nothing."""
+        """The application quits: the background task ends and leaves nothing."""
         self._session.dispose()
 
     # -- nodes ---------------------------------------------------------------------------------------------------------
@@ -180,15 +180,15 @@ class ErrandSection:
             if components != 1:
                 raise SegmentationError("INPUT_NOT_SCALAR", components=components)
             segmentation_to_ct(self._segmentation, self._ct)  # a transform in between is told at once
-            errand = self._errand()
+            task = self._task()
         except SegmentationError as error:
             self.on_failed(failure_of(error.problem))
             return
-        if errand is not None:
+        if task is not None:
             self._last_step = ""
-            self._session.start(errand)
+            self._session.start(task)
 
-    # -- ErrandView ----------------------------------------------------------------------------------------------------
+    # -- TaskView ----------------------------------------------------------------------------------------------------
 
     def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         getattr(self._ui, self._prefix + "ChoicesWidget").setEnabled(not is_busy)
@@ -196,7 +196,7 @@ class ErrandSection:
             self._page.show_busy(is_cancelling)
         else:
             self._show_ready()
-        self._host.errand_changed()
+        self._host.task_changed()
 
     def on_progress(self, fraction: float, step: str, item: str) -> None:
         self._page.show_progress(fraction, step, item)

@@ -271,7 +271,7 @@ def _job_error_texts() -> dict[str, tuple[str, str]]:
             _("Nothing needs to be done: the region was widened and that part of the job was run again."),
         ),
         "OVERVIEW_MISSED": (
-            _("The overview did not find {structures}; they were searched for in the whole body, which takes longer."),
+            _("The coarse pass missed {structures}; they were searched for in the whole body, which takes longer."),
             _("Nothing needs to be done; leave out what this CT does not show to save time."),
         ),
     }

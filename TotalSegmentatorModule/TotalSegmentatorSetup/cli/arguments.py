@@ -69,7 +69,9 @@ def add_setup_commands(commands: Any, **described: Any) -> None:
 
 def add_sources(command: argparse.ArgumentParser) -> None:
     """Where packages come from, and where things are installed."""
-    command.add_argument("--flavour", metavar="ID", help="packages for another device than the one found; see --show")
+    command.add_argument(
+        "--torch-variant", metavar="ID", help="packages for another device than the one found; see --show"
+    )
     command.add_argument("--index-url", metavar="URL", help="package index in place of the usual ones")
     command.add_argument("--extra-index-url", metavar="URL", help="a second package index")
     command.add_argument(

@@ -66,8 +66,8 @@ class Installation:
         items = [
             {
                 "kind": "engine",
-                "id": planned.flavour.id,
-                "title": "Engine packages for the {}".format(planned.flavour.device_title),
+                "id": planned.variant.id,
+                "title": "Engine packages for the {}".format(planned.variant.device_title),
                 "bytes": planned.bytes,
                 "disk_bytes": planned.disk_bytes,
                 "host": ", ".join(planned.hosts),
@@ -79,7 +79,7 @@ class Installation:
         states = {state.id: state for state in self.models.states()}
         items += [self._model_item(states[model]) for model in self._options.models]
         warnings = [*planned.warnings]
-        device = {"kind": planned.flavour.device, "name": planned.device_name or planned.flavour.device_title}
+        device = {"kind": planned.variant.device, "name": planned.device_name or planned.variant.device_title}
         if newest is not None:
             device = {"kind": newest.device, "name": newest.device_name or newest.device}
         return {
@@ -114,7 +114,7 @@ class Installation:
 
     def planned_engine(self) -> EnginePlan:
         """What suits this computer or was chosen. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
-        return self.engines.plan(self._options.flavour)
+        return self.engines.plan(self._options.torch_variant)
 
     @property
     def asked_models(self) -> list[str]:
@@ -162,12 +162,12 @@ class Installation:
     def is_outdated(self, engine: InstalledEngine) -> bool:
         """Whether this version of the module would install other packages."""
         try:
-            return self.engines.plan(engine.flavour).folder.name != engine.folder.name
+            return self.engines.plan(engine.variant).folder.name != engine.folder.name
         except SegmentationError:  # that kind of packages is not made any more
             return True
 
     def _needs_engine(self) -> bool:
         """An older set of packages does as long as nothing newer was asked for: ``--repair`` brings the new one."""
-        newest, flavour = self.engines.newest(), self._options.flavour
-        is_other = newest is not None and flavour is not None and newest.flavour != flavour
+        newest, variant = self.engines.newest(), self._options.torch_variant
+        is_other = newest is not None and variant is not None and newest.variant != variant
         return self._options.repair or is_other or self.engine_program() is None

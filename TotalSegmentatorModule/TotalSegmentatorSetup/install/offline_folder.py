@@ -32,7 +32,7 @@ def kind_of(plan: EnginePlan) -> dict[str, str]:
         "python": plan.interpreter.short_version,
         "system": platform.system(),
         "machine": plan.interpreter.machine,
-        "flavour": plan.flavour.id,
+        "variant": plan.variant.id,
     }
 
 

@@ -133,7 +133,7 @@ class ModelStore:
             archive = self._bundle / f"{part.name}.zip"
             if not archive.is_file():
                 raise SegmentationError("BUNDLE_INCOMPLETE", detail=f"the archive {archive.name}")
-            return archive, self._judged_digest(archive, part, recorded), "folder"
+            return archive, self._checked_digest(archive, part, recorded), "folder"
         got = self._download(part, self._folder / DOWNLOADS, recorded)
         if part.sha256 is None and recorded is None:
             self._reporter.warning(Problem("DIGEST_RECORDED", {"file": got.path.name}))
@@ -157,7 +157,7 @@ class ModelStore:
         self._reporter.begin(SetupStep.DOWNLOADING_MODEL, part.name)
         self._download(part, folder, self._records.archive_digest(part.name))
 
-    def _judged_digest(self, archive: Path, part: ModelPart, recorded: str | None) -> str:
+    def _checked_digest(self, archive: Path, part: ModelPart, recorded: str | None) -> str:
         """Of an archive that did not come through the network. Raises SegmentationError."""
         found = digest_of(archive, self._reporter)
         if part.sha256 is not None and found != part.sha256:
@@ -259,7 +259,7 @@ class ModelStore:
             digest = digest_of(archive, self._reporter)
             if published is not None:
                 part = published[1]
-                digest = self._judged_digest(archive, part, self._records.archive_digest(part.name))
+                digest = self._checked_digest(archive, part, self._records.archive_digest(part.name))
             return self._add_source(found, draft, digest, "file", published, archive.stem)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

@@ -26,7 +26,7 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorSetup.network.access import NetworkSettings, open_url, problem_of
 from TotalSegmentatorSetup.support.disk_space import require_space, require_writable
 from TotalSegmentatorSetup.support.progress import SetupReporter
-from TotalSegmentatorSetup.support.retry import patiently
+from TotalSegmentatorSetup.support.retry import retry_while_locked
 
 _CHUNK_BYTES = 256 * 1024
 _ATTEMPTS = 5
@@ -157,7 +157,7 @@ class _Partial:
 
         Raises SegmentationError("FILE_LOCKED") if it stays in another program's hands.
         """
-        patiently(lambda: self.path.replace(self.whole))
+        retry_while_locked(lambda: self.path.replace(self.whole))
         if not is_published:
             self._finished.write_text(json.dumps({"url": url, "sha256": digest}), encoding="utf-8")
         self._record.unlink(missing_ok=True)

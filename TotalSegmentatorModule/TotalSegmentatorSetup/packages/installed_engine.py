@@ -25,8 +25,8 @@ class InstalledEngine:
 
     folder: Path
     python: str
-    flavour: str
-    """Id of its Flavour."""
+    variant: str
+    """Id of its TorchVariant."""
     python_version: str
     machine: str
     versions: dict[str, str] = field(default_factory=dict)

@@ -29,7 +29,7 @@ from TotalSegmentatorSetup.packages.installed_engine import PACKAGES, InstalledE
 from TotalSegmentatorSetup.packages.nvidia_driver import Driver, gpu_driver
 from TotalSegmentatorSetup.packages.pip_process import Pip, end_orphan, short_reason
 from TotalSegmentatorSetup.packages.python_choice import EnginePython, engine_python
-from TotalSegmentatorSetup.packages.torch_variant import Flavour, PlatformFacts, choose
+from TotalSegmentatorSetup.packages.torch_variant import PlatformFacts, TorchVariant, choose
 from TotalSegmentatorSetup.packages.wheels import PackageSources, PackageWheels, WheelFetcher
 from TotalSegmentatorSetup.support import atomic_folder
 from TotalSegmentatorSetup.support.disk_space import folder_bytes, require_space, require_writable
@@ -45,7 +45,7 @@ _LOCK_SECONDS = 3600.0
 """Another Slicer that installs the same is waited for: then it is there for both."""
 _PURPOSE = "the engine's packages"
 USUAL_PACKAGES_BYTES = 500_000_000
-"""To download, where a flavour does not tell."""
+"""To download, where a variant does not tell."""
 _UNPACKED_PER_WHEEL = 3.7
 """Bytes on the disk per byte of a wheel: 1.51 GB of the CPU's 0.42 GB (measured on Linux)."""
 _LONGEST_PATH = 259  # Windows, MAX_PATH without its terminating zero
@@ -56,7 +56,7 @@ _WATCH_SECONDS = 1.0
 class EnginePlan:
     """What an installation would do."""
 
-    flavour: Flavour
+    variant: TorchVariant
     folder: Path
     interpreter: EnginePython
     hosts: tuple[str, ...]
@@ -66,13 +66,13 @@ class EnginePlan:
 
     @property
     def bytes(self) -> int | None:
-        return self.flavour.bytes
+        return self.variant.bytes
 
     @property
     def disk_bytes(self) -> int | None:
-        if self.flavour.disk_bytes is not None or self.flavour.bytes is None:
-            return self.flavour.disk_bytes
-        return int(self.flavour.bytes * _UNPACKED_PER_WHEEL)
+        if self.variant.disk_bytes is not None or self.variant.bytes is None:
+            return self.variant.disk_bytes
+        return int(self.variant.bytes * _UNPACKED_PER_WHEEL)
 
     @property
     def python(self) -> str:
@@ -114,17 +114,17 @@ class EngineStore:
     # -- what would be done --------------------------------------------------------------------------------------------
 
     def plan(self, override: str | None = None) -> EnginePlan:
-        """What suits this computer, or the flavour ``override``. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
+        """What suits this computer, or the variant ``override``. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
         python, driver = self._python(), self._driver()
         facts = PlatformFacts(platform.system(), python.machine, python.version, driver)
         choice = choose(facts, override, self._resources)
-        name = f"py{python.short_version}-{choice.flavour.id}-{self._digest(choice.flavour, python)}"
-        best = driver.best if driver is not None and choice.flavour.device == "cuda" else None
+        name = f"py{python.short_version}-{choice.variant.id}-{self._digest(choice.variant, python)}"
+        best = driver.best if driver is not None and choice.variant.device == "cuda" else None
         return EnginePlan(
-            flavour=choice.flavour,
+            variant=choice.variant,
             folder=self._folder / name,
             interpreter=python,
-            hosts=self._hosts(choice.flavour),
+            hosts=self._hosts(choice.variant),
             warnings=choice.warnings,
             device_name="" if best is None else best.name,
         )
@@ -139,18 +139,18 @@ class EngineStore:
         }
         return [SetupTask(step, "", share * size) for step, share in shares.items()]
 
-    def _digest(self, flavour: Flavour, python: EnginePython) -> str:
-        told = [flavour.torch, flavour.tag, flavour.system, python.machine, python.short_version]
-        lock = self._resources / flavour.requirements_file
+    def _digest(self, variant: TorchVariant, python: EnginePython) -> str:
+        told = [variant.torch, variant.tag, variant.system, python.machine, python.short_version]
+        lock = self._resources / variant.requirements_file
         return hashlib.sha256(json.dumps(told).encode() + lock.read_bytes()).hexdigest()[:12]
 
-    def _hosts(self, flavour: Flavour) -> tuple[str, ...]:
+    def _hosts(self, variant: TorchVariant) -> tuple[str, ...]:
         sources = self._sources
         if sources.wheel_folder is not None:
             return ()
         table = json.loads((self._resources / "sources.json").read_text(encoding="utf-8"))
         usual = sources.index_url or os.environ.get("PIP_INDEX_URL") or table["usual_index"]
-        own = None if sources.index_url is not None else flavour.index_url
+        own = None if sources.index_url is not None else variant.index_url
         urls = [url for url in (own, usual, sources.extra_index_url) if url]
         return tuple(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
 
@@ -189,7 +189,7 @@ class EngineStore:
             engine = InstalledEngine(
                 folder=plan.folder,
                 python=plan.python,
-                flavour=plan.flavour.id,
+                variant=plan.variant.id,
                 python_version=plan.interpreter.short_version,
                 machine=plan.interpreter.machine,
                 versions=wheels.versions(),
@@ -217,9 +217,9 @@ class EngineStore:
         fetcher = WheelFetcher(
             pip,
             wheels,
-            plan.flavour,
+            plan.variant,
             self._sources,
-            self._resources / plan.flavour.requirements_file,
+            self._resources / plan.variant.requirements_file,
             data["source_only"],
             draft / "t" / "w",
             watch.look,
@@ -262,14 +262,14 @@ class EngineStore:
         python = plan.interpreter
         program = EngineProgram(python.path, packages)
         try:
-            tested = program.ask(["test-engine", "--device", plan.flavour.device], self._reporter.check_cancelled)
+            tested = program.ask(["test-engine", "--device", plan.variant.device], self._reporter.check_cancelled)
         except SegmentationError as error:
             if error.code == "SETUP_CANCELLED":
                 raise
             detail = short_reason(str(error.problem.values.get("detail") or error.problem.what)).rstrip(".")
             raise SegmentationError("ENGINE_TEST_FAILED", detail=detail) from error
         if tested["gpu_problem"] is not None:
-            name = plan.device_name or plan.flavour.device_title
+            name = plan.device_name or plan.variant.device_title
             self._reporter.warning(Problem("GPU_UNUSABLE", {"device": name}))
         return tested
 

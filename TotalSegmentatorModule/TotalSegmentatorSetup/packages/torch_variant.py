@@ -35,7 +35,7 @@ _DEVICES = ("cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True)
-class Flavour:
+class TorchVariant:
     """One row of the table: a build of PyTorch, and what it needs."""
 
     id: str
@@ -89,24 +89,24 @@ class PlatformFacts:
 
 @dataclass(frozen=True)
 class Choice:
-    flavour: Flavour
+    variant: TorchVariant
     warnings: tuple[Problem, ...] = ()
 
 
 @lru_cache(maxsize=4)
-def read_flavours(file: Path = ENGINE_FOLDER / "sources.json") -> tuple[Flavour, ...]:
+def read_torch_variants(file: Path = ENGINE_FOLDER / "sources.json") -> tuple[TorchVariant, ...]:
     """The table in its order, best first. Raises ValueError that names the row where it is not as it should be."""
     data = json.loads(file.read_text(encoding="utf-8"))
-    rows = [_flavour(row) for row in data["flavours"]]
+    rows = [_variant(row) for row in data["variants"]]
     if len({(row.id, row.system, row.machine) for row in rows}) != len(rows):
-        raise ValueError("sources.json: two rows of one flavour")
+        raise ValueError("sources.json: two rows of one variant")
     return tuple(rows)
 
 
-def flavours_for(facts: PlatformFacts, resources: Path = ENGINE_FOLDER) -> list[Flavour]:
+def torch_variants_for(facts: PlatformFacts, resources: Path = ENGINE_FOLDER) -> list[TorchVariant]:
     """What this computer could be given by hand. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
     data = json.loads((resources / "sources.json").read_text(encoding="utf-8"))
-    rows = [row for row in read_flavours(resources / "sources.json") if _is_for(row, facts)]
+    rows = [row for row in read_torch_variants(resources / "sources.json") if _is_for(row, facts)]
     if not rows or "{}.{}".format(*facts.python) not in data["pythons"]:
         raise SegmentationError(
             "PYTHON_UNSUPPORTED",
@@ -117,25 +117,25 @@ def flavours_for(facts: PlatformFacts, resources: Path = ENGINE_FOLDER) -> list[
 
 
 def choose(platform: PlatformFacts, override: str | None = None, resources: Path = ENGINE_FOLDER) -> Choice:
-    """The first flavour that suits, or the one with the id ``override``, whatever the driver says.
+    """The first variant that suits, or the one with the id ``override``, whatever the driver says.
 
     Raises SegmentationError("PYTHON_UNSUPPORTED") and "BAD_REQUEST" for an unknown id.
     """
-    rows = flavours_for(platform, resources)
+    rows = torch_variants_for(platform, resources)
     if override is not None:
         chosen = [row for row in rows if row.id == override]
         if not chosen:
             known = ", ".join(row.id for row in rows)
-            raise SegmentationError("BAD_REQUEST", detail=f"there is no flavour {override[:20]}, only {known}")
+            raise SegmentationError("BAD_REQUEST", detail=f"there is no variant {override[:20]}, only {known}")
         return Choice(chosen[0])
-    flavour = next((row for row in rows if row.suits(platform.driver)), None)
-    if flavour is None:
-        raise ValueError("sources.json: no flavour without conditions for {}".format(platform.system))
-    warning = _why_not_the_card(rows, platform.driver) if flavour.device == "cpu" else None
-    return Choice(flavour, () if warning is None else (warning,))
+    variant = next((row for row in rows if row.suits(platform.driver)), None)
+    if variant is None:
+        raise ValueError("sources.json: no variant without conditions for {}".format(platform.system))
+    warning = _why_not_the_card(rows, platform.driver) if variant.device == "cpu" else None
+    return Choice(variant, () if warning is None else (warning,))
 
 
-def _why_not_the_card(rows: list[Flavour], driver: Driver | None) -> Problem | None:
+def _why_not_the_card(rows: list[TorchVariant], driver: Driver | None) -> Problem | None:
     """There is a card, and the packages for the CPU are installed all the same."""
     if driver is None or driver.best is None or all(row.minimum_driver is None for row in rows):
         return None
@@ -146,11 +146,11 @@ def _why_not_the_card(rows: list[Flavour], driver: Driver | None) -> Problem | N
     return Problem("DRIVER_OLD", {"driver": driver.version, "needed": needed})
 
 
-def _is_for(row: Flavour, facts: PlatformFacts) -> bool:
+def _is_for(row: TorchVariant, facts: PlatformFacts) -> bool:
     return (row.system, row.machine) == (facts.system, facts.machine)
 
 
-def _flavour(row: Mapping[str, Any]) -> Flavour:
+def _variant(row: Mapping[str, Any]) -> TorchVariant:
     name = row.get("id", "?")
     if set(row) != set(_KEYS):
         raise ValueError("sources.json: {} has wrong keys: {}".format(name, sorted(set(row) ^ set(_KEYS))))
@@ -160,7 +160,7 @@ def _flavour(row: Mapping[str, Any]) -> Flavour:
     if row["device"] not in _DEVICES or (row["minimum_driver"] is not None) != (row["device"] == "cuda"):
         raise ValueError(f"sources.json: device and driver of {name} do not fit")
     compute = None if row["compute"] is None else tuple(tuple(map(int, text.split("."))) for text in row["compute"])
-    return Flavour(
+    return TorchVariant(
         id=name,
         tag=row["tag"],
         index_url=row["index_url"],

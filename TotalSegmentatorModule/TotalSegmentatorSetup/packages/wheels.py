@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorSetup.packages.pip_process import Pip
-from TotalSegmentatorSetup.packages.torch_variant import Flavour
+from TotalSegmentatorSetup.packages.torch_variant import TorchVariant
 
 _TORCH_COMPLETE = "torch-complete"
 _UNREACHABLE = frozenset(  # then another source is worth a try
@@ -104,13 +104,13 @@ class PackageWheels:
 
 
 class WheelFetcher:
-    """Fetches all wheels of ``flavour`` with ``pip``; ``part`` is where pip puts them first."""
+    """Fetches all wheels of ``variant`` with ``pip``; ``part`` is where pip puts them first."""
 
     def __init__(
         self,
         pip: Pip,
         wheels: PackageWheels,
-        flavour: Flavour,
+        variant: TorchVariant,
         sources: PackageSources,
         lock: Path,
         source_only: Sequence[str],
@@ -120,7 +120,7 @@ class WheelFetcher:
     ) -> None:
         self._pip = pip
         self._wheels = wheels
-        self._flavour = flavour
+        self._variant = variant
         self._sources = sources
         self._lock = lock
         self._source_only = frozenset(map(canonical, source_only))
@@ -143,29 +143,29 @@ class WheelFetcher:
             self._fetch(from_source, ["--no-deps"])
 
     def _fetch_torch(self) -> None:
-        """From the flavour's own index; where that does not answer and the user named no other, from pip's own.
+        """From the variant's own index; where that does not answer and the user named no other, from pip's own.
 
         Then, and where PyTorch's libraries are packages of their own, what torch requires comes along, in the lock's
         versions: a build for CUDA cannot be imported without its libraries.
         """
-        flavour = self._flavour
+        variant = self._variant
         resolved = ["--only-binary", ":all:", "--constraint", str(self._lock)]
-        plain = f"torch=={flavour.torch}"
-        options = resolved if flavour.has_libraries else ["--only-binary", ":all:", "--no-deps"]
+        plain = f"torch=={variant.torch}"
+        options = resolved if variant.has_libraries else ["--only-binary", ":all:", "--no-deps"]
         if self._sources.wheel_folder is not None:  # made where torch came without what it requires, as below
             self._fetch([plain], options)
             return
-        if flavour.index_url is None or self._sources.are_given:
+        if variant.index_url is None or self._sources.are_given:
             self._fetch([plain], resolved)
             return
-        labelled = plain + (f"+{flavour.tag}" if flavour.tag else "")  # no other index has a build of that name
+        labelled = plain + (f"+{variant.tag}" if variant.tag else "")  # no other index has a build of that name
         try:
-            index = ["--extra-index-url", flavour.index_url, *_FEW_ATTEMPTS]
-            self._fetch([labelled], [*options, *index], flavour.index_url)
+            index = ["--extra-index-url", variant.index_url, *_FEW_ATTEMPTS]
+            self._fetch([labelled], [*options, *index], variant.index_url)
         except SegmentationError as error:
             if error.code not in _UNREACHABLE:
                 raise
-            host = error.problem.values.get("host") or urlsplit(flavour.index_url).hostname
+            host = error.problem.values.get("host") or urlsplit(variant.index_url).hostname
             self._warn(Problem("MIRROR_TRIED", {"host": host, "file": "torch"}))
             self._fetch([plain], resolved)
 

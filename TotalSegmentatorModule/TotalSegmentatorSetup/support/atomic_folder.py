@@ -16,7 +16,7 @@ from pathlib import Path
 
 from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, this_process
 
-from TotalSegmentatorSetup.support.retry import patiently
+from TotalSegmentatorSetup.support.retry import retry_while_locked
 
 RECORD = "engine.json"
 """Written last into a folder of packages."""
@@ -62,12 +62,12 @@ def put_in_place(draft: Path, final: Path) -> None:
     """
     old = _old_name(final)
     if final.exists():
-        patiently(lambda: final.rename(old))
+        retry_while_locked(lambda: final.rename(old))
     try:
-        patiently(lambda: draft.rename(final))
+        retry_while_locked(lambda: draft.rename(final))
     except BaseException:
         if old.exists():
-            patiently(lambda: old.rename(final))
+            retry_while_locked(lambda: old.rename(final))
         raise
     shutil.rmtree(old, ignore_errors=True)  # what is locked goes with the next clean()
 
@@ -77,8 +77,8 @@ def discard(folder: Path) -> None:
     if not folder.exists():
         return
     old = _old_name(folder)
-    patiently(lambda: folder.rename(old))
-    patiently(lambda: shutil.rmtree(old))
+    retry_while_locked(lambda: folder.rename(old))
+    retry_while_locked(lambda: shutil.rmtree(old))
 
 
 def _old_name(folder: Path) -> Path:

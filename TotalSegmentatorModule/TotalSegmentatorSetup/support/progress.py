@@ -42,7 +42,7 @@ class SetupReporter:
         self._tasks: list[SetupTask] = []
         self._current = -1
         self._fraction = 0.0
-        self._told_at = float("-inf")
+        self._reported_at = float("-inf")
         self._samples: deque[tuple[float, int]] = deque()
 
     def expect(self, tasks: Sequence[SetupTask]) -> None:
@@ -58,7 +58,7 @@ class SetupReporter:
             self._current = found[0]
         self._task = SetupTask(step, item, self._tasks[self._current].weight if found else 0.0)
         self._samples.clear()
-        self._told_at = float("-inf")
+        self._reported_at = float("-inf")
         self.advance(0.0)
 
     def advance(self, fraction: float, done_bytes: int = 0, total_bytes: int | None = None) -> None:
@@ -69,9 +69,9 @@ class SetupReporter:
             self._samples.append((now, done_bytes))
         while self._samples and now - self._samples[0][0] > _SPEED_WINDOW:
             self._samples.popleft()
-        if now - self._told_at < _SHORTEST_PAUSE and fraction < 1.0:
+        if now - self._reported_at < _SHORTEST_PAUSE and fraction < 1.0:
             return
-        self._told_at = now
+        self._reported_at = now
         speed = self._speed()
         left = None if not speed or total_bytes is None else max(total_bytes - done_bytes, 0) / speed
         whole = sum(task.weight for task in self._tasks)

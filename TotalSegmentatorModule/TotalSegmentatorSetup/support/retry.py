@@ -11,7 +11,7 @@ _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds between attempts."""
 
 
-def patiently(action: Callable[[], object]) -> None:
+def retry_while_locked(action: Callable[[], object]) -> None:
     """Renames or removes, again and again if need be. Raises SegmentationError("FILE_LOCKED"), FileNotFoundError."""
     for pause in (*_PAUSES, None):
         try:

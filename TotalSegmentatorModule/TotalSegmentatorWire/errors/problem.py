@@ -332,7 +332,7 @@ _JOB_WARNINGS = warnings_table(
     ),
     (
         "OVERVIEW_MISSED",
-        "The overview did not find {structures}; they were searched for in the whole body, which takes longer.",
+        "The coarse pass missed {structures}; they were searched for in the whole body, which takes longer.",
         "Nothing needs to be done; leave out what this CT does not show to save time.",
     ),
 )

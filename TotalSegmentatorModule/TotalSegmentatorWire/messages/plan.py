@@ -8,7 +8,7 @@ from typing import Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-OVERVIEW = "overview"
+LOCALIZATION = "localization"
 """Purpose of a pass with a coarse model that finds out where structures are."""
 SEGMENTATION = "segmentation"
 
@@ -23,7 +23,7 @@ class PlannedPass:
     part: str
     """Name of the part model, as its dataset is called."""
     purpose: str
-    """OVERVIEW or SEGMENTATION."""
+    """LOCALIZATION or SEGMENTATION."""
     shape: list[int]
     """Voxels of the region at the network's spacing: slices, rows, columns in the network's order."""
     is_cropped: bool
@@ -61,7 +61,7 @@ class Plan:
     notes: list[str] = field(default_factory=list)
     """Codes of WARNINGS (errors.py) that say what was planned around."""
     is_preliminary: bool = False
-    """True while regions are still estimates, before the overview pass has run."""
+    """True while regions are still estimates, before the coarse localization pass has run."""
 
     @property
     def tiles(self) -> int:

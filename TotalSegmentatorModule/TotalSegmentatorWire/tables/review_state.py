@@ -12,7 +12,7 @@ from TotalSegmentatorWire.tables.result_tags import PREFIX
 
 REVIEW_STATE_TAG = PREFIX + "ReviewState"
 VOXEL_DIGEST_TAG = PREFIX + "VoxelDigest"
-"""Of the voxels as the engine made them (TotalSegmentatorExport.voxel_digest): other voxels are edited ones."""
+"""Of the voxels as the engine made them (TotalSegmentatorEngine.imaging.voxel_digest): other voxels are edited ones."""
 
 
 class ReviewState(enum.Enum):

@@ -241,7 +241,7 @@ def test_the_input_is_not_overwritten(ct: Path, tasks: list) -> None:
 
 
 @pytest.mark.parametrize("option", ["--events", "--log"])
-def test_files_that_cannot_be_written_are_told(tmp_path: Path, ct: Path, tasks: list, option: str) -> None:
+def test_files_that_cannot_be_written_are_reported(tmp_path: Path, ct: Path, tasks: list, option: str) -> None:
     arguments = ["segment", str(ct), str(tmp_path / "a.nrrd"), "--model", "m", option, str(tmp_path / "no" / "file")]
     assert main(arguments) == 33
     assert not (tmp_path / "a.nrrd").exists()
@@ -306,7 +306,7 @@ def environment(**variables: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(MODULE_FOLDER), **variables}
 
 
-def test_a_missing_model_is_told_without_reading_the_input_or_torch(tmp_path: Path) -> None:
+def test_a_missing_model_is_reported_without_reading_the_input_or_torch(tmp_path: Path) -> None:
     (tmp_path / "ct.nii.gz").write_bytes(b"nothing")
     command = [sys.executable, "-X", "importtime", "-m", "TotalSegmentatorEngine", "segment"]
     command += [str(tmp_path / "ct.nii.gz"), str(tmp_path / "a.nrrd"), "--model", "m"]
@@ -344,8 +344,8 @@ def test_the_chosen_package_folder_goes_first(tmp_path: Path, ct: Path) -> None:
 
 SLOW_ENGINE = """
 import sys, time
-from TotalSegmentatorEngine import pipeline
-from TotalSegmentatorEngine.command_line import main
+from TotalSegmentatorEngine.pipeline import segment as pipeline
+from TotalSegmentatorEngine.cli.main import main
 class Prepared:
     class model:
         id = "m"

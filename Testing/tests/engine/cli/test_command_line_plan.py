@@ -19,17 +19,17 @@ from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
 from TotalSegmentatorEngine.pipeline import segment as pipeline
 from TotalSegmentatorWire.errors.problem import WARNINGS, Problem, SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.plan import OVERVIEW, SEGMENTATION, Plan, PlannedPass, plan_from_json
+from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
 from TotalSegmentatorWire.messages.segment import EVENTS, PlanEvent, ProgressEvent, Stage, decode
 
 __all__ = ["one_thread"]  # a fixture
 
-OVERVIEW_PASS = PlannedPass("Dataset298", OVERVIEW, [50, 80, 80], is_cropped=False, tiles=2, seconds=3.5)
+OVERVIEW_PASS = PlannedPass("Dataset298", LOCALIZATION, [50, 80, 80], is_cropped=False, tiles=2, seconds=3.5)
 ORGANS_PASS = PlannedPass("Dataset291", SEGMENTATION, [90, 190, 200], is_cropped=True, tiles=12, seconds=50.0)
 
 
 def kidneys_plan(**changes) -> Plan:
-    """An overview, then one part model where it found the kidneys; on a CPU."""
+    """An coarse localization, then one part model where it found the kidneys; on a CPU."""
     plan = Plan(
         model="117-1.5mm",
         profile="totalsegmentator-2.18",
@@ -112,7 +112,7 @@ def test_a_plan_is_a_summary_and_a_table() -> None:
         "Memory     3.1 GB (20.2 GB free)",
         "",
         "Part         Purpose        Region in voxels   Of the scan   Tiles   Time",
-        "Dataset298   overview           50 x 80 x 80   all               2   about 5 s",
+        "Dataset298   localization           50 x 80 x 80   all               2   about 5 s",
         "Dataset291   segmentation     90 x 190 x 200   a part           12   about 50 s",
     ]
 
@@ -130,7 +130,7 @@ def test_a_preliminary_plan_is_explained() -> None:
     page = plan_page(kidneys_plan(is_preliminary=True))
     assert "Time       at most about 60 s\n" in page
     assert "Work       at most 14 tiles in 2 networks\n" in page
-    assert "overview pass" in page.split("\n\n")[-1] and "upper bounds" in page.split("\n\n")[-1]
+    assert "localization pass" in page.split("\n\n")[-1] and "upper bounds" in page.split("\n\n")[-1]
 
 
 def test_a_page_says_what_was_planned_around() -> None:
@@ -251,7 +251,7 @@ def test_plan_ends_in_a_code_and_sentences(
     assert sentence in printed.err and printed.out == ""
 
 
-def test_a_missing_input_is_told_before_the_model_is_judged(tmp_path: Path) -> None:
+def test_a_missing_input_is_reported_before_the_model_is_judged(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.nrrd")
     assert main(["plan", missing, "--model", "no such model"]) == 10
     assert main(["segment", missing, str(tmp_path / "a.nrrd"), "--model", "no such model"]) == 10
@@ -302,7 +302,7 @@ def test_the_plan_is_what_the_job_then_does(tmp_path: Path, blobs: Path, capsys:
     assert planned_json(capsys, str(blobs), *arguments).seconds > 0  # the job has measured its network
 
 
-def test_the_plan_for_a_few_structures_begins_with_an_overview(
+def test_the_plan_for_a_few_structures_begins_with_a_coarse_localization(
     tmp_path: Path, blobs: Path, capsys: pytest.CaptureFixture
 ) -> None:
     for model in ("117-1.5mm", "117-6mm"):
@@ -312,8 +312,8 @@ def test_the_plan_for_a_few_structures_begins_with_an_overview(
     kidneys = planned_json(capsys, str(blobs), *arguments, "--structures", "kidney_left,kidney_right")
     body = planned_json(capsys, str(blobs), *arguments, "--crop", "body")
     assert [planned.purpose for planned in whole.passes] == 5 * [SEGMENTATION]
-    assert [planned.purpose for planned in kidneys.passes] == [OVERVIEW, SEGMENTATION]
-    assert [planned.purpose for planned in body.passes] == [OVERVIEW, *5 * [SEGMENTATION]]
+    assert [planned.purpose for planned in kidneys.passes] == [LOCALIZATION, SEGMENTATION]
+    assert [planned.purpose for planned in body.passes] == [LOCALIZATION, *5 * [SEGMENTATION]]
     assert [plan.is_preliminary for plan in (whole, kidneys, body)] == [False, True, True]
 
 

@@ -366,7 +366,7 @@ def test_nothing_that_is_read_is_written_over(case: Case, tmp_path: Path, capsys
         assert {path: path.read_bytes() for path in before} == before
 
 
-def test_what_an_export_would_refuse_is_told_before_the_job(case: Case, tmp_path: Path, capsys):
+def test_what_an_export_would_refuse_is_reported_before_the_job(case: Case, tmp_path: Path, capsys):
     words = ["segment", case.ct, tmp_path / "rs.dcm", "--model", DEMO_MODEL, "--export", "rtstruct"]
     assert main([str(word) for word in [*words, "--set-label", "a label that is too long"]]) != 0
     assert error_code(capsys) == "EXPORT_NAME_INVALID"

@@ -113,7 +113,7 @@ def test_slice_positions(tmp_path: Path, ct: np.ndarray, edit, code: str) -> Non
         ([0, 2.46, 4.96, 7.5, 10, 12.5], None),  # no step is twice another
     ],
 )
-def test_missing_slices_are_told_from_irregular_ones(tmp_path: Path, positions: list, missing: int | None) -> None:
+def test_missing_slices_are_reported_from_irregular_ones(tmp_path: Path, positions: list, missing: int | None) -> None:
     edit = moved(shift=lambda n: (0, 0, positions[n] - 2.5 * n))
     array = np.zeros((len(positions), 16, 18), np.int16)
     problem = refusal(ct_variants.write_dicom_series(tmp_path / "series", array, RAS_GRID, edit)).problem

@@ -1,4 +1,4 @@
-"""A decoder's upsampling joined with the convolution after it: the same numbers as PyTorch, with less arithmetic."""
+"""A decoder's upsampling fused with the convolution after it: the same numbers as PyTorch, with less arithmetic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 from torch import nn
-from TotalSegmentatorEngine.inference.fused_upsampling import find_joined
+from TotalSegmentatorEngine.inference.fused_upsampling import find_fused
 from TotalSegmentatorEngine.inference.openvino_graph import openvino_model
 
 TILE = (16, 24, 16)
@@ -56,7 +56,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_joined_networks_answer_as_pytorch_does_at_the_borders_too(case: str) -> None:
     network, tile = unet(*CASES[case]), torch.randn(1, 1, *TILE)
-    assert find_joined(torch.fx.symbolic_trace(network)), "nothing is joined here, so nothing is tested"
+    assert find_fused(torch.fx.symbolic_trace(network)), "nothing is fused here, so nothing is tested"
     with torch.inference_mode():
         expected = network(tile)
     difference = (answer(network, tile, joins=True) - expected).abs()
@@ -67,7 +67,7 @@ def test_joined_networks_answer_as_pytorch_does_at_the_borders_too(case: str) ->
 
 
 def test_each_level_of_a_decoder_is_joined() -> None:
-    assert len(find_joined(torch.fx.symbolic_trace(unet([1, 2, 2], [3, 3, 3])))) == 2
+    assert len(find_fused(torch.fx.symbolic_trace(unet([1, 2, 2], [3, 3, 3])))) == 2
 
 
 def test_joined_networks_hold_no_concatenation() -> None:
@@ -79,8 +79,8 @@ def test_joined_networks_hold_no_concatenation() -> None:
 
 def test_networks_without_biases_need_no_ones() -> None:
     network = unet([1, 2, 2], [3, 3, 3], conv_bias=False)
-    joints = find_joined(torch.fx.symbolic_trace(network))
-    assert [joined.ones_from for joined in joints] == [None, None]
+    joints = find_fused(torch.fx.symbolic_trace(network))
+    assert [fused.ones_from for fused in joints] == [None, None]
     tile = torch.randn(1, 1, *TILE)
     with torch.inference_mode():
         expected = network(tile)
@@ -90,7 +90,7 @@ def test_networks_without_biases_need_no_ones() -> None:
 @pytest.mark.parametrize("changes", [{"norm_op": None, "norm_op_kwargs": {}}, {"nonlin": nn.Identity}])
 def test_upsampling_stays_apart_where_nothing_can_carry_its_bias(changes: dict) -> None:
     network = unet([1, 2], [3, 3], **{"nonlin_kwargs": {}, **changes})
-    assert find_joined(torch.fx.symbolic_trace(network)) == []
+    assert find_fused(torch.fx.symbolic_trace(network)) == []
 
 
 def test_residual_networks_are_left_as_they_are_where_a_sum_stands_between() -> None:
@@ -101,4 +101,4 @@ def test_residual_networks_are_left_as_they_are_where_a_sum_stands_between() -> 
 
 
 def test_upsampling_without_a_stride_is_not_worth_joining() -> None:
-    assert find_joined(torch.fx.symbolic_trace(unet([1, 1], [3, 3]))) == []
+    assert find_fused(torch.fx.symbolic_trace(unet([1, 1], [3, 3]))) == []

@@ -81,7 +81,7 @@ def listener() -> Listener:
 @pytest.fixture
 def without_openvino(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in ("openvino_runner", "openvino_graph"):
-        monkeypatch.delitem(sys.modules, f"TotalSegmentatorEngine.{module}")
+        monkeypatch.delitem(sys.modules, f"TotalSegmentatorEngine.inference.{module}")
     monkeypatch.setitem(sys.modules, "openvino", None)
     yield
 

@@ -18,7 +18,7 @@ from seeded_models import make_model_folder
 from time_bounds import READY_SECONDS
 from TotalSegmentatorEngine.inference import network
 from TotalSegmentatorEngine.inference.network import LoadedModel
-from TotalSegmentatorEngine.inference.weight_prefetch import WeightsAhead
+from TotalSegmentatorEngine.inference.weight_prefetch import WeightPrefetch
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, read_model_folder
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
@@ -59,8 +59,8 @@ def folder(tmp_path: Path) -> ModelFolder:
 
 
 @pytest.fixture
-def weights() -> WeightsAhead:
-    return WeightsAhead()
+def weights() -> WeightPrefetch:
+    return WeightPrefetch()
 
 
 def make_folder(tmp_path: Path, number: int, folds: int = 1) -> ModelFolder:
@@ -86,7 +86,7 @@ def wait_for_idle() -> None:
 # -- what arrives ------------------------------------------------------------------------------------------------------
 
 
-def test_the_networks_are_those_of_the_folder(tmp_path: Path, weights: WeightsAhead) -> None:
+def test_the_networks_are_those_of_the_folder(tmp_path: Path, weights: WeightPrefetch) -> None:
     folder = make_folder(tmp_path, 1, folds=2)
     weights.start(folder)
     model = weights.take(folder, go_on)
@@ -99,7 +99,7 @@ def test_the_networks_are_those_of_the_folder(tmp_path: Path, weights: WeightsAh
         assert not any(parameter.requires_grad for parameter in ours.parameters())
 
 
-def test_one_folder_after_the_other_each_once(tmp_path: Path, weights: WeightsAhead, disk: Disk) -> None:
+def test_one_folder_after_the_other_each_once(tmp_path: Path, weights: WeightPrefetch, disk: Disk) -> None:
     folders = [make_folder(tmp_path, number) for number in range(3)]
     first = disk.hold(folders[0])
     for folder in (*folders, *folders):
@@ -112,13 +112,13 @@ def test_one_folder_after_the_other_each_once(tmp_path: Path, weights: WeightsAh
     assert len({id(model) for model in models}) == 3
 
 
-def test_a_model_is_given_once(folder: ModelFolder, weights: WeightsAhead, disk: Disk) -> None:
+def test_a_model_is_given_once(folder: ModelFolder, weights: WeightPrefetch, disk: Disk) -> None:
     first = weights.take(folder, go_on)
     assert weights.take(folder, go_on) is not first
     assert len(disk.read) == 2
 
 
-def test_what_was_taken_lives_no_longer_than_its_user(tmp_path: Path, weights: WeightsAhead, disk: Disk) -> None:
+def test_what_was_taken_lives_no_longer_than_its_user(tmp_path: Path, weights: WeightPrefetch, disk: Disk) -> None:
     one, other = make_folder(tmp_path, 1), make_folder(tmp_path, 2)
     others_turn = disk.hold(other)
     weights.start(one)
@@ -135,7 +135,9 @@ def test_what_was_taken_lives_no_longer_than_its_user(tmp_path: Path, weights: W
     assert trace() is None, "nothing is being read"
 
 
-def test_weights_replaced_in_the_meantime_are_read_anew(folder: ModelFolder, weights: WeightsAhead, disk: Disk) -> None:
+def test_weights_replaced_in_the_meantime_are_read_anew(
+    folder: ModelFolder, weights: WeightPrefetch, disk: Disk
+) -> None:
     weights.start(folder)
     wait_for_idle()
     checkpoint = folder.checkpoints[0]
@@ -147,7 +149,7 @@ def test_weights_replaced_in_the_meantime_are_read_anew(folder: ModelFolder, wei
 # -- what goes wrong ---------------------------------------------------------------------------------------------------
 
 
-def test_damaged_weights_are_told_to_who_takes_them(folder: ModelFolder, weights: WeightsAhead) -> None:
+def test_damaged_weights_are_reported_to_who_takes_them(folder: ModelFolder, weights: WeightPrefetch) -> None:
     checkpoint = folder.checkpoints[0]
     content = checkpoint.read_bytes()
     checkpoint.write_bytes(content[: len(content) // 2])
@@ -160,7 +162,7 @@ def test_damaged_weights_are_told_to_who_takes_them(folder: ModelFolder, weights
     assert weights.take(folder, go_on).networks, "the next job finds the folder repaired"
 
 
-def test_a_folder_that_is_gone_is_told_to_who_takes_it(folder: ModelFolder, weights: WeightsAhead) -> None:
+def test_a_folder_that_is_gone_is_reported_to_who_takes_it(folder: ModelFolder, weights: WeightPrefetch) -> None:
     folder.checkpoints[0].unlink()
     weights.start(folder)
     with pytest.raises(SegmentationError) as caught:
@@ -170,7 +172,7 @@ def test_a_folder_that_is_gone_is_told_to_who_takes_it(folder: ModelFolder, weig
 
 @pytest.mark.parametrize("error", [MemoryError(), ModuleNotFoundError("no nnunetv2"), TimeoutError(), SystemExit(3)])
 def test_any_exception_of_the_thread_reaches_the_job(
-    folder: ModelFolder, weights: WeightsAhead, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    folder: ModelFolder, weights: WeightPrefetch, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     def fail(*_arguments: object) -> None:
         raise error
@@ -186,7 +188,7 @@ def test_any_exception_of_the_thread_reaches_the_job(
 # -- cancelled ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_cancelled_job_does_not_wait(folder: ModelFolder, weights: WeightsAhead, disk: Disk) -> None:
+def test_a_cancelled_job_does_not_wait(folder: ModelFolder, weights: WeightPrefetch, disk: Disk) -> None:
     goes_on = disk.hold(folder)
     begun = time.monotonic()
     with pytest.raises(SegmentationError) as caught:
@@ -198,7 +200,7 @@ def test_a_cancelled_job_does_not_wait(folder: ModelFolder, weights: WeightsAhea
     assert len(disk.read) == 1, "the next job takes what the cancelled one began to read"
 
 
-def test_what_was_forgotten_before_it_began_is_not_read(tmp_path: Path, weights: WeightsAhead, disk: Disk) -> None:
+def test_what_was_forgotten_before_it_began_is_not_read(tmp_path: Path, weights: WeightPrefetch, disk: Disk) -> None:
     one, other = make_folder(tmp_path, 1), make_folder(tmp_path, 2)
     goes_on = disk.hold(one)
     weights.start(one)
@@ -214,7 +216,7 @@ def test_what_was_forgotten_before_it_began_is_not_read(tmp_path: Path, weights:
 
 
 def test_forgotten_folds_are_not_read_to_the_end(
-    tmp_path: Path, weights: WeightsAhead, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, weights: WeightPrefetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_folder(tmp_path, 1, folds=3)
     folds, first_is_read, goes_on = [], threading.Event(), threading.Event()
@@ -235,7 +237,7 @@ def test_forgotten_folds_are_not_read_to_the_end(
     assert len(folds) == 1
 
 
-def test_what_nobody_took_is_forgotten(folder: ModelFolder, weights: WeightsAhead, disk: Disk, monkeypatch) -> None:
+def test_what_nobody_took_is_forgotten(folder: ModelFolder, weights: WeightPrefetch, disk: Disk, monkeypatch) -> None:
     traces = []
 
     def load(*arguments: object) -> LoadedModel:
@@ -256,10 +258,10 @@ def test_what_nobody_took_is_forgotten(folder: ModelFolder, weights: WeightsAhea
 ENDING_PROGRAM = """
 import sys, time
 from pathlib import Path
-from TotalSegmentatorEngine.model_folder import read_model_folder
-from TotalSegmentatorEngine.weights_ahead import WeightsAhead
+from TotalSegmentatorEngine.models.model_folder import read_model_folder
+from TotalSegmentatorEngine.inference.weight_prefetch import WeightPrefetch
 {replaced}
-weights = WeightsAhead()
+weights = WeightPrefetch()
 weights.start(read_model_folder(Path(sys.argv[1])))
 time.sleep({seconds})
 print(time.time(), flush=True)

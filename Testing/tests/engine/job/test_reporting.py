@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from TotalSegmentatorEngine.job.reporting import STAGE_WEIGHTS, JobReporter, SilentReporter
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
-from TotalSegmentatorWire.messages.plan import OVERVIEW, SEGMENTATION, Plan, PlannedPass, plan_from_json
+from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
 from TotalSegmentatorWire.messages.segment import EVENTS as WIRE_EVENTS
 from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage, WarningEvent, decode, encode
 
@@ -25,7 +25,7 @@ def make(is_cancelled=lambda: False) -> tuple[JobReporter, list, Clock]:
 
 def plan_of(seconds: float | None) -> Plan:
     passes = [
-        PlannedPass("Dataset902_Seeded", OVERVIEW, [40, 40, 40], is_cropped=False, tiles=2, seconds=None),
+        PlannedPass("Dataset902_Seeded", LOCALIZATION, [40, 40, 40], is_cropped=False, tiles=2, seconds=None),
         PlannedPass("Dataset901_Seeded", SEGMENTATION, [80, 60, 60], is_cropped=True, tiles=8, seconds=seconds),
     ]
     told = {"profile": "p", "device": "cpu", "runtime": "eager", "precision": "exact", "peak_bytes": 10**9}
@@ -115,7 +115,7 @@ def test_after_the_tiles_the_plan_is_over() -> None:
     assert 0 < events[-1].seconds_left < 10
 
 
-def test_a_warning_is_told_once() -> None:
+def test_a_warning_is_reported_once() -> None:
     reporter, events, _ = make()
     for structures in ("liver", "liver", "spleen", "liver"):
         reporter.warning(Problem("REGION_WIDENED", {"structures": structures}))

@@ -16,7 +16,7 @@ import slicer
 import vtk
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.reading import read_input
-from TotalSegmentatorEngine.job import result_file as writing
+from TotalSegmentatorEngine.job import result_file
 from TotalSegmentatorEngine.job.result_file import check_output, write_result
 from TotalSegmentatorEngine.job.task import SegmentationResult
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
@@ -229,7 +229,7 @@ def test_a_full_disk_is_noticed_before_and_while_writing(tmp_path: Path, monkeyp
         raise OSError(errno.ENOSPC, "no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "write_nrrd", full)
+        patch.setattr(result_file, "write_nrrd", full)
         assert code_of(lambda: write_result(tmp_path / "ct.seg.nrrd", a_result(), geometry)) == "DISK_FULL"
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10**9, 10**9, 0))

@@ -199,7 +199,7 @@ def test_pieces_of_a_large_image_meet_without_a_gap(tmp_path: Path, monkeypatch:
         Piece(slice(4, 15), slice(7, 11)),
         Piece(slice(9, rows), slice(11, rows)),
     ]
-    for module in ("model_run", "planning"):
+    for module in ("pipeline.model_run", "plan.planner"):
         monkeypatch.setattr(f"TotalSegmentatorEngine.{module}.pieces_of", lambda *_: pieces)
     expected = np.zeros(FINE, dtype=np.uint8)
     nearest = ndimage.zoom(np.arange(rows), FINE[0] / rows, order=0, mode="nearest")

@@ -18,7 +18,7 @@ PROGRAM = """
 import json, os, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from TotalSegmentatorEngine import huge_pages
+from TotalSegmentatorEngine.machine import huge_pages
 huge_pages._STATE = sys.argv[2]
 with Path(sys.argv[3]).open("a") as stream:
     print(json.dumps([os.getpid(), sys.argv, os.environ.get("GLIBC_TUNABLES")]), file=stream)

@@ -133,7 +133,7 @@ def test_what_another_process_wrote_meanwhile_stays(tmp_path: Path) -> None:
 
 SAVING_PROGRAM = """
 import sys
-from TotalSegmentatorEngine.machine_profile import MachineProfile
+from TotalSegmentatorEngine.machine.profile import MachineProfile
 for number in range(15):
     profile = MachineProfile.load()
     profile.remember_rate(f"{sys.argv[1]} {number}", 1, 1.0)

@@ -23,7 +23,7 @@ processor\t: 1
 @pytest.mark.parametrize(
     ("more", "expected"), [("", False), (" avx512_bf16", True), (" amx_bf16 amx_tile", True), (" avx512_bf16x", False)]
 )
-def test_bfloat16_is_told_by_the_processors_flags(tmp_path: Path, monkeypatch, more: str, expected: bool) -> None:
+def test_bfloat16_is_reported_by_the_processors_flags(tmp_path: Path, monkeypatch, more: str, expected: bool) -> None:
     (tmp_path / "cpuinfo").write_text(CPUINFO.format(more=more))
     monkeypatch.setattr(cpu_features.sys, "platform", "linux")
     assert cpu_features.has_bf16.__wrapped__(tmp_path / "cpuinfo") is expected

@@ -162,7 +162,7 @@ def test_the_tighter_resource_limit_counts(linux: FakeLinux, monkeypatch: pytest
 
 LIMITED_PROGRAM = f"""
 import resource
-from TotalSegmentatorEngine.system_memory import available_memory
+from TotalSegmentatorEngine.machine.memory import available_memory
 resource.setrlimit(resource.RLIMIT_DATA, ({GIB}, {GIB}))
 before = available_memory()
 held = bytearray({256 * MIB})

@@ -99,7 +99,7 @@ def test_numbers_for_names_are_taken_as_the_table_has_them(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("part", ["Dataset999_Nothing", None])
-def test_unknown_models_and_parts_are_told(tmp_path: Path, part: str | None) -> None:
+def test_unknown_models_and_parts_are_reported(tmp_path: Path, part: str | None) -> None:
     path = make_model_folder(tmp_path / "D")
     assert refusal(path, model="117-1.5mm", part=part).code == "MODEL_UNKNOWN"
     assert refusal(path, model="118", part=part).code == "MODEL_UNKNOWN"

@@ -1,4 +1,4 @@
-"""Structures that were asked for are found by a quick overview, and their networks run only there.
+"""Structures that were asked for are found by a quick coarse pass, and their networks run only there.
 
 Models that answer by CT number alone (hu_models.py): labels of a cropped and of a full run must be the same.
 test_demo_structures.py shows the same with a network that was trained.
@@ -20,12 +20,12 @@ from seeded_models import make_catalogue_model
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask
-from TotalSegmentatorEngine.pipeline.coarse_localization import Overview, part_regions
+from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization, part_regions
 from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, plan, prepare, segment
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region, network_grid
 from TotalSegmentatorEngine.preprocessing.regions import shape_of
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.plan import OVERVIEW, SEGMENTATION
+from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
 __all__ = ["fresh_measurements", "network_runs", "one_thread"]  # fixtures
@@ -40,12 +40,12 @@ KIDNEY_BLOCK = (slice(30, 50), slice(28, 44), slice(20, 40))
 
 
 def install(
-    folder: Path, fine: Mapping[str, float], coarse: Mapping[str, float] | None = None, overview: str = COARSER
+    folder: Path, fine: Mapping[str, float], coarse: Mapping[str, float] | None = None, localization: str = COARSER
 ) -> Path:
     """A models folder: the 1.5 mm model that knows ``fine``, and a coarse one that knows ``coarse``, the same without
     it."""
     make_hu_model(folder, MODEL, fine, PATCH)
-    make_hu_model(folder, overview, fine if coarse is None else coarse)
+    make_hu_model(folder, localization, fine if coarse is None else coarse)
     return folder
 
 
@@ -56,7 +56,7 @@ def prepared_job(folder: Path, structures: list[str] | None, crop: str = "none",
 
 def everywhere(volume: Volume, prepared: PreparedTask) -> np.ndarray:
     """The labels of the same job over the whole image."""
-    return segment(volume, dataclasses.replace(prepared, overview=None), EngineCache(), SilentReporter()).labels
+    return segment(volume, dataclasses.replace(prepared, coarse_model=None), EngineCache(), SilentReporter()).labels
 
 
 def part_name(number: int) -> str:
@@ -66,22 +66,22 @@ def part_name(number: int) -> str:
 # -- where they are ----------------------------------------------------------------------------------------------------
 
 
-def test_a_structure_is_searched_where_the_overview_saw_it(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
+def test_a_structure_is_searched_where_the_localization_saw_it(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
     prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}), ["kidney_left"])
     volume = block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
     result, said = run(volume, prepared)
     (own,) = network_runs
     assert own.part == part_name(ORGANS) and not own.is_whole
     first, refined = said.plans
-    assert [planned.purpose for planned in first.passes] == [OVERVIEW, SEGMENTATION]
+    assert [planned.purpose for planned in first.passes] == [LOCALIZATION, SEGMENTATION]
     assert first.is_preliminary and not refined.is_preliminary
     assert not first.passes[1].is_cropped and refined.passes[1].is_cropped
     assert refined.passes[1].shape == list(shape_of(own.region))
     assert refined.passes[1].tiles < 0.2 * first.passes[1].tiles
     assert said.tiles == (refined.tiles, refined.tiles), "the tiles that were planned were run"
-    overview_tiles = refined.passes[0].tiles
-    assert said.totals[overview_tiles - 1] == first.tiles
-    assert said.totals[overview_tiles + 1] == refined.tiles
+    localization_tiles = refined.passes[0].tiles
+    assert said.totals[localization_tiles - 1] == first.tiles
+    assert said.totals[localization_tiles + 1] == refined.tiles
     assert said.warnings == []
     assert [found.voxels for found in result.found] == [volume.array[KIDNEY_BLOCK].size]
     assert np.array_equal(result.labels, everywhere(volume, prepared))
@@ -104,7 +104,7 @@ def test_each_part_runs_around_its_own_structures(tmp_path: Path, network_runs: 
 
 
 def test_labels_in_the_region_are_those_of_a_run_on_that_region_alone(tmp_path: Path, monkeypatch) -> None:
-    """Networks with random weights see their surroundings. The overview says where the structure is, and no border of
+    """Networks with random weights see their context. The coarse model says where the structure is, and no border of
     the region counts as a cut, since such networks put every label everywhere."""
     make_catalogue_model(tmp_path, MODEL)
     make_catalogue_model(tmp_path, COARSER)
@@ -112,19 +112,19 @@ def test_labels_in_the_region_are_those_of_a_run_on_that_region_alone(tmp_path: 
     prepared = prepared_job(tmp_path, ["spleen", "kidney_left"])
     coarse_box = (slice(8, 10), slice(7, 9), slice(0, 2))
 
-    def seen(labels, grid: NetworkGrid, model) -> Overview:
-        return Overview({"spleen": coarse_box, "kidney_left": coarse_box}, grid)
+    def seen(labels, grid: NetworkGrid, model) -> CoarseLocalization:
+        return CoarseLocalization({"spleen": coarse_box, "kidney_left": coarse_box}, grid)
 
-    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.overview_of", seen)
+    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.localization_of", seen)
     monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.cut_sides", lambda *_: [])
     labels = run(volume, prepared)[0].labels
     grids = [
         network_grid(volume.geometry, model.profile, model.parts[0].folder)
-        for model in (prepared.overview, prepared.model)
+        for model in (prepared.coarse_model, prepared.model)
     ]
-    overview = Overview({"spleen": coarse_box, "kidney_left": coarse_box}, grids[0])
+    localization = CoarseLocalization({"spleen": coarse_box, "kidney_left": coarse_box}, grids[0])
     asked = {"spleen", "kidney_left"}
-    region = part_regions(overview, prepared.model, asked, grids[1], searches_missed=True)[part_name(ORGANS)]
+    region = part_regions(localization, prepared.model, asked, grids[1], searches_missed=True)[part_name(ORGANS)]
     assert 0.1 < np.prod(shape_of(region)) / volume.array.size < 0.9
     alone = everywhere(Volume(volume.array[region], _geometry_of(volume, region)), prepared)
     assert np.array_equal(labels[region], alone)
@@ -160,7 +160,7 @@ def test_a_resident_worker_gives_the_same_with_what_it_kept(tmp_path: Path) -> N
     few, cache = prepared_job(folder, ["kidney_left"]), EngineCache()
     cache.remember_ct("ct", volume)
     first, _said = run(volume, few, cache)
-    full, _said = run(volume, dataclasses.replace(few, overview=None), cache)
+    full, _said = run(volume, dataclasses.replace(few, coarse_model=None), cache)
     again, said = run(volume, few, cache)
     assert first.labels.any()
     assert np.array_equal(first.labels, full.labels)
@@ -224,7 +224,7 @@ def test_a_structure_that_nobody_asked_for_widens_nothing(tmp_path: Path, networ
     assert [found.name for found in result.found] == ["kidney_left"]
 
 
-# -- structures that the overview does not see -------------------------------------------------------------------------
+# -- structures that the coarse model does not see ---------------------------------------------------------------------
 
 
 def test_a_missed_structure_is_searched_where_anything_was_found(
@@ -247,7 +247,7 @@ def test_a_missed_structure_is_searched_where_anything_was_found(
     assert np.array_equal(result.labels, everywhere(volume, prepared))
 
 
-def test_where_the_overview_sees_nothing_the_whole_image_is_searched(
+def test_where_the_localization_sees_nothing_the_whole_image_is_searched(
     tmp_path: Path, network_runs: list[NetworkRun]
 ) -> None:
     folder = install(tmp_path, {"kidney_left": KIDNEY}, {})
@@ -272,9 +272,9 @@ def test_without_a_coarse_model_the_whole_image_is_searched(tmp_path: Path, netw
     assert result.found[0].voxels == volume.array[KIDNEY_BLOCK].size
 
 
-def test_the_3_mm_model_gives_the_overview_where_no_coarser_one_is_installed(tmp_path: Path) -> None:
-    prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}, overview=COARSE), ["kidney_left"])
-    assert prepared.overview.id == COARSE and prepared.warnings == []
+def test_the_3_mm_model_gives_the_localization_where_no_coarser_one_is_installed(tmp_path: Path) -> None:
+    prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}, localization=COARSE), ["kidney_left"])
+    assert prepared.coarse_model.id == COARSE and prepared.warnings == []
     volume = block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
     result, said = run(volume, prepared)
     assert said.plans[-1].passes[0].part == read_catalogue()[COARSE].parts[0].name
@@ -282,15 +282,15 @@ def test_the_3_mm_model_gives_the_overview_where_no_coarser_one_is_installed(tmp
     assert result.found[0].voxels == volume.array[KIDNEY_BLOCK].size
 
 
-def test_no_overview_is_made_where_it_would_cost_more_than_it_saves(tmp_path: Path) -> None:
+def test_no_localization_is_made_where_it_would_cost_more_than_it_saves(tmp_path: Path) -> None:
     prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}), ["kidney_left"])
     block = (slice(8, 20), slice(8, 20), slice(8, 20))
     volume = block_volume((30, 30, 30), [(block, KIDNEY)])
-    assert [planned.purpose for planned in plan(volume, prepared).passes] == [OVERVIEW, SEGMENTATION]
+    assert [planned.purpose for planned in plan(volume, prepared).passes] == [LOCALIZATION, SEGMENTATION]
     make_hu_model(tmp_path / "large", COARSER, {"kidney_left": KIDNEY}, (24, 24, 24))
     shutil.copytree(tmp_path / part_name(ORGANS), tmp_path / "large" / part_name(ORGANS))
     prepared = prepared_job(tmp_path / "large", ["kidney_left"])
-    assert prepared.overview is not None
+    assert prepared.coarse_model is not None
     result, said = run(volume, prepared)
     (only,) = said.plans
     assert not only.is_preliminary and [planned.purpose for planned in only.passes] == [SEGMENTATION]
@@ -322,17 +322,17 @@ def test_the_whole_set_cropped_to_the_body_runs_parts_where_their_structures_are
     assert np.array_equal(result.labels, expected)
 
 
-def test_a_ct_of_nothing_that_the_overview_knows_gives_empty_labels(tmp_path: Path) -> None:
+def test_a_ct_of_nothing_that_the_localization_knows_gives_empty_labels(tmp_path: Path) -> None:
     folder = install(tmp_path, {"kidney_left": KIDNEY}, {})
     volume = block_volume((64, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
     result, said = run(volume, prepared_job(folder, None, crop="body"))
     assert result.labels.shape == volume.array.shape and not result.labels.any()
     assert result.found == [] and len(result.absent) == 117
-    assert [planned.purpose for planned in said.plans[-1].passes] == [OVERVIEW]
+    assert [planned.purpose for planned in said.plans[-1].passes] == [LOCALIZATION]
 
 
 def test_the_whole_set_is_not_cropped_unasked(tmp_path: Path) -> None:
     prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}), None)
-    assert prepared.overview is None and prepared.warnings == []
+    assert prepared.coarse_model is None and prepared.warnings == []
     planned = plan(block_volume((40, 40, 40), []), prepared)
     assert len(planned.passes) == 5 and not any(part.is_cropped for part in planned.passes)

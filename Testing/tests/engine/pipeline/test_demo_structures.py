@@ -1,4 +1,4 @@
-"""The demo model finds structures of the phantom in a quick overview and segments them where they are."""
+"""The demo model finds structures of the phantom in a quick coarse pass and segments them where they are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
 from TotalSegmentatorEngine.pipeline import prediction
-from TotalSegmentatorEngine.pipeline.coarse_localization import Overview
+from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization
 from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, prepare, segment
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
@@ -69,18 +69,18 @@ def demo_job(demo_models: Path, structures: list[str]) -> PreparedTask:
 
 
 @pytest.fixture
-def always_an_overview(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With one spacing for all, the demo's overview costs as much as the full run."""
-    monkeypatch.setattr("TotalSegmentatorEngine.plan.planner._OVERVIEW_SHARE", 1.0)
+def always_a_coarse_localization(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one spacing for all, the demo's localization costs as much as the full run."""
+    monkeypatch.setattr("TotalSegmentatorEngine.plan.planner._LOCALIZATION_SHARE", 1.0)
 
 
 @pytest.mark.slow  # seven tiles of a trained network: a second each on an idle core
 def test_the_demo_model_finds_two_kidneys_in_their_region(
-    demo_models: Path, abdomen: Volume, full_run: np.ndarray, always_an_overview
+    demo_models: Path, abdomen: Volume, full_run: np.ndarray, always_a_coarse_localization
 ) -> None:
     result, said = run(abdomen, demo_job(demo_models, KIDNEYS))
-    overview, kidneys = said.plans[-1].passes
-    assert kidneys.is_cropped and kidneys.tiles < overview.tiles
+    localization, kidneys = said.plans[-1].passes
+    assert kidneys.is_cropped and kidneys.tiles < localization.tiles
     assert {found.name for found in result.found} == set(KIDNEYS)
     dice = dice_with(full_run, result)
     assert set(dice) == set(KIDNEYS) and min(dice.values()) >= 0.9, dice
@@ -88,23 +88,23 @@ def test_the_demo_model_finds_two_kidneys_in_their_region(
 
 
 @pytest.mark.slow  # nine tiles and more of a trained network
-def test_the_demo_model_follows_a_structure_of_which_the_overview_saw_one_end(
+def test_the_demo_model_follows_a_structure_of_which_the_localization_saw_one_end(
     demo_models: Path,
     abdomen: Volume,
     full_run: np.ndarray,
-    always_an_overview,
+    always_a_coarse_localization,
     monkeypatch,
     network_runs: list[NetworkRun],
 ) -> None:
-    """The overview's own finding, cut off: as if it had taken the lower three quarters of a muscle for another one."""
-    found_by_overview = prediction.overview_of
+    """The localization's own finding, cut off: as if it had taken the lower three quarters of a muscle for another."""
+    found_by_localization = prediction.localization_of
 
-    def upper_end(labels, grid, model) -> Overview:
-        rows, *across = found_by_overview(labels, grid, model).boxes[LONG_MUSCLE]
+    def upper_end(labels, grid, model) -> CoarseLocalization:
+        rows, *across = found_by_localization(labels, grid, model).boxes[LONG_MUSCLE]
         first = rows.stop - (rows.stop - rows.start) // 4
-        return Overview({LONG_MUSCLE: (slice(first, rows.stop), *across)}, grid)
+        return CoarseLocalization({LONG_MUSCLE: (slice(first, rows.stop), *across)}, grid)
 
-    monkeypatch.setattr(prediction, "overview_of", upper_end)
+    monkeypatch.setattr(prediction, "localization_of", upper_end)
     result, said = run(abdomen, demo_job(demo_models, [LONG_MUSCLE]))
     assert said.warnings == ["REGION_WIDENED"]
     assert said.values_of("REGION_WIDENED") == {"structures": LONG_MUSCLE}

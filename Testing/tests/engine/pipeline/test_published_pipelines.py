@@ -151,5 +151,5 @@ def cut_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     def cut(shape: tuple[int, int, int], profile: Profile, part_count: int) -> list[Piece]:
         return pieces_of(shape, dataclasses.replace(profile, split_above_voxels=1), part_count)
 
-    for module in ("model_run", "planning"):
+    for module in ("pipeline.model_run", "plan.planner"):
         monkeypatch.setattr(f"TotalSegmentatorEngine.{module}.pieces_of", cut)

@@ -24,13 +24,12 @@ from TotalSegmentatorEngine.inference.tile_runner import GPU_TILE_BATCH, TileRun
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import architecture_key, read_model_folder
-from TotalSegmentatorEngine.pipeline import model_run
-from TotalSegmentatorEngine.pipeline import network_pool as networks
-from TotalSegmentatorEngine.pipeline.network_pool import Networks
+from TotalSegmentatorEngine.pipeline import model_run, network_pool
+from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
 from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, plan, prepare, segment
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, sums_bytes
 from TotalSegmentatorEngine.plan.planner import PEAK_MARGIN, Planner
-from TotalSegmentatorEngine.plan.strategy import Surroundings, ways_of
+from TotalSegmentatorEngine.plan.strategy import PlanningContext, execution_strategies
 from TotalSegmentatorWire.errors.problem import WARNINGS, SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_IN_MEMORY, SUMS_ON_DISK, Plan
@@ -43,10 +42,10 @@ __all__ = ["fresh_measurements", "models", "one_thread", "volume"]  # fixtures
 def planner(volume: Volume, prepared: PreparedTask, machine: MachineProfile | None = None, **around) -> Planner:
     """On a machine of which nothing but ``around`` is known."""
     around = {"resident_bytes": 0, "available_bytes": 2**50, **around}
-    return Planner(volume.geometry, prepared, Surroundings(machine or MachineProfile(), **around))
+    return Planner(volume.geometry, prepared, PlanningContext(machine or MachineProfile(), **around))
 
 
-WAYS = ways_of("cpu", "eager", "exact", keeps_networks=True)
+WAYS = execution_strategies("cpu", "eager", "exact", keeps_networks=True)
 NOTES = [
     [],
     ["ONE_NETWORK_AT_A_TIME"],
@@ -79,7 +78,7 @@ def test_a_job_is_planned_in_the_first_way_that_fits(models: Path, volume: Volum
     assert_same(result, run(volume, prepared)[0], planned)
 
 
-def test_memory_that_is_too_short_for_every_way_is_told_before_anything_runs(
+def test_memory_that_is_too_short_for_every_way_is_reported_before_anything_runs(
     models: Path, volume: Volume, monkeypatch
 ) -> None:
     prepared = whole_set(models)
@@ -97,7 +96,7 @@ def test_memory_that_is_too_short_for_every_way_is_told_before_anything_runs(
 
 
 def test_where_there_is_no_next_job_networks_are_loaded_one_at_a_time() -> None:
-    ways = ways_of("cpu", "eager", "exact", keeps_networks=False)
+    ways = execution_strategies("cpu", "eager", "exact", keeps_networks=False)
     assert [list(way.notes) for way in ways] == [[], ["SUMS_IN_HALF"], ["SUMS_ON_DISK"]]
     assert [way.sums for way in ways] == [SUMS_IN_MEMORY, SUMS_IN_HALF, SUMS_ON_DISK]
     assert not any(way.keeps_networks for way in ways)
@@ -106,14 +105,14 @@ def test_where_there_is_no_next_job_networks_are_loaded_one_at_a_time() -> None:
 def test_a_network_leaves_pytorch_when_openvino_has_it(models: Path, volume: Volume, monkeypatch) -> None:
     """Cycles in PyTorch's own objects would keep it until Python looks for them, and five networks together."""
     pytest.importorskip("openvino")
-    choose_runtime, seen, alive = networks.choose_runtime, [], []
+    choose_runtime, seen, alive = network_pool.choose_runtime, [], []
 
     def noting(model: LoadedModel, *arguments: object) -> TileRunner:
         alive.append(sum(network() is not None for network in seen))
         seen.extend(map(weakref.ref, model.networks))
         return choose_runtime(model, *arguments)
 
-    monkeypatch.setattr(networks, "choose_runtime", noting)
+    monkeypatch.setattr(network_pool, "choose_runtime", noting)
     gc.disable()
     try:
         run(volume, whole_set(models, JobOptions(runtime="openvino")))
@@ -209,8 +208,8 @@ def test_sums_take_the_memory_that_was_planned_for_them(
 
 def limited_to(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """A machine that has ``count`` bytes for the process, all of them free."""
-    limited = partial(Surroundings, resident_bytes=0, available_bytes=count)
-    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.Surroundings", limited)
+    limited = partial(PlanningContext, resident_bytes=0, available_bytes=count)
+    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.PlanningContext", limited)
 
 
 def assert_same(result: SegmentationResult, expected: SegmentationResult, planned: Plan) -> None:
@@ -306,10 +305,10 @@ def test_ways_that_do_not_fit_any_more_are_not_tried(models: Path, volume: Volum
     """When the job fails, the machine has much less than it had when the job was planned."""
     sizes = iter([2**40])  # for the plan
 
-    def shrinking(*known) -> Surroundings:
-        return Surroundings(*known, resident_bytes=0, available_bytes=next(sizes, 10**6))
+    def shrinking(*known) -> PlanningContext:
+        return PlanningContext(*known, resident_bytes=0, available_bytes=next(sizes, 10**6))
 
-    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.Surroundings", shrinking)
+    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.PlanningContext", shrinking)
     begun = runs_fail(monkeypatch, OUT_OF_MEMORY["NumPy"])
     recorder = JobRecorder()
     with pytest.raises(SegmentationError) as caught:
@@ -333,14 +332,14 @@ def test_other_failures_are_not_tried_again(models: Path, volume: Volume, monkey
 @pytest.fixture
 def faked_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """torch says that there is a CUDA device; it is out of memory as soon as a network is to run on it."""
-    runner = Networks.runner
+    runner = NetworkPool.runner
 
-    def full(self: Networks, *arguments) -> TileRunner:
+    def full(self: NetworkPool, *arguments) -> TileRunner:
         if self._plan.device.startswith("cuda"):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB (faked)")
         return runner(self, *arguments)
 
-    monkeypatch.setattr(Networks, "runner", full)
+    monkeypatch.setattr(NetworkPool, "runner", full)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
@@ -383,5 +382,5 @@ def test_a_faked_gpu_that_was_asked_for_by_name_is_not_replaced(models: Path, vo
 
 
 def test_a_gpus_plan_is_not_refused_for_the_computers_memory(models: Path, volume: Volume) -> None:
-    way = ways_of("cuda:0", "eager", "published", keeps_networks=True)[0]
+    way = execution_strategies("cuda:0", "eager", "published", keeps_networks=True)[0]
     assert planner(volume, whole_set(models), available_bytes=1).fitting([way])[0].device == "cuda:0"

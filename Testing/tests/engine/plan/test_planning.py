@@ -20,21 +20,20 @@ from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import architecture_key, read_model_folder
-from TotalSegmentatorEngine.pipeline import model_run
-from TotalSegmentatorEngine.pipeline import resource_probe as run_record
-from TotalSegmentatorEngine.pipeline.resource_probe import RunRecord
+from TotalSegmentatorEngine.pipeline import model_run, resource_probe
+from TotalSegmentatorEngine.pipeline.resource_probe import ResourceProbe
 from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, plan, prepare
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key
 from TotalSegmentatorEngine.plan.planner import Planner, resampling_rate, smoothing_rate
-from TotalSegmentatorEngine.plan.strategy import Surroundings, ways_of
+from TotalSegmentatorEngine.plan.strategy import PlanningContext, execution_strategies
 from TotalSegmentatorEngine.preprocessing.network_input import network_grid
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.plan import OVERVIEW
+from TotalSegmentatorWire.messages.plan import LOCALIZATION
 
 __all__ = ["fresh_measurements", "models", "one_thread", "volume"]  # fixtures
 
-WAY = ways_of("cpu", "eager", "exact", keeps_networks=True)[0]
+WAY = execution_strategies("cpu", "eager", "exact", keeps_networks=True)[0]
 
 # -- tiles -------------------------------------------------------------------------------------------------------------
 
@@ -126,7 +125,7 @@ def test_a_job_that_failed_has_measured_the_machine_too(models: Path, volume: Vo
 def one_second_a_tile(prepared: PreparedTask) -> MachineProfile:
     """A machine that takes a second for each tile and for nothing else."""
     machine = MachineProfile()
-    for model in (prepared.model, prepared.overview):
+    for model in (prepared.model, prepared.coarse_model):
         for part in model.parts:
             if part.folder is not None:
                 key = architecture_key(part.folder)
@@ -134,19 +133,19 @@ def one_second_a_tile(prepared: PreparedTask) -> MachineProfile:
     return machine
 
 
-def test_a_refined_plan_counts_the_overview_as_time_that_has_passed(tmp_path: Path) -> None:
+def test_a_refined_plan_counts_the_localization_as_time_that_has_passed(tmp_path: Path) -> None:
     volume = block_volume((90, 60, 60), TWO_BLOCKS)
     prepared = two_structures(tmp_path)
     machine = one_second_a_tile(prepared)
-    first = Planner(volume.geometry, prepared, Surroundings(machine, elapsed_seconds=2.0)).plan(WAY)
+    first = Planner(volume.geometry, prepared, PlanningContext(machine, elapsed_seconds=2.0)).plan(WAY)
     assert first.seconds == 2.0 + first.tiles
     assert first.elapsed_seconds == 2.0
     passed = 2.0 + first.passes[0].tiles
-    planner = Planner(volume.geometry, prepared, Surroundings(machine, elapsed_seconds=passed))
+    planner = Planner(volume.geometry, prepared, PlanningContext(machine, elapsed_seconds=passed))
     region = (slice(0, 30), slice(0, 30), slice(0, 30))
     organs, cardiac = (part.name for part in planner.parts)
     refined = planner.plan(WAY, {organs: region, cardiac: None})
-    assert [part.purpose == OVERVIEW for part in refined.passes] == [True, False]
+    assert [part.purpose == LOCALIZATION for part in refined.passes] == [True, False]
     assert refined.seconds == passed + refined.passes[1].tiles < first.seconds
 
 
@@ -171,12 +170,12 @@ def folder(tmp_path: Path):
     return read_model_folder(make_model_folder(tmp_path / "D", dataset_json=dataset_json_of(["liver"])))
 
 
-def record_of(monkeypatch, begins: list[float], resident: list[int]) -> RunRecord:
+def record_of(monkeypatch, begins: list[float], resident: list[int]) -> ResourceProbe:
     """A record whose clock and memory tell these values: memory at the start, at each tile, and at the end."""
     clock, memory = iter([0.0, *begins]), iter(resident)
-    monkeypatch.setattr(run_record, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    monkeypatch.setattr(run_record, "resident_memory", lambda: next(memory))
-    record = RunRecord()
+    monkeypatch.setattr(resource_probe, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(resource_probe, "resident_memory", lambda: next(memory))
+    record = ResourceProbe()
     for _ in begins[:-1]:
         record.tile_begins()
     return record
@@ -247,7 +246,7 @@ def test_smooth_labels_have_a_time_of_their_own(models: Path, volume: Volume) ->
     seconds = plan(volume, prepared).seconds
     for name in set(rates):
         machine.remember_rate(name, 1, 1.0 + machine.rate(name))
-    slower = Planner(volume.geometry, prepared, Surroundings(machine)).plan(WAY).seconds
+    slower = Planner(volume.geometry, prepared, PlanningContext(machine)).plan(WAY).seconds
     mean = sum(machine.rate(name) for name in rates)
     assert slower - seconds > 0.5 * mean * volume.array.size
 
@@ -258,7 +257,7 @@ def test_smooth_labels_are_planned_before_they_were_ever_measured(models: Path) 
         machine.remember_network(architecture_key(part.folder), "eager", "exact", "cpu", 0.01, 0.01, 1)
     chest = Geometry((300, 512, 512), np.diag([0.8, 0.8, 1.5, 1.0]))
     rough, smooth = (
-        Planner(chest, whole_set(models, options), Surroundings(machine)).plan(WAY)
+        Planner(chest, whole_set(models, options), PlanningContext(machine)).plan(WAY)
         for options in (EAGER, JobOptions(runtime="eager", smooth=True))
     )
     assert smooth.seconds - rough.seconds > 30, "117 labels in 79 million voxels"

@@ -12,9 +12,9 @@ from seeded_models import configuration_settings, make_catalogue_model, make_mod
 from TotalSegmentatorEngine.models.find_model import Model, find_model
 from TotalSegmentatorEngine.models.model_folder import read_model_folder
 from TotalSegmentatorEngine.pipeline.coarse_localization import (
-    Overview,
+    CoarseLocalization,
+    localization_of,
     names_of,
-    overview_of,
     part_regions,
     with_context,
 )
@@ -238,7 +238,7 @@ def test_a_region_grows_on_the_cut_sides_alone_and_ends_with_the_grid() -> None:
     assert widened(region, [], grid) == region
 
 
-# -- the overview ------------------------------------------------------------------------------------------------------
+# -- coarse localization -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -260,7 +260,7 @@ FINE = grid_of((300, 200, 200), (1.5,) * 3, 1.5)
 
 
 @pytest.fixture
-def overview(models: Path) -> Overview:
+def localization(models: Path) -> CoarseLocalization:
     """Two kidneys and a heart, by the label numbers of the 6 mm model."""
     model = find_model("117-6mm", models)
     numbers = {structure.name: structure.label for structure in model.structures}
@@ -268,13 +268,13 @@ def overview(models: Path) -> Overview:
     labels[20:30, 20:25, 10:15] = numbers["kidney_right"]
     labels[22:33, 20:26, 32:38] = numbers["kidney_left"]
     labels[55:65, 10:20, 20:30] = numbers["heart"]
-    return overview_of(labels, COARSE, model)
+    return localization_of(labels, COARSE, model)
 
 
-def test_the_overview_knows_what_it_found_and_what_it_missed(overview: Overview) -> None:
-    assert set(overview.boxes) == {"kidney_right", "kidney_left", "heart"}
-    assert overview.boxes["heart"] == box(55, 65, 10, 20, 20, 30)
-    assert overview.missed(["spleen", "heart", "kidney_left", "aorta"]) == ["spleen", "aorta"]
+def test_the_localization_knows_what_it_found_and_what_it_missed(localization: CoarseLocalization) -> None:
+    assert set(localization.boxes) == {"kidney_right", "kidney_left", "heart"}
+    assert localization.boxes["heart"] == box(55, 65, 10, 20, 20, 30)
+    assert localization.missed(["spleen", "heart", "kidney_left", "aorta"]) == ["spleen", "aorta"]
 
 
 def test_strays_far_from_a_structure_do_not_count(models: Path) -> None:
@@ -286,63 +286,65 @@ def test_strays_far_from_a_structure_do_not_count(models: Path) -> None:
     labels[60, 40, 45] = labels[3, 3:5, 3] = numbers["kidney_right"]
     labels[10:20, 10:20, 10:12] = labels[40:44, 30:33, 30:32] = numbers["colon"]
     labels[50, 5, 5] = numbers["adrenal_gland_left"]
-    boxes = overview_of(labels, COARSE, model).boxes
+    boxes = localization_of(labels, COARSE, model).boxes
     assert boxes["kidney_right"] == box(20, 30, 20, 25, 10, 15)
     assert boxes["colon"] == box(10, 44, 10, 33, 10, 32)
     assert boxes["adrenal_gland_left"] == box(50, 51, 5, 6, 5, 6), "a structure of one voxel is none"
 
 
-def test_the_region_of_structures_holds_them_all(overview: Overview) -> None:
-    region = overview.region_of(["kidney_left", "kidney_right"], FINE, searches_missed=True)
+def test_the_region_of_structures_holds_them_all(localization: CoarseLocalization) -> None:
+    region = localization.region_of(["kidney_left", "kidney_right"], FINE, searches_missed=True)
     assert region == on_finer_grid(box(20, 33, 20, 26, 10, 38), COARSE, FINE)
-    assert overview.region_of(["heart"], FINE, searches_missed=False) == on_finer_grid(
-        overview.boxes["heart"], COARSE, FINE
+    assert localization.region_of(["heart"], FINE, searches_missed=False) == on_finer_grid(
+        localization.boxes["heart"], COARSE, FINE
     )
     assert np.prod(shape_of(region)) < 0.3 * np.prod(FINE.shape)
 
 
-def test_a_missed_structure_is_searched_where_anything_was_found(overview: Overview) -> None:
+def test_a_missed_structure_is_searched_where_anything_was_found(localization: CoarseLocalization) -> None:
     anywhere = on_finer_grid(box(20, 65, 10, 26, 10, 38), COARSE, FINE)
-    assert overview.region_of(["spleen"], FINE, searches_missed=True) == anywhere
-    assert overview.region_of(["spleen", "heart"], FINE, searches_missed=True) == anywhere
-    assert overview.region_of(["spleen"], FINE, searches_missed=False) is None
-    assert overview.region_of(["spleen", "heart"], FINE, searches_missed=False) == overview.region_of(
+    assert localization.region_of(["spleen"], FINE, searches_missed=True) == anywhere
+    assert localization.region_of(["spleen", "heart"], FINE, searches_missed=True) == anywhere
+    assert localization.region_of(["spleen"], FINE, searches_missed=False) is None
+    assert localization.region_of(["spleen", "heart"], FINE, searches_missed=False) == localization.region_of(
         ["heart"], FINE, searches_missed=False
     )
 
 
 def test_where_nothing_was_found_a_missed_structure_is_searched_everywhere() -> None:
-    nothing = Overview({}, COARSE)
+    nothing = CoarseLocalization({}, COARSE)
     assert nothing.region_of(["spleen"], FINE, searches_missed=True) == FINE.whole
     assert nothing.region_of(["spleen"], FINE, searches_missed=False) is None
     assert nothing.region_of([], FINE, searches_missed=True) is None
 
 
 def test_parts_run_around_their_own_structures_and_not_at_all_without_one(
-    overview: Overview, fine_model: Model
+    localization: CoarseLocalization, fine_model: Model
 ) -> None:
     asked = {"kidney_left", "heart"}
-    regions = part_regions(overview, fine_model, asked, FINE, searches_missed=True)
+    regions = part_regions(localization, fine_model, asked, FINE, searches_missed=True)
     organs, vertebrae, cardiac, muscles, ribs = (regions[part.name] for part in fine_model.parts)
     assert (vertebrae, muscles, ribs) == (None, None, None), "they know nothing of what was asked for"
-    assert holds(organs, on_finer_grid(overview.boxes["kidney_left"], COARSE, FINE))
-    assert not holds(organs, on_finer_grid(overview.boxes["heart"], COARSE, FINE))
-    assert holds(cardiac, on_finer_grid(overview.boxes["heart"], COARSE, FINE))
+    assert holds(organs, on_finer_grid(localization.boxes["kidney_left"], COARSE, FINE))
+    assert not holds(organs, on_finer_grid(localization.boxes["heart"], COARSE, FINE))
+    assert holds(cardiac, on_finer_grid(localization.boxes["heart"], COARSE, FINE))
     patch, step = fine_model.parts[0].folder.patch_size, fine_model.profile.step
-    needed = overview.region_of(["kidney_left"], FINE, searches_missed=True)
+    needed = localization.region_of(["kidney_left"], FINE, searches_missed=True)
     assert tile_count(shape_of(organs), patch, step) == tile_count(shape_of(needed), patch, step)
 
 
-def test_the_whole_set_runs_only_parts_of_which_something_was_found(overview: Overview, fine_model: Model) -> None:
+def test_the_whole_set_runs_only_parts_of_which_something_was_found(
+    localization: CoarseLocalization, fine_model: Model
+) -> None:
     names = {structure.name for structure in fine_model.structures}
-    regions = part_regions(overview, fine_model, names, FINE, searches_missed=False)
+    regions = part_regions(localization, fine_model, names, FINE, searches_missed=False)
     assert [regions[part.name] is not None for part in fine_model.parts] == [True, False, True, False, False]
 
 
-def test_parts_that_were_not_asked_for_are_left_out(overview: Overview, fine_model: Model) -> None:
+def test_parts_that_were_not_asked_for_are_left_out(localization: CoarseLocalization, fine_model: Model) -> None:
     parts = [dataclasses.replace(part, folder=None) for part in fine_model.parts[:4]] + fine_model.parts[4:]
     model = dataclasses.replace(fine_model, parts=parts)
-    regions = part_regions(overview, model, {"rib_left_1"}, FINE, searches_missed=True)
+    regions = part_regions(localization, model, {"rib_left_1"}, FINE, searches_missed=True)
     assert list(regions) == [parts[4].name]
     assert holds(regions[parts[4].name], on_finer_grid(box(20, 65, 10, 26, 10, 38), COARSE, FINE))
 

@@ -313,7 +313,7 @@ def test_end_of_the_standard_input_removes_the_folders_at_once(start_worker, act
     assert worker.process.wait(BUSY_SECONDS) == 0
 
 
-def test_full_disk_is_told_before_the_result_is_written(tmp_path, monkeypatch):
+def test_full_disk_is_reported_before_the_result_is_written(tmp_path, monkeypatch):
     from TotalSegmentatorEngine.worker import result_files
     from TotalSegmentatorWire.errors.problem import SegmentationError
 

@@ -29,7 +29,7 @@ BAD_ALLOC = "terminate called after throwing an instance of 'std::bad_alloc'\n  
         pytest.param(-6, "libc++abi: terminating due to uncaught exception of type std::bad_alloc\n", id="on macOS"),
     ],
 )
-def test_a_worker_without_memory_is_told_as_that(status: int, log: str, has_greeted: bool) -> None:
+def test_a_worker_without_memory_is_reported_as_that(status: int, log: str, has_greeted: bool) -> None:
     problem = problem_of_exit(status, has_greeted, log)
     assert problem.code == "ENGINE_KILLED"
     assert "not enough memory" in problem.what
@@ -51,6 +51,6 @@ def test_a_missing_package_is_named() -> None:
     assert problem_of_exit(1, True, log).code == "ENGINE_DIED", "it had everything when it began"
 
 
-def test_a_full_disk_is_told_apart(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_apart(tmp_path: Path) -> None:
     assert problem_of_os_error(OSError(errno.ENOSPC, "full"), tmp_path).code == "DISK_FULL"
     assert problem_of_os_error(OSError(errno.EACCES, "forbidden"), tmp_path).code == "ENGINE_START_FAILED"

@@ -203,7 +203,7 @@ def test_ct_that_is_no_dicom_is_refused_before_anything_is_handed_over(comparer,
     assert comparer.calls == []
 
 
-def test_missing_dicom_files_are_told(ready):
+def test_missing_dicom_files_are_reported(ready):
     ready.ct.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
     ready.compare()
 
@@ -222,9 +222,9 @@ def assert_nothing_is_left(comparer) -> None:
 
 @pytest.mark.parametrize("act", ["slow", pytest.param("deaf", marks=needs_signals)])
 def test_cancelled_comparison_leaves_nothing(ready, act, monkeypatch):
-    from TotalSegmentatorModuleLib.tasks import session as errand_session
+    from TotalSegmentatorModuleLib.tasks import session
 
-    monkeypatch.setattr(errand_session, "CANCEL_SECONDS", 0.5)  # how long a deaf one is waited for
+    monkeypatch.setattr(session, "CANCEL_SECONDS", 0.5)  # how long a deaf one is waited for
     ready.acts(act)
     ready.click()
     ready.wait_for_half()
@@ -242,7 +242,7 @@ def test_cancelled_comparison_leaves_nothing(ready, act, monkeypatch):
     ("act", "code", "values"),
     [("fail", "EXPORT_SEGMENT_EMPTY", {"count": 2}), ("die", "EXPORT_DIED", {"status": 3})],
 )
-def test_failure_is_told_and_leaves_nothing(ready, act, code, values):
+def test_failure_is_reported_and_leaves_nothing(ready, act, code, values):
     ready.acts(act)
     ready.compare()
 
@@ -253,7 +253,7 @@ def test_failure_is_told_and_leaves_nothing(ready, act, code, values):
     assert_nothing_is_left(ready)
 
 
-def test_table_that_cannot_be_understood_is_told(ready):
+def test_table_that_cannot_be_understood_is_reported(ready):
     (ready.folder / "table.csv").write_text("something,else\n1,2\n", encoding="utf-8")
     ready.compare()
 

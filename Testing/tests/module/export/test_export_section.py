@@ -98,7 +98,7 @@ def test_progress_is_shown(ready):
     assert ready.ui.setupRepairButton.enabled
 
 
-def test_file_that_the_database_refuses_is_told(ready):
+def test_file_that_the_database_refuses_is_reported(ready):
     """What the made-up program writes is no DICOM."""
     ready.ui.exportDatabaseCheckBox.checked = True
     ready.export()
@@ -356,7 +356,7 @@ def test_only_segmentation_of_the_scene_is_chosen_with_its_ct(exporter):
     assert exporter.ui.exportCtSelector.currentNode() is ct
 
 
-def test_other_transform_of_the_ct_is_told_at_once(ready):
+def test_other_transform_of_the_ct_is_reported_at_once(ready):
     import vtk
 
     bent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLGridTransformNode")
@@ -380,7 +380,7 @@ def test_repair_of_the_engine_holds_exports_back(ready):
     ready.wait(lambda: ready.ui.exportButton.enabled)
 
 
-def test_missing_dicom_files_are_told_for_dicom_formats_alone(ready):
+def test_missing_dicom_files_are_reported_for_dicom_formats_alone(ready):
     ready.ct.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
     ready.export()
     assert ready.error_code == "EXPORT_FILES_MISSING"
@@ -403,9 +403,9 @@ def assert_nothing_is_left(exporter) -> None:
 
 @pytest.mark.parametrize("act", ["slow", pytest.param("deaf", marks=needs_signals)])
 def test_cancelled_export_leaves_nothing(ready, act, monkeypatch):
-    from TotalSegmentatorModuleLib.tasks import session as errand_session
+    from TotalSegmentatorModuleLib.tasks import session
 
-    monkeypatch.setattr(errand_session, "CANCEL_SECONDS", 0.5)  # how long a deaf one is waited for
+    monkeypatch.setattr(session, "CANCEL_SECONDS", 0.5)  # how long a deaf one is waited for
     ready.acts(act)
     ready.click()
     ready.wait_for_half()
@@ -425,7 +425,7 @@ def test_cancelled_export_leaves_nothing(ready, act, monkeypatch):
         ("mute", "EXPORT_DIED", {"status": 0}),
     ],
 )
-def test_failure_is_told_and_leaves_nothing(ready, act, code, values):
+def test_failure_is_reported_and_leaves_nothing(ready, act, code, values):
     ready.acts(act)
     ready.export()
 
@@ -441,7 +441,7 @@ def test_failure_is_told_and_leaves_nothing(ready, act, code, values):
 
 
 @needs_signals
-def test_killed_program_is_told(ready):
+def test_killed_program_is_reported(ready):
     import os
     import signal
 
@@ -470,7 +470,7 @@ def test_draft_of_a_crashed_application_is_removed(ready):
     assert ready.written == [fresh.name, other.name, "CT abdomen segmentation.csv"]
 
 
-def test_folder_that_cannot_be_written_is_told(ready):
+def test_folder_that_cannot_be_written_is_reported(ready):
     file = ready.target / "a file"
     file.write_text("", encoding="utf-8")
     ready.ui.exportFolderPathLineEdit.currentPath = str(file / "folder")

@@ -131,7 +131,7 @@ def test_edited_structures_are_found_and_marked(exporter):
     assert str(value) == "edited"
 
 
-def test_failure_of_the_real_program_is_told_with_its_code(exporter):
+def test_failure_of_the_real_program_is_reported_with_its_code(exporter):
     ct = exporter.user.add_ct(body(), matrix=PHANTOM)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "empty")
     node.SetReferenceImageGeometryParameterFromVolumeNode(ct)

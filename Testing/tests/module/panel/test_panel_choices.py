@@ -96,7 +96,7 @@ def test_own_model_folder_is_asked_for_only_when_needed(user):
     assert not user.ui.applyButton.enabled
 
 
-def test_unknown_structure_is_told_at_once_with_the_nearest_names(user):
+def test_unknown_structure_is_reported_at_once_with_the_nearest_names(user):
     user.add_ct()
     user.ui.structuresLineEdit.setText("spleen, kidny left")
 

@@ -212,7 +212,7 @@ def test_damaged_plan_does_not_stop_the_job(user):
 
 
 @needs_signals
-def test_engine_killed_for_memory_is_told_as_that(user):
+def test_engine_killed_for_memory_is_reported_as_that(user):
     user.add_ct()
     user.plan("predicting", "kill")
 

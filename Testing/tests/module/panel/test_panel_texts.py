@@ -13,7 +13,7 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 from desktop import Desktop
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.plan import OVERVIEW, SEGMENTATION, SUMS_ON_DISK, Plan, PlannedPass
+from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION, SUMS_ON_DISK, Plan, PlannedPass
 
 KNOWN = ["spleen", "kidney_left", "kidney_right", "Tumor-Core"]
 
@@ -24,10 +24,11 @@ def lib():
         from TotalSegmentatorModuleLib.panel import structure_names
         from TotalSegmentatorModuleLib.scene import dicom_files
         from TotalSegmentatorModuleLib.segment import name_lists, plan_text, progress_text
+        from TotalSegmentatorModuleLib.texts import quantities
 
         class Lib:
             names, structures, progress, dicom = name_lists, structure_names, progress_text, dicom_files
-            plans = plan_text
+            plans, amounts = plan_text, quantities
 
         yield Lib
 
@@ -91,7 +92,7 @@ def test_numbered_structures_are_folded(lib, names, readable):
     ],
 )
 def test_time_left_is_coarse(lib, seconds, text):
-    assert lib.progress.time_left_text(seconds) == text
+    assert lib.amounts.time_left_text(seconds) == text
 
 
 # -- plans and choices -------------------------------------------------------------------------------------------------
@@ -131,14 +132,14 @@ def test_plan_says_only_what_is_known(lib):
 
 
 def test_details_of_a_plan_name_each_network_and_what_was_done_about_memory(lib):
-    overview = PlannedPass("overview", OVERVIEW, [50, 80, 80], is_cropped=False, tiles=2, seconds=3.5)
+    localization = PlannedPass("localization", LOCALIZATION, [50, 80, 80], is_cropped=False, tiles=2, seconds=3.5)
     organs = PlannedPass("organs", SEGMENTATION, [90, 90, 90], is_cropped=True, tiles=8, seconds=28.0)
-    plan = five_networks(passes=[overview, organs], sums=SUMS_ON_DISK, keeps_networks=False, sums_on_host=True)
+    plan = five_networks(passes=[localization, organs], sums=SUMS_ON_DISK, keeps_networks=False, sums_on_host=True)
 
     lines = lib.plans.plan_details(plan).splitlines()
 
     assert lines[0] == "Pipeline totalsegmentator-2.18; computed by openvino on cpu, precision exact."
-    assert lines[1] == "overview: 2 steps, looks where the structures are, about 5 s"
+    assert lines[1] == "localization: 2 steps, looks where the structures are, about 5 s"
     assert lines[2] == "organs: 8 steps, a part of the scan, about 30 s"
     assert len(lines) == 6
     assert "one network at a time" in lines[3]

@@ -24,7 +24,7 @@ def series(tmp_path):
 
 
 class Import:
-    """Follows one import from Qt's event loop, as an errand does."""
+    """Follows one import from Qt's event loop, as a background task does."""
 
     def __init__(self, app, paths, is_cancelled=lambda: False) -> None:
         from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker

@@ -36,13 +36,12 @@ def app():
 def lib(app):
     """The modules under test; they need ``slicer``, which the stand-in publishes."""
     from TotalSegmentatorModuleLib import self_test
-    from TotalSegmentatorModuleLib.scene import output_segmentation as output_choice
-    from TotalSegmentatorModuleLib.scene import segmentation_import, segmentation_lifetime
+    from TotalSegmentatorModuleLib.scene import output_segmentation, segmentation_import, segmentation_lifetime
 
     segmentation_lifetime.application_lifetime().start(slicer.mrmlScene)
 
     class Lib:
-        images, lifetime, made_up, outputs = segmentation_import, segmentation_lifetime, self_test, output_choice
+        images, lifetime, made_up, outputs = segmentation_import, segmentation_lifetime, self_test, output_segmentation
 
     return Lib
 

@@ -74,7 +74,7 @@ def test_progress_never_falls_and_reaches_its_end(make_application):
     assert {Stage.READING, Stage.PREDICTING, Stage.WRITING} <= set(application.listener.stages)
 
 
-def test_plans_are_told_in_their_order(make_application):
+def test_plans_are_reported_in_their_order(make_application):
     application = make_application()
     application.run_job(FakeCt())
     assert [(plan.tiles, plan.is_preliminary) for plan in application.listener.plans] == [(2, True), (2, False)]
@@ -161,7 +161,7 @@ def test_worker_that_lost_the_ct_gets_it_again(make_application):
     application.run_job(first)
     application.run_job(bad)
     assert application.listener.failures[0].code == "INPUT_NON_FINITE"
-    application.controller._keeper.remember_ct(*held_by(first))  # as if this side had lost count
+    application.controller._manager.remember_ct(*held_by(first))  # as if this side had lost count
 
     application.run_job(first)
 
@@ -207,7 +207,7 @@ def test_large_ct_does_not_block_the_application(make_application):
     assert sorted(application.tick_seconds)[-3] < BLOCK_SECONDS
 
 
-def test_warning_about_the_ct_is_told_with_every_job(make_application):
+def test_warning_about_the_ct_is_reported_with_every_job(make_application):
     application = make_application()
     ct = FakeCt(np.full((12, 16, 20), 6000, dtype=np.int16))
     application.run_job(ct)
@@ -278,7 +278,7 @@ def test_ct_that_is_removed_while_it_is_sent(make_application):
     assert_usable(application)
 
 
-def test_full_disk_is_told_before_anything_is_written(make_application, monkeypatch):
+def test_full_disk_is_reported_before_anything_is_written(make_application, monkeypatch):
     application = make_application()
     usage = type("Usage", (), {"free": 1_000_000})
     monkeypatch.setattr("TotalSegmentatorModuleLib.background.raw_file.shutil.disk_usage", lambda folder: usage)

@@ -130,7 +130,7 @@ def test_worker_killed_while_the_ct_is_sent_is_replaced_silently(make_applicatio
     application = make_application()
     ct = FakeCt(np.full(LARGE, 40, dtype=np.int16))
     application.apply(ct)
-    application.run_until(lambda: bool(application.worker_folders() and application.controller._keeper.worker.hello))
+    application.run_until(lambda: bool(application.worker_folders() and application.controller._manager.worker.hello))
     if application.controller.state is JobState.SENDING:
         os.kill(application.worker_pid(), signal.SIGKILL)
     application.run_until(lambda: application.listener.ends == 1)

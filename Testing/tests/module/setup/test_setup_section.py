@@ -158,7 +158,7 @@ def test_what_is_installed_already_is_not_listed(installer):
     assert "Engine packages" not in installer.ui.setupPlanLabel.text
 
 
-def test_full_disk_is_told_before_the_download(installer):
+def test_full_disk_is_reported_before_the_download(installer):
     installer.plans(MODEL_ITEM, free_bytes=1000)
     installer.ask()
 
@@ -174,7 +174,7 @@ def test_not_now_closes_the_page_and_forgets_the_order(installer, orders):
     assert orders == []
 
 
-def test_bad_ct_is_told_before_anything_is_installed(installer):
+def test_bad_ct_is_reported_before_anything_is_installed(installer):
     ct = installer.user.add_ct()
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(ct), "DICOM.Modality", "MR")
@@ -255,7 +255,7 @@ def test_engine_is_installed_and_the_segmentation_comes_without_another_click(in
     ("act", "code", "values"),
     [("fail", "NETWORK_NO_ROUTE", {"host": "files.example"}), ("die", "SETUP_DIED", {"status": 3})],
 )
-def test_failure_is_told_and_can_be_resumed(installer, orders, act, code, values):
+def test_failure_is_reported_and_can_be_resumed(installer, orders, act, code, values):
     installer.ask()
     installer.install(act)
     installer.wait(lambda: installer.ui.setupErrorFrame.visible)
@@ -468,10 +468,10 @@ def test_fields_reach_the_set_up_and_survive(installer, app):
     ui.setupIndexUrlLineEdit.setText("https://index.example/simple")
     ui.setupExtraIndexUrlLineEdit.setText("https://extra.example/simple")
     ui.enginesFolderPathLineEdit.currentPath = "/data/engine"
-    index = ui.setupFlavourComboBox.findData("cpu")
+    index = ui.setupTorchVariantComboBox.findData("cpu")
     if index >= 0:
-        ui.setupFlavourComboBox.setCurrentIndex(index)
-        ui.setupFlavourComboBox.activated.emit(index)
+        ui.setupTorchVariantComboBox.setCurrentIndex(index)
+        ui.setupTorchVariantComboBox.activated.emit(index)
     installer.ask()
 
     call = installer.calls[0]
@@ -481,10 +481,10 @@ def test_fields_reach_the_set_up_and_survive(installer, app):
     assert given["--index-url"] == "https://index.example/simple"
     assert given["--extra-index-url"] == "https://extra.example/simple"
     assert given["--engines-folder"] == "/data/engine"
-    assert index < 0 or given["--flavour"] == "cpu"
+    assert index < 0 or given["--torch-variant"] == "cpu"
     again = app.reload_module().ui
     assert again.setupProxyLineEdit.text == "http://proxy.example:8080"
-    assert again.setupFlavourComboBox.currentIndex == max(index, 0)
+    assert again.setupTorchVariantComboBox.currentIndex == max(index, 0)
 
 
 def test_folder_is_opened(installer, monkeypatch):

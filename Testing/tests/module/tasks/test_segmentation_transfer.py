@@ -415,7 +415,7 @@ def test_segment_removed_in_the_middle_is_left_out(scene):
 
 
 @pytest.mark.parametrize("gone", ["node", "ct"])
-def test_removed_nodes_are_told(scene, gone):
+def test_removed_nodes_are_reported(scene, gone):
     transfer = scene.transfer()
     slicer.mrmlScene.RemoveNode(getattr(scene, gone))
 
@@ -424,7 +424,7 @@ def test_removed_nodes_are_told(scene, gone):
     assert told.value.code == "EXPORT_INPUT_REMOVED"
 
 
-def test_full_disk_is_told_before_anything_is_written(scene, monkeypatch):
+def test_full_disk_is_reported_before_anything_is_written(scene, monkeypatch):
     usage = type("Usage", (), {"free": 1_000_000})
     monkeypatch.setattr("TotalSegmentatorModuleLib.background.raw_file.shutil.disk_usage", lambda folder: usage)
 

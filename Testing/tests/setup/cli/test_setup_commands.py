@@ -151,6 +151,6 @@ def test_the_doctor_says_what_is_missing_and_then_that_nothing_is(computer):
     assert hurt["state"] == "model_damaged"
 
 
-def test_an_unknown_model_is_told_with_the_known_ones(computer):
+def test_an_unknown_model_is_reported_with_the_known_ones(computer):
     assert "117-3mm" in computer.run("setup", "--models", "117-9mm", expected=2).stderr
     assert "MODEL_UNKNOWN" in computer.run("models", "remove", "117-9mm", expected=85).stderr

@@ -319,7 +319,7 @@ def test_without_an_engine_nothing_can_be_checked_and_so_nothing_installed(publi
     assert code_of(store.install, V2) == "ENGINE_MISSING"
 
 
-def test_too_full_a_disk_is_told_first(published, folder, server, monkeypatch):
+def test_too_full_a_disk_is_reported_first(published, folder, server, monkeypatch):
     monkeypatch.setattr(
         "TotalSegmentatorSetup.support.disk_space.shutil.disk_usage", lambda p: type("U", (), {"free": 10})()
     )

@@ -131,7 +131,7 @@ def test_a_file_that_changed_in_between_is_not_glued_to_the_old_one(server, tmp_
     ("status", "code"),
     [(404, "DOWNLOAD_NOT_FOUND"), (410, "DOWNLOAD_NOT_FOUND"), (403, "DOWNLOAD_REFUSED"), (401, "DOWNLOAD_REFUSED")],
 )
-def test_a_refusal_is_told_at_once(server, tmp_path, events, status, code):
+def test_a_refusal_is_reported_at_once(server, tmp_path, events, status, code):
     assert code_of(server.serve("model.zip", CONTENT, status=status), tmp_path, events) == code
     assert len(server.requests) == 1
 
@@ -192,7 +192,7 @@ def test_cancelling_keeps_what_has_arrived(server, tmp_path, events):
     assert server.sent <= 1.1 * len(CONTENT) + 4 * 65536
 
 
-def test_too_full_a_disk_is_told_before_the_first_byte(server, tmp_path, events, monkeypatch):
+def test_too_full_a_disk_is_reported_before_the_first_byte(server, tmp_path, events, monkeypatch):
     monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
 
     assert code_of(server.serve("model.zip", CONTENT), tmp_path, events) == "DISK_FULL"
@@ -321,9 +321,9 @@ _PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from TotalSegmentatorSetup.downloads import RemoteFile, download
-from TotalSegmentatorSetup.network_access import NetworkSettings
-from TotalSegmentatorSetup.reporting import SetupReporter
+from TotalSegmentatorSetup.network.downloads import RemoteFile, download
+from TotalSegmentatorSetup.network.access import NetworkSettings
+from TotalSegmentatorSetup.support.progress import SetupReporter
 reporter = SetupReporter(lambda event: None)
 reporter.begin("downloading_model", "m")
 file = RemoteFile("m.zip", [sys.argv[2]], int(sys.argv[4]), sys.argv[5])

@@ -18,19 +18,19 @@ from pathlib import Path
 import pytest
 from tiny_wheels import (
     PackageIndex,
-    flavour_row,
     make_resources,
     make_wheel,
     make_wheels,
     running_index,
+    variant_row,
 )
 from TotalSegmentatorSetup.network.access import NetworkSettings
-from TotalSegmentatorSetup.packages import package_store as engine_store
+from TotalSegmentatorSetup.packages import package_store
 from TotalSegmentatorSetup.packages.nvidia_driver import Driver, Gpu
 from TotalSegmentatorSetup.packages.package_store import EngineStore, PackageSources, check_path_length, newest_engine
 from TotalSegmentatorSetup.packages.pip_process import problem_of
 from TotalSegmentatorSetup.packages.python_choice import EnginePython, own_python
-from TotalSegmentatorSetup.support import retry as patience
+from TotalSegmentatorSetup.support import retry
 from TotalSegmentatorSetup.support.progress import SetupReporter
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
@@ -64,7 +64,7 @@ def without_settings_of_this_machine(monkeypatch):
 
 @pytest.fixture
 def first_test(monkeypatch) -> type[FirstTest]:
-    monkeypatch.setattr(engine_store, "EngineProgram", FirstTest)
+    monkeypatch.setattr(package_store, "EngineProgram", FirstTest)
     monkeypatch.setattr(FirstTest, "answer", WORKS)
     return FirstTest
 
@@ -95,7 +95,7 @@ def _after(arguments: list[str], option: str) -> str:
 
 @pytest.fixture
 def quick(monkeypatch) -> None:
-    monkeypatch.setattr(engine_store, "Pip", QuickPip)
+    monkeypatch.setattr(package_store, "Pip", QuickPip)
 
 
 class Bench:
@@ -114,7 +114,7 @@ class Bench:
         sources = sources or PackageSources(wheel_folder=self.wheels)
         return EngineStore(self.folder, NetworkSettings(), reporter, sources, self.resources, **self.options)
 
-    def install(self, sources: PackageSources | None = None) -> engine_store.InstalledEngine:
+    def install(self, sources: PackageSources | None = None) -> package_store.InstalledEngine:
         store = self.store(sources)
         plan = store.plan()
         store._reporter.expect(store.tasks(plan))
@@ -176,7 +176,7 @@ def test_packages_lie_in_a_folder_of_their_own_with_a_record(quick, bench):
 def test_the_plan_says_what_would_be_installed_and_writes_nothing(bench):
     plan = bench.store(PackageSources(index_url="https://packages.example.org/simple")).plan()
 
-    assert (plan.flavour.id, plan.bytes, plan.disk_bytes) == ("cpu", 2000, 7400)
+    assert (plan.variant.id, plan.bytes, plan.disk_bytes) == ("cpu", 2000, 7400)
     assert plan.hosts == ("packages.example.org",) and plan.python == sys.executable
     assert not bench.folder.exists()
     assert bench.store().plan().hosts == ()
@@ -236,7 +236,7 @@ def test_two_that_install_at_once_install_once(quick, bench, monkeypatch):
             assert go_on.wait(20)
             super().run(arguments, *rest, **options)
 
-    monkeypatch.setattr(engine_store, "Pip", SlowPip)
+    monkeypatch.setattr(package_store, "Pip", SlowPip)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(bench.install)
         assert is_running.wait(20)
@@ -248,8 +248,8 @@ def test_two_that_install_at_once_install_once(quick, bench, monkeypatch):
     assert calls == ["wheel", "wheel", "install"]
 
 
-def test_too_little_room_is_told_before_anything_is_fetched(bench):
-    make_resources(bench.resources, flavour_row(bytes=10**16))
+def test_too_little_room_is_reported_before_anything_is_fetched(bench):
+    make_resources(bench.resources, variant_row(bytes=10**16))
     error = bench.fails()
 
     assert error.code == "DISK_FULL" and error.problem.values["needed_mb"] > 10**10
@@ -279,7 +279,7 @@ def test_settings_of_pip_that_would_break_it_have_no_effect(bench, tmp_path, mon
 @pytest.mark.slow  # pip runs four times
 def test_pytorchs_own_index_that_does_not_answer_is_passed_over(bench, index, monkeypatch):
     """What other indexes give may need libraries, which come along then, in the lock's versions."""
-    make_resources(bench.resources, flavour_row(index_url="http://127.0.0.1:9/whl", tag="cpu"))
+    make_resources(bench.resources, variant_row(index_url="http://127.0.0.1:9/whl", tag="cpu"))
     make_wheel(bench.wheels, "torch", "1.0", needs="libtorch==3.0")
     make_wheel(bench.wheels, "libtorch", "3.0", needs="tiny_a")
     make_wheel(bench.wheels, "tiny_a", "1.1")
@@ -294,7 +294,7 @@ def test_pytorchs_own_index_that_does_not_answer_is_passed_over(bench, index, mo
 def test_a_flavours_own_index_gives_its_own_build(bench, index, tmp_path, monkeypatch):
     with running_index(tmp_path / "whl") as own:
         make_wheel(tmp_path / "whl", "torch", "1.0+gpu", needs="unwanted")
-        make_resources(bench.resources, flavour_row(index_url=own.url, tag="gpu"))
+        make_resources(bench.resources, variant_row(index_url=own.url, tag="gpu"))
         monkeypatch.setenv("PIP_INDEX_URL", index.url)
         engine = bench.install(PackageSources())
 
@@ -307,11 +307,11 @@ _INSTALLING = """
 import sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
-from TotalSegmentatorSetup.driver import Driver
-from TotalSegmentatorSetup.engine_store import EngineStore, NetworkSettings, PackageSources
-from TotalSegmentatorSetup.pip_process import problem_of
-from TotalSegmentatorSetup.python_choice import own_python
-from TotalSegmentatorSetup.reporting import SetupReporter
+from TotalSegmentatorSetup.packages.nvidia_driver import Driver
+from TotalSegmentatorSetup.packages.package_store import EngineStore, NetworkSettings, PackageSources
+from TotalSegmentatorSetup.packages.pip_process import problem_of
+from TotalSegmentatorSetup.packages.python_choice import own_python
+from TotalSegmentatorSetup.support.progress import SetupReporter
 store = EngineStore(Path({folder!r}), NetworkSettings(), SetupReporter(lambda event: None),
     PackageSources(index_url={url!r}), Path({resources!r}), own_python, lambda: None)
 store.install(store.plan())
@@ -384,7 +384,7 @@ def test_a_package_that_is_nowhere_is_named(bench, index):
     assert bench.left() == [".wheels"]
 
 
-def test_an_index_that_refuses_is_told_by_its_name(bench, index):
+def test_an_index_that_refuses_is_reported_by_its_name(bench, index):
     index.status = 403
     error = bench.fails(given(index))
 
@@ -455,7 +455,7 @@ def test_the_server_that_pip_could_not_reach_is_named():
     assert proxied.problem.values["host"] == "proxy.example.org"
 
 
-def test_a_python_without_pip_is_told(bench, tmp_path):
+def test_a_python_without_pip_is_reported(bench, tmp_path):
     bare = tmp_path / "python"
     bare.write_text('#!/bin/sh\necho "$0: No module named pip" >&2; exit 1\n')
     bare.chmod(0o755)
@@ -492,19 +492,19 @@ def test_repair_replaces_the_engine(quick, bench):
 
 
 def test_a_card_that_cannot_compute_is_a_warning(quick, bench, first_test):
-    make_resources(bench.resources, flavour_row(id="cu", device="cuda", minimum_driver="500"), flavour_row())
+    make_resources(bench.resources, variant_row(id="cu", device="cuda", minimum_driver="500"), variant_row())
     bench.options["driver"] = lambda: Driver("510.1", (Gpu("NVIDIA T400"),))
     first_test.answer = WORKS | {"gpu_problem": "RuntimeError: no kernel image is available"}
     engine = bench.install()
 
-    assert (engine.flavour, engine.device) == ("cu", "cpu") and "no kernel" in engine.gpu_problem
+    assert (engine.variant, engine.device) == ("cu", "cpu") and "no kernel" in engine.gpu_problem
     assert bench.warnings() == ["GPU_UNUSABLE"]
     (warning,) = [event.problem for event in bench.events if event.KIND == "warning"]
     assert warning["values"] == {"device": "NVIDIA T400"}
 
 
-def test_a_file_that_stays_locked_is_told(quick, bench, monkeypatch):
-    monkeypatch.setattr(patience, "_PAUSES", (0.0, 0.0))
+def test_a_file_that_stays_locked_is_reported(quick, bench, monkeypatch):
+    monkeypatch.setattr(retry, "_PAUSES", (0.0, 0.0))
     attempts = []
 
     def rename(self: Path, target: Path) -> None:
@@ -517,7 +517,7 @@ def test_a_file_that_stays_locked_is_told(quick, bench, monkeypatch):
 
 
 def test_a_file_that_is_locked_for_a_moment_is_no_failure(quick, bench, monkeypatch):
-    monkeypatch.setattr(patience, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(retry, "_PAUSES", (0.0, 0.0))
     rename, failures = Path.rename, [PermissionError(13, "Access is denied")]
 
     def rename_later(self: Path, target: Path) -> Path:
@@ -529,7 +529,7 @@ def test_a_file_that_is_locked_for_a_moment_is_no_failure(quick, bench, monkeypa
     assert bench.install().versions
 
 
-def test_windows_is_told_of_paths_that_it_cannot_open():
+def test_windows_is_reported_of_paths_that_it_cannot_open():
     check_path_length(259, "Windows")
     check_path_length(400, "Linux")
     with pytest.raises(SegmentationError, match="too long a path for Windows"):
@@ -553,7 +553,7 @@ def test_broken_packages_fail_the_engines_own_test(quick, tmp_path):
 def test_good_packages_pass_the_engines_own_test(quick, tmp_path):
     """The tiny torch is only a name; the one that computes is that of these tests."""
     bench = Bench(tmp_path)
-    make_resources(bench.resources, flavour_row(id="cu", device="cuda", minimum_driver="500"), flavour_row())
+    make_resources(bench.resources, variant_row(id="cu", device="cuda", minimum_driver="500"), variant_row())
     bench.options["driver"] = lambda: Driver("510.1", (Gpu("NVIDIA T400"),))
     engine = bench.install()
 

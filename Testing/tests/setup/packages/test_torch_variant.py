@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_wheels import flavour_row, make_resources
+from tiny_wheels import make_resources, variant_row
 from TotalSegmentatorSetup.packages.nvidia_driver import Driver, Gpu, gpu_driver
 from TotalSegmentatorSetup.packages.python_choice import EnginePython, engine_python, environment_for, native_candidates
-from TotalSegmentatorSetup.packages.torch_variant import PlatformFacts, choose, flavours_for, read_flavours
+from TotalSegmentatorSetup.packages.torch_variant import PlatformFacts, choose, read_torch_variants, torch_variants_for
 from TotalSegmentatorSetup.packages.wheels import read_pins
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.resources import ENGINE_FOLDER
@@ -22,7 +22,7 @@ def driver(version: str, compute: tuple[int, int] | None) -> Driver:
 
 
 @pytest.mark.parametrize(
-    ("system", "machine", "found", "flavour", "warnings"),
+    ("system", "machine", "found", "variant", "warnings"),
     [
         ("Linux", "x86_64", None, "cpu", []),
         ("Linux", "x86_64", driver("580.65.06", AMPERE), "cu130", []),
@@ -43,10 +43,10 @@ def driver(version: str, compute: tuple[int, int] | None) -> Driver:
         ("Darwin", "x86_64", None, "macos-x86_64", []),
     ],
 )
-def test_every_computer_has_its_row(system, machine, found, flavour, warnings):
+def test_every_computer_has_its_row(system, machine, found, variant, warnings):
     choice = choose(PlatformFacts(system, machine, (3, 12), found))
 
-    assert choice.flavour.id == flavour
+    assert choice.variant.id == variant
     assert [warning.code for warning in choice.warnings] == warnings
     assert all(warning.what and warning.todo for warning in choice.warnings)
 
@@ -60,7 +60,7 @@ def test_the_driver_that_is_needed_is_the_one_that_suits_the_card():
 def test_a_choice_by_hand_goes_before_the_driver():
     facts = PlatformFacts("Linux", "x86_64", (3, 11))
 
-    assert choose(facts, "cu126").flavour.tag == "cu126"
+    assert choose(facts, "cu126").variant.tag == "cu126"
     with pytest.raises(SegmentationError, match=r"cu99.*cu130, cu126, cpu"):
         choose(facts, "cu99")
 
@@ -74,7 +74,7 @@ def test_a_choice_by_hand_goes_before_the_driver():
         (PlatformFacts("Darwin", "x86_64", (3, 9)), "Python 3.9 on macOS x86_64"),
     ],
 )
-def test_computers_without_packages_are_told_so(facts, words):
+def test_computers_without_packages_are_reported_so(facts, words):
     with pytest.raises(SegmentationError, match=words) as raised:
         choose(facts)
     assert raised.value.code == "PYTHON_UNSUPPORTED"
@@ -83,12 +83,12 @@ def test_computers_without_packages_are_told_so(facts, words):
 def test_the_table_agrees_with_the_files_beside_it():
     """PyTorch's version stands in torch.txt as well, for the programs that have no graphics card to choose for."""
     pins = read_pins(ENGINE_FOLDER / "torch.txt")
-    for flavour in read_flavours():
-        lock = read_pins(ENGINE_FOLDER / flavour.requirements_file)
-        assert f"torch=={flavour.torch}" in pins or flavour.system == "Darwin"
+    for variant in read_torch_variants():
+        lock = read_pins(ENGINE_FOLDER / variant.requirements_file)
+        assert f"torch=={variant.torch}" in pins or variant.system == "Darwin"
         assert all(pin.count("==") == 1 for pin in lock) and len(lock) == len(set(lock))
         numpy = next(pin for pin in lock if pin.startswith("numpy=="))
-        assert numpy.startswith("numpy==1.") == flavour.torch.startswith("2.2."), "torch 2.2 needs numpy below 2"
+        assert numpy.startswith("numpy==1.") == variant.torch.startswith("2.2."), "torch 2.2 needs numpy below 2"
     assert "cpu" in json.loads((ENGINE_FOLDER / "sources.json").read_text())["torch_indexes"]
 
 
@@ -102,17 +102,17 @@ def test_the_table_agrees_with_the_files_beside_it():
     ],
 )
 def test_a_mistake_in_the_table_is_named(tmp_path, change, words):
-    resources = make_resources(tmp_path, flavour_row(**change))
+    resources = make_resources(tmp_path, variant_row(**change))
 
     with pytest.raises(ValueError, match=words):
-        read_flavours(resources / "sources.json")
+        read_torch_variants(resources / "sources.json")
 
 
 def test_two_rows_of_one_flavour_are_a_mistake(tmp_path):
-    resources = make_resources(tmp_path, flavour_row(), flavour_row())
+    resources = make_resources(tmp_path, variant_row(), variant_row())
 
     with pytest.raises(ValueError, match="two rows"):
-        flavours_for(PlatformFacts("Linux", "x86_64", (3, 12)), resources)
+        torch_variants_for(PlatformFacts("Linux", "x86_64", (3, 12)), resources)
 
 
 # -- nvidia-smi --------------------------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def put_engine(engines: Path) -> None:
     record = {
         "record": 1,
         "python": None,
-        "flavour": "cpu",
+        "variant": "cpu",
         "python_version": "{}.{}".format(*sys.version_info[:2]),
         "machine": machine_name(platform.machine()),
         "versions": {"torch": "2.13.0", "nnunetv2": "2.5.1"},

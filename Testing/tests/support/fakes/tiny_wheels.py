@@ -48,7 +48,7 @@ def make_wheels(folder: Path) -> Path:
     return folder
 
 
-def flavour_row(**changes: Any) -> dict[str, Any]:
+def variant_row(**changes: Any) -> dict[str, Any]:
     row = {
         "id": "cpu",
         "system": platform.system(),
@@ -76,7 +76,7 @@ def make_resources(folder: Path, *rows: dict[str, Any], lock: str = LOCK) -> Pat
         "pythons": pythons,
         "source_only": [],
         "usual_index": "https://packages.example/simple",
-        "flavours": list(rows) or [flavour_row()],
+        "variants": list(rows) or [variant_row()],
     }
     (folder / "sources.json").write_text(json.dumps(table), encoding="utf-8")
     (folder / "lock.txt").write_text(lock, encoding="utf-8")

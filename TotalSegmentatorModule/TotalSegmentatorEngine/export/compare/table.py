@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from TotalSegmentatorEngine.export.compare.comparison import ComparisonRow
-from TotalSegmentatorEngine.imaging.atomic_file import whole_file
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file
 
 CSV_COLUMNS: dict[str, Callable[[ComparisonRow], str | float | None]] = {
     "ours": lambda row: row.ours,
@@ -36,7 +36,7 @@ def write_comparison(path: Path, rows: Sequence[ComparisonRow]) -> None:
     The file appears when it is complete. Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL.
     """
     text = comparison_csv(rows).encode("utf-8")
-    with whole_file(path, len(text)) as stream:
+    with atomic_file(path, len(text)) as stream:
         stream.write(text)
 
 

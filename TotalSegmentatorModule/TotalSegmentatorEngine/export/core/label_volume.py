@@ -13,11 +13,13 @@ Progress = Callable[[int, Roi], None]
 """Called before each structure with its place in the list; may raise to stop."""
 
 
-def nothing_to_tell(_index: int, _roi: Roi) -> None:
+def nothing_to_report(_index: int, _roi: Roi) -> None:
     """The progress of somebody who does not look."""
 
 
-def label_volume(rois: Sequence[Roi], shape: tuple[int, int, int], progress: Progress = nothing_to_tell) -> np.ndarray:
+def label_volume(
+    rois: Sequence[Roi], shape: tuple[int, int, int], progress: Progress = nothing_to_report
+) -> np.ndarray:
     """One label image (k, j, i): each structure's ROI number; uint8 where the numbers fit, else uint16.
 
     Raises SegmentationError("EXPORT_OVERLAP") for the first two structures that share voxels: one of them would lose
@@ -38,7 +40,7 @@ def label_volume(rois: Sequence[Roi], shape: tuple[int, int, int], progress: Pro
 
 
 def label_layers(
-    rois: Sequence[Roi], shape: tuple[int, int, int], progress: Progress = nothing_to_tell
+    rois: Sequence[Roi], shape: tuple[int, int, int], progress: Progress = nothing_to_report
 ) -> tuple[list[np.ndarray], list[int], list[tuple[int, ...]]]:
     """Label images (k, j, i) of ROI numbers, and for each structure its layer and its extent.
 

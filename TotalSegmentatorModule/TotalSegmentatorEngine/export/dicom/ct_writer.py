@@ -14,7 +14,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.export.dicom.object import UTF_8, date_and_time, new_object, new_uid
 from TotalSegmentatorEngine.export.dicom.text import decimal_string, long_string
-from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space, check_place, whole_file
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_disk_space, check_place
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def write_ct_series(
             check_cancelled()
             _set_slice(template, geometry, k, number)
             template.PixelData = scale.stored(volume.array[k]).tobytes()
-            with whole_file(path, 2 * volume.array.size) as stream:
+            with atomic_file(path, 2 * volume.array.size) as stream:
                 template.save_as(stream, enforce_file_format=True)
             written.append(path)
     except BaseException:

@@ -13,7 +13,7 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.imaging.dicom_headers import SliceHeader, read_headers
-from TotalSegmentatorEngine.imaging.dicom_series import judge_planes, read_planes, series_geometry, series_headers
+from TotalSegmentatorEngine.imaging.dicom_series import read_planes, series_geometry, series_headers, validate_planes
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def read_reference(path: Path) -> ReferenceSeries:
     """The series of a DICOM folder, or of one file of it.
 
     Raises SegmentationError: INPUT_NOT_FOUND, INPUT_UNREADABLE, INPUT_SEVERAL_SERIES, EXPORT_MIXED_SERIES,
-    EXPORT_NO_FRAME_OF_REFERENCE and what ``dicom_series.judge_planes`` raises (INPUT_GANTRY_TILT, ...).
+    EXPORT_NO_FRAME_OF_REFERENCE and what ``dicom_series.validate_planes`` raises (INPUT_GANTRY_TILT, ...).
     """
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
@@ -146,11 +146,11 @@ def reference_volume(reference: ReferenceSeries) -> Volume:
 
 def _headers_of(reference: ReferenceSeries) -> list[SliceHeader]:
     files = list(dict.fromkeys(plane.path for plane in reference.planes))
-    return judge_planes([header for header in read_headers(files) if header.is_image])[0]
+    return validate_planes([header for header in read_headers(files) if header.is_image])[0]
 
 
 def _reference(headers: list[SliceHeader]) -> ReferenceSeries:
-    slices, irregular = judge_planes(headers)
+    slices, irregular = validate_planes(headers)
     if len({header.patient_id for header in slices}) > 1 or len({header.study_uid for header in slices}) > 1:
         raise SegmentationError("EXPORT_MIXED_SERIES")
     frames_of_reference = {header.frame_of_reference for header in slices}

@@ -21,11 +21,11 @@ from TotalSegmentatorEngine.export.core.label_volume import (
     label_layers,
     label_type,
     label_volume,
-    nothing_to_tell,
+    nothing_to_report,
 )
 from TotalSegmentatorEngine.export.core.roi import Roi
 from TotalSegmentatorEngine.export.files.label_table import write_label_table
-from TotalSegmentatorEngine.imaging.atomic_file import check_place, whole_file
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_place
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.label_files import FileSegment, write_nifti, write_nrrd
 
@@ -37,7 +37,7 @@ def write_label_image(
     rois: Sequence[Roi],
     grid: Geometry,
     table_path: Path | None = None,
-    progress: Progress = nothing_to_tell,
+    progress: Progress = nothing_to_report,
 ) -> int:
     """Write ``rois`` on ``grid`` to ``path``, and what the labels mean to ``table_path`` (.csv); returns the layers.
 
@@ -58,8 +58,8 @@ def write_label_image(
     needed = len(layers) * int(np.prod(grid.shape)) * np.dtype(label_type(rois)).itemsize
     with ExitStack() as files:
         if table_path is not None:
-            write_label_table(files.enter_context(whole_file(table_path)), rois)
-        stream = files.enter_context(whole_file(path, needed))
+            write_label_table(files.enter_context(atomic_file(table_path)), rois)
+        stream = files.enter_context(atomic_file(path, needed))
         if suffix == ".nii.gz":
             write_nifti(stream, layers[0], grid)
         else:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from TotalSegmentatorEngine.export.core.label_volume import Progress, nothing_to_tell
+from TotalSegmentatorEngine.export.core.label_volume import Progress, nothing_to_report
 from TotalSegmentatorEngine.export.core.roi import Roi
 from TotalSegmentatorEngine.export.core.volumes import plane_volumes, volume_by_planes
 from TotalSegmentatorEngine.export.files.label_table import segment_names, write_table
-from TotalSegmentatorEngine.imaging.atomic_file import check_place, whole_file
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_place
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 
 COLUMNS = (
@@ -37,7 +37,7 @@ def write_volumes(
     grid: Geometry,
     ct: Volume | None = None,
     plane_distances: np.ndarray | None = None,
-    progress: Progress = nothing_to_tell,
+    progress: Progress = nothing_to_report,
 ) -> None:
     """Write one row for each of ``rois`` to ``path`` (.csv).
 
@@ -54,7 +54,7 @@ def write_volumes(
     for index, roi in enumerate(rois):
         progress(index, roi)
         rows.append(_row(roi, volumes, ct))
-    with whole_file(path) as stream:
+    with atomic_file(path) as stream:
         write_table(stream, rows, COLUMNS)
 
 

@@ -24,7 +24,7 @@ from TotalSegmentatorEngine.export.rtstruct.contour_encoding import (
 )
 from TotalSegmentatorEngine.export.rtstruct.contours import ContourOptions, RoiContours, roi_contours
 from TotalSegmentatorEngine.export.rtstruct.dataset import check_words, structure_set_head, structure_set_tail
-from TotalSegmentatorEngine.imaging.atomic_file import check_place, whole_file
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_place
 
 DEFAULT_LABEL = "AI contours"
 
@@ -97,7 +97,7 @@ def write_rtstruct(
     if not kept:
         raise SegmentationError("EXPORT_SEGMENT_EMPTY", count=len(rois))
     report.structures = len(kept)
-    with whole_file(path, sum(map(len, items))) as stream:
+    with atomic_file(path, sum(map(len, items))) as stream:
         _write(stream, kept, items, reference, options.label)
         report.bytes = stream.tell()
     return report

@@ -17,7 +17,7 @@ from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.export.core.codes import UNCODED, Code
-from TotalSegmentatorEngine.export.core.label_volume import Progress, label_volume, nothing_to_tell
+from TotalSegmentatorEngine.export.core.label_volume import Progress, label_volume, nothing_to_report
 from TotalSegmentatorEngine.export.core.roi import ORIGIN_UNKNOWN, Roi
 from TotalSegmentatorEngine.export.dicom.object import (
     choose_character_set,
@@ -31,7 +31,7 @@ from TotalSegmentatorEngine.export.dicom.object import (
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.dicom.text import decimal_string, long_string
 from TotalSegmentatorEngine.export.seg.frames import functional_groups, write_binary_frames, write_label_frames
-from TotalSegmentatorEngine.imaging.atomic_file import WatchedStream, scratch_file, whole_file
+from TotalSegmentatorEngine.imaging.atomic_file import WatchedStream, atomic_file, scratch_file
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation, SegmentDescription
@@ -60,7 +60,7 @@ def write_seg(
     reference: ReferenceSeries,
     encoding: str = "binary",
     series_description: str = "Segmentation",
-    progress: Progress = nothing_to_tell,
+    progress: Progress = nothing_to_report,
 ) -> SegReport:
     """Write ``rois`` to ``path`` (.dcm), replacing a file of that name.
 
@@ -98,7 +98,7 @@ def _write(
             raise SegmentationError("EXPORT_TOO_LARGE", size_mb=length / 1e6, limit_mb=MAXIMUM_PIXEL_BYTES / 1e6)
         pixels.seek(0)
         _fill(segmentation, frames, is_overlapping, pixels, reference)
-        with whole_file(path, length) as stream:
+        with atomic_file(path, length) as stream:
             watched = WatchedStream(stream, lambda: progress(len(rois) - 1, rois[-1]))
             segmentation.save_as(watched, enforce_file_format=True)
             return SegReport(len(frames), stream.tell(), is_overlapping)

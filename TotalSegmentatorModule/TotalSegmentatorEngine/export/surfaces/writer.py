@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-from TotalSegmentatorEngine.export.core.label_volume import Progress, nothing_to_tell
+from TotalSegmentatorEngine.export.core.label_volume import Progress, nothing_to_report
 from TotalSegmentatorEngine.export.core.roi import Roi
 from TotalSegmentatorEngine.export.surfaces.mesh import SPACES, Mesh, surface_of
 from TotalSegmentatorEngine.export.surfaces.mesh_files import write_gltf, write_obj, write_ply, write_stl
-from TotalSegmentatorEngine.imaging.atomic_file import check_place, disk_errors, whole_file
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_place, disk_errors
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 
 FORMATS = ("stl", "ply", "obj", "gltf")
@@ -32,7 +32,7 @@ def write_surfaces(
     grid: Geometry,
     format: str,
     space: str = "lps",
-    progress: Progress = nothing_to_tell,
+    progress: Progress = nothing_to_report,
     plane_positions: np.ndarray | None = None,
 ) -> list[Path]:
     """Write the surfaces of ``rois`` in mm of ``space`` ("lps" or "ras"); returns the files.
@@ -47,7 +47,7 @@ def write_surfaces(
     meshes = _meshes(rois, grid, space, progress, plane_positions)
     if format == "gltf":
         check_place(target)
-        with whole_file(target) as stream:
+        with atomic_file(target) as stream:
             write_gltf(stream, meshes, space)
         return [target]
     return _write_folder(target, meshes, format, space)

@@ -252,7 +252,7 @@ def test_csv_file_replaces_the_old_one_and_leaves_nothing_beside(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_csv_file_that_cannot_be_written_is_told(tmp_path):
+def test_csv_file_that_cannot_be_written_is_reported(tmp_path):
     with pytest.raises(SegmentationError) as failure:
         write_comparison(tmp_path / "absent" / "table.csv", ROWS)
     assert failure.value.code == "OUTPUT_NOT_WRITABLE"

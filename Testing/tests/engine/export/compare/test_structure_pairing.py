@@ -137,7 +137,7 @@ def test_a_file_that_holds_no_pairs_says_what_is_wrong(tmp_path, content: bytes,
     assert (failure.value.code, failure.value.problem.values["detail"]) == ("TEMPLATE_INVALID", detail)
 
 
-def test_a_missing_file_of_pairs_is_told(tmp_path):
+def test_a_missing_file_of_pairs_is_reported(tmp_path):
     with pytest.raises(SegmentationError) as failure:
         read_pairs(tmp_path / "absent.csv")
     assert failure.value.code == "INPUT_NOT_FOUND"

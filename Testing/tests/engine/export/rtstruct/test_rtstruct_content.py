@@ -195,7 +195,7 @@ def test_cancelling_leaves_the_file_of_before(tmp_path: Path, reference: Referen
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ct", "rs.dcm"]
 
 
-def test_a_folder_that_is_not_there_is_told_before_contouring(tmp_path: Path, reference: ReferenceSeries, shell):
+def test_a_folder_that_is_not_there_is_reported_before_contouring(tmp_path: Path, reference: ReferenceSeries, shell):
     contoured: list[int] = []
     with pytest.raises(SegmentationError) as caught:
         write_rtstruct(

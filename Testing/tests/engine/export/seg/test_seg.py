@@ -28,7 +28,7 @@ from TotalSegmentatorEngine.export.dicom.reference_series import read_reference
 from TotalSegmentatorEngine.export.seg import writer as seg_writer
 from TotalSegmentatorEngine.export.seg.reader import is_seg, read_seg
 from TotalSegmentatorEngine.export.seg.writer import write_seg
-from TotalSegmentatorEngine.imaging import atomic_file as whole_file
+from TotalSegmentatorEngine.imaging import atomic_file
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 # -- written and read back ---------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_a_stopped_export_leaves_the_earlier_file(tmp_path: Path, encoding: str)
 
 
 def test_an_export_can_be_stopped_while_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whole_file, "SECONDS_BETWEEN_CHECKS", 0.0)
+    monkeypatch.setattr(atomic_file, "SECONDS_BETWEEN_CHECKS", 0.0)
     told = []
 
     def stop(index: int, _roi) -> None:

@@ -77,7 +77,7 @@ def test_compressed_objects(tmp_path: Path, syntax: str) -> None:
         np.testing.assert_array_equal(structure.mask.whole(), mask)
 
 
-def test_segments_without_voxels_are_told_and_passed_over(written) -> None:
+def test_segments_without_voxels_are_reported_and_passed_over(written) -> None:
     path, reference = written
 
     def one_more(dataset: pydicom.Dataset) -> None:
