@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -12,79 +10,16 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 
 import slicer
 import vtk
-from export_user import SHAPE, add_segment, blocks, result_of
+from export_user import SHAPE, add_segment, blocks
 from panel_support import GRID
-from time_bounds import BLOCK_SECONDS
-from TotalSegmentatorEngine.export.grid.placement import place
 from TotalSegmentatorEngine.export.sources.slicer_transfer import (
-    read_transferred_segmentation,
     transferred_ct,
-    transferred_ct_geometry,
 )
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from transfer_scene import add_balls, first_two
 
 OBLIQUE = np.array([[-0.79, 0.05, 0.3, 100.0], [0.02, -0.8, 0.1, 120.0], [0.12, 0.02, 2.4, -300.0], [0, 0, 0, 1.0]])
-
-
-class Scene:
-    """A CT, a segmentation on it, and what an export reads of them."""
-
-    def __init__(self, app, folder) -> None:
-        self.app, self.folder = app, folder
-        self.ct = self.add_ct(GRID)
-        self.node = self.add_segmentation()
-
-    def add_ct(self, matrix, shape=SHAPE):
-        array = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
-        return self.app.add_volume(array, matrix, "CT")
-
-    def add_segmentation(self):
-        from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, import_result
-
-        return import_result(*result_of(blocks(), self.ct), ImportTarget(self.ct))
-
-    def transfer(self, segment_ids=None, identity=None, **arguments):
-        from TotalSegmentatorModuleLib.scene.segments import all_segments
-        from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity, SegmentationTransfer
-
-        ids = tuple(segment_ids or all_segments(self.node))
-        return SegmentationTransfer(self.node, ids, self.ct, identity or CtIdentity(), self.folder, **arguments)
-
-    def hand_over(self, segment_ids=None, identity=None):
-        """Segmentation and header as the export reads them."""
-        transfer = self.transfer(segment_ids, identity)
-        while not transfer.step(0.01):
-            assert 0.0 <= transfer.fraction <= 1.0
-        assert transfer.fraction == 1.0
-        transfer.close()
-        return read_transferred_segmentation(self.folder)
-
-    def placed(self, segment_ids=None):
-        """Segment ids to voxels (k, j, i; bool) on the CT's grid, as the export places them."""
-        segmentation, header = self.hand_over(segment_ids)
-        placed = place(segmentation, transferred_ct_geometry(header))
-        return {segment.id: placed.mask(segment).whole() for segment in placed.segments}
-
-    def in_slicer(self, segment_id):
-        """The segment's voxels on the CT's grid, as Slicer gives them."""
-        return slicer.util.arrayFromSegmentBinaryLabelmap(self.node, segment_id, self.ct) != 0
-
-    def under(self, node, class_name="vtkMRMLLinearTransformNode", matrix=None):
-        transform = slicer.mrmlScene.AddNewNodeByClass(class_name)
-        if matrix is not None:
-            transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.asarray(matrix)))
-        node.SetAndObserveTransformNodeID(transform.GetID())
-        return transform
-
-
-@pytest.fixture
-def scene(app, tmp_path):
-    return Scene(app, tmp_path)
-
-
-def first_two(node):
-    return [node.GetSegmentation().GetNthSegmentID(index) for index in (0, 1)]
 
 
 def shift(*millimetres):
@@ -192,27 +127,6 @@ def test_empty_segment_crosses_without_a_voxel(scene):
 
     assert not placed["later"].any()
     assert placed[first_two(scene.node)[0]].any()
-
-
-def add_balls(scene):
-    """A segmentation of two surfaces, as of a structure set that Slicer's RT extension has loaded."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "planned")
-    node.GetSegmentation().SetSourceRepresentationName("Closed surface")
-    centre = (GRID @ [10, 8, 6, 1])[:3]
-    for radius, name in ((4.0, "tumour"), (6.0, "margin")):
-        ball = vtk.vtkSphereSource()
-        ball.SetCenter(*centre)
-        ball.SetRadius(radius)
-        ball.SetThetaResolution(32)
-        ball.SetPhiResolution(32)
-        ball.Update()
-        segment = slicer.vtkSegment()
-        segment.SetName(name)
-        segment.SetLabelValue(int(radius))  # left from an image that is gone
-        segment.AddRepresentation("Closed surface", ball.GetOutput())
-        node.GetSegmentation().AddSegment(segment, name)
-    scene.node = node
-    return node
 
 
 def test_surfaces_get_voxels_in_a_copy(scene):
@@ -325,130 +239,3 @@ def test_only_files_that_are_there_count(scene, monkeypatch, tmp_path):
         search.step(0.0)
 
     assert (search.files, search.missing) == ([str(here)], 2)
-
-
-# -- meanwhile ---------------------------------------------------------------------------------------------------------
-
-
-def test_edit_in_the_middle_begins_again(scene):
-    first, second = first_two(scene.node)
-    from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
-
-    transfer = scene.transfer(identity=CtIdentity(sends_voxels=True))
-    assert not transfer.step(0.0)  # the layer is written, the CT is not
-    image = scene.node.GetSegmentation().GetSegment(first).GetRepresentation("Binary labelmap")
-    voxels = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(SHAPE)
-    voxels[0, 0, :] = 2
-    image.GetPointData().GetScalars().Modified()
-    while not transfer.step(0.01):
-        pass
-    transfer.close()
-    segmentation, _header = read_transferred_segmentation(scene.folder)
-
-    assert (segmentation.layers[0].array[0, 0] == 2).all()
-    assert {segment.id for segment in segmentation.segments} == {first, second}
-
-
-def test_surface_that_is_edited_in_the_middle_is_read_again(scene):
-    from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
-
-    node = add_balls(scene)
-    transfer = scene.transfer(identity=CtIdentity(sends_voxels=True))
-    while transfer.fraction == 0.0:
-        assert not transfer.step(0.0)
-    surface = node.GetSegmentation().GetSegment("margin").GetRepresentation("Closed surface")
-    points = vtk.util.numpy_support.vtk_to_numpy(surface.GetPoints().GetData())
-    points += 0.5 * ((GRID @ [10, 8, 6, 1])[:3] - points)  # half as large
-    surface.GetPoints().Modified()
-    while not transfer.step(0.01):
-        pass
-    transfer.close()
-
-    segmentation, _header = read_transferred_segmentation(scene.folder)
-    volumes = {each.id: (segmentation.layers[each.layer].array == each.label).sum() for each in segmentation.segments}
-    assert volumes["margin"] < volumes["tumour"]
-
-
-def test_review_and_colour_of_the_middle_go_out(scene):
-    from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
-    from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG
-
-    first, _second = first_two(scene.node)
-    transfer = scene.transfer(identity=CtIdentity(sends_voxels=True))
-    assert not transfer.step(0.0)
-    segment = scene.node.GetSegmentation().GetSegment(first)
-    segment.SetTag(REVIEW_STATE_TAG, "rejected")
-    segment.SetColor(0.0, 1.0, 0.0)
-    while not transfer.step(0.01):
-        pass
-    transfer.close()
-
-    segmentation, _header = read_transferred_segmentation(scene.folder)
-    handed = next(each for each in segmentation.segments if each.id == first)
-    assert (handed.tags[REVIEW_STATE_TAG], handed.colour) == ("rejected", (0, 255, 0))
-
-
-def test_reading_changes_no_stamp(scene):
-    """Else a hand-over would begin again for ever."""
-    from TotalSegmentatorModuleLib.scene.output_segmentation import change_stamp
-
-    for node in (scene.node, add_balls(scene)):
-        scene.node = node
-        before = change_stamp(node)
-        scene.hand_over()
-        assert change_stamp(node) == before
-
-
-def test_segment_removed_in_the_middle_is_left_out(scene):
-    first, second = first_two(scene.node)
-    from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
-
-    transfer = scene.transfer(identity=CtIdentity(sends_voxels=True))
-    assert not transfer.step(0.0)
-    scene.node.GetSegmentation().RemoveSegment(first)
-    while not transfer.step(0.01):
-        pass
-    transfer.close()
-
-    segmentation, _header = read_transferred_segmentation(scene.folder)
-    assert [segment.id for segment in segmentation.segments] == [second]
-
-
-@pytest.mark.parametrize("gone", ["node", "ct"])
-def test_removed_nodes_are_reported(scene, gone):
-    transfer = scene.transfer()
-    slicer.mrmlScene.RemoveNode(getattr(scene, gone))
-
-    with pytest.raises(SegmentationError) as told:
-        transfer.step(0.01)
-    assert told.value.code == "EXPORT_INPUT_REMOVED"
-
-
-def test_full_disk_is_reported_before_anything_is_written(scene, monkeypatch):
-    usage = type("Usage", (), {"free": 1_000_000})
-    monkeypatch.setattr("TotalSegmentatorModuleLib.background.raw_file.shutil.disk_usage", lambda folder: usage)
-
-    with pytest.raises(SegmentationError) as told:
-        scene.hand_over()
-    assert told.value.code == "DISK_FULL"
-    assert list(scene.folder.iterdir()) == []
-
-
-def test_large_segmentation_is_written_a_little_at_a_time(scene):
-    shape = (200, 512, 512)
-    scene.ct = scene.app.add_volume(np.zeros(shape, np.int16), GRID, "large CT")
-    voxels = np.zeros(shape, np.uint8)
-    voxels[50:150, 100:200, 100:200] = 1
-    scene.node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    add_segment(scene.node, "block", voxels, scene.ct)
-    transfer = scene.transfer()
-    longest, steps, is_complete = 0.0, 0, False
-    while not is_complete:
-        begun = time.thread_time()
-        is_complete = transfer.step(0.005)
-        longest = max(longest, time.thread_time() - begun)
-        steps += 1
-    transfer.close()
-
-    assert steps > 1
-    assert longest < BLOCK_SECONDS

@@ -15,6 +15,7 @@ from places import FAKES
 from time_bounds import READY_SECONDS
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorWire.messages.segment import ResultHeader
+from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, ReviewState
 from TotalSegmentatorWire.tables.structures import structure_table
 
 FAKE_EXPORT = FAKES / "fake_export.py"
@@ -190,4 +191,17 @@ def add_segment(node, name: str, voxels: np.ndarray, ct, start: tuple[int, int, 
     return name
 
 
-__all__ = ["GRID", "SHAPE", "CompareUser", "ExportUser", "add_segment", "blocks", "result_of"]
+def state_tag(node, segment_id: str) -> str:
+    import vtk
+
+    value = vtk.reference("")
+    node.GetSegmentation().GetSegment(segment_id).GetTag(REVIEW_STATE_TAG, value)
+    return str(value)
+
+
+def approve(node, *segment_ids: str) -> None:
+    for segment_id in segment_ids:
+        node.GetSegmentation().GetSegment(segment_id).SetTag(REVIEW_STATE_TAG, ReviewState.APPROVED.value)
+
+
+__all__ = ["GRID", "SHAPE", "CompareUser", "ExportUser", "add_segment", "approve", "blocks", "result_of", "state_tag"]

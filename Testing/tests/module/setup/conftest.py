@@ -1,0 +1,28 @@
+"""Somebody who installs; what needs the desktop is imported late, so that tests without it can be collected."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def installer(user):
+    from setup_user import SetupUser
+
+    return SetupUser(user)
+
+
+@pytest.fixture
+def orders(user, monkeypatch):
+    """Orders that reached the session, which does not start them."""
+    reached = []
+    monkeypatch.setattr(user.widget.logic.session, "apply", reached.append)
+    return reached
+
+
+@pytest.fixture
+def without_engine(monkeypatch):
+    """Neither Slicer's Python nor the set-up has packages."""
+    from TotalSegmentatorModuleLib.background import installed_engine
+
+    monkeypatch.setattr(installed_engine, "has_own_packages", lambda: False)

@@ -1,0 +1,100 @@
+"""The page that offers what is missing before a job."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+from setup_user import ENGINE_ITEM, MODEL, MODEL_ITEM
+from TotalSegmentatorWire.errors.problem import Problem
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def test_apply_tells_what_will_be_installed(installer):
+    installer.plans(ENGINE_ITEM, MODEL_ITEM, warnings=[Problem("DRIVER_OLD", {"driver": "470", "needed": "525"})])
+    installer.app.reset_block_clock()
+
+    installer.ask()
+
+    text = installer.ui.setupPlanLabel.text
+    for told in (
+        "Engine packages for the processor",
+        "0.5 GB from download.pytorch.example, pypi.example",
+        "1.9 GB on the disk",
+        str(installer.folder / "engine"),
+        "104 structures &lt;1.5 mm&gt;",
+        "Download from zenodo.example; its size is not published; 0.2 GB on the disk",
+        str(installer.folder / "models"),
+        "CC BY 4.0",
+        "computes the segmentation",
+        "not a medical device",
+        "50.0 GB free",
+        "processor with 8 cores",
+    ):
+        assert told in text
+    assert "470" in installer.ui.setupWarningLabel.text
+    assert installer.calls[0][:3] == ["setup", "--models", MODEL]
+    assert installer.app.longest_block_ms() < 50.0, installer.app.longest_block_name()
+    assert not installer.ui.errorFrame.visible
+
+
+def test_what_is_installed_already_is_not_listed(installer):
+    installer.plans({**ENGINE_ITEM, "installed": True}, MODEL_ITEM)
+    installer.ask()
+
+    assert "Engine packages" not in installer.ui.setupPlanLabel.text
+
+
+def test_full_disk_is_reported_before_the_download(installer):
+    installer.plans(MODEL_ITEM, free_bytes=1000)
+    installer.ask()
+
+    assert "less free space" in installer.ui.setupWarningLabel.text
+
+
+def test_not_now_closes_the_page_and_forgets_the_order(installer, orders):
+    installer.ask()
+    installer.app.click(installer.ui.setupNotNowButton)
+
+    assert not installer.ui.setupPageFrame.visible
+    assert installer.ui.applyButton.text == "Apply"
+    assert orders == []
+
+
+def test_bad_ct_is_reported_before_anything_is_installed(installer):
+    ct = installer.user.add_ct()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(ct), "DICOM.Modality", "MR")
+    installer.user.click_apply()
+
+    assert installer.user.error_code == "INPUT_NOT_CT"
+    assert not installer.ui.setupPageFrame.visible
+
+
+def test_plan_that_cannot_be_made_says_why_and_can_be_asked_again(installer):
+    (installer.folder / "plan.json").unlink()
+    installer.ask()
+    assert "Python 3.7" in installer.ui.setupErrorWhatLabel.text
+    assert installer.ui.setupErrorCodeLabel.text == "Code: PYTHON_UNSUPPORTED"
+    assert installer.ui.setupInstallButton.text == "Try again"
+
+    installer.plans(MODEL_ITEM)
+    installer.app.click(installer.ui.setupInstallButton)
+    installer.wait(lambda: installer.ui.setupInstallButton.text == "Install")
+    assert not installer.ui.setupErrorFrame.visible
+
+
+def test_offline_folder_is_chosen_on_the_page(installer, tmp_path):
+    installer.ask()
+    installer.plans({**MODEL_ITEM, "host": ""})
+    with installer.app.dialog_answers(str(tmp_path)):
+        installer.app.click(installer.ui.setupOfflineButton)
+    installer.wait(lambda: "From the offline folder" in installer.ui.setupPlanLabel.text)
+
+    call = installer.calls[-1]
+    assert call[call.index("--from-folder") + 1] == str(tmp_path)
+    assert installer.ui.setupOfflineFolderPathLineEdit.currentPath == str(tmp_path)

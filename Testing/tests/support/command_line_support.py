@@ -1,0 +1,34 @@
+"""A CT for the command line, and a stand-in for the networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from TotalSegmentatorEngine.job.task import SegmentationTask
+from TotalSegmentatorWire.messages.segment import (
+    EVENTS,
+    decode,
+)
+from TotalSegmentatorWire.tables.structures import structure_table
+
+PATIENT = "Smith^John"
+GRID = np.diag([1.0, 1.0, 2.0, 1.0])
+
+
+class FakeModel:
+    """Finds a spleen above 0 HU and no liver."""
+
+    class model:  # noqa: N801 - read as an attribute
+        id = "fake"
+
+        class profile:  # noqa: N801 - read as an attribute
+            id = "nnunet"
+
+    def __init__(self, task: SegmentationTask) -> None:
+        self.task = task
+        self.structures = [row for row in structure_table("structures_104") if row.name in ("spleen", "liver")]
+
+
+def events_of(path: Path) -> list:
+    return [decode(line, EVENTS) for line in path.read_text().splitlines()]
