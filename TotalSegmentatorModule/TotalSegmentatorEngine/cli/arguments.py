@@ -9,6 +9,7 @@ from pathlib import Path
 from TotalSegmentatorSetup.support.folders import MODELS_VARIABLE, default_models_folder
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.command.argument_types import names, not_negative
+from TotalSegmentatorWire.command.command_run import add_run_files
 from TotalSegmentatorWire.errors.problem import ERRORS
 from TotalSegmentatorWire.messages.options import CROPS, PRECISIONS, RUNTIMES, JobOptions
 from TotalSegmentatorWire.tables.export_formats import FORMATS
@@ -91,8 +92,7 @@ def _parser(knows_setup: bool, is_transfer: bool) -> argparse.ArgumentParser:
     segment.add_argument("--export", choices=tuple(FORMATS), help="write the structures in this format instead")
     add_export_options(segment)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON, for programs")
-    segment.add_argument("--events", type=Path, metavar="FILE", help="append the progress as JSON lines")
-    segment.add_argument("--log", type=Path, metavar="FILE", help="append what happened; holds no patient data")
+    add_run_files(segment)
     return parser
 
 

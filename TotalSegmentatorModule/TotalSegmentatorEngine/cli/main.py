@@ -12,14 +12,14 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from TotalSegmentatorWire.command.command_run import CommandRun, open_log
+from TotalSegmentatorWire.command.command_run import CommandRun, open_log, run_files_of
+from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, ProgressEvent, Stage, StartedEvent
 
 from TotalSegmentatorEngine.cli.arguments import models_folder_of, parse_arguments, task_of
-from TotalSegmentatorEngine.cli.console import Terminal, result_text
-from TotalSegmentatorEngine.cli.plan_report import plan_line, plan_page
+from TotalSegmentatorEngine.cli.pages import lasting_line, plan_line, plan_page, result_text
 from TotalSegmentatorEngine.machine.memory import memory_short
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class _SegmentCommand:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._run = CommandRun(JOB_ID, options, Terminal(), _problem_of)
+        self._run = CommandRun(JOB_ID, run_files_of(options), Terminal(lasting_line), _problem_of)
         self._stage = ""
 
     def run(self) -> int:

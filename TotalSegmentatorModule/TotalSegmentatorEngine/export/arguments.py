@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from TotalSegmentatorWire.command.argument_types import names, not_negative
+from TotalSegmentatorWire.command.command_run import add_run_files
 from TotalSegmentatorWire.tables.export_formats import ENCODINGS, FORMATS, HOLES, NAME_KINDS, SPACES
 from TotalSegmentatorWire.tables.review_state import ReviewState
 from TotalSegmentatorWire.tables.structures import LABEL_TABLES
@@ -60,7 +61,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False, **described: A
         metavar="MM2",
         help="leave out contours that enclose less than this many square mm; the default keeps all",
     )
-    _add_files(export)
+    add_run_files(export)
 
     compare = commands.add_parser(
         "compare", help="compare two segmentations of a CT: Dice, Hausdorff distance, volumes", **described
@@ -82,7 +83,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False, **described: A
         help="CSV with the columns ours,theirs, or a template, that says which names mean the same",
     )
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write the table there too")
-    _add_files(compare)
+    add_run_files(compare)
 
 
 def add_export_options(command: argparse.ArgumentParser) -> None:
@@ -108,12 +109,6 @@ def add_export_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="of a DICOM SEG")
     group.add_argument("--space", choices=SPACES, default=SPACES[0], help="of surfaces")
-
-
-def _add_files(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--events", type=Path, metavar="FILE", help="append the progress as JSON lines")
-    command.add_argument("--cancel-file", type=Path, metavar="FILE", help="stop when this file exists")
-    command.add_argument("--log", type=Path, metavar="FILE", help="append what happened; holds no patient data")
 
 
 def _states(text: str) -> frozenset[ReviewState]:

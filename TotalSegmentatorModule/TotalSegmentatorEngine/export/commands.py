@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from TotalSegmentatorWire.command.command_run import CommandRun
+from TotalSegmentatorWire.command.command_run import CommandRun, run_files_of
+from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.export import EXPORT_JOB, ExportFinishedEvent, ExportStep
 from TotalSegmentatorWire.messages.segment import Stage
@@ -24,7 +25,7 @@ from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.export_job import ExportResult, export
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, place
 from TotalSegmentatorEngine.export.order import ExportOrder, check_order, check_outputs
-from TotalSegmentatorEngine.export.progress import ExportReporter, ExportTerminal
+from TotalSegmentatorEngine.export.progress import ExportReporter
 from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of_files, source_of_transfer
 from TotalSegmentatorEngine.export.sources.structures import Warn, read_structures
 from TotalSegmentatorEngine.imaging.reading import is_dicom
@@ -41,7 +42,7 @@ _log = logging.getLogger(__name__)
 def run(options: argparse.Namespace, problem_of: Callable[[BaseException], Problem]) -> int:
     """Runs one command; returns the exit status."""
     _check_files(options)
-    command_run = CommandRun(EXPORT_JOB, options, ExportTerminal(), problem_of)
+    command_run = CommandRun(EXPORT_JOB, run_files_of(options), Terminal(), problem_of)
     reporter = ExportReporter(command_run.emit, command_run.is_cancelled)
     command = {"export": _export, "compare": _compare}[options.command]
     printed: list[str] = []

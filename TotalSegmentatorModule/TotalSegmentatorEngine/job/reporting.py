@@ -1,4 +1,4 @@
-"""How a running job tells of its progress and learns that it was cancelled.
+"""How a running job reports its progress and learns that it was cancelled.
 
 The steps of the engine know only the ``Reporter`` protocol. ``JobReporter`` turns their "half of this stage is done"
 into the fraction of the whole job, estimates the time left, and emits the wire's events.
@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.command.reporter import EventReporter
+from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.plan import Plan
-from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage, WarningEvent
+from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage
 
 STAGE_WEIGHTS = {
     Stage.LOADING_ENGINE: 0.04,
@@ -25,8 +26,6 @@ STAGE_WEIGHTS = {
     Stage.WRITING: 0.02,
 }
 """Share of each stage in the progress bar, about as a job of ten tiles on a CPU spends its time."""
-
-_SHORTEST_INTERVAL = 0.1  # seconds between two progress events of one stage: the panel polls every 50 ms
 
 
 class Reporter(Protocol):
@@ -61,12 +60,8 @@ class SilentReporter:
         pass
 
 
-class JobReporter:
-    """Emits ProgressEvent and WarningEvent of one job; the fraction never falls.
-
-    ``emit`` takes one event. ``is_cancelled`` is asked by ``check_cancelled``, so between any two tiles: it must be
-    quick. ``clock`` gives seconds.
-    """
+class JobReporter(EventReporter):
+    """Emits ProgressEvent, PlanEvent and WarningEvent of one segmentation."""
 
     def __init__(
         self,
@@ -75,46 +70,24 @@ class JobReporter:
         is_cancelled: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._job_id = job_id
-        self._emit = emit
-        self._is_cancelled = is_cancelled
-        self._clock = clock
-        self._fraction = 0.0
-        self._stage = ""
-        self._last_emitted = -_SHORTEST_INTERVAL
+        super().__init__(job_id, emit, is_cancelled, clock)
         self._first_tile_at: float | None = None
         self._first_tile = 0
         self._planned_end: float | None = None
-        self._warned: list[Problem] = []
 
     def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
         """Emits at most one event in 0.1 s, but always the first and the last of a stage."""
         within = min(max(fraction_of_stage, 0.0), 1.0)
-        self._fraction = max(self._fraction, _start_of(stage) + STAGE_WEIGHTS[stage] * within)
-        now = self._clock()
-        seconds_left = self._seconds_left(stage, tile, tiles, now)
-        is_edge = stage != self._stage or within >= 1.0
-        if not is_edge and now - self._last_emitted < _SHORTEST_INTERVAL:
-            return
-        self._stage = stage
-        self._last_emitted = now
-        self._emit(ProgressEvent(self._job_id, stage, round(self._fraction, 4), seconds_left, tile, tiles))
+        fraction = self._raise_fraction(_start_of(stage) + STAGE_WEIGHTS[stage] * within)
+        seconds_left = self._seconds_left(stage, tile, tiles, self._clock())
+        if self._is_due(stage, within >= 1.0):
+            self._emit(ProgressEvent(self._job_id, stage, fraction, seconds_left, tile, tiles))
 
     def plan(self, plan: Plan) -> None:
         """Until tiles have shown their pace, the time left is what the plan says."""
         self._planned_end = None if plan.seconds is None else self._clock() + plan.seconds - plan.elapsed_seconds
         self._first_tile_at = None  # after a fallback tiles are counted anew
         self._emit(PlanEvent(self._job_id, plan.to_json()))
-
-    def warning(self, problem: Problem) -> None:
-        """Emits each problem once, however often it is met."""
-        if problem not in self._warned:
-            self._warned.append(problem)
-            self._emit(WarningEvent(self._job_id, problem.to_json()))
-
-    def check_cancelled(self) -> None:
-        if self._is_cancelled():
-            raise SegmentationError("CANCELLED")
 
     def _seconds_left(self, stage: str, tile: int, tiles: int, now: float) -> float | None:
         """Tiles left at the pace of the tiles since the first one, and the share of what follows them.

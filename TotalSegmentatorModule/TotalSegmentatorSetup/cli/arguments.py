@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from TotalSegmentatorWire.command.command_run import add_run_files
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
 from TotalSegmentatorSetup.network.access import PROXY_VARIABLE
@@ -24,7 +25,7 @@ def add_setup_commands(commands: Any, **described: Any) -> None:
     setup.add_argument("--repair", action="store_true", help="install the packages anew even if they are there")
     add_sources(setup)
     add_network(setup)
-    _add_reporting(setup)
+    add_run_files(setup)
 
     models = commands.add_parser("models", help="list, install, add, verify or remove models", **described)
     actions = models.add_subparsers(dest="action", required=True, metavar="list | install | add | verify | remove")
@@ -42,7 +43,7 @@ def add_setup_commands(commands: Any, **described: Any) -> None:
     )
     for action in (install, add, verify):
         add_network(action)
-        _add_reporting(action)
+        add_run_files(action)
     for action in (listing, install, add, verify, remove):
         add_folders(action)
     install.add_argument("--from-folder", type=Path, metavar="DIR", help="take the archives from an offline folder")
@@ -64,7 +65,7 @@ def add_setup_commands(commands: Any, **described: Any) -> None:
     bundle.add_argument("--models", type=_ids, default=[], metavar="ID,ID", help="models of the catalogue to put in")
     add_sources(bundle)
     add_network(bundle)
-    _add_reporting(bundle)
+    add_run_files(bundle)
 
 
 def add_sources(command: argparse.ArgumentParser) -> None:
@@ -94,12 +95,6 @@ def add_folders(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--engines-folder", type=Path, metavar="DIR", help=f"default: ${ENGINES_VARIABLE}, else a folder of the user"
     )
-
-
-def _add_reporting(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--events", type=Path, metavar="FILE", help="append the progress as JSON lines")
-    command.add_argument("--cancel-file", type=Path, metavar="FILE", help="stop when this file appears")
-    command.add_argument("--log", type=Path, metavar="FILE", help="append what happened; holds no patient data")
 
 
 def _ids(text: str) -> list[str]:

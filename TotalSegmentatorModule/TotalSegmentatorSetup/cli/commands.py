@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from TotalSegmentatorWire.command.command_run import CommandRun
+from TotalSegmentatorWire.command.command_run import CommandRun, run_files_of
+from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.setup import SETUP_JOB, SetupFinishedEvent
 
-from TotalSegmentatorSetup.cli.console import SetupTerminal, models_page, plan_page
 from TotalSegmentatorSetup.cli.doctor import examine
+from TotalSegmentatorSetup.cli.pages import models_page, plan_page
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.make_offline_bundle import make_bundle
 from TotalSegmentatorSetup.install.options import models_folder_of
@@ -85,7 +86,7 @@ class SetupRun:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._run = CommandRun(SETUP_JOB, options, SetupTerminal(), self._problem_of, "SETUP_CANCELLED")
+        self._run = CommandRun(SETUP_JOB, run_files_of(options), Terminal(), self._problem_of, "SETUP_CANCELLED")
         self.reporter = SetupReporter(self._run.emit, self._run.is_cancelled)
         self.installation = Installation(options, self.reporter)
 

@@ -1,4 +1,4 @@
-"""Tells how the set-up goes on: fractions of the whole, download speed, warnings; and asks whether to stop."""
+"""Reports how the set-up advances: fractions of the whole, download speed, warnings; and asks whether to stop."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
-from TotalSegmentatorWire.messages.segment import WarningEvent
+from TotalSegmentatorWire.command.reporter import EventReporter
 from TotalSegmentatorWire.messages.setup import SETUP_JOB, SetupProgressEvent
 
-_SHORTEST_PAUSE = 0.2
-"""Seconds between two events of one task."""
 _SPEED_WINDOW = 10.0
 """Seconds over which a download's speed is averaged."""
 
@@ -27,8 +24,11 @@ class SetupTask:
     weight: float = 1.0
 
 
-class SetupReporter:
-    """``emit`` takes events; ``is_cancelled`` is asked at every chance."""
+class SetupReporter(EventReporter):
+    """Emits SetupProgressEvent and WarningEvent."""
+
+    PAUSE_SECONDS = 0.2
+    CANCELLED = "SETUP_CANCELLED"
 
     def __init__(
         self,
@@ -36,13 +36,10 @@ class SetupReporter:
         is_cancelled: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._emit = emit
-        self._is_cancelled = is_cancelled
-        self._clock = clock
+        super().__init__(SETUP_JOB, emit, is_cancelled, clock)
         self._tasks: list[SetupTask] = []
         self._current = -1
-        self._fraction = 0.0
-        self._reported_at = float("-inf")
+        self._task = SetupTask("", "", 0.0)
         self._samples: deque[tuple[float, int]] = deque()
 
     def expect(self, tasks: Sequence[SetupTask]) -> None:
@@ -58,7 +55,7 @@ class SetupReporter:
             self._current = found[0]
         self._task = SetupTask(step, item, self._tasks[self._current].weight if found else 0.0)
         self._samples.clear()
-        self._reported_at = float("-inf")
+        self._step = None  # even the same task once more is a new step
         self.advance(0.0)
 
     def advance(self, fraction: float, done_bytes: int = 0, total_bytes: int | None = None) -> None:
@@ -69,31 +66,18 @@ class SetupReporter:
             self._samples.append((now, done_bytes))
         while self._samples and now - self._samples[0][0] > _SPEED_WINDOW:
             self._samples.popleft()
-        if now - self._reported_at < _SHORTEST_PAUSE and fraction < 1.0:
-            return
-        self._reported_at = now
-        speed = self._speed()
-        left = None if not speed or total_bytes is None else max(total_bytes - done_bytes, 0) / speed
         whole = sum(task.weight for task in self._tasks)
         before = sum(task.weight for task in self._tasks[: max(self._current, 0)])
-        if whole > 0:
-            self._fraction = max(self._fraction, min((before + fraction * self._task.weight) / whole, 1.0))
-        self._emit(
-            SetupProgressEvent(
-                self._task.step, self._task.item, round(self._fraction, 4), done_bytes, total_bytes, speed, left
-            )
-        )
+        of_whole = self._raise_fraction((before + fraction * self._task.weight) / whole if whole > 0 else 0.0)
+        if not self._is_due(self._task, fraction >= 1.0):
+            return
+        speed = self._speed()
+        left = None if not speed or total_bytes is None else max(total_bytes - done_bytes, 0) / speed
+        step, item = self._task.step, self._task.item
+        self._emit(SetupProgressEvent(step, item, of_whole, done_bytes, total_bytes, speed, left))
 
     def _speed(self) -> float | None:
         if len(self._samples) < 2:
             return None
         (first, had), (last, has) = self._samples[0], self._samples[-1]
         return (has - had) / (last - first) if last > first and has > had else None
-
-    def warning(self, problem: Problem) -> None:
-        self._emit(WarningEvent(SETUP_JOB, problem.to_json()))
-
-    def check_cancelled(self) -> None:
-        """Raises SegmentationError("SETUP_CANCELLED")."""
-        if self._is_cancelled():
-            raise SegmentationError("SETUP_CANCELLED")

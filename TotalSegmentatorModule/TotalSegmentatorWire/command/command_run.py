@@ -6,10 +6,12 @@ import argparse
 import logging
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from TotalSegmentatorWire.command.log_text import LogFormatter
+from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.segment import CancelledEvent, FailedEvent, encode
 
@@ -22,35 +24,44 @@ _TYPED_DETAILS = frozenset(["TEMPLATE_INVALID", "EXPORT_NAME_INVALID"])
 """Problems whose ``detail`` quotes what somebody typed; that of the others does not."""
 
 
-class RunTerminal(Protocol):
-    """What is told on the terminal."""
+@dataclass(frozen=True)
+class RunFiles:
+    """The files by which another program follows a run and stops it."""
 
-    def show(self, event: Any) -> None: ...
+    events: Path | None = None
+    """Progress, warnings and the end are appended, one event as JSON a line."""
+    cancel_file: Path | None = None
+    """The run ends when it appears."""
+    log: Path | None = None
 
-    def show_problem(self, problem: Problem) -> None: ...
 
-    def close_line(self) -> None: ...
+def add_run_files(command: argparse.ArgumentParser) -> None:
+    """The options that become RunFiles."""
+    group = command.add_argument_group("for programs that start this one")
+    group.add_argument("--events", type=Path, metavar="FILE", help="append the progress to this file as JSON lines")
+    group.add_argument("--cancel-file", type=Path, metavar="FILE", help="stop as soon as this file exists")
+    group.add_argument("--log", type=Path, metavar="FILE", help="append a log to this file; it holds no patient data")
+
+
+def run_files_of(parsed: argparse.Namespace) -> RunFiles:
+    return RunFiles(parsed.events, parsed.cancel_file, parsed.log)
 
 
 class CommandRun:
-    """``options`` hold ``events`` and ``log`` (files or None) and, where the command has it, ``cancel_file``.
-
-    ``problem_of`` makes a problem of every exception but a SegmentationError; ``cancelled`` is the code of a run that
-    was stopped.
-    """
+    """``problem_of`` makes a problem of every exception but a SegmentationError; ``cancelled`` is the code of a run
+    that was stopped by a signal."""
 
     def __init__(
         self,
         job: str,
-        options: argparse.Namespace,
-        terminal: RunTerminal,
+        files: RunFiles,
+        terminal: Terminal,
         problem_of: Callable[[BaseException], Problem],
         cancelled: str = "CANCELLED",
     ) -> None:
         self._job = job
-        self._events: Path | None = options.events
-        self._log: Path | None = options.log
-        self._cancel_file: Path | None = getattr(options, "cancel_file", None)
+        self._files = files
+        self._takes_events = files.events is not None
         self._terminal = terminal
         self._problem_of = problem_of
         self._cancelled = cancelled
@@ -58,7 +69,7 @@ class CommandRun:
 
     def run(self, work: Callable[[], Any]) -> int:
         """``work`` returns the last event. Returns the exit status; every problem was printed, logged and emitted."""
-        handler = open_log(self._log)
+        handler = open_log(self._files.log)
         previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             last = work()
@@ -74,16 +85,18 @@ class CommandRun:
             handler.close()
 
     def is_cancelled(self) -> bool:
-        return self.is_interrupted or (self._cancel_file is not None and self._cancel_file.exists())
+        """By a signal or by the cancel file."""
+        cancel_file = self._files.cancel_file
+        return self.is_interrupted or (cancel_file is not None and cancel_file.exists())
 
     def emit(self, event: Any) -> None:
         """The event goes to the file, if one was asked for, and in short to the terminal."""
-        if self._events is not None:
+        if self._takes_events:
             try:
-                with self._events.open("a", encoding="ascii", newline="\n") as stream:
+                with self._files.events.open("a", encoding="ascii", newline="\n") as stream:
                     stream.write(encode(event) + "\n")
             except OSError as error:
-                self._events = None  # told once; the failure that follows is not written again
+                self._takes_events = False  # the failure that follows is not written again
                 raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
         self._terminal.show(event)
 

@@ -12,11 +12,11 @@ import pytest
 from engine_support import blobs_volume, one_thread
 from seeded_models import make_catalogue_model, make_model_folder
 from TotalSegmentatorEngine.cli.arguments import parse_arguments, task_of
-from TotalSegmentatorEngine.cli.console import Terminal
 from TotalSegmentatorEngine.cli.main import main
-from TotalSegmentatorEngine.cli.plan_report import about_text, plan_line, plan_page
+from TotalSegmentatorEngine.cli.pages import about_text, lasting_line, plan_line, plan_page
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
 from TotalSegmentatorEngine.pipeline import segment as pipeline
+from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import WARNINGS, Problem, SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
@@ -112,7 +112,7 @@ def test_a_plan_is_a_summary_and_a_table() -> None:
         "Memory     3.1 GB (20.2 GB free)",
         "",
         "Part         Purpose        Region in voxels   Of the scan   Tiles   Time",
-        "Dataset298   localization           50 x 80 x 80   all               2   about 5 s",
+        "Dataset298   localization       50 x 80 x 80   all               2   about 5 s",
         "Dataset291   segmentation     90 x 190 x 200   a part           12   about 50 s",
     ]
 
@@ -130,7 +130,7 @@ def test_a_preliminary_plan_is_explained() -> None:
     page = plan_page(kidneys_plan(is_preliminary=True))
     assert "Time       at most about 60 s\n" in page
     assert "Work       at most 14 tiles in 2 networks\n" in page
-    assert "localization pass" in page.split("\n\n")[-1] and "upper bounds" in page.split("\n\n")[-1]
+    assert "coarse localization" in page.split("\n\n")[-1] and "upper bounds" in page.split("\n\n")[-1]
 
 
 def test_a_page_says_what_was_planned_around() -> None:
@@ -170,7 +170,7 @@ def test_the_terminal_shows_each_plan_once(
     rewrites: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: rewrites)
-    terminal = Terminal()
+    terminal = Terminal(lasting_line)
     smaller = kidneys_plan(peak_bytes=2_000_000_000)
     for plan in (kidneys_plan(), kidneys_plan(), smaller):
         terminal.show(ProgressEvent("job", Stage.RESAMPLING, 0.1))

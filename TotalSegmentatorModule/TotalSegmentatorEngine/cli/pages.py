@@ -1,14 +1,18 @@
-"""How a job's plan reads on a terminal: one line while a job runs, a page for the command ``plan``.
+"""What the commands print: a job's plan (one line while it runs, a page for the command ``plan``) and its result.
 
-The panel words it alike (TotalSegmentatorModuleLib/segment/plan_text.py), in the user's language.
+The panel words the plan alike (TotalSegmentatorModuleLib/segment/plan_text.py), in the user's language.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from TotalSegmentatorWire.errors.problem import WARNINGS
-from TotalSegmentatorWire.messages.plan import Plan, PlannedPass
+from TotalSegmentatorWire.messages.plan import Plan, PlannedPass, plan_from_json
+from TotalSegmentatorWire.messages.segment import PlanEvent
+
+from TotalSegmentatorEngine.job.task import SegmentationResult
 
 _GIGABYTE = 1e9
 """As system monitors and graphics cards count."""
@@ -18,8 +22,13 @@ _IS_NUMBER = (False, False, True, False, True, False)
 """Columns that are set flush right."""
 
 _PRELIMINARY = """\
-This is a first estimate. A quick coarse pass finds where the structures are, and the networks then run only there:
-tiles and time are upper bounds, and a job tells its final plan after the coarse localization."""
+This is a first estimate. A quick coarse localization finds the structures, and the networks then run only around them:
+tiles and time are upper bounds. A running job shows its final plan after the coarse localization."""
+
+
+def lasting_line(event: Any) -> str | None:
+    """What stays on the terminal while a job runs: its plan."""
+    return f"plan: {plan_line(plan_from_json(event.plan))}" if isinstance(event, PlanEvent) else None
 
 
 def plan_line(plan: Plan) -> str:
@@ -52,6 +61,14 @@ def plan_page(plan: Plan) -> str:
     if plan.is_preliminary:
         paragraphs.append(_PRELIMINARY)
     return "\n\n".join(paragraphs)
+
+
+def result_text(result: SegmentationResult) -> str:
+    """One or two lines: what was found, how it was computed, what is absent."""
+    asked = len(result.found) + len(result.absent)
+    how = ", ".join((result.model, result.device, result.options.runtime, result.options.precision))
+    line = f"{len(result.found)} of {asked} structures found in {result.seconds:.0f} s ({how})."
+    return f"{line}\nNot found in this CT: {', '.join(result.absent)}" if result.absent else line
 
 
 def about_text(seconds: float) -> str:
