@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from TotalSegmentatorWire.messages.segment import CancelledEvent, FailedEvent, d
 from TotalSegmentatorModuleLib.background.line_reader import LineReader
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
 from TotalSegmentatorModuleLib.background.process_group import descendants_with_groups, kill_group, start_in_group
+from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError, TaskEnd, ignore
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 _OUTPUT, _MESSAGES = "output", "messages"
@@ -67,8 +68,15 @@ def failure_of(problem: Problem) -> Failure:
     return Failure(problem.code, *problem_texts(problem))
 
 
+def process_result(end: TaskEnd) -> ProcessResult:
+    """How a task ended that returns a ProcessResult, also where it came to no process or not to its end."""
+    if end.problem is not None:
+        return ProcessResult(failure=failure_of(end.problem))
+    return ProcessResult(is_cancelled=True) if end.is_cancelled else end.result
+
+
 class OneShotProcess:
-    """A running command. ``poll`` reads what it has said; nothing here waits but ``stop``.
+    """A running command; ``follow`` is the task that goes along with it. Nothing here waits but ``stop``.
 
     ``folder`` is the run's own and goes when the run has ended. With a ``log`` the program is told where to write
     events and log and where a request to stop would lie; without one it only prints. Raises OSError when made, if it
@@ -119,6 +127,37 @@ class OneShotProcess:
     @property
     def _cancel_file(self) -> Path:
         return self._folder / CANCEL_FILE
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether it was asked to stop, though it may have finished all the same."""
+        return self._kill_at is not None
+
+    def follow(
+        self,
+        interval_ms: int,
+        cancel_seconds: float,
+        quit_seconds: float,
+        on_event: Callable[[Any], None] = ignore,
+    ) -> Generator[int, None, ProcessResult]:
+        """A task (see task_runner) that ends with the process; ``on_event`` gets its events.
+
+        Cancelled, it asks the process to stop and kills it after ``cancel_seconds``; where the task itself is ended,
+        after ``quit_seconds``.
+        """
+        try:
+            while self.end is None:
+                for event in self.poll():
+                    on_event(event)
+                if self.end is None:
+                    try:
+                        yield interval_ms
+                    except TaskCancelledError:
+                        self.cancel(cancel_seconds)
+            return self.end
+        finally:
+            if self.end is None:
+                self.stop(quit_seconds)
 
     def poll(self) -> list[Any]:
         """The events since the last call; afterwards ``end`` tells whether it was the last one."""
@@ -174,7 +213,7 @@ class OneShotProcess:
             self.end = ProcessResult(output, said, finished=told)
         elif isinstance(told, FailedEvent):
             self.end = ProcessResult(output, said, failure=failure_of(problem_of_event(told)))
-        elif isinstance(told, CancelledEvent) or self._kill_at is not None:
+        elif isinstance(told, CancelledEvent) or self.is_cancelling:
             self.end = ProcessResult(output, said, is_cancelled=True)
         else:
             self.end = ProcessResult(output, said, failure=self._unsaid_failure(status, messages))

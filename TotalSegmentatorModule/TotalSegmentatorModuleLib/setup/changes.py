@@ -12,17 +12,21 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.segment import WarningEvent
 from TotalSegmentatorWire.messages.setup import SetupProgressEvent
 
-from TotalSegmentatorModuleLib.background.command_process import ProcessResult
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.background.command_process import process_result
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
+from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.setup.commands import (
+    QUIT_SECONDS,
     SetupCommand,
     add_model_command,
     install_command,
     log_path,
     remove_command,
+    run_setup,
 )
 from TotalSegmentatorModuleLib.setup.install_page import SetupPage
-from TotalSegmentatorModuleLib.setup.runner import SetupRunner
 from TotalSegmentatorModuleLib.setup.state import setup_state
 from TotalSegmentatorModuleLib.setup.texts import size_text, step_text
 
@@ -51,7 +55,7 @@ class SetupChanges:
         self._page = page
         self._on_state = on_state
         self._on_log = on_log
-        self._runner = SetupRunner()
+        self._runner = TaskRunner(Ticker, settings.work_folder())
         self._change: SetupChange | None = None
         self._last_step = ""
         ui.setupCancelButton.connect("clicked(bool)", self._on_cancel)
@@ -70,7 +74,7 @@ class SetupChanges:
         command = change.make_command()
         self._page.show_installing(change.title, change.remark, command.has_events)
         self._on_log("{}\n".format(change.title))
-        self._runner.start(command, self._on_end, self._on_event)
+        self._runner.start(run_setup(command, self._on_event, QUIT_SECONDS), self._on_end)
         self._on_state()
 
     def close(self) -> None:
@@ -78,8 +82,8 @@ class SetupChanges:
         self._runner.dispose()
 
     def _on_cancel(self) -> None:
-        self._runner.cancel()
         self._page.show_cancelling()
+        self._runner.cancel()
 
     def _on_event(self, event: Any) -> None:
         if isinstance(event, SetupProgressEvent):
@@ -94,8 +98,8 @@ class SetupChanges:
             self._page.add_warning(problem)
             self._on_log("{}: {} {}\n".format(problem.code, problem.what, problem.todo))
 
-    def _on_end(self, end: ProcessResult) -> None:
-        change = self._change
+    def _on_end(self, task_end: TaskEnd) -> None:
+        change, end = self._change, process_result(task_end)
         if end.failure is not None:
             failure = end.failure
             self._on_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))

@@ -1,19 +1,30 @@
-"""The set-up as a program: its commands, with the choices of the settings, and the environment that it runs in."""
+"""The set-up as a program: its commands, with the choices of the settings, and a task that runs one of them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from TotalSegmentatorSetup.network.access import PROXY_VARIABLE
+from TotalSegmentatorWire.job_folder import create_owned_folder, jobs_folder, new_id
+from TotalSegmentatorWire.messages.setup import SETUP_EVENTS, SetupFinishedEvent
 from TotalSegmentatorWire.resources import ENGINE_PROGRAM
 
 from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.background.command_process import OneShotProcess, ProcessProtocol, ProcessResult
 from TotalSegmentatorModuleLib.background.installed_engine import startup_environment
+from TotalSegmentatorModuleLib.background.task_runner import ignore
 
 LOG_FILE = "setup.log"
+CANCEL_SECONDS = 5.0
+"""After Cancel: an unpacking or a package that is just being written may take as long."""
+QUIT_SECONDS = 2.0
+"""When the application quits while something is changed."""
+_INTERVAL_MS = 100
+_PROTOCOL = ProcessProtocol(SETUP_EVENTS, SetupFinishedEvent, "SETUP_DIED")
 
 
 @dataclass(frozen=True)
@@ -102,3 +113,22 @@ def _given(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 def setup_program() -> SetupProgram:
     """The set-up runs in Slicer's own Python, as it needs no packages."""
     return SetupProgram(sys.executable, startup_environment())
+
+
+def run_setup(
+    command: SetupCommand, on_event: Callable[[Any], None] = ignore, quit_seconds: float = 0.0
+) -> Generator[int, None, ProcessResult]:
+    """A task (see task_runner) that runs ``command``; ``on_event`` gets progress and warnings.
+
+    ``quit_seconds``: how long the command may go on when nobody waits for its end any more. Raises OSError if it
+    cannot be started.
+    """
+    program = setup_program()
+    process = OneShotProcess(
+        [program.python, str(program.program), *command.arguments],
+        program.process_environment(),
+        create_owned_folder(jobs_folder(settings.work_folder()), new_id()),
+        _PROTOCOL,
+        log_path() if command.has_events else None,
+    )
+    return (yield from process.follow(_INTERVAL_MS, CANCEL_SECONDS, quit_seconds, on_event))

@@ -11,10 +11,11 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.command.log_text import without_names
 
 from TotalSegmentatorModuleLib import settings
-from TotalSegmentatorModuleLib.background.command_process import ProcessResult
-from TotalSegmentatorModuleLib.setup.commands import doctor_command, log_path, show_command
+from TotalSegmentatorModuleLib.background.command_process import ProcessResult, process_result
+from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.setup.commands import doctor_command, log_path, run_setup, show_command
 from TotalSegmentatorModuleLib.setup.plan import setup_plan
-from TotalSegmentatorModuleLib.setup.runner import SetupRunner
 from TotalSegmentatorModuleLib.setup.state import setup_state
 from TotalSegmentatorModuleLib.setup.texts import details_text, state_text
 
@@ -29,7 +30,7 @@ class SetupSection:
         self._ui = ui
         self._is_outdated = False
         self._is_enabled = True
-        self._runner = SetupRunner()
+        self._runner = TaskRunner(Ticker, settings.work_folder())
         ui.setupNoteLabel.setVisible(False)
         ui.setupCollapsibleButton.connect("contentsCollapsed(bool)", self._on_collapsed)
         ui.setupOpenFolderButton.connect("clicked(bool)", self._on_open_folder)
@@ -41,7 +42,7 @@ class SetupSection:
             return
         self._show_state()
         if not self._runner.is_busy:
-            self._runner.start(show_command([]), self._on_plan)
+            self._runner.start(run_setup(show_command([])), self._on_plan)
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Lock what changes the installation, while a job or another installation runs."""
@@ -54,7 +55,6 @@ class SetupSection:
         self._ui.setupNoteLabel.setVisible(bool(text))
 
     def dispose(self) -> None:
-        self._runner.shutdown(0.0)
         self._runner.dispose()
 
     def _show_state(self) -> None:
@@ -74,7 +74,8 @@ class SetupSection:
         if not is_collapsed:
             self.refresh()
 
-    def _on_plan(self, end: ProcessResult) -> None:
+    def _on_plan(self, task_end: TaskEnd) -> None:
+        end = process_result(task_end)
         try:
             self._is_outdated = end.is_success and setup_plan(end.output).is_outdated
         except ValueError:
@@ -93,14 +94,14 @@ class SetupSection:
             self.show_note(_("Nothing is installed yet, so there is no folder to open."))
 
     def _on_diagnostics(self) -> None:
-        self._runner.drop()
+        self._runner.stop()
         self._ui.setupDiagnosticsButton.setEnabled(False)
         self.show_note(_("Checking the installation; this may take a minute..."))
-        self._runner.start(doctor_command(), self._on_doctor)
+        self._runner.start(run_setup(doctor_command()), self._on_doctor)
 
-    def _on_doctor(self, end: ProcessResult) -> None:
+    def _on_doctor(self, end: TaskEnd) -> None:
         self._ui.setupDiagnosticsButton.setEnabled(True)
-        lines = _doctor_lines(end)
+        lines = _doctor_lines(process_result(end))
         if settings.engine_packages_folder() is not None:
             lines.append("The panel uses the user's own packages, which were not checked.")
         lines += ["", "Set-up log:", *_log_tail(log_path())]

@@ -8,17 +8,19 @@ import qt
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-from TotalSegmentatorModuleLib.background.command_process import Failure, ProcessResult, failure_of
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.background.command_process import Failure, failure_of, process_result
+from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.segment.session import JobOrder
 from TotalSegmentatorModuleLib.setup.changes import SectionChanges, SetupChange, SetupChanges
-from TotalSegmentatorModuleLib.setup.commands import install_command, show_command
+from TotalSegmentatorModuleLib.setup.commands import install_command, run_setup, show_command
 from TotalSegmentatorModuleLib.setup.fields import SetupFields
 from TotalSegmentatorModuleLib.setup.install_page import SetupPage
 from TotalSegmentatorModuleLib.setup.installed_view import SetupSection
 from TotalSegmentatorModuleLib.setup.pending_job import PendingOrder, SetupNeeds, needs_of
 from TotalSegmentatorModuleLib.setup.plan import setup_plan
-from TotalSegmentatorModuleLib.setup.runner import SetupRunner
 
 
 class SetupHost(Protocol):
@@ -56,7 +58,7 @@ class SetupPanel:
         self._pending: PendingOrder | None = None
         self._needs = SetupNeeds()
         self._is_job_running = False
-        self._asking = SetupRunner()
+        self._asking = TaskRunner(Ticker, settings.work_folder())
         self._page = SetupPage(ui)
         self._section = SetupSection(ui)
         self._changes = SetupChanges(ui, self._page, self._on_changes, host.add_log)
@@ -108,7 +110,6 @@ class SetupPanel:
     def close(self) -> None:
         """The application quits: an installation is stopped, and continues where it was at the next start."""
         self._pending = None
-        self._asking.drop()
         self._asking.dispose()
         self._section.dispose()
         self._changes.close()
@@ -128,11 +129,13 @@ class SetupPanel:
             self._on_not_now()
 
     def _ask(self) -> None:
-        self._asking.drop()
+        self._asking.stop()
         self._page.show_asking()
-        self._asking.start(show_command(self._needs.models, self._needs.is_repair), self._on_answer)
+        command = show_command(self._needs.models, self._needs.is_repair)
+        self._asking.start(run_setup(command), self._on_answer)
 
-    def _on_answer(self, end: ProcessResult) -> None:
+    def _on_answer(self, task_end: TaskEnd) -> None:
+        end = process_result(task_end)
         try:
             failure, plan = end.failure, None if end.failure else setup_plan(end.output)
         except ValueError:
@@ -188,7 +191,7 @@ class SetupPanel:
                 self._ask()
 
     def _on_not_now(self) -> None:
-        self._asking.drop()
+        self._asking.stop()
         self._pending = None
         self._page.hide()
 
