@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 
+import cc3d
 import numpy as np
 from scipy import ndimage
 
@@ -31,11 +32,11 @@ def boxes_by_label(labels: np.ndarray, known: Collection[int]) -> dict[int, Regi
 
 def large_pieces(labels: np.ndarray, label: int, box: Region) -> list[Region]:
     """Boxes of a label's connected pieces without its strays; ``box`` holds them all."""
-    pieces, _count = ndimage.label(labels[box] == label)
-    sizes = np.bincount(pieces.ravel())[1:]
+    found = cc3d.statistics(cc3d.connected_components(labels[box] == label, connectivity=6))
+    sizes = found["voxel_counts"][1:]  # the background comes first
     return [
         tuple(slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(box, piece, strict=True))
-        for piece, size in zip(ndimage.find_objects(pieces), sizes, strict=True)
+        for piece, size in zip(found["bounding_boxes"][1:], sizes, strict=True)
         if size >= _SMALLEST_PIECE * sizes.max()
     ]
 

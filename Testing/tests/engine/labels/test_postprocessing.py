@@ -7,6 +7,8 @@ import pytest
 from scipy import ndimage
 from TotalSegmentatorEngine.labels.postprocessing import keep_largest_pieces, remove_small_islands
 
+LAYOUTS = ["contiguous", "crop", "columns first", "turned"]
+
 
 def noisy_labels(shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
     """Many pieces of many sizes: noise of several labels, some of it smoothed to larger lumps."""
@@ -33,10 +35,12 @@ def as_view(labels: np.ndarray, layout: str) -> np.ndarray:
         around = np.full([size + 4 for size in labels.shape], 9, dtype=np.uint8)
         around[2:-2, 1:-3, 3:-1] = labels
         return around[2:-2, 1:-3, 3:-1]
+    if layout == "columns first":
+        return labels.copy(order="F")
     return labels.transpose(2, 0, 1)[:, ::-1].copy()[:, ::-1].transpose(1, 2, 0)
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "crop", "turned"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [(23, 17, 20), (9, 30, 1), (1, 1, 40)])
 def test_only_the_largest_piece_of_each_label_stays(shape: tuple[int, int, int], layout: str) -> None:
     labels = noisy_labels(shape)
@@ -49,7 +53,7 @@ def test_only_the_largest_piece_of_each_label_stays(shape: tuple[int, int, int],
     assert np.array_equal(cleaned, expected)
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "crop", "turned"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("smallest_mm3", "voxel_mm3"), [(200.0, 27.0), (12.0, 3.0), (0.0, 1.0), (1e9, 1.0)])
 def test_small_islands_go(smallest_mm3: float, voxel_mm3: float, layout: str) -> None:
     labels = noisy_labels((19, 24, 15), seed=1)
@@ -71,6 +75,17 @@ def test_an_island_of_exactly_the_volume_goes_and_one_voxel_more_stays() -> None
     expected[1] = 0
     remove_small_islands(labels, 200.0, 50.0)
     assert np.array_equal(labels, expected)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_of_equal_pieces_the_first_in_the_array_stays(layout: str) -> None:
+    labels = np.zeros((4, 5, 6), dtype=np.uint8)
+    labels[0, 3, 4:] = labels[1:3, 0, 0] = 8  # columns first, the second would come first
+    expected = labels.copy()
+    expected[1:] = 0
+    cleaned = as_view(labels, layout)
+    keep_largest_pieces(cleaned)
+    assert np.array_equal(cleaned, expected)
 
 
 def test_edges_and_corners_do_not_connect_and_other_labels_do_not_bridge() -> None:
