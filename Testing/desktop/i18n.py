@@ -1,11 +1,22 @@
-"""``slicer.i18n`` without translations: what the English user interface shows."""
+"""``slicer.i18n`` in English, or with the few translations that a test gives."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+TRANSLATIONS: dict[tuple[str, str], str] = {}
+"""(context, English) to the translation."""
+
+
+def getContext(sourceFile: str) -> str:
+    """The context of a Python file: its name, after its folder's name where that is a package."""
+    file = Path(sourceFile)
+    is_packaged = (file.parent / "__init__.py").is_file()
+    return f"{file.parent.name}.{file.stem}" if is_packaged else file.stem
+
 
 def translate(context: str, text: str) -> str:
-    """The text itself: the stand-in runs in English."""
-    return text
+    return TRANSLATIONS.get((context, text), text)
 
 
 def tr(text: str) -> str:

@@ -215,6 +215,8 @@ def test_every_problem_has_two_sentences(definition):
         assert text[0].isupper() or text[0] == "{"
     assert re.fullmatch("[A-Z][A-Z0-9_]+", definition.code)
     assert fields_of(definition.todo) <= fields_of(definition.what)
+    problem = Problem(definition.code, dict.fromkeys(fields_of(definition.what), 7))
+    assert "{" not in problem.what + problem.todo
 
 
 def test_exit_codes_are_unique_and_within_a_byte():
