@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for results and pictures")
     arguments = parser.parse_args()
     if arguments.ct and not arguments.model:
-        parser.error("--ct needs --model: the demo model knows the phantom only and is never for patients")
+        parser.error("--ct needs --model: the demo model was trained only on the phantom; never use it for patients")
     arguments.output.mkdir(parents=True, exist_ok=True)
     try:
         with Desktop() as app:

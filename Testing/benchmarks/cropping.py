@@ -16,7 +16,7 @@ import our_engine
 import torch
 from agreement import agreement
 from clocked_networks import ClockedRun
-from kidneys import MODEL, OVERVIEW_MODEL
+from kidneys import COARSE_MODEL, MODEL
 from known_structures import KNOWN_LABELS_VARIABLE
 from labels import DEMO_MODEL
 from our_engine import EngineRun
@@ -106,7 +106,7 @@ def _saving(workload: Workload, ct: Path, labels: Path) -> None:
     """A whole body of 512 x 512 x 1000 at 1.5 mm; of each network only the first tiles are computed. The phantom's own
     labels say where the structures are."""
     report = workload.report
-    for model in (OVERVIEW_MODEL, MODEL):
+    for model in (COARSE_MODEL, MODEL):
         warm_up(workload, model, "exact")
     clocks: dict[str, list[ClockedRun]] = {"full": [], "cropped": []}
     for _ in range(workload.repeat):

@@ -17,7 +17,7 @@ from speed import COMPUTED_TILES, options_of, warm_up
 from timed_process import ProgramError
 from workload import Workload
 
-MODEL, OVERVIEW_MODEL = "117-1.5mm", "117-6mm"
+MODEL, COARSE_MODEL = "117-1.5mm", "117-6mm"
 KIDNEYS = ["--structures", "kidney_left,kidney_right"]
 NETWORKS = ("Dataset298", "Dataset291")
 """The family's coarsest network, and the one that knows the kidneys."""
@@ -29,7 +29,7 @@ def measure(workload: Workload) -> None:
     computed, the others are scaled; of the kidneys' every tile is."""
     report = workload.report
     ct, labels = workload.whole_body()
-    for model in (OVERVIEW_MODEL, MODEL):
+    for model in (COARSE_MODEL, MODEL):
         warm_up(workload, model, "exact")
     full_seconds, few_seconds, few = [], [], None
     for _ in range(workload.repeat):

@@ -85,4 +85,4 @@ def test_demo_model_is_not_offered_for_a_patients_ct(tmp_path: Path):
         check=False,
     )
     assert run.returncode == 2
-    assert "never for patients" in run.stderr
+    assert "never use it for patients" in run.stderr

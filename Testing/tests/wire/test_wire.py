@@ -244,7 +244,10 @@ def test_unknown_problem_is_refused(fields):
 def test_error_says_both_sentences():
     error = SegmentationError("INPUT_NOT_CT", modality="MR")
     assert error.code == "INPUT_NOT_CT"
-    assert str(error) == "The image is not a CT: its DICOM modality is MR. Choose a CT; these models know nothing else."
+    assert (
+        str(error)
+        == "The image is not a CT: its DICOM modality is MR. Choose a CT; the models were trained only on CT."
+    )
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

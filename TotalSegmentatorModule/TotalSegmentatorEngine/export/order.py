@@ -110,7 +110,7 @@ def _check_place(order: ExportOrder) -> None:
         if output.is_dir() and any(output.iterdir()):
             raise SegmentationError("EXPORT_FOLDER_NOT_EMPTY")
         if not output.is_dir() and output.suffix.lower() in _FILE_SUFFIXES:  # surely no folder was meant
-            suffixes = " or ".join(kind.suffixes) or "no file suffix: it is a folder"
+            suffixes = " or ".join(kind.suffixes) or "a folder name, not a file name"
             raise SegmentationError("EXPORT_SUFFIX", format=order.format, suffixes=suffixes)
     elif not output.name.lower().endswith(kind.suffixes):
         raise SegmentationError("EXPORT_SUFFIX", format=order.format, suffixes=" or ".join(kind.suffixes))

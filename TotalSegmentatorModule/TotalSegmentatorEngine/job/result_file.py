@@ -30,7 +30,7 @@ def check_output(path: Path, shape: tuple[int, int, int] | None = None) -> None:
     Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_NOT_WRITABLE, DISK_FULL.
     """
     if not path.name.lower().endswith(SUFFIXES):
-        raise SegmentationError("OUTPUT_FORMAT", suffix=path.suffix or "without a suffix")
+        raise SegmentationError("OUTPUT_FORMAT", suffix=path.suffix or "no file name extension")
     check_place(path)
     if shape is not None:
         check_disk_space(path.parent, int(np.prod(shape)))

@@ -203,7 +203,7 @@ class _Job:
         names = {structure.name for structure in self._prepared.structures}
         missed = localization.missed(structure.name for structure in self._prepared.structures)
         if is_asked and missed:
-            self._reporter.warning(Problem("OVERVIEW_MISSED", {"structures": ", ".join(missed)}))
+            self._reporter.warning(Problem("LOCALIZATION_MISSED", {"structures": ", ".join(missed)}))
         return part_regions(localization, self._model, names, run.grid, searches_missed=is_asked)
 
     def _report_refined(self, strategy: Strategy, regions: Regions, tiles: TileCounter) -> None:

@@ -125,7 +125,7 @@ def _localization_model(model: Model, models_folder: Path) -> tuple[Model | None
     for other in coarser:
         if other.is_installed(models_folder):
             return find_model(other.id, models_folder), []
-    return None, [Problem("NO_OVERVIEW", {"model": coarser[0].id})] if coarser else []
+    return None, [Problem("NO_LOCALIZATION", {"model": coarser[0].id})] if coarser else []
 
 
 def load_engine() -> None:

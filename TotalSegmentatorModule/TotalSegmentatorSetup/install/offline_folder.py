@@ -59,7 +59,7 @@ def check_bundle(folder: Path, plan: EnginePlan | None, reporter: SetupReporter)
         if not file.is_file():
             raise SegmentationError("BUNDLE_INCOMPLETE", detail=f"the file {file.name}")
         if file.stat().st_size != size or digest_of(file, reporter) != digest:
-            raise SegmentationError("BUNDLE_INCOMPLETE", detail=f"the file {file.name} as it was: it is damaged")
+            raise SegmentationError("BUNDLE_INCOMPLETE", detail=f"an undamaged {file.name}")
 
 
 def read_table(folder: Path) -> dict[str, Any] | None:

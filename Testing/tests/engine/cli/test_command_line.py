@@ -62,7 +62,7 @@ def test_found_and_absent_structures_and_progress_are_printed(
     assert "1 of 2 structures found in 1 s (fake, cpu, openvino, exact)." in printed.out
     assert "Not found in this CT: liver" in printed.out
     assert "segmenting, tile 0 of 4" in printed.err
-    assert "warning DEMO_MODEL: This is the demo model" in printed.err
+    assert "warning DEMO_MODEL: This demo model was trained only" in printed.err
 
 
 def test_events_are_the_wires(tmp_path: Path, ct: Path, tasks: list) -> None:
@@ -186,7 +186,7 @@ def test_an_implausible_ct_is_segmented_with_a_warning(
 ) -> None:
     path = ct_variants.write_image(tmp_path / "mr.nrrd", np.arange(210, dtype=np.int16).reshape(5, 6, 7), GRID)
     assert main(["segment", str(path), str(tmp_path / "a.nrrd"), "--model", "m"]) == 0
-    assert "warning IMPLAUSIBLE_HU: The values range from 0 to 209" in capsys.readouterr().err
+    assert "warning IMPLAUSIBLE_HU: The voxel values range from 0 to 209" in capsys.readouterr().err
 
 
 # -- the other commands ------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from TotalSegmentatorWire.messages.segment import EVENTS, PlanEvent, ProgressEve
 
 __all__ = ["one_thread"]  # a fixture
 
-OVERVIEW_PASS = PlannedPass("Dataset298", LOCALIZATION, [50, 80, 80], is_cropped=False, tiles=2, seconds=3.5)
+LOCALIZATION_PASS = PlannedPass("Dataset298", LOCALIZATION, [50, 80, 80], is_cropped=False, tiles=2, seconds=3.5)
 ORGANS_PASS = PlannedPass("Dataset291", SEGMENTATION, [90, 190, 200], is_cropped=True, tiles=12, seconds=50.0)
 
 
@@ -36,7 +36,7 @@ def kidneys_plan(**changes) -> Plan:
         device="cpu",
         runtime="openvino",
         precision="exact",
-        passes=[OVERVIEW_PASS, ORGANS_PASS],
+        passes=[LOCALIZATION_PASS, ORGANS_PASS],
         seconds=61.0,
         peak_bytes=3_140_000_000,
         available_bytes=20_200_000_000,
@@ -227,10 +227,10 @@ def test_plan_prints_json_and_nothing_else_for_programs(ct: Path, planned: list,
 @pytest.mark.parametrize(
     ("raised", "status", "sentence"),
     [
-        (SegmentationError("MEMORY_SHORT", needed_gb=9.0, free_gb=2.0), 31, "about 9.0 GB are needed and 2.0 GB"),
+        (SegmentationError("MEMORY_SHORT", needed_gb=9.0, free_gb=2.0), 31, "about 9.0 GB needed, 2.0 GB free"),
         (ModuleNotFoundError("", name="torch"), 50, "the package torch was not found"),
         (KeyboardInterrupt(), 130, "The segmentation was cancelled."),
-        (ZeroDivisionError(), 1, "An unexpected error of the kind ZeroDivisionError"),
+        (ZeroDivisionError(), 1, "An unexpected error (ZeroDivisionError)"),
     ],
 )
 def test_plan_ends_in_a_code_and_sentences(
@@ -263,7 +263,7 @@ def test_names_are_judged_before_the_input_is_read(tmp_path: Path, capsys: pytes
     output = [str(tmp_path / "a.nrrd")] if command == "segment" else []
     arguments = [str(tmp_path / "ct.nrrd"), *output, "--model", "117-3mm", "--structures", "livr"]
     assert main([command, *arguments]) == 47
-    assert "no structure named livr; the nearest names are liver" in capsys.readouterr().err
+    assert "no structure named livr; the closest names are liver" in capsys.readouterr().err
 
 
 # -- with a network ----------------------------------------------------------------------------------------------------
@@ -333,4 +333,6 @@ def test_a_name_that_is_no_profile_is_refused_before_the_input_is_read(
     (tmp_path / "ct.nrrd").write_bytes(b"nothing")
     model = str(make_model_folder(tmp_path / "Dataset900_Seeded"))
     assert main(["plan", str(tmp_path / "ct.nrrd"), "--model", model, "--profile", "fastest"]) == 56
-    assert "no pipeline profile named fastest; the known ones are totalsegmentator-1.5" in capsys.readouterr().err
+    assert (
+        "no pipeline profile named fastest; the available profiles are totalsegmentator-1.5" in capsys.readouterr().err
+    )

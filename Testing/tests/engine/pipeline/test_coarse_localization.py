@@ -239,8 +239,8 @@ def test_a_missed_structure_is_searched_where_anything_was_found(
     volume = block_volume((140, 72, 72), blocks)
     prepared = prepared_job(folder, ["spleen"])
     result, said = run(volume, prepared)
-    assert said.warnings == ["OVERVIEW_MISSED"]
-    assert said.values_of("OVERVIEW_MISSED") == {"structures": "spleen"}
+    assert said.warnings == ["LOCALIZATION_MISSED"]
+    assert said.values_of("LOCALIZATION_MISSED") == {"structures": "spleen"}
     (own,) = network_runs
     assert own.region[0].start <= 30 and own.region[0].stop >= 76 and not own.is_whole
     assert [(found.name, found.voxels) for found in result.found] == [("spleen", volume.array[spleen].size)]
@@ -253,8 +253,8 @@ def test_where_the_localization_sees_nothing_the_whole_image_is_searched(
     folder = install(tmp_path, {"kidney_left": KIDNEY}, {})
     volume = block_volume((80, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
     result, said = run(volume, prepared_job(folder, ["kidney_left", "aorta"]))
-    assert said.warnings == ["OVERVIEW_MISSED"]
-    assert said.values_of("OVERVIEW_MISSED") == {"structures": "kidney_left, aorta"}
+    assert said.warnings == ["LOCALIZATION_MISSED"]
+    assert said.values_of("LOCALIZATION_MISSED") == {"structures": "kidney_left, aorta"}
     assert [own.is_whole for own in network_runs] == [True, True]
     assert not any(planned.is_cropped for planned in said.plans[-1].passes)
     assert result.found[0].voxels == volume.array[KIDNEY_BLOCK].size and result.absent == ["aorta"]
@@ -264,8 +264,8 @@ def test_without_a_coarse_model_the_whole_image_is_searched(tmp_path: Path, netw
     make_hu_model(tmp_path, MODEL, {"kidney_left": KIDNEY}, PATCH)
     volume = block_volume((64, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
     result, said = run(volume, prepared_job(tmp_path, ["kidney_left"]))
-    assert said.warnings == ["NO_OVERVIEW"]
-    assert said.values_of("NO_OVERVIEW") == {"model": COARSER}
+    assert said.warnings == ["NO_LOCALIZATION"]
+    assert said.values_of("NO_LOCALIZATION") == {"model": COARSER}
     assert [own.is_whole for own in network_runs] == [True]
     (only,) = said.plans
     assert not only.is_preliminary and [planned.purpose for planned in only.passes] == [SEGMENTATION]

@@ -98,7 +98,7 @@ def test_few_structures_run_only_their_parts_and_come_back_as_in_the_full_run(tm
     assert ribs, "the last part's labels overwrite all others"
     prepared = prepare(SegmentationTask("117-1.5mm", tmp_path, ribs))
     assert [part.folder is not None for part in prepared.model.parts] == [False] * 4 + [True]
-    assert [warning.code for warning in prepared.warnings] == ["NO_OVERVIEW"], "no coarser model is installed"
+    assert [warning.code for warning in prepared.warnings] == ["NO_LOCALIZATION"], "no coarser model is installed"
     few = segment(volume, prepared, EngineCache(), SilentReporter())
     wanted = [structure.label for structure in few.structures]
     assert np.array_equal(few.labels, np.where(np.isin(full.labels, wanted), full.labels, 0))

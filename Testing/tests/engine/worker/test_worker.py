@@ -319,7 +319,7 @@ def test_full_disk_is_reported_before_the_result_is_written(tmp_path, monkeypatc
 
     usage = type("Usage", (), {"free": 1_000_000})
     monkeypatch.setattr(result_files.shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(SegmentationError, match="1 MB are free"):
+    with pytest.raises(SegmentationError, match="1 MB free"):
         result_files.write_draft(tmp_path, None, np.zeros((2, 2, 2), np.uint8), lambda: None)
     assert list(tmp_path.iterdir()) == []
 

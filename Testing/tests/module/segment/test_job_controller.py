@@ -251,7 +251,9 @@ def test_bad_ct_leaves_the_worker_usable(make_application):
     bad = soft_tissue_with_air().astype(np.float32)
     bad[3, 4, 5] = np.inf
     application.run_job(FakeCt(bad))
-    assert application.listener.failures[0].what == "The image holds 1 voxels that are not finite numbers."
+    assert (
+        application.listener.failures[0].what == "The image contains voxels whose value is infinite or not a number: 1."
+    )
     assert_usable(application)
 
 

@@ -59,7 +59,7 @@ def show() -> int:
     if plan.is_file():
         print(plan.read_text(encoding="utf-8"))
         return 0
-    print("error PYTHON_UNSUPPORTED: There are no engine packages for Python 3.7 on Linux.", file=sys.stderr)
+    print("error PYTHON_UNSUPPORTED: No engine packages are available for Python 3.7 on Linux.", file=sys.stderr)
     return 78
 
 

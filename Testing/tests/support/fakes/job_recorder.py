@@ -86,13 +86,13 @@ class NetworkRun:
 
 @pytest.fixture
 def network_runs(monkeypatch: pytest.MonkeyPatch) -> list[NetworkRun]:
-    """Every run of a network over a region, in order; overview passes are left out."""
+    """Every run of a network over a region, in order; passes of coarse localization are left out."""
     runs: list[NetworkRun] = []
     labels_of = ModelRun.labels_of
-    overviews = {model.parts[0].name for model in read_catalogue().values() if len(model.parts) == 1}
+    coarse_parts = {model.parts[0].name for model in read_catalogue().values() if len(model.parts) == 1}
 
     def noted(self: ModelRun, part: Part, region: Region, is_smooth: bool = False) -> PartLabels:
-        if part.name not in overviews:
+        if part.name not in coarse_parts:
             runs.append(NetworkRun(part.name, region, region == self.grid.whole))
         return labels_of(self, part, region, is_smooth)
 

@@ -47,7 +47,7 @@ def write_label_image(
     """
     suffix = next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), None)
     if suffix is None:
-        raise SegmentationError("OUTPUT_FORMAT", suffix=path.suffix or "without a suffix")
+        raise SegmentationError("OUTPUT_FORMAT", suffix=path.suffix or "no file name extension")
     check_place(path)
     segments: list[FileSegment] = []
     if suffix == ".seg.nrrd":
