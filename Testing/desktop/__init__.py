@@ -1,6 +1,6 @@
 """Stand-in for the 3D Slicer desktop application: real MRML (wheel ``slicer-core``) and PySide6 playing PythonQt."""
 
-from .graphics import GraphicsLibraryMissingError
+from desktop.graphics import GraphicsLibraryMissingError
 
 __all__ = ["Desktop", "GraphicsLibraryMissingError"]
 
@@ -15,7 +15,7 @@ def _without_graphics(error: GraphicsLibraryMissingError) -> type:
 def __getattr__(name: str) -> object:
     if name == "Desktop":  # imported late: `from desktop import Desktop` must not need the GL library, only using it
         try:
-            from .application import Desktop
+            from desktop.application.session import Desktop
         except GraphicsLibraryMissingError as error:
             return _without_graphics(error)
         return Desktop

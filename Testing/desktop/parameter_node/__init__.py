@@ -5,7 +5,7 @@ same annotations, same widgets.
 Not covered: ``parameterPack``, ``typing.Any``, ``qt.QColor``, GUI creation.
 """
 
-from .annotations import (
+from desktop.parameter_node.annotations import (
     Choice,
     Decimals,
     Default,
@@ -21,8 +21,8 @@ from .annotations import (
     splitAnnotations,
     unannotatedType,
 )
-from .connectors import GuiConnector, createGuiConnector, parameterNodeGuiConnector
-from .wrapper import (
+from desktop.parameter_node.connectors import GuiConnector, createGuiConnector, parameterNodeGuiConnector
+from desktop.parameter_node.wrapper import (
     SlicerParameterNamePropertyName,
     findChildWidgetForParameter,
     isParameterNodeWrapper,

@@ -13,7 +13,7 @@ import ctk
 import qt
 import slicer
 
-from .annotations import (
+from desktop.parameter_node.annotations import (
     Choice,
     Decimals,
     Maximum,
@@ -24,7 +24,7 @@ from .annotations import (
     splitAnnotations,
     unannotatedType,
 )
-from .serializers import PATHS
+from desktop.parameter_node.serializers import PATHS
 
 _registered: list[type[GuiConnector]] = []
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import slicer
 
-from .annotations import IsInstance, IsNone, NotNone, Validator, is_validator, splitAnnotations
-from .observed import ObservedDict, ObservedList
+from desktop.parameter_node.annotations import IsInstance, IsNone, NotNone, Validator, is_validator, splitAnnotations
+from desktop.parameter_node.observed import ObservedDict, ObservedList
 
 PATHS = (
     pathlib.Path,

@@ -14,9 +14,9 @@ import qt
 import slicer
 import vtk
 
-from .annotations import Decimals, Default, SingleStep, is_validator, splitAnnotations
-from .connectors import GuiConnector, createGuiConnector
-from .serializers import Serializer, createSerializer
+from desktop.parameter_node.annotations import Decimals, Default, SingleStep, is_validator, splitAnnotations
+from desktop.parameter_node.connectors import GuiConnector, createGuiConnector
+from desktop.parameter_node.serializers import Serializer, createSerializer
 
 SlicerParameterNamePropertyName = "SlicerParameterName"
 

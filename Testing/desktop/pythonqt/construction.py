@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..slot_runtime import RUNTIME
-from .class_builder import QtProperty
-from .conversion import fit_arguments, overloads
-from .proxies import QtClass, QtInstance, unwrap, wrap
-from .signals import QtSignal
+from desktop.pythonqt.conversion import fit_arguments, overloads
+from desktop.pythonqt.descriptors import QtProperty, QtSignal
+from desktop.pythonqt.proxies import QtClass, QtInstance, adopt, unwrap, wrap
+from desktop.pythonqt.slot_runtime import RUNTIME
 
 _subclasses: dict[QtClass, type] = {}
+
+
+def initialize(proxy: QtInstance, *arguments: Any, **keywords: Any) -> None:
+    """``__init__`` of every proxy class."""
+    if keywords:
+        raise TypeError(f"{type(proxy).__name__}() does not take keyword arguments")
+    adopt(proxy, construct(type(proxy), arguments))
 
 
 def construct(cls: QtClass, arguments: tuple[Any, ...]) -> Any:

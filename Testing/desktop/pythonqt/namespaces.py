@@ -9,8 +9,8 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 from shiboken6 import Shiboken
 
-from .class_builder import OWNER_MODULES, attribute_enum
-from .proxies import QtClass, unwrap, wrap, wrap_class
+from desktop.pythonqt.class_builder import OWNER_MODULES, attribute_enum
+from desktop.pythonqt.proxies import QtClass, unwrap, wrap, wrap_class
 
 _ABSENT = {"Slot", "Signal", "Property", "SIGNAL", "SLOT"}  # PySide6's own; PythonQt has none that works
 

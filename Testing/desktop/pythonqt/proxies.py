@@ -8,6 +8,7 @@ arguments and wrap the result.
 from __future__ import annotations
 
 import enum
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +17,12 @@ import shiboken6
 from PySide6 import QtCore
 from shiboken6 import Shiboken
 
-from ..slot_runtime import RUNTIME
-from .conversion import property_value
+from desktop.pythonqt import signals
+from desktop.pythonqt.conversion import property_value
+from desktop.pythonqt.slot_runtime import RUNTIME
 
 _INTERNAL = ("_native", "__class__", "__weakref__", "__dict__")
 _proxies: weakref.WeakValueDictionary[int, QtInstance] = weakref.WeakValueDictionary()
-_classes: dict[type, QtClass] = {}
 
 
 class QtClass(type):
@@ -50,15 +51,22 @@ class QtClass(type):
         return f"<class '{cls.__module__}.{cls.__name__}'>"
 
 
+class ProxyClasses(dict[type, QtClass]):
+    """The proxy class of each PySide6 class, made at first use."""
+
+    build: Callable[[type], QtClass]
+    """Set by ``class_builder``, whose classes need the functions below."""
+
+    def __missing__(self, native: type) -> QtClass:
+        self[native] = self.build(native)
+        return self[native]
+
+
+PROXY_CLASSES = ProxyClasses()
+
+
 class QtInstance(metaclass=QtClass):
     """Base of all proxies (PythonQt's ``PythonQtInstanceWrapper``)."""
-
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        from .construction import construct
-
-        if keywords:
-            raise TypeError(f"{type(self).__name__}() does not take keyword arguments")
-        adopt(self, construct(type(self), arguments))
 
     # -- attributes ----------------------------------------------------------------------------------------------------
     def __getattr__(self, name: str) -> Any:
@@ -97,14 +105,16 @@ class QtInstance(metaclass=QtClass):
 
     def connect(self, *arguments: Any) -> bool:
         """``connect(signal, callable)`` or ``connect(signal, receiver, slot)``; False when there is no such signal."""
-        from .signals import connect_arguments
-
-        return connect_arguments(self, arguments)
+        return connect(*_connection(self, arguments))
 
     def disconnect(self, *arguments: Any) -> bool:
-        from .signals import disconnect_arguments
-
-        return disconnect_arguments(self, arguments)
+        """As ``connect``; the name of a signal alone removes all of its connections, nothing removes all."""
+        if not arguments:
+            return signals.disconnect(alive(self))
+        if len(arguments) == 1 and isinstance(arguments[0], str):
+            return signals.disconnect(alive(self), arguments[0])
+        sender, signal, target = _connection(self, arguments)
+        return signals.disconnect(alive(sender), signal, target)
 
     def __bool__(self) -> bool:
         return shiboken6.isValid(self._native)
@@ -129,6 +139,33 @@ class QtInstance(metaclass=QtClass):
 
     def __str__(self) -> str:
         return repr(self)
+
+
+def _connection(proxy: QtInstance, arguments: tuple[Any, ...]) -> tuple[QtInstance, str, Callable[..., Any]]:
+    """Sender, signal and callable of ``connect(signal, f)``, ``connect(signal, receiver, slot)`` or
+    ``connect(sender, signal, receiver, slot)``."""
+    if len(arguments) in (3, 4) and isinstance(arguments[0], QtInstance):
+        sender, arguments = arguments[0], arguments[1:]
+    else:
+        sender = proxy
+    if len(arguments) == 3 and isinstance(arguments[2], str):
+        signal, receiver, slot = arguments
+        arguments = (signal, getattr(receiver, slot.lstrip("012").split("(")[0]))
+    if len(arguments) != 2 or not isinstance(arguments[0], str) or not callable(arguments[1]):
+        raise ValueError(f"Called connect with wrong arguments: {arguments!r}")
+    return sender, arguments[0], arguments[1]
+
+
+def connect(proxy: QtInstance, signature: str, target: Callable[..., Any]) -> bool:
+    """Connect a Python callable; False (and a line on stderr) when the object has no such signal."""
+
+    def receive(*arguments: Any) -> None:
+        RUNTIME.run(target, signals.trimmed(target, tuple(wrap(argument) for argument in arguments)))
+
+    connected = signals.connect(alive(proxy), signature, target, receive)
+    if not connected:
+        print(f"{type(proxy).__name__}: no such signal: {signature}", file=sys.stderr)
+    return connected
 
 
 def _static(cls: type, name: str) -> Any:
@@ -191,11 +228,7 @@ def wrap_native(native: Any) -> QtInstance:
 
 def wrap_class(native: type) -> QtClass:
     """The proxy class of a PySide6 class, made at first use."""
-    if native not in _classes:
-        from .class_builder import build_class
-
-        _classes[native] = build_class(native)
-    return _classes[native]
+    return PROXY_CLASSES[native]
 
 
 def unwrap(value: Any) -> Any:
@@ -213,11 +246,10 @@ def unwrap(value: Any) -> Any:
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     """A Python callable for Qt: wraps its arguments, records its exceptions, counts its time."""
-    from .signals import trimmed
 
     def call(*arguments: Any) -> Any:
         wrapped = tuple(wrap(argument) for argument in arguments)
-        return unwrap(RUNTIME.run(function, trimmed(function, wrapped)))
+        return unwrap(RUNTIME.run(function, signals.trimmed(function, wrapped)))
 
     return call
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from PySide6 import QtCore, QtWidgets
 
-from ..slot_runtime import RUNTIME
-from .class_builder import SPECIAL
-from .proxies import QtInstance, alive, unwrap, wrap
+from desktop.pythonqt.class_builder import SPECIAL
+from desktop.pythonqt.proxies import QtInstance, alive, unwrap, wrap
+from desktop.pythonqt.slot_runtime import RUNTIME
+from desktop.pythonqt.ui_loader import load_ui_device
 
 DIALOG_ANSWERS: collections.deque[Any] = collections.deque()
 """What the next modal dialogs answer, first in first out; a dialog without an answer is recorded as an error."""
@@ -104,8 +105,6 @@ def _writable_location(*arguments: Any, **keywords: Any) -> str:
 
 
 def _load(self: QtInstance, device: Any, parent: Any = None) -> Any:
-    from ..ui_loader import load_ui_device
-
     return load_ui_device(unwrap(device), unwrap(parent))
 
 

@@ -11,7 +11,7 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import slicer
-from desktop.module_objects import import_module_file, qSlicerScriptedLoadableModule
+from desktop.application.module_objects import import_module_file, qSlicerScriptedLoadableModule
 from desktop.pythonqt.proxies import wrap
 from job_support import marked_processes
 from panel_support import MODULE, folders_of, wait_for

@@ -11,7 +11,7 @@ import numpy as np
 import slicer
 import vtk
 
-from .offscreen_view import OffscreenView, voxels, write_png
+from desktop.pictures.offscreen_view import OffscreenView, voxels, write_png
 
 _MANAGERS = ("vtkMRMLSegmentationsDisplayableManager2D", "vtkMRMLModelSliceDisplayableManager")
 _VIEWS = (("Red", "Axial", 2), ("Green", "Coronal", 1), ("Yellow", "Sagittal", 0))

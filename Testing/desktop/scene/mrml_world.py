@@ -8,8 +8,8 @@ from typing import Any
 import slicer
 import vtk
 
-from .slot_runtime import RUNTIME
-from .terminologies import write_terminologies
+from desktop.pythonqt.slot_runtime import RUNTIME
+from desktop.scene.terminologies import write_terminologies
 
 MODULE_LOGICS = {
     "Units": "vtkSlicerUnitsLogic",

@@ -10,10 +10,10 @@ from typing import Any
 import slicer
 from PySide6 import QtGui, QtWidgets
 
-from .mrml_widgets import qMRMLWidget
-from .native_properties import QtCore, stored
-from .pythonqt.proxies import wrap
-from .slot_runtime import RUNTIME
+from desktop.pythonqt.proxies import wrap
+from desktop.pythonqt.slot_runtime import RUNTIME
+from desktop.widgets.mrml_widgets import qMRMLWidget
+from desktop.widgets.native_properties import QtCore, stored
 
 
 class qSlicerScriptedLoadableModule(QtCore.QObject):  # noqa: N801 - Slicer's name

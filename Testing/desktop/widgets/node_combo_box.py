@@ -8,8 +8,8 @@ import slicer
 import vtk
 from PySide6 import QtCore, QtWidgets
 
-from .native_properties import setter, stored
-from .slot_runtime import RUNTIME
+from desktop.pythonqt.slot_runtime import RUNTIME
+from desktop.widgets.native_properties import setter, stored
 
 _ACTION = QtCore.Qt.ItemDataRole.UserRole + 1
 

@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .graphics import prepare_graphics
+from desktop.graphics import prepare_graphics
 
 prepare_graphics()
 
 import slicer  # noqa: E402 - the check above must come before VTK's libraries are loaded
 from PySide6 import QtCore, QtWidgets  # noqa: E402
 
-from . import environment, loading  # noqa: E402
-from .pythonqt.proxies import QtInstance, alive, wrap  # noqa: E402
-from .pythonqt.signals import disconnect_all  # noqa: E402
-from .pythonqt.special import DIALOG_ANSWERS, SESSION_FOLDER  # noqa: E402
-from .slot_runtime import RUNTIME  # noqa: E402
+from desktop.application import environment  # noqa: E402
+from desktop.pythonqt.proxies import QtInstance, alive, wrap  # noqa: E402
+from desktop.pythonqt.signals import disconnect  # noqa: E402
+from desktop.pythonqt.slot_runtime import RUNTIME  # noqa: E402
+from desktop.pythonqt.special import DIALOG_ANSWERS, SESSION_FOLDER  # noqa: E402
+from desktop.scene import loading  # noqa: E402
 
 _current: list[Desktop] = []
 
@@ -36,9 +37,9 @@ class Desktop:
             _current[0].quit()
         environment.publish_qt()
         environment.publish_slicer_packages()
-        from .application_object import application
-        from .dicom_database import ctkDICOMDatabase
-        from .mrml_world import MrmlWorld
+        from desktop.application.application_object import application
+        from desktop.scene.dicom_database import ctkDICOMDatabase
+        from desktop.scene.mrml_world import MrmlWorld
 
         RUNTIME.errors.clear()
         RUNTIME.reset_clock()
@@ -62,7 +63,7 @@ class Desktop:
 
         Exceptions of the module's constructor and ``setup`` are raised, where Slicer would print them.
         """
-        from .module_objects import (
+        from desktop.application.module_objects import (
             import_module_file,
             qSlicerScriptedLoadableModule,
             qSlicerScriptedLoadableModuleWidget,
@@ -125,7 +126,7 @@ class Desktop:
         self._window.hide()
         self._opened.clear()
         self.process_events()
-        disconnect_all(self._native)
+        disconnect(self._native)
         self.world.shut_down()
         RUNTIME.remove_excepthook()
         self._folder.cleanup()
@@ -219,13 +220,13 @@ class Desktop:
         self, path: str | Path, volume: Any, segmentation: Any = None, offsets: Mapping[str, float] | None = None
     ) -> Path:
         """Axial, coronal and sagittal slices with outlines, drawn by Slicer's displayable managers."""
-        from .slice_pictures import write_slices
+        from desktop.pictures.slice_pictures import write_slices
 
         return write_slices(self.world, Path(path), volume, segmentation, offsets)
 
     def three_d_png(self, path: str | Path, segmentation: Any) -> Path:
         """All segments as surfaces from the front, drawn by Slicer's displayable managers."""
-        from .surface_picture import write_surfaces
+        from desktop.pictures.surface_picture import write_surfaces
 
         return write_surfaces(self.world, Path(path), segmentation)
 

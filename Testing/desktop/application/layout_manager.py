@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6 import QtCore
 
-from .native_properties import stored
+from desktop.widgets.native_properties import stored
 
 
 class qMRMLSliceWidget(QtCore.QObject):  # noqa: N801 - Slicer's name

@@ -11,7 +11,7 @@ import vtk
 from scipy import ndimage
 from vtk.util import numpy_support
 
-from .offscreen_view import OffscreenView, voxels, write_png
+from desktop.pictures.offscreen_view import OffscreenView, voxels, write_png
 
 _MANAGERS = (
     "vtkMRMLCameraDisplayableManager",

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from .ctk_widgets import ctkSliderWidget
-from .native_properties import stored
-from .node_combo_box import qMRMLNodeComboBox
-from .slot_runtime import RUNTIME
+from desktop.pythonqt.slot_runtime import RUNTIME
+from desktop.widgets.ctk_widgets import ctkSliderWidget
+from desktop.widgets.native_properties import stored
+from desktop.widgets.node_combo_box import qMRMLNodeComboBox
 
 
 class qMRMLWidget(QtWidgets.QWidget):  # noqa: N801 - Slicer's name

@@ -8,7 +8,7 @@ from typing import Any
 
 import slicer
 
-from .pythonqt import namespaces, special
+from desktop.pythonqt import namespaces, special
 
 
 class _Modules(types.ModuleType):
@@ -39,8 +39,8 @@ def publish_qt() -> None:
         return
     special.install()
     sys.modules["qt"] = namespaces.QtModule("qt")
-    from .ctk_widgets import CTK_CLASSES
-    from .ui_loader import CUSTOM_WIDGETS
+    from desktop.pythonqt.ui_loader import CUSTOM_WIDGETS
+    from desktop.widgets.ctk_widgets import CTK_CLASSES
 
     ctk = types.ModuleType("ctk")
     namespaces.publish_classes(ctk, "ctk", CTK_CLASSES)
@@ -50,13 +50,18 @@ def publish_qt() -> None:
 
 def publish_slicer_packages() -> None:
     """``slicer.i18n``, ``slicer.ScriptedLoadableModule``, ``slicer.parameterNodeWrapper``, and the MRML widgets."""
-    from . import i18n
-    from .application_object import qSlicerApplication, qSlicerModuleManager
-    from .dicom_database import ctkDICOMDatabase, ctkDICOMIndexer
-    from .layout_manager import qMRMLSliceWidget, qMRMLThreeDView, qMRMLThreeDWidget, qSlicerLayoutManager
-    from .module_objects import qSlicerScriptedLoadableModule, qSlicerScriptedLoadableModuleWidget
-    from .mrml_widgets import MRML_CLASSES
-    from .ui_loader import CUSTOM_WIDGETS
+    from desktop.application import i18n
+    from desktop.application.application_object import qSlicerApplication, qSlicerModuleManager
+    from desktop.application.layout_manager import (
+        qMRMLSliceWidget,
+        qMRMLThreeDView,
+        qMRMLThreeDWidget,
+        qSlicerLayoutManager,
+    )
+    from desktop.application.module_objects import qSlicerScriptedLoadableModule, qSlicerScriptedLoadableModuleWidget
+    from desktop.pythonqt.ui_loader import CUSTOM_WIDGETS
+    from desktop.scene.dicom_database import ctkDICOMDatabase, ctkDICOMIndexer
+    from desktop.widgets.mrml_widgets import MRML_CLASSES
 
     _publish("i18n", i18n)
     others = [
@@ -72,7 +77,8 @@ def publish_slicer_packages() -> None:
     namespaces.publish_classes(slicer, "slicer", MRML_CLASSES + others)
     namespaces.publish_classes(sys.modules["ctk"], "ctk", [ctkDICOMDatabase, ctkDICOMIndexer])
     CUSTOM_WIDGETS.update({native.__name__: native for native in MRML_CLASSES})
-    from . import parameter_node, scripted_module
+    from desktop import parameter_node
+    from desktop.application import scripted_module
 
     _publish("ScriptedLoadableModule", scripted_module)
     _publish("parameterNodeWrapper", parameter_node)

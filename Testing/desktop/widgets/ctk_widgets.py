@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from .native_properties import setter, stored
+from desktop.widgets.native_properties import setter, stored
 
 _EXPLICIT = QtCore.Qt.WidgetAttribute.WA_WState_ExplicitShowHide
 _WAS_HIDDEN = "standInHiddenBeforeCollapse"
@@ -245,7 +245,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801 - CTK's name
 
     def browse(self) -> None:
         """Take the answer that the test has queued, as the file dialog would."""
-        from .pythonqt.special import _answer
+        from desktop.pythonqt.special import _answer
 
         chosen = _answer("ctkPathLineEdit.browse()", "")
         if chosen:

@@ -9,8 +9,7 @@ from xml.etree import ElementTree
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
-from .pythonqt.proxies import wrap, wrap_class
-from .pythonqt.signals import connect
+from desktop.pythonqt.proxies import connect, wrap, wrap_class
 
 CUSTOM_WIDGETS: dict[str, type] = {}
 """Class name in the .ui -> widget class of the stand-in; filled by ``environment``."""

@@ -11,9 +11,9 @@ from typing import Any
 import shiboken6
 from PySide6 import QtCore, QtWidgets
 
-from .layout_manager import qSlicerLayoutManager
-from .native_properties import stored
-from .slot_runtime import RUNTIME
+from desktop.application.layout_manager import qSlicerLayoutManager
+from desktop.pythonqt.slot_runtime import RUNTIME
+from desktop.widgets.native_properties import stored
 
 VERSION = (5, 12, 3)
 """The Slicer version that the stand-in says it is."""

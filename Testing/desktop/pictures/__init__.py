@@ -1,0 +1,1 @@
+"""Pictures of the slice views and the 3-D view, drawn off screen."""

@@ -1,0 +1,1 @@
+"""The MRML scene, what is loaded into it, and the DICOM database."""

@@ -1,0 +1,1 @@
+"""The CTK and MRML widgets that scripted modules use, as plain Qt widgets."""
