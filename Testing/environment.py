@@ -24,9 +24,9 @@ ENGINE_RESOURCES = REPOSITORY / "TotalSegmentatorModule" / "Resources" / "Engine
 TORCH_PIN = ENGINE_RESOURCES / "torch.txt"
 PINS = (ENGINE_RESOURCES / "requirements.txt", REPOSITORY / "Testing" / "requirements.txt")
 PEER_ENVIRONMENT = REPOSITORY / ".venv-peer"
-PEER_PINS = (REPOSITORY / "Testing" / "benchmarks" / "peer_requirements.txt",)
+PEER_PINS = (REPOSITORY / "Testing" / "benchmarks" / "peers" / "peer_requirements.txt",)
 V1_ENVIRONMENT = REPOSITORY / ".venv-v1"
-V1_PINS = (REPOSITORY / "Testing" / "benchmarks" / "v1_requirements.txt",)
+V1_PINS = (REPOSITORY / "Testing" / "benchmarks" / "peers" / "v1_requirements.txt",)
 PYTHON_VERSIONS = ((3, 10), (3, 12))
 _STAMP = "pins.sha256"
 

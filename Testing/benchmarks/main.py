@@ -20,13 +20,13 @@ TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [
     str(TESTING),
     str(TESTING.parent / "TotalSegmentatorModule"),
-    str(TESTING / "benchmarks"),
     *[str(TESTING / "tests" / "support" / folder) for folder in (".", "models", "export")],
 ]
 
 from environment import SetupError  # noqa: E402 - found through the line above
-from report import Report  # noqa: E402
-from timed_process import ProgramError  # noqa: E402
+
+from benchmarks.measuring.report import Report  # noqa: E402
+from benchmarks.measuring.timed_process import ProgramError  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,13 @@ def _run(name: str, benchmark: PanelBenchmark | EngineBenchmark, arguments: argp
     print("\n{}: {}".format(name, benchmark.what), flush=True)
     begun = time.monotonic()
     module, _, function = benchmark.function.partition(".")
-    measure = getattr(importlib.import_module(module), function)
+    measure = getattr(importlib.import_module("benchmarks.figures." + module), function)
     failure = None
     try:
         if isinstance(benchmark, PanelBenchmark):
             _show_figures(name, benchmark, measure(arguments.repeat), report)
         else:
-            from workload import Workload
+            from benchmarks.inputs.workload import Workload
 
             measure(Workload(arguments.repeat, arguments.small, report=report))
     except (ProgramError, SetupError) as error:

@@ -13,26 +13,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from benchmarks import main as benchmarks
+from benchmarks.engine.known_structures import KNOWN_LABELS_VARIABLE, know_structures, on_grid, widen_nothing
+from benchmarks.engine.measured_engine import STRATEGY_VARIABLE, choose_strategy
+from benchmarks.figures import cropping
+from benchmarks.inputs import large_ct, published_models
+from benchmarks.measuring.agreement import agreement
+from benchmarks.measuring.clocked_networks import clocked_run
+from benchmarks.measuring.network_clock import FILE_VARIABLE, LIMIT_VARIABLE, NetworkClock
+from benchmarks.measuring.process_tree_memory import descendants
+from benchmarks.measuring.report import Report
 from places import TESTING
 from seeded_models import configuration_settings, dataset_json_of, make_model_folder, plans_of
 from TotalSegmentatorEngine.models.find_model import find_model
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 from TotalSegmentatorWire.tables.structures import structure_table
-
-BENCHMARKS_FOLDER = TESTING / "benchmarks"
-sys.path.append(str(BENCHMARKS_FOLDER))
-
-import cropping  # noqa: E402 - found through the line above
-import large_ct  # noqa: E402
-import main as benchmarks  # noqa: E402
-import published_models  # noqa: E402
-from agreement import agreement  # noqa: E402
-from clocked_networks import clocked_run  # noqa: E402
-from known_structures import KNOWN_LABELS_VARIABLE, know_structures, on_grid, widen_nothing  # noqa: E402
-from measured_engine import STRATEGY_VARIABLE, choose_strategy  # noqa: E402
-from network_clock import FILE_VARIABLE, LIMIT_VARIABLE, NetworkClock  # noqa: E402
-from process_tree_memory import descendants  # noqa: E402
-from report import Report  # noqa: E402
 
 # -- the list ----------------------------------------------------------------------------------------------------------
 
@@ -40,7 +35,7 @@ from report import Report  # noqa: E402
 @pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
 def test_each_benchmark_names_a_function(name):
     module, _, function = benchmarks.BENCHMARKS[name].function.partition(".")
-    assert callable(getattr(importlib.import_module(module), function))
+    assert callable(getattr(importlib.import_module("benchmarks.figures." + module), function))
 
 
 def test_list_names_every_benchmark(monkeypatch, capsys):
@@ -57,7 +52,7 @@ def test_one_that_goes_wrong_does_not_keep_the_others_from_running(monkeypatch, 
 
     ran = []
     module = SimpleNamespace(go_wrong=go_wrong, run=ran.append)
-    monkeypatch.setitem(sys.modules, "made_up", module)
+    monkeypatch.setitem(sys.modules, "benchmarks.figures.made_up", module)
     entries = {name: benchmarks.EngineBenchmark("what", "made_up." + name, 1) for name in ("go_wrong", "run")}
     monkeypatch.setattr(benchmarks, "BENCHMARKS", entries)
     monkeypatch.setattr(sys, "argv", ["run.py"])
@@ -143,11 +138,11 @@ def test_module_is_changed_before_its_user_sees_it(tmp_path):
     (tmp_path / "user.py").write_text("from changed_module import answer\nprint(answer())\n")
     program = (
         "import runpy, sys; sys.path[:0] = sys.argv[1:]\n"
-        "from network_clock import after_import\n"
+        "from benchmarks.measuring.network_clock import after_import\n"
         "after_import('changed_module', lambda module: setattr(module, 'answer', lambda: 2))\n"
         "runpy.run_module('user')"
     )
-    command = [sys.executable, "-c", program, str(tmp_path), str(BENCHMARKS_FOLDER)]
+    command = [sys.executable, "-c", program, str(tmp_path), str(TESTING)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "2\n"
 
 

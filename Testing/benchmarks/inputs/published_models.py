@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TESTING = Path(__file__).resolve().parents[1]
+TESTING = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path[:0] = [
         str(TESTING),

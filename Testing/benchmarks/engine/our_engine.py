@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import large_ct
 import numpy as np
-from clocked_networks import ClockedRun, clocked_run
 from job_support import Application, FakeCt
-from network_clock import FILE_VARIABLE, LIMIT_VARIABLE
-from timed_process import ProcessRun, ProgramError, run_timed
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.segment.job_types import JobSettings, JobState
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.segment import ResultHeader
-from workload import REPOSITORY, Workload
+
+from benchmarks.inputs.workload import REPOSITORY, Workload
+from benchmarks.measuring.clocked_networks import ClockedRun, clocked_run
+from benchmarks.measuring.image_files import read_nifti
+from benchmarks.measuring.network_clock import FILE_VARIABLE, LIMIT_VARIABLE
+from benchmarks.measuring.timed_process import ProcessRun, ProgramError, run_timed
 
 MODULE = REPOSITORY / "TotalSegmentatorModule"
 MEASURED_PROGRAM = Path(__file__).resolve().with_name("measured_engine.py")
@@ -142,7 +143,7 @@ class SceneCt(FakeCt):
     """A CT file as Slicer holds it: raw voxels in memory."""
 
     def __init__(self, path: Path) -> None:
-        array, ijk_to_ras = large_ct.read_nifti(path)
+        array, ijk_to_ras = read_nifti(path)
         super().__init__(np.ascontiguousarray(array))
         self.ijk_to_ras = ijk_to_ras
 

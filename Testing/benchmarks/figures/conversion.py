@@ -16,19 +16,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from environment import ensure_v1_environment
-from our_engine import MODULE, segment
-from report import GB
 from SimpleITK import Cast, DICOMOrient, GetArrayFromImage, ReadImage, WriteImage, sitkInt16
-from timed_process import ProcessRun, run_timed
 from TotalSegmentatorEngine.inference.network import load_model
 from TotalSegmentatorEngine.models.find_model import published_numbers
 from TotalSegmentatorEngine.models.model_folder import read_model_folder
 from TotalSegmentatorWire.tables.catalogue import CatalogueModel, ModelPart, read_catalogue
-from workload import Workload
+
+from benchmarks.engine.our_engine import MODULE, segment
+from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.report import GB
+from benchmarks.measuring.timed_process import ProcessRun, run_timed
 
 LARGEST_DIFFERENCE = 1e-3
 EQUAL_VOXELS = 0.9999
-_PROGRAM = Path(__file__).resolve().with_name("v1_program.py")
+_PROGRAM = Path(__file__).resolve().parents[1] / "peers" / "v1_program.py"
 _CUBIC = [[2, 2, 2]] * 5
 _POOLS = {"104-1.5mm": _CUBIC, "104-3mm": [*_CUBIC[:4], [1, 1, 2]]}
 _PATCHES = {"104-1.5mm": [128, 128, 128], "104-3mm": [112, 112, 128]}

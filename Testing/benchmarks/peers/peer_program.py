@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from network_clock import FILE_VARIABLE, NetworkClock, after_import
+from benchmarks.measuring.network_clock import FILE_VARIABLE, NetworkClock, after_import
 
 FLOAT32_SUMS_VARIABLE = "BENCHMARK_FLOAT32_SUMS"
 """Where it is set, nnU-Net adds up overlapping tiles in float32 instead of float16."""

@@ -11,20 +11,21 @@ import json
 import shutil
 from pathlib import Path
 
-import large_ct
-import our_engine
 import torch
-from agreement import agreement
-from clocked_networks import ClockedRun
-from kidneys import COARSE_MODEL, MODEL
-from known_structures import KNOWN_LABELS_VARIABLE
-from labels import DEMO_MODEL
-from our_engine import EngineRun
-from report import median, spread
 from seeded_models import dataset_json_of, names_of_part
-from speed import COMPUTED_TILES, options_of, warm_up
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
-from workload import SHARED, Workload
+
+from benchmarks.engine import our_engine
+from benchmarks.engine.known_structures import KNOWN_LABELS_VARIABLE
+from benchmarks.engine.our_engine import EngineRun
+from benchmarks.figures.kidneys import COARSE_MODEL, MODEL
+from benchmarks.figures.labels import DEMO_MODEL
+from benchmarks.figures.speed import COMPUTED_TILES, options_of, warm_up
+from benchmarks.inputs import large_ct
+from benchmarks.inputs.workload import SHARED, Workload
+from benchmarks.measuring.agreement import agreement
+from benchmarks.measuring.clocked_networks import ClockedRun
+from benchmarks.measuring.report import median, spread
 
 CROPPED = ["--crop", "body"]
 FAMILY, COARSE = "104-1.5mm", "104-3mm"

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import large_ct
-import published_models
-from report import Report
+from benchmarks.inputs import large_ct, published_models
+from benchmarks.measuring.report import Report
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 SHARED = REPOSITORY.parent / "shared"
 """Real data beside the checkout, which the project does not hold."""
 

@@ -14,13 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import large_ct
 import numpy as np
 import pydicom
 from independent_readers import masks_by_plain_rule
-from peers import peer_python
-from report import spread
-from timed_process import run_timed
 from TotalSegmentatorEngine.export.core.roi import Roi
 from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation
 from TotalSegmentatorEngine.export.dicom.ct_writer import write_ct_series
@@ -32,13 +28,18 @@ from TotalSegmentatorEngine.export.rtstruct.writer import write_rtstruct
 from TotalSegmentatorEngine.export.seg.writer import write_seg
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorWire.tables.structures import Structure, structure_table
-from workload import Workload
+
+from benchmarks.inputs import large_ct
+from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.image_files import read_nifti
+from benchmarks.measuring.report import spread
+from benchmarks.measuring.timed_process import run_timed
+from benchmarks.peers.peer_runs import PEER_PROGRAM, peer_python
 
 LARGEST_RATIO = 1.2
 SLICES = 300
 SECONDS_LINE = "seconds "
 _MB = 1e6
-_PROGRAM = Path(__file__).resolve().with_name("peer_program.py")
 
 
 class _Case:
@@ -50,13 +51,13 @@ class _Case:
             ct, self.labels_file, workload.slices(SLICES), workload.scan.columns, 0.25 if workload.small else 1.0
         )
         self.series = workload.folder / "rtstruct-series"
-        self.labels, ijk_to_ras = large_ct.read_nifti(self.labels_file)
+        self.labels, ijk_to_ras = read_nifti(self.labels_file)
         self.grid = Geometry(self.labels.shape, ijk_to_ras)
         if not self.series.exists():
             workload.report.say("writing a CT series of {} slices".format(len(self.labels)))
             draft = self.series.with_name("rtstruct-series.part")
             draft.mkdir(exist_ok=True)
-            write_ct_series(draft, Volume(large_ct.read_nifti(ct)[0], self.grid))
+            write_ct_series(draft, Volume(read_nifti(ct)[0], self.grid))
             draft.rename(self.series)
 
     @cached_property
@@ -119,7 +120,7 @@ def _write_ours(case: _Case, path: Path) -> tuple[float, dict[str, int]]:
 def _write_theirs(workload: Workload, case: _Case, path: Path) -> float:
     classes = workload.result("rtstruct-classes.json")
     classes.write_text(json.dumps({row.label: row.name for row in case.structures}), encoding="ascii")
-    run = run_timed([peer_python(), _PROGRAM, "rtstruct", case.labels_file, classes, case.series, path])
+    run = run_timed([peer_python(), PEER_PROGRAM, "rtstruct", case.labels_file, classes, case.series, path])
     return next(float(line.removeprefix(SECONDS_LINE)) for _, line in run.lines if line.startswith(SECONDS_LINE))
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import our_engine
-from report import GB, median
-from speed import REDUCED, precisions
-from workload import Workload
+from benchmarks.engine import our_engine
+from benchmarks.figures.speed import REDUCED, precisions
+from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.report import GB, median
 
 LARGEST_TIME_ERROR = 0.25
 LARGEST_MEMORY_ERROR = 0.15

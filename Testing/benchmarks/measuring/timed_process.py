@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from process_tree_memory import TreeMemory
+from benchmarks.measuring.process_tree_memory import TreeMemory
 
 _TAIL_LINES = 30
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import large_ct
-import our_engine
-import peers
-from agreement import Agreement, agreement
-from our_engine import SceneCt
-from report import GB, median, spread
 from TotalSegmentatorEngine.machine.cpu_features import has_bf16
 from TotalSegmentatorWire.messages.options import JobOptions
-from workload import SHARED, Workload
+
+from benchmarks.engine import our_engine
+from benchmarks.engine.our_engine import SceneCt
+from benchmarks.inputs.workload import SHARED, Workload
+from benchmarks.measuring.agreement import Agreement, agreement
+from benchmarks.measuring.image_files import compressed
+from benchmarks.measuring.report import GB, median, spread
+from benchmarks.peers import peer_runs
 
 EXACT, REDUCED = "exact", "reduced"
 PEER = "TotalSegmentator"
@@ -57,7 +58,7 @@ def measure_3mm(workload: Workload) -> None:
     """A chest and abdomen of 512 x 512 x 300 voxels: as .nii.gz from cold starts, and in a resident worker with the
     voxels as the panel sends them, for the second job on a CT and for the first on another CT."""
     report, model = workload.report, "117-3mm"
-    ct = large_ct.compressed(workload.ct())
+    ct = compressed(workload.ct())
     scene_ct = SceneCt(workload.ct())
     times, results = _Times(), {}
     for precision in precisions():
@@ -67,7 +68,7 @@ def measure_3mm(workload: Workload) -> None:
         for precision in precisions():
             worker.job(model, scene_ct, JobOptions(precision=precision))
         for _ in range(workload.repeat):
-            peer = peers.total_segmentator(workload, model, ct, "peer-3mm.nii.gz")
+            peer = peer_runs.total_segmentator(workload, model, ct, "peer-3mm.nii.gz")
             report.say("  {} {:.1f} s, of these {}".format(PEER, peer.seconds, _in_words(peer.stages())))
             times.add(PEER, peer.seconds)
             for precision in precisions():
@@ -97,7 +98,7 @@ def measure_3mm(workload: Workload) -> None:
     for run, same in results.items():
         report_agreement(workload, "3mm labels of the " + run, same, run.endswith(EXACT))
     # how much of a difference comes from the peer's own rounding: see peer_program.add_up_in_float32
-    precise = peers.total_segmentator(workload, model, ct, "peer-3mm-float32.nii.gz", float32_sums=True)
+    precise = peer_runs.total_segmentator(workload, model, ct, "peer-3mm-float32.nii.gz", float32_sums=True)
     same = agreement(workload.folder / "results" / RESULT_3MM.format(EXACT), precise.output)
     report_agreement(workload, "3mm labels of the {}{} (peer sums in float32)".format(FIRST, EXACT), same, True)
 
@@ -119,7 +120,7 @@ def measure_full(workload: Workload) -> None:
     """The same CT with five part models. All of both programs runs, but of each network only the first tiles are
     computed; the others are scaled."""
     report, model = workload.report, "117-1.5mm"
-    ct = large_ct.compressed(workload.ct())
+    ct = compressed(workload.ct())
     times, outside = _Times(), []
     for precision in precisions():
         warm_up(workload, model, precision)
@@ -137,7 +138,7 @@ def measure_full(workload: Workload) -> None:
 
     for _ in range(workload.repeat):
         run_ours()  # before the peer and after it: a machine that others use, too, is not always equally fast
-        peer = peers.total_segmentator(
+        peer = peer_runs.total_segmentator(
             workload, model, ct, "peer.nii.gz", clocked=True, tiles_per_network=COMPUTED_TILES
         )
         report.say("  {}: {}".format(PEER, peer.clock.arithmetic()))
@@ -163,7 +164,7 @@ def measure_full_example(workload: Workload) -> None:
     where the real one is not on this machine."""
     report, model = workload.report, "117-1.5mm"
     ct = example_ct(workload)
-    peer = peers.total_segmentator(workload, model, ct, "peer.nii.gz")
+    peer = peer_runs.total_segmentator(workload, model, ct, "peer.nii.gz")
     times = _Times({PEER: [peer.seconds]})
     report.say("  {} {:.1f} s, of these {}".format(PEER, peer.seconds, _in_words(peer.stages())))
     for precision, target in zip(precisions(), (0.40, 0.22), strict=False):

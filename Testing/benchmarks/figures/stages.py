@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import large_ct
-import our_engine
-from our_engine import EngineRun, SceneCt
-from report import median
-from speed import COMPUTED_TILES, options_of, precisions, warm_up
 from TotalSegmentatorWire.messages.options import JobOptions
-from workload import Workload
+
+from benchmarks.engine import our_engine
+from benchmarks.engine.our_engine import EngineRun, SceneCt
+from benchmarks.figures.speed import COMPUTED_TILES, options_of, precisions, warm_up
+from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.image_files import as_nrrd, compressed
+from benchmarks.measuring.report import median
 
 FULL, FAST = "117-1.5mm", "117-3mm"
 OUTSIDE_FULL, OUTSIDE_FAST = 0.10, 0.25
@@ -21,8 +22,8 @@ def measure(workload: Workload) -> None:
     _hand_over(workload)
     plain = workload.ct()
     files = {
-        ".nrrd": (large_ct.as_nrrd(plain), "labels.nrrd"),
-        ".nii.gz": (large_ct.compressed(plain), "labels.nii.gz"),
+        ".nrrd": (as_nrrd(plain), "labels.nrrd"),
+        ".nii.gz": (compressed(plain), "labels.nii.gz"),
     }
     for ending, (ct, output) in files.items():
         _from_file(workload, FAST, ct, output, ending, 0, OUTSIDE_FAST if ending == ".nrrd" else None)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import our_engine
-from known_structures import KNOWN_LABELS_VARIABLE
-from our_engine import EngineRun
-from report import median, spread
-from speed import COMPUTED_TILES, options_of, warm_up
-from timed_process import ProgramError
-from workload import Workload
+from benchmarks.engine import our_engine
+from benchmarks.engine.known_structures import KNOWN_LABELS_VARIABLE
+from benchmarks.engine.our_engine import EngineRun
+from benchmarks.figures.speed import COMPUTED_TILES, options_of, warm_up
+from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.report import median, spread
+from benchmarks.measuring.timed_process import ProgramError
 
 MODEL, COARSE_MODEL = "117-1.5mm", "117-6mm"
 KIDNEYS = ["--structures", "kidney_left,kidney_right"]

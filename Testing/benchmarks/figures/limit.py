@@ -7,12 +7,13 @@ import signal
 import sys
 import time
 
-import our_engine
-from our_engine import SceneCt
-from report import GB
 from TotalSegmentatorModuleLib.segment.job_types import JobSettings, JobState
 from TotalSegmentatorWire.errors.problem import ERRORS
-from workload import Workload
+
+from benchmarks.engine import our_engine
+from benchmarks.engine.our_engine import SceneCt
+from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.report import GB
 
 LIMIT_BYTES = 4 * 10**9
 SMALL_LIMIT_BYTES = 10**9

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import large_ct
-import our_engine
-from agreement import agreement
-from our_engine import EngineRun
-from report import median, spread
-from speed import COMPUTED_TILES, options_of
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
-from workload import SHARED, Workload
+
+from benchmarks.engine import our_engine
+from benchmarks.engine.our_engine import EngineRun
+from benchmarks.figures.speed import COMPUTED_TILES, options_of
+from benchmarks.inputs.workload import SHARED, Workload
+from benchmarks.measuring.agreement import agreement
+from benchmarks.measuring.image_files import compressed
+from benchmarks.measuring.report import median, spread
 
 MODELS = {"104-3mm": 0, "104-1.5mm": COMPUTED_TILES}
 """How many tiles of each network are computed; 0: all."""
@@ -29,7 +30,7 @@ def _profiles(model: str) -> dict[str, str]:
 
 
 def _times(workload: Workload, model: str) -> None:
-    report, ct = workload.report, large_ct.compressed(workload.ct())
+    report, ct = workload.report, compressed(workload.ct())
     seconds: dict[str, list[float]] = {}
     our_engine.segment(  # the trial of runtimes is not timed
         workload,

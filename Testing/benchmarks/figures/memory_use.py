@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import our_engine
-from large_ct import read_nifti
-from report import GB
-from workload import Workload
+from benchmarks.engine import our_engine
+from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.image_files import read_nifti
+from benchmarks.measuring.report import GB
 
 FULL, FAST = "117-1.5mm", "117-3mm"
 SPACING_MM = {FULL: 1.5, FAST: 3.0}

@@ -8,14 +8,14 @@ import sys
 import threading
 from pathlib import Path
 
-import large_ct
-import our_engine
-import peers
-from agreement import Agreement, agreement
-from measured_engine import GPU_VARIABLE
-from report import GB, median, spread
-from speed import PEER, report_agreement
-from workload import Workload
+from benchmarks.engine import our_engine
+from benchmarks.engine.measured_engine import GPU_VARIABLE
+from benchmarks.figures.speed import PEER, report_agreement
+from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.agreement import Agreement, agreement
+from benchmarks.measuring.image_files import compressed
+from benchmarks.measuring.report import GB, median, spread
+from benchmarks.peers import peer_runs
 
 MODEL = "117-1.5mm"
 LARGEST_SHARE = 0.25
@@ -28,18 +28,18 @@ _INTERVAL_SECONDS = 0.2
 def measure(workload: Workload) -> None:
     """Whole runs, interleaved. Both environments need a torch for CUDA; without a GPU nothing is run."""
     report = workload.report
-    reason = why_not(sys.executable) or why_not(peers.peer_python())
+    reason = why_not(sys.executable) or why_not(peer_runs.peer_python())
     if reason:
         report.say("not run: {}".format(reason))
         return
-    ct = large_ct.compressed(workload.ct())
+    ct = compressed(workload.ct())
     seconds: dict[str, list[float]] = {}
     peaks: dict[str, int] = {}
     for precision in ("exact", "published"):  # the first use of a network is not timed
         our_engine.segment(workload, MODEL, ct, "warm-up.nii.gz", ["--precision", precision], "cuda")
     same: dict[str, Agreement] = {}
     for _ in range(workload.repeat):
-        peer = peers.total_segmentator(workload, MODEL, ct, "peer.nii.gz", "gpu")
+        peer = peer_runs.total_segmentator(workload, MODEL, ct, "peer.nii.gz", "gpu")
         seconds.setdefault(PEER, []).append(peer.seconds)
         for precision in ("exact", "published"):
             with _GpuMemory() as memory:

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import our_engine
-import peers
-from agreement import Agreement, agreement
-from measured_engine import STRATEGY_VARIABLE
-from peers import PeerRun
-from speed import REDUCED, options_of, precisions, report_agreement
 from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_ON_DISK
-from workload import REPOSITORY, SHARED, Workload
+
+from benchmarks.engine import our_engine
+from benchmarks.engine.measured_engine import STRATEGY_VARIABLE
+from benchmarks.figures.speed import REDUCED, options_of, precisions, report_agreement
+from benchmarks.inputs.workload import REPOSITORY, SHARED, Workload
+from benchmarks.measuring.agreement import Agreement, agreement
+from benchmarks.peers import peer_runs
+from benchmarks.peers.peer_runs import PeerRun
 
 DEMO_MODEL = REPOSITORY / "Testing" / "demo_model" / "Dataset900_PhantomDemo104"
 NNUNET = ["--profile", "nnunet"]
@@ -60,7 +61,7 @@ def _fitted_model(workload: Workload) -> None:
     if not folder.is_dir() or workload.small:
         folder, ct, name = DEMO_MODEL, workload.ct(), "demo"
     folder = next(path.parent for path in folder.glob("*/plans.json"))
-    reference = peers.nnunet_predictor(workload, folder, ct, "reference.nii.gz", NNUNET_STEP)
+    reference = peer_runs.nnunet_predictor(workload, folder, ct, "reference.nii.gz", NNUNET_STEP)
     report.say("  nnU-Net's predictor on the {} model: {:.1f} s".format(name, reference.seconds))
     ways = routes()
     for route, same in _compared(workload, str(folder), ct, {"": reference}, ways, NNUNET)[""].items():
@@ -82,7 +83,7 @@ def _against_nnunet(workload: Workload) -> None:
     ct = workload.cropped_ct("few-tiles-coarse", (420.0, 300.0, 330.0), is_coarse=True)
     folder = next(path.parent for path in workload.models_folder.glob("Dataset297*/*/plans.json"))
     references = {
-        title: peers.nnunet_predictor(workload, folder, ct, output, NNUNET_STEP, is_float32)
+        title: peer_runs.nnunet_predictor(workload, folder, ct, output, NNUNET_STEP, is_float32)
         for title, (output, is_float32) in _REFERENCES.items()
     }
     workload.report.say("  nnU-Net's predictor on 118 seeded labels: {}".format(_seconds(references)))
@@ -93,7 +94,7 @@ def _against_total_segmentator(workload: Workload) -> None:
     """Five seeded part models, merged, from file to file."""
     ct = workload.cropped_ct("few-tiles-1.5mm", (225.0, 180.0, 180.0))
     references = {
-        title: peers.total_segmentator(workload, "117-1.5mm", ct, output, float32_sums=is_float32)
+        title: peer_runs.total_segmentator(workload, "117-1.5mm", ct, output, float32_sums=is_float32)
         for title, (output, is_float32) in _REFERENCES.items()
     }
     workload.report.say("  TotalSegmentator with five part models: {}".format(_seconds(references)))

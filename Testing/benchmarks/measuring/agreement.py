@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from large_ct import read_nifti
 from scores import dice_by_label
+
+from benchmarks.measuring.image_files import read_nifti
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from clocked_networks import ClockedRun, clocked_run
 from environment import SetupError, ensure_peer_environment
-from network_clock import FILE_VARIABLE, LIMIT_VARIABLE
-from peer_program import FLOAT32_SUMS_VARIABLE
-from timed_process import ProcessRun, run_timed
-from workload import Workload
+
+from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.clocked_networks import ClockedRun, clocked_run
+from benchmarks.measuring.network_clock import FILE_VARIABLE, LIMIT_VARIABLE
+from benchmarks.measuring.timed_process import ProcessRun, run_timed
+from benchmarks.peers.peer_program import FLOAT32_SUMS_VARIABLE
 
 __all__ = ["PeerRun", "SetupError", "nnunet_predictor", "peer_python", "total_segmentator"]
 
 _HERE = Path(__file__).resolve().parent
+PEER_PROGRAM = _HERE / "peer_program.py"
 _STAGES = ((r"Resampled in ([\d.]+)s", "resampling"), (r"Predicted in ([\d.]+)s", "networks"))
 _QUALITIES = {"117-1.5mm": [], "117-3mm": ["--fast"], "117-6mm": ["--fastest"]}
 
@@ -72,7 +74,7 @@ def total_segmentator(
     result = workload.result(output)
     arguments = ["-i", ct, "-o", result, "--ml", "-d", device, *_QUALITIES[model]]
     environment = _environment(workload)
-    program = [peer_python(), _HERE / "peer_program.py", "total"]
+    program = [peer_python(), PEER_PROGRAM, "total"]
     if float32_sums:
         return PeerRun(run_timed([*program, *arguments], environment | {FLOAT32_SUMS_VARIABLE: "1"}), result)
     if not clocked:
@@ -89,7 +91,7 @@ def nnunet_predictor(
 ) -> PeerRun:
     """nnU-Net's own predictor of a model folder, in one process."""
     result = workload.result(output)
-    command = [peer_python(), _HERE / "peer_program.py", "predictor", folder, ct, result, step]
+    command = [peer_python(), PEER_PROGRAM, "predictor", folder, ct, result, step]
     environment = _environment(workload) | ({FLOAT32_SUMS_VARIABLE: "1"} if float32_sums else {})
     return PeerRun(run_timed(command, environment), result)
 
@@ -112,5 +114,5 @@ def _environment(workload: Workload) -> dict[str, str]:
         "nnUNet_results": models,
         "nnUNet_raw": models,
         "nnUNet_preprocessed": models,
-        "PYTHONPATH": os.pathsep.join([str(_HERE / "stubs"), str(_HERE)]),
+        "PYTHONPATH": os.pathsep.join([str(_HERE / "stubs"), str(_HERE.parents[1])]),
     }

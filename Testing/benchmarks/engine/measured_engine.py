@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import os
 import runpy
+import sys
 import weakref
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from known_structures import KNOWN_LABELS_VARIABLE, know_structures, widen_nothing
-from network_clock import FILE_VARIABLE, NetworkClock, after_import
+TESTING = Path(__file__).resolve().parents[2]
+sys.path.append(str(TESTING))
+
+from benchmarks.engine.known_structures import (  # noqa: E402 - found through the line above
+    KNOWN_LABELS_VARIABLE,
+    know_structures,
+    widen_nothing,
+)
+from benchmarks.measuring.network_clock import FILE_VARIABLE, NetworkClock, after_import  # noqa: E402
 
 STRATEGY_VARIABLE = "BENCHMARK_WAY"
 """Where the sums of tiles are kept: only ways of the plan with this value of ``Way.sums`` are left."""
 GPU_VARIABLE = "BENCHMARK_GPU_GB"
 """How much of a GPU's memory PyTorch may take."""
-ENGINE = Path(__file__).resolve().parents[2] / "TotalSegmentatorModule" / "TotalSegmentatorEngine"
+ENGINE = TESTING.parent / "TotalSegmentatorModule" / "TotalSegmentatorEngine"
 
 
 def clock_runners(networks: ModuleType) -> None:

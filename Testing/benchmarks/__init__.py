@@ -1,0 +1,1 @@
+"""The figures that the project claims, measured again: ``python3 Testing/run.py benchmark``."""

@@ -1,0 +1,1 @@
+"""What is measured: a file for each figure, or for a few that share their set-up."""
