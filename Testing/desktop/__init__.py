@@ -1,6 +1,6 @@
 """Stand-in for the 3D Slicer desktop application: real MRML (wheel ``slicer-core``) and PySide6 playing PythonQt."""
 
-from desktop.graphics import GraphicsLibraryMissingError
+from desktop.application.graphics import GraphicsLibraryMissingError
 
 __all__ = ["Desktop", "GraphicsLibraryMissingError"]
 

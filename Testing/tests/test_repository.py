@@ -6,13 +6,13 @@ import ast
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from places import MODULE_FOLDER, REPOSITORY
+from places import MODULE_FOLDER, REPOSITORY, TESTING
 from TotalSegmentatorWire import ENGINE_VERSION
 
 MAXIMUM_LINES = 400
@@ -111,8 +111,17 @@ def tracked(folder: Path) -> list[Path]:
 
 @cache
 def product_files() -> dict[Path, ast.Module]:
-    files = [path for path in tracked(MODULE_FOLDER) if path.suffix == ".py"]
-    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    return parsed(tracked(MODULE_FOLDER))
+
+
+@cache
+def files_beside_the_tests() -> dict[Path, ast.Module]:
+    """All that helps testing: the stand-in desktop, the phantom, the demo model, the benchmarks; not the tests."""
+    return parsed(path for path in tracked(TESTING) if TESTING / "tests" not in path.parents)
+
+
+def parsed(paths: Iterable[Path]) -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths if path.suffix == ".py"}
 
 
 def name_of(path: Path) -> str:
@@ -134,24 +143,29 @@ def imports_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, "{}.{}".format(node.module, alias.name)) for alias in node.names)
 
 
-def own_file_of(name: str) -> Path | None:
-    """The file of the product that ``import name`` executes last."""
+def own_file_of(name: str, root: Path, files: Container[Path]) -> Path | None:
+    """Which of ``files`` ``import name`` executes last, with ``root`` on Python's path."""
     parts = name.split(".")
     for count in (len(parts), len(parts) - 1):
-        place = MODULE_FOLDER.joinpath(*parts[:count])
+        place = root.joinpath(*parts[:count])
         for file in (place.with_suffix(".py"), place / "__init__.py"):
-            if count and file in product_files():
+            if count and file in files:
                 return file
     return None
 
 
-def own_imports() -> Iterator[tuple[Path, int, Path]]:
-    """File, line and imported file of all imports inside the product."""
-    for path, tree in product_files().items():
+def imports_among(files: dict[Path, ast.Module], root: Path) -> Iterator[tuple[Path, int, Path]]:
+    """File, line and imported file of all imports from one of ``files`` to another."""
+    for path, tree in files.items():
         for line, name in imports_of(tree):
-            target = own_file_of(name)
+            target = own_file_of(name, root, files)
             if target is not None and target != path:
                 yield path, line, target
+
+
+def own_imports() -> Iterator[tuple[Path, int, Path]]:
+    """File, line and imported file of all imports inside the product."""
+    return imports_among(product_files(), MODULE_FOLDER)
 
 
 def allowed_folders(folder: str) -> set[str]:
@@ -176,10 +190,14 @@ def test_the_table_has_all_folders_and_no_arrow_that_nobody_uses():
     assert {(folder, target) for folder in folders for target in allowed_folders(folder)} <= used
 
 
-@pytest.mark.parametrize("unit", [folder_of, name_of], ids=["folders", "files"])
-def test_no_circle(unit):
+@pytest.mark.parametrize("by_folder", [True, False], ids=["folders", "files"])
+@pytest.mark.parametrize(("root", "files"), [(MODULE_FOLDER, product_files), (TESTING, files_beside_the_tests)])
+def test_no_circle(root: Path, files: Callable[[], dict[Path, ast.Module]], by_folder: bool):
+    def unit(path: Path) -> str:
+        return (path.parent if by_folder and path.parent != root else path).relative_to(root).as_posix()
+
     graph: dict[str, set[str]] = {}
-    for path, _, target in own_imports():
+    for path, _, target in imports_among(files(), root):
         if unit(path) != unit(target):
             graph.setdefault(unit(path), set()).add(unit(target))
     try:
@@ -204,8 +222,7 @@ def test_files_and_folders_are_short():
     lines = {path.relative_to(REPOSITORY).as_posix(): len(path.read_text("utf-8").splitlines()) for path in files}
     assert {name: count for name, count in lines.items() if count > MAXIMUM_LINES} == {}
     counts = Counter(path.parent.relative_to(REPOSITORY).as_posix() for path in files if path.name != "__init__.py")
-    to_be_sorted = {"Testing/benchmarks", "Testing/desktop"}
-    assert {f: n for f, n in counts.items() if n > MAXIMUM_FILES and f not in to_be_sorted} == {}
+    assert {folder: count for folder, count in counts.items() if count > MAXIMUM_FILES} == {}
 
 
 def test_no_module_bears_the_name_of_its_folder():

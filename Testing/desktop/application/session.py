@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from desktop.graphics import prepare_graphics
+from desktop.application.graphics import prepare_graphics
 
 prepare_graphics()
 

@@ -286,7 +286,8 @@ def test_longest_block_is_measured(app):
 
 
 def test_missing_graphics_library_is_one_line_with_its_command(monkeypatch):
-    from desktop import GraphicsLibraryMissingError, graphics
+    from desktop import GraphicsLibraryMissingError
+    from desktop.application import graphics
 
     monkeypatch.setattr(graphics.sys, "platform", "linux")
     monkeypatch.setattr(graphics, "_loads", lambda name: "EGL" not in name)
