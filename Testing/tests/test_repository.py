@@ -26,7 +26,7 @@ ARROWS = {
     LIB: {LIB: "scene", SETUP: "support"},
     f"{LIB}/panel": {LIB: "- compare export qt_helpers scene segment setup tasks texts"},
     f"{LIB}/setup": {LIB: "- background qt_helpers scene segment texts", SETUP: "network packages"},
-    f"{LIB}/export": {LIB: "- qt_helpers scene tasks texts"},
+    f"{LIB}/export": {LIB: "- background qt_helpers scene tasks texts"},
     f"{LIB}/compare": {LIB: "- qt_helpers scene tasks"},
     f"{LIB}/tasks": {LIB: "- background qt_helpers scene texts"},
     f"{LIB}/segment": {LIB: "- background qt_helpers scene texts"},

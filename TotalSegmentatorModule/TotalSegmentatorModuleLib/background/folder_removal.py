@@ -11,6 +11,7 @@ from pathlib import Path
 from TotalSegmentatorWire.job_folder import remove_folder
 
 _STEP_BYTES = 64 << 20  # cutting so much off a file takes about 5 ms
+_STEP_MS = 30
 _GIVE_UP_SECONDS = 60.0  # then the folder is left to the sweep at the next start
 
 
@@ -32,14 +33,18 @@ class FolderRemoval:
     def is_busy(self) -> bool:
         return bool(self._folders)
 
-    def step(self) -> None:
-        """Remove one folder, or a part of its largest file."""
+    def step(self) -> int | None:
+        """Remove one folder, or a part of its largest file.
+
+        Returns for how many milliseconds the next step can wait, None when nothing is left.
+        """
         for folder, give_up_at in list(self._folders.items()):
             if _shrink(folder):
-                return
+                break
             if remove_folder(folder, attempts=1) or self._clock() >= give_up_at:
                 del self._folders[folder]
-                return
+                break
+        return _STEP_MS if self._folders else None
 
     def finish(self) -> None:
         """Remove all at once; what cannot be removed is left to the next sweep."""

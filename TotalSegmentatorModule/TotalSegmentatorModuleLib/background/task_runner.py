@@ -167,4 +167,5 @@ class TaskRunner:
         self._task = None
         self._on_busy(False, False)
         self._on_end(end)
+        self._timer.start()  # to tidy up
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import slicer
@@ -15,14 +16,14 @@ from TotalSegmentatorModuleLib.compare.texts import comparison_text
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
 from TotalSegmentatorModuleLib.scene.segments import all_segments
 from TotalSegmentatorModuleLib.tasks.page import TaskPage
-from TotalSegmentatorModuleLib.tasks.section import TaskHost, TaskSection
+from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
 class ComparePanel(TaskSection):
     """The section "Compare" of the .ui. The file is not remembered, since it belongs to one patient; the pairs are."""
 
-    def __init__(self, ui, host: TaskHost) -> None:
-        super().__init__(ui, host, "compare", _("Comparison"))
+    def __init__(self, ui, on_log: Callable[[str], None], on_changed: Callable[[], None]) -> None:
+        super().__init__(ui, on_log, on_changed, "compare", _("Comparison"))
         self._display = TableDisplay()
         self._order: ComparisonOrder | None = None
         self._table_id = ""

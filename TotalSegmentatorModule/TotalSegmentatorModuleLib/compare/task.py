@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class ComparisonOrder:
 
 
 class ComparisonTask:
-    """Fulfils session.BackgroundTask. Its result (ComparisonRows) belongs into the scene, and ends with it."""
+    """Fulfils program_run.ProgramTask. Its result (ComparisonRows) belongs into the scene, and ends with it."""
 
     needs_dicom = True
     outlives_scene = False
@@ -58,9 +58,7 @@ class ComparisonTask:
             words += ["--pairs", str(self._order.pairs)]
         return [*words, str(self._order.theirs)]
 
-    def finish(
-        self, finished: ExportFinishedEvent, is_cancelled: Callable[[], bool]
-    ) -> Generator[int, None, ComparisonRows]:
+    def finish(self, finished: ExportFinishedEvent) -> Generator[int, None, ComparisonRows]:
         """Raises OSError, ValueError."""
         yield from ()  # the table is small
         return read_comparison(self._table)

@@ -8,6 +8,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.export.dicom_database import has_database
 from TotalSegmentatorModuleLib.export.formats import (
     CONTOURS,
     EXPORT_FORMATS,
@@ -21,7 +22,6 @@ from TotalSegmentatorModuleLib.export.formats import (
 )
 from TotalSegmentatorModuleLib.export.order import KEYHOLE, LPS, OWN, RAS, TG263, XOR, ExportOptions
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
-from TotalSegmentatorModuleLib.scene.dicom_database import has_database
 from TotalSegmentatorModuleLib.scene.segments import KnownTemplate, known_templates
 
 ALL, VISIBLE, SELECTED, APPROVED, OWN_TEMPLATE = "all", "visible", "selected", "approved", "own template"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import qt
@@ -16,14 +17,14 @@ from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
 from TotalSegmentatorModuleLib.export.texts import export_result_text, unreviewed_question
 from TotalSegmentatorModuleLib.scene.segments import all_segments, count_by_state, visible_segments
 from TotalSegmentatorModuleLib.tasks.page import TaskPage
-from TotalSegmentatorModuleLib.tasks.section import TaskHost, TaskSection
+from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
 class ExportPanel(TaskSection):
     """The section "Export" of the .ui."""
 
-    def __init__(self, ui, host: TaskHost) -> None:
-        super().__init__(ui, host, "export", _("Export"))
+    def __init__(self, ui, on_log: Callable[[str], None], on_changed: Callable[[], None]) -> None:
+        super().__init__(ui, on_log, on_changed, "export", _("Export"))
         self._agreed: set[str] = set()
         self._folder: Path | None = None
         self._page = TaskPage(ui, "export", _("Export"), ui.exportOpenFolderButton, self._open_folder)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 
 from TotalSegmentatorModuleLib.export.destination import ExportDestination, file_name
+from TotalSegmentatorModuleLib.export.dicom_database import add_to_database
 from TotalSegmentatorModuleLib.export.order import ExportOrder, export_arguments
-from TotalSegmentatorModuleLib.scene.dicom_database import add_to_database
 from TotalSegmentatorModuleLib.scene.dicom_files import InstanceSearch, require_all_files
 from TotalSegmentatorModuleLib.scene.review_tags import digests_of, mark_edited
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
@@ -29,7 +29,7 @@ class ExportResult:
 
 
 class ExportTask:
-    """Fulfils session.BackgroundTask. After the handing over it needs no scene."""
+    """Fulfils program_run.ProgramTask. After the handing over it needs no scene."""
 
     outlives_scene = True
     log_file = "export.log"
@@ -58,16 +58,14 @@ class ExportTask:
         output = self._destination.output("" if self._is_folder else order.options.format.suffix)
         return export_arguments(order, folder, output)
 
-    def finish(
-        self, finished: ExportFinishedEvent, is_cancelled: Callable[[], bool]
-    ) -> Generator[int, None, ExportResult]:
+    def finish(self, finished: ExportFinishedEvent) -> Generator[int, None, ExportResult]:
         """Raises SegmentationError("OUTPUT_NOT_WRITABLE")."""
         order = self._order
         paths = self._destination.publish()
         mark_edited(order.segmentation, finished.edited, self._digests)
         in_database = None
         if order.adds_to_database and order.needs_dicom:
-            in_database = yield from add_to_database(paths, is_cancelled)
+            in_database = yield from add_to_database(paths)
         return ExportResult(tuple(paths), order.folder, finished.structures, finished.seconds, in_database)
 
     def discard(self) -> None:

@@ -29,8 +29,7 @@ from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
 class Panel:
-    """``ui``: the widgets of the .ui by name. Fulfils segmentation_session.SessionView, panel_setup.SetupHost and
-    section.TaskHost."""
+    """``ui``: the widgets of the .ui by name. Fulfils session.SessionView and section.SetupHost."""
 
     def __init__(self, ui, make_session: Callable[[SessionView], SegmentationSession]) -> None:
         self._ui = ui
@@ -46,7 +45,8 @@ class Panel:
         self._setup: SetupPanel | None = None  # not yet: the inputs look whether Apply can be clicked
         self._inputs = InputsPanel(ui, self._show_ready)
         self._setup = SetupPanel(ui, self)
-        self._tasks = (ExportPanel(ui, self), ComparePanel(ui, self))
+        task_arguments = (ui, self._messages.add_log, self._task_changed)
+        self._tasks = (ExportPanel(*task_arguments), ComparePanel(*task_arguments))
         ui.applyButton.connect("clicked(bool)", self._on_apply_clicked)
 
     # -- what the module's widget calls --------------------------------------------------------------------------------
@@ -196,9 +196,9 @@ class Panel:
     def show_problem(self, problem: Problem) -> None:
         self._messages.show_error(problem)
 
-    # -- TaskHost ----------------------------------------------------------------------------------------------------
+    # -- background tasks ----------------------------------------------------------------------------------------------
 
-    def task_changed(self) -> None:
+    def _task_changed(self) -> None:
         is_busy = self._session.is_busy or any(section.is_busy for section in self._tasks)
         self._setup.set_enabled(not is_busy)
 
@@ -206,7 +206,7 @@ class Panel:
 
     def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         self._inputs.set_enabled(not is_busy)
-        self.task_changed()
+        self._task_changed()
         self._options.set_enabled(not is_busy)
         self._waiting.set_enabled(not is_busy)
         if is_busy:

@@ -2,58 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-from TotalSegmentatorModuleLib.background.command_process import Failure, failure_of
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.background.command_process import Failure, failure_of, process_result
+from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
+from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
 from TotalSegmentatorModuleLib.tasks.page import TaskPage
-from TotalSegmentatorModuleLib.tasks.session import BackgroundTask, TaskSession
+from TotalSegmentatorModuleLib.tasks.program_run import ProgramRun, ProgramTask
 from TotalSegmentatorModuleLib.tasks.step_text import export_step_text
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 _LOG_LINES = 80
 
 
-class TaskHost(Protocol):
-    """The rest of the panel, as these sections need it."""
-
-    def add_log(self, text: str) -> None: ...
-
-    def task_changed(self) -> None:
-        """An export or a comparison has begun or ended."""
-
-
 class TaskSection:
-    """Wires a section's widgets, the parameter node and the session. Fulfils session.TaskView.
+    """Wires a section's widgets, the parameter node and the runner of its background task.
 
-    The names of the widgets and of the two parameters begin with ``prefix``; ``title`` stands in the log. A subclass
-    makes ``_page`` first, and says what is missing and what a background task has brought.
+    ``on_log`` gets lines for the panel's log; ``on_changed`` is called when a task has begun or ended. The names of the
+    widgets and of the two parameters begin with ``prefix``; ``title`` stands in the log. A subclass makes ``_page``
+    first, and says what is missing and what a background task has brought.
     """
 
     _page: TaskPage
 
-    def __init__(self, ui, host: TaskHost, prefix: str, title: str) -> None:
+    def __init__(
+        self, ui, on_log: Callable[[str], None], on_changed: Callable[[], None], prefix: str, title: str
+    ) -> None:
         self._ui = ui
-        self._host = host
+        self._on_log = on_log
+        self._on_changed = on_changed
         self._prefix = prefix
         self._title = title
         self._parameters: SegmentationParameters | None = None
         self._shown_segmentation = None
         self._obstacle = ""
         self._last_step = ""
-        self._session = TaskSession(self)
+        self._removal = FolderRemoval()
+        self._runner = TaskRunner(Ticker, settings.work_folder(), self._on_busy, self._removal.step)
+        self._run: ProgramRun | None = None
         getattr(ui, prefix + "CollapsibleButton").connect("contentsCollapsed(bool)", self._on_collapsed)
         getattr(ui, prefix + "Button").connect("clicked(bool)", self._on_clicked)
 
     # -- what a subclass has of its own --------------------------------------------------------------------------------
 
-    def _task(self) -> BackgroundTask | None:
+    def _task(self) -> ProgramTask | None:
         """What is chosen; None where the user has thought better of it. Raises SegmentationError."""
         raise NotImplementedError
 
@@ -83,7 +85,7 @@ class TaskSection:
 
     @property
     def is_busy(self) -> bool:
-        return self._session.is_busy
+        return self._runner.is_busy
 
     def set_parameters(self, parameters: SegmentationParameters | None) -> None:
         """Show the nodes that ``parameters`` names from now on; None while there is no scene."""
@@ -119,11 +121,13 @@ class TaskSection:
 
     def scene_closing(self) -> None:
         """What is not in the program's hands goes with the scene."""
-        self._session.scene_closing()
+        if self._runner.is_busy and self._run.needs_scene:
+            self._runner.cancel()
 
     def close(self) -> None:
         """The application quits: the background task ends and leaves nothing."""
-        self._session.dispose()
+        self._runner.dispose()
+        self._removal.finish()
 
     # -- nodes ---------------------------------------------------------------------------------------------------------
 
@@ -154,7 +158,7 @@ class TaskSection:
         return self._missing_choice()
 
     def _show_ready(self) -> None:
-        if not self._session.is_busy:
+        if not self._runner.is_busy:
             self._page.show_ready(self._obstacle or self._missing(), self._note())
 
     # -- clicks --------------------------------------------------------------------------------------------------------
@@ -164,8 +168,8 @@ class TaskSection:
             self.enter()
 
     def _on_clicked(self) -> None:
-        if self._session.is_busy:
-            self._session.cancel()
+        if self._runner.is_busy:
+            self._runner.cancel()
         else:
             self.start()
 
@@ -182,44 +186,47 @@ class TaskSection:
             segmentation_to_ct(self._segmentation, self._ct)  # a transform in between is told at once
             task = self._task()
         except SegmentationError as error:
-            self.on_failed(failure_of(error.problem))
+            self._show_failure(failure_of(error.problem))
             return
         if task is not None:
             self._last_step = ""
-            self._session.start(task)
+            self._run = ProgramRun(task, self._removal, self._on_progress, self._on_warning)
+            self._runner.start(self._run.task(), self._on_end)
 
-    # -- TaskView ----------------------------------------------------------------------------------------------------
+    # -- what becomes of the task --------------------------------------------------------------------------------------
 
-    def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
+    def _on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         getattr(self._ui, self._prefix + "ChoicesWidget").setEnabled(not is_busy)
         if is_busy:
             self._page.show_busy(is_cancelling)
         else:
             self._show_ready()
-        self._host.task_changed()
+        self._on_changed()
 
-    def on_progress(self, fraction: float, step: str, item: str) -> None:
+    def _on_progress(self, fraction: float, step: str, item: str) -> None:
         self._page.show_progress(fraction, step, item)
         if step != self._last_step:
             self._last_step = step
             step_text = export_step_text(step, "")
-            self._host.add_log(_("{title}: {step}").format(title=self._title, step=step_text) + "\n")
+            self._on_log(_("{title}: {step}").format(title=self._title, step=step_text) + "\n")
 
-    def on_warning(self, problem: Problem) -> None:
+    def _on_warning(self, problem: Problem) -> None:
         self._page.add_warning(problem)
-        self._host.add_log("{}: {} {}\n".format(problem.code, *problem_texts(problem)))
+        self._on_log("{}: {} {}\n".format(problem.code, *problem_texts(problem)))
 
-    def on_log(self, text: str) -> None:
-        self._host.add_log("\n".join(text.splitlines()[-_LOG_LINES:]) + "\n")
+    def _on_end(self, task_end: TaskEnd) -> None:
+        end = process_result(task_end)
+        if end.failure is not None:
+            if end.messages:
+                self._on_log("\n".join(end.messages.splitlines()[-_LOG_LINES:]) + "\n")
+            self._show_failure(end.failure)
+        elif end.is_cancelled:
+            self._page.show_result(self._cancelled_text(), False)
+        else:
+            text = self._take(end.finished)
+            self._page.show_result(text, True)
+            self._on_log(text + "\n")
 
-    def on_failed(self, failure: Failure) -> None:
+    def _show_failure(self, failure: Failure) -> None:
         self._page.show_failed(failure)
-        self._host.add_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))
-
-    def on_cancelled(self) -> None:
-        self._page.show_result(self._cancelled_text(), False)
-
-    def on_finished(self, result: Any) -> None:
-        text = self._take(result)
-        self._page.show_result(text, True)
-        self._host.add_log(text + "\n")
+        self._on_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.export import ExportStep
 
-from TotalSegmentatorModuleLib.tasks.session import STEP_HANDING_OVER, STEP_PREPARING, STEP_STARTING
+from TotalSegmentatorModuleLib.tasks.program_run import STEP_HANDING_OVER, STEP_PREPARING, STEP_STARTING
 
 
 def export_step_text(step: str, item: str) -> str:

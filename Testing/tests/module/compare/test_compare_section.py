@@ -222,9 +222,9 @@ def assert_nothing_is_left(comparer) -> None:
 
 @pytest.mark.parametrize("act", ["slow", pytest.param("deaf", marks=needs_signals)])
 def test_cancelled_comparison_leaves_nothing(ready, act, monkeypatch):
-    from TotalSegmentatorModuleLib.tasks import session
+    from TotalSegmentatorModuleLib.tasks import program_run
 
-    monkeypatch.setattr(session, "CANCEL_SECONDS", 0.5)  # how long a deaf one is waited for
+    monkeypatch.setattr(program_run, "CANCEL_SECONDS", 0.5)  # how long a deaf one is waited for
     ready.acts(act)
     ready.click()
     ready.wait_for_half()

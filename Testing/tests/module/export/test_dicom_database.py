@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -24,28 +26,29 @@ def series(tmp_path):
 
 
 class Import:
-    """Follows one import from Qt's event loop, as a background task does."""
+    """Follows one import from Qt's event loop."""
 
-    def __init__(self, app, paths, is_cancelled=lambda: False) -> None:
+    def __init__(self, app, paths, is_cancelled: bool = False) -> None:
+        from TotalSegmentatorModuleLib.background.task_runner import TaskRunner
+        from TotalSegmentatorModuleLib.export.dicom_database import add_to_database
         from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
-        from TotalSegmentatorModuleLib.scene.dicom_database import add_to_database
 
         self.result: bool | None = None
         self.turns = 0
-        self._course = add_to_database(paths, is_cancelled)
-        ticker = Ticker(self._tick)
-        ticker.start()
+        runner = TaskRunner(Ticker, Path(), tidy_up=self._count)
+        runner.start(add_to_database(paths), self._on_end)
         app.reset_block_clock()
+        if is_cancelled:
+            assert app.wait_until(lambda: self.turns > 0, 60.0)
+            runner.cancel()
         assert app.wait_until(lambda: self.result is not None, 60.0)
         self.longest_block = app.longest_block_ms() / 1000
 
-    def _tick(self) -> int | None:
+    def _count(self) -> None:
         self.turns += 1
-        try:
-            return next(self._course)
-        except StopIteration as stop:
-            self.result = stop.value
-            return None
+
+    def _on_end(self, end) -> None:
+        self.result = end.result
 
 
 def uids(folder) -> list[str]:
@@ -77,7 +80,7 @@ def uids_without(folder, name: str) -> list[str]:
 
 
 def test_an_import_that_is_cancelled_ends_at_once(app, series):
-    done = Import(app, [series], is_cancelled=lambda: True)
+    done = Import(app, [series], is_cancelled=True)
 
     assert done.result is False
     assert not slicer.dicomDatabase.fileForInstance(uids(series)[-1])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import ctk
 import slicer
+
+from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError
 
 _WAITING_MS, _CHECKING_MS = 50, 5
 _WORK_SECONDS = 0.012
@@ -21,8 +24,8 @@ def has_database() -> bool:
     return database is not None and bool(database.isOpen) and hasattr(ctk, "ctkDICOMIndexer")
 
 
-def add_to_database(paths: Sequence[Path], is_cancelled: Callable[[], bool]) -> Generator[int, None, bool]:
-    """Add DICOM files, or all ``.dcm`` files of folders; each value says for how many milliseconds it can wait.
+def add_to_database(paths: Sequence[Path]) -> Generator[int, None, bool]:
+    """A task (see task_runner) that adds DICOM files, or all ``.dcm`` files of folders; cancelled, it adds no more.
 
     Returns whether the database has every file now; the reason against it is in Slicer's log. The database keeps
     copies, so that what was exported can be moved or removed afterwards. Slicer's DICOM browser shows the patient,
@@ -32,7 +35,7 @@ def add_to_database(paths: Sequence[Path], is_cancelled: Callable[[], bool]) -> 
     if not files or not has_database():
         return False
     try:
-        yield from _index(files, is_cancelled)
+        yield from _index(files)
         missing = yield from _count_missing(files)
     except Exception:
         logging.exception("The export could not be added to the DICOM database")
@@ -42,7 +45,7 @@ def add_to_database(paths: Sequence[Path], is_cancelled: Callable[[], bool]) -> 
     return not missing
 
 
-def _index(files: list[str], is_cancelled: Callable[[], bool]) -> Generator[int, None, None]:
+def _index(files: list[str]) -> Generator[int, None, None]:
     """CTK's indexer reads and copies in a thread of its own. Without ``backgroundImportEnabled`` it would run an event
     loop inside of the call until all files are in.
 
@@ -52,9 +55,10 @@ def _index(files: list[str], is_cancelled: Callable[[], bool]) -> Generator[int,
     indexer.backgroundImportEnabled = True
     indexer.addListOfFiles(slicer.dicomDatabase, files, True)
     while indexer.importing:
-        if is_cancelled():
+        try:
+            yield _WAITING_MS
+        except TaskCancelledError:
             indexer.cancel()
-        yield _WAITING_MS
 
 
 def _count_missing(files: list[str]) -> Generator[int, None, int]:
@@ -65,6 +69,7 @@ def _count_missing(files: list[str]) -> Generator[int, None, int]:
         uid = slicer.dicomDatabase.fileValue(file, _SOP_INSTANCE_UID)
         missing += not (uid and slicer.dicomDatabase.fileForInstance(uid))
         if time.perf_counter() >= until:
-            yield _CHECKING_MS
+            with contextlib.suppress(TaskCancelledError):  # they are in already
+                yield _CHECKING_MS
             until = time.perf_counter() + _WORK_SECONDS
     return missing
