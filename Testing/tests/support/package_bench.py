@@ -15,7 +15,7 @@ from tiny_wheels import (
 )
 from TotalSegmentatorSetup.network.access import NetworkSettings
 from TotalSegmentatorSetup.packages import package_store
-from TotalSegmentatorSetup.packages.package_store import EngineStore, PackageSources
+from TotalSegmentatorSetup.packages.package_store import PackageSources, PackageStore
 from TotalSegmentatorSetup.packages.python_choice import EnginePython, own_python
 from TotalSegmentatorSetup.support.progress import SetupReporter
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -74,9 +74,9 @@ class Bench:
         self.reporter = SetupReporter(self.events.append, lambda: self.is_cancelled)
         self.options: dict = {"python": own_python, "driver": lambda: None}
 
-    def store(self, sources: PackageSources | None = None) -> EngineStore:
+    def store(self, sources: PackageSources | None = None) -> PackageStore:
         sources = sources or PackageSources(wheel_folder=self.wheels)
-        return EngineStore(self.folder, NetworkSettings(), self.reporter, sources, self.resources, **self.options)
+        return PackageStore(self.folder, NetworkSettings(), self.reporter, sources, self.resources, **self.options)
 
     def install(self, sources: PackageSources | None = None) -> package_store.InstalledEngine:
         store = self.store(sources)

@@ -1,110 +1,137 @@
-"""The arguments of the command line, their help, and the task that they ask for."""
+"""The arguments of the command line, their help, and the options that each command gets of them."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from TotalSegmentatorSetup.support.folders import MODELS_VARIABLE, default_models_folder
 from TotalSegmentatorWire import ENGINE_VERSION
-from TotalSegmentatorWire.command.argument_types import names, not_negative
-from TotalSegmentatorWire.command.command_run import add_run_files
-from TotalSegmentatorWire.errors.problem import ERRORS
+from TotalSegmentatorWire.command.argument_types import names, not_negative, options_from
+from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
+from TotalSegmentatorWire.command.parser import PROGRAM, CommandParser
 from TotalSegmentatorWire.messages.options import CROPS, PRECISIONS, RUNTIMES, JobOptions
 from TotalSegmentatorWire.tables.export_formats import FORMATS
 
-from TotalSegmentatorEngine.export.arguments import TRANSFER_OPTION, add_export_commands, add_export_options
+from TotalSegmentatorEngine.export.arguments import (
+    TRANSFER_OPTION,
+    CompareOptions,
+    ExportOptions,
+    add_export_commands,
+    add_export_options,
+    order_from,
+)
 from TotalSegmentatorEngine.job.task import SegmentationTask
 
-PROGRAM = "TotalSegmentatorEngine"
+if TYPE_CHECKING:
+    from TotalSegmentatorSetup.cli.arguments import SetupOptions
+
+    from TotalSegmentatorEngine.export.order import ExportOrder
 
 
-def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """``command`` is "segment", "plan", "structures", "export", "compare" or one of the set-up's. Wrong ones end the
-    process (status 2)."""
+@dataclass(frozen=True)
+class SegmentOptions:
+    input: Path
+    output: Path
+    task: SegmentationTask
+    files: RunFiles
+    order: ExportOrder | None
+    """With ``--export``: how the result is exported; None for a file of labels."""
+    install: bool
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    input: Path
+    task: SegmentationTask
+    json: bool
+
+
+@dataclass(frozen=True)
+class StructuresOptions:
+    model: str
+    models_folder: Path
+
+
+def parse_arguments(
+    arguments: list[str],
+) -> SegmentOptions | PlanOptions | StructuresOptions | ExportOptions | CompareOptions | SetupOptions:
+    """The options of the command that ``arguments`` begin with. Wrong ones end the process (status 2)."""
     without_setup = (["segment"], ["plan"], ["structures"], ["export"], ["compare"])
-    return _parser(arguments[:1] not in without_setup, TRANSFER_OPTION in arguments).parse_args(arguments)
+    parsed = command_parser(arguments[:1] not in without_setup, TRANSFER_OPTION in arguments).parse_args(arguments)
+    return parsed.make_options(parsed)
 
 
-def task_of(options: argparse.Namespace) -> SegmentationTask:
-    """What ``segment`` and ``plan`` were asked for."""
-    return SegmentationTask(
-        model=options.model,
-        models_folder=models_folder_of(options),
-        structures=options.structures,
-        device=options.device,
-        options=JobOptions(
-            runtime=options.runtime,
-            precision=options.precision,
-            crop=options.crop,
-            profile=options.profile,
-            smooth=options.smooth,
-            largest_piece=options.largest_piece,
-            smallest_island_mm3=options.smallest_island,
-        ),
-    )
+def _task(parsed: argparse.Namespace) -> SegmentationTask:
+    folder = parsed.models_folder or default_models_folder()
+    return options_from(parsed, SegmentationTask, models_folder=folder, options=options_from(parsed, JobOptions))
 
 
-def models_folder_of(options: argparse.Namespace) -> Path:
-    return options.models_folder or default_models_folder()
+def _segment_options(parsed: argparse.Namespace) -> SegmentOptions:
+    # the names asked for are the model's; all that was segmented is exported
+    order = None if parsed.export is None else order_from(parsed, format=parsed.export, structures=None)
+    files = options_from(parsed, RunFiles)
+    return SegmentOptions(parsed.input, parsed.output, _task(parsed), files, order, parsed.install)
+
+
+def _plan_options(parsed: argparse.Namespace) -> PlanOptions:
+    return PlanOptions(parsed.input, _task(parsed), parsed.json)
+
+
+def _structures_options(parsed: argparse.Namespace) -> StructuresOptions:
+    return StructuresOptions(parsed.model, parsed.models_folder or default_models_folder())
 
 
 # -- the parser --------------------------------------------------------------------------------------------------------
 
 
-def _parser(knows_setup: bool, is_transfer: bool) -> argparse.ArgumentParser:
+def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> CommandParser:
     """Without the set-up's commands a segmentation starts a little sooner."""
-    described = {"epilog": _exit_codes(), "formatter_class": argparse.RawDescriptionHelpFormatter}
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="Segments a CT into named structures with an nnU-Net v2 model.", **described
-    )
+    parser = CommandParser(prog=PROGRAM, description=_PROGRAM_TEXT)
     parser.add_argument("--version", action="version", version=ENGINE_VERSION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    segment = commands.add_parser("segment", help="segment one CT", **described)
-    plan = commands.add_parser("plan", help="tell what a job would do, how long and with how much memory", **described)
-    structures = commands.add_parser("structures", help="list the structures of a model")
-    commands.add_parser("serve", help="be the resident worker of the Slicer module (not for typing)")
+    segment = commands.add_parser("segment", help="segment one CT", description=_SEGMENT)
+    plan = commands.add_parser("plan", help="show what a job would do, and its time and memory", description=_PLAN)
+    structures = commands.add_parser("structures", help="list the structures of a model", description=_STRUCTURES)
 
-    add_export_commands(commands, is_transfer, **described)
+    add_export_commands(commands, is_transfer)
     if knows_setup:
         from TotalSegmentatorSetup.cli.arguments import add_setup_commands
 
-        add_setup_commands(commands, **described)
+        add_setup_commands(commands)
 
     for command in (segment, plan):
         command.add_argument("input", type=Path, metavar="INPUT", help="NIfTI, NRRD, MHA or MHD file, or DICOM folder")
     segment.add_argument(
-        "output",
-        type=Path,
-        metavar="OUTPUT",
-        help="file ending in .seg.nrrd, .nrrd or .nii.gz; with --export what that format needs",
+        "output", type=Path, metavar="OUTPUT", help=".seg.nrrd, .nrrd or .nii.gz file; with --export as for 'export'"
     )
     for command in (segment, plan, structures):
         _add_model(command)
     for command in (segment, plan):
         command.add_argument("--structures", metavar="NAME,NAME", type=names, help="only these; the default is all")
-        command.add_argument("--device", default="auto", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
+        command.add_argument("--device", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
         _add_job_options(command)
-    segment.add_argument(
-        "--install", action="store_true", help="first install what is missing: the engine's packages and the model"
-    )
-    segment.add_argument("--export", choices=tuple(FORMATS), help="write the structures in this format instead")
+    segment.add_argument("--install", action="store_true", help="first install the packages and the model if missing")
+    segment.add_argument("--export", choices=tuple(FORMATS), help="write the result in this format")
     add_export_options(segment)
-    plan.add_argument("--json", action="store_true", help="print the plan as JSON, for programs")
+    plan.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_run_files(segment)
+    segment.set_defaults(make_options=_segment_options)
+    plan.set_defaults(make_options=_plan_options)
+    structures.set_defaults(make_options=_structures_options)
     return parser
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--model", required=True, help="id of the catalogue, such as 117-3mm, or an nnU-Net v2 model folder"
-    )
+    command.add_argument("--model", required=True, help="id of a model, such as 117-3mm, or an nnU-Net v2 model folder")
     command.add_argument(
         "--models-folder",
         type=Path,
         metavar="DIR",
-        help=f"where the catalogue's models are installed; default: ${MODELS_VARIABLE}, else a folder of the user",
+        help=f"folder of installed models; the default is ${MODELS_VARIABLE}, else a folder of the user",
     )
 
 
@@ -116,31 +143,30 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         "--runtime",
         choices=RUNTIMES,
         default=default.runtime,
-        help="program that computes the networks; auto (default) takes the fastest here",
+        help="software that runs the networks; auto (default) chooses the fastest",
     )
     group.add_argument(
         "--precision",
         choices=PRECISIONS,
         default=default.precision,
-        help="reduced is faster, and labels differ a little; auto (default) keeps them",
+        help="reduced is faster, but some labels differ; auto (default) does not change labels",
     )
     group.add_argument(
         "--crop",
         choices=CROPS,
         default=default.crop,
-        help="body: each network only where its structures can be; a few voxels may differ",
+        help="body: run each network only where its structures can be; a few voxels may differ",
     )
-    group.add_argument(
-        "--profile", metavar="ID", help="another pipeline than the model's own: totalsegmentator-1.5, ..."
-    )
-    group.add_argument("--smooth", action="store_true", help="boundaries without blocky steps; takes longer")
-    group.add_argument("--largest-piece", action="store_true", help="of each structure keep only the largest piece")
+    group.add_argument("--profile", metavar="ID", help="pipeline to use in place of the model's own")
+    group.add_argument("--smooth", action="store_true", help="smooth boundaries, without steps; takes longer")
+    group.add_argument("--largest-piece", action="store_true", help="keep only the largest piece of each structure")
     group.add_argument(
         "--smallest-island",
+        dest="smallest_island_mm3",
         type=not_negative("a volume in cubic millimetres"),
         default=default.smallest_island_mm3,
         metavar="MM3",
-        help="remove pieces below this volume in cubic mm (a cube of 10 mm has 1000)",
+        help="remove pieces smaller than this many cubic mm (a cube of 10 mm has 1000)",
     )
 
 
@@ -150,10 +176,20 @@ def _device(text: str) -> str:
     return text
 
 
-def _exit_codes() -> str:
-    """The error table as it stands in --help; ``{named:.1f}`` values become <named>."""
-    rows = [(0, "the command did what it was asked to do"), (2, "the arguments are wrong")]
-    for definition in ERRORS.values():
-        what = re.sub(r"\{(\w+)[^}]*\}", r"<\1>", definition.what)
-        rows.append((definition.exit_code, f"{definition.code}: {what}"))
-    return "\n".join(["exit codes:", *(f"  {code:3}  {meaning}" for code, meaning in sorted(rows))])
+_PROGRAM_TEXT = """\
+Segments CTs into named anatomical structures, exports the result to radiotherapy planning and other programs, and
+installs what it needs for that. Research use only; not a medical device.
+
+See also COMMAND --help."""
+_SEGMENT = f"""\
+Segments one CT and writes the structures on exactly the CT's grid. The end of OUTPUT decides the format: .seg.nrrd is a
+segmentation for 3D Slicer with names, colours and codes; .nrrd and .nii.gz are plain label images. With --export the
+result is written for another program instead, as by the command export.
+
+  {PROGRAM} segment ct.nii.gz organs.seg.nrrd --model 117-3mm
+  {PROGRAM} segment ct-folder rs.dcm --model 117-1.5mm --export rtstruct"""
+_PLAN = """\
+Reads the CT and shows what segmenting it would do on this computer now: which networks run on which regions, with how
+many tiles, how long it takes and how much memory it needs. Nothing is segmented."""
+_STRUCTURES = """\
+Lists the structures that a model finds, with their label values. A model of the catalogue need not be installed."""

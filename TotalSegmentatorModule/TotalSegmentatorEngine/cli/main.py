@@ -5,24 +5,26 @@ Nothing heavy is imported before it is needed: the output, the names and the mod
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from TotalSegmentatorWire.command.command_run import CommandRun, open_log, run_files_of
+from TotalSegmentatorWire.command.command_run import CommandRun, open_log
 from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, ProgressEvent, Stage, StartedEvent
 
-from TotalSegmentatorEngine.cli.arguments import models_folder_of, parse_arguments, task_of
+from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
 from TotalSegmentatorEngine.cli.pages import lasting_line, plan_line, plan_page, result_text
-from TotalSegmentatorEngine.machine.memory import memory_short
+from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
+from TotalSegmentatorEngine.job.unexpected import problem_of
 
 if TYPE_CHECKING:
+    from TotalSegmentatorSetup.cli.arguments import SetupOptions
+
     from TotalSegmentatorEngine.imaging.reading import ReadInput
     from TotalSegmentatorEngine.job.reporting import JobReporter
     from TotalSegmentatorEngine.job.task import SegmentationResult
@@ -34,66 +36,48 @@ _log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; returns the exit status of the process (see ``--help``)."""
-    if arguments[:1] == ["serve"]:
+    """Run one command; returns the exit status of the process (see ``--help-exit-codes``)."""
+    command = arguments[0] if arguments else ""
+    if command == "serve":
         from TotalSegmentatorEngine.worker import serve as worker
 
         worker.main(arguments[1:])  # never returns
-    if arguments[:1] == ["test-engine"]:
-        from TotalSegmentatorEngine.model_install.smoke_test import main as test_engine
+    if command in ("convert-model", "check-model", "test-engine"):
+        from TotalSegmentatorEngine.model_install.commands import main as run_for_setup
 
-        return test_engine(arguments[1:])
-    if arguments[:1] in (["convert-model"], ["check-model"]):
-        from TotalSegmentatorEngine.model_install.commands import main as run_model_command
-
-        return run_model_command(arguments)
+        return run_for_setup(arguments)
     options = parse_arguments(arguments)
-    commands = {
-        "segment": _segment,
-        "plan": _show_plan,
-        "structures": _list_structures,
-        "export": _export,
-        "compare": _export,
+    commands: dict[type, Callable[[Any], int]] = {
+        SegmentOptions: _segment,
+        PlanOptions: _show_plan,
+        StructuresOptions: _list_structures,
+        ExportOptions: _export,
+        CompareOptions: _export,
     }
     try:
-        return commands.get(options.command, _set_up)(options)
-    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last boundary: see _problem_of
-        problem = _problem_of(error)
+        return commands.get(type(options), _set_up)(options)
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last boundary: see problem_of
+        problem = problem_of(error)
         Terminal().show_problem(problem)
         return problem.exit_code
 
 
-def _problem_of(error: BaseException) -> Problem:
-    """Everything ends in a code and two sentences; what was not foreseen is logged with its traceback."""
-    if isinstance(error, SegmentationError):
-        return error.problem
-    if isinstance(error, KeyboardInterrupt):
-        return Problem("CANCELLED")
-    if isinstance(error, ModuleNotFoundError):
-        _log.error("a package is missing", exc_info=error)
-        return Problem("ENGINE_MISSING", {"package": error.name or "?"})
-    _log.error("unexpected error", exc_info=error)
-    if isinstance(error, MemoryError):
-        return memory_short().problem
-    return Problem("INTERNAL_ERROR", {"kind": type(error).__name__})
-
-
-def _segment(options: argparse.Namespace) -> int:
+def _segment(options: SegmentOptions) -> int:
     if options.install:
         from TotalSegmentatorSetup.cli.install_first import install_for
 
-        status = install_for(options.model, options.models_folder)
+        status = install_for(options.task.model, options.task.models_folder)
         if status != 0:
             return status
     return _SegmentCommand(options).run()
 
 
-def _show_plan(options: argparse.Namespace) -> int:
+def _show_plan(options: PlanOptions) -> int:
     from TotalSegmentatorEngine.imaging.reading import read_input
     from TotalSegmentatorEngine.pipeline.segment import plan, prepare
 
     _check_exists(options.input)
-    prepared = prepare(task_of(options))
+    prepared = prepare(options.task)
     handler = open_log(None)
     try:
         ct = read_input(options.input)
@@ -106,38 +90,38 @@ def _show_plan(options: argparse.Namespace) -> int:
     return 0
 
 
-def _export(options: argparse.Namespace) -> int:
-    from TotalSegmentatorEngine.export import commands as command_line
+def _export(options: ExportOptions | CompareOptions) -> int:
+    from TotalSegmentatorEngine.export.commands import run
 
-    return command_line.run(options, _problem_of)
+    return run(options)
 
 
-def _set_up(options: argparse.Namespace) -> int:
-    from TotalSegmentatorSetup.cli import commands as command_line
+def _set_up(options: SetupOptions) -> int:
+    from TotalSegmentatorSetup.cli.commands import run
 
-    return command_line.run(options)
+    return run(options)
 
 
 def _check_exists(path: Path) -> None:
-    """A mistyped path is told before the model is judged. Raises SegmentationError("INPUT_NOT_FOUND")."""
+    """A mistyped path is reported before the model is looked at. Raises SegmentationError("INPUT_NOT_FOUND")."""
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
 
 
-def _list_structures(options: argparse.Namespace) -> int:
+def _list_structures(options: StructuresOptions) -> int:
     from TotalSegmentatorEngine.models.find_model import structures_of
 
-    structures = structures_of(options.model, models_folder_of(options))
+    structures = structures_of(options.model, options.models_folder)
     print("\n".join(f"{structure.label:3} {structure.name}" for structure in structures))
     return 0
 
 
 class _SegmentCommand:
-    """One run of ``segment``: check, read, segment, write; tells of it on the terminal and in the events."""
+    """One run of ``segment``: check, read, segment, write; reported on the terminal and in the events."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: SegmentOptions) -> None:
         self._options = options
-        self._run = CommandRun(JOB_ID, run_files_of(options), Terminal(lasting_line), _problem_of)
+        self._run = CommandRun(JOB_ID, options.files, Terminal(lasting_line), problem_of)
         self._stage = ""
 
     def run(self) -> int:
@@ -166,7 +150,7 @@ class _SegmentCommand:
         _check_exists(options.input)
         if options.output.exists() and options.output.samefile(options.input):
             raise SegmentationError("OUTPUT_NOT_WRITABLE")
-        prepared = prepare(task_of(options))
+        prepared = prepare(options.task)
         _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
         cache = EngineCache(serves_one_job=True)
         read_ahead(prepared, cache)
@@ -197,17 +181,12 @@ class _SegmentCommand:
 class _Output:
     """Where the result of ``segment`` goes: a file of labels or, with ``--export``, another program's format."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: SegmentOptions) -> None:
         self._options = options
-        self._order = None
-        if options.export is not None:
-            from TotalSegmentatorEngine.export.commands import order_of
-
-            # the names asked for are the model's; all that was segmented goes out
-            self._order = dataclasses.replace(order_of(options, options.export), structures=None)
+        self._order = options.order
 
     def check(self, shape: tuple[int, int, int] | None = None) -> None:
-        """Tells what can be told before there is a result. ``shape`` (k, j, i) is the CT's."""
+        """Refuses early what could not be written. ``shape`` (k, j, i) is the CT's."""
         if self._order is None:
             from TotalSegmentatorEngine.job.result_file import check_output
 

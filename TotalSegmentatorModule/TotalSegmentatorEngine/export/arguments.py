@@ -3,24 +3,68 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from TotalSegmentatorWire.command.argument_types import names, not_negative
-from TotalSegmentatorWire.command.command_run import add_run_files
+from TotalSegmentatorWire.command.argument_types import names, not_negative, options_from
+from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
+from TotalSegmentatorWire.command.parser import PROGRAM
 from TotalSegmentatorWire.tables.export_formats import ENCODINGS, FORMATS, HOLES, NAME_KINDS, SPACES
 from TotalSegmentatorWire.tables.review_state import ReviewState
 from TotalSegmentatorWire.tables.structures import LABEL_TABLES
 
+if TYPE_CHECKING:
+    from TotalSegmentatorEngine.export.order import ExportOrder
+
 TRANSFER_OPTION = "--transferred"
 
 
-def add_export_commands(commands: Any, is_transfer: bool = False, **described: Any) -> None:
-    """``described``: epilog and formatter of all commands. ``is_transfer``: they get no SEGMENTATION or OURS, but
-    what the Slicer module wrote; argparse cannot leave out a first positional that stands before options."""
-    export = commands.add_parser(
-        "export", help="write structures for planning systems, archives and other programs", **described
-    )
+@dataclass(frozen=True)
+class ExportOptions:
+    order: ExportOrder
+    files: RunFiles
+    segmentation: Path | None = None
+    """None where ``transferred`` is given."""
+    transferred: Path | None = None
+    """What the Slicer module wrote."""
+    reference: Path | None = None
+    labels: str | None = None
+    """One of LABEL_TABLES."""
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    theirs: Path
+    files: RunFiles
+    ours: Path | None = None
+    """None where ``transferred`` is given."""
+    transferred: Path | None = None
+    reference: Path | None = None
+    labels: str | None = None
+    pairs: Path | None = None
+    csv: Path | None = None
+
+
+def order_from(parsed: argparse.Namespace, **given: Any) -> ExportOrder:
+    """What ``export`` and ``segment --export`` were asked for; the latter has some of the options only."""
+    from TotalSegmentatorEngine.export.order import ExportOrder  # takes time that other commands need not spend
+
+    return options_from(parsed, ExportOrder, **given)
+
+
+def _export_options(parsed: argparse.Namespace) -> ExportOptions:
+    return options_from(parsed, ExportOptions, order=order_from(parsed), files=options_from(parsed, RunFiles))
+
+
+def _compare_options(parsed: argparse.Namespace) -> CompareOptions:
+    return options_from(parsed, CompareOptions, files=options_from(parsed, RunFiles))
+
+
+def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
+    """``is_transfer``: they get no SEGMENTATION or OURS, but what the Slicer module wrote; argparse cannot leave out a
+    first positional that stands before options."""
+    export = commands.add_parser("export", help="write structures for other programs", description=_EXPORT)
     if not is_transfer:
         export.add_argument(
             "segmentation",
@@ -32,88 +76,100 @@ def add_export_commands(commands: Any, is_transfer: bool = False, **described: A
         "output",
         type=Path,
         metavar="OUTPUT",
-        help="file; folder for surfaces in files of their own and for DICOM of a CT that did not come from DICOM",
+        help="file, or folder for stl, ply and obj; a folder also for DICOM if the CT is not DICOM",
     )
+    export.add_argument("--to", required=True, dest="format", choices=tuple(FORMATS), help="format to write")
     export.add_argument(
-        TRANSFER_OPTION, type=Path, metavar="DIR", help="in place of SEGMENTATION: what the Slicer module wrote"
+        "--reference", type=Path, metavar="CT", help="the CT: DICOM folder or file; required for DICOM formats"
     )
-    export.add_argument("--to", required=True, choices=tuple(FORMATS), help="format")
-    export.add_argument(
-        "--reference", type=Path, metavar="CT", help="the CT: its DICOM folder, or a file; needed for DICOM formats"
-    )
-    export.add_argument(
-        "--labels", choices=LABEL_TABLES, help="what the values of a label image mean; a single value needs none"
-    )
+    export.add_argument("--labels", choices=LABEL_TABLES, help="label table of a label image with several values")
     export.add_argument("--structures", type=names, metavar="NAME,NAME", help="only these; the default is all")
     export.add_argument(
         "--states",
         type=_states,
         metavar="STATE,STATE",
-        help="only these: unreviewed, edited, approved, rejected; the default is all but rejected",
+        help=f"only with these review states: {_STATES}; the default is all but rejected",
     )
     add_export_options(export)
     group = export.add_argument_group("contours (rtstruct)")
-    group.add_argument("--smooth-contours", action="store_true", help="smooth them in their planes; off by default")
+    group.add_argument("--smooth-contours", action="store_true", help="smooth the contours in their planes")
     group.add_argument(
         "--smallest-island",
+        dest="smallest_island_mm2",
         type=not_negative("an area in square millimetres"),
-        default=0.0,
         metavar="MM2",
         help="leave out contours that enclose less than this many square mm; the default keeps all",
     )
-    add_run_files(export)
+    export.set_defaults(make_options=_export_options)
 
-    compare = commands.add_parser(
-        "compare", help="compare two segmentations of a CT: Dice, Hausdorff distance, volumes", **described
-    )
+    compare = commands.add_parser("compare", help="compare two segmentations of a CT", description=_COMPARE)
     if not is_transfer:
         compare.add_argument("ours", type=Path, metavar="OURS", help="segmentation file, DICOM SEG or RT Structure Set")
-    compare.add_argument("theirs", type=Path, metavar="THEIRS", help="likewise; the one that is compared with")
-    compare.add_argument(
-        TRANSFER_OPTION, type=Path, metavar="DIR", help="in place of OURS and CT: what the Slicer module wrote"
-    )
+    compare.add_argument("theirs", type=Path, metavar="THEIRS", help="the segmentation to compare it with")
     compare.add_argument(
         "--reference", type=Path, required=not is_transfer, metavar="CT", help="DICOM folder of the CT"
     )
-    compare.add_argument("--labels", choices=LABEL_TABLES, help="what the values of a label image mean")
+    compare.add_argument("--labels", choices=LABEL_TABLES, help="label table of a label image with several values")
     compare.add_argument(
         "--pairs",
         type=Path,
         metavar="FILE",
-        help="CSV with the columns ours,theirs, or a template, that says which names mean the same",
+        help="which names mean the same: CSV file with the columns ours,theirs, or a template",
     )
-    compare.add_argument("--csv", type=Path, metavar="FILE", help="write the table there too")
-    add_run_files(compare)
+    compare.add_argument("--csv", type=Path, metavar="FILE", help="also write the table to this file")
+    compare.set_defaults(make_options=_compare_options)
+    for command, replaced in ((export, "SEGMENTATION"), (compare, "OURS and CT")):
+        add_run_files(command)
+        command.add_argument(
+            TRANSFER_OPTION, type=Path, metavar="DIR", help=f"in place of {replaced}: what the Slicer module wrote"
+        )
 
 
 def add_export_options(command: argparse.ArgumentParser) -> None:
-    """How structures go out, whatever they come from."""
-    group = command.add_argument_group("how the structures go out")
+    """How structures are written, whatever they come from."""
+    group = command.add_argument_group("how structures are exported")
     group.add_argument(
         "--template",
         metavar="NAME|FILE",
-        help="which structures and unions, in which order and with which names: all, planning, ... or a file",
+        help="structures and unions, their order and names: all, planning, ... or a template file",
     )
     group.add_argument(
         "--names", choices=NAME_KINDS, default=NAME_KINDS[0], help="TG-263 names (default) or the segments' own"
     )
-    group.add_argument("--external", action="store_true", help="the outline of the body too")
+    group.add_argument("--external", action="store_true", help="add the outline of the body")
     group.add_argument(
-        "--set-label", metavar="TEXT", help="label of the structure set (16 characters), or description of the SEG"
+        "--set-label",
+        dest="label",
+        metavar="TEXT",
+        help="label of the structure set (at most 16 characters), or series description of the SEG",
     )
     group.add_argument(
         "--holes",
         choices=HOLES,
         default=HOLES[0],
-        help="rtstruct: holes joined to the contour around them (default), or contours of their own",
+        help="rtstruct: join holes to the contour around them (default), or write them as contours",
     )
-    group.add_argument("--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="of a DICOM SEG")
-    group.add_argument("--space", choices=SPACES, default=SPACES[0], help="of surfaces")
+    group.add_argument("--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="encoding of a DICOM SEG")
+    group.add_argument("--space", choices=SPACES, default=SPACES[0], help="coordinate system of surfaces")
 
 
 def _states(text: str) -> frozenset[ReviewState]:
     try:
         return frozenset(ReviewState(name) for name in names(text))
     except ValueError:
-        known = ", ".join(state.value for state in ReviewState)
-        raise argparse.ArgumentTypeError(f"give some of {known}") from None
+        raise argparse.ArgumentTypeError(f"give some of {_STATES}") from None
+
+
+_STATES = ", ".join(state.value for state in ReviewState)
+_EXPORT = f"""\
+Writes structures for planning systems, archives and other programs: DICOM RT Structure Set and SEG, label images
+(NIfTI, NRRD), surfaces (STL, PLY, OBJ, glTF) and a table of volumes (CSV). Structures marked as rejected are left out.
+
+If the CT is not DICOM, give a folder as OUTPUT for the DICOM formats: the CT is written there as a DICOM series too.
+
+  {PROGRAM} export organs.seg.nrrd rs.dcm --to rtstruct --reference ct-folder"""
+_COMPARE = f"""\
+Compares two segmentations of a CT, structure by structure: Dice coefficient, Hausdorff distance (95th percentile), mean
+surface distance and volumes. Structures are paired by their names; --pairs pairs those with different names.
+
+  {PROGRAM} compare organs.seg.nrrd manual-rs.dcm --reference ct-folder"""

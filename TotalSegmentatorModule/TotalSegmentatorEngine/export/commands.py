@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import logging
 import time
@@ -10,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from TotalSegmentatorWire.command.command_run import CommandRun, run_files_of
+from TotalSegmentatorWire.command.command_run import CommandRun, RunFiles
 from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.export import EXPORT_JOB, ExportFinishedEvent, ExportStep
 from TotalSegmentatorWire.messages.segment import Stage
 
+from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
 from TotalSegmentatorEngine.export.compare.comparison import compare
 from TotalSegmentatorEngine.export.compare.pairing import read_pairs
 from TotalSegmentatorEngine.export.compare.table import comparison_page, write_comparison
@@ -30,6 +30,7 @@ from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of
 from TotalSegmentatorEngine.export.sources.structures import Warn, read_structures
 from TotalSegmentatorEngine.imaging.reading import is_dicom
 from TotalSegmentatorEngine.job.result_file import result_segments
+from TotalSegmentatorEngine.job.unexpected import problem_of
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.imaging.reading import ReadInput
@@ -39,14 +40,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def run(options: argparse.Namespace, problem_of: Callable[[BaseException], Problem]) -> int:
+def run(options: ExportOptions | CompareOptions) -> int:
     """Runs one command; returns the exit status."""
-    _check_files(options)
-    command_run = CommandRun(EXPORT_JOB, run_files_of(options), Terminal(), problem_of)
+    command_run = CommandRun(EXPORT_JOB, options.files, Terminal(), problem_of)
     reporter = ExportReporter(command_run.emit, command_run.is_cancelled)
-    command = {"export": _export, "compare": _compare}[options.command]
     printed: list[str] = []
-    status = command_run.run(lambda: command(options, reporter, printed))
+    if isinstance(options, ExportOptions):
+        _check_export_files(options)
+        status = command_run.run(lambda: _export(options, reporter, printed))
+    else:
+        _check_compare_files(options)
+        status = command_run.run(lambda: _compare(options, reporter, printed))
     if status == 0:
         print("\n".join(printed))
     return status
@@ -55,35 +59,14 @@ def run(options: argparse.Namespace, problem_of: Callable[[BaseException], Probl
 # -- export ------------------------------------------------------------------------------------------------------------
 
 
-def _export(options: argparse.Namespace, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
-    order = order_of(options, options.to)
-    check_order(order)
+def _export(options: ExportOptions, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
+    check_order(options.order)
     reporter.progress(ExportStep.READING, 0.0)
     if options.transferred is not None:
         source = source_of_transfer(options.transferred)
     else:
         source = source_of_files(options.segmentation, options.reference, options.labels, reporter.warning)
-    return finish(export(order, source, reporter), printed)
-
-
-def order_of(options: argparse.Namespace, format_id: str) -> ExportOrder:
-    """What ``export`` and ``segment --export`` were asked for; the latter has some of the options only."""
-    given = vars(options)
-    return ExportOrder(
-        format=format_id,
-        output=options.output,
-        structures=options.structures,
-        states=given.get("states"),
-        template=options.template,
-        names=options.names,
-        external=options.external,
-        label=options.set_label,
-        holes=options.holes,
-        smooth_contours=given.get("smooth_contours", False),
-        smallest_island_mm2=given.get("smallest_island", 0.0) if options.command == "export" else 0.0,
-        encoding=options.encoding,
-        space=options.space,
-    )
+    return finish(export(options.order, source, reporter), printed)
 
 
 def finish(result: ExportResult, printed: list[str]) -> ExportFinishedEvent:
@@ -98,22 +81,19 @@ def finish(result: ExportResult, printed: list[str]) -> ExportFinishedEvent:
     return ExportFinishedEvent(files, result.structures, result.edited, round(result.seconds, 3))
 
 
-def _check_files(options: argparse.Namespace) -> None:
-    """Raises SegmentationError: EXPORT_WOULD_OVERWRITE, EXPORT_SUFFIX."""
-    inputs = [options.transferred, options.reference]
-    outputs = {"log": options.log, "file of events": options.events}
-    if options.command == "compare":
-        if options.csv is not None and options.csv.suffix.lower() != ".csv":
-            raise SegmentationError("EXPORT_SUFFIX", format="csv", suffixes=".csv")
-        inputs += [vars(options).get("ours"), options.theirs, options.pairs]
-        check_outputs(outputs | {"table": options.csv}, inputs)
-        return
-    order = order_of(options, options.to)
-    template = Path(options.template) if options.template is not None else None
-    inputs += [vars(options).get("segmentation"), template]
-    check_outputs(outputs | {"output": None if order.is_into_folder else order.output, "table": order.table}, inputs)
+def _check_export_files(options: ExportOptions) -> None:
+    """Raises SegmentationError("EXPORT_WOULD_OVERWRITE")."""
+    order = options.order
+    template = Path(order.template) if order.template is not None else None
+    inputs = [options.transferred, options.reference, options.segmentation, template]
+    outputs = {"output": None if order.is_into_folder else order.output, "table": order.table}
+    check_outputs(_run_outputs(options.files) | outputs, inputs)
     if order.table is not None and order.table.exists() and not order.output.exists():
         raise SegmentationError("EXPORT_WOULD_OVERWRITE", file="table")
+
+
+def _run_outputs(files: RunFiles) -> dict[str, Path | None]:
+    return {"log": files.log, "file of events": files.events}
 
 
 # -- segment --export --------------------------------------------------------------------------------------------------
@@ -135,7 +115,7 @@ def export_result(
 
 
 def check_before_job(order: ExportOrder, input_path: Path) -> None:
-    """Tells before a job what would make the export of its result fail.
+    """Refuses before a job what would make the export of its result fail.
 
     Raises SegmentationError: what ``check_order`` and ``read_reference`` raise, EXPORT_NOT_DICOM,
     EXPORT_WOULD_OVERWRITE.
@@ -170,7 +150,15 @@ class _InsideJob(ExportReporter):
 # -- compare -----------------------------------------------------------------------------------------------------------
 
 
-def _compare(options: argparse.Namespace, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
+def _check_compare_files(options: CompareOptions) -> None:
+    """Raises SegmentationError: EXPORT_WOULD_OVERWRITE, EXPORT_SUFFIX."""
+    if options.csv is not None and options.csv.suffix.lower() != ".csv":
+        raise SegmentationError("EXPORT_SUFFIX", format="csv", suffixes=".csv")
+    inputs = [options.transferred, options.reference, options.ours, options.theirs, options.pairs]
+    check_outputs(_run_outputs(options.files) | {"table": options.csv}, inputs)
+
+
+def _compare(options: CompareOptions, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
     started = time.monotonic()
     reporter.progress(ExportStep.READING, 0.0)
     pairs = read_pairs(options.pairs) if options.pairs is not None else ()
@@ -178,10 +166,10 @@ def _compare(options: argparse.Namespace, reporter: ExportReporter, printed: lis
     reporter.progress(ExportStep.READING, 0.1)
     theirs = _structures(options.theirs, reference, options.labels, reporter.warning)
 
-    def tell(done: int, count: int, name: str) -> None:
+    def report(done: int, count: int, name: str) -> None:
         reporter.progress(ExportStep.MEASURING, 0.2 + 0.8 * done / max(count, 1), name)
 
-    rows = compare(ours, theirs, reference.grid, pairs, reference.plane_distances, tell)
+    rows = compare(ours, theirs, reference.grid, pairs, reference.plane_distances, report)
     printed.append(comparison_page(rows))
     files = []
     if options.csv is not None:
@@ -193,7 +181,7 @@ def _compare(options: argparse.Namespace, reporter: ExportReporter, printed: lis
 NamedVoxels = tuple[str, VoxelMask | Callable[[], VoxelMask]]
 
 
-def _our_side(options: argparse.Namespace, warn: Warn) -> tuple[list[NamedVoxels], ReferenceSeries]:
+def _our_side(options: CompareOptions, warn: Warn) -> tuple[list[NamedVoxels], ReferenceSeries]:
     if options.transferred is None:
         reference = read_reference(options.reference)
         return _structures(options.ours, reference, options.labels, warn), reference

@@ -185,17 +185,17 @@ class _Writer:
 
         order = self._order
         named = {} if order.label is None else {"series_description": order.label}
-        tell = self._report(ExportStep.WRITING)
-        write_seg(path, self._rois, self._reference, encoding=order.encoding, progress=tell, **named)
+        report = self._report(ExportStep.WRITING)
+        write_seg(path, self._rois, self._reference, encoding=order.encoding, progress=report, **named)
 
     def _surfaces(self, folder: Path | None) -> list[Path]:
         from TotalSegmentatorEngine.export.surfaces.writer import write_surfaces
 
         order, reference = self._order, self._source.reference
         positions = None if reference is None else np.array([plane.position for plane in reference.planes])
-        tell = self._report(ExportStep.MESHING)
+        report = self._report(ExportStep.MESHING)
         target = folder or order.output
-        write_surfaces(target, self._rois, self._source.grid, order.format, order.space, tell, positions)
+        write_surfaces(target, self._rois, self._source.grid, order.format, order.space, report, positions)
         return [target]
 
     def _volumes(self) -> list[Path]:
@@ -204,8 +204,8 @@ class _Writer:
         source, reference = self._source, self._source.reference
         ct = None if source.ct is None else source.ct()
         distances = None if reference is None else reference.plane_distances
-        tell = self._report(ExportStep.MEASURING)
-        write_volumes(self._order.output, self._rois, source.grid, ct, distances, tell)
+        report = self._report(ExportStep.MEASURING)
+        write_volumes(self._order.output, self._rois, source.grid, ct, distances, report)
         return [self._order.output]
 
     def _label_image(self) -> list[Path]:

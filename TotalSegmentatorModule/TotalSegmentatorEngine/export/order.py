@@ -79,7 +79,7 @@ class ExportOrder:
 
 
 def check_order(order: ExportOrder) -> None:
-    """Tells what is wrong with an order before anything is read.
+    """Refuses a wrong order before anything is read.
 
     Raises SegmentationError: EXPORT_SUFFIX, EXPORT_FOLDER_NOT_EMPTY, EXPORT_FORMAT_MISMATCH, OUTPUT_NOT_WRITABLE,
     EXPORT_NAME_INVALID, TEMPLATE_INVALID, TEMPLATE_UNKNOWN.

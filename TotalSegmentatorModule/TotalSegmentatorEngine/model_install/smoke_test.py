@@ -1,16 +1,13 @@
 """The first test of installed packages: a tiny network of the published kind on the chosen device and on the CPU.
 
 A graphics card may be there, and PyTorch may say so, and still no kernel runs on it: the card is newer or older than
-the build, or the driver is too old. Only running one tells.
+the build, or the driver is too old. Only running one shows it.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
-import json
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -25,21 +22,6 @@ _TILE = (1, 1, 16, 16, 16)
 _SEED = 20231
 _LARGEST_DIFFERENCE = 1e-2
 """Of logits of about 1: TF32, which cards use for convolutions, rounds factors to 10 bits."""
-
-
-def main(arguments: list[str]) -> int:
-    """``test-engine [--device NAME]``, not for typing: prints one JSON object, as EngineProgram.ask() reads it."""
-    parser = argparse.ArgumentParser(prog="test-engine")
-    parser.add_argument("--device", default="auto")
-    try:
-        answer = try_engine(parser.parse_args(arguments).device)
-    except SegmentationError as error:
-        answer = {"problem": error.problem.to_json()}
-    except Exception as error:  # noqa: BLE001 - whatever broken packages raise is the result of this test
-        failure = SegmentationError("ENGINE_TEST_FAILED", detail=reason_of(error))
-        answer = {"problem": failure.problem.to_json()}
-    sys.stdout.write(json.dumps(answer) + "\n")
-    return 0
 
 
 def try_engine(device: str) -> dict[str, Any]:

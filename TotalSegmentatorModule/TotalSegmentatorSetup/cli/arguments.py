@@ -3,98 +3,121 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from TotalSegmentatorWire.command.command_run import add_run_files
+from TotalSegmentatorWire.command.argument_types import options_from
+from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
+from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.network.access import PROXY_VARIABLE
-from TotalSegmentatorSetup.support.folders import (
-    ENGINES_VARIABLE,
-    MODELS_VARIABLE,
-)
+from TotalSegmentatorSetup.support.folders import ENGINES_VARIABLE, MODELS_VARIABLE
 
 
-def add_setup_commands(commands: Any, **described: Any) -> None:
-    """``commands`` is what ``add_subparsers`` gave; ``described`` goes to each parser."""
-    setup = commands.add_parser("setup", help="install the engine's packages and models", **described)
-    setup.add_argument("--models", type=_ids, default=[], metavar="ID,ID", help="models of the catalogue to install")
-    setup.add_argument("--show", action="store_true", help="only tell what would be installed")
-    setup.add_argument("--json", action="store_true", help="with --show: as JSON, for programs")
-    setup.add_argument("--repair", action="store_true", help="install the packages anew even if they are there")
-    add_sources(setup)
-    add_network(setup)
-    add_run_files(setup)
+@dataclass(frozen=True)
+class SetupOptions:
+    """One of the set-up's commands; each looks only at what it has an option for."""
 
-    models = commands.add_parser("models", help="list, install, add, verify or remove models", **described)
-    actions = models.add_subparsers(dest="action", required=True, metavar="list | install | add | verify | remove")
-    listing = actions.add_parser("list", help="list the catalogue and what is installed")
-    listing.add_argument("--json", action="store_true", help="as JSON, for programs")
-    install = actions.add_parser("install", help="download and install models of the catalogue")
-    add = actions.add_parser("add", help="install a model from a ZIP archive or an unpacked folder")
-    add.add_argument("path", type=Path, metavar="PATH", help="archive or folder, of the catalogue or your own")
-    verify = actions.add_parser("verify", help="check that installed models are whole and unchanged")
-    remove = actions.add_parser("remove", help="remove installed models")
+    command: str
+    """"setup", "models list", "models install", "models add", "models verify", "models remove", "remove", "doctor" or
+    "make-offline-bundle"."""
+    install: InstallOptions
+    files: RunFiles = RunFiles()  # noqa: RUF009 - frozen
+    show: bool = False
+    json: bool = False
+    path: Path | None = None
+    """The archive or folder of ``models add``."""
+    forget_digest: bool = False
+    with_models: bool = False
+    ask_servers: bool = False
+    output: Path | None = None
+    """The folder that ``make-offline-bundle`` writes."""
+
+
+def _setup_options(parsed: argparse.Namespace) -> SetupOptions:
+    command = f"models {parsed.action}" if parsed.command == "models" else parsed.command
+    install, files = options_from(parsed, InstallOptions), options_from(parsed, RunFiles)
+    return options_from(parsed, SetupOptions, command=command, install=install, files=files)
+
+
+def add_setup_commands(commands: Any) -> None:
+    """``commands`` is what ``add_subparsers`` gave."""
+    setup = commands.add_parser("setup", help="install the engine's packages and models", description=_SETUP)
+    setup.add_argument("--models", type=_ids, metavar="ID,ID", help="models of the catalogue to install")
+    setup.add_argument("--show", action="store_true", help="only show what would be installed")
+    setup.add_argument("--json", action="store_true", help="with --show: print JSON, for programs")
+    setup.add_argument("--repair", action="store_true", help="install the packages again even if they are there")
+
+    models = commands.add_parser("models", help="list, install, add, verify or remove models", description=_MODELS)
+    actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="list the models and show which are installed", description=_LIST)
+    install = actions.add_parser("install", help="download and install models", description=_INSTALL)
+    add = actions.add_parser("add", help="install a model from a file or folder", description=_ADD)
+    add.add_argument("path", type=Path, metavar="PATH", help="ZIP archive, or unpacked folder")
+    verify = actions.add_parser("verify", help="check installed models", description=_VERIFY)
+    remove = actions.add_parser("remove", help="remove installed models", description=_REMOVE)
     for action in (install, verify, remove):
-        action.add_argument("models", nargs="+", metavar="ID", help="id of the catalogue, such as 117-3mm")
+        action.add_argument("models", nargs="+", metavar="ID", help="id of the model, such as 117-3mm")
     remove.add_argument(
-        "--forget-digest", action="store_true", help="take another archive than the one that was installed next time"
+        "--forget-digest", action="store_true", help="accept an archive with another SHA-256 digest next time"
     )
-    for action in (install, add, verify):
-        add_network(action)
-        add_run_files(action)
-    for action in (listing, install, add, verify, remove):
-        add_folders(action)
-    install.add_argument("--from-folder", type=Path, metavar="DIR", help="take the archives from an offline folder")
+    install.add_argument("--from-folder", type=Path, metavar="DIR", help="take the archives from this offline folder")
 
-    away = commands.add_parser("remove", help="remove the engine's packages, and models if asked", **described)
-    away.add_argument("--with-models", action="store_true", help="all installed models as well")
-    add_folders(away)
+    away = commands.add_parser("remove", help="remove the engine's packages", description=_REMOVE_ALL)
+    away.add_argument("--with-models", action="store_true", help="remove all installed models as well")
 
-    doctor = commands.add_parser("doctor", help="tell what is wrong with the installation and what to do", **described)
-    doctor.add_argument("--json", action="store_true", help="as JSON, for programs")
-    doctor.add_argument("--network", action="store_true", help="also ask each server whether it answers")
-    add_network(doctor)
-    add_folders(doctor)
+    doctor = commands.add_parser("doctor", help="check the installation", description=_DOCTOR)
+    doctor.add_argument("--network", action="store_true", dest="ask_servers", help="also check that the servers answer")
 
-    bundle = commands.add_parser(
-        "make-offline-bundle", help="write one folder that installs everything without internet", **described
-    )
+    bundle = commands.add_parser("make-offline-bundle", help="make a folder for offline set-up", description=_BUNDLE)
     bundle.add_argument("output", type=Path, metavar="DIR", help="folder to write")
-    bundle.add_argument("--models", type=_ids, default=[], metavar="ID,ID", help="models of the catalogue to put in")
-    add_sources(bundle)
-    add_network(bundle)
-    add_run_files(bundle)
+    bundle.add_argument("--models", type=_ids, metavar="ID,ID", help="models of the catalogue to include")
+
+    for command in (listing, doctor):
+        command.add_argument("--json", action="store_true", help="print JSON, for programs")
+    for command in (setup, bundle):
+        _add_sources(command)
+    for command in (setup, bundle, install, add, verify, doctor):
+        _add_network(command)
+    for command in (setup, bundle, listing, install, add, verify, remove, away, doctor):
+        _add_folders(command)
+        command.set_defaults(make_options=_setup_options)
+    for command in (setup, bundle, install, add, verify):
+        add_run_files(command)
 
 
-def add_sources(command: argparse.ArgumentParser) -> None:
-    """Where packages come from, and where things are installed."""
-    command.add_argument(
-        "--torch-variant", metavar="ID", help="packages for another device than the one found; see --show"
+def _add_sources(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("packages")
+    group.add_argument(
+        "--torch-variant", metavar="ID", help="build of PyTorch (cpu, cu126, ...); the default suits this computer"
     )
-    command.add_argument("--index-url", metavar="URL", help="package index in place of the usual ones")
-    command.add_argument("--extra-index-url", metavar="URL", help="a second package index")
-    command.add_argument(
-        "--from-folder", type=Path, metavar="DIR", help="install from this folder (make-offline-bundle), no network"
-    )
-    add_folders(command)
-
-
-def add_network(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--proxy", metavar="URL", help=f"in place of the system's proxy; default: ${PROXY_VARIABLE}")
-    command.add_argument(
-        "--certificate-file", type=Path, metavar="FILE", help="certificates (PEM) to trust beside the system's"
+    group.add_argument("--index-url", metavar="URL", help="package index to use in place of PyPI and PyTorch's own")
+    group.add_argument("--extra-index-url", metavar="URL", help="an additional package index")
+    group.add_argument(
+        "--from-folder", type=Path, metavar="DIR", help="install from this offline folder, without the network"
     )
 
 
-def add_folders(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--models-folder", type=Path, metavar="DIR", help=f"default: ${MODELS_VARIABLE}, else a folder of the user"
+def _add_network(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("network")
+    group.add_argument("--proxy", metavar="URL", help=f"proxy; the default is ${PROXY_VARIABLE}, else the system's")
+    group.add_argument(
+        "--certificate-file", type=Path, metavar="FILE", help="PEM file of certificates to trust in addition"
     )
-    command.add_argument(
-        "--engines-folder", type=Path, metavar="DIR", help=f"default: ${ENGINES_VARIABLE}, else a folder of the user"
-    )
+
+
+def _add_folders(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("folders")
+    for name, variable in (("models", MODELS_VARIABLE), ("engines", ENGINES_VARIABLE)):
+        what = "models" if name == "models" else "the engine's packages"
+        group.add_argument(
+            f"--{name}-folder",
+            type=Path,
+            metavar="DIR",
+            help=f"folder of {what}; the default is ${variable}, else a folder of the user",
+        )
 
 
 def _ids(text: str) -> list[str]:
@@ -103,3 +126,29 @@ def _ids(text: str) -> list[str]:
     if unknown:
         raise argparse.ArgumentTypeError(f"no model {unknown[0]}; there are {', '.join(read_catalogue())}")
     return ids
+
+
+_SETUP = """\
+Installs what a segmentation needs: the engine's packages (PyTorch, nnU-Net and others) into a folder of their own, and
+models. What is already installed is kept. Interrupted downloads continue where they stopped."""
+_MODELS = """\
+Manages the installed models. Without the packages of the engine, models can be listed and removed only."""
+_LIST = """\
+Lists the models of the catalogue: which are installed, how large they are, and their licences."""
+_INSTALL = """\
+Downloads models of the catalogue, converts old ones to nnU-Net v2, and checks them."""
+_ADD = """\
+Installs a model from a ZIP archive or an unpacked folder: one of the catalogue, or your own nnU-Net model. The archive
+or folder itself is not changed. Prints the id of the model, or the folder into which your own was installed."""
+_VERIFY = """\
+Checks that the files of installed models are complete and unchanged, and that the engine can load them."""
+_REMOVE = """\
+Removes models of the catalogue by their ids, or your own models by the names of their folders."""
+_REMOVE_ALL = """\
+Removes the engine's packages. Results, and models unless you ask for it, are kept."""
+_DOCTOR = """\
+Checks the computer, the engine and the models, says what is wrong and what to do about it. It changes nothing, and its
+report names no users, patients or folders. The exit status is 0 if everything is in place, otherwise 1."""
+_BUNDLE = """\
+Writes a folder from which another computer of the same kind (system, processor, Python version) installs the packages
+and models without internet: run "setup --from-folder DIR" there. An interrupted run continues where it stopped."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import json
 import logging
@@ -11,16 +10,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from TotalSegmentatorWire.command.command_run import CommandRun, run_files_of
+from TotalSegmentatorWire.command.command_run import CommandRun
 from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.setup import SETUP_JOB, SetupFinishedEvent
 
+from TotalSegmentatorSetup.cli.arguments import SetupOptions
 from TotalSegmentatorSetup.cli.doctor import examine
 from TotalSegmentatorSetup.cli.pages import models_page, plan_page
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.make_offline_bundle import make_bundle
-from TotalSegmentatorSetup.install.options import models_folder_of
 from TotalSegmentatorSetup.support.disk_space import free_bytes
 from TotalSegmentatorSetup.support.folders import data_folder
 from TotalSegmentatorSetup.support.progress import SetupReporter
@@ -28,45 +27,49 @@ from TotalSegmentatorSetup.support.progress import SetupReporter
 _log = logging.getLogger(__name__)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: SetupOptions) -> int:
     """Runs one command; returns the exit status. Raises SegmentationError where nothing was begun."""
-    if options.command == "setup":
-        return _show(options) if options.show else SetupRun(options).run(lambda job: job.installation.install())
-    if options.command == "models":
-        return _models(options)
-    if options.command == "remove":
-        return _remove(options)
-    if options.command == "doctor":
-        return _doctor(options)
-    return SetupRun(options).run(lambda job: make_bundle(job.installation, job.reporter, options.output))
+    at_once: dict[str, Callable[[SetupOptions], int]] = {
+        "models list": _list_models,
+        "models remove": _remove_models,
+        "remove": _remove_all,
+        "doctor": _doctor,
+    }
+    if options.command == "setup" and options.show:
+        return _show(options)
+    if options.command in at_once:
+        return at_once[options.command](options)
+    with_progress: dict[str, Callable[[SetupRun], Any]] = {
+        "setup": lambda job: job.installation.install(),
+        "models install": lambda job: job.installation.install_models(),
+        "models add": lambda job: print(job.installation.models.add(options.path)),
+        "models verify": lambda job: [job.installation.models.verify(model) for model in options.install.models],
+        "make-offline-bundle": lambda job: make_bundle(job.installation, job.reporter, options.output),
+    }
+    return SetupRun(options).run(with_progress[options.command])
 
 
-def _show(options: argparse.Namespace) -> int:
-    plan = Installation(options).plan()
+def _show(options: SetupOptions) -> int:
+    plan = Installation(options.install).plan()
     print(json.dumps(plan, indent=1) if options.json else plan_page(plan))
     return 0
 
 
-def _models(options: argparse.Namespace) -> int:
-    if options.action == "list":
-        states = Installation(options).models.states()
-        print(json.dumps([state.to_json() for state in states], indent=1) if options.json else models_page(states))
-        return 0
-    if options.action == "remove":
-        for model in options.models:
-            Installation(options).models.remove(model, options.forget_digest)
-        return 0
-    actions: dict[str, Callable[[SetupRun], Any]] = {
-        "install": lambda job: job.installation.install_models(),
-        "add": lambda job: print(job.installation.models.add(options.path)),
-        "verify": lambda job: [job.installation.models.verify(model) for model in options.models],
-    }
-    return SetupRun(options).run(actions[options.action])
+def _list_models(options: SetupOptions) -> int:
+    states = Installation(options.install).models.states()
+    print(json.dumps([state.to_json() for state in states], indent=1) if options.json else models_page(states))
+    return 0
 
 
-def _remove(options: argparse.Namespace) -> int:
-    installation = Installation(options)
-    installation.engines.remove_all()
+def _remove_models(options: SetupOptions) -> int:
+    for model in options.install.models:
+        Installation(options.install).models.remove(model, options.forget_digest)
+    return 0
+
+
+def _remove_all(options: SetupOptions) -> int:
+    installation = Installation(options.install)
+    installation.packages.remove_all()
     if options.with_models:
         installation.models.remove_all()
     folder = data_folder()
@@ -75,20 +78,20 @@ def _remove(options: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    report = examine(options)
+def _doctor(options: SetupOptions) -> int:
+    report = examine(options.install, options.ask_servers)
     print(json.dumps(report.to_json(), indent=1) if options.json else "\n".join(report.lines))
     return 0 if report.state == "ready" else 1
 
 
 class SetupRun:
-    """One command that takes a while: tells of it on the terminal and in the events, and can be stopped."""
+    """One command that takes a while: its progress goes to the terminal and into the events, and it can be stopped."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._options = options
-        self._run = CommandRun(SETUP_JOB, run_files_of(options), Terminal(), self._problem_of, "SETUP_CANCELLED")
+    def __init__(self, options: SetupOptions) -> None:
+        self._models_folder = options.install.models_folder
+        self._run = CommandRun(SETUP_JOB, options.files, Terminal(), self._problem_of, SetupReporter.CANCELLED)
         self.reporter = SetupReporter(self._run.emit, self._run.is_cancelled)
-        self.installation = Installation(options, self.reporter)
+        self.installation = Installation(options.install, self.reporter)
 
     def run(self, work: Callable[[SetupRun], Any]) -> int:
         """Returns the exit status; every problem has been printed, logged and emitted."""
@@ -103,7 +106,7 @@ class SetupRun:
 
     def _problem_of(self, error: BaseException) -> Problem:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = free_bytes(models_folder_of(self._options)) or 0
+            free = free_bytes(self._models_folder) or 0
             return Problem("DISK_FULL", {"needed_mb": 0.0, "free_mb": free / 1e6})
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return Problem("FOLDER_NOT_WRITABLE", {"purpose": "the installation"})

@@ -1,11 +1,10 @@
-"""Tells in plain words what is wrong with an installation and what to do about it. Changes nothing.
+"""Says in plain words what is wrong with an installation and what to do about it. Changes nothing.
 
 What it says can be sent to somebody else: no names of users, patients or folders are in it.
 """
 
 from __future__ import annotations
 
-import argparse
 import platform
 import time
 from dataclasses import asdict, dataclass, field
@@ -17,8 +16,8 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
 from TotalSegmentatorSetup.install.installation import Installation
-from TotalSegmentatorSetup.install.options import engines_folder_of, models_folder_of, network_of
-from TotalSegmentatorSetup.network.access import open_url, problem_of
+from TotalSegmentatorSetup.install.options import InstallOptions
+from TotalSegmentatorSetup.network.access import NetworkSettings, open_url, problem_of
 from TotalSegmentatorSetup.support.disk_space import existing_parent, free_bytes, require_writable
 
 READY, ENGINE_MISSING, ENGINE_BROKEN, MODEL_MISSING, MODEL_DAMAGED, SYSTEM = (
@@ -59,8 +58,8 @@ class Report:
         self.lines.append(f"{problem.code}: {problem.what} {problem.todo}")
 
 
-def examine(options: argparse.Namespace) -> Report:
-    """Looks at computer, engine and models; asks servers only where ``options.network`` says so."""
+def examine(options: InstallOptions, asks_servers: bool = False) -> Report:
+    """Looks at computer, engine and models, and where the packages and models come from if ``asks_servers``."""
     report = Report()
     report.say(
         f"TotalSegmentatorModule {ENGINE_VERSION}, Python {platform.python_version()}, "
@@ -70,18 +69,18 @@ def examine(options: argparse.Namespace) -> Report:
     installation = Installation(options)
     _examine_engine(installation, report)
     _examine_models(installation, report)
-    if options.network:
-        _examine_network(options, report)
+    if asks_servers:
+        _examine_network(options.network, report)
     if report.state == READY:
         report.say("Everything is in place.")
     return report
 
 
-def _examine_system(options: argparse.Namespace, report: Report) -> None:
+def _examine_system(options: InstallOptions, report: Report) -> None:
     if time.gmtime().tm_year < _EARLIEST_YEAR:
         date = time.strftime("%Y-%m-%d", time.gmtime())
         report.blame(SYSTEM, Problem("CLOCK_WRONG", {"host": "any server", "date": date}))
-    for folder, purpose in ((engines_folder_of(options), "the engine"), (models_folder_of(options), "the models")):
+    for folder, purpose in ((options.engines_folder, "the engine"), (options.models_folder, "the models")):
         try:
             require_writable(existing_parent(folder), purpose)
         except SegmentationError as error:
@@ -97,7 +96,7 @@ def _examine_engine(installation: Installation, report: Report) -> None:
     if program is None:
         report.blame(ENGINE_MISSING, Problem("ENGINE_MISSING", {"package": "torch"}))
         return
-    newest = installation.engines.newest()
+    newest = installation.packages.newest()
     where = "packages of its own" if newest is not None else "the packages of this Python"
     try:
         answer = program.ask(["test-engine", "--device", "auto"])
@@ -110,7 +109,7 @@ def _examine_engine(installation: Installation, report: Report) -> None:
         report.say(f"The graphics card is not used: {answer['gpu_problem']}.")
     if newest is not None and installation.is_outdated(newest):
         report.say("This version of the module was made for other packages: choose Update, or run 'setup --repair'.")
-    for engine in installation.engines.all():
+    for engine in installation.packages.all():
         if newest is not None and engine.folder != newest.folder:
             report.say(f"An older set of packages is still there, {engine.bytes / 1e9:.1f} GB.")
 
@@ -128,8 +127,7 @@ def _examine_models(installation: Installation, report: Report) -> None:
             report.blame(MODEL_DAMAGED, error.problem)
 
 
-def _examine_network(options: argparse.Namespace, report: Report) -> None:
-    network = network_of(options)
+def _examine_network(network: NetworkSettings, report: Report) -> None:
     parts = [part for model in read_catalogue().values() for part in model.parts]
     hosts = {urlsplit(url).hostname for part in parts for url in part.urls}
     for host in sorted(hosts):

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
-from TotalSegmentatorSetup.cli.arguments import add_setup_commands
-from TotalSegmentatorSetup.cli.commands import SetupRun
+from TotalSegmentatorSetup.cli.arguments import SetupOptions
+from TotalSegmentatorSetup.cli.commands import run
+from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.packages.bootstrap import use_installed_engine
 
 
-def install_for(model: str, models_folder: Path | None) -> int:
+def install_for(model: str, models_folder: Path) -> int:
     """Installs the packages and, where it is one of the catalogue, the model; returns the exit status.
 
     Afterwards this process has the packages too.
     """
-    parser = argparse.ArgumentParser()
-    add_setup_commands(parser.add_subparsers(dest="command"))
-    wanted = ["--models", model] if model in read_catalogue() else []
-    folder = [] if models_folder is None else ["--models-folder", str(models_folder)]
-    status = SetupRun(parser.parse_args(["setup", *wanted, *folder])).run(lambda job: job.installation.install())
+    models = [model] if model in read_catalogue() else []
+    status = run(SetupOptions("setup", InstallOptions(models=models, models_folder=models_folder)))
     if status == 0:
         use_installed_engine(["segment"])
     return status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,18 +10,12 @@ from urllib.parse import urlsplit
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorSetup.install.offline_folder import check_bundle
-from TotalSegmentatorSetup.install.options import (
-    archives_of,
-    engines_folder_of,
-    models_folder_of,
-    network_of,
-    sources_of,
-)
+from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.models.model_store import ModelStore
 from TotalSegmentatorSetup.models.state import ModelState
 from TotalSegmentatorSetup.packages.bootstrap import has_own_packages
 from TotalSegmentatorSetup.packages.engine_program import EngineProgram
-from TotalSegmentatorSetup.packages.package_store import EnginePlan, EngineStore, InstalledEngine
+from TotalSegmentatorSetup.packages.package_store import EnginePlan, InstalledEngine, PackageStore
 from TotalSegmentatorSetup.support.disk_space import free_bytes
 from TotalSegmentatorSetup.support.progress import SetupReporter
 
@@ -37,32 +30,31 @@ def own_packages() -> EngineProgram | None:
 
 
 class Installation:
-    """The stores that a command's ``options`` name, and what they are to hold."""
+    """The stores that ``options`` name, and what they are to hold."""
 
-    def __init__(self, options: argparse.Namespace, reporter: SetupReporter | None = None) -> None:
+    def __init__(self, options: InstallOptions, reporter: SetupReporter | None = None) -> None:
         self._options = options
         self._reporter = reporter or SetupReporter(lambda event: None)
-        self._network = network_of(options)
-        self.engines = EngineStore(engines_folder_of(options), self._network, self._reporter, sources_of(options))
+        self.packages = PackageStore(options.engines_folder, options.network, self._reporter, options.sources)
 
     @property
     def models(self) -> ModelStore:
         """With the engine as it is now: it checks and converts what is installed."""
-        folder = getattr(self._options, "from_folder", None)
-        bundle = None if folder is None else archives_of(folder)
-        return ModelStore(models_folder_of(self._options), self._network, self._reporter, self.engine_program(), bundle)
+        options = self._options
+        program = self.engine_program()
+        return ModelStore(options.models_folder, options.network, self._reporter, program, options.archives)
 
     def engine_program(self) -> EngineProgram | None:
         """The engine's packages of this product, else this Python's own, else None."""
-        newest = self.engines.newest()
+        newest = self.packages.newest()
         return newest.program if newest is not None else own_packages()
 
     # -- what is to be done --------------------------------------------------------------------------------------------
 
     def plan(self) -> dict[str, Any]:
-        """What ``setup --show`` tells; numbers are bytes. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
+        """What ``setup --show`` shows; numbers are bytes. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
         planned = self.planned_engine()
-        newest = self.engines.newest()
+        newest = self.packages.newest()
         items = [
             {
                 "kind": "engine",
@@ -86,10 +78,10 @@ class Installation:
             "engine": None if newest is None else self._engine_item(newest),
             "items": items,
             "folders": {
-                "engine": str(engines_folder_of(self._options)),
-                "models": str(models_folder_of(self._options)),
+                "engine": str(self._options.engines_folder),
+                "models": str(self._options.models_folder),
             },
-            "free_bytes": free_bytes(engines_folder_of(self._options)),
+            "free_bytes": free_bytes(self._options.engines_folder),
             "python": planned.python,
             "device": device,
             "warnings": [problem.to_json() for problem in warnings],
@@ -114,7 +106,7 @@ class Installation:
 
     def planned_engine(self) -> EnginePlan:
         """What suits this computer or was chosen. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
-        return self.engines.plan(self._options.torch_variant)
+        return self.packages.plan(self._options.torch_variant)
 
     @property
     def asked_models(self) -> list[str]:
@@ -129,16 +121,16 @@ class Installation:
         if folder is not None:
             check_bundle(folder, planned, self._reporter)
         missing = self._missing_models()
-        tasks = [] if planned is None else list(self.engines.tasks(planned))
+        tasks = [] if planned is None else list(self.packages.tasks(planned))
         for model in missing:
             tasks += self.models.tasks(model)
         self._reporter.expect(tasks)
         if planned is not None:
             for problem in planned.warnings:
                 self._reporter.warning(problem)
-            self.engines.install(planned)
+            self.packages.install(planned)
         self._install(missing)
-        return self.engines.newest()
+        return self.packages.newest()
 
     def install_models(self) -> None:
         """Only models. Raises SegmentationError("MODEL_UNKNOWN"), and "ENGINE_MISSING" as they could not be checked."""
@@ -162,12 +154,12 @@ class Installation:
     def is_outdated(self, engine: InstalledEngine) -> bool:
         """Whether this version of the module would install other packages."""
         try:
-            return self.engines.plan(engine.variant).folder.name != engine.folder.name
+            return self.packages.plan(engine.variant).folder.name != engine.folder.name
         except SegmentationError:  # that kind of packages is not made any more
             return True
 
     def _needs_engine(self) -> bool:
         """An older set of packages does as long as nothing newer was asked for: ``--repair`` brings the new one."""
-        newest, variant = self.engines.newest(), self._options.torch_variant
+        newest, variant = self.packages.newest(), self._options.torch_variant
         is_other = newest is not None and variant is not None and newest.variant != variant
         return self._options.repair or is_other or self.engine_program() is None

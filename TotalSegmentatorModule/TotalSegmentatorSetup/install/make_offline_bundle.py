@@ -18,8 +18,8 @@ from TotalSegmentatorSetup.support.progress import SetupReporter, SetupTask
 
 
 def make_bundle(installation: Installation, reporter: SetupReporter, output: Path) -> None:
-    """Packages for this kind of computer, and the archives of the models asked for. Called again it goes on where it
-    was stopped. Raises SegmentationError."""
+    """Packages for this kind of computer, and the archives of the models asked for. Called again it continues
+    where it was stopped. Raises SegmentationError."""
     require_writable(output, "the offline folder")
     (output / TABLE).unlink(missing_ok=True)  # it is whole only with its table
     plan = installation.planned_engine()
@@ -30,7 +30,7 @@ def make_bundle(installation: Installation, reporter: SetupReporter, output: Pat
         SetupTask(SetupStep.DOWNLOADING_MODEL, part.name, float(part.bytes or USUAL_ARCHIVE_BYTES)) for part in archives
     ]
     reporter.expect([packages, *downloads])
-    installation.engines.fetch_wheels(plan, output / PACKAGES)
+    installation.packages.fetch_wheels(plan, output / PACKAGES)
     for part in archives:
         models.fetch_archive(part, output / MODELS)
     files = [file for pattern in (f"{PACKAGES}/*.whl", f"{MODELS}/*.zip") for file in sorted(output.glob(pattern))]

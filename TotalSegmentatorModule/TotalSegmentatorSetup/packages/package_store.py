@@ -36,7 +36,7 @@ from TotalSegmentatorSetup.support.disk_space import folder_bytes, require_space
 from TotalSegmentatorSetup.support.file_lock import FolderLock
 from TotalSegmentatorSetup.support.progress import SetupReporter, SetupTask
 
-__all__ = ["EnginePlan", "EngineStore", "InstalledEngine", "PackageSources", "newest_engine"]
+__all__ = ["EnginePlan", "InstalledEngine", "PackageSources", "PackageStore", "newest_engine"]
 
 WHEELS = ".wheels"
 _OURS = re.compile(r"py3\.\d+-[\w-]+-[0-9a-f]{12}")
@@ -45,7 +45,7 @@ _LOCK_SECONDS = 3600.0
 """Another Slicer that installs the same is waited for: then it is there for both."""
 _PURPOSE = "the engine's packages"
 USUAL_PACKAGES_BYTES = 500_000_000
-"""To download, where a variant does not tell."""
+"""To download, where a variant does not state its size."""
 _UNPACKED_PER_WHEEL = 3.7
 """Bytes on the disk per byte of a wheel: 1.51 GB of the CPU's 0.42 GB (measured on Linux)."""
 _LONGEST_PATH = 259  # Windows, MAX_PATH without its terminating zero
@@ -79,7 +79,7 @@ class EnginePlan:
         return self.interpreter.path
 
 
-class EngineStore:
+class PackageStore:
     """The sets of packages in ``engines_folder``. ``resources``, ``python`` and ``driver`` are for tests."""
 
     def __init__(
@@ -140,9 +140,9 @@ class EngineStore:
         return [SetupTask(step, "", share * size) for step, share in shares.items()]
 
     def _digest(self, variant: TorchVariant, python: EnginePython) -> str:
-        told = [variant.torch, variant.tag, variant.system, python.machine, python.short_version]
+        contents = [variant.torch, variant.tag, variant.system, python.machine, python.short_version]
         lock = self._resources / variant.requirements_file
-        return hashlib.sha256(json.dumps(told).encode() + lock.read_bytes()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(contents).encode() + lock.read_bytes()).hexdigest()[:12]
 
     def _hosts(self, variant: TorchVariant) -> tuple[str, ...]:
         sources = self._sources
@@ -279,7 +279,7 @@ class EngineStore:
             require_space(self._folder, max(plan.bytes - there, 0) + plan.disk_bytes)
 
     def _with_free_space(self, error: SegmentationError, plan: EnginePlan) -> SegmentationError:
-        """pip tells that the disk is full, not how much is needed."""
+        """pip reports that the disk is full, not how much is needed."""
         if error.code != "DISK_FULL":
             return error
         needed = (plan.bytes or 0) + (plan.disk_bytes or 0)
@@ -327,7 +327,7 @@ class EngineStore:
 
 
 class _Watch:
-    """Tells how many bytes have come together while pip runs, and stops it when the user wants it."""
+    """Reports how many bytes have arrived while pip runs, and stops it when the user cancels."""
 
     def __init__(self, reporter: SetupReporter, folders: list[Path], total: int | None) -> None:
         self._reporter = reporter
@@ -346,14 +346,14 @@ class _Watch:
 
 
 def check_path_length(longest: int, system: str) -> None:
-    """Windows refuses longer paths unless it was told otherwise, and pip's message names a file nobody knows."""
+    """Windows refuses longer paths unless it is set up for them, and pip's message names a file nobody knows."""
     if system == "Windows" and longest > _LONGEST_PATH and not _has_long_paths():
         reason = "the engine's folder has too long a path for Windows; choose a shorter one"
         raise SegmentationError("PACKAGE_INSTALL_FAILED", detail=reason)
 
 
 def _has_long_paths() -> bool:
-    """Whether this Windows was told to take long paths (not run here)."""
+    """Whether this Windows is set up for long paths (not run here)."""
     try:
         import winreg
 

@@ -1,10 +1,24 @@
-"""What argparse makes of the words of a command line; wrong ones are explained."""
+"""What becomes of the words of a command line: checked values first, then dataclasses of options."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def options_from(parsed: argparse.Namespace, kind: type[T], **given: Any) -> T:
+    """The dataclass ``kind`` with the options that bear its fields' names, and with what is ``given`` beside them.
+
+    An option that the command does not have, or that nobody typed (None), leaves its field the default.
+    """
+    typed = {name: value for name, value in vars(parsed).items() if value is not None}
+    names = [field.name for field in dataclasses.fields(kind) if field.name in typed]
+    return kind(**({name: typed[name] for name in names} | given))
 
 
 def names(text: str) -> list[str]:

@@ -43,10 +43,6 @@ def add_run_files(command: argparse.ArgumentParser) -> None:
     group.add_argument("--log", type=Path, metavar="FILE", help="append a log to this file; it holds no patient data")
 
 
-def run_files_of(parsed: argparse.Namespace) -> RunFiles:
-    return RunFiles(parsed.events, parsed.cancel_file, parsed.log)
-
-
 class CommandRun:
     """``problem_of`` makes a problem of every exception but a SegmentationError; ``cancelled`` is the code of a run
     that was stopped by a signal."""
@@ -136,7 +132,7 @@ def sentence_without_text(problem: Problem) -> str:
 
 
 def open_log(path: Path | None) -> logging.Handler:
-    """Sends this process's log to ``path`` or, where there is none, nowhere: the terminal tells what matters.
+    """Sends this process's log to ``path`` or, where there is none, nowhere: the terminal shows what matters.
 
     Raises SegmentationError("OUTPUT_NOT_WRITABLE").
     """

@@ -133,9 +133,10 @@ def names_in(sentence: str) -> list[str]:
     return [name for _, name, _, _ in string.Formatter().parse(sentence) if name]
 
 
-def test_the_exit_codes_of_the_table_are_distinct_and_stand_in_the_help(capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize("command", [[], ["segment"], ["models", "list"]])
+def test_the_exit_codes_of_the_table_are_distinct_and_listed(command: list, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["--help"])
+        main([*command, "--help-exit-codes"])
     assert stopped.value.code == 0
     text = capsys.readouterr().out
     assert len({definition.exit_code for definition in ERRORS.values()}) == len(ERRORS)

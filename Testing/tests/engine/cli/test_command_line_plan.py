@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from engine_support import blobs_volume, one_thread
 from seeded_models import make_catalogue_model, make_model_folder
-from TotalSegmentatorEngine.cli.arguments import parse_arguments, task_of
+from TotalSegmentatorEngine.cli.arguments import parse_arguments
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.cli.pages import about_text, lasting_line, plan_line, plan_page
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
@@ -48,7 +48,7 @@ def kidneys_plan(**changes) -> Plan:
 
 
 def options_of(*arguments: str) -> JobOptions:
-    return task_of(parse_arguments(["segment", "ct.nrrd", "out.nrrd", "--model", "m", *arguments])).options
+    return parse_arguments(["segment", "ct.nrrd", "out.nrrd", "--model", "m", *arguments]).task.options
 
 
 def test_without_arguments_the_options_are_the_wires_defaults() -> None:
@@ -63,7 +63,7 @@ def test_each_option_reaches_the_task() -> None:
 
 def test_plan_takes_the_arguments_of_segment() -> None:
     arguments = ["ct.nrrd", "--model", "m", "--models-folder", "models", "--structures", "liver", "--device", "cuda:1"]
-    task = task_of(parse_arguments(["plan", *arguments, "--crop", "body"]))
+    task = parse_arguments(["plan", *arguments, "--crop", "body"]).task
     assert task == SegmentationTask("m", Path("models"), ["liver"], "cuda:1", JobOptions(crop="body"))
 
 
@@ -93,7 +93,7 @@ def test_each_option_is_explained_in_one_line(
     with pytest.raises(SystemExit):
         main([command, "--help"])
     group = capsys.readouterr().out.split("how the job is run")[1]
-    group = group.split("exit codes")[0].split("how the structures go out")[0]
+    group = group.split("how structures are exported")[0]
     lines = [line for line in group.splitlines()[1:] if line.strip()]
     starts = [line for line in lines if line.startswith("  --")]
     assert len(starts) == len(dataclasses.fields(JobOptions))

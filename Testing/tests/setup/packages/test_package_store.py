@@ -184,11 +184,11 @@ import sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
 from TotalSegmentatorSetup.packages.nvidia_driver import Driver
-from TotalSegmentatorSetup.packages.package_store import EngineStore, NetworkSettings, PackageSources
+from TotalSegmentatorSetup.packages.package_store import PackageStore, NetworkSettings, PackageSources
 from TotalSegmentatorSetup.packages.pip_process import problem_of
 from TotalSegmentatorSetup.packages.python_choice import own_python
 from TotalSegmentatorSetup.support.progress import SetupReporter
-store = EngineStore(Path({folder!r}), NetworkSettings(), SetupReporter(lambda event: None),
+store = PackageStore(Path({folder!r}), NetworkSettings(), SetupReporter(lambda event: None),
     PackageSources(index_url={url!r}), Path({resources!r}), own_python, lambda: None)
 store.install(store.plan())
 """
