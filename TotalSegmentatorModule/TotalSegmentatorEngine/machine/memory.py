@@ -1,17 +1,17 @@
-"""What memory this machine has, what this process may still take of it, and what it holds."""
+"""The memory of this machine, what this process may still take of it, and what it holds.
+
+psutil knows the machine and the process; limits of cgroups and of the process itself (ulimit) are read here.
+The functions import it, not the module: the command line runs without any package until the set-up has installed them.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import logging
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
@@ -27,9 +27,8 @@ _VERSION_1 = (("memory.limit_in_bytes",), "memory.usage_in_bytes")
 
 
 def available_memory() -> int | None:
-    """Bytes that this process may still take without swapping or meeting a limit; None where the system does not
-    tell."""
-    return _smallest(_told(_free_memory), _told(_left_in_cgroups), _told(_below_resource_limits))
+    """Bytes that this process may still take without swapping or meeting a limit; None where that is unknown."""
+    return _smallest(_known(_free_memory), _known(_left_in_cgroups), _known(_below_resource_limits))
 
 
 def memory_short(needed: int | None = None, free: int | None = None) -> SegmentationError:
@@ -41,13 +40,17 @@ def memory_short(needed: int | None = None, free: int | None = None) -> Segmenta
 
 
 def installed_memory() -> int | None:
-    """Bytes of the machine itself."""
-    return _told(_installed)
+    """Bytes of the machine itself; None where that is unknown."""
+    import psutil
+
+    return _known(lambda: psutil.virtual_memory().total)
 
 
 def resident_memory() -> int | None:
-    """Bytes of this process that are in memory now; None where the system does not tell."""
-    return _told(_resident)
+    """Bytes of this process that are in memory now; None where that is unknown."""
+    import psutil
+
+    return _known(lambda: psutil.Process().memory_info().rss)
 
 
 def _smallest(*sizes: int | None) -> int | None:
@@ -56,45 +59,21 @@ def _smallest(*sizes: int | None) -> int | None:
     return max(0, min(known)) if known else None
 
 
-def _told(ask: Callable[[], int | None]) -> int | None:
+def _known(ask: Callable[[], int | None]) -> int | None:
+    import psutil
+
     try:
         return ask()
-    except (OSError, ValueError, KeyError, AttributeError, subprocess.SubprocessError) as error:
-        logger.info("memory cannot be told (%s): %s", ask.__name__, type(error).__name__)
+    except (OSError, ValueError, NotImplementedError, psutil.Error) as error:
+        logger.info("an amount of memory is unknown: %s", type(error).__name__)
         return None
 
 
-def _free_memory() -> int | None:
-    if sys.platform.startswith("linux"):
-        return _kilobytes(_PROC / "meminfo", "MemAvailable")
-    if sys.platform == "darwin":
-        return _macos_available()
-    if sys.platform != "win32":
-        return None
-    status = _windows_status()
-    return min(status.ullAvailPhys, status.ullAvailPageFile)  # the second: what may be committed, memory and page files
+def _free_memory() -> int:
+    import psutil
 
-
-def _installed() -> int | None:
-    if sys.platform.startswith("linux"):
-        return _kilobytes(_PROC / "meminfo", "MemTotal")
-    if sys.platform == "darwin":
-        answer = subprocess.run(
-            ["/usr/sbin/sysctl", "-n", "hw.memsize"], capture_output=True, text=True, timeout=5, check=True
-        )
-        return int(answer.stdout)
-    return _windows_status().ullTotalPhys if sys.platform == "win32" else None
-
-
-def _resident() -> int | None:
-    if sys.platform.startswith("linux"):
-        return _kilobytes(_PROC / "self" / "status", "VmRSS")
-    if sys.platform == "darwin":
-        answer = subprocess.run(
-            ["/bin/ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, text=True, timeout=5, check=True
-        )
-        return int(answer.stdout) * 1024
-    return _windows_counters().WorkingSetSize if sys.platform == "win32" else None
+    free = psutil.virtual_memory().available
+    return min(free, _windows_commit_left()) if sys.platform == "win32" else free
 
 
 # -- Linux -------------------------------------------------------------------------------------------------------------
@@ -176,27 +155,15 @@ def _below_resource_limits() -> int | None:
     return _smallest(*left)
 
 
-# -- macOS and Windows (not run by the authors) ------------------------------------------------------------------------
-
-
-def _macos_available() -> int | None:
-    """Free, inactive and purgeable pages by vm_stat."""
-    answer = subprocess.run(["/usr/bin/vm_stat"], capture_output=True, text=True, timeout=5, check=True).stdout
-    page = re.search(r"page size of (\d+) bytes", answer)
-    pages = sum(
-        int(match.group(1))
-        for name in ("free", "inactive", "speculative", "purgeable")
-        if (match := re.search(rf"Pages {name}:\s+(\d+)\.", answer))
-    )
-    return pages * int(page.group(1)) if page and pages else None
+# -- Windows (not run by the authors) ----------------------------------------------------------------------------------
 
 
 class _MemoryStatus(ctypes.Structure):
     """MEMORYSTATUSEX of the Windows API."""
 
     _fields_ = (
-        ("dwLength", ctypes.c_ulong),
-        ("dwMemoryLoad", ctypes.c_ulong),
+        ("dwLength", ctypes.c_uint32),
+        ("dwMemoryLoad", ctypes.c_uint32),
         ("ullTotalPhys", ctypes.c_ulonglong),
         ("ullAvailPhys", ctypes.c_ulonglong),
         ("ullTotalPageFile", ctypes.c_ulonglong),
@@ -207,44 +174,9 @@ class _MemoryStatus(ctypes.Structure):
     )
 
 
-class _ProcessCounters(ctypes.Structure):
-    """PROCESS_MEMORY_COUNTERS of the Windows API."""
-
-    _fields_ = (
-        ("cb", ctypes.c_ulong),
-        ("PageFaultCount", ctypes.c_ulong),
-        ("PeakWorkingSetSize", ctypes.c_size_t),
-        ("WorkingSetSize", ctypes.c_size_t),
-        ("QuotaPeakPagedPoolUsage", ctypes.c_size_t),
-        ("QuotaPagedPoolUsage", ctypes.c_size_t),
-        ("QuotaPeakNonPagedPoolUsage", ctypes.c_size_t),
-        ("QuotaNonPagedPoolUsage", ctypes.c_size_t),
-        ("PagefileUsage", ctypes.c_size_t),
-        ("PeakPagefileUsage", ctypes.c_size_t),
-    )
-
-
-def _windows_status() -> _MemoryStatus:
-    status = _MemoryStatus()
-    status.dwLength = ctypes.sizeof(_MemoryStatus)
-    if not _windows_kernel().GlobalMemoryStatusEx(ctypes.byref(status)):
+def _windows_commit_left() -> int:
+    """What may still be committed to memory and page files together, which psutil does not say."""
+    status = _MemoryStatus(dwLength=ctypes.sizeof(_MemoryStatus))
+    if not ctypes.WinDLL("kernel32").GlobalMemoryStatusEx(ctypes.byref(status)):
         raise OSError("GlobalMemoryStatusEx")
-    return status
-
-
-def _windows_counters() -> _ProcessCounters:
-    counters = _ProcessCounters()
-    counters.cb = ctypes.sizeof(_ProcessCounters)
-    kernel = _windows_kernel()
-    if not kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
-        raise OSError("K32GetProcessMemoryInfo")
-    return counters
-
-
-@cache
-def _windows_kernel() -> Any:
-    """Of our own: types declared on ``ctypes.windll`` would hold for every other user of it, too."""
-    kernel = ctypes.WinDLL("kernel32")
-    kernel.GetCurrentProcess.restype = ctypes.c_void_p
-    kernel.K32GetProcessMemoryInfo.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong)
-    return kernel
+    return status.ullAvailPageFile
