@@ -59,17 +59,17 @@ def _demonstrate(app: Desktop, ct_path: Path | None, model: Path, output: Path) 
     app.process_events()
     started = time.monotonic()
     app.reset_block_clock()
-    app.click(widget.ui.applyButton)
-    _follow(app, widget.ui)
+    app.click(widget.ui.progress.applyButton)
+    _follow(app, widget.ui.progress)
     print("{:.0f} s; Slicer was never blocked longer than {:.0f} ms".format(
         time.monotonic() - started, app.longest_block_ms()))  # fmt: skip
-    (output / "run.log").write_text(widget.ui.logTextEdit.toPlainText() + "\n", encoding="utf-8")
+    (output / "run.log").write_text(widget.ui.log.textEdit.toPlainText() + "\n", encoding="utf-8")
     app.grab(widget, output / "panel.png", 460, 720)
-    segmentation = _result(app)
+    segmentation, messages = _result(app), widget.ui.messages
     if segmentation is None:
-        print("{} {}".format(widget.ui.errorWhatLabel.text, widget.ui.errorTodoLabel.text), file=sys.stderr)
+        print("{} {}".format(messages.errorWhatLabel.text, messages.errorTodoLabel.text), file=sys.stderr)
         return 1
-    print(widget.ui.resultLabel.text)
+    print(messages.resultLabel.text)
     _write_results(app, ct, segmentation, output)
     _report_dice(segmentation, truth)
     print("Results and pictures are in {}".format(output.resolve()))

@@ -15,6 +15,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 from TotalSegmentatorModuleLib.panel.module_panel import Panel
+from TotalSegmentatorModuleLib.panel.widgets import load_panel
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
 from TotalSegmentatorModuleLib.segment.script_view import ScriptView
@@ -59,16 +60,16 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
+        self.uiWidget = None
+        self.ui = None
         self.panel = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/TotalSegmentatorModule.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.uiWidget, self.ui = load_panel(self.resourcePath)
+        self.layout.addWidget(self.uiWidget)
         self.logic = TotalSegmentatorModuleLogic()
         self.panel = Panel(self.ui, self.logic.makeSession)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -129,7 +130,7 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.disconnectParameterNode()
         self._parameterNode = parameterNode
         if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.uiWidget)
             # the node: the mixin would keep a wrapper for ever, and every wrapper reads all parameters at each change
             node = self._parameterNode.parameterNode
             self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)

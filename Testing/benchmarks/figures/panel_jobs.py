@@ -42,8 +42,8 @@ class _Panel:
     def apply_and_wait_for_tiles(self) -> float:
         """Click Apply; seconds until the panel shows the first tile."""
         started = time.monotonic()
-        self.app.click(self.ui.applyButton)
-        self._wait(lambda: self.is_busy and "step" in self.ui.stageLabel.text, "the first tile")
+        self.app.click(self.ui.progress.applyButton)
+        self._wait(lambda: self.is_busy and "step" in self.ui.progress.stageLabel.text, "the first tile")
         return time.monotonic() - started
 
     def wait_until_ready(self) -> float:
@@ -54,7 +54,7 @@ class _Panel:
 
     @property
     def is_busy(self) -> bool:
-        return self.ui.progressFrame.visible
+        return self.ui.progress.progressFrame.visible
 
     def _wait(self, predicate, what: str) -> None:
         if not self.app.wait_until(predicate, TIME_LIMIT_S):
@@ -83,7 +83,7 @@ def measure_cancel(repeat: int) -> list[dict[str, float]]:
         rows = []
         for _ in range(repeat):
             panel.apply_and_wait_for_tiles()
-            panel.app.click(panel.ui.applyButton)
+            panel.app.click(panel.ui.progress.applyButton)
             rows.append({"ready again": panel.wait_until_ready()})
         return rows
 

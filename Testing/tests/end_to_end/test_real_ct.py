@@ -49,7 +49,7 @@ def panel_run(example_ct: Path, example_model: Path) -> Iterator[PanelRun]:
         assert not user.error_code, user.describe()
         (node,) = user.segmentations
         shape = slicer.util.arrayFromVolume(ct).shape
-        run = PanelRun(np.zeros(shape, np.uint8), {}, {}, user.ui.resultLabel.text)
+        run = PanelRun(np.zeros(shape, np.uint8), {}, {}, user.ui.messages.resultLabel.text)
         content = node.GetSegmentation()
         for segment_id in content.GetSegmentIDs():
             segment = content.GetSegment(segment_id)

@@ -48,10 +48,10 @@ class PanelUser:
         return ct
 
     def choose_model_folder(self, folder: str) -> None:
-        index = self.ui.modelComboBox.count - 1
-        self.ui.modelComboBox.setCurrentIndex(index)
-        self.ui.modelComboBox.activated.emit(index)
-        self.ui.modelFolderPathLineEdit.currentPath = folder
+        index = self.ui.inputs.modelComboBox.count - 1
+        self.ui.inputs.modelComboBox.setCurrentIndex(index)
+        self.ui.inputs.modelComboBox.activated.emit(index)
+        self.ui.inputs.modelFolderPathLineEdit.currentPath = folder
         self.app.process_events()
 
     def plan(self, stage: str = "", act: str = "") -> None:
@@ -59,26 +59,25 @@ class PanelUser:
         self.choose_model_folder(json.dumps({"stage": stage, "act": act}))
 
     def click_apply(self) -> None:
-        self.app.click(self.ui.applyButton)
+        self.app.click(self.ui.progress.applyButton)
 
     def wait_until_ready(self, seconds: float = 30.0) -> None:
-        assert self.app.wait_until(lambda: self.ui.applyButton.text == "Apply", seconds), self.describe()
+        assert self.app.wait_until(lambda: self.ui.progress.applyButton.text == "Apply", seconds), self.describe()
 
     def run_job(self) -> None:
         self.click_apply()
         self.wait_until_ready()
 
     def wait_for_stage(self, text: str, seconds: float = 30.0) -> None:
-        assert self.app.wait_until(lambda: self.ui.stageLabel.text.startswith(text), seconds), self.describe()
+        assert self.app.wait_until(lambda: self.ui.progress.stageLabel.text.startswith(text), seconds), self.describe()
 
     def describe(self) -> str:
-        return "button {!r}, stage {!r}, error {!r}, log:\n{}".format(
-            self.ui.applyButton.text, self.ui.stageLabel.text, self.error_code, self.ui.logTextEdit.toPlainText()
-        )
+        shown = (self.ui.progress.applyButton.text, self.ui.progress.stageLabel.text, self.error_code)
+        return "button {!r}, stage {!r}, error {!r}, log:\n{}".format(*shown, self.ui.log.textEdit.toPlainText())
 
     @property
     def error_code(self) -> str:
-        return self.ui.errorCodeLabel.text.split()[-1] if self.ui.errorFrame.visible else ""
+        return self.ui.messages.errorCodeLabel.text.split()[-1] if self.ui.messages.errorFrame.visible else ""
 
     @property
     def segmentations(self) -> list:

@@ -68,22 +68,26 @@ class SetupUser:
         assert self.app.wait_until(condition, seconds), self.describe()
 
     def describe(self) -> str:
-        shown = [self.ui.setupTitleLabel.text, self.ui.setupStepLabel.text, self.ui.setupErrorWhatLabel.text]
+        shown = [
+            self.ui.install_page.titleLabel.text,
+            self.ui.install_page.stepLabel.text,
+            self.ui.install_page.errorWhatLabel.text,
+        ]
         return "page {!r}, calls {}, {}".format(shown, self.calls, self.user.describe())
 
     def ask(self) -> None:
         """Apply with a model that is missing, up to the page."""
         self.user.add_ct()
         self.user.click_apply()
-        self.wait(lambda: self.ui.setupInstallButton.visible)
+        self.wait(lambda: self.ui.install_page.installButton.visible)
 
     def install(self, act: str = "install") -> None:
         self.acts(act)
-        self.app.click(self.ui.setupInstallButton)
+        self.app.click(self.ui.install_page.installButton)
 
     def wait_for_half(self) -> None:
-        self.wait(lambda: self.ui.setupProgressBar.value == 500)
+        self.wait(lambda: self.ui.install_page.progressBar.value == 500)
 
     def open_section(self) -> None:
-        self.ui.setupCollapsibleButton.collapsed = False
+        self.ui.setup.collapsibleButton.collapsed = False
         self.app.process_events()

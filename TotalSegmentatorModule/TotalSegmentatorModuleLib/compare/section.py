@@ -14,30 +14,36 @@ from TotalSegmentatorModuleLib.compare.table_node import TableDisplay, add_table
 from TotalSegmentatorModuleLib.compare.task import ComparisonOrder, ComparisonTask
 from TotalSegmentatorModuleLib.compare.texts import comparison_text
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import all_segments
-from TotalSegmentatorModuleLib.tasks.page import TaskPage
+from TotalSegmentatorModuleLib.tasks.page import ButtonTexts
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
-class ComparePanel(TaskSection):
+class CompareSection(TaskSection):
     """The section "Compare" of the .ui. The file is not remembered, since it belongs to one patient; the pairs are."""
 
-    def __init__(self, ui, on_log: Callable[[str], None], on_changed: Callable[[], None]) -> None:
-        super().__init__(ui, on_log, on_changed, "compare", _("Comparison"))
+    def __init__(
+        self, ui: Widgets, task_ui: Widgets, on_log: Callable[[str], None], on_changed: Callable[[], None]
+    ) -> None:
+        texts = ButtonTexts(
+            _("Compare"),
+            _("Show table"),
+            _("Show the table beside the slice views; click again to return to the layout from before."),
+        )
+        parameters = ("compareSegmentation", "compareCt")
+        super().__init__(ui, task_ui, on_log, on_changed, _("Comparison"), texts, *parameters)
         self._display = TableDisplay()
         self._order: ComparisonOrder | None = None
         self._table_id = ""
-        self._page = TaskPage(ui, "compare", _("Compare"), ui.compareShowTableButton, self._show_table)
-        ui.compareFilePathLineEdit.nameFilters = [
+        ui.filePathLineEdit.nameFilters = [
             _("Structure sets and segmentations ({patterns})").format(patterns="*.dcm *.seg.nrrd *.nrrd"),
             _("All files ({patterns})").format(patterns="*"),  # DICOM files often have no ending
         ]
-        ui.comparePairsPathLineEdit.nameFilters = [
-            _("Tables and templates ({patterns})").format(patterns="*.csv *.json")
-        ]
-        ui.comparePairsPathLineEdit.currentPath = settings.text(settings.COMPARE_PAIRS)
-        follow_path(ui.compareFilePathLineEdit, lambda _path: self._show_ready())
-        follow_path(ui.comparePairsPathLineEdit, lambda path: settings.set_text(settings.COMPARE_PAIRS, path))
+        ui.pairsPathLineEdit.nameFilters = [_("Tables and templates ({patterns})").format(patterns="*.csv *.json")]
+        ui.pairsPathLineEdit.currentPath = settings.text(settings.COMPARE_PAIRS)
+        follow_path(ui.filePathLineEdit, lambda _path: self._show_ready())
+        follow_path(ui.pairsPathLineEdit, lambda path: settings.set_text(settings.COMPARE_PAIRS, path))
         self._show_ready()
 
     # -- what the panel calls ------------------------------------------------------------------------------------------
@@ -46,7 +52,7 @@ class ComparePanel(TaskSection):
         super().scene_closing()
         self._page.clear()  # the table goes with the scene
         self._table_id = ""
-        self._ui.compareFilePathLineEdit.currentPath = ""
+        self._ui.filePathLineEdit.currentPath = ""
 
     # -- TaskSection -------------------------------------------------------------------------------------------------
 
@@ -54,15 +60,15 @@ class ComparePanel(TaskSection):
         return _("Choose the segmentation to compare.")
 
     def _missing_choice(self) -> str:
-        return "" if self._path("File") is not None else _("Choose the file with the other structures.")
+        return "" if _path(self._ui.filePathLineEdit) is not None else _("Choose the file with the other structures.")
 
     def _task(self) -> ComparisonTask:
         self._order = ComparisonOrder(
             segmentation=self._segmentation,
             segment_ids=all_segments(self._segmentation),
             ct=self._ct,
-            theirs=self._path("File"),
-            pairs=self._path("Pairs"),
+            theirs=_path(self._ui.filePathLineEdit),
+            pairs=_path(self._ui.pairsPathLineEdit),
         )
         return ComparisonTask(self._order)
 
@@ -73,15 +79,14 @@ class ComparePanel(TaskSection):
         self._table_id = add_table(result, self._order.segmentation, self._order.theirs.name).GetID()
         return comparison_text(result)
 
-    # -- inside --------------------------------------------------------------------------------------------------------
-
-    def _path(self, name: str) -> Path | None:
-        text = getattr(self._ui, "compare" + name + "PathLineEdit").currentPath.strip()
-        return Path(text).absolute() if text else None
-
-    def _show_table(self) -> None:
+    def _show_result(self) -> None:
         node = slicer.mrmlScene.GetNodeByID(self._table_id) if self._table_id else None
         if node is None:  # the user has removed it
-            self._ui.compareShowTableButton.setVisible(False)
+            self._task_ui.resultButton.setVisible(False)
             return
         self._display.toggle(node)
+
+
+def _path(path_line) -> Path | None:
+    text = path_line.currentPath.strip()
+    return Path(text).absolute() if text else None

@@ -22,63 +22,64 @@ from TotalSegmentatorModuleLib.export.formats import (
 )
 from TotalSegmentatorModuleLib.export.order import KEYHOLE, LPS, OWN, RAS, TG263, XOR, ExportOptions
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import KnownTemplate, known_templates
 
 ALL, VISIBLE, SELECTED, APPROVED, OWN_TEMPLATE = "all", "visible", "selected", "approved", "own template"
 """Choices of structures; any other is the name of one of the product's templates."""
 _YES = "yes"
-_ROWS = {
-    NAMES: ("exportNamesLabel", "exportNamesComboBox"),
-    OUTLINE: ("exportOutlineCheckBox",),
-    SET_LABEL: ("exportSetLabelLabel", "exportSetLabelLineEdit"),
-    CONTOURS: (
-        "exportHolesLabel",
-        "exportHolesComboBox",
-        "exportSmoothLabel",
-        "exportSmoothCheckBox",
-        "exportIslandLabel",
-        "exportIslandSpinBox",
-    ),
-    SPACE: ("exportSpaceLabel", "exportSpaceComboBox"),
-}
 
 
 class ExportFields:
     """``on_changed`` is called when what is chosen has changed. A selection in the list is not remembered."""
 
-    def __init__(self, ui, on_changed: Callable[[], None]) -> None:
+    def __init__(self, ui: Widgets, on_changed: Callable[[], None]) -> None:
         self._ui = ui
         self._on_changed = on_changed
+        self._rows = {
+            NAMES: (ui.namesLabel, ui.namesComboBox),
+            OUTLINE: (ui.outlineCheckBox,),
+            SET_LABEL: (ui.setLabelLabel, ui.setLabelLineEdit),
+            CONTOURS: (
+                ui.holesLabel,
+                ui.holesComboBox,
+                ui.smoothLabel,
+                ui.smoothCheckBox,
+                ui.islandLabel,
+                ui.islandSpinBox,
+            ),
+            SPACE: (ui.spaceLabel, ui.spaceComboBox),
+        }
         self._templates = known_templates()
         titles = format_titles()
         formats = [(titles[known.id], known.id) for known in EXPORT_FORMATS]
-        self._fill(ui.exportFormatComboBox, formats, settings.EXPORT_FORMAT)
-        self._fill(ui.exportChoiceComboBox, _choice_titles(self._templates), settings.EXPORT_CHOICE)
+        self._fill(ui.formatComboBox, formats, settings.EXPORT_FORMAT)
+        self._fill(ui.structuresComboBox, _choice_titles(self._templates), settings.EXPORT_CHOICE)
         names = [(_("TG-263"), TG263), (_("As in the segmentation"), OWN)]
-        self._fill(ui.exportNamesComboBox, names, settings.EXPORT_NAMES)
+        self._fill(ui.namesComboBox, names, settings.EXPORT_NAMES)
         holes = [(_("Keyhole"), KEYHOLE), (_("Contours of their own (XOR)"), XOR)]
-        self._fill(ui.exportHolesComboBox, holes, settings.EXPORT_HOLES)
-        self._fill(ui.exportSpaceComboBox, [("LPS", LPS), ("RAS", RAS)], settings.EXPORT_SPACE)
-        self._keep_check(ui.exportOutlineCheckBox, settings.EXPORT_OUTLINE)
-        self._keep_check(ui.exportDatabaseCheckBox, settings.EXPORT_TO_DATABASE)
-        self._keep_check(ui.exportSmoothCheckBox, settings.EXPORT_SMOOTH)
-        self._keep_path(ui.exportFolderPathLineEdit, settings.EXPORT_FOLDER)
-        self._keep_path(ui.exportTemplatePathLineEdit, settings.EXPORT_TEMPLATE)
-        ui.exportSetLabelLineEdit.setText(settings.text(settings.EXPORT_SET_LABEL))
-        ui.exportSetLabelLineEdit.connect("textChanged(QString)", self._on_set_label)
-        ui.exportIslandSpinBox.setValue(int(settings.text(settings.EXPORT_ISLAND) or 0))
-        ui.exportIslandSpinBox.connect("valueChanged(int)", self._on_island)
+        self._fill(ui.holesComboBox, holes, settings.EXPORT_HOLES)
+        self._fill(ui.spaceComboBox, [("LPS", LPS), ("RAS", RAS)], settings.EXPORT_SPACE)
+        self._keep_check(ui.outlineCheckBox, settings.EXPORT_OUTLINE)
+        self._keep_check(ui.databaseCheckBox, settings.EXPORT_TO_DATABASE)
+        self._keep_check(ui.smoothCheckBox, settings.EXPORT_SMOOTH)
+        self._keep_path(ui.folderPathLineEdit, settings.EXPORT_FOLDER)
+        self._keep_path(ui.templatePathLineEdit, settings.EXPORT_TEMPLATE)
+        ui.setLabelLineEdit.setText(settings.text(settings.EXPORT_SET_LABEL))
+        ui.setLabelLineEdit.connect("textChanged(QString)", self._on_set_label)
+        ui.islandSpinBox.setValue(int(settings.text(settings.EXPORT_ISLAND) or 0))
+        ui.islandSpinBox.connect("valueChanged(int)", self._on_island)
         self.show()
 
     # -- what is chosen ------------------------------------------------------------------------------------------------
 
     @property
     def format(self) -> ExportFormat:
-        return format_of(_data(self._ui.exportFormatComboBox))
+        return format_of(_data(self._ui.formatComboBox))
 
     @property
     def choice(self) -> str:
-        return _data(self._ui.exportChoiceComboBox)
+        return _data(self._ui.structuresComboBox)
 
     @property
     def template(self) -> KnownTemplate | None:
@@ -89,29 +90,29 @@ class ExportFields:
     def template_path(self) -> str:
         """Of the template that is chosen, the user's own one included; empty where none is."""
         if self.choice == OWN_TEMPLATE:
-            return self._ui.exportTemplatePathLineEdit.currentPath.strip()
+            return self._ui.templatePathLineEdit.currentPath.strip()
         return str(self.template.path) if self.template is not None else ""
 
     @property
     def folder(self) -> Path | None:
-        text = self._ui.exportFolderPathLineEdit.currentPath.strip()
+        text = self._ui.folderPathLineEdit.currentPath.strip()
         return Path(text) if text else None
 
     @property
     def adds_to_database(self) -> bool:
-        return self.format.is_dicom and has_database() and self._ui.exportDatabaseCheckBox.checked
+        return self.format.is_dicom and has_database() and self._ui.databaseCheckBox.checked
 
     def options(self) -> ExportOptions:
         ui = self._ui
         return ExportOptions(
             format=self.format,
-            names=_data(ui.exportNamesComboBox),
-            has_outline=ui.exportOutlineCheckBox.checked,
-            set_label=ui.exportSetLabelLineEdit.text,
-            holes=_data(ui.exportHolesComboBox),
-            is_smooth=ui.exportSmoothCheckBox.checked,
-            smallest_island_mm2=ui.exportIslandSpinBox.value,
-            space=_data(ui.exportSpaceComboBox),
+            names=_data(ui.namesComboBox),
+            has_outline=ui.outlineCheckBox.checked,
+            set_label=ui.setLabelLineEdit.text,
+            holes=_data(ui.holesComboBox),
+            is_smooth=ui.smoothCheckBox.checked,
+            smallest_island_mm2=ui.islandSpinBox.value,
+            space=_data(ui.spaceComboBox),
         )
 
     # -- showing -------------------------------------------------------------------------------------------------------
@@ -119,20 +120,20 @@ class ExportFields:
     def show(self) -> None:
         """Show what the format and the choice of structures have, and nothing else."""
         ui, takes = self._ui, self.format.takes
-        for option, names in _ROWS.items():
-            for name in names:
-                getattr(ui, name).setVisible(option in takes)
-        for widget in (ui.exportTemplateLabel, ui.exportTemplatePathLineEdit):
+        for option, row in self._rows.items():
+            for widget in row:
+                widget.setVisible(option in takes)
+        for widget in (ui.templateLabel, ui.templatePathLineEdit):
             widget.setVisible(self.choice == OWN_TEMPLATE)
-        for widget in (ui.exportTableLabel, ui.exportSegmentsTable):
+        for widget in (ui.segmentsLabel, ui.segmentsTable):
             widget.setVisible(self.choice == SELECTED)
-        ui.exportDatabaseCheckBox.setVisible(self.format.is_dicom)
-        ui.exportDatabaseCheckBox.setEnabled(has_database())
-        ui.exportAdvancedCollapsibleButton.setVisible(bool(takes & {CONTOURS, SPACE}))
+        ui.databaseCheckBox.setVisible(self.format.is_dicom)
+        ui.databaseCheckBox.setEnabled(has_database())
+        ui.advancedCollapsibleButton.setVisible(bool(takes & {CONTOURS, SPACE}))
         count = self._count_of_more()
         # a choice of weeks ago must not hide in a closed section
         title = _("More options ({count} chosen)").format(count=count) if count else _("More options")
-        ui.exportAdvancedCollapsibleButton.text = title
+        ui.advancedCollapsibleButton.text = title
 
     def _count_of_more(self) -> int:
         options, takes = self.options(), self.format.takes

@@ -15,22 +15,26 @@ from TotalSegmentatorModuleLib.export.fields import APPROVED, OWN_TEMPLATE, SELE
 from TotalSegmentatorModuleLib.export.order import ExportOrder
 from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
 from TotalSegmentatorModuleLib.export.texts import export_result_text, unreviewed_question
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import all_segments, count_by_state, visible_segments
-from TotalSegmentatorModuleLib.tasks.page import TaskPage
+from TotalSegmentatorModuleLib.tasks.page import ButtonTexts
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
-class ExportPanel(TaskSection):
+class ExportSection(TaskSection):
     """The section "Export" of the .ui."""
 
-    def __init__(self, ui, on_log: Callable[[str], None], on_changed: Callable[[], None]) -> None:
-        super().__init__(ui, on_log, on_changed, "export", _("Export"))
+    def __init__(
+        self, ui: Widgets, task_ui: Widgets, on_log: Callable[[str], None], on_changed: Callable[[], None]
+    ) -> None:
+        texts = ButtonTexts(_("Export"), _("Open folder"), _("Show in the file manager what was written."))
+        super().__init__(ui, task_ui, on_log, on_changed, _("Export"), texts, "exportSegmentation", "exportCt")
         self._agreed: set[str] = set()
         self._folder: Path | None = None
-        self._page = TaskPage(ui, "export", _("Export"), ui.exportOpenFolderButton, self._open_folder)
-        ui.exportSegmentsTable.selectionMode = qt.QAbstractItemView.ExtendedSelection
+        ui.segmentsTable.setMRMLScene(slicer.mrmlScene)
+        ui.segmentsTable.selectionMode = qt.QAbstractItemView.ExtendedSelection
         self._fields = ExportFields(ui, self._show)
-        ui.exportSegmentsTable.connect("selectionChanged(QItemSelection,QItemSelection)", self._show_ready)
+        ui.segmentsTable.connect("selectionChanged(QItemSelection,QItemSelection)", self._show_ready)
         self._show_ready()
 
     # -- what the panel calls ------------------------------------------------------------------------------------------
@@ -51,14 +55,14 @@ class ExportPanel(TaskSection):
 
     def _show(self) -> None:
         node = self._shown_segmentation if self._fields.choice == SELECTED else None
-        self._ui.exportSegmentsTable.setSegmentationNode(node)
+        self._ui.segmentsTable.setSegmentationNode(node)
         self._show_ready()
 
     def _empty_choice(self) -> str:
         return _("Choose the segmentation to export.")
 
     def _missing_choice(self) -> str:
-        if self._fields.choice == SELECTED and not self._ui.exportSegmentsTable.selectedSegmentIDs():
+        if self._fields.choice == SELECTED and not self._ui.segmentsTable.selectedSegmentIDs():
             return _("Select structures in the list.")
         if self._fields.choice == OWN_TEMPLATE and not self._fields.template_path:
             return _("Choose the file of your template.")
@@ -93,7 +97,7 @@ class ExportPanel(TaskSection):
         if choice == VISIBLE:
             segment_ids = visible_segments(node)
         elif choice == SELECTED:  # what was chosen by name goes out even if it was rejected
-            selected = set(self._ui.exportSegmentsTable.selectedSegmentIDs())
+            selected = set(self._ui.segmentsTable.selectedSegmentIDs())
             segment_ids = tuple(each for each in segment_ids if each in selected)
             states = tuple(state.value for state in ReviewState)
         elif choice == APPROVED:
@@ -126,6 +130,6 @@ class ExportPanel(TaskSection):
         self._agreed.add(node_id)
         return True
 
-    def _open_folder(self) -> None:
+    def _show_result(self) -> None:
         if self._folder is not None:
             qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._folder)))

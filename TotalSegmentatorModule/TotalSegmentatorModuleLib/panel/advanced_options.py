@@ -7,21 +7,7 @@ from TotalSegmentatorWire.messages.options import JobOptions
 
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
-
-_CHANGING_WIDGETS = (
-    "fasterCheckBox",
-    "fasterHelpLabel",
-    "cropCheckBox",
-    "cropHelpLabel",
-    "smoothCheckBox",
-    "smoothHelpLabel",
-    "largestPieceCheckBox",
-    "largestPieceHelpLabel",
-    "smallestIslandLabel",
-    "smallestIslandSpinBox",
-    "smallestIslandHelpLabel",
-)
-"""What the published pipeline does not have; it is locked while that one is chosen."""
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 
 
 def published_profile(model: str) -> str | None:
@@ -51,12 +37,26 @@ def count_of_choices(options: JobOptions) -> int:
     return sum(value != default[name] for name, value in options.to_json().items())
 
 
-class OptionsPanel:
+class AdvancedSection:
     """The check boxes are connected by the parameter node itself (SlicerParameterName in the .ui); what depends on
     more than one of them is shown here."""
 
-    def __init__(self, ui) -> None:
+    def __init__(self, ui: Widgets) -> None:
         self._ui = ui
+        # what the published pipeline does not have
+        self._changes = (
+            ui.fasterCheckBox,
+            ui.fasterHelpLabel,
+            ui.cropCheckBox,
+            ui.cropHelpLabel,
+            ui.smoothCheckBox,
+            ui.smoothHelpLabel,
+            ui.largestPieceCheckBox,
+            ui.largestPieceHelpLabel,
+            ui.smallestIslandLabel,
+            ui.smallestIslandSpinBox,
+            ui.smallestIslandHelpLabel,
+        )
         self._parameters: SegmentationParameters | None = None
         self._is_enabled = True
         self.show_parameters()
@@ -84,9 +84,9 @@ class OptionsPanel:
         self._ui.publishedHelpLabel.setVisible(has_published)
         self._ui.publishedCheckBox.setEnabled(self._is_enabled)
         self._ui.publishedHelpLabel.setEnabled(self._is_enabled)
-        for name in _CHANGING_WIDGETS:
-            getattr(self._ui, name).setEnabled(self._is_enabled and not is_published)
+        for widget in self._changes:
+            widget.setEnabled(self._is_enabled and not is_published)
         count = count_of_choices(self.options())
         # a choice of weeks ago comes back with the scene: it must not hide in a closed section
         title = _("Advanced ({count} chosen)").format(count=count) if count else _("Advanced")
-        self._ui.advancedCollapsibleButton.text = title
+        self._ui.collapsibleButton.text = title

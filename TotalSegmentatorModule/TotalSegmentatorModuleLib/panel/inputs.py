@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
@@ -11,24 +14,27 @@ from TotalSegmentatorModuleLib.panel.structure_completer import StructureComplet
 from TotalSegmentatorModuleLib.panel.structure_names import known_names, parse_names, unknown_name
 from TotalSegmentatorModuleLib.parameters import DEVICES, SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.volumes import only_ct
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 
-class InputsPanel:
+class InputsSection:
     """Keeps the widgets and the parameter node alike. ``on_changed`` is called when Apply may have to change.
 
     The CT, the structures and the output are connected by the parameter node itself (SlicerParameterName in the .ui);
     what needs more than that is connected here.
     """
 
-    def __init__(self, ui, on_changed) -> None:
+    def __init__(self, ui: Widgets, on_changed: Callable[[], None]) -> None:
         self._ui = ui
         self._on_changed = on_changed
         self._parameters: SegmentationParameters | None = None
         self._known_for: tuple[str, str] | None = None
         self._known: list[str] = []
         self._model_ids: list[str] = []
+        ui.inputSelector.setMRMLScene(slicer.mrmlScene)
+        ui.outputSelector.setMRMLScene(slicer.mrmlScene)
         for device, title in zip(DEVICES, _device_titles(), strict=True):
             ui.deviceComboBox.addItem(title, device)
         self._completer = StructureCompleter(ui.structuresLineEdit)
@@ -82,10 +88,11 @@ class InputsPanel:
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Lock the choices while a job runs."""
-        for name in ("inputSelector", "modelComboBox", "modelFolderPathLineEdit", "structuresLineEdit"):
-            getattr(self._ui, name).setEnabled(is_enabled)
-        for name in ("deviceComboBox", "outputSelector"):
-            getattr(self._ui, name).setEnabled(is_enabled)
+        ui = self._ui
+        for choice in (ui.inputSelector, ui.modelComboBox, ui.modelFolderPathLineEdit, ui.structuresLineEdit):
+            choice.setEnabled(is_enabled)
+        for choice in (ui.deviceComboBox, ui.outputSelector):
+            choice.setEnabled(is_enabled)
 
     # -- what is chosen ------------------------------------------------------------------------------------------------
 

@@ -8,38 +8,41 @@ from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.segment.plan_text import plan_details, plan_text
 from TotalSegmentatorModuleLib.segment.progress_text import absent_text, result_text
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 
-class MessagesPanel:
+class MessagesSection:
     """Says what happened. Nothing here interrupts the user; what is shown stays until dismissed or the next job."""
 
-    def __init__(self, ui) -> None:
+    def __init__(self, ui: Widgets, log: Widgets) -> None:
         self._ui = ui
+        self._log = log
         self._notes: list[str] = []
         ui.errorDismissButton.connect("clicked(bool)", self._on_dismiss)
-        ui.errorLogButton.connect("clicked(bool)", self._on_show_log)
-        ui.copyLogButton.connect("clicked(bool)", self._on_copy_log)
+        log.copyButton.connect("clicked(bool)", self._on_copy_log)
         bold = ui.errorWhatLabel.font
         bold.setBold(True)
         ui.errorWhatLabel.setFont(bold)
+        self._parts = (ui.errorFrame, ui.warningFrame, ui.resultLabel)
         self.clear()
 
     def clear(self) -> None:
         """Take everything away but the log: a new job begins."""
         self._notes = []
-        for widget in (self._ui.errorFrame, self._ui.warningFrame, self._ui.resultLabel):
+        for widget in self._parts:
             widget.setVisible(False)
+        self._ui.messagesWidget.setVisible(False)
 
     def show_error(self, problem: Problem) -> None:
         what, todo = problem_texts(problem)
         self._ui.errorWhatLabel.setText(what)
         self._ui.errorTodoLabel.setText(todo)
         self._ui.errorCodeLabel.setText(_("Code: {code}").format(code=problem.code))
-        self._ui.errorFrame.setVisible(True)
         self._ui.resultLabel.setVisible(False)
+        self._set_visible(self._ui.errorFrame, True)
         self.add_log("{}: {} {}\n".format(problem.code, what, todo))
 
     def add_warning(self, problem: Problem) -> None:
@@ -63,23 +66,29 @@ class MessagesPanel:
         """One line where the result stands."""
         self._ui.resultLabel.setText(text)
         self._ui.resultLabel.setToolTip(tool_tip)
-        self._ui.resultLabel.setVisible(True)
+        self._set_visible(self._ui.resultLabel, True)
 
     def add_log(self, text: str) -> None:
         """Append whole lines to the log."""
-        self._ui.logTextEdit.appendPlainText(text.rstrip("\n"))
+        self._log.textEdit.appendPlainText(text.rstrip("\n"))
+
+    def show_log(self) -> None:
+        """Open the log's section."""
+        self._log.collapsibleButton.collapsed = False
+
+    def _set_visible(self, part, is_visible: bool) -> None:
+        part.setVisible(is_visible)
+        # without anything to show the widget around the parts would leave a gap
+        self._ui.messagesWidget.setVisible(any(not each.isHidden() for each in self._parts))
 
     def _add_note(self, text: str) -> None:
         if text not in self._notes:
             self._notes.append(text)
         self._ui.warningLabel.setText("\n\n".join(self._notes))
-        self._ui.warningFrame.setVisible(True)
+        self._set_visible(self._ui.warningFrame, True)
 
     def _on_dismiss(self) -> None:
-        self._ui.errorFrame.setVisible(False)
-
-    def _on_show_log(self) -> None:
-        self._ui.logCollapsibleButton.collapsed = False
+        self._set_visible(self._ui.errorFrame, False)
 
     def _on_copy_log(self) -> None:
-        slicer.app.clipboard().setText(self._ui.logTextEdit.toPlainText())
+        slicer.app.clipboard().setText(self._log.textEdit.toPlainText())

@@ -11,43 +11,47 @@ from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib import settings
-from TotalSegmentatorModuleLib.compare.section import ComparePanel
-from TotalSegmentatorModuleLib.export.section import ExportPanel
+from TotalSegmentatorModuleLib.compare.section import CompareSection
+from TotalSegmentatorModuleLib.export.section import ExportSection
 from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER
-from TotalSegmentatorModuleLib.panel.advanced_options import OptionsPanel
-from TotalSegmentatorModuleLib.panel.inputs import InputsPanel
-from TotalSegmentatorModuleLib.panel.messages import MessagesPanel
-from TotalSegmentatorModuleLib.panel.progress import ProgressPanel
-from TotalSegmentatorModuleLib.panel.unimported_results import WaitingPanel
+from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
+from TotalSegmentatorModuleLib.panel.inputs import InputsSection
+from TotalSegmentatorModuleLib.panel.messages import MessagesSection
+from TotalSegmentatorModuleLib.panel.progress import ProgressSection
+from TotalSegmentatorModuleLib.panel.unimported_results import UnimportedResultsSection
+from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.ct_source import check_ct
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError
 from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession, SessionView
-from TotalSegmentatorModuleLib.setup.section import SetupPanel
+from TotalSegmentatorModuleLib.setup.section import SetupSection
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
 class Panel:
-    """``ui``: the widgets of the .ui by name. Fulfils session.SessionView and section.SetupHost."""
+    """Fulfils session.SessionView and section.SetupHost."""
 
-    def __init__(self, ui, make_session: Callable[[SessionView], SegmentationSession]) -> None:
-        self._ui = ui
+    def __init__(self, ui: PanelWidgets, make_session: Callable[[SessionView], SegmentationSession]) -> None:
         self._parameters: SegmentationParameters | None = None
         self._offers: list[tuple[TaskSection, str]] = []
         self._offering = Ticker(self._offer_result)
         self._order: JobOrder | None = None
-        self._progress = ProgressPanel(ui)
-        self._messages = MessagesPanel(ui)
+        self._progress = ProgressSection(ui.progress)
+        self._messages = MessagesSection(ui.messages, ui.log)
         self._session = make_session(self)
-        self._waiting = WaitingPanel(ui, self._import_waiting, self._session.discard_waiting)
-        self._options = OptionsPanel(ui)
-        self._setup: SetupPanel | None = None  # not yet: the inputs look whether Apply can be clicked
-        self._inputs = InputsPanel(ui, self._show_ready)
-        self._setup = SetupPanel(ui, self)
-        task_arguments = (ui, self._messages.add_log, self._task_changed)
-        self._tasks = (ExportPanel(*task_arguments), ComparePanel(*task_arguments))
-        ui.applyButton.connect("clicked(bool)", self._on_apply_clicked)
+        self._waiting = UnimportedResultsSection(ui.unimported, self._import_waiting, self._session.discard_waiting)
+        self._options = AdvancedSection(ui.advanced)
+        self._setup: SetupSection | None = None  # not yet: the inputs look whether Apply can be clicked
+        self._inputs = InputsSection(ui.inputs, self._show_ready)
+        self._setup = SetupSection(ui.install_page, ui.setup, self)
+        self._tasks = (
+            ExportSection(ui.export, ui.export_task, self._messages.add_log, self._task_changed),
+            CompareSection(ui.compare, ui.compare_task, self._messages.add_log, self._task_changed),
+        )
+        for button in (ui.messages.errorLogButton, ui.export_task.errorLogButton, ui.compare_task.errorLogButton):
+            button.connect("clicked(bool)", self._messages.show_log)
+        ui.progress.applyButton.connect("clicked(bool)", self._on_apply_clicked)
 
     # -- what the module's widget calls --------------------------------------------------------------------------------
 

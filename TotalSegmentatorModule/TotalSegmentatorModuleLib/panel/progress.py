@@ -5,17 +5,18 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.plan import Plan
 
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.segment.plan_text import plan_details, plan_text
 from TotalSegmentatorModuleLib.segment.progress_text import stage_text
 from TotalSegmentatorModuleLib.texts.quantities import time_left_text
 
 
-class ProgressPanel:
+class ProgressSection:
     """Shows the job's progress. The bar counts in thousandths, so that it moves in long jobs too."""
 
     _STEPS = 1000
 
-    def __init__(self, ui) -> None:
+    def __init__(self, ui: Widgets) -> None:
         self._ui = ui
         ui.progressBar.setRange(0, self._STEPS)
         ui.progressFrame.setVisible(False)

@@ -8,30 +8,31 @@ import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.segment.progress_text import waiting_text
 
 
-class WaitingPanel:
+class UnimportedResultsSection:
     """Offers waiting results one after the other, the latest first."""
 
-    def __init__(self, ui, on_import: Callable[[str], None], on_discard: Callable[[str], None]) -> None:
+    def __init__(self, ui: Widgets, on_import: Callable[[str], None], on_discard: Callable[[str], None]) -> None:
         self._ui = ui
         self._on_import = on_import
         self._on_discard = on_discard
         self._headers: list[ResultHeader] = []
-        ui.waitingImportButton.connect("clicked(bool)", self._on_import_clicked)
-        ui.waitingDiscardButton.connect("clicked(bool)", self._on_discard_clicked)
+        ui.importButton.connect("clicked(bool)", self._on_import_clicked)
+        ui.discardButton.connect("clicked(bool)", self._on_discard_clicked)
         self.show([])
 
     def show(self, headers: list[ResultHeader]) -> None:
         """``headers``: results that wait, oldest first."""
         self._headers = list(headers)
         if self._headers:
-            self._ui.waitingLabel.setText(waiting_text(self._headers[-1]))
-        self._ui.waitingFrame.setVisible(bool(self._headers))
+            self._ui.resultLabel.setText(waiting_text(self._headers[-1]))
+        self._ui.resultFrame.setVisible(bool(self._headers))
 
     def set_enabled(self, is_enabled: bool) -> None:
-        self._ui.waitingFrame.setEnabled(is_enabled)
+        self._ui.resultFrame.setEnabled(is_enabled)
 
     def _on_import_clicked(self) -> None:
         header = self._headers.pop()

@@ -17,6 +17,7 @@ from TotalSegmentatorModuleLib.background.command_process import process_result
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.setup.commands import (
     QUIT_SECONDS,
     SetupCommand,
@@ -26,7 +27,7 @@ from TotalSegmentatorModuleLib.setup.commands import (
     remove_command,
     run_setup,
 )
-from TotalSegmentatorModuleLib.setup.install_page import SetupPage
+from TotalSegmentatorModuleLib.setup.install_page import InstallPage
 from TotalSegmentatorModuleLib.setup.state import setup_state
 from TotalSegmentatorModuleLib.setup.texts import size_text, step_text
 
@@ -50,7 +51,9 @@ class SetupChange:
 class SetupChanges:
     """``on_state`` is called when a change begins and, before its own ``on_done``, when it has ended."""
 
-    def __init__(self, ui, page: SetupPage, on_state: Callable[[], None], on_log: Callable[[str], None]) -> None:
+    def __init__(
+        self, ui: Widgets, page: InstallPage, on_state: Callable[[], None], on_log: Callable[[str], None]
+    ) -> None:
         self._ui = ui
         self._page = page
         self._on_state = on_state
@@ -58,7 +61,7 @@ class SetupChanges:
         self._runner = TaskRunner(Ticker, settings.work_folder())
         self._change: SetupChange | None = None
         self._last_step = ""
-        ui.setupCancelButton.connect("clicked(bool)", self._on_cancel)
+        ui.cancelButton.connect("clicked(bool)", self._on_cancel)
 
     @property
     def current(self) -> SetupChange | None:
@@ -87,7 +90,7 @@ class SetupChanges:
 
     def _on_event(self, event: Any) -> None:
         if isinstance(event, SetupProgressEvent):
-            if self._ui.setupCancelButton.enabled:  # else the page says that it stops
+            if self._ui.cancelButton.enabled:  # else the page says that it stops
                 self._page.show_progress(event)
             step = step_text(event)
             if step != self._last_step:
@@ -117,14 +120,14 @@ class SetupChanges:
 class SectionChanges:
     """The buttons of the section that change something. ``on_done`` gets a sentence, and what was added."""
 
-    def __init__(self, ui, changes: SetupChanges, on_done: Callable[[str, str], None]) -> None:
+    def __init__(self, ui: Widgets, changes: SetupChanges, on_done: Callable[[str, str], None]) -> None:
         self._changes = changes
         self._on_done = on_done
-        ui.setupRepairButton.connect("clicked(bool)", self._on_repair)
-        ui.setupUpdateButton.connect("clicked(bool)", self._on_update)
-        ui.setupRemoveButton.connect("clicked(bool)", self._on_remove)
-        ui.setupAddFileButton.connect("clicked(bool)", self._on_add_file)
-        ui.setupAddFolderButton.connect("clicked(bool)", self._on_add_folder)
+        ui.repairButton.connect("clicked(bool)", self._on_repair)
+        ui.updateButton.connect("clicked(bool)", self._on_update)
+        ui.removeButton.connect("clicked(bool)", self._on_remove)
+        ui.addFileButton.connect("clicked(bool)", self._on_add_file)
+        ui.addFolderButton.connect("clicked(bool)", self._on_add_folder)
 
     def _on_repair(self) -> None:
         self._renew(_("Repairing the engine"))

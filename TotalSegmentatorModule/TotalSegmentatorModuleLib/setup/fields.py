@@ -10,29 +10,32 @@ from TotalSegmentatorSetup.packages.torch_variant import read_torch_variants
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 
 
 class SetupFields:
     """``on_engine_changed`` is called when the engine must be started anew, ``on_models_changed`` when models moved."""
 
-    def __init__(self, ui, on_engine_changed: Callable[[], None], on_models_changed: Callable[[], None]) -> None:
+    def __init__(
+        self, ui: Widgets, on_engine_changed: Callable[[], None], on_models_changed: Callable[[], None]
+    ) -> None:
         self._ui = ui
         self._follow(ui.enginePackagesPathLineEdit, settings.ENGINE_PACKAGES, on_engine_changed)
         self._follow(ui.enginesFolderPathLineEdit, settings.ENGINES, on_engine_changed)
         self._follow(ui.modelsFolderPathLineEdit, settings.MODELS, on_models_changed)
-        self._follow(ui.setupOfflineFolderPathLineEdit, settings.OFFLINE_FOLDER)
-        self._follow(ui.setupCertificatePathLineEdit, settings.CERTIFICATE_FILE)
-        self._keep(ui.setupProxyLineEdit, settings.PROXY)
-        self._keep(ui.setupIndexUrlLineEdit, settings.INDEX_URL)
-        self._keep(ui.setupExtraIndexUrlLineEdit, settings.EXTRA_INDEX_URL)
+        self._follow(ui.offlineFolderPathLineEdit, settings.OFFLINE_FOLDER)
+        self._follow(ui.certificatePathLineEdit, settings.CERTIFICATE_FILE)
+        self._keep(ui.proxyLineEdit, settings.PROXY)
+        self._keep(ui.indexUrlLineEdit, settings.INDEX_URL)
+        self._keep(ui.extraIndexUrlLineEdit, settings.EXTRA_INDEX_URL)
         self._offer_variants()
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Lock the fields while a job or an installation runs."""
-        self._ui.setupFieldsWidget.setEnabled(is_enabled)
+        self._ui.fieldsWidget.setEnabled(is_enabled)
 
     def choose_offline_folder(self, folder: str) -> None:
-        self._ui.setupOfflineFolderPathLineEdit.currentPath = folder  # its signal stores it
+        self._ui.offlineFolderPathLineEdit.currentPath = folder  # its signal stores it
 
     def _follow(self, path_line, key: str, on_changed: Callable[[], None] | None = None) -> None:
         def on_path(path: str) -> None:
@@ -48,7 +51,7 @@ class SetupFields:
         line.connect("textChanged(QString)", lambda text: settings.set_text(key, text))
 
     def _offer_variants(self) -> None:
-        combo = self._ui.setupTorchVariantComboBox
+        combo = self._ui.torchVariantComboBox
         combo.addItem(_("Automatic"), "")
         for variant in read_torch_variants():
             if variant.system == platform.system():
@@ -58,4 +61,4 @@ class SetupFields:
         combo.connect("activated(int)", self._on_variant)
 
     def _on_variant(self, index: int) -> None:
-        settings.set_text(settings.TORCH_VARIANT, self._ui.setupTorchVariantComboBox.itemData(index) or "")
+        settings.set_text(settings.TORCH_VARIANT, self._ui.torchVariantComboBox.itemData(index) or "")

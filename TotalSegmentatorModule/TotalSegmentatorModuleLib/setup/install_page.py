@@ -9,6 +9,7 @@ from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.setup import SetupProgressEvent
 
 from TotalSegmentatorModuleLib.background.command_process import Failure
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.setup.plan import SetupPlan
 from TotalSegmentatorModuleLib.setup.texts import amount_text, plan_html, step_text, warnings_text
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
@@ -17,27 +18,27 @@ _STEPS = 1000
 """The bar counts in thousandths, so that it moves in long downloads too."""
 
 
-class SetupPage:
-    """Shows. The first button does what the page that is shown says; the others are connected by panel_setup.py."""
+class InstallPage:
+    """Shows. The first button does what the page that is shown says; the others are connected by section.py."""
 
-    def __init__(self, ui) -> None:
+    def __init__(self, ui: Widgets) -> None:
         self._ui = ui
         self._on_first: Callable[[], None] | None = None
         self._warnings: list[str] = []
-        for label in (ui.setupTitleLabel, ui.setupErrorWhatLabel):
+        for label in (ui.titleLabel, ui.errorWhatLabel):
             bold = label.font
             bold.setBold(True)
             label.setFont(bold)
-        ui.setupInstallButton.connect("clicked(bool)", self._on_first_clicked)
-        ui.setupPageFrame.setVisible(False)
+        ui.installButton.connect("clicked(bool)", self._on_first_clicked)
+        ui.pageFrame.setVisible(False)
 
     def hide(self) -> None:
-        self._ui.setupPageFrame.setVisible(False)
+        self._ui.pageFrame.setVisible(False)
 
     def show_asking(self) -> None:
         """The plan is being made."""
         self._begin(_("This segmentation needs a set-up first"), _("Looking at what this computer needs..."))
-        self._show_buttons("setupNotNowButton")
+        self._show_buttons(self._ui.notNowButton)
 
     def show_offer(self, plan: SetupPlan, on_install: Callable[[], None]) -> None:
         """What will be installed; the user decides."""
@@ -50,25 +51,25 @@ class SetupPage:
     def show_installing(self, title: str, remark: str, is_measured: bool) -> None:
         """``is_measured``: whether the command tells how far it is."""
         self._begin(title, remark)
-        self._ui.setupProgressBar.setRange(0, _STEPS if is_measured else 0)
-        self._ui.setupProgressBar.setValue(0)
-        self._ui.setupProgressBar.setVisible(True)
-        self._ui.setupStepLabel.setText(_("Starting") if is_measured else "")
-        self._ui.setupStepLabel.setVisible(is_measured)
-        self._show_buttons(*(("setupCancelButton",) if is_measured else ()))
-        self._ui.setupCancelButton.setEnabled(True)
+        self._ui.progressBar.setRange(0, _STEPS if is_measured else 0)
+        self._ui.progressBar.setValue(0)
+        self._ui.progressBar.setVisible(True)
+        self._ui.stepLabel.setText(_("Starting") if is_measured else "")
+        self._ui.stepLabel.setVisible(is_measured)
+        self._show_buttons(*((self._ui.cancelButton,) if is_measured else ()))
+        self._ui.cancelButton.setEnabled(True)
 
     def show_progress(self, event: SetupProgressEvent) -> None:
-        self._ui.setupProgressBar.setValue(round(event.fraction * _STEPS))
-        self._ui.setupStepLabel.setText(step_text(event))
+        self._ui.progressBar.setValue(round(event.fraction * _STEPS))
+        self._ui.stepLabel.setText(step_text(event))
         amount = amount_text(event)
-        self._ui.setupAmountLabel.setText(amount)
-        self._ui.setupAmountLabel.setVisible(bool(amount))
+        self._ui.amountLabel.setText(amount)
+        self._ui.amountLabel.setVisible(bool(amount))
 
     def show_cancelling(self) -> None:
-        self._ui.setupStepLabel.setText(_("Stopping; what has been downloaded is kept"))
-        self._ui.setupAmountLabel.setVisible(False)
-        self._ui.setupCancelButton.setEnabled(False)
+        self._ui.stepLabel.setText(_("Stopping; what has been downloaded is kept"))
+        self._ui.amountLabel.setVisible(False)
+        self._ui.cancelButton.setEnabled(False)
 
     def add_warning(self, problem: Problem) -> None:
         sentence = " ".join(problem_texts(problem))
@@ -83,38 +84,39 @@ class SetupPage:
     def show_failed(self, title: str, failure: Failure, again: str, on_again: Callable[[], None]) -> None:
         """``again``: title of the button that tries it once more."""
         self._begin(title, "")
-        self._ui.setupErrorWhatLabel.setText(failure.what)
-        self._ui.setupErrorTodoLabel.setText(failure.todo)
-        self._ui.setupErrorTodoLabel.setVisible(bool(failure.todo))
-        self._ui.setupErrorCodeLabel.setText(_("Code: {code}").format(code=failure.code))
-        self._ui.setupErrorFrame.setVisible(True)
+        self._ui.errorWhatLabel.setText(failure.what)
+        self._ui.errorTodoLabel.setText(failure.todo)
+        self._ui.errorTodoLabel.setVisible(bool(failure.todo))
+        self._ui.errorCodeLabel.setText(_("Code: {code}").format(code=failure.code))
+        self._ui.errorFrame.setVisible(True)
         self._offer(again, on_again)
 
     def _begin(self, title: str, text: str) -> None:
         ui = self._ui
         self._warnings = []
-        ui.setupTitleLabel.setText(title)
-        ui.setupPlanLabel.setText(text)
-        ui.setupPlanLabel.setVisible(bool(text))
-        for widget in (ui.setupWarningFrame, ui.setupErrorFrame, ui.setupProgressBar):
+        ui.titleLabel.setText(title)
+        ui.planLabel.setText(text)
+        ui.planLabel.setVisible(bool(text))
+        for widget in (ui.warningFrame, ui.errorFrame, ui.progressBar):
             widget.setVisible(False)
-        for label in (ui.setupStepLabel, ui.setupAmountLabel):
+        for label in (ui.stepLabel, ui.amountLabel):
             label.setText("")
             label.setVisible(False)
-        ui.setupPageFrame.setVisible(True)
+        ui.pageFrame.setVisible(True)
 
     def _show_warnings(self, text: str) -> None:
-        self._ui.setupWarningLabel.setText(text)
-        self._ui.setupWarningFrame.setVisible(bool(text))
+        self._ui.warningLabel.setText(text)
+        self._ui.warningFrame.setVisible(bool(text))
 
     def _offer(self, first: str, on_first: Callable[[], None]) -> None:
         self._on_first = on_first
-        self._ui.setupInstallButton.setText(first)
-        self._show_buttons("setupInstallButton", "setupOfflineButton", "setupNotNowButton")
+        self._ui.installButton.setText(first)
+        self._show_buttons(self._ui.installButton, self._ui.offlineButton, self._ui.notNowButton)
 
-    def _show_buttons(self, *names: str) -> None:
-        for name in ("setupInstallButton", "setupOfflineButton", "setupNotNowButton", "setupCancelButton"):
-            getattr(self._ui, name).setVisible(name in names)
+    def _show_buttons(self, *buttons) -> None:
+        ui = self._ui
+        for button in (ui.installButton, ui.offlineButton, ui.notNowButton, ui.cancelButton):
+            button.setVisible(button in buttons)
 
     def _on_first_clicked(self) -> None:
         if self._on_first is not None:

@@ -14,6 +14,7 @@ from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background.command_process import ProcessResult, process_result
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.setup.commands import doctor_command, log_path, run_setup, show_command
 from TotalSegmentatorModuleLib.setup.plan import setup_plan
 from TotalSegmentatorModuleLib.setup.state import setup_state
@@ -23,22 +24,22 @@ _LOG_LINES = 80
 _LOG_TAIL_BYTES = 64 << 10
 
 
-class SetupSection:
-    """Looks at the installation while the section is open; what its buttons change is connected by panel_setup.py."""
+class InstalledView:
+    """Looks at the installation while the section is open; what its buttons change is connected by section.py."""
 
-    def __init__(self, ui) -> None:
+    def __init__(self, ui: Widgets) -> None:
         self._ui = ui
         self._is_outdated = False
         self._is_enabled = True
         self._runner = TaskRunner(Ticker, settings.work_folder())
-        ui.setupNoteLabel.setVisible(False)
-        ui.setupCollapsibleButton.connect("contentsCollapsed(bool)", self._on_collapsed)
-        ui.setupOpenFolderButton.connect("clicked(bool)", self._on_open_folder)
-        ui.setupDiagnosticsButton.connect("clicked(bool)", self._on_diagnostics)
+        ui.noteLabel.setVisible(False)
+        ui.collapsibleButton.connect("contentsCollapsed(bool)", self._on_collapsed)
+        ui.openFolderButton.connect("clicked(bool)", self._on_open_folder)
+        ui.diagnosticsButton.connect("clicked(bool)", self._on_diagnostics)
 
     def refresh(self) -> None:
         """Look again at what is installed, if anybody sees it."""
-        if self._ui.setupCollapsibleButton.collapsed:
+        if self._ui.collapsibleButton.collapsed:
             return
         self._show_state()
         if not self._runner.is_busy:
@@ -51,24 +52,24 @@ class SetupSection:
 
     def show_note(self, text: str) -> None:
         """One line below the buttons."""
-        self._ui.setupNoteLabel.setText(text)
-        self._ui.setupNoteLabel.setVisible(bool(text))
+        self._ui.noteLabel.setText(text)
+        self._ui.noteLabel.setVisible(bool(text))
 
     def dispose(self) -> None:
         self._runner.dispose()
 
     def _show_state(self) -> None:
         ui = self._ui
-        for button in (ui.setupRepairButton, ui.setupAddFileButton, ui.setupAddFolderButton, ui.setupRemoveButton):
+        for button in (ui.repairButton, ui.addFileButton, ui.addFolderButton, ui.removeButton):
             button.setEnabled(self._is_enabled)
-        ui.setupUpdateButton.setEnabled(self._is_enabled and self._is_outdated)
-        if ui.setupCollapsibleButton.collapsed:
+        ui.updateButton.setEnabled(self._is_enabled and self._is_outdated)
+        if ui.collapsibleButton.collapsed:
             return
         state = setup_state()
-        ui.setupStateLabel.setText(state_text(state, self._is_outdated))
-        ui.setupDetailsLabel.setText(details_text(state))
+        ui.stateLabel.setText(state_text(state, self._is_outdated))
+        ui.detailsLabel.setText(details_text(state))
         is_there = bool(state.engine_bytes or state.models)
-        ui.setupRemoveButton.setEnabled(self._is_enabled and is_there)
+        ui.removeButton.setEnabled(self._is_enabled and is_there)
 
     def _on_collapsed(self, is_collapsed: bool) -> None:
         if not is_collapsed:
@@ -95,12 +96,12 @@ class SetupSection:
 
     def _on_diagnostics(self) -> None:
         self._runner.stop()
-        self._ui.setupDiagnosticsButton.setEnabled(False)
+        self._ui.diagnosticsButton.setEnabled(False)
         self.show_note(_("Checking the installation; this may take a minute..."))
         self._runner.start(run_setup(doctor_command()), self._on_doctor)
 
     def _on_doctor(self, end: TaskEnd) -> None:
-        self._ui.setupDiagnosticsButton.setEnabled(True)
+        self._ui.diagnosticsButton.setEnabled(True)
         lines = _doctor_lines(process_result(end))
         if settings.engine_packages_folder() is not None:
             lines.append("The panel uses the user's own packages, which were not checked.")

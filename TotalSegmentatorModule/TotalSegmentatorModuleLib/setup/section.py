@@ -13,12 +13,13 @@ from TotalSegmentatorModuleLib.background.command_process import Failure, failur
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.segment.session import JobOrder
 from TotalSegmentatorModuleLib.setup.changes import SectionChanges, SetupChange, SetupChanges
 from TotalSegmentatorModuleLib.setup.commands import install_command, run_setup, show_command
 from TotalSegmentatorModuleLib.setup.fields import SetupFields
-from TotalSegmentatorModuleLib.setup.install_page import SetupPage
-from TotalSegmentatorModuleLib.setup.installed_view import SetupSection
+from TotalSegmentatorModuleLib.setup.install_page import InstallPage
+from TotalSegmentatorModuleLib.setup.installed_view import InstalledView
 from TotalSegmentatorModuleLib.setup.pending_job import PendingOrder, SetupNeeds, needs_of
 from TotalSegmentatorModuleLib.setup.plan import setup_plan
 
@@ -50,22 +51,22 @@ class SetupHost(Protocol):
     def show_problem(self, problem: Problem) -> None: ...
 
 
-class SetupPanel:
+class SetupSection:
     """Page and section of the set-up, and the order that waits for it."""
 
-    def __init__(self, ui, host: SetupHost) -> None:
+    def __init__(self, page_ui: Widgets, ui: Widgets, host: SetupHost) -> None:
         self._host = host
         self._pending: PendingOrder | None = None
         self._needs = SetupNeeds()
         self._is_job_running = False
         self._asking = TaskRunner(Ticker, settings.work_folder())
-        self._page = SetupPage(ui)
-        self._section = SetupSection(ui)
-        self._changes = SetupChanges(ui, self._page, self._on_changes, host.add_log)
+        self._page = InstallPage(page_ui)
+        self._installed = InstalledView(ui)
+        self._changes = SetupChanges(page_ui, self._page, self._on_changes, host.add_log)
         self._section_changes = SectionChanges(ui, self._changes, self._on_section_done)
         self._fields = SetupFields(ui, self._on_engine_folder, self._on_models_folder)
-        ui.setupOfflineButton.connect("clicked(bool)", self._on_offline)
-        ui.setupNotNowButton.connect("clicked(bool)", self._on_not_now)
+        page_ui.offlineButton.connect("clicked(bool)", self._on_offline)
+        page_ui.notNowButton.connect("clicked(bool)", self._on_not_now)
         self._lock()
 
     # -- what the panel calls ------------------------------------------------------------------------------------------
@@ -95,7 +96,7 @@ class SetupPanel:
         self._lock()
 
     def refresh(self) -> None:
-        self._section.refresh()
+        self._installed.refresh()
 
     def node_removed(self, node_id: str) -> None:
         """A node has left the scene; without its CT an order has no purpose."""
@@ -111,7 +112,7 @@ class SetupPanel:
         """The application quits: an installation is stopped, and continues where it was at the next start."""
         self._pending = None
         self._asking.dispose()
-        self._section.dispose()
+        self._installed.dispose()
         self._changes.close()
 
     # -- the page ------------------------------------------------------------------------------------------------------
@@ -198,7 +199,7 @@ class SetupPanel:
     # -- the section ---------------------------------------------------------------------------------------------------
 
     def _on_section_done(self, sentence: str, added: str) -> None:
-        self._section.show_note(sentence)
+        self._installed.show_note(sentence)
         self._look_again()
         if added in CATALOGUE:
             self._host.choose_model(added, "")
@@ -209,7 +210,7 @@ class SetupPanel:
         """Other packages or models are there now."""
         self._host.end_engine()
         self._host.models_changed()
-        self._section.refresh()
+        self._installed.refresh()
 
     def _on_changes(self) -> None:
         change = self._changes.current
@@ -220,13 +221,13 @@ class SetupPanel:
 
     def _on_engine_folder(self) -> None:
         self._host.end_engine()
-        self._section.refresh()
+        self._installed.refresh()
 
     def _on_models_folder(self) -> None:
         self._host.models_changed()
-        self._section.refresh()
+        self._installed.refresh()
 
     def _lock(self) -> None:
         is_free = not self._is_job_running and self._changes.current is None
-        self._section.set_enabled(is_free)
+        self._installed.set_enabled(is_free)
         self._fields.set_enabled(is_free)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem
 
 from TotalSegmentatorModuleLib.background.command_process import Failure
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.tasks.step_text import export_step_text
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
@@ -15,79 +16,75 @@ _STEPS = 1000
 """The bar counts in thousandths."""
 
 
+@dataclass(frozen=True)
+class ButtonTexts:
+    """What the buttons of a TaskPage say."""
+
+    start: str
+    """While nothing runs."""
+    result: str
+    """On the button beside the result."""
+    result_tool_tip: str
+
+
 class TaskPage:
-    """Shows. What it says stays until it is dismissed or the next task begins.
+    """Shows a background task in the widgets of Task.ui. Messages stay until dismissed or the next task begins."""
 
-    The widgets' names begin with ``prefix``; ``title`` is what the button says while nothing runs. ``more`` is the
-    button beside the result, which has one or not; ``on_more`` is called when it is clicked.
-    """
-
-    def __init__(self, ui, prefix: str, title: str, more, on_more: Callable[[], None]) -> None:
+    def __init__(self, ui: Widgets, texts: ButtonTexts) -> None:
         self._ui = ui
-        self._prefix = prefix
-        self._title = title
-        self._more = more
+        self._texts = texts
         self._warnings: list[str] = []
-        what = self._widget("ErrorWhatLabel")
-        bold = what.font
+        bold = ui.errorWhatLabel.font
         bold.setBold(True)
-        what.setFont(bold)
-        self._widget("ErrorLogButton").connect("clicked(bool)", self._on_show_log)
-        self._widget("ErrorDismissButton").connect("clicked(bool)", self._on_dismiss)
-        more.connect("clicked(bool)", lambda _checked: on_more())
-        self._widget("ProgressFrame").setVisible(False)
+        ui.errorWhatLabel.setFont(bold)
+        ui.resultButton.setText(texts.result)
+        ui.resultButton.setToolTip(texts.result_tool_tip)
+        ui.errorDismissButton.connect("clicked(bool)", self._on_dismiss)
+        ui.progressFrame.setVisible(False)
         self.clear()
-
-    def _widget(self, name: str):
-        return getattr(self._ui, self._prefix + name)
 
     def clear(self) -> None:
         """A new background task begins."""
         self._warnings = []
-        for name in ("ErrorFrame", "WarningFrame", "ResultFrame"):
-            self._widget(name).setVisible(False)
+        for frame in (self._ui.errorFrame, self._ui.warningFrame, self._ui.resultFrame):
+            frame.setVisible(False)
 
     def show_ready(self, obstacle: str, note: str) -> None:
         """``obstacle``: why nothing can be started now; ``note``: what to know beforehand. Both may be empty."""
-        self._widget("Button").setText(self._title)
-        self._widget("Button").setEnabled(not obstacle)
-        self._widget("ProgressFrame").setVisible(False)
-        self._widget("HintLabel").setText(obstacle or note)
-        self._widget("HintLabel").setVisible(bool(obstacle or note))
+        self._ui.startButton.setText(self._texts.start)
+        self._ui.startButton.setEnabled(not obstacle)
+        self._ui.progressFrame.setVisible(False)
+        self._ui.hintLabel.setText(obstacle or note)
+        self._ui.hintLabel.setVisible(bool(obstacle or note))
 
     def show_busy(self, is_cancelling: bool) -> None:
-        self._widget("Button").setText(_("Cancelling...") if is_cancelling else _("Cancel"))
-        self._widget("Button").setEnabled(not is_cancelling)
-        self._widget("HintLabel").setVisible(False)
-        self._widget("ProgressFrame").setVisible(True)
+        self._ui.startButton.setText(_("Cancelling...") if is_cancelling else _("Cancel"))
+        self._ui.startButton.setEnabled(not is_cancelling)
+        self._ui.hintLabel.setVisible(False)
+        self._ui.progressFrame.setVisible(True)
 
     def show_progress(self, fraction: float, step: str, item: str) -> None:
-        self._widget("ProgressBar").setValue(round(fraction * _STEPS))
-        self._widget("StepLabel").setText(export_step_text(step, item))
+        self._ui.progressBar.setValue(round(fraction * _STEPS))
+        self._ui.stepLabel.setText(export_step_text(step, item))
 
     def show_failed(self, failure: Failure) -> None:
-        self._widget("ErrorWhatLabel").setText(failure.what)
-        self._widget("ErrorTodoLabel").setText(failure.todo)
-        self._widget("ErrorTodoLabel").setVisible(bool(failure.todo))
-        self._widget("ErrorCodeLabel").setText(_("Code: {code}").format(code=failure.code))
-        self._widget("ErrorFrame").setVisible(True)
+        self._ui.errorWhatLabel.setText(failure.what)
+        self._ui.errorTodoLabel.setText(failure.todo)
+        self._ui.errorTodoLabel.setVisible(bool(failure.todo))
+        self._ui.errorCodeLabel.setText(_("Code: {code}").format(code=failure.code))
+        self._ui.errorFrame.setVisible(True)
 
     def add_warning(self, problem: Problem) -> None:
         sentences = " ".join(problem_texts(problem))
         if sentences not in self._warnings:
             self._warnings.append(sentences)
-        self._widget("WarningLabel").setText("\n\n".join(self._warnings))
-        self._widget("WarningFrame").setVisible(True)
+        self._ui.warningLabel.setText("\n\n".join(self._warnings))
+        self._ui.warningFrame.setVisible(True)
 
-    def show_result(self, text: str, has_more: bool) -> None:
-        self._widget("ResultLabel").setText(text)
-        self._more.setVisible(has_more)
-        self._widget("ResultFrame").setVisible(True)
-
-    # -- slots ---------------------------------------------------------------------------------------------------------
-
-    def _on_show_log(self) -> None:
-        self._ui.logCollapsibleButton.collapsed = False
+    def show_result(self, text: str, has_button: bool) -> None:
+        self._ui.resultLabel.setText(text)
+        self._ui.resultButton.setVisible(has_button)
+        self._ui.resultFrame.setVisible(True)
 
     def _on_dismiss(self) -> None:
-        self._widget("ErrorFrame").setVisible(False)
+        self._ui.errorFrame.setVisible(False)

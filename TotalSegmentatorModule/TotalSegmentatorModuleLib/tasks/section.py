@@ -15,9 +15,10 @@ from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
-from TotalSegmentatorModuleLib.tasks.page import TaskPage
+from TotalSegmentatorModuleLib.tasks.page import ButtonTexts, TaskPage
 from TotalSegmentatorModuleLib.tasks.program_run import ProgramRun, ProgramTask
 from TotalSegmentatorModuleLib.tasks.step_text import export_step_text
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
@@ -28,21 +29,30 @@ _LOG_LINES = 80
 class TaskSection:
     """Wires a section's widgets, the parameter node and the runner of its background task.
 
-    ``on_log`` gets lines for the panel's log; ``on_changed`` is called when a task has begun or ended. The names of the
-    widgets and of the two parameters begin with ``prefix``; ``title`` stands in the log. A subclass makes ``_page``
-    first, and says what is missing and what a background task has brought.
+    ``ui`` has the choices, ``task_ui`` the widgets of Task.ui. ``on_log`` gets lines for the panel's log;
+    ``on_changed`` is called when a task has begun or ended. ``title`` stands in the log. The last two are the names of
+    the parameters (SegmentationParameters) that hold the segmentation and its CT.
     """
 
-    _page: TaskPage
-
     def __init__(
-        self, ui, on_log: Callable[[str], None], on_changed: Callable[[], None], prefix: str, title: str
+        self,
+        ui: Widgets,
+        task_ui: Widgets,
+        on_log: Callable[[str], None],
+        on_changed: Callable[[], None],
+        title: str,
+        texts: ButtonTexts,
+        segmentation_parameter: str,
+        ct_parameter: str,
     ) -> None:
         self._ui = ui
+        self._task_ui = task_ui
         self._on_log = on_log
         self._on_changed = on_changed
-        self._prefix = prefix
         self._title = title
+        self._segmentation_parameter = segmentation_parameter
+        self._ct_parameter = ct_parameter
+        self._page = TaskPage(task_ui, texts)
         self._parameters: SegmentationParameters | None = None
         self._shown_segmentation = None
         self._obstacle = ""
@@ -50,8 +60,11 @@ class TaskSection:
         self._removal = FolderRemoval()
         self._runner = TaskRunner(Ticker, settings.work_folder(), self._on_busy, self._removal.step)
         self._run: ProgramRun | None = None
-        getattr(ui, prefix + "CollapsibleButton").connect("contentsCollapsed(bool)", self._on_collapsed)
-        getattr(ui, prefix + "Button").connect("clicked(bool)", self._on_clicked)
+        ui.segmentationSelector.setMRMLScene(slicer.mrmlScene)
+        ui.ctSelector.setMRMLScene(slicer.mrmlScene)
+        ui.collapsibleButton.connect("contentsCollapsed(bool)", self._on_collapsed)
+        task_ui.startButton.connect("clicked(bool)", self._on_clicked)
+        task_ui.resultButton.connect("clicked(bool)", self._show_result)
 
     # -- what a subclass has of its own --------------------------------------------------------------------------------
 
@@ -75,6 +88,10 @@ class TaskSection:
 
     def _take(self, result: Any) -> str:
         """What the background task has brought; returns the sentence about it."""
+        raise NotImplementedError
+
+    def _show_result(self) -> None:
+        """The button beside the result was clicked."""
         raise NotImplementedError
 
     def _show(self) -> None:
@@ -101,7 +118,7 @@ class TaskSection:
         if node is not None and is_other:
             reference = reference_volume(node) or ct or self._parameters.inputVolume
             if reference is not ct:
-                setattr(self._parameters, self._prefix + "Ct", reference)
+                setattr(self._parameters, self._ct_parameter, reference)
         self._show()
 
     def enter(self) -> None:
@@ -112,7 +129,7 @@ class TaskSection:
     def result_arrived(self, node) -> None:
         """A result (vtkMRMLSegmentationNode) is what it is about, unless the user chooses another."""
         if self._parameters is not None:
-            setattr(self._parameters, self._prefix + "Segmentation", node)
+            setattr(self._parameters, self._segmentation_parameter, node)
 
     def set_obstacle(self, obstacle: str) -> None:
         """Why nothing can be started now, in a sentence; empty where it can."""
@@ -133,11 +150,11 @@ class TaskSection:
 
     @property
     def _segmentation(self):
-        return getattr(self._parameters, self._prefix + "Segmentation") if self._parameters is not None else None
+        return getattr(self._parameters, self._segmentation_parameter) if self._parameters is not None else None
 
     @property
     def _ct(self):
-        return getattr(self._parameters, self._prefix + "Ct") if self._parameters is not None else None
+        return getattr(self._parameters, self._ct_parameter) if self._parameters is not None else None
 
     def _choose_only_segmentation(self) -> None:
         if self._parameters is None or self._segmentation is not None:
@@ -196,7 +213,7 @@ class TaskSection:
     # -- what becomes of the task --------------------------------------------------------------------------------------
 
     def _on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
-        getattr(self._ui, self._prefix + "ChoicesWidget").setEnabled(not is_busy)
+        self._ui.choicesWidget.setEnabled(not is_busy)
         if is_busy:
             self._page.show_busy(is_cancelling)
         else:

@@ -84,15 +84,15 @@ def test_table_comes_into_the_scene_with_numbers_as_numbers(ready):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     study, same_study = (hierarchy.GetItemParent(hierarchy.GetItemByDataNode(each)) for each in (node, ready.ct))
     assert study == same_study
-    assert ready.ui.compareResultLabel.text == SUMMARY
-    assert "department" not in ready.ui.logTextEdit.toPlainText()  # the file's name may be the patient's
+    assert ready.ui.compare_task.resultLabel.text == SUMMARY
+    assert "department" not in ready.ui.log.textEdit.toPlainText()  # the file's name may be the patient's
     assert ready.app.longest_block_ms() < BLOCK_SECONDS * 1000, ready.app.longest_block_name()
     assert ready.app.wait_until(lambda: len(folders_of("jobs")) == 0, READY_SECONDS)
 
 
 def test_program_gets_segmentation_file_and_pairs(ready, tmp_path):
     pairs = tmp_path / "names.csv"
-    ready.ui.comparePairsPathLineEdit.currentPath = str(pairs)
+    ready.ui.compare.pairsPathLineEdit.currentPath = str(pairs)
     ready.app.process_events()
     ready.compare()
 
@@ -103,8 +103,8 @@ def test_program_gets_segmentation_file_and_pairs(ready, tmp_path):
     assert ready.theirs.read_bytes() == b"theirs"
     assert len(list((ready.folder / "transferred").glob("layer-*.raw"))) == 1
     again = ready.app.reload_module().ui
-    assert again.comparePairsPathLineEdit.currentPath == str(pairs)
-    assert again.compareFilePathLineEdit.currentPath == ""  # of one patient
+    assert again.compare.pairsPathLineEdit.currentPath == str(pairs)
+    assert again.compare.filePathLineEdit.currentPath == ""  # of one patient
 
 
 def test_second_comparison_has_a_table_of_its_own(ready):
@@ -122,16 +122,16 @@ def test_table_is_shown_on_demand_and_the_layout_comes_back(ready):
     ready.compare()
     assert manager.layout == conventional
 
-    ready.app.click(ready.ui.compareShowTableButton)
+    ready.app.click(ready.ui.compare_task.resultButton)
     assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpTableView
     assert selection.GetActiveTableID() == ready.tables[0].GetID()
 
-    ready.app.click(ready.ui.compareShowTableButton)
+    ready.app.click(ready.ui.compare_task.resultButton)
     assert manager.layout == conventional
 
     slicer.mrmlScene.RemoveNode(ready.tables[0])
-    ready.app.click(ready.ui.compareShowTableButton)
-    assert not ready.ui.compareShowTableButton.visible
+    ready.app.click(ready.ui.compare_task.resultButton)
+    assert not ready.ui.compare_task.resultButton.visible
     assert manager.layout == conventional
 
 
@@ -141,7 +141,7 @@ def test_layout_that_has_a_table_stays(ready):
     manager.setLayout(layout)
     ready.compare()
     for _click in range(2):
-        ready.app.click(ready.ui.compareShowTableButton)
+        ready.app.click(ready.ui.compare_task.resultButton)
         assert manager.layout == layout
 
 
@@ -179,17 +179,17 @@ def test_segmentation_may_be_removed_after_it_was_handed_over(ready):
 
 
 def test_section_says_what_is_missing(comparer):
-    hint = comparer.ui.compareHintLabel
+    hint = comparer.ui.compare_task.hintLabel
     comparer.open_section()
     assert hint.text == "Choose the segmentation to compare."
     ct = comparer.user.add_ct()
     comparer.add_result(ct)
-    assert comparer.ui.compareCtSelector.currentNode() is ct
+    assert comparer.ui.compare.ctSelector.currentNode() is ct
     assert hint.text == "Choose the file with the other structures."
-    assert not comparer.ui.compareButton.enabled
+    assert not comparer.ui.compare_task.startButton.enabled
 
     comparer.choose_file("RS.dcm")
-    assert comparer.ui.compareButton.enabled
+    assert comparer.ui.compare_task.startButton.enabled
 
 
 def test_ct_that_is_no_dicom_is_refused_before_anything_is_handed_over(comparer, tmp_path):
@@ -199,7 +199,7 @@ def test_ct_that_is_no_dicom_is_refused_before_anything_is_handed_over(comparer,
     comparer.compare()
 
     assert comparer.error_code == "EXPORT_NOT_DICOM"
-    assert comparer.ui.compareErrorWhatLabel.text == ERRORS["EXPORT_NOT_DICOM"].what
+    assert comparer.ui.compare_task.errorWhatLabel.text == ERRORS["EXPORT_NOT_DICOM"].what
     assert comparer.calls == []
 
 
@@ -228,13 +228,13 @@ def test_cancelled_comparison_leaves_nothing(ready, act, monkeypatch):
     ready.acts(act)
     ready.click()
     ready.wait_for_half()
-    assert not ready.ui.setupRepairButton.enabled
-    assert ready.ui.exportFormatComboBox.enabled
+    assert not ready.ui.setup.repairButton.enabled
+    assert ready.ui.export.formatComboBox.enabled
     ready.click()
     ready.wait_until_ready()
 
-    assert ready.ui.compareResultLabel.text == "Cancelled. Nothing was compared."
-    assert not ready.ui.compareShowTableButton.visible
+    assert ready.ui.compare_task.resultLabel.text == "Cancelled. Nothing was compared."
+    assert not ready.ui.compare_task.resultButton.visible
     assert_nothing_is_left(ready)
 
 
@@ -247,9 +247,9 @@ def test_failure_is_reported_and_leaves_nothing(ready, act, code, values):
     ready.compare()
 
     assert ready.error_code == code
-    assert ready.ui.compareErrorWhatLabel.text == ERRORS[code].what.format(**values)
-    assert "export begins" in ready.ui.logTextEdit.toPlainText()  # what the program wrote to its own
-    assert not ready.ui.exportErrorFrame.visible
+    assert ready.ui.compare_task.errorWhatLabel.text == ERRORS[code].what.format(**values)
+    assert "export begins" in ready.ui.log.textEdit.toPlainText()  # what the program wrote to its own
+    assert not ready.ui.export_task.errorFrame.visible
     assert_nothing_is_left(ready)
 
 
@@ -274,7 +274,7 @@ def test_closing_the_scene_ends_a_comparison(ready, is_quicker):
     ready.wait_until_ready()
 
     assert ready.error_code == ""
-    assert ready.ui.compareFilePathLineEdit.currentPath == ""
+    assert ready.ui.compare.filePathLineEdit.currentPath == ""
     assert_nothing_is_left(ready)
 
 
@@ -283,7 +283,7 @@ def test_closing_the_scene_takes_the_table_and_its_sentence_away(ready):
     ready.app.close_scene()
 
     assert ready.tables == []
-    assert not ready.ui.compareResultFrame.visible
+    assert not ready.ui.compare_task.resultFrame.visible
 
 
 def test_quitting_stops_the_comparison(ready):
@@ -302,17 +302,22 @@ def test_export_and_comparison_can_run_at_once(ready, monkeypatch):
     ready.acts("slow")
     ready.click()
     ready.wait_for_half()
-    ready.ui.exportCollapsibleButton.collapsed = False
-    ready.ui.exportFolderPathLineEdit.currentPath = str(ready.target)
-    ready.choose("exportFormatComboBox", "volumes")
-    ready.app.click(ready.ui.exportButton)
-    ready.wait(lambda: ready.ui.exportProgressBar.value >= 500)
+    ready.ui.export.collapsibleButton.collapsed = False
+    ready.ui.export.folderPathLineEdit.currentPath = str(ready.target)
+    ready.choose(ready.ui.export.formatComboBox, "volumes")
+    ready.app.click(ready.ui.export_task.startButton)
+    ready.wait(lambda: ready.ui.export_task.progressBar.value >= 500)
     ready.finish()
-    ready.wait(lambda: ready.ui.exportButton.text == ExportUser.title and ready.ui.compareButton.text == "Compare")
+    ready.wait(
+        lambda: (
+            ready.ui.export_task.startButton.text == ExportUser.title
+            and ready.ui.compare_task.startButton.text == "Compare"
+        )
+    )
 
     assert len(ready.tables) == 1
     assert len(ready.written) == 1
-    assert ready.ui.setupRepairButton.enabled
+    assert ready.ui.setup.repairButton.enabled
 
 
 # -- the real program --------------------------------------------------------------------------------------------------
@@ -332,11 +337,11 @@ def test_edited_structure_is_found_on_a_real_ct(comparer, shared, tmp_path, monk
     ct = comparer.app.load_dicom_series(with_identifiers(shared / "data" / "cip_ct64", tmp_path / "series"))
     labels = labels_on(slicer.util.arrayFromVolume(ct).shape)
     comparer.add_result(ct, labels, digest="")
-    comparer.ui.exportCollapsibleButton.collapsed = False
-    comparer.ui.exportFolderPathLineEdit.currentPath = str(comparer.target)
-    comparer.choose("exportFormatComboBox", format_id)
-    comparer.app.click(comparer.ui.exportButton)
-    comparer.wait(lambda: comparer.ui.exportButton.text == "Export", 240.0)
+    comparer.ui.export.collapsibleButton.collapsed = False
+    comparer.ui.export.folderPathLineEdit.currentPath = str(comparer.target)
+    comparer.choose(comparer.ui.export.formatComboBox, format_id)
+    comparer.app.click(comparer.ui.export_task.startButton)
+    comparer.wait(lambda: comparer.ui.export_task.startButton.text == "Export", 240.0)
     (name,) = (each for each in comparer.written if not each.endswith(".csv"))  # a NRRD file has a table beside it
 
     planes = np.flatnonzero((labels == 2).any((1, 2)))
@@ -358,4 +363,4 @@ def test_edited_structure_is_found_on_a_real_ct(comparer, shared, tmp_path, monk
     assert untouched == 1.0
     assert cut == pytest.approx(2 * ours / (ours + theirs), abs=1e-4)
     lowest = "the lowest is {:.3f} ({})".format(cut, table.GetColumnByName("ours").GetValue(1))
-    assert lowest in comparer.ui.compareResultLabel.text
+    assert lowest in comparer.ui.compare_task.resultLabel.text

@@ -19,7 +19,7 @@ def test_unreviewed_structures_are_asked_for_once(ready, answers):
     answers[:] = [False]
     ready.click()
     assert ready.calls == []
-    assert ready.ui.exportButton.text == "Export"
+    assert ready.ui.export_task.startButton.text == "Export"
 
     answers[:] = [True]
     ready.export()
@@ -35,7 +35,7 @@ def test_unreviewed_structures_are_asked_for_once(ready, answers):
 
 
 def test_nothing_is_asked_for_other_formats(ready, never_asked):
-    ready.choose("exportFormatComboBox", "stl")
+    ready.choose(ready.ui.export.formatComboBox, "stl")
     ready.export()
     assert len(ready.calls) == 1
 
@@ -47,24 +47,24 @@ def test_nothing_is_asked_when_all_are_approved(ready, never_asked):
 
 
 def test_section_says_what_is_missing(exporter):
-    exporter.ui.exportCollapsibleButton.collapsed = False
+    exporter.ui.export.collapsibleButton.collapsed = False
     exporter.app.process_events()
-    hint = exporter.ui.exportHintLabel
+    hint = exporter.ui.export_task.hintLabel
     assert hint.text == "Choose the segmentation to export."
-    assert not exporter.ui.exportButton.enabled
+    assert not exporter.ui.export_task.startButton.enabled
 
     ct = exporter.user.add_ct()
     exporter.add_result(ct)
-    assert exporter.ui.exportCtSelector.currentNode() is ct
+    assert exporter.ui.export.ctSelector.currentNode() is ct
     assert hint.text == "Choose the folder to export to."
 
-    exporter.ui.exportFolderPathLineEdit.currentPath = str(exporter.target)
+    exporter.ui.export.folderPathLineEdit.currentPath = str(exporter.target)
     exporter.app.process_events()
     assert "did not come from DICOM" in hint.text
-    assert exporter.ui.exportButton.enabled
-    exporter.ui.exportCtSelector.setCurrentNode(None)
+    assert exporter.ui.export_task.startButton.enabled
+    exporter.ui.export.ctSelector.setCurrentNode(None)
     exporter.app.process_events()
-    assert not exporter.ui.exportButton.enabled
+    assert not exporter.ui.export_task.startButton.enabled
 
 
 def test_only_segmentation_of_the_scene_is_chosen_with_its_ct(exporter):
@@ -75,8 +75,8 @@ def test_only_segmentation_of_the_scene_is_chosen_with_its_ct(exporter):
     add_segment(node, "tumour", blocks(), ct)
     exporter.open_section()
 
-    assert exporter.ui.exportSegmentationSelector.currentNode() is node
-    assert exporter.ui.exportCtSelector.currentNode() is ct
+    assert exporter.ui.export.segmentationSelector.currentNode() is node
+    assert exporter.ui.export.ctSelector.currentNode() is ct
 
 
 def test_other_transform_of_the_ct_is_reported_at_once(ready):
@@ -93,23 +93,23 @@ def test_other_transform_of_the_ct_is_reported_at_once(ready):
 
 def test_repair_of_the_engine_holds_exports_back(ready):
     (Path(slicer.app.temporaryPath) / "installation" / "act").write_text("slow", encoding="utf-8")
-    ready.ui.setupCollapsibleButton.collapsed = False
+    ready.ui.setup.collapsibleButton.collapsed = False
     ready.app.process_events()
-    ready.app.click(ready.ui.setupRepairButton)
-    ready.wait(lambda: not ready.ui.exportButton.enabled)
-    assert "set-up" in ready.ui.exportHintLabel.text
+    ready.app.click(ready.ui.setup.repairButton)
+    ready.wait(lambda: not ready.ui.export_task.startButton.enabled)
+    assert "set-up" in ready.ui.export_task.hintLabel.text
 
-    ready.app.click(ready.ui.setupCancelButton)
-    ready.wait(lambda: ready.ui.exportButton.enabled)
+    ready.app.click(ready.ui.install_page.cancelButton)
+    ready.wait(lambda: ready.ui.export_task.startButton.enabled)
 
 
 def test_missing_dicom_files_are_reported_for_dicom_formats_alone(ready):
     ready.ct.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
     ready.export()
     assert ready.error_code == "EXPORT_FILES_MISSING"
-    assert "on the disk: 2." in ready.ui.exportErrorWhatLabel.text
+    assert "on the disk: 2." in ready.ui.export_task.errorWhatLabel.text
     assert ready.calls == []
 
-    ready.choose("exportFormatComboBox", "nifti")
+    ready.choose(ready.ui.export.formatComboBox, "nifti")
     ready.export()
     assert ready.error_code == ""

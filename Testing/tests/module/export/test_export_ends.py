@@ -36,8 +36,8 @@ def test_cancelled_export_leaves_nothing(ready, act, monkeypatch):
     ready.click()
     ready.wait_until_ready()
 
-    assert ready.ui.exportResultLabel.text == "Cancelled. Nothing was written."
-    assert not ready.ui.exportOpenFolderButton.visible
+    assert ready.ui.export_task.resultLabel.text == "Cancelled. Nothing was written."
+    assert not ready.ui.export_task.resultButton.visible
     assert_nothing_is_left(ready)
 
 
@@ -54,14 +54,14 @@ def test_failure_is_reported_and_leaves_nothing(ready, act, code, values):
     ready.export()
 
     assert ready.error_code == code
-    assert ready.ui.exportErrorWhatLabel.text == ERRORS[code].what.format(**values)
-    assert ready.ui.exportErrorTodoLabel.text == ERRORS[code].todo
-    log = ready.ui.logTextEdit.toPlainText()
+    assert ready.ui.export_task.errorWhatLabel.text == ERRORS[code].what.format(**values)
+    assert ready.ui.export_task.errorTodoLabel.text == ERRORS[code].todo
+    log = ready.ui.log.textEdit.toPlainText()
     assert code in log
     assert "export begins" in log  # what the program wrote to its own
     assert_nothing_is_left(ready)
-    ready.app.click(ready.ui.exportErrorDismissButton)
-    assert not ready.ui.exportErrorFrame.visible
+    ready.app.click(ready.ui.export_task.errorDismissButton)
+    assert not ready.ui.export_task.errorFrame.visible
 
 
 @needs_signals
@@ -88,7 +88,7 @@ def test_draft_of_a_crashed_application_is_removed(ready):
         folder.mkdir()
     for folder in (old, other):
         os.utime(folder, (0, 0))
-    ready.choose("exportFormatComboBox", "volumes")
+    ready.choose(ready.ui.export.formatComboBox, "volumes")
     ready.export()
 
     assert ready.written == [fresh.name, other.name, "CT abdomen segmentation.csv"]
@@ -97,7 +97,7 @@ def test_draft_of_a_crashed_application_is_removed(ready):
 def test_folder_that_cannot_be_written_is_reported(ready):
     file = ready.target / "a file"
     file.write_text("", encoding="utf-8")
-    ready.ui.exportFolderPathLineEdit.currentPath = str(file / "folder")
+    ready.ui.export.folderPathLineEdit.currentPath = str(file / "folder")
     ready.app.process_events()
     ready.export()
 
@@ -121,13 +121,13 @@ def test_quitting_stops_the_export_and_leaves_nothing(ready, act):
 
 def test_closing_the_scene_lets_an_export_go_on(ready):
     ready.acts("slow")
-    ready.choose("exportFormatComboBox", "nrrd")
+    ready.choose(ready.ui.export.formatComboBox, "nrrd")
     ready.click()
     ready.wait_for_half()
     ready.app.close_scene()
-    assert ready.ui.exportButton.text == "Cancel"
+    assert ready.ui.export_task.startButton.text == "Cancel"
     ready.finish()
-    ready.wait(lambda: ready.ui.exportResultFrame.visible)
+    ready.wait(lambda: ready.ui.export_task.resultFrame.visible)
 
     assert ready.written == ["CT abdomen segmentation.seg.nrrd"]
     assert ready.error_code == ""

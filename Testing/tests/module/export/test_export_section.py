@@ -23,8 +23,8 @@ def test_result_goes_out_with_one_click(ready, monkeypatch):
     ready.export()
 
     assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"], ready.describe()
-    assert ready.ui.exportResultLabel.text == "2 structures written to CT abdomen segmentation in 2 s."
-    assert "2 not reviewed" in ready.ui.exportWarningLabel.text
+    assert ready.ui.export_task.resultLabel.text == "2 structures written to CT abdomen segmentation in 2 s."
+    assert "2 not reviewed" in ready.ui.export_task.warningLabel.text
     assert ready.calls[0][0] == "export"
     assert (ready.argument("--to"), ready.argument("--names"), ready.argument("--holes")) == (
         "rtstruct",
@@ -35,7 +35,7 @@ def test_result_goes_out_with_one_click(ready, monkeypatch):
     assert ready.app.wait_until(lambda: len(folders_of("jobs")) == 0, READY_SECONDS)
     opened = []
     monkeypatch.setattr(qt.QDesktopServices, "openUrl", opened.append)
-    ready.app.click(ready.ui.exportOpenFolderButton)
+    ready.app.click(ready.ui.export_task.resultButton)
     assert opened[0].toLocalFile() == str(ready.target)
 
 
@@ -44,27 +44,27 @@ def test_progress_is_shown(ready):
     ready.click()
     ready.wait_for_half()
 
-    assert ready.ui.exportStepLabel.text == "Drawing contours: liver"
-    assert not ready.ui.exportFormatComboBox.enabled
-    assert ready.ui.applyButton.enabled  # a segmentation may run meanwhile
-    assert not ready.ui.setupRepairButton.enabled  # but its packages must stay
+    assert ready.ui.export_task.stepLabel.text == "Drawing contours: liver"
+    assert not ready.ui.export.formatComboBox.enabled
+    assert ready.ui.progress.applyButton.enabled  # a segmentation may run meanwhile
+    assert not ready.ui.setup.repairButton.enabled  # but its packages must stay
 
     ready.click()
     ready.wait_until_ready()
-    assert ready.ui.setupRepairButton.enabled
+    assert ready.ui.setup.repairButton.enabled
 
 
 def test_file_that_the_database_refuses_is_reported(ready):
     """What the made-up program writes is no DICOM."""
-    ready.ui.exportDatabaseCheckBox.checked = True
+    ready.ui.export.databaseCheckBox.checked = True
     ready.export()
 
     assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"]
-    assert "could not be added to Slicer's DICOM database" in ready.ui.exportResultLabel.text
+    assert "could not be added to Slicer's DICOM database" in ready.ui.export_task.resultLabel.text
 
 
 def test_cancel_ends_the_wait_for_the_database_but_keeps_the_file(ready, slow_database):
-    ready.ui.exportDatabaseCheckBox.checked = True
+    ready.ui.export.databaseCheckBox.checked = True
     ready.click()
     ready.wait(lambda: slow_database)
     assert slow_database[0].backgroundImportEnabled
@@ -72,11 +72,11 @@ def test_cancel_ends_the_wait_for_the_database_but_keeps_the_file(ready, slow_da
     ready.wait_until_ready()
 
     assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"]
-    assert "could not be added" in ready.ui.exportResultLabel.text
+    assert "could not be added" in ready.ui.export_task.resultLabel.text
 
 
 def test_quitting_while_the_database_takes_a_file_keeps_the_file(ready, slow_database):
-    ready.ui.exportDatabaseCheckBox.checked = True
+    ready.ui.export.databaseCheckBox.checked = True
     ready.click()
     ready.wait(lambda: slow_database)
     ready.app.reload_module()
@@ -86,7 +86,7 @@ def test_quitting_while_the_database_takes_a_file_keeps_the_file(ready, slow_dat
 
 
 def test_second_export_replaces_nothing(ready):
-    ready.choose("exportFormatComboBox", "nrrd")
+    ready.choose(ready.ui.export.formatComboBox, "nrrd")
     ready.export()
     ready.export()
 
@@ -95,7 +95,7 @@ def test_second_export_replaces_nothing(ready):
 
 def test_name_of_a_file_has_no_signs_of_a_path(ready):
     ready.node.SetName("5: thorax/abdomen <B30f>")
-    ready.choose("exportFormatComboBox", "volumes")
+    ready.choose(ready.ui.export.formatComboBox, "volumes")
     ready.export()
 
     assert ready.written == ["5_ thorax_abdomen _B30f_.csv"] or ready.written == ["5_ thorax_abdomen _B30f.csv"]
@@ -103,12 +103,12 @@ def test_name_of_a_file_has_no_signs_of_a_path(ready):
 
 def test_choices_reach_the_program_and_survive(ready):
     ui = ready.ui
-    ready.choose("exportNamesComboBox", "own")
-    ready.choose("exportHolesComboBox", "xor")
-    ui.exportSmoothCheckBox.checked = True
-    ui.exportIslandSpinBox.setValue(20)
-    ui.exportOutlineCheckBox.checked = True
-    ui.exportSetLabelLineEdit.setText("AI lung SBRT of 2026")
+    ready.choose(ready.ui.export.namesComboBox, "own")
+    ready.choose(ready.ui.export.holesComboBox, "xor")
+    ui.export.smoothCheckBox.checked = True
+    ui.export.islandSpinBox.setValue(20)
+    ui.export.outlineCheckBox.checked = True
+    ui.export.setLabelLineEdit.setText("AI lung SBRT of 2026")
     ready.export()
 
     call = ready.calls[-1]
@@ -117,12 +117,12 @@ def test_choices_reach_the_program_and_survive(ready):
     assert ready.argument("--smallest-island") == "20"
     assert ready.argument("--set-label") == "AI lung SBRT of "[:16].strip()
     assert {"--smooth-contours", "--external"} <= set(call)
-    assert ui.exportAdvancedCollapsibleButton.text == "More options (3 chosen)"
+    assert ui.export.advancedCollapsibleButton.text == "More options (3 chosen)"
 
     again = ready.app.reload_module().ui
-    assert again.exportIslandSpinBox.value == 20
-    assert again.exportHolesComboBox.currentText == "Contours of their own (XOR)"
-    assert again.exportFolderPathLineEdit.currentPath == str(ready.target)
+    assert again.export.islandSpinBox.value == 20
+    assert again.export.holesComboBox.currentText == "Contours of their own (XOR)"
+    assert again.export.folderPathLineEdit.currentPath == str(ready.target)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_choices_reach_the_program_and_survive(ready):
     ],
 )
 def test_each_format_gets_only_its_own_choices(ready, format_id, kind, suffix, given, absent):
-    ready.ui.exportSetLabelLineEdit.setText("planning")
-    ready.choose("exportSpaceComboBox", "ras")
-    ready.choose("exportFormatComboBox", format_id)
+    ready.ui.export.setLabelLineEdit.setText("planning")
+    ready.choose(ready.ui.export.spaceComboBox, "ras")
+    ready.choose(ready.ui.export.formatComboBox, format_id)
     ready.export()
 
     call = ready.calls[-1]
     assert ready.argument("--to") == kind
-    assert ready.ui.exportResultLabel.text.startswith("2 structures written to CT abdomen segmentation" + suffix)
+    assert ready.ui.export_task.resultLabel.text.startswith("2 structures written to CT abdomen segmentation" + suffix)
     assert " ".join(given) in " ".join(call)
     assert not set(absent) & set(call)
 
@@ -167,7 +167,7 @@ def exported_segments(exporter) -> list[str]:
 def test_visible_ones_go_out(ready):
     first, second = (ready.node.GetSegmentation().GetNthSegmentID(index) for index in (0, 1))
     ready.node.GetDisplayNode().SetSegmentVisibility(first, False)
-    ready.choose("exportChoiceComboBox", "visible")
+    ready.choose(ready.ui.export.structuresComboBox, "visible")
     ready.export()
 
     assert exported_segments(ready) == [second]
@@ -179,10 +179,10 @@ def test_visible_ones_go_out(ready):
 def test_selected_ones_go_out_even_if_they_were_rejected(ready):
     second = ready.node.GetSegmentation().GetNthSegmentID(1)
     ready.node.GetSegmentation().GetSegment(second).SetTag(REVIEW_STATE_TAG, ReviewState.REJECTED.value)
-    ready.choose("exportChoiceComboBox", "selected")
-    assert ready.ui.exportSegmentsTable.visible
-    assert not ready.ui.exportButton.enabled
-    ready.ui.exportSegmentsTable.setSelectedSegmentIDs([second])
+    ready.choose(ready.ui.export.structuresComboBox, "selected")
+    assert ready.ui.export.segmentsTable.visible
+    assert not ready.ui.export_task.startButton.enabled
+    ready.ui.export.segmentsTable.setSelectedSegmentIDs([second])
     ready.app.process_events()
     ready.export()
 
@@ -191,7 +191,7 @@ def test_selected_ones_go_out_even_if_they_were_rejected(ready):
 
 
 def test_approved_ones_go_out_without_a_question(ready, never_asked):
-    ready.choose("exportChoiceComboBox", "approved")
+    ready.choose(ready.ui.export.structuresComboBox, "approved")
     ready.click()
     assert ready.error_code == "EXPORT_NOTHING_CHOSEN"
     assert ready.calls == []
@@ -206,12 +206,12 @@ def test_templates_of_the_product_and_of_the_user(ready, tmp_path):
     from TotalSegmentatorModuleLib.scene.segments import known_templates
 
     for known in known_templates():
-        ready.choose("exportChoiceComboBox", known.path.stem)
-        assert ready.ui.exportChoiceComboBox.currentText == "Template: " + known.title
+        ready.choose(ready.ui.export.structuresComboBox, known.path.stem)
+        assert ready.ui.export.structuresComboBox.currentText == "Template: " + known.title
     own = tmp_path / "lung.json"
-    ready.choose("exportChoiceComboBox", "own template")
-    assert "template" in ready.ui.exportHintLabel.text
-    ready.ui.exportTemplatePathLineEdit.currentPath = str(own)
+    ready.choose(ready.ui.export.structuresComboBox, "own template")
+    assert "template" in ready.ui.export_task.hintLabel.text
+    ready.ui.export.templatePathLineEdit.currentPath = str(own)
     ready.app.process_events()
     ready.export()
 
@@ -221,7 +221,7 @@ def test_templates_of_the_product_and_of_the_user(ready, tmp_path):
 def test_every_template_of_the_product_is_offered(ready):
 
     names = {path.stem for path in TEMPLATES_FOLDER.glob("*.json")} - {"all"}
-    combo = ready.ui.exportChoiceComboBox
+    combo = ready.ui.export.structuresComboBox
     assert names <= {combo.itemData(index) for index in range(combo.count)}
 
 
@@ -256,7 +256,7 @@ def test_new_result_in_the_place_of_the_exported_one_is_not_marked(ready):
     first = ready.node.GetSegmentation().GetNthSegmentID(0)
     ready.tells_edited(first)
     ready.acts("slow")
-    ready.choose("exportFormatComboBox", "volumes")
+    ready.choose(ready.ui.export.formatComboBox, "volumes")
     ready.click()
     ready.wait_for_half()
     import_result(*result_of(blocks(), ready.ct, "4567"), ImportTarget(ready.ct, ready.node))

@@ -41,9 +41,9 @@ def exporter(user, tmp_path, monkeypatch):
 
 
 def export(exporter, format_id: str) -> None:
-    exporter.choose("exportFormatComboBox", format_id)
+    exporter.choose(exporter.ui.export.formatComboBox, format_id)
     exporter.click()
-    exporter.wait(lambda: exporter.ui.exportButton.text == "Export", 120.0)
+    exporter.wait(lambda: exporter.ui.export_task.startButton.text == "Export", 120.0)
     assert exporter.error_code == "", exporter.describe()
 
 
@@ -60,7 +60,7 @@ def test_structure_set_attaches_to_the_series_in_slicers_database(
     labels = labels_on(slicer.util.arrayFromVolume(ct).shape)
     node = exporter.add_result(ct, labels, digest="")
     add_segment(node, "by hand", np.roll(labels == 2, -2, axis=2).astype(np.uint8), ct)
-    exporter.ui.exportDatabaseCheckBox.checked = True
+    exporter.ui.export.databaseCheckBox.checked = True
     export(exporter, "rtstruct")
 
     (name,) = exporter.written
@@ -73,7 +73,7 @@ def test_structure_set_attaches_to_the_series_in_slicers_database(
     for bent in (node, ct):  # Slicer resamples what it is asked for through a transform
         bent.SetAndObserveTransformNodeID(None)
     assert_same_voxels(read, node, ct, reference)
-    assert "database has it" in exporter.ui.exportResultLabel.text
+    assert "database has it" in exporter.ui.export_task.resultLabel.text
     assert slicer.dicomDatabase.fileForInstance(dataset.SOPInstanceUID)
 
 
@@ -84,7 +84,7 @@ def test_files_that_slicers_database_refuses_get_a_series_of_their_own(exporter,
     node = exporter.add_result(ct, labels_on(slicer.util.arrayFromVolume(ct).shape), digest="")
     export(exporter, "rtstruct")
 
-    assert "new CT series was written" in exporter.ui.exportWarningLabel.text
+    assert "new CT series was written" in exporter.ui.export_task.warningLabel.text
     written = exporter.target / exporter.written[0]
     reference = read_reference(written / "CT")
     read = [structure.mask.whole() for structure in read_rtstruct(written / "RTSTRUCT.dcm", reference)]
@@ -94,8 +94,8 @@ def test_files_that_slicers_database_refuses_get_a_series_of_their_own(exporter,
 def test_every_format_of_a_ct_that_is_no_dicom(exporter):
     ct = exporter.user.add_ct(body(), matrix=PHANTOM)
     exporter.add_result(ct, labels_on(body().shape), digest="")
-    exporter.ui.exportOutlineCheckBox.checked = True
-    exporter.ui.exportDatabaseCheckBox.checked = True
+    exporter.ui.export.outlineCheckBox.checked = True
+    exporter.ui.export.databaseCheckBox.checked = True
     for format_id in ("rtstruct", "seg-binary", "nrrd", "nifti", "stl", "gltf", "volumes"):
         export(exporter, format_id)
 
@@ -136,10 +136,10 @@ def test_failure_of_the_real_program_is_reported_with_its_code(exporter):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "empty")
     node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
     node.GetSegmentation().AddEmptySegment("later", "drawn later")
-    exporter.ui.exportSegmentationSelector.setCurrentNode(node)
+    exporter.ui.export.segmentationSelector.setCurrentNode(node)
     exporter.app.process_events()
     exporter.click()
-    exporter.wait(lambda: exporter.ui.exportButton.text == "Export", 120.0)
+    exporter.wait(lambda: exporter.ui.export_task.startButton.text == "Export", 120.0)
 
     assert exporter.error_code == "EXPORT_SEGMENT_EMPTY"
     assert exporter.written == []

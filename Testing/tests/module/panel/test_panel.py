@@ -39,10 +39,10 @@ def test_click_makes_a_segmentation(user, app):
     expected = expected_labels(slicer.util.arrayFromVolume(ct))
     spleen = slicer.util.arrayFromSegmentBinaryLabelmap(node, "spleen", ct)
     assert np.array_equal(spleen != 0, expected == 1)
-    assert user.ui.resultLabel.visible
-    assert user.ui.resultLabel.text.startswith("2 structures found")
-    assert "kidney left" in user.ui.resultLabel.text  # the third one, absent
-    assert not user.ui.progressFrame.visible
+    assert user.ui.messages.resultLabel.visible
+    assert user.ui.messages.resultLabel.text.startswith("2 structures found")
+    assert "kidney left" in user.ui.messages.resultLabel.text  # the third one, absent
+    assert not user.ui.progress.progressFrame.visible
     assert app.longest_block_ms() < LONGEST_BLOCK_MS, app.longest_block_name()
 
 
@@ -62,10 +62,10 @@ def test_button_cancels_while_the_job_runs(user):
     user.add_ct()
     user.plan("predicting", "slow")
     user.click_apply()
-    assert user.ui.applyButton.text == "Cancel"
+    assert user.ui.progress.applyButton.text == "Cancel"
     user.wait_for_stage("Segmenting")
-    assert user.ui.progressBar.value > 0
-    assert not user.ui.inputSelector.enabled
+    assert user.ui.progress.progressBar.value > 0
+    assert not user.ui.inputs.inputSelector.enabled
 
     begun = time.monotonic()
     user.click_apply()
@@ -73,9 +73,9 @@ def test_button_cancels_while_the_job_runs(user):
 
     assert time.monotonic() - begun < READY_SECONDS
     assert user.segmentations == []
-    assert "Cancelled" in user.ui.resultLabel.text
-    assert user.ui.inputSelector.enabled
-    assert not user.ui.errorFrame.visible
+    assert "Cancelled" in user.ui.messages.resultLabel.text
+    assert user.ui.inputs.inputSelector.enabled
+    assert not user.ui.messages.errorFrame.visible
 
 
 def test_engine_that_does_not_listen_is_stopped(user):
@@ -86,7 +86,7 @@ def test_engine_that_does_not_listen_is_stopped(user):
 
     begun = time.monotonic()
     user.click_apply()
-    assert user.ui.applyButton.text == "Cancelling..."
+    assert user.ui.progress.applyButton.text == "Cancelling..."
     user.wait_until_ready(READY_SECONDS)
     assert time.monotonic() - begun < READY_SECONDS
 
@@ -101,10 +101,10 @@ def test_failure_is_explained_and_the_next_job_works(user, act, code):
     user.run_job()
 
     assert user.error_code == code
-    assert user.ui.errorWhatLabel.text
-    assert user.ui.errorTodoLabel.text == ERRORS[code].todo.format(needed_gb=12.0, free_gb=1.5)
-    user.app.click(user.ui.errorDismissButton)
-    assert not user.ui.errorFrame.visible
+    assert user.ui.messages.errorWhatLabel.text
+    assert user.ui.messages.errorTodoLabel.text == ERRORS[code].todo.format(needed_gb=12.0, free_gb=1.5)
+    user.app.click(user.ui.messages.errorDismissButton)
+    assert not user.ui.messages.errorFrame.visible
     user.plan()
     user.run_job()
     assert len(user.segmentations) == 1
@@ -118,8 +118,8 @@ def test_warning_is_shown_beside_the_result(user):
 
     user.run_job()
 
-    assert user.ui.warningFrame.visible
-    assert "9000" in user.ui.warningLabel.text
+    assert user.ui.messages.warningFrame.visible
+    assert "9000" in user.ui.messages.warningLabel.text
     assert len(user.segmentations) == 1
 
 
@@ -150,10 +150,10 @@ def test_log_can_be_copied(user, app):
     user.add_ct()
     user.plan("resampling", "refuse")
     user.run_job()
-    app.click(user.ui.errorLogButton)
-    assert not user.ui.logCollapsibleButton.collapsed
+    app.click(user.ui.messages.errorLogButton)
+    assert not user.ui.log.collapsibleButton.collapsed
 
-    app.click(user.ui.copyLogButton)
+    app.click(user.ui.log.copyButton)
 
     assert "MEMORY_SHORT" in slicer.app.clipboard().text()
 
@@ -167,7 +167,7 @@ def edited_segmentation(user, ct):
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
     node.GetSegmentation().AddEmptySegment("tumour", "tumour")
-    user.ui.outputSelector.setCurrentNode(node)
+    user.ui.inputs.outputSelector.setCurrentNode(node)
     user.app.process_events()
     return node
 
@@ -178,7 +178,7 @@ def test_replacing_segments_is_asked_first(user, answers):
 
     answers[:] = [False]
     user.click_apply()
-    assert user.ui.applyButton.text == "Apply"
+    assert user.ui.progress.applyButton.text == "Apply"
     assert node.GetSegmentation().GetSegment("tumour") is not None
 
     answers[:] = [True]
@@ -199,7 +199,7 @@ def test_segments_edited_during_the_job_are_kept(user, answers):
 
     assert node.GetSegmentation().GetSegment("tumour") is not None
     assert len(user.segmentations) == 2
-    assert "new segmentation" in user.ui.warningLabel.text
+    assert "new segmentation" in user.ui.messages.warningLabel.text
 
 
 # -- the CT is judged --------------------------------------------------------------------------------------------------

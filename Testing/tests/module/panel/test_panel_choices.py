@@ -16,17 +16,17 @@ from panel_support import GRID, MODULE
 
 
 def test_only_ct_is_chosen_by_itself(user):
-    assert not user.ui.applyButton.enabled
+    assert not user.ui.progress.applyButton.enabled
     ct = user.add_ct()
 
-    assert user.ui.inputSelector.currentNode() is ct
-    assert user.ui.applyButton.enabled
+    assert user.ui.inputs.inputSelector.currentNode() is ct
+    assert user.ui.progress.applyButton.enabled
 
 
 def test_ct_that_was_there_before_is_chosen_too(app):
     ct = app.add_volume(soft_tissue_with_air(), GRID, "CT")
 
-    assert app.open_module(MODULE).ui.inputSelector.currentNode() is ct
+    assert app.open_module(MODULE).ui.inputs.inputSelector.currentNode() is ct
 
 
 def test_nothing_is_chosen_among_several_cts(app):
@@ -34,8 +34,8 @@ def test_nothing_is_chosen_among_several_cts(app):
         app.add_volume(soft_tissue_with_air(), GRID, name)
     widget = app.open_module(MODULE)
 
-    assert widget.ui.inputSelector.currentNode() is None
-    assert not widget.ui.applyButton.enabled
+    assert widget.ui.inputs.inputSelector.currentNode() is None
+    assert not widget.ui.progress.applyButton.enabled
 
 
 def test_the_only_ct_is_chosen_among_volumes_of_other_modalities(app):
@@ -45,7 +45,7 @@ def test_the_only_ct_is_chosen_among_volumes_of_other_modalities(app):
         volumes[modality] = app.add_volume(soft_tissue_with_air(), GRID, modality)
         hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(volumes[modality]), "DICOM.Modality", modality)
 
-    assert app.open_module(MODULE).ui.inputSelector.currentNode() is volumes["CT"]
+    assert app.open_module(MODULE).ui.inputs.inputSelector.currentNode() is volumes["CT"]
 
 
 def test_a_single_volume_that_is_no_ct_is_not_chosen(app):
@@ -53,7 +53,7 @@ def test_a_single_volume_that_is_no_ct_is_not_chosen(app):
     mr = app.add_volume(soft_tissue_with_air(), GRID, "T2 sagittal")
     hierarchy.SetItemAttribute(hierarchy.GetItemByDataNode(mr), "DICOM.Modality", "MR")
 
-    assert app.open_module(MODULE).ui.inputSelector.currentNode() is None
+    assert app.open_module(MODULE).ui.inputs.inputSelector.currentNode() is None
 
 
 def test_emptied_folders_are_forgotten(user):
@@ -61,56 +61,57 @@ def test_emptied_folders_are_forgotten(user):
 
     user.add_ct()
     user.choose_model_folder("/my/model")
-    for line in (user.ui.enginePackagesPathLineEdit, user.ui.modelsFolderPathLineEdit):
+    folders = (user.ui.setup.enginePackagesPathLineEdit, user.ui.setup.modelsFolderPathLineEdit)
+    for line in folders:
         line.currentPath = "/somewhere/else"
     assert (settings.engine_packages_folder(), user.parameters.modelFolder) == (Path("/somewhere/else"), "/my/model")
 
-    for name in ("modelFolderPathLineEdit", "enginePackagesPathLineEdit", "modelsFolderPathLineEdit"):
-        getattr(user.ui, name).currentPath = ""
+    for line in (user.ui.inputs.modelFolderPathLineEdit, *folders):
+        line.currentPath = ""
 
     assert settings.engine_packages_folder() is None
     assert settings.models_folder() != Path("/somewhere/else")
     assert user.parameters.modelFolder == ""
-    assert not user.ui.applyButton.enabled
+    assert not user.ui.progress.applyButton.enabled
 
 
 def test_models_that_are_missing_say_so(user):
     user.add_ct()
 
     assert all(
-        user.ui.modelComboBox.itemText(index).endswith("(not installed)")
-        for index in range(user.ui.modelComboBox.count - 1)
+        user.ui.inputs.modelComboBox.itemText(index).endswith("(not installed)")
+        for index in range(user.ui.inputs.modelComboBox.count - 1)
     )
     user.click_apply()
-    assert user.ui.setupPageFrame.visible  # which test_setup_section.py is about
+    assert user.ui.install_page.pageFrame.visible  # which test_setup_section.py is about
     assert user.error_code == ""
 
 
 def test_own_model_folder_is_asked_for_only_when_needed(user):
     user.add_ct()
-    assert not user.ui.modelFolderPathLineEdit.visible
+    assert not user.ui.inputs.modelFolderPathLineEdit.visible
 
     user.choose_model_folder("")
 
-    assert user.ui.modelFolderPathLineEdit.visible
-    assert not user.ui.applyButton.enabled
+    assert user.ui.inputs.modelFolderPathLineEdit.visible
+    assert not user.ui.progress.applyButton.enabled
 
 
 def test_unknown_structure_is_reported_at_once_with_the_nearest_names(user):
     user.add_ct()
-    user.ui.structuresLineEdit.setText("spleen, kidny left")
+    user.ui.inputs.structuresLineEdit.setText("spleen, kidny left")
 
-    assert "kidny_left" in user.ui.structuresHintLabel.text
-    assert "kidney_left" in user.ui.structuresHintLabel.text
-    assert not user.ui.applyButton.enabled
-    user.ui.structuresLineEdit.setText("Spleen, kidney left")
-    assert not user.ui.structuresHintLabel.visible
-    assert user.ui.applyButton.enabled
+    assert "kidny_left" in user.ui.inputs.structuresHintLabel.text
+    assert "kidney_left" in user.ui.inputs.structuresHintLabel.text
+    assert not user.ui.progress.applyButton.enabled
+    user.ui.inputs.structuresLineEdit.setText("Spleen, kidney left")
+    assert not user.ui.inputs.structuresHintLabel.visible
+    assert user.ui.progress.applyButton.enabled
 
 
 def test_names_are_completed_after_the_last_comma(user):
     user.add_ct()
-    line = user.ui.structuresLineEdit
+    line = user.ui.inputs.structuresLineEdit
     line.setText("liver, kidney_l")
     line.textEdited.emit("liver, kidney_l")
     completer = user.widget.panel._inputs._completer._completer
@@ -118,15 +119,15 @@ def test_names_are_completed_after_the_last_comma(user):
     assert completer.currentCompletion() == "kidney_left"
     completer.activated.emit("kidney_left")
     assert line.text == "liver, kidney_left, "
-    assert user.ui.applyButton.enabled
+    assert user.ui.progress.applyButton.enabled
 
 
 def test_choices_survive_the_scene(user):
     ct = user.add_ct()
     user.choose_model_folder("/models/mine")
-    user.ui.structuresLineEdit.setText("liver")
-    user.ui.deviceComboBox.setCurrentIndex(1)
-    user.ui.deviceComboBox.activated.emit(1)
+    user.ui.inputs.structuresLineEdit.setText("liver")
+    user.ui.inputs.deviceComboBox.setCurrentIndex(1)
+    user.ui.inputs.deviceComboBox.activated.emit(1)
     xml = slicer.mrmlScene
     xml.SetSaveToXMLString(1)
     xml.Commit()
@@ -145,12 +146,12 @@ def test_choices_survive_the_scene(user):
 
 def test_choices_are_shown_again_after_leaving_the_module(user, app):
     user.add_ct()
-    user.ui.structuresLineEdit.setText("liver")
+    user.ui.inputs.structuresLineEdit.setText("liver")
     app.leave_module()
     user.parameters.structures = "spleen"
     app.enter_module()
 
-    assert user.ui.structuresLineEdit.text == "spleen"
+    assert user.ui.inputs.structuresLineEdit.text == "spleen"
 
 
 def test_coming_back_often_leaves_one_view_of_the_choices(user, app):

@@ -25,13 +25,13 @@ def test_closing_the_scene_ends_the_job(user, app, stage):
     user.add_ct()
     user.plan(stage, "slow")
     user.click_apply()
-    app.wait_until(lambda: user.ui.progressBar.value > 30, READY_SECONDS)
+    app.wait_until(lambda: user.ui.progress.progressBar.value > 30, READY_SECONDS)
 
     app.close_scene()
     user.wait_until_ready(READY_SECONDS)
 
     assert user.segmentations == []
-    assert not user.ui.applyButton.enabled
+    assert not user.ui.progress.applyButton.enabled
     assert user.error_code == ""
     assert app.wait_until(lambda: len(folders_of("jobs")) <= 1, READY_SECONDS)  # the idle engine's own
 
@@ -57,7 +57,7 @@ def test_reload_during_a_job_leaves_nothing(user, app):
 
     user.widget = app.reload_module()
 
-    assert user.ui.applyButton.text == "Apply"
+    assert user.ui.progress.applyButton.text == "Apply"
     assert wait_for(lambda: not marked_processes(user.mark))
     assert folders_of("jobs") == []
 
@@ -83,7 +83,7 @@ def test_developers_reload_takes_our_packages_along(user, app, own_packages):
     )
     assert sys.modules["TotalSegmentatorWire.errors.problem"] is not own_packages["TotalSegmentatorWire.errors.problem"]
     ct = user.add_ct()
-    assert user.ui.inputSelector.currentNode() is ct
+    assert user.ui.inputs.inputSelector.currentNode() is ct
 
 
 def test_quitting_during_a_job_leaves_nothing(user, app):
@@ -158,12 +158,12 @@ def finish_without_import(user, monkeypatch):
 def test_result_that_was_not_imported_is_offered_again(user, app, monkeypatch):
     ct = user.add_ct()
     finish_without_import(user, monkeypatch)
-    assert user.ui.waitingFrame.visible
+    assert user.ui.unimported.resultFrame.visible
 
-    app.click(user.ui.waitingImportButton)
+    app.click(user.ui.unimported.importButton)
     user.wait_until_ready()
 
-    assert not user.ui.waitingFrame.visible
+    assert not user.ui.unimported.resultFrame.visible
     (node,) = user.segmentations
     assert node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) is ct
     assert app.wait_until(lambda: not folders_of("results"), READY_SECONDS)
@@ -174,8 +174,8 @@ def test_waiting_result_can_be_discarded(user, app, answers, monkeypatch):
     finish_without_import(user, monkeypatch)
 
     answers[:] = [True]
-    app.click(user.ui.waitingDiscardButton)
+    app.click(user.ui.unimported.discardButton)
 
-    assert not user.ui.waitingFrame.visible
+    assert not user.ui.unimported.resultFrame.visible
     assert app.wait_until(lambda: not folders_of("results"), READY_SECONDS)
     assert user.segmentations == []

@@ -37,13 +37,15 @@ def orders(user, monkeypatch) -> list:
 
 
 def choose_model(user, model: str) -> None:
-    index = next(n for n in range(user.ui.modelComboBox.count) if user.ui.modelComboBox.itemData(n) == model)
-    user.ui.modelComboBox.setCurrentIndex(index)
-    user.ui.modelComboBox.activated.emit(index)
+    index = next(
+        n for n in range(user.ui.inputs.modelComboBox.count) if user.ui.inputs.modelComboBox.itemData(n) == model
+    )
+    user.ui.inputs.modelComboBox.setCurrentIndex(index)
+    user.ui.inputs.modelComboBox.activated.emit(index)
 
 
 def open_advanced(user) -> None:
-    user.ui.advancedCollapsibleButton.collapsed = False
+    user.ui.advanced.collapsibleButton.collapsed = False
     user.app.process_events()
 
 
@@ -61,7 +63,7 @@ def test_nothing_is_chosen_by_itself(user, orders):
     user.click_apply()
 
     assert orders[0].options == JobOptions()
-    assert user.ui.advancedCollapsibleButton.text == "Advanced"
+    assert user.ui.advanced.collapsibleButton.text == "Advanced"
 
 
 @pytest.mark.parametrize("name", SWITCHES)
@@ -69,16 +71,16 @@ def test_each_switch_changes_one_option(user, orders, name):
     user.add_ct()
     open_advanced(user)
 
-    user.app.click(getattr(user.ui, name))
+    user.app.click(getattr(user.ui.advanced, name))
     user.click_apply()
 
     assert orders[0].options == SWITCHES[name]
-    assert user.ui.advancedCollapsibleButton.text == "Advanced (1 chosen)"
+    assert user.ui.advanced.collapsibleButton.text == "Advanced (1 chosen)"
 
 
 def test_volume_of_islands_is_sent_in_cubic_millimetres(user, orders):
     user.add_ct()
-    user.ui.smallestIslandSpinBox.value = 250
+    user.ui.advanced.smallestIslandSpinBox.value = 250
     user.click_apply()
 
     assert orders[0].options == JobOptions(smallest_island_mm3=250.0)
@@ -88,30 +90,30 @@ def test_published_pipeline_goes_alone(user, orders):
     user.add_ct()
     choose_model(user, "104-1.5mm")
     open_advanced(user)
-    user.app.click(user.ui.fasterCheckBox)
+    user.app.click(user.ui.advanced.fasterCheckBox)
 
-    user.app.click(user.ui.publishedCheckBox)
+    user.app.click(user.ui.advanced.publishedCheckBox)
 
-    assert not user.ui.fasterCheckBox.enabled
-    assert not user.ui.smallestIslandSpinBox.enabled
+    assert not user.ui.advanced.fasterCheckBox.enabled
+    assert not user.ui.advanced.smallestIslandSpinBox.enabled
     user.click_apply()
     assert orders[-1].options == JobOptions(profile="totalsegmentator-1.5")
-    user.app.click(user.ui.publishedCheckBox)
-    assert user.ui.fasterCheckBox.enabled
-    assert user.ui.fasterCheckBox.checked  # as it was
+    user.app.click(user.ui.advanced.publishedCheckBox)
+    assert user.ui.advanced.fasterCheckBox.enabled
+    assert user.ui.advanced.fasterCheckBox.checked  # as it was
 
 
 def test_published_pipeline_is_offered_only_where_the_default_is_another(user, orders):
     user.add_ct()
     choose_model(user, "104-3mm")
     open_advanced(user)
-    user.app.click(user.ui.publishedCheckBox)
+    user.app.click(user.ui.advanced.publishedCheckBox)
 
     choose_model(user, "117-3mm")
 
-    assert not user.ui.publishedCheckBox.visible
-    assert not user.ui.publishedHelpLabel.visible
-    assert user.ui.fasterCheckBox.enabled
+    assert not user.ui.advanced.publishedCheckBox.visible
+    assert not user.ui.advanced.publishedHelpLabel.visible
+    assert user.ui.advanced.fasterCheckBox.enabled
     user.click_apply()
     assert orders[0].options == JobOptions()
 
@@ -122,7 +124,7 @@ def test_model_change_opens_nothing_in_a_closed_section(user):
         choose_model(user, model)
         user.app.process_events()
 
-        assert not user.ui.publishedCheckBox.visible
+        assert not user.ui.advanced.publishedCheckBox.visible
 
 
 def test_choices_survive_the_scene_and_show_on_the_closed_section(user, app):
@@ -136,9 +138,9 @@ def test_choices_survive_the_scene_and_show_on_the_closed_section(user, app):
     app.enter_module()
 
     assert all(stored.values())
-    assert user.ui.smoothCheckBox.checked
-    assert user.ui.smallestIslandSpinBox.value == 300
-    assert user.ui.advancedCollapsibleButton.text == "Advanced (2 chosen)"
+    assert user.ui.advanced.smoothCheckBox.checked
+    assert user.ui.advanced.smallestIslandSpinBox.value == 300
+    assert user.ui.advanced.collapsibleButton.text == "Advanced (2 chosen)"
 
 
 # -- a job -------------------------------------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ def test_choices_reach_the_engine_and_the_result_names_them(user):
 
     user.run_job()
 
-    assert "Made with: reduced precision, smooth boundaries." in user.ui.resultLabel.text
+    assert "Made with: reduced precision, smooth boundaries." in user.ui.messages.resultLabel.text
     segment = user.segmentations[0].GetSegmentation().GetSegment("spleen")
     assert tag(segment, "Profile") == "demo"
     assert tag(segment, "Precision") == "reduced"
@@ -164,20 +166,20 @@ def test_choices_reach_the_engine_and_the_result_names_them(user):
 def test_plan_is_shown_while_the_job_runs(user):
     user.add_ct()
     user.plan("predicting", "slow")
-    assert not user.ui.planLabel.visible
+    assert not user.ui.progress.planLabel.visible
     user.click_apply()
     user.wait_for_stage("Segmenting")
 
-    assert user.ui.planLabel.visible
-    assert user.ui.planLabel.text == "2 steps in 1 network, about 5 s, needs 0.2 GB of memory (8.0 GB free)"
-    assert "Dataset900_Fake" in user.ui.planLabel.toolTip
-    assert not user.ui.fasterCheckBox.enabled
+    assert user.ui.progress.planLabel.visible
+    assert user.ui.progress.planLabel.text == "2 steps in 1 network, about 5 s, needs 0.2 GB of memory (8.0 GB free)"
+    assert "Dataset900_Fake" in user.ui.progress.planLabel.toolTip
+    assert not user.ui.advanced.fasterCheckBox.enabled
 
     user.click_apply()
     user.wait_until_ready()
-    assert not user.ui.planLabel.visible
-    assert user.ui.fasterCheckBox.enabled
-    assert "First estimate: 2 steps" in user.ui.logTextEdit.toPlainText()
+    assert not user.ui.progress.planLabel.visible
+    assert user.ui.advanced.fasterCheckBox.enabled
+    assert "First estimate: 2 steps" in user.ui.log.textEdit.toPlainText()
 
 
 def test_next_job_does_not_begin_with_the_last_plan(user):
@@ -187,7 +189,7 @@ def test_next_job_does_not_begin_with_the_last_plan(user):
 
     user.plan("loading_model", "slow")
     user.click_apply()
-    assert not user.ui.planLabel.visible
+    assert not user.ui.progress.planLabel.visible
 
 
 def test_falling_back_is_said_beside_the_result(user):
@@ -196,8 +198,8 @@ def test_falling_back_is_said_beside_the_result(user):
 
     user.run_job()
 
-    assert WARNINGS["PRECISION_UNAVAILABLE"].what in user.ui.warningLabel.text
-    assert user.ui.warningFrame.visible
+    assert WARNINGS["PRECISION_UNAVAILABLE"].what in user.ui.messages.warningLabel.text
+    assert user.ui.messages.warningFrame.visible
     assert len(user.segmentations) == 1
 
 
@@ -219,8 +221,8 @@ def test_engine_killed_for_memory_is_reported_as_that(user):
     user.run_job()
 
     assert user.error_code == "ENGINE_KILLED"
-    assert "memory" in user.ui.errorWhatLabel.text
-    assert user.ui.errorTodoLabel.text == ERRORS["ENGINE_KILLED"].todo
+    assert "memory" in user.ui.messages.errorWhatLabel.text
+    assert user.ui.messages.errorTodoLabel.text == ERRORS["ENGINE_KILLED"].todo
 
 
 def test_script_gives_options_and_sees_the_plan(user, app):

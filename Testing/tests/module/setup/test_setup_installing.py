@@ -24,22 +24,22 @@ def test_progress_is_shown_and_the_order_starts_by_itself(installer, orders):
     installer.ask()
     installer.install("slow")
     installer.wait_for_half()
-    assert installer.ui.setupStepLabel.text == "Downloading the model: Dataset1"
-    assert installer.ui.setupAmountLabel.text == "120 of 240 MB, 8.0 MB/s, about 15 s left"
-    assert "files.example" in installer.ui.setupWarningLabel.text
-    assert installer.ui.setupCancelButton.visible
-    assert "starts by itself" in installer.ui.setupPlanLabel.text
-    assert not installer.ui.setupRepairButton.enabled
+    assert installer.ui.install_page.stepLabel.text == "Downloading the model: Dataset1"
+    assert installer.ui.install_page.amountLabel.text == "120 of 240 MB, 8.0 MB/s, about 15 s left"
+    assert "files.example" in installer.ui.install_page.warningLabel.text
+    assert installer.ui.install_page.cancelButton.visible
+    assert "starts by itself" in installer.ui.install_page.planLabel.text
+    assert not installer.ui.setup.repairButton.enabled
     assert orders == []
 
-    installer.app.click(installer.ui.setupCancelButton)
-    installer.wait(lambda: installer.ui.setupInstallButton.text == "Resume")
+    installer.app.click(installer.ui.install_page.cancelButton)
+    installer.wait(lambda: installer.ui.install_page.installButton.text == "Resume")
     installer.install()
     installer.wait(lambda: orders)
 
     assert (orders[0].model, orders[0].ct) == (MODEL, installer.user.parameters.inputVolume)
-    assert not installer.ui.setupPageFrame.visible
-    assert "not installed" not in installer.ui.modelComboBox.currentText
+    assert not installer.ui.install_page.pageFrame.visible
+    assert "not installed" not in installer.ui.inputs.modelComboBox.currentText
     assert installer.user.error_code == ""
     assert len(folders_of("jobs")) == 0
 
@@ -49,7 +49,7 @@ def test_engine_is_installed_and_the_segmentation_comes_without_another_click(in
     installer.user.add_ct()
     installer.user.plan()
     installer.user.click_apply()
-    installer.wait(lambda: installer.ui.setupInstallButton.visible)
+    installer.wait(lambda: installer.ui.install_page.installButton.visible)
     assert "--models" not in installer.calls[0]
     assert installer.user.segmentations == []
 
@@ -66,13 +66,13 @@ def test_engine_is_installed_and_the_segmentation_comes_without_another_click(in
 def test_failure_is_reported_and_can_be_resumed(installer, orders, act, code, values):
     installer.ask()
     installer.install(act)
-    installer.wait(lambda: installer.ui.setupErrorFrame.visible)
+    installer.wait(lambda: installer.ui.install_page.errorFrame.visible)
 
-    assert installer.ui.setupErrorWhatLabel.text == ERRORS[code].what.format(**values)
-    assert installer.ui.setupErrorTodoLabel.text == ERRORS[code].todo
-    assert code in installer.ui.logTextEdit.toPlainText()
+    assert installer.ui.install_page.errorWhatLabel.text == ERRORS[code].what.format(**values)
+    assert installer.ui.install_page.errorTodoLabel.text == ERRORS[code].todo
+    assert code in installer.ui.log.textEdit.toPlainText()
     assert orders == []
-    assert installer.ui.setupInstallButton.text == "Resume"
+    assert installer.ui.install_page.installButton.text == "Resume"
     installer.install()
     installer.wait(lambda: orders)
 
@@ -82,10 +82,10 @@ def test_order_whose_ct_was_removed_is_dropped(installer, orders):
     installer.install("slow")
     installer.wait_for_half()
     slicer.mrmlScene.RemoveNode(installer.user.parameters.inputVolume)
-    installer.app.click(installer.ui.setupCancelButton)
-    installer.wait(lambda: installer.ui.setupInstallButton.text == "Resume")
+    installer.app.click(installer.ui.install_page.cancelButton)
+    installer.wait(lambda: installer.ui.install_page.installButton.text == "Resume")
     installer.install()
-    installer.wait(lambda: "finished" in installer.ui.resultLabel.text)
+    installer.wait(lambda: "finished" in installer.ui.messages.resultLabel.text)
 
     assert orders == []
 
@@ -95,16 +95,16 @@ def test_segmentation_edited_meanwhile_is_kept(installer, orders, answers):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "tumour")
     node.SetReferenceImageGeometryParameterFromVolumeNode(ct)
     node.GetSegmentation().AddEmptySegment("tumour", "tumour")
-    installer.ui.outputSelector.setCurrentNode(node)
+    installer.ui.inputs.outputSelector.setCurrentNode(node)
     answers[:] = [True]
     installer.user.click_apply()
-    installer.wait(lambda: installer.ui.setupInstallButton.visible)
+    installer.wait(lambda: installer.ui.install_page.installButton.visible)
     node.GetSegmentation().AddEmptySegment("margin", "margin")
     installer.install()
     installer.wait(lambda: orders)
 
     assert orders[0].output is None
-    assert "new segmentation" in installer.ui.warningLabel.text
+    assert "new segmentation" in installer.ui.messages.warningLabel.text
 
 
 def test_closing_the_scene_drops_the_order_but_not_the_installation(installer, orders):
@@ -112,13 +112,13 @@ def test_closing_the_scene_drops_the_order_but_not_the_installation(installer, o
     installer.install("slow")
     installer.wait_for_half()
     installer.app.close_scene()
-    assert installer.ui.setupCancelButton.visible
+    assert installer.ui.install_page.cancelButton.visible
     assert marked_processes(installer.user.mark)
 
-    installer.app.click(installer.ui.setupCancelButton)
-    installer.wait(lambda: installer.ui.setupInstallButton.text == "Resume")
+    installer.app.click(installer.ui.install_page.cancelButton)
+    installer.wait(lambda: installer.ui.install_page.installButton.text == "Resume")
     installer.install()
-    installer.wait(lambda: not installer.ui.setupPageFrame.visible)
+    installer.wait(lambda: not installer.ui.install_page.pageFrame.visible)
     assert orders == []
 
 
@@ -129,7 +129,7 @@ def test_engine_that_lacks_a_package_is_offered_anew(installer):
     panel.start_order(order)
     panel.on_failed(Problem("ENGINE_MISSING", {"package": "torch"}))  # as the session tells it
     installer.user.click_apply()  # cancels the job that the fake engine runs all the same
-    installer.wait(lambda: installer.ui.setupInstallButton.visible)
+    installer.wait(lambda: installer.ui.install_page.installButton.visible)
 
     assert "--repair" in installer.calls[0]
     assert installer.user.error_code == "ENGINE_MISSING"
@@ -177,10 +177,10 @@ def test_an_interrupted_installation_continues_in_the_next_session(installer, or
     installer.user.widget = installer.app.reload_module()
     assert wait_for(lambda: not marked_processes(installer.user.mark))
     installer.ui = installer.user.ui
-    assert not installer.ui.setupPageFrame.visible
+    assert not installer.ui.install_page.pageFrame.visible
 
     installer.user.click_apply()
-    installer.wait(lambda: installer.ui.setupInstallButton.visible)
+    installer.wait(lambda: installer.ui.install_page.installButton.visible)
     installer.install()
-    installer.wait(lambda: not installer.ui.setupPageFrame.visible)
+    installer.wait(lambda: not installer.ui.install_page.pageFrame.visible)
     assert (installer.folder / "models").is_dir()

@@ -20,7 +20,7 @@ def test_apply_tells_what_will_be_installed(installer):
 
     installer.ask()
 
-    text = installer.ui.setupPlanLabel.text
+    text = installer.ui.install_page.planLabel.text
     for told in (
         "Engine packages for the processor",
         "0.5 GB from download.pytorch.example, pypi.example",
@@ -36,32 +36,32 @@ def test_apply_tells_what_will_be_installed(installer):
         "processor with 8 cores",
     ):
         assert told in text
-    assert "470" in installer.ui.setupWarningLabel.text
+    assert "470" in installer.ui.install_page.warningLabel.text
     assert installer.calls[0][:3] == ["setup", "--models", MODEL]
     assert installer.app.longest_block_ms() < 50.0, installer.app.longest_block_name()
-    assert not installer.ui.errorFrame.visible
+    assert not installer.ui.messages.errorFrame.visible
 
 
 def test_what_is_installed_already_is_not_listed(installer):
     installer.plans({**ENGINE_ITEM, "installed": True}, MODEL_ITEM)
     installer.ask()
 
-    assert "Engine packages" not in installer.ui.setupPlanLabel.text
+    assert "Engine packages" not in installer.ui.install_page.planLabel.text
 
 
 def test_full_disk_is_reported_before_the_download(installer):
     installer.plans(MODEL_ITEM, free_bytes=1000)
     installer.ask()
 
-    assert "less free space" in installer.ui.setupWarningLabel.text
+    assert "less free space" in installer.ui.install_page.warningLabel.text
 
 
 def test_not_now_closes_the_page_and_forgets_the_order(installer, orders):
     installer.ask()
-    installer.app.click(installer.ui.setupNotNowButton)
+    installer.app.click(installer.ui.install_page.notNowButton)
 
-    assert not installer.ui.setupPageFrame.visible
-    assert installer.ui.applyButton.text == "Apply"
+    assert not installer.ui.install_page.pageFrame.visible
+    assert installer.ui.progress.applyButton.text == "Apply"
     assert orders == []
 
 
@@ -72,29 +72,29 @@ def test_bad_ct_is_reported_before_anything_is_installed(installer):
     installer.user.click_apply()
 
     assert installer.user.error_code == "INPUT_NOT_CT"
-    assert not installer.ui.setupPageFrame.visible
+    assert not installer.ui.install_page.pageFrame.visible
 
 
 def test_plan_that_cannot_be_made_says_why_and_can_be_asked_again(installer):
     (installer.folder / "plan.json").unlink()
     installer.ask()
-    assert "Python 3.7" in installer.ui.setupErrorWhatLabel.text
-    assert installer.ui.setupErrorCodeLabel.text == "Code: PYTHON_UNSUPPORTED"
-    assert installer.ui.setupInstallButton.text == "Try again"
+    assert "Python 3.7" in installer.ui.install_page.errorWhatLabel.text
+    assert installer.ui.install_page.errorCodeLabel.text == "Code: PYTHON_UNSUPPORTED"
+    assert installer.ui.install_page.installButton.text == "Try again"
 
     installer.plans(MODEL_ITEM)
-    installer.app.click(installer.ui.setupInstallButton)
-    installer.wait(lambda: installer.ui.setupInstallButton.text == "Install")
-    assert not installer.ui.setupErrorFrame.visible
+    installer.app.click(installer.ui.install_page.installButton)
+    installer.wait(lambda: installer.ui.install_page.installButton.text == "Install")
+    assert not installer.ui.install_page.errorFrame.visible
 
 
 def test_offline_folder_is_chosen_on_the_page(installer, tmp_path):
     installer.ask()
     installer.plans({**MODEL_ITEM, "host": ""})
     with installer.app.dialog_answers(str(tmp_path)):
-        installer.app.click(installer.ui.setupOfflineButton)
-    installer.wait(lambda: "From the offline folder" in installer.ui.setupPlanLabel.text)
+        installer.app.click(installer.ui.install_page.offlineButton)
+    installer.wait(lambda: "From the offline folder" in installer.ui.install_page.planLabel.text)
 
     call = installer.calls[-1]
     assert call[call.index("--from-folder") + 1] == str(tmp_path)
-    assert installer.ui.setupOfflineFolderPathLineEdit.currentPath == str(tmp_path)
+    assert installer.ui.setup.offlineFolderPathLineEdit.currentPath == str(tmp_path)

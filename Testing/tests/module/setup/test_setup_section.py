@@ -16,50 +16,50 @@ import slicer
 
 def test_section_tells_the_state(installer, without_engine):
     installer.open_section()
-    assert "not installed" in installer.ui.setupStateLabel.text
-    assert not installer.ui.setupRemoveButton.enabled
+    assert "not installed" in installer.ui.setup.stateLabel.text
+    assert not installer.ui.setup.removeButton.enabled
     installer.ask()
     installer.plans(outdated=True)
     installer.install()
-    installer.wait(lambda: installer.ui.setupUpdateButton.enabled)
+    installer.wait(lambda: installer.ui.setup.updateButton.enabled)
 
-    assert "choose Update" in installer.ui.setupStateLabel.text
-    details = installer.ui.setupDetailsLabel.text
+    assert "choose Update" in installer.ui.setup.stateLabel.text
+    details = installer.ui.setup.detailsLabel.text
     assert "torch 2.13.0" in details
     assert "processor" in details
     assert "engine 1.9 GB" in details
     assert "104" in details
-    assert installer.ui.setupRemoveButton.enabled
+    assert installer.ui.setup.removeButton.enabled
 
 
 def test_repair_installs_the_packages_anew_and_holds_jobs_back(installer):
     installer.user.add_ct()
     installer.open_section()
     installer.acts("slow")
-    installer.app.click(installer.ui.setupRepairButton)
+    installer.app.click(installer.ui.setup.repairButton)
     installer.wait_for_half()
-    assert not installer.ui.applyButton.enabled
+    assert not installer.ui.progress.applyButton.enabled
     (call,) = (call for call in installer.calls if "--repair" in call)
     assert "--models" not in call
 
-    installer.app.click(installer.ui.setupCancelButton)
-    installer.wait(lambda: installer.ui.applyButton.enabled)
+    installer.app.click(installer.ui.install_page.cancelButton)
+    installer.wait(lambda: installer.ui.progress.applyButton.enabled)
 
 
 def test_remove_asks_first_and_forgets_the_log(installer, answers):
     from TotalSegmentatorModuleLib.setup.commands import log_path
 
     installer.open_section()
-    installer.app.click(installer.ui.setupRepairButton)
-    installer.wait(lambda: installer.ui.setupRemoveButton.enabled)
+    installer.app.click(installer.ui.setup.repairButton)
+    installer.wait(lambda: installer.ui.setup.removeButton.enabled)
     assert log_path().exists()
 
     answers[:] = [False]
-    installer.app.click(installer.ui.setupRemoveButton)
+    installer.app.click(installer.ui.setup.removeButton)
     assert not any(call[0] == "remove" for call in installer.calls)
     answers[:] = [True]
-    installer.app.click(installer.ui.setupRemoveButton)
-    installer.wait(lambda: "removed" in installer.ui.setupNoteLabel.text)
+    installer.app.click(installer.ui.setup.removeButton)
+    installer.wait(lambda: "removed" in installer.ui.setup.noteLabel.text)
 
     (call,) = (call for call in installer.calls if call[0] == "remove")
     assert call[1] == "--with-models"
@@ -70,8 +70,8 @@ def test_added_model_is_chosen(installer, tmp_path):
     installer.user.add_ct()
     installer.open_section()
     with installer.app.dialog_answers(str(tmp_path / "model.zip")):
-        installer.app.click(installer.ui.setupAddFileButton)
-    installer.wait(lambda: "added" in installer.ui.setupNoteLabel.text)
+        installer.app.click(installer.ui.setup.addFileButton)
+    installer.wait(lambda: "added" in installer.ui.setup.noteLabel.text)
 
     assert installer.user.parameters.model == "117-3mm"
     (call,) = (call for call in installer.calls if call[:2] == ["models", "add"])
@@ -84,8 +84,8 @@ def test_diagnostics_name_no_folder(installer):
     log_path().parent.mkdir(parents=True, exist_ok=True)
     log_path().write_text("pip failed\nin /Users/smith/data/1.2.840.113619.2.55.3\n", encoding="utf-8")
     installer.open_section()
-    installer.app.click(installer.ui.setupDiagnosticsButton)
-    installer.wait(lambda: "clipboard" in installer.ui.setupNoteLabel.text)
+    installer.app.click(installer.ui.setup.diagnosticsButton)
+    installer.wait(lambda: "clipboard" in installer.ui.setup.noteLabel.text)
 
     text = slicer.app.clipboard().text()
     assert "ENGINE: it is not there." in text
@@ -96,15 +96,15 @@ def test_diagnostics_name_no_folder(installer):
 
 def test_fields_reach_the_set_up_and_survive(installer, app):
     ui = installer.ui
-    ui.setupProxyLineEdit.setText("http://proxy.example:8080")
-    ui.setupCertificatePathLineEdit.currentPath = "/etc/hospital.pem"
-    ui.setupIndexUrlLineEdit.setText("https://index.example/simple")
-    ui.setupExtraIndexUrlLineEdit.setText("https://extra.example/simple")
-    ui.enginesFolderPathLineEdit.currentPath = "/data/engine"
-    index = ui.setupTorchVariantComboBox.findData("cpu")
+    ui.setup.proxyLineEdit.setText("http://proxy.example:8080")
+    ui.setup.certificatePathLineEdit.currentPath = "/etc/hospital.pem"
+    ui.setup.indexUrlLineEdit.setText("https://index.example/simple")
+    ui.setup.extraIndexUrlLineEdit.setText("https://extra.example/simple")
+    ui.setup.enginesFolderPathLineEdit.currentPath = "/data/engine"
+    index = ui.setup.torchVariantComboBox.findData("cpu")
     if index >= 0:
-        ui.setupTorchVariantComboBox.setCurrentIndex(index)
-        ui.setupTorchVariantComboBox.activated.emit(index)
+        ui.setup.torchVariantComboBox.setCurrentIndex(index)
+        ui.setup.torchVariantComboBox.activated.emit(index)
     installer.ask()
 
     call = installer.calls[0]
@@ -116,8 +116,8 @@ def test_fields_reach_the_set_up_and_survive(installer, app):
     assert given["--engines-folder"] == "/data/engine"
     assert index < 0 or given["--torch-variant"] == "cpu"
     again = app.reload_module().ui
-    assert again.setupProxyLineEdit.text == "http://proxy.example:8080"
-    assert again.setupTorchVariantComboBox.currentIndex == max(index, 0)
+    assert again.setup.proxyLineEdit.text == "http://proxy.example:8080"
+    assert again.setup.torchVariantComboBox.currentIndex == max(index, 0)
 
 
 def test_folder_is_opened(installer, monkeypatch):
@@ -126,6 +126,6 @@ def test_folder_is_opened(installer, monkeypatch):
     opened = []
     monkeypatch.setattr(qt.QDesktopServices, "openUrl", opened.append)
     installer.open_section()
-    installer.app.click(installer.ui.setupOpenFolderButton)
+    installer.app.click(installer.ui.setup.openFolderButton)
 
     assert opened[0].toLocalFile() == str(installer.folder)

@@ -25,8 +25,8 @@ SHAPE = (12, 16, 20)
 class ExportUser:
     """``folder`` is where the fake program looks what to do, ``target`` where the exports go."""
 
-    prefix, title = "export", "Export"
-    """Of the section's widgets, and on its button."""
+    title = "Export"
+    """On the section's button."""
 
     def __init__(self, user, folder: Path) -> None:
         self.user, self.ui, self.app = user, user.ui, user.app
@@ -71,51 +71,53 @@ class ExportUser:
         image, header = result_of(labels, ct, digest)
         node = import_result(image, header, ImportTarget(ct))
         self.user.widget.panel.on_result(node, header)
-        selectors = (self.ui.exportSegmentationSelector, self.ui.compareSegmentationSelector)
+        selectors = (self.ui.export.segmentationSelector, self.ui.compare.segmentationSelector)
         self.wait(lambda: all(selector.currentNode() is node for selector in selectors))
         return node
 
     # -- the section ---------------------------------------------------------------------------------------------------
 
     def open_section(self) -> None:
-        self.ui.exportCollapsibleButton.collapsed = False
-        self.ui.exportFolderPathLineEdit.currentPath = str(self.target)
+        self.ui.export.collapsibleButton.collapsed = False
+        self.ui.export.folderPathLineEdit.currentPath = str(self.target)
         self.app.process_events()
 
-    def choose(self, combo: str, value: str) -> None:
-        box = getattr(self.ui, combo)
+    @property
+    def task_ui(self):
+        return self.ui.export_task
+
+    def choose(self, box, value: str) -> None:
+        """Choose the item of a QComboBox that has this data."""
         index = box.findData(value)
         assert index >= 0, value
         box.setCurrentIndex(index)
         self.app.process_events()
 
-    def widget(self, name: str):
-        return getattr(self.ui, self.prefix + name)
-
     def click(self) -> None:
-        self.app.click(self.widget("Button"))
+        self.app.click(self.task_ui.startButton)
 
     def export(self) -> None:
         self.click()
         self.wait_until_ready()
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
-        self.wait(lambda: self.widget("Button").text == self.title, seconds)
+        self.wait(lambda: self.task_ui.startButton.text == self.title, seconds)
 
     def wait_for_half(self) -> None:
-        self.wait(lambda: self.widget("ProgressBar").value >= 500)
+        self.wait(lambda: self.task_ui.progressBar.value >= 500)
 
     def wait(self, condition, seconds: float = READY_SECONDS) -> None:
         assert self.app.wait_until(condition, seconds), self.describe()
 
     def describe(self) -> str:
-        shown = [*(self.widget(name).text for name in ("Button", "StepLabel", "HintLabel")), self.error_code]
-        log = self.ui.logTextEdit.toPlainText()
+        labels = (self.task_ui.startButton, self.task_ui.stepLabel, self.task_ui.hintLabel)
+        shown = [*(label.text for label in labels), self.error_code]
+        log = self.ui.log.textEdit.toPlainText()
         return "section {!r}, calls {}, log:\n{}".format(shown, self.calls, log)
 
     @property
     def error_code(self) -> str:
-        return self.widget("ErrorCodeLabel").text.split()[-1] if self.widget("ErrorFrame").visible else ""
+        return self.task_ui.errorCodeLabel.text.split()[-1] if self.task_ui.errorFrame.visible else ""
 
     @property
     def written(self) -> list[str]:
@@ -126,14 +128,18 @@ class ExportUser:
 class CompareUser(ExportUser):
     """The same somebody in the Compare section."""
 
-    prefix, title = "compare", "Compare"
+    title = "Compare"
+
+    @property
+    def task_ui(self):
+        return self.ui.compare_task
 
     def open_section(self) -> None:
-        self.ui.compareCollapsibleButton.collapsed = False
+        self.ui.compare.collapsibleButton.collapsed = False
         self.app.process_events()
 
     def choose_file(self, path: Path) -> None:
-        self.ui.compareFilePathLineEdit.currentPath = str(path)
+        self.ui.compare.filePathLineEdit.currentPath = str(path)
         self.app.process_events()
 
     def compare(self, seconds: float = READY_SECONDS) -> None:

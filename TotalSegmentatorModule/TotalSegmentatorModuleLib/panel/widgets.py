@@ -1,0 +1,65 @@
+"""Loads the panel's .ui files, one a section, and puts the sections into their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import slicer
+
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets, add_ui
+
+
+@dataclass(frozen=True)
+class PanelWidgets:
+    """The widgets of each section. Export and Compare each have their own copy of Task.ui below their choices."""
+
+    inputs: Widgets
+    unimported: Widgets
+    progress: Widgets
+    install_page: Widgets
+    messages: Widgets
+    export: Widgets
+    export_task: Widgets
+    compare: Widgets
+    compare_task: Widgets
+    advanced: Widgets
+    setup: Widgets
+    log: Widgets
+
+
+def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
+    """The panel (QWidget) with its sections from top to bottom, and their widgets.
+
+    ``resource_path`` gives the path of a file in the module's Resources folder.
+    """
+    panel = slicer.util.loadUI(resource_path("UI/TotalSegmentatorModule.ui"))
+    sections = slicer.util.childWidgetVariables(panel).sectionsLayout
+    # the order of loading is the order in the panel and of the Tab key
+    inputs = add_ui(sections, resource_path("UI/Inputs.ui"))
+    unimported = add_ui(sections, resource_path("UI/UnimportedResults.ui"))
+    progress = add_ui(sections, resource_path("UI/Progress.ui"))
+    install_page = add_ui(sections, resource_path("UI/InstallPage.ui"))
+    messages = add_ui(sections, resource_path("UI/Messages.ui"))
+    export = add_ui(sections, resource_path("UI/Export.ui"))
+    export_task = add_ui(export.contentsLayout, resource_path("UI/Task.ui"))
+    compare = add_ui(sections, resource_path("UI/Compare.ui"))
+    compare_task = add_ui(compare.contentsLayout, resource_path("UI/Task.ui"))
+    advanced = add_ui(sections, resource_path("UI/Advanced.ui"))
+    setup = add_ui(sections, resource_path("UI/Setup.ui"))
+    log = add_ui(sections, resource_path("UI/Log.ui"))
+    return panel, PanelWidgets(
+        inputs=inputs,
+        unimported=unimported,
+        progress=progress,
+        install_page=install_page,
+        messages=messages,
+        export=export,
+        export_task=export_task,
+        compare=compare,
+        compare_task=compare_task,
+        advanced=advanced,
+        setup=setup,
+        log=log,
+    )
