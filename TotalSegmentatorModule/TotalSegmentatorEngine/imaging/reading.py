@@ -86,13 +86,13 @@ def _raw_voxels(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     try:
         voxel_type = np.dtype(dtype).newbyteorder("<")
     except TypeError:
-        raise SegmentationError("BAD_REQUEST", detail="unknown voxel type") from None
+        raise SegmentationError("BAD_REQUEST", detail="the voxel type is unknown") from None
     if voxel_type.kind not in "iuf":
-        raise SegmentationError("BAD_REQUEST", detail="voxel type is no number")
+        raise SegmentationError("BAD_REQUEST", detail="the voxel type is not numeric")
     try:
         size = path.stat().st_size
         if size != int(np.prod(shape)) * voxel_type.itemsize:
-            raise SegmentationError("BAD_REQUEST", detail="voxels do not fit their header")
+            raise SegmentationError("BAD_REQUEST", detail="the voxels do not match their header")
         return np.fromfile(path, dtype=voxel_type).reshape(shape)
     except OSError as error:
         raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from None

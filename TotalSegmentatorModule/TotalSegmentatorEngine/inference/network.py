@@ -92,14 +92,14 @@ def load_model(folder: ModelFolder, device: torch.device, on_fold: Callable[[], 
 def _load_fold(folder: ModelFolder, path: Path) -> tuple[nn.Module, tuple[int, ...]]:
     checkpoint = read_checkpoint(path)
     if checkpoint.configuration not in (None, folder.configuration):
-        raise SegmentationError("MODEL_DAMAGED", detail="the weights belong to another configuration than the folder")
+        raise SegmentationError("MODEL_DAMAGED", detail="the weights belong to a different configuration")
     weights = {name: tensor.to(torch.float32) for name, tensor in checkpoint.weights.items()}
     network = build_network(folder)
     try:
         network.load_state_dict(weights, strict=True, assign=True)
     except RuntimeError as error:
         logger.info("weights do not fit the plans: %s", error)
-        raise SegmentationError("MODEL_DAMAGED", detail="the weights do not fit the network of plans.json") from error
+        raise SegmentationError("MODEL_DAMAGED", detail="the weights do not match the network in plans.json") from error
     return network.requires_grad_(False).eval(), checkpoint.mirroring_axes
 
 
@@ -124,7 +124,7 @@ def build_network(folder: ModelFolder) -> nn.Module:
                 deep_supervision=False,
             )
     except (AssertionError, KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
-        raise SegmentationError("MODEL_DAMAGED", detail="plans.json describes no network") from error
+        raise SegmentationError("MODEL_DAMAGED", detail="plans.json does not describe a network") from error
 
 
 def nnunet_configuration(folder: ModelFolder) -> Any:
@@ -139,4 +139,4 @@ def nnunet_configuration(folder: ModelFolder) -> Any:
             warnings.simplefilter("ignore")  # old plans are expected here
             return PlansManager(copy.deepcopy(folder.plans)).get_configuration(folder.configuration)
     except (AssertionError, KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
-        raise SegmentationError("MODEL_DAMAGED", detail="plans.json describes no network") from error
+        raise SegmentationError("MODEL_DAMAGED", detail="plans.json does not describe a network") from error

@@ -85,7 +85,7 @@ def _part_of(model_id: str, part: str | None) -> tuple[CatalogueModel, str]:
 def _check_labels(folder: ModelFolder, model: CatalogueModel, part: str) -> None:
     published = published_numbers(model, part)
     if len(folder.labels) != len(published):
-        detail = f"it has {len(folder.labels)} labels, the label table has {len(published)}"
+        detail = f"it has {len(folder.labels)} labels, but the label table has {len(published)}"
         raise SegmentationError("MODEL_DAMAGED", detail=detail)
     numbers_by_name(folder, published)
 
@@ -94,20 +94,20 @@ def _check_fold(folder: ModelFolder, file: Path, shapes: Mapping[str, torch.Size
     fold = file.parent.name
     checkpoint = read_checkpoint(file)
     if checkpoint.configuration not in (None, folder.configuration):
-        raise SegmentationError("MODEL_DAMAGED", detail=f"{fold} was trained for another configuration")
+        raise SegmentationError("MODEL_DAMAGED", detail=f"{fold} was trained for a different configuration")
     for name, shape in shapes.items():
         tensor = checkpoint.weights.get(name)
         if tensor is None:
             raise SegmentationError("MODEL_DAMAGED", detail=f"{fold} lacks the weights {name:.80}")
         if tensor.shape != shape:
             sizes = " x ".join(map(str, tensor.shape)), " x ".join(map(str, shape))
-            detail = f"{fold} has weights {name:.80} of {sizes[0]} numbers, the plans say {sizes[1]}"
+            detail = f"{fold} has weights {name:.80} with {sizes[0]} values, but the plans require {sizes[1]}"
             raise SegmentationError("MODEL_DAMAGED", detail=detail)
         if not bool(torch.isfinite(tensor).all()):
-            raise SegmentationError("MODEL_DAMAGED", detail=f"{fold} has weights {name:.80} that are no numbers")
+            raise SegmentationError("MODEL_DAMAGED", detail=f"{fold} has weights {name:.80} that are not finite")
     left_over = sorted(set(checkpoint.weights) - set(shapes))
     if left_over:
-        detail = f"{fold} has weights {left_over[0]:.80} that the plans have no place for"
+        detail = f"{fold} has weights {left_over[0]:.80} that do not belong to the network in plans.json"
         raise SegmentationError("MODEL_DAMAGED", detail=detail)
 
 

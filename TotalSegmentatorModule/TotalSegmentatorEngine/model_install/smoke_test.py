@@ -38,7 +38,7 @@ def try_engine(device: str) -> dict[str, Any]:
     network, tile = _network(), _tile()
     expected = _run(network, tile, torch.device("cpu"))
     if expected.shape != (1, 3, *_TILE[2:]) or not bool(torch.isfinite(expected).all()):
-        raise SegmentationError("ENGINE_TEST_FAILED", detail="the network computes no numbers on the processor")
+        raise SegmentationError("ENGINE_TEST_FAILED", detail="the network does not compute finite values on the CPU")
     answer = {"versions": _versions(), "device": "cpu", "device_name": "", "gpu_problem": None}
     chosen = _chosen(device)
     if chosen == "cpu":

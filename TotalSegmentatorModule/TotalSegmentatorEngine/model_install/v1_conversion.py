@@ -214,6 +214,6 @@ def _run_one_tile(path: Path) -> None:
             with torch.inference_mode():
                 logits = network(tile)
         except ValueError as error:  # a patch that its strides leave nothing of
-            raise SegmentationError("MODEL_DAMAGED", detail="its patch does not fit its network") from error
+            raise SegmentationError("MODEL_DAMAGED", detail="its patch size does not fit its network") from error
         if logits.shape != (1, loaded.outputs, *folder.patch_size) or not bool(torch.isfinite(logits).all()):
-            raise SegmentationError("MODEL_DAMAGED", detail="the converted network computes no numbers")
+            raise SegmentationError("MODEL_DAMAGED", detail="the converted network does not compute finite values")

@@ -113,7 +113,7 @@ def _folds(path: Path) -> dict[str, Path]:
     if not folds and (path / "all").is_dir():
         folds = {"fold_all": path / "all"}
     if not folds:
-        raise SegmentationError("MODEL_DAMAGED", detail="it has no fold")
+        raise SegmentationError("MODEL_DAMAGED", detail="it has no folds")
     for name, fold in folds.items():
         if not (fold / WEIGHTS_NAME).is_file():
             raise SegmentationError("MODEL_DAMAGED", detail=f"{name} has no {WEIGHTS_NAME}")
@@ -127,9 +127,9 @@ def _trainer_of(weights: Path, plans: V1Plans, configuration: str) -> str | None
         return None
     content = read_values(path, path.name)
     if not isinstance(content, Mapping) or not isinstance(content.get("name"), str):
-        raise SegmentationError("MODEL_DAMAGED", detail=f"{path.name} names no trainer")
+        raise SegmentationError("MODEL_DAMAGED", detail=f"{path.name} does not name a trainer")
     if "plans" in content and _plans_of(content["plans"], configuration, path.name) != plans:
-        raise SegmentationError("MODEL_DAMAGED", detail=f"plans.pkl and {path.name} have different plans")
+        raise SegmentationError("MODEL_DAMAGED", detail=f"plans.pkl and {path.name} contain different plans")
     return content["name"]
 
 

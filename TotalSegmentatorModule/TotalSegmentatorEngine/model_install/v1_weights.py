@@ -52,7 +52,9 @@ def converted_weights(
         new[name] = made[plain]
     left_over = sorted(set(old) - used)
     if left_over:
-        raise SegmentationError("MODEL_DAMAGED", detail=f"the plans have no place for the weights {left_over[0]:.60}")
+        raise SegmentationError(
+            "MODEL_DAMAGED", detail=f"the weights {left_over[0]:.60} do not belong to the network in the plans"
+        )
     return new
 
 
@@ -105,7 +107,9 @@ def _tensor(old: Mapping[str, torch.Tensor], name: str, kernel: Kernel | None, s
         raise SegmentationError("MODEL_DAMAGED", detail=f"the weights {name} are missing")
     expected = tuple(shape) if kernel is None else (*shape[:2], *kernel)
     if tuple(tensor.shape) != expected:
-        raise SegmentationError("MODEL_DAMAGED", detail=f"the weights {name} have another shape than the plans say")
+        raise SegmentationError(
+            "MODEL_DAMAGED", detail=f"the weights {name} do not have the shape that the plans require"
+        )
     tensor = tensor.detach().to(torch.float32)
     if not bool(torch.isfinite(tensor).all()):
         raise SegmentationError("MODEL_DAMAGED", detail=f"the weights {name} are not finite")

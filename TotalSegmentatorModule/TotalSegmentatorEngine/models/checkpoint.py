@@ -88,9 +88,9 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile) as error:
-        reason = "the weight file is no archive of weights"
+        reason = "the weight file is not an archive of weights"
         if _is_old_form(path):
-            reason = "its weights are in the form of PyTorch before 1.6, which is not read; save them with a later one"
+            reason = "its weights were saved by PyTorch before 1.6; save them again with a later version"
         raise SegmentationError("MODEL_DAMAGED", detail=reason) from error
     if any(name.rsplit("/", 1)[-1] == "constants.pkl" or "/code/" in name for name in names):
         raise SegmentationError("MODEL_UNSAFE", detail="TorchScript code")
@@ -133,4 +133,4 @@ def _restricted_pickle() -> Any:
 
 
 def _refuse_legacy(*_args: Any, **_kwargs: Any) -> Any:
-    raise UnsafeContentError("a weight file of the old form")
+    raise UnsafeContentError("a weight file in the old format")

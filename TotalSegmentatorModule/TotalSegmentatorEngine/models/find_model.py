@@ -123,7 +123,7 @@ def numbers_by_name(folder: ModelFolder, published: dict[str, int]) -> dict[str,
     if max(published.values()) > len(folder.labels):
         raise SegmentationError("MODEL_DAMAGED", detail="a part has fewer labels than the label table")
     if any(published[name] != number for name, number in own.items()):
-        raise SegmentationError("MODEL_DAMAGED", detail="a part numbers its labels otherwise than the label table")
+        raise SegmentationError("MODEL_DAMAGED", detail="the label values of a part differ from the label table")
     return published
 
 

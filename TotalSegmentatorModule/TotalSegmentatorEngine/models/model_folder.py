@@ -148,7 +148,7 @@ def _only_model_below(path: Path) -> ModelFolder:
         return runnable[0]
     if refused:
         raise refused[0]
-    raise SegmentationError("MODEL_DAMAGED", detail="it holds no plans.json")
+    raise SegmentationError("MODEL_DAMAGED", detail="it contains no plans.json")
 
 
 def _read(path: Path) -> ModelFolder:
@@ -168,7 +168,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise SegmentationError("MODEL_DAMAGED", detail=f"{path.name} cannot be read") from error
     if not isinstance(content, dict):
-        raise SegmentationError("MODEL_DAMAGED", detail=f"{path.name} is no JSON object")
+        raise SegmentationError("MODEL_DAMAGED", detail=f"{path.name} is not a JSON object")
     return content
 
 
@@ -214,7 +214,7 @@ def _configuration_name(path: Path, plans: dict[str, Any]) -> str:
         return "3d_fullres"
     if len(known) == 1:
         return known[0]
-    raise SegmentationError("MODEL_DAMAGED", detail="its folder's name does not tell the configuration")
+    raise SegmentationError("MODEL_DAMAGED", detail="the configuration is missing from the folder's name")
 
 
 def _inherited(configurations: dict[str, Any], name: str) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def _checkpoints(path: Path) -> list[Path]:
     numbered = sorted((fold for fold in folds if fold.name[5:].isdigit()), key=lambda fold: int(fold.name[5:]))
     chosen = numbered or [fold for fold in folds if fold.name == "fold_all"]
     if not chosen:
-        raise SegmentationError("MODEL_DAMAGED", detail=f"it has no fold with a {CHECKPOINT_NAME}")
+        raise SegmentationError("MODEL_DAMAGED", detail=f"none of its folds contains {CHECKPOINT_NAME}")
     return [fold / CHECKPOINT_NAME for fold in chosen]
 
 

@@ -93,7 +93,7 @@ class _PickledDtype:
 
     def __init__(self, name: Any, _align: bool = False, _copy: bool = False) -> None:
         if not isinstance(name, str) or name[:1] not in _KINDS or not name[1:].isdigit():
-            raise UnsafeContentError("a NumPy type that is no number")
+            raise UnsafeContentError("a NumPy type that is not numeric")
         self._name = name
         self._order = "="
 
@@ -112,10 +112,10 @@ class _PickledArray(np.ndarray):
     def __setstate__(self, state: Any) -> None:
         """``state`` is NumPy's (version, shape, dtype, whether in Fortran's order, bytes)."""
         if not isinstance(state, tuple) or len(state) != 5:
-            raise UnsafeContentError("a NumPy array of an unknown form")
+            raise UnsafeContentError("a NumPy array in an unknown format")
         _version, shape, pickled_dtype, is_fortran, content = state
         if not isinstance(pickled_dtype, _PickledDtype) or not isinstance(content, bytes):
-            raise UnsafeContentError("a NumPy array that holds no numbers")
+            raise UnsafeContentError("a NumPy array that is not numeric")
         dtype = pickled_dtype.dtype()
         if not _is_shape(shape) or math.prod(shape) * dtype.itemsize != len(content):
             raise UnsafeContentError("a NumPy array of the wrong size")
@@ -134,14 +134,14 @@ def _array_type(*_arguments: Any) -> Any:
 def _reconstruct(kind: Any, _shape: Any, _type_code: Any) -> np.ndarray:
     """NumPy's maker of empty arrays, which a pickle then fills."""
     if getattr(kind, "_make", None) is not _array_type:
-        raise UnsafeContentError("an array of another type than NumPy's")
+        raise UnsafeContentError("an array that is not NumPy's")
     return _PickledArray((0,), np.int8)
 
 
 def _scalar(pickled_dtype: _PickledDtype, content: bytes) -> Any:
     """NumPy's reader of pickled scalars, for numbers and texts alone."""
     if not isinstance(pickled_dtype, _PickledDtype) or not isinstance(content, bytes):
-        raise UnsafeContentError("a NumPy scalar that is no number")
+        raise UnsafeContentError("a NumPy scalar that is not a number")
     dtype = pickled_dtype.dtype()
     if not 0 < dtype.itemsize == len(content):
         raise UnsafeContentError("a NumPy scalar of the wrong size")

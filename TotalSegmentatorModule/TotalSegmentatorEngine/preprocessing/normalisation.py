@@ -67,7 +67,7 @@ def _normalise_ct(image: np.ndarray, folder: ModelFolder) -> np.ndarray:
         low, high = float(properties["percentile_00_5"]), float(properties["percentile_99_5"])
         mean, deviation = float(properties["mean"]), float(properties["std"])
     except (KeyError, TypeError, ValueError) as error:
-        raise SegmentationError("MODEL_DAMAGED", detail="plans.json lacks the CT intensities") from error
+        raise SegmentationError("MODEL_DAMAGED", detail="plans.json does not contain the CT intensities") from error
     normalised = image.astype(np.float32)  # always a copy
     np.clip(normalised, low, high, out=normalised)
     normalised -= np.float32(mean)

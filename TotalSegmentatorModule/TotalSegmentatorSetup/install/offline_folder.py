@@ -50,7 +50,7 @@ def check_bundle(folder: Path, plan: EnginePlan | None, reporter: SetupReporter)
     if plan is not None and table["kind"] != kind_of(plan):
         wanted, has = kind_of(plan), table["kind"]
         other = next(name for name in wanted if has.get(name) != wanted[name])
-        detail = f"packages for {other} {wanted[other]} (it has those for {has.get(other)})"
+        detail = f"packages for {other} {wanted[other]} (it contains packages for {has.get(other)})"
         raise SegmentationError("BUNDLE_INCOMPLETE", detail=detail)
     for name, (size, digest) in table["files"].items():
         if name.startswith(PACKAGES) and plan is None:

@@ -57,7 +57,7 @@ def _judged(opened: zipfile.ZipFile, archive: Path, limit_bytes: int) -> list[zi
         name = entry.filename.rstrip("/").lower()
         parents = {str(parent) for parent in PurePosixPath(name).parents}
         if detail is None and (parents & files or (not entry.is_dir() and name in files)):
-            detail = "two entries of one name"
+            detail = "two entries with the same name"
         if detail is not None:
             raise SegmentationError("ARCHIVE_UNSAFE", file=archive.name, detail=detail)
         if not entry.is_dir():

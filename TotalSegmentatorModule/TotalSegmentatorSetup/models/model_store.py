@@ -241,7 +241,7 @@ class ModelStore:
             raise SegmentationError("INPUT_NOT_FOUND")
         path = path.resolve()
         if path.is_dir() and (path == self._folder.resolve() or self._folder.resolve() in path.parents):
-            raise SegmentationError("MODEL_DAMAGED", detail="it lies in the folder of installed models already")
+            raise SegmentationError("MODEL_DAMAGED", detail="it is already in the folder of installed models")
         self._require_engine()
         require_writable(self._folder, _PURPOSE)
         size = path.stat().st_size if path.is_file() else folder_bytes(path)
@@ -318,7 +318,7 @@ class ModelStore:
             if not file.is_file():
                 raise SegmentationError("MODEL_DAMAGED", detail=f"{path} is missing")
             if file.stat().st_size != size or digest_of(file, self._reporter) != digest:
-                raise SegmentationError("MODEL_DAMAGED", detail=f"{path} was changed since its installation")
+                raise SegmentationError("MODEL_DAMAGED", detail=f"{path} was changed after the installation")
 
     def remove(self, name: str, forgets_digest: bool = False) -> None:
         """A model of the catalogue by its id, or one of the user's own by its folder's name.

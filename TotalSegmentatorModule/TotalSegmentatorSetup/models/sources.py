@@ -46,7 +46,7 @@ def find_source(top: Path, file_name: str) -> ModelSource:
     if len(found) > 1:
         raise SegmentationError("MODEL_AMBIGUOUS", count=len(found))
     if not found:
-        raise SegmentationError("MODEL_DAMAGED", detail=f"{file_name} holds no nnU-Net model")
+        raise SegmentationError("MODEL_DAMAGED", detail=f"{file_name} contains no nnU-Net model")
     return found[0]
 
 

@@ -70,7 +70,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if req.type == "https" and urlsplit(newurl).scheme != "https":
-            raise urllib.error.HTTPError(newurl, 403, "redirected to a plain connection", headers, fp)
+            raise urllib.error.HTTPError(newurl, 403, "redirected to an unencrypted connection", headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

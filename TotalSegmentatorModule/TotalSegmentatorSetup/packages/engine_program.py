@@ -94,7 +94,7 @@ def _answer(output: bytes, log: bytes, status: int) -> dict[str, Any]:
         answer = json.loads(lines[-1])
     except (IndexError, ValueError) as error:
         tail = log.decode("utf-8", "replace").strip().splitlines()
-        reason = tail[-1][:200] if tail else f"it ended with status {status}"
+        reason = tail[-1][:200] if tail else f"it ended with exit status {status}"
         if status in _KILLED:
             raise SegmentationError("ENGINE_KILLED") from error
         raise SegmentationError("ENGINE_TEST_FAILED", detail=without_names(reason)) from error

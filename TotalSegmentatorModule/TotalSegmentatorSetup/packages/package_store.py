@@ -208,7 +208,7 @@ class PackageStore:
         shutil.rmtree(self._folder / WHEELS, ignore_errors=True)
         installed = installed_engine.read_engine(plan.folder)
         if installed is None:
-            raise SegmentationError("ENGINE_TEST_FAILED", detail="its record cannot be read")
+            raise SegmentationError("ENGINE_TEST_FAILED", detail="its installation record cannot be read")
         return installed
 
     def _fetch(self, plan: EnginePlan, pip: Pip, wheels: PackageWheels, draft: Path) -> None:
@@ -348,7 +348,7 @@ class _Watch:
 def check_path_length(longest: int, system: str) -> None:
     """Windows refuses longer paths unless it is set up for them, and pip's message names a file nobody knows."""
     if system == "Windows" and longest > _LONGEST_PATH and not _has_long_paths():
-        reason = "the engine's folder has too long a path for Windows; choose a shorter one"
+        reason = "the path of the engine's folder is too long for Windows; choose a shorter one"
         raise SegmentationError("PACKAGE_INSTALL_FAILED", detail=reason)
 
 

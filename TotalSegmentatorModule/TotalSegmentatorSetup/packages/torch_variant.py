@@ -126,7 +126,9 @@ def choose(platform: PlatformFacts, override: str | None = None, resources: Path
         chosen = [row for row in rows if row.id == override]
         if not chosen:
             known = ", ".join(row.id for row in rows)
-            raise SegmentationError("BAD_REQUEST", detail=f"there is no variant {override[:20]}, only {known}")
+            raise SegmentationError(
+                "BAD_REQUEST", detail=f"there is no PyTorch variant {override[:20]}; the available variants are {known}"
+            )
         return Choice(chosen[0])
     variant = next((row for row in rows if row.suits(platform.driver)), None)
     if variant is None:

@@ -51,9 +51,9 @@ def test_the_report_tells_what_the_folder_holds(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({WEIGHT: None}, "lacks the weights"),
-        ({WEIGHT: torch.zeros(5, 1, 3, 3, 3)}, "5 x 1 x 3 x 3 x 3 numbers, the plans say 4 x 1 x 3 x 3 x 3"),
-        ({WEIGHT: torch.full((4, 1, 3, 3, 3), torch.nan)}, "no numbers"),
-        ({"more": torch.zeros(1)}, "no place for"),
+        ({WEIGHT: torch.zeros(5, 1, 3, 3, 3)}, "5 x 1 x 3 x 3 x 3 values, but the plans require 4 x 1 x 3 x 3 x 3"),
+        ({WEIGHT: torch.full((4, 1, 3, 3, 3), torch.nan)}, "are not finite"),
+        ({"more": torch.zeros(1)}, "do not belong to the network"),
     ],
 )
 def test_the_tensor_that_does_not_fit_is_named_with_its_fold(tmp_path: Path, changes: dict, said: str) -> None:
@@ -68,7 +68,7 @@ def test_weights_of_another_configuration_are_refused(tmp_path: Path) -> None:
     path = make_model_folder(tmp_path / "D")
     file = path / "fold_0" / "checkpoint_final.pth"
     torch.save(load_safely(file) | {"init_args": {"configuration": "3d_lowres"}}, file)
-    assert "another configuration" in refusal(path).problem.what
+    assert "different configuration" in refusal(path).problem.what
 
 
 # -- labels ------------------------------------------------------------------------------------------------------------

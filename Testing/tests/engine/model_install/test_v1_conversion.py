@@ -322,7 +322,7 @@ def test_a_network_that_computes_no_numbers_is_not_kept(tmp_path: Path) -> None:
     state = {name: tensor.clone() for name, tensor in v1_state(FLAT, 0).items()}
     state["seg_outputs.1.weight"].fill_(3e38)
     torch.save(v1_checkpoint(state), source / "fold_0" / WEIGHTS)
-    assert "computes no numbers" in refusal(source, tmp_path).problem.what
+    assert "does not compute finite values" in refusal(source, tmp_path).problem.what
 
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:

@@ -28,5 +28,5 @@ class FakeEngine(EngineProgram):
                 (folder / "fold_0" / "model_final_checkpoint.model").read_bytes()
             )
         elif "bad" in (folder / "plans.json").read_text():
-            raise SegmentationError("MODEL_DAMAGED", detail="the weights do not fit the network of plans.json")
+            raise SegmentationError("MODEL_DAMAGED", detail="the weights do not match the network in plans.json")
         return {}

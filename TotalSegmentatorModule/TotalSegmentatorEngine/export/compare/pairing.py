@@ -71,10 +71,10 @@ def read_pairs(path: Path) -> list[NamePair]:
                 raise SegmentationError("TEMPLATE_INVALID", detail="it has no column {}".format(missing[0]))
             pairs = [NamePair(_names(row["ours"]), _names(row["theirs"])) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SegmentationError("TEMPLATE_INVALID", detail="it is no text file of comma-separated values") from error
+        raise SegmentationError("TEMPLATE_INVALID", detail="it is not a text file of comma-separated values") from error
     for number, pair in enumerate(pairs, start=1):
         if not pair.ours or not pair.theirs:
-            raise SegmentationError("TEMPLATE_INVALID", detail="row {} lacks a name".format(number))
+            raise SegmentationError("TEMPLATE_INVALID", detail="row {} has no name".format(number))
     return pairs
 
 

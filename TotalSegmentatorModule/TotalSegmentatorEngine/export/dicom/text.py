@@ -51,9 +51,9 @@ def check_text(text: str, length: int) -> str:
     if not text.strip():
         raise SegmentationError("EXPORT_NAME_INVALID", name=repr(text), detail="it is empty")
     if len(text) > length:
-        detail = f"it has {len(text)} characters, {length} are allowed"
+        detail = f"it has {len(text)} characters; at most {length} are allowed"
         raise SegmentationError("EXPORT_NAME_INVALID", name=repr(text), detail=detail)
     if any(is_forbidden(character) for character in text):
-        detail = "it holds a backslash or a control character"
+        detail = "it contains a backslash or a control character"
         raise SegmentationError("EXPORT_NAME_INVALID", name=repr(text), detail=detail)
     return text

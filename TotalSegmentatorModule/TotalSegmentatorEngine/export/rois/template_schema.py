@@ -78,7 +78,7 @@ def template_of_json(content: Any) -> Template:
     _check_keys(content, {"version", "title", "description", "structures", "body"}, "the file")
     version = content.get("version")
     if type(version) is not int or version != VERSION:  # true is 1 in Python
-        raise invalid(f'"version" is {json.dumps(version)}; {VERSION} is known')
+        raise invalid(f'"version" is {json.dumps(version)}; only {VERSION} is supported')
     entries = []
     for number, line in enumerate(content["structures"], start=1):
         entries.append(_entry(line, f"entry {number}"))
@@ -97,7 +97,7 @@ def _entry(line: Any, where: str) -> Entry:
     if isinstance(line, str):
         line = {"source": line}
     if not isinstance(line, dict):
-        raise invalid(f"{where} is neither a text nor an object")
+        raise invalid(f"{where} is neither text nor an object")
     _check_keys(line, _ENTRY_KEYS, where)
     union_of = line.get("union_of", [])
     if not isinstance(union_of, list) or not all(isinstance(part, str) and part.strip() for part in union_of):
@@ -117,9 +117,11 @@ def _entry(line: Any, where: str) -> Entry:
     if entry.union_of and not entry.name:
         raise invalid(f'{where}: a union needs a "name"')
     if entry.is_pattern and entry.name:
-        raise invalid(f"{where}: the pattern {entry.source} can take several structures, which cannot share a name")
+        raise invalid(
+            f"{where}: the pattern {entry.source} can match several structures, which cannot have the same name"
+        )
     if "needs" in line and not entry.union_of:
-        raise invalid(f'{where}: "needs" goes with "union_of" only')
+        raise invalid(f'{where}: "needs" is only allowed with "union_of"')
     return entry
 
 
@@ -137,7 +139,7 @@ def _body(line: Any) -> Entry:
 def _check_keys(line: dict[str, Any], known: set[str] | frozenset[str], where: str) -> None:
     unknown = sorted(set(line) - known)
     if unknown:
-        raise invalid(f'{where} has an unknown key "{unknown[0]}"; the known ones are {", ".join(sorted(known))}')
+        raise invalid(f'{where} has an unknown key "{unknown[0]}"; the allowed keys are {", ".join(sorted(known))}')
 
 
 def _check_distinct(entries: list[Entry]) -> None:
@@ -165,18 +167,18 @@ def _tg263_keys() -> dict[str, str]:
 def _text(line: dict[str, Any], key: str, where: str) -> str:
     value = line.get(key, "")
     if not isinstance(value, str) or (key in line and not value.strip()):
-        raise invalid(f'{where}: "{key}" is not a text')
+        raise invalid(f'{where}: "{key}" is not text')
     return value.strip()
 
 
 def _name(line: dict[str, Any], where: str) -> str:
     name = _text(line, "name", where)
     if len(name) > LONGEST_NAME:
-        raise invalid(f"{where}: the name {name} has {len(name)} characters; {LONGEST_NAME} are possible")
+        raise invalid(f"{where}: the name {name} has {len(name)} characters; at most {LONGEST_NAME} are allowed")
     if name and valid_name(name) != name:
-        raise invalid(f"{where}: the name holds a backslash, a control character or several spaces")
+        raise invalid(f"{where}: the name contains a backslash, a control character or consecutive spaces")
     if CUT in name:
-        raise invalid(f"{where}: the name {name} holds the sign {CUT}, which marks structures that the image cuts")
+        raise invalid(f"{where}: the name {name} contains {CUT}, which marks structures that the image cuts off")
     return name
 
 
@@ -195,7 +197,7 @@ def _interpreted_type(line: dict[str, Any], where: str) -> str:
     kind = _text(line, "interpreted_type", where)
     if kind and kind not in interpreted_types():
         known = ", ".join(interpreted_types())
-        raise invalid(f"{where}: the interpreted type {kind} is none of {known}")
+        raise invalid(f"{where}: the interpreted type {kind} is not one of {known}")
     return kind
 
 

@@ -78,9 +78,9 @@ def read_rtstruct(
 def _structures(path: Path, reference: ReferenceSeries) -> list[ReadStructure]:
     dataset = _read(path)
     if not _is_structure_set(dataset):
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is no RT Structure Set")
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is not an RT Structure Set")
     if not dataset.get("StructureSetROISequence") or "ROIContourSequence" not in dataset:
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it holds no structure")
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it contains no structures")
     check_origin(dataset, _frames(dataset), _instances(dataset), reference)
     contours = {number: _placed(item, reference) for number, item in _items_by_roi(dataset, "ROIContourSequence")}
     off_plane = sum(found.off_plane for found in contours.values())
@@ -123,7 +123,7 @@ def _damage_told() -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
         _log.error("the structure set cannot be read (%s)", type(error).__name__)
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is damaged or no DICOM file") from None
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is damaged or not a DICOM file") from None
 
 
 def _is_structure_set(dataset: Dataset) -> bool:

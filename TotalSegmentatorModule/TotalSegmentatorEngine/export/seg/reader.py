@@ -53,7 +53,7 @@ def read_seg(
     """
     dataset = _read(path)
     if not _is_seg(dataset):
-        raise _unreadable("it is no DICOM SEG")
+        raise _unreadable("it is not a DICOM SEG")
     with quiet():
         check_origin(dataset, {str(dataset.get("FrameOfReferenceUID") or "")}, _instances(dataset), reference)
         segments = _segments(dataset)
@@ -95,7 +95,7 @@ def _read(path: Path, header_only: bool = False) -> Dataset:
             return pydicom.dcmread(path, force=True, specific_tags=tags, stop_before_pixels=True)
     except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
         _log.error("the segmentation cannot be read (%s)", type(error).__name__)
-        raise _unreadable("it is damaged or no DICOM file") from None
+        raise _unreadable("it is damaged or not a DICOM file") from None
 
 
 def _is_seg(dataset: Dataset) -> bool:
@@ -134,9 +134,9 @@ def _frames(dataset: Dataset) -> tuple[list[FramePlane], list[int | None]]:
             segment = None if is_label_map else _group(groups, "SegmentIdentificationSequence")
             numbers.append(None if segment is None else int(segment.ReferencedSegmentNumber))
     except (KeyError, AttributeError, TypeError, ValueError, IndexError) as error:
-        raise _unreadable("a frame does not say where it lies or what it shows") from error
+        raise _unreadable("a frame has no position or no segment number") from error
     if not of_frames or len(of_frames) != int(dataset.get("NumberOfFrames") or 1):
-        raise _unreadable("its frames are not described one by one")
+        raise _unreadable("its frames are not described individually")
     return of_frames, numbers
 
 

@@ -31,7 +31,7 @@ def read_segmentation(path: Path, labels: str | None = None) -> Segmentation:
         raise SegmentationError("INPUT_NOT_FOUND")
     if labels is not None and labels not in LABEL_TABLES:
         known = ", ".join(LABEL_TABLES)
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail=f"the known label tables are {known}")
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail=f"the available label tables are {known}")
     if not is_nifti_name(path):
         fields, arrays, geometry = _read_nrrd(path)
         if _segment_numbers(fields):
@@ -54,7 +54,9 @@ def _read_nrrd(path: Path) -> tuple[dict[str, str], list[np.ndarray], Geometry]:
         image = reader.Execute()
     except RuntimeError as error:
         _log.error("reading failed with %s", type(error).__name__)
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is damaged or of an unknown format") from None
+        raise SegmentationError(
+            "SEGMENTATION_UNREADABLE", detail="it is damaged or its format is not supported"
+        ) from None
     if image.GetDimension() != 3:
         raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is not a three-dimensional image")
     array = SimpleITK.GetArrayFromImage(image)
@@ -107,11 +109,13 @@ def _read_labels(path: Path) -> Volume:
     try:
         volume = read_nifti(path) if is_nifti_name(path) else read_itk(path)
     except SegmentationError as error:
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail=f"its image was refused ({error.code})") from error
+        raise SegmentationError(
+            "SEGMENTATION_UNREADABLE", detail=f"its image is not suitable ({error.code})"
+        ) from error
     array = volume.array
     if array.dtype.kind == "f":
         if not np.array_equal(array, np.rint(array)):
-            raise SegmentationError("SEGMENTATION_UNREADABLE", detail="its values are no whole numbers")
+            raise SegmentationError("SEGMENTATION_UNREADABLE", detail="its values are not whole numbers")
         array = array.astype(np.int32)
     return Volume(array, volume.geometry)
 

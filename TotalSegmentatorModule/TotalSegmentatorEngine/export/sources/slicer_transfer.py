@@ -69,7 +69,7 @@ def _raw(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     try:
         voxel_type = np.dtype(dtype).newbyteorder("<")
         if path.stat().st_size != int(np.prod(shape)) * voxel_type.itemsize:
-            raise SegmentationError("BAD_REQUEST", detail="voxels do not fit their header")
+            raise SegmentationError("BAD_REQUEST", detail="the voxels do not match their header")
         return np.fromfile(path, dtype=voxel_type).reshape(shape)
     except (TypeError, OSError, ValueError) as error:
         raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from None

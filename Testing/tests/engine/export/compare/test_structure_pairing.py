@@ -123,9 +123,9 @@ def test_unions_are_paired_with_their_parts():
     [
         (b"ours|theirs\na|b\n", "it has no column ours"),
         (b"ours\na\n", "it has no column theirs"),
-        (b"ours,theirs\na,b\nc,\n", "row 2 lacks a name"),
-        (b"ours,theirs\na,b\nc\n", "row 2 lacks a name"),
-        (b"\xff\xfe\x00ours", "it is no text file of comma-separated values"),
+        (b"ours,theirs\na,b\nc,\n", "row 2 has no name"),
+        (b"ours,theirs\na,b\nc\n", "row 2 has no name"),
+        (b"\xff\xfe\x00ours", "it is not a text file of comma-separated values"),
         (b"", "it has no column ours"),
     ],
 )
