@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import hashlib
 import json
 import logging
@@ -18,7 +17,6 @@ import os
 import platform
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -131,7 +129,7 @@ class MachineProfile:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(self._path.with_suffix(".lock")):
+            with _locked(self._path.with_suffix(".lock")):
                 # what this process knew counts, too: the file may have been damaged since
                 tables = {name: {**self._tables[name], **entries} for name, entries in _read(self._path).items()}
                 for table, key in self._changed:
@@ -316,27 +314,17 @@ def _write(path: Path, tables: dict[str, dict[str, Any]]) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
     """Waits until no other process holds the lock file ``path``. Where that takes long, or the file system knows no
     locks, goes on without: the worst that can happen is that something is measured again."""
-    with path.open("ab") as stream:
-        deadline = time.monotonic() + _LOCK_SECONDS
-        while not _try_lock(stream.fileno()) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        yield
+    from filelock import FileLock, Timeout
 
-
-def _try_lock(descriptor: int) -> bool:
-    """False while another process has the lock, which goes when the file is closed."""
+    lock = FileLock(path)
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in (errno.EAGAIN, errno.EACCES)
-    return True
+        lock.acquire(_LOCK_SECONDS, poll_interval=0.01)
+    except (Timeout, NotImplementedError):
+        logger.info("measurements are written without a lock")
+    try:
+        yield
+    finally:
+        lock.release()

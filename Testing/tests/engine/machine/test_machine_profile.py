@@ -261,8 +261,10 @@ def test_a_folder_that_cannot_be_made_is_no_failure(tmp_path: Path) -> None:
     assert profile.rate("restoring") == 1.0
 
 
-@pytest.mark.parametrize("call", ["mkdir", "open", "replace"])
-def test_a_folder_that_is_read_only_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+@pytest.mark.parametrize(("owner", "call"), [(Path, "mkdir"), (os, "open"), (Path, "replace")])
+def test_a_folder_that_is_read_only_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, call: str
+) -> None:
     """As root everything may be written, so the refusal is played."""
     before = written(tmp_path)
 
@@ -272,7 +274,7 @@ def test_a_folder_that_is_read_only_is_no_failure(tmp_path: Path, monkeypatch: p
     profile = MachineProfile.load(tmp_path)
     profile.remember_rate("restoring", 1, 1.0)
     with monkeypatch.context() as patched:
-        patched.setattr(Path, call, refuse)
+        patched.setattr(owner, call, refuse)
         profile.save()
     assert json.loads(file_in(tmp_path).read_text()) == before
     assert len(list(tmp_path.iterdir())) == 2, "nothing half written is left"
