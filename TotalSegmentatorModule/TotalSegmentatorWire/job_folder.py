@@ -90,7 +90,7 @@ def write_owner(folder: Path, owner: ProcessIdentity) -> None:
 
 
 def read_owner(folder: Path) -> ProcessIdentity | None:
-    """The owner of a folder, None when it does not tell."""
+    """The owner of a folder, None when its file does not say."""
     try:
         fields = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
         return ProcessIdentity(int(fields["pid"]), str(fields["started"]), str(fields["host"]))
@@ -139,13 +139,13 @@ def _is_abandoned(folder: Path, now: float) -> bool:
     owner = read_owner(folder)
     if owner is None:
         return _age(folder, now) > _ORPHAN_SECONDS
-    if not is_here(owner):  # a home folder shared with another computer: only age tells
+    if not is_here(owner):  # a home folder shared with another computer: only its age counts
         return _age(folder, now) > RESULT_DAYS * _DAY
     return not is_alive(owner)
 
 
 def _age(folder: Path, now: float) -> float:
-    """Seconds since something in the folder was last written; 0 when that cannot be told."""
+    """Seconds since something in the folder was last written; 0 when that is unknown."""
     try:
         return now - max([folder.stat().st_mtime, *(entry.stat().st_mtime for entry in folder.iterdir())])
     except OSError:

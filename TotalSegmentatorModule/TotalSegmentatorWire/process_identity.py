@@ -1,7 +1,7 @@
 """Which process owns a folder, and whether it still lives.
 
 A process id alone is reused by the system sooner or later, so the start time belongs to the identity. The host belongs
-to it as well: a home folder may be shared by several computers, and nobody can tell from here whether a process lives
+to it as well: a home folder may be shared by several computers, and nothing here shows whether a process lives
 over there.
 """
 
@@ -20,7 +20,7 @@ _ACCESS_DENIED = 5  # Windows, GetLastError: ERROR_ACCESS_DENIED
 _QUERY_LIMITED = 0x1000  # Windows, OpenProcess: PROCESS_QUERY_LIMITED_INFORMATION
 
 UNKNOWN_START = "unknown"
-"""Start time of a process that exists but does not tell (it belongs to another user)."""
+"""Start time of a process that exists but hides it (it belongs to another user)."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ def this_process() -> ProcessIdentity:
 
 
 def is_here(identity: ProcessIdentity) -> bool:
-    """Whether the process belongs to this computer, so that ``is_alive`` can tell."""
+    """Whether the process belongs to this computer, so that ``is_alive`` can find out."""
     return identity.host == platform.node()
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
     """False only when it is certain that the process has ended: no such pid, or one that started at another time.
 
-    A process of another computer counts as alive; so does one whose start time cannot be told.
+    A process of another computer counts as alive; so does one whose start time is unknown.
     """
     if not is_here(identity):
         return True

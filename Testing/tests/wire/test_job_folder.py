@@ -128,7 +128,7 @@ def test_sweep_keeps_a_living_owners_folder_however_old(tmp_path):
 
 
 @pytest.mark.parametrize(("days", "is_kept"), [(6, True), (8, False)])
-def test_sweep_judges_another_computers_folder_by_its_age(tmp_path, dead_process, days, is_kept):
+def test_sweep_decides_on_another_computers_folder_by_its_age(tmp_path, dead_process, days, is_kept):
     elsewhere = dataclasses.replace(dead_process, host="another-computer")
     folder = create_owned_folder(jobs_folder(tmp_path), new_id(), elsewhere)
     make_older(folder, days * DAY)

@@ -69,7 +69,7 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "EXPORT_FILES_MISSING",
         159,
-        _("DICOM files of the CT that are missing from Slicer's database or the disk: {count}."),
+        _("DICOM files of the CT are missing from Slicer's database or from the disk: {count}."),
         _("Import the CT series into Slicer's DICOM database again, load it from there, then try again."),
     ),
     (
@@ -112,7 +112,7 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "EXPORT_OVERLAP",
         169,
-        _("{first} and {second} overlap, which this format cannot store; voxels in common: {voxels}."),
+        _("{first} and {second} overlap in {voxels} voxels, which this format cannot store."),
         _(
             "Choose DICOM SEG with binary encoding, an RT Structure Set or a .seg.nrrd file, or leave out one "
             "of the two."
@@ -179,7 +179,7 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "CONTOURS_OFF_PLANE",
         166,
-        _("Contours of the structure set that do not lie on a slice of the chosen CT: {count}."),
+        _("Some contours of the structure set do not lie on a slice of the chosen CT: {count}."),
         _("Choose the CT series to which the structure set refers."),
     ),
     (
@@ -211,17 +211,17 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "EXPORT_REJECTED_LEFT_OUT",
-        _("Rejected structures that were not exported: {count}."),
+        _("Rejected structures were not exported: {count}."),
         _("Correct and approve them, or choose explicitly to export rejected structures."),
     ),
     (
         "EXPORT_EMPTY_LEFT_OUT",
-        _("Empty structures that were not exported: {count}."),
+        _("Empty structures were not exported: {count}."),
         _("No action is needed if the CT does not show them."),
     ),
     (
         "EXPORT_CUT",
-        _("Structures cut off by the field of view and marked with ~ in their names: {count}."),
+        _("Some structures are cut off by the field of view and marked with ~ in their names: {count}."),
         _("Do not use their volumes or dose statistics as those of whole organs."),
     ),
     (
@@ -246,12 +246,12 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "EXPORT_NAMES_CHANGED",
-        _("Names that were shortened to {longest} characters or numbered to be unique: {count}."),
+        _("Some names were shortened to {longest} characters or numbered to be unique: {count}."),
         _("Check the names in the planning system, or specify them in a template."),
     ),
     (
         "EXPORT_TEMPLATE_ABSENT",
-        _("Structures of the template that the segmentation does not contain: {count}."),
+        _("Some structures of the template are not in the segmentation: {count}."),
         _("No action is needed if the CT does not show them."),
     ),
     (
@@ -261,7 +261,7 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "STRUCTURE_WITHOUT_VOXELS",
-        _("Structures without contours or voxels that were skipped: {count}."),
+        _("Structures without contours or voxels were skipped: {count}."),
         _("No action is needed."),
     ),
 )

@@ -39,7 +39,7 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "INPUT_NON_FINITE",
         15,
-        _("The image contains voxels whose value is infinite or not a number: {count}."),
+        _("Some voxel values are infinite or not a number (voxels: {count})."),
         _("Export the original CT again, without masking or other calculations on its voxels."),
     ),
     (
@@ -57,7 +57,7 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "INPUT_GANTRY_TILT",
         18,
-        _("The CT was acquired with a gantry tilt of {degrees:.1f} degrees, so its slices are sheared."),
+        _("The CT was acquired with a gantry tilt of {degrees:.1f} degrees, so the volume is sheared."),
         _(
             "Resample the series to a grid with perpendicular axes (in Slicer, by hardening the acquisition "
             "transform), then segment the resampled volume."
@@ -81,7 +81,7 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "INPUT_DUPLICATE_SLICES",
         21,
-        _("Slices that lie at the same position as another slice: {count}."),
+        _("Several slices lie at the same position (duplicates: {count})."),
         _(
             "Split the series by phase or reconstruction so that each position occurs only once, then choose "
             "one of the parts."
@@ -108,7 +108,7 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "INPUT_NONLINEAR_TRANSFORM",
         25,
-        _("The CT has a non-linear transform, such as Slicer creates for a tilted or irregular series."),
+        _("The CT has a non-linear transform, like the one that Slicer adds to a tilted or irregular series."),
         _("Harden the transform or resample the volume to a regular grid, then segment the resampled volume."),
     ),
     (
@@ -207,7 +207,7 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
         "MODEL_UNSUPPORTED",
         49,
         _("The model uses an unsupported feature: {detail}."),
-        _("Choose a plain or residual encoder U-Net that nnU-Net's own planners created."),
+        _("Choose a plain or residual encoder U-Net that was planned by nnU-Net."),
     ),
     (
         "MODEL_AMBIGUOUS",
@@ -346,7 +346,7 @@ JOB_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "REGION_WIDENED",
-        _("Structures that reached the edge of the region in which they were searched for: {structures}."),
+        _("Some structures reached the edge of the region that was searched: {structures}."),
         _("No action is needed: the region was enlarged and searched again."),
     ),
     (

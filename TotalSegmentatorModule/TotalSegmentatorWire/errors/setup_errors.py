@@ -45,13 +45,13 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
         "DOWNLOAD_NOT_FOUND",
         65,
         _("The server {host} no longer has the file {file}."),
-        _("Update the extension, or download the file elsewhere and add it from the disk."),
+        _("Update the extension, or download the file elsewhere and add it from disk."),
     ),
     (
         "DOWNLOAD_REFUSED",
         66,
         _("The server {host} denied access to the file {file}."),
-        _("Ask your IT department to allow this address, or download the file elsewhere and add it from the disk."),
+        _("Ask your IT department to allow this address, or download the file elsewhere and add it from disk."),
     ),
     (
         "DOWNLOAD_SERVER_FAILED",
@@ -121,7 +121,7 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "SETUP_BUSY",
         77,
-        _("Another Slicer is already installing this."),
+        _("Another Slicer is already running this installation."),
         _("Wait until it has finished; both can then use it."),
     ),
     # -- packages ------------------------------------------------------------------------------------------------------

@@ -46,10 +46,10 @@ class Plan:
     """One of options.PRECISIONS but "auto"."""
     passes: list[PlannedPass]
     seconds: float | None
-    """Of everything from the CT in memory to the finished labels; None where it cannot be told yet."""
+    """Of everything from the CT in memory to the finished labels; None while it is unknown."""
     peak_bytes: int
     available_bytes: int | None
-    """What the machine had to give when the plan was made; None where the system does not tell."""
+    """What the machine had to give when the plan was made; None where the system does not report it."""
     elapsed_seconds: float = 0.0
     """Of ``seconds``, what had passed when the plan was made."""
     sums: str = SUMS_IN_MEMORY

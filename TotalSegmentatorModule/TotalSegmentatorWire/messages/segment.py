@@ -227,7 +227,7 @@ class CtHeader:
     """16 numbers, row by row: column, row, slice index to RAS in mm."""
     series_instance_uid: str | None = None
     dicom_files: list[str] = field(default_factory=list)
-    """Files of the series where Slicer's DICOM database has them: their headers are judged like a DICOM folder's."""
+    """Files of the series where Slicer's DICOM database has them: their headers are validated like a DICOM folder's."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ class FoundStructure:
     extent: list[int]
     """i_min, i_max, j_min, j_max, k_min, k_max, inclusive."""
     digest: str = ""
-    """Of the voxels, to tell later whether somebody edited them (TotalSegmentatorEngine.imaging.voxel_digest)."""
+    """Of the voxels, to find out later whether somebody edited them (TotalSegmentatorEngine.imaging.voxel_digest)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the set-up process tells while it works: JSON lines like a job's events, in a file that the panel polls.
+"""What the set-up process reports while it works: JSON lines like a job's events, in a file that the panel polls.
 
 Warnings, failures and cancellation are the events of messages.py with the job id SETUP_JOB.
 """

@@ -1,4 +1,4 @@
-"""The tags by which a segment tells how it was made; the same in Slicer's scene and in a file of the command line."""
+"""The tags that say how a segment was made; the same in Slicer's scene and in a file of the command line."""
 
 from __future__ import annotations
 

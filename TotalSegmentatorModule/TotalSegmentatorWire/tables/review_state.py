@@ -28,9 +28,9 @@ _FROM_BEST_TO_WORST = (ReviewState.APPROVED, ReviewState.EDITED, ReviewState.UNR
 
 
 def review_state(tags: Mapping[str, str], is_edited: bool = False) -> ReviewState:
-    """What the tags say. Without a judgement in them a structure is edited where its voxels changed, else unreviewed.
+    """What the tags say. Without a state a structure is edited where its voxels changed, else unreviewed.
 
-    An unknown value, of a later version, counts as no judgement.
+    An unknown value, of a later version, counts as no review state.
     """
     try:
         state = ReviewState(tags.get(REVIEW_STATE_TAG, ReviewState.UNREVIEWED.value))

@@ -251,9 +251,7 @@ def test_bad_ct_leaves_the_worker_usable(make_application):
     bad = soft_tissue_with_air().astype(np.float32)
     bad[3, 4, 5] = np.inf
     application.run_job(FakeCt(bad))
-    assert (
-        application.listener.failures[0].what == "The image contains voxels whose value is infinite or not a number: 1."
-    )
+    assert application.listener.failures[0].what == "Some voxel values are infinite or not a number (voxels: 1)."
     assert_usable(application)
 
 

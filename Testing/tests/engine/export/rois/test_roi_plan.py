@@ -80,7 +80,7 @@ def test_long_and_repeated_names_are_counted():
 def test_warning_about_names_says_how_long_they_can_be():
     plan = planned("twice", "twice")
     said = {problem.code: problem.what for problem in plan.warnings}["EXPORT_NAMES_CHANGED"]
-    assert said == "Names that were shortened to 16 characters or numbered to be unique: 1."
+    assert said == "Some names were shortened to 16 characters or numbered to be unique: 1."
 
 
 def test_renamed_structure_keeps_the_name_that_somebody_gave_it():
