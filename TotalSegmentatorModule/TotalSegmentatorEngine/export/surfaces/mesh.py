@@ -44,9 +44,7 @@ class Mesh:
     @property
     def normals(self) -> np.ndarray:
         """Unit vectors that look outward, one a vertex, weighted by the areas of its faces; float64 (n, 3)."""
-        normals = _vertex_areas(self.vertices, self.faces)
-        lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-        return normals / np.where(lengths > 0, lengths, 1)
+        return unit_vectors(_vertex_areas(self.vertices, self.faces))
 
 
 def surface_of(mask: VoxelMask, grid: Geometry, space: str, plane_positions: np.ndarray | None = None) -> Mesh:
@@ -121,9 +119,7 @@ def _with_volume(vertices: np.ndarray, faces: np.ndarray, wanted: float, farthes
     """Moves all vertices outward or inward by one distance until the mesh holds ``wanted`` mm³, or ``farthest``."""
     offset = 0.0
     moved = vertices
-    directions = _vertex_areas(vertices, faces)
-    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
-    directions = directions / np.where(lengths > 0, lengths, 1)
+    directions = unit_vectors(_vertex_areas(vertices, faces))
     for _ in range(_VOLUME_ROUNDS):
         missing = wanted - _volume(moved, faces)
         if abs(missing) <= _VOLUME_TOLERANCE * wanted:
@@ -132,6 +128,12 @@ def _with_volume(vertices: np.ndarray, faces: np.ndarray, wanted: float, farthes
         offset = float(np.clip(offset + missing / area, -farthest, farthest))
         moved = vertices + offset * directions
     return moved
+
+
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
+    """``vectors`` (n, 3) at length 1; those of length 0 stay."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)
 
 
 def _face_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME
 
 from TotalSegmentatorEngine.export.core.roi import Roi
-from TotalSegmentatorEngine.export.surfaces.mesh import Mesh
+from TotalSegmentatorEngine.export.surfaces.mesh import Mesh, unit_vectors
 
 MM_TO_METRES = 0.001
 
@@ -28,9 +28,7 @@ def write_stl(stream: BinaryIO, mesh: Mesh, space: str, roi: Roi) -> None:
     faces = np.zeros(len(mesh.faces), dtype=_STL_FACE)
     faces["corners"] = mesh.vertices[mesh.faces]
     edges = faces["corners"][:, 1:] - faces["corners"][:, :1]
-    normals = np.cross(edges[:, 0], edges[:, 1])
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    faces["normal"] = normals / np.where(lengths > 0, lengths, 1)
+    faces["normal"] = unit_vectors(np.cross(edges[:, 0], edges[:, 1]))
     stream.write(f"{ALGORITHM_NAME}. {_space(space)}".encode("ascii").ljust(80))
     stream.write(np.uint32(len(faces)).astype("<u4").tobytes())
     stream.write(faces.tobytes())
