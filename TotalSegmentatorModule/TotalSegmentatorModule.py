@@ -19,7 +19,7 @@ from TotalSegmentatorModuleLib.panel.widgets import load_panel
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
 from TotalSegmentatorModuleLib.segment.script_view import ScriptView
-from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession, make_controller
+from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
 from TotalSegmentatorModuleLib.self_test import check_import_of_all_structures, check_parameters_survive
 
 _OWN_PACKAGES = ("TotalSegmentatorModuleLib", "TotalSegmentatorSetup", "TotalSegmentatorWire")
@@ -170,16 +170,16 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
     def getParameterNode(self):
         return SegmentationParameters(super().getParameterNode())
 
-    def makeSession(self, view):
-        """The one session of this logic, shown by ``view`` (segmentation_session.SessionView)."""
-        self.view = view
-        self.session = SegmentationSession(make_controller, view)
+    def makeSession(self, callbacks):
+        """The one session of this logic, which calls ``callbacks`` (job_types.JobCallbacks)."""
+        self.session = SegmentationSession(callbacks)
         return self.session
 
     def apply(self, order):
         """Start a job. Raises JobBusyError while one runs, SegmentationError for what can be told at once."""
         if self.session is None:
-            self.makeSession(ScriptView())
+            self.view = ScriptView()
+            self.makeSession(self.view.callbacks)
         self.session.apply(order)
 
     def cancel(self):

@@ -61,7 +61,7 @@ def make_application(tmp_path: Path, mark: str) -> Iterator[Callable[..., Applic
 
     yield make
     for application in applications:
-        application.controller.shutdown()
+        application.shutdown()
     wait_for_no_process(mark)
 
 

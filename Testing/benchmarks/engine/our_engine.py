@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from job_support import Application, FakeCt
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
-from TotalSegmentatorModuleLib.segment.job_types import JobSettings, JobState
+from TotalSegmentatorModuleLib.segment.job_types import JobSettings
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
@@ -161,7 +161,7 @@ class WorkerJob:
 
 @dataclass
 class ResidentWorker:
-    """The panel's controller and its worker process."""
+    """Jobs as the panel runs them, and their worker process."""
 
     application: Application
     workload: Workload
@@ -170,17 +170,16 @@ class ResidentWorker:
     def job(self, model: str, ct: FakeCt, options: JobOptions | None = None, device: str = "cpu") -> WorkerJob:
         """Raises ProgramError where it has no result."""
         settings = JobSettings(model, self.workload.models_folder, None, device, options or JobOptions())
-        listener, controller = self.application.listener, self.application.controller
-        ends, results = listener.ends, len(listener.results)
+        listener = self.application.listener
+        results = len(listener.results)
         begun = time.perf_counter()
-        controller.apply(ct, settings)
-        self.application.run_until(
-            lambda: listener.ends > ends and controller.state is JobState.IDLE, _JOB_LIMIT_SECONDS
-        )
+        self.application.apply_with(ct, settings)
+        self.application.run_until_idle(_JOB_LIMIT_SECONDS)
         seconds = time.perf_counter() - begun
         clock = clocked_run(seconds, self.clock_file) if self.clock_file else None
         if len(listener.results) == results:
-            raise ProgramError("the worker's job failed: {}\n{}".format(listener.failures[-1:], controller.log_text()))
+            log = self.application.manager.log_text
+            raise ProgramError("the worker's job failed: {}\n{}".format(listener.failures[-1:], log))
         header, labels = listener.results.pop()
         return WorkerJob(seconds, header, labels, clock)
 
@@ -199,4 +198,4 @@ def resident_worker(workload: Workload, clocked: bool = False) -> Iterator[Resid
     try:
         yield ResidentWorker(application, workload, clock_file)
     finally:
-        application.controller.shutdown()
+        application.shutdown()

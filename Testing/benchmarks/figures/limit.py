@@ -7,8 +7,9 @@ import signal
 import sys
 import time
 
-from TotalSegmentatorModuleLib.segment.job_types import JobSettings, JobState
+from TotalSegmentatorModuleLib.segment.job_types import JobSettings
 from TotalSegmentatorWire.errors.problem import ERRORS
+from TotalSegmentatorWire.messages.segment import Stage
 
 from benchmarks.engine import our_engine
 from benchmarks.engine.our_engine import SceneCt
@@ -54,8 +55,8 @@ def _killed_worker(workload: Workload) -> None:
     ct = SceneCt(workload.ct())
     with our_engine.resident_worker(workload) as worker:
         application, listener = worker.application, worker.application.listener
-        application.controller.apply(ct, JobSettings("117-3mm", workload.models_folder, None, "cpu"))
-        application.run_until(lambda: application.controller.state is JobState.RUNNING, 300)
+        application.apply_with(ct, JobSettings("117-3mm", workload.models_folder, None, "cpu"))
+        application.run_until(lambda: Stage.READING in listener.stages, 300)
         time.sleep(0.2)
         os.kill(application.worker_pid(), signal.SIGKILL)
         application.run_until(lambda: listener.ends > 0, 60)

@@ -1,4 +1,4 @@
-"""What the tests of worker and controller share: a CT, a listener, an application's event loop, traces of processes."""
+"""What the tests of worker and jobs share: a CT, a listener, an application's event loop, traces of processes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import time
 import uuid
 from collections.abc import Callable, Hashable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hand_timer import HandTimer
 from places import FAKES
 from time_bounds import READY_SECONDS
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
-from TotalSegmentatorModuleLib.segment.job_controller import JobController
-from TotalSegmentatorModuleLib.segment.job_types import JobSettings, JobState
+from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
+from TotalSegmentatorModuleLib.segment.job import SegmentationJob
+from TotalSegmentatorModuleLib.segment.job_types import JobCallbacks, JobSettings
+from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import EVENTS, HelloEvent, ResultHeader, Stage, decode
@@ -34,6 +38,8 @@ WORKER_STAGES = [
 ]
 LARGE = (256, 256, 512)
 """Voxels that take several ticks to send: 64 MB."""
+
+_REST_MS = 20  # where the timer rests: somebody waits for a process
 
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="kills by POSIX signals")
 
@@ -80,10 +86,9 @@ def expected_labels(array: np.ndarray) -> np.ndarray:
 
 
 class Listener:
-    """Remembers everything that the controller tells."""
+    """Remembers everything that a job calls."""
 
     def __init__(self) -> None:
-        self.states: list[JobState] = []
         self.progress: list[tuple] = []
         self.plans: list[Plan] = []
         self.warnings: list[Problem] = []
@@ -92,32 +97,29 @@ class Listener:
         self.cancelled = 0
         self.log = ""
 
-    def on_state(self, state: JobState) -> None:
-        self.states.append(state)
+    @property
+    def callbacks(self) -> JobCallbacks:
+        return JobCallbacks(
+            on_progress=lambda *progress: self.on_progress(*progress),  # a test may have put another one in its place
+            on_plan=self.plans.append,
+            on_warning=self.warnings.append,
+            on_log=self.on_log,
+        )
 
     def on_progress(self, fraction, stage, seconds_left, tile, tiles) -> None:
         self.progress.append((fraction, stage))
 
-    def on_plan(self, plan: Plan) -> None:
-        self.plans.append(plan)
-
-    def on_warning(self, problem: Problem) -> None:
-        self.warnings.append(problem)
-
-    def on_failed(self, problem: Problem) -> None:
-        self.failures.append(problem)
-
-    def on_cancelled(self) -> None:
-        self.cancelled += 1
-
     def on_log(self, text: str) -> None:
         self.log += text
 
-    def allocate_labels(self, shape: tuple[int, int, int]) -> np.ndarray:
-        return np.zeros(shape, dtype=np.uint8)
-
     def on_result(self, header: ResultHeader, labels: np.ndarray) -> None:
         self.results.append((header, labels))
+
+    def on_end(self, end: TaskEnd) -> None:
+        if end.problem is not None:
+            self.failures.append(end.problem)
+        elif end.is_cancelled:
+            self.cancelled += 1
 
     @property
     def stages(self) -> list[str]:
@@ -129,40 +131,72 @@ class Listener:
 
 
 class Application:
-    """Plays Slicer: owns a controller and calls its tick as the panel's timer does."""
+    """Plays Slicer: runs jobs as the panel's session does, and turns the timer."""
 
     def __init__(self, work_folder: Path, engine: EngineEnvironment) -> None:
         self.work_folder = work_folder
         self.listener = Listener()
-        self.controller = JobController(engine, work_folder, self.listener)
         self.tick_seconds: list[float] = []
+        self.manager = WorkerManager(engine, work_folder, self.listener.on_log)
+        self._runner = TaskRunner(self._make_timer, work_folder, tidy_up=self.manager.step)
+
+    def _make_timer(self, tick: Callable[[], int | None]) -> HandTimer:
+        self._timer = HandTimer(tick)
+        return self._timer
+
+    @property
+    def is_busy(self) -> bool:
+        return self._runner.is_busy
 
     def apply(self, ct: FakeCt, stage: str = "", act: str = "") -> None:
-        self.controller.apply(ct, settings_for(stage, act))
+        self.apply_with(ct, settings_for(stage, act))
+
+    def apply_with(self, ct: FakeCt, settings: JobSettings) -> None:
+        job = SegmentationJob(self.manager, self.listener.callbacks, new_image)
+        self._runner.start(self._import(job.run(ct, settings)), self.listener.on_end)
+
+    def receive(self, job_id: str) -> None:
+        """Import a result that waits."""
+        job = SegmentationJob(self.manager, self.listener.callbacks, new_image)
+        self._runner.start(self._import(job.receive(job_id)), self.listener.on_end)
+
+    def _import(self, task):
+        header, image = yield from task
+        self.listener.on_result(header, image.array)
+        self.manager.discard_result(header.job_id)
+
+    def cancel(self) -> None:
+        self._runner.cancel()
+
+    def shutdown(self) -> None:
+        self._runner.dispose()
+        self.manager.shutdown()
+
+    def turn(self) -> int | None:
+        """One tick of the timer; returns in how many milliseconds it wants the next one."""
+        return self._timer.turn()
 
     def run_until(self, condition: Callable[[], bool], seconds: float = 60.0) -> float:
         """Run the event loop until ``condition``; returns the seconds that took, fails after ``seconds``."""
         begun = time.monotonic()
         while not condition():
             waited = time.monotonic() - begun
-            assert waited < seconds, "nothing after {:.1f} s; states {}, last stages {}, failures {}, log:\n{}".format(
-                waited,
-                self.listener.states[-3:],
-                self.listener.stages[-3:],
-                self.listener.failures,
-                self.controller.log_text(),
+            assert waited < seconds, "nothing after {:.1f} s; last stages {}, failures {}, log:\n{}".format(
+                waited, self.listener.stages[-3:], self.listener.failures, self.manager.log_text
             )
             tick_begun = time.perf_counter()
-            self.controller.tick()
+            wait_ms = self.turn()
             self.tick_seconds.append(time.perf_counter() - tick_begun)
-            time.sleep(self.controller.wait_interval_ms() / 1000.0)
+            time.sleep((_REST_MS if wait_ms is None else wait_ms) / 1000.0)
         return time.monotonic() - begun
+
+    def run_until_idle(self, seconds: float = 60.0) -> float:
+        return self.run_until(lambda: not self.is_busy, seconds)
 
     def run_job(self, ct: FakeCt, stage: str = "", act: str = "") -> None:
         """One job to its end."""
-        ends = self.listener.ends
         self.apply(ct, stage, act)
-        self.run_until(lambda: self.listener.ends > ends and self.controller.state is JobState.IDLE)
+        self.run_until_idle()
 
     def worker_pid(self) -> int:
         """The process id of the worker that greeted last."""
@@ -178,6 +212,11 @@ class Application:
 
     def result_folders(self) -> list[Path]:
         return folders_in(self.work_folder / "results")
+
+
+def new_image(shape: tuple[int, int, int]) -> SimpleNamespace:
+    """What a job's labels are read into."""
+    return SimpleNamespace(array=np.zeros(shape, dtype=np.uint8))
 
 
 def hellos_in(folder: Path) -> list[HelloEvent]:

@@ -23,24 +23,39 @@ from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.ct_source import check_ct
-from TotalSegmentatorModuleLib.segment.job_types import JobBusyError
-from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession, SessionView
+from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks
+from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
 from TotalSegmentatorModuleLib.setup.section import SetupSection
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
 class Panel:
-    """Fulfils session.SessionView and section.SetupHost."""
+    """Fulfils section.SetupHost."""
 
-    def __init__(self, ui: PanelWidgets, make_session: Callable[[SessionView], SegmentationSession]) -> None:
+    def __init__(self, ui: PanelWidgets, make_session: Callable[[JobCallbacks], SegmentationSession]) -> None:
         self._parameters: SegmentationParameters | None = None
         self._offers: list[tuple[TaskSection, str]] = []
         self._offering = Ticker(self._offer_result)
         self._order: JobOrder | None = None
         self._progress = ProgressSection(ui.progress)
         self._messages = MessagesSection(ui.messages, ui.log)
-        self._session = make_session(self)
-        self._waiting = UnimportedResultsSection(ui.unimported, self._import_waiting, self._session.discard_waiting)
+        self._waiting = UnimportedResultsSection(
+            ui.unimported, self._import_waiting, lambda job_id: self._session.discard_waiting(job_id)
+        )
+        self._session = make_session(
+            JobCallbacks(
+                on_busy=self.on_busy,
+                on_progress=self._progress.show_progress,
+                on_plan=self.on_plan,
+                on_warning=self._messages.add_warning,
+                on_log=self._messages.add_log,
+                on_note=self._messages.add_note,
+                on_failed=self.on_failed,
+                on_cancelled=lambda: self._messages.show_text(_("Cancelled. Nothing was changed.")),
+                on_result=self.on_result,
+                on_waiting_results=self._waiting.show,
+            )
+        )
         self._options = AdvancedSection(ui.advanced)
         self._setup: SetupSection | None = None  # not yet: the inputs look whether Apply can be clicked
         self._inputs = InputsSection(ui.inputs, self._show_ready)
@@ -206,7 +221,7 @@ class Panel:
         is_busy = self._session.is_busy or any(section.is_busy for section in self._tasks)
         self._setup.set_enabled(not is_busy)
 
-    # -- SessionView ---------------------------------------------------------------------------------------------------
+    # -- what becomes of a job -----------------------------------------------------------------------------------------
 
     def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         self._inputs.set_enabled(not is_busy)
@@ -218,29 +233,14 @@ class Panel:
         else:
             self._show_ready()
 
-    def on_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
-        self._progress.show_progress(fraction, stage, seconds_left, tile, tiles)
-
     def on_plan(self, plan: Plan) -> None:
         self._progress.show_plan(plan)
         self._messages.add_plan(plan)
-
-    def on_warning(self, problem: Problem) -> None:
-        self._messages.add_warning(problem)
 
     def on_failed(self, problem: Problem) -> None:
         self._messages.show_error(problem)
         if problem.code == "ENGINE_MISSING" and self._order is not None and not settings.engine_packages_folder():
             self._setup.engine_failed(self._order)
-
-    def on_cancelled(self) -> None:
-        self._messages.show_text(_("Cancelled. Nothing was changed."))
-
-    def on_note(self, text: str) -> None:
-        self._messages.add_note(text)
-
-    def on_log(self, text: str) -> None:
-        self._messages.add_log(text)
 
     def on_result(self, node, header: ResultHeader) -> None:
         self._messages.show_result(header)
@@ -256,9 +256,6 @@ class Panel:
         if node is not None:
             section.result_arrived(node)
         return 0
-
-    def on_waiting_results(self, headers: list[ResultHeader]) -> None:
-        self._waiting.show(headers)
 
     def _show_ready(self) -> None:
         if not self._session.is_busy:

@@ -1,4 +1,4 @@
-"""The CT of a job as the job's controller wants it: voxels, geometry, and a stamp that tells changes."""
+"""The CT of a job as a job wants it: voxels, geometry, and a stamp that tells changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class VolumeCtSource:
     """A vtkMRMLScalarVolumeNode, held by its id alone: the user may delete it at any time.
 
     Every property raises SegmentationError("INPUT_REMOVED") once the node has left the scene. Fulfils
-    job_controller.CtSource.
+    job_types.CtSource.
     """
 
     def __init__(self, volume) -> None:

@@ -66,7 +66,7 @@ class CtTransfer:
     def __init__(self, ct: CtSource, folder: Path, ct_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._ct = ct
         self._folder = folder
-        self._ct_id = ct_id
+        self.ct_id = ct_id
         self._clock = clock
         self._file: RawFile | None = None
         self._bytes = 0
@@ -92,7 +92,7 @@ class CtTransfer:
                 if not self._file.write(self._ct.array, deadline):
                     return False
                 self.close()
-                write_header(self._folder, self._ct_id, self.key)
+                write_header(self._folder, self.ct_id, self.key)
                 self._is_complete = True
             return True
         except OSError as error:

@@ -1,110 +1,219 @@
-"""One job: its folder, the hand-over of its CT, its request and its events."""
+"""One job from its CT to its labels, as a background task."""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Generator
 from typing import Any
 
-from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.job_folder import (
-    CANCEL_FILE,
-    EVENTS_FILE,
-    create_owned_folder,
-    jobs_folder,
-    new_id,
-    results_folder,
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.job_folder import new_id
+from TotalSegmentatorWire.messages.plan import plan_from_json
+from TotalSegmentatorWire.messages.segment import (
+    CancelledEvent,
+    CancelRequest,
+    FailedEvent,
+    FinishedEvent,
+    NeedCtEvent,
+    PlanEvent,
+    ProgressEvent,
+    ResultHeader,
+    StartedEvent,
+    WarningEvent,
 )
-from TotalSegmentatorWire.messages.segment import EVENTS, SegmentRequest, decode
 
-from TotalSegmentatorModuleLib.background.line_reader import LineReader
-from TotalSegmentatorModuleLib.segment.ct_transfer import CtKey, CtTransfer, write_header
-from TotalSegmentatorModuleLib.segment.job_types import CtSource, JobSettings
+from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
+from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError
+from TotalSegmentatorModuleLib.segment.attempt import Attempt
+from TotalSegmentatorModuleLib.segment.ct_transfer import CtTransfer, key_of, write_header
+from TotalSegmentatorModuleLib.segment.job_types import (
+    STAGE_RECEIVING,
+    STAGE_SENDING,
+    STAGE_STARTING,
+    CtSource,
+    JobCallbacks,
+    JobSettings,
+)
+from TotalSegmentatorModuleLib.segment.result_reader import DamagedResultError, read_labels, read_result_header
+from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
+from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
 
-_ATTEMPTS = 2
+CANCEL_SECONDS = 1.5
+"""A cancelled job that still runs after so long is killed with its worker. The panel must be ready within 2 s of the
+click: the rest is for the timer's ticks and the kill."""
+
+_WORK_SECONDS = 0.010  # copying a step may do; with the rest of a tick it stays below 20 ms
+_SENDING_SHARE = 0.03  # of the progress bar
+_RECEIVING_SHARE = 0.02
+_SENDING_MS, _STARTING_MS, _RUNNING_MS, _CANCELLING_MS, _RECEIVING_MS = 10, 20, 30, 20, 5
+_ENDS = (CancelledEvent, FailedEvent, FinishedEvent, NeedCtEvent)
 
 
-class Job:
-    """A job and its present attempt. An attempt has its own id and folder; a second one follows when the worker does
-    not hold the CT that it was thought to hold, or ended before it took the job up."""
+class _LostAttemptError(SegmentationError):
+    """The worker did not begin the job, through no fault of the job: another attempt may succeed."""
 
-    def __init__(self, ct: CtSource, settings: JobSettings, work_folder: Path) -> None:
-        self.ct = ct
-        self.settings = settings
-        self.fraction = 0.0
-        """0..1, the largest that was told; it never falls, not even with a new attempt."""
-        self.id = ""
-        self.folder = Path()
-        self.ct_id = ""
-        self.transfer: CtTransfer | None = None
-        """None when the worker holds the CT already."""
-        self.is_requested = False
-        self.is_accepted = False
-        self._attempts_left = _ATTEMPTS
-        self._work_folder = work_folder
-        self._lines: LineReader | None = None
-        self._events: deque[Any] = deque()
 
-    @property
-    def may_begin_again(self) -> bool:
-        return self._attempts_left > 0
+class SegmentationJob:
+    """``run`` and ``receive`` are tasks (see task_runner); an object is for one of them.
 
-    @property
-    def result_folder(self) -> Path:
-        """Where the worker puts the finished result of this attempt."""
-        return results_folder(self._work_folder) / self.id
+    ``make_image`` gets a shape (k, j, i) and returns an object whose ``array`` (uint8, C-contiguous) takes the labels.
+    The worker is polled by the manager's ``step``, which is called before every step of a task.
+    """
 
-    def begin_attempt(self, key: CtKey, held_ct_id: str | None, clock: Callable[[], float] = time.monotonic) -> None:
-        """A fresh id and folder. ``held_ct_id`` names the CT if the worker holds it. Raises OSError."""
-        self._attempts_left -= 1
-        self.id = new_id()
-        self.folder = create_owned_folder(jobs_folder(self._work_folder), self.id)
-        self.ct_id = held_ct_id or new_id()
-        self.is_requested = self.is_accepted = False
-        self._lines = LineReader(self.folder / EVENTS_FILE)
-        self._events.clear()
-        if held_ct_id:
-            self.transfer = None
-            write_header(self.folder, held_ct_id, key)
+    def __init__(
+        self, manager: WorkerManager, callbacks: JobCallbacks, make_image: Callable[[tuple[int, int, int]], Any]
+    ) -> None:
+        self._manager = manager
+        self._callbacks = callbacks
+        self._make_image = make_image
+        self._fraction = 0.0
+        self.is_receiving = False
+        """Whether the result is complete and only has to be read and imported."""
+
+    def run(self, ct: CtSource, settings: JobSettings) -> Generator[int, None, tuple[ResultHeader, Any]]:
+        """Segment ``ct``; returns the result's header and the image. The result's files stay until they are discarded,
+        unless the job is cancelled. Raises SegmentationError, OSError, DamagedResultError."""
+        for is_last in (False, True):
+            attempt = Attempt(self._manager.work_folder)
+            try:
+                yield from self._segment(attempt, ct, settings)
+                return (yield from self.receive(attempt.id))
+            except _LostAttemptError:
+                if is_last:
+                    raise
+            except TaskCancelledError:
+                self._manager.discard_result(attempt.id)  # it may have been finished nevertheless
+                raise
+            finally:
+                self._manager.removal.add(attempt.folder)
+
+    def receive(self, job_id: str) -> Generator[int, None, tuple[ResultHeader, Any]]:
+        """Read the result of a job; returns what ``run`` does. Its files stay, also if cancelled. Raises
+        DamagedResultError."""
+        self.is_receiving = True
+        folder = self._manager.result_folder(job_id)
+        try:
+            header = read_result_header(folder)
+        except DamagedResultError:
+            self._manager.discard_result(job_id)
+            raise
+        image = self._make_image(tuple(header.shape))
+        for fraction in read_labels(folder, header, image.array, _WORK_SECONDS):
+            self._report_progress(1.0 - _RECEIVING_SHARE * (1.0 - fraction), STAGE_RECEIVING)
+            yield _RECEIVING_MS
+        self._report_progress(1.0, STAGE_RECEIVING)
+        return header, image
+
+    # -- handing over --------------------------------------------------------------------------------------------------
+
+    def _segment(self, attempt: Attempt, ct: CtSource, settings: JobSettings) -> Generator[int, None, None]:
+        worker = self._manager.ensure_worker()
+        key = key_of(ct)
+        ct_id = self._manager.held_ct(key) if worker.hello else None
+        is_cached = ct_id is not None
+        if is_cached:
+            write_header(attempt.folder, ct_id, key)
         else:
-            self.transfer = CtTransfer(self.ct, self.folder, self.ct_id, clock)
+            ct_id = yield from self._send_ct(attempt, worker, ct)
+        worker.send(attempt.request(settings, ct_id, is_cached))
+        attempt.is_requested = True
+        yield from self._follow(attempt, worker, 0.0 if is_cached else _SENDING_SHARE)
 
-    def request(self) -> SegmentRequest:
-        """The request for the present attempt."""
-        return SegmentRequest(
-            job_id=self.id,
-            job_folder=str(self.folder),
-            results_folder=str(self.result_folder.parent),
-            ct_id=self.ct_id,
-            ct_is_cached=self.transfer is None,
-            model=self.settings.model,
-            models_folder=str(self.settings.models_folder),
-            structures=self.settings.structures,
-            device=self.settings.device,
-            options=self.settings.options.to_json(),
-        )
+    def _send_ct(self, attempt: Attempt, worker: WorkerProcess, ct: CtSource) -> Generator[int, None, str]:
+        """Write the CT a part at a time, until it is complete and the worker has greeted; returns its id."""
+        self._manager.forget_ct()
+        transfer = CtTransfer(ct, attempt.folder, new_id())
+        wait_ms = 0
+        try:
+            while True:
+                yield wait_ms
+                self._require_worker(worker, attempt)
+                is_complete = transfer.step(_WORK_SECONDS)
+                stage = STAGE_STARTING if is_complete else STAGE_SENDING
+                self._report_progress(_SENDING_SHARE * transfer.fraction, stage)
+                if is_complete and worker.hello:
+                    self._manager.remember_ct(transfer.key, transfer.ct_id)
+                    return transfer.ct_id
+                wait_ms = _STARTING_MS if is_complete else _SENDING_MS
+        finally:
+            transfer.close()
 
-    def new_events(self) -> Iterator[Any]:
-        """Events since the last call; lines that are not of this version are left out.
+    def _require_worker(self, worker: WorkerProcess, attempt: Attempt) -> None:
+        """Raises SegmentationError where the worker has gone or cannot serve."""
+        if worker.is_running:
+            return
+        problem = worker.problem or Problem("ENGINE_DIED", {"status": worker.exit_status})
+        ended_idle = worker.bye is not None and worker.bye.reason == "idle"
+        is_lost = worker.hello is not None and not attempt.is_accepted and (ended_idle or not attempt.is_requested)
+        error = _LostAttemptError if is_lost else SegmentationError
+        raise error(problem.code, **problem.values)
 
-        What is not taken (because the caller stopped, or an exception stopped it) comes with the next call.
-        """
-        for line in self._lines.poll() if self._lines else []:
-            with contextlib.suppress(SegmentationError):  # damaged; if nothing follows, the end of the worker shows
-                self._events.append(decode(line, EVENTS))
-        while self._events:
-            event = self._events.popleft()
-            if getattr(event, "job_id", None) == self.id:
-                yield event
+    # -- following -----------------------------------------------------------------------------------------------------
 
-    def leave_cancel_file(self) -> None:
-        """The file that the worker looks for between two tiles. Raises OSError."""
-        (self.folder / CANCEL_FILE).touch()
+    def _follow(self, attempt: Attempt, worker: WorkerProcess, sent_share: float) -> Generator[int, None, None]:
+        """Until the result is complete. ``sent_share``: how much of the progress the handing over was."""
+        try:
+            while True:
+                try:
+                    yield _RUNNING_MS
+                except TaskCancelledError:
+                    yield from self._stop(attempt, worker)
+                    raise
+                for event in attempt.new_events():
+                    if isinstance(event, FinishedEvent):
+                        return
+                    self._handle(event, attempt, sent_share)
+                if not worker.is_running and attempt.result_folder.is_dir():  # killed before it could say so
+                    return
+                self._require_worker(worker, attempt)
+        except (SegmentationError, TaskCancelledError):
+            raise
+        except BaseException:  # a fault of this side, or the task is ended: nobody waits for the rest
+            self._manager.kill()
+            raise
 
-    def close(self) -> None:
-        """Let go of the files."""
-        if self.transfer is not None:
-            self.transfer.close()
+    def _handle(self, event: Any, attempt: Attempt, sent_share: float) -> None:
+        """Raises the end that the event tells."""
+        if isinstance(event, StartedEvent):
+            attempt.is_accepted = True
+        elif isinstance(event, ProgressEvent):
+            fraction = sent_share + (1.0 - sent_share - _RECEIVING_SHARE) * event.fraction
+            self._report_progress(fraction, event.stage, event.seconds_left, event.tile, event.tiles)
+        elif isinstance(event, PlanEvent):
+            self._report_plan(event)
+        elif isinstance(event, WarningEvent):
+            self._callbacks.on_warning(problem_of_event(event))
+        elif isinstance(event, CancelledEvent):
+            raise TaskCancelledError
+        elif isinstance(event, FailedEvent):
+            problem = problem_of_event(event)
+            raise SegmentationError(problem.code, **problem.values)
+        elif isinstance(event, NeedCtEvent):
+            self._manager.forget_ct()
+            raise _LostAttemptError("INTERNAL_ERROR", kind=type(event).__name__)
+
+    def _stop(self, attempt: Attempt, worker: WorkerProcess) -> Generator[int, None, None]:
+        """Ask the worker to stop the job. One that does not is killed, and another one started for the next job."""
+        deadline = time.monotonic() + CANCEL_SECONDS
+        worker.send(CancelRequest(attempt.id))
+        attempt.leave_cancel_file()
+        while worker.is_running and not any(isinstance(event, _ENDS) for event in attempt.new_events()):
+            if time.monotonic() >= deadline:
+                self._manager.replace_worker()
+                return
+            yield _CANCELLING_MS
+
+    # -- reporting -----------------------------------------------------------------------------------------------------
+
+    def _report_plan(self, event: PlanEvent) -> None:
+        try:
+            plan = plan_from_json(event.plan)
+        except SegmentationError:  # a damaged plan is no reason to end the job
+            return
+        self._callbacks.on_plan(plan)
+
+    def _report_progress(
+        self, fraction: float, stage: str, seconds_left: float | None = None, tile: int = 0, tiles: int = 0
+    ) -> None:
+        self._fraction = max(self._fraction, fraction)
+        self._callbacks.on_progress(self._fraction, stage, seconds_left, tile, tiles)

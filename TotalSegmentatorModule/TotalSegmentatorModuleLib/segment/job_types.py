@@ -1,17 +1,18 @@
-"""What the job controller and its user, the panel, tell each other."""
+"""What a job is given, and what it calls as it goes on."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import ResultHeader
+
+from TotalSegmentatorModuleLib.background.task_runner import ignore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,21 +21,6 @@ STAGE_STARTING = "starting"
 STAGE_SENDING = "sending"
 STAGE_RECEIVING = "receiving"
 """Stages that only this side knows, beside those of TotalSegmentatorWire.messages.segment.Stage."""
-
-
-class JobState(enum.Enum):
-    IDLE = "idle"
-    """Ready for apply()."""
-    SENDING = "sending"
-    """The CT is being written; the worker may be starting meanwhile."""
-    STARTING = "starting"
-    """The CT is written; the worker has not greeted yet."""
-    RUNNING = "running"
-    """The worker has the request."""
-    CANCELLING = "cancelling"
-    """Cancelled; the worker is given a moment to stop by itself. At most CANCEL_SECONDS."""
-    RECEIVING = "receiving"
-    """The labels are being read."""
 
 
 class JobBusyError(RuntimeError):
@@ -74,31 +60,28 @@ class CtSource(Protocol):
         """Differs between any two CTs and between any two states of one CT's voxels and geometry. Asked every tick."""
 
 
-class JobListener(Protocol):
-    """Told by ``JobController.tick`` (and by apply and cancel) what happens. Exceptions reach the caller of tick."""
+@dataclass(frozen=True)
+class JobCallbacks:
+    """What is called, from the event loop of the application, as jobs go on; whoever shows them connects what it needs.
 
-    def on_state(self, state: JobState) -> None: ...
+    A call may begin the next job once ``on_busy`` has said that none is running.
+    """
 
-    def on_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
-        """``fraction`` 0..1 of the whole job, never falling; ``stage`` one of Stage.ALL or of the STAGE_ names here."""
-
-    def on_plan(self, plan: Plan) -> None:
-        """What the job is going to do; said again when it changes, for instance when memory runs short."""
-
-    def on_warning(self, problem: Problem) -> None: ...
-
-    def on_failed(self, problem: Problem) -> None:
-        """The job ended; the state is IDLE already."""
-
-    def on_cancelled(self) -> None:
-        """The job ended by cancel(); the state is IDLE already."""
-
-    def on_log(self, text: str) -> None:
-        """Whole lines that the worker has written to its log."""
-
-    def allocate_labels(self, shape: tuple[int, int, int]) -> np.ndarray:
-        """A uint8 array of this shape (k, j, i), C-contiguous, for the labels to be read into."""
-
-    def on_result(self, header: ResultHeader, labels: np.ndarray) -> None:
-        """Import the result. When this returns, the result's files are removed; when it raises, they are kept and
-        ``JobController.unimported_results`` offers them. The state is still RECEIVING."""
+    on_busy: Callable[[bool, bool], None] = ignore
+    """Whether a job is running, and whether it is being cancelled."""
+    on_progress: Callable[[float, str, float | None, int, int], None] = ignore
+    """Fraction 0..1 of the whole job, never falling; stage, one of Stage.ALL or of the STAGE_ names; seconds left;
+    finished tiles and all tiles."""
+    on_plan: Callable[[Plan], None] = ignore
+    """What the job is going to do; called again when it changes, for instance when memory runs short."""
+    on_warning: Callable[[Problem], None] = ignore
+    on_log: Callable[[str], None] = ignore
+    """Whole lines that the worker has written to its log."""
+    on_note: Callable[[str], None] = ignore
+    """Something that the user should read, neither error nor warning."""
+    on_failed: Callable[[Problem], None] = ignore
+    on_cancelled: Callable[[], None] = ignore
+    on_result: Callable[[Any, ResultHeader], None] = ignore
+    """The vtkMRMLSegmentationNode that holds the result, and its header."""
+    on_waiting_results: Callable[[list[ResultHeader]], None] = ignore
+    """Finished results that nobody imported."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,60 +47,24 @@ def waiting_results(work_folder: Path) -> list[ResultHeader]:
     return sorted(waiting, key=lambda header: header.created)
 
 
-class ResultReader:
-    """Reads labels.raw into the array that ``allocate`` gives, a step at a time.
-
-    Raises DamagedResultError when made, if the result is not complete.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        allocate: Callable[[tuple[int, int, int]], np.ndarray],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.folder = folder
-        self.header = read_result_header(folder)
-        self._allocate = allocate
-        self._clock = clock
-        self._position = 0
-        self._stream = None
-        self._target = memoryview(b"")
-        self._bytes = int(np.prod(self.header.shape))
-        self.labels: np.ndarray | None = None
-
-    @property
-    def fraction(self) -> float:
-        """0..1 of the labels read."""
-        return self._position / self._bytes if self._bytes else 0.0
-
-    def step(self, seconds: float) -> bool:
-        """Read for about ``seconds``; True when all labels are there. Raises OSError, DamagedResultError."""
-        deadline = self._clock() + seconds
-        if self._stream is None:
-            self._begin()
-        while self._position < self._bytes:
-            count = self._stream.readinto(self._target[self._position : self._position + _CHUNK_BYTES])
-            if not count:
-                raise DamagedResultError("short")
-            self._position += count
-            if self._clock() >= deadline:
-                break
-        if self._position < self._bytes:
-            return False
-        self.close()
-        return True
-
-    def close(self) -> None:
-        """Let go of the file and of the array's buffer."""
-        self._target = memoryview(b"")
-        if self._stream is not None:
-            self._stream.close()
-
-    def _begin(self) -> None:
-        labels = self._allocate(tuple(self.header.shape))
-        if labels.dtype != np.uint8 or labels.shape != tuple(self.header.shape) or not labels.flags.c_contiguous:
-            raise TypeError("allocate_labels must give a C-contiguous uint8 array of the shape asked for")
-        self.labels = labels
-        self._target = memoryview(labels).cast("B")
-        self._stream = (self.folder / RESULT_LABELS).open("rb", buffering=0)
+def read_labels(folder: Path, header: ResultHeader, labels: np.ndarray, seconds: float) -> Iterator[float]:
+    """Read the labels of a result into ``labels`` (uint8, C-contiguous, of the header's shape), for about ``seconds``
+    between two values: 0..1 of what is read so far. Raises DamagedResultError."""
+    if labels.dtype != np.uint8 or labels.shape != tuple(header.shape) or not labels.flags.c_contiguous:
+        raise TypeError("labels are read into a C-contiguous uint8 array of the result's shape")
+    target = memoryview(labels).cast("B")
+    position = 0
+    try:
+        with (folder / RESULT_LABELS).open("rb", buffering=0) as stream:
+            while position < len(target):
+                yield position / len(target)
+                deadline = time.monotonic() + seconds
+                while position < len(target):
+                    count = stream.readinto(target[position : position + _CHUNK_BYTES])
+                    if not count:
+                        raise DamagedResultError("short")
+                    position += count
+                    if time.monotonic() >= deadline:
+                        break
+    except OSError as error:
+        raise DamagedResultError(type(error).__name__) from error

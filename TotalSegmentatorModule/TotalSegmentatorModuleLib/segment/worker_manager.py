@@ -2,76 +2,98 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from TotalSegmentatorWire.job_folder import results_folder, sweep
+from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
+from TotalSegmentatorModuleLib.background.task_runner import ignore
 from TotalSegmentatorModuleLib.segment.ct_transfer import CtKey
+from TotalSegmentatorModuleLib.segment.result_reader import waiting_results
 from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
+
+_IDLE_MS, _CLEARING_MS = 500, 50
 
 
 class WorkerManager:
-    """The current worker and the ends of earlier ones. Nothing here waits; ``step`` is called with every tick."""
+    """The current worker, the ends of earlier ones, and the work folder with its results.
 
-    def __init__(
-        self,
-        engine: EngineEnvironment,
-        work_folder: Path,
-        removal: FolderRemoval,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    ``work_folder`` is private to the user; several Slicers may share it. Abandoned folders in it are removed at once.
+    ``on_log`` gets whole lines that the worker has written to its log. Nothing here waits; a TaskRunner calls ``step``.
+    """
+
+    def __init__(self, engine: EngineEnvironment, work_folder: Path, on_log: Callable[[str], None] = ignore) -> None:
+        self.work_folder = work_folder
+        self.removal = FolderRemoval()
         self._engine = engine
-        self.worker: WorkerProcess | None = None
-        self._work_folder = work_folder
-        self._removal = removal
-        self._clock = clock
+        self._on_log = on_log
+        self._worker: WorkerProcess | None = None
         self._ending: list[WorkerProcess] = []
         self._last_log = ""
         self._held: tuple[CtKey, str] | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """True while an earlier worker is still ending."""
-        return bool(self._ending)
+        sweep(work_folder)
 
     @property
     def log_text(self) -> str:
         """The end of the current worker's log, or of the last one's."""
-        return self.worker.log_tail if self.worker else self._last_log
+        return self._worker.log_tail if self._worker else self._last_log
+
+    def step(self) -> int | None:
+        """Follow the worker and clear up; returns when it wants to be called again, as a TaskRunner's tick does."""
+        self._poll()
+        for worker in [worker for worker in self._ending if worker.is_reaped()]:
+            self.removal.add(worker.folder)
+            self._ending.remove(worker)
+        self.removal.step()
+        if self._ending or self.removal.is_busy:
+            return _CLEARING_MS
+        return _IDLE_MS if self._worker is not None else None
+
+    def shutdown(self) -> None:
+        """Kill every worker and remove the folders. Results are kept."""
+        self.kill()
+        for worker in self._ending:
+            self.removal.add(worker.folder)
+        self._ending.clear()
+        self.removal.finish()
+
+    # -- the worker ----------------------------------------------------------------------------------------------------
 
     def ensure_worker(self) -> WorkerProcess:
         """The worker that runs, or a new one that holds no CT. Raises OSError when none can be started."""
-        if self.worker is not None:
-            self.worker.poll()
-            if not self.worker.is_running:
-                self.kill()
-        if self.worker is None:
-            self.worker = WorkerProcess(self._engine, self._work_folder, self._clock)
-        return self.worker
-
-    def send(self, request: Any) -> None:
-        """Send a request; that the worker is gone shows at the next poll."""
-        if self.worker is not None:
-            self.worker.send(request)
+        self._poll()
+        if self._worker is None:
+            self._worker = WorkerProcess(self._engine, self.work_folder)
+        return self._worker
 
     def kill(self) -> None:
         """End the worker and all it started; its folder goes as soon as the process has."""
-        worker, self.worker, self._held = self.worker, None, None
+        worker, self._worker, self._held = self._worker, None, None
         if worker is not None:
             self._last_log = worker.log_tail
             worker.kill()
             self._ending.append(worker)
 
-    def step(self) -> None:
-        """Follow the workers that are ending."""
-        for worker in [worker for worker in self._ending if worker.is_reaped()]:
-            self._removal.add(worker.folder)
-            self._ending.remove(worker)
+    def replace_worker(self) -> None:
+        """Kill the worker and start another one, so that the next job finds it ready."""
+        self.kill()
+        try:
+            self.ensure_worker()
+        except OSError as error:
+            self._on_log("The engine could not be started again: {}\n".format(type(error).__name__))
 
-    # -- the CT that the worker holds --------------------------------------------------------------------------------
+    def _poll(self) -> None:
+        if self._worker is not None:
+            grown = self._worker.poll()
+            if grown:
+                self._on_log(grown)
+            if not self._worker.is_running:
+                self.kill()
+
+    # -- the CT that the worker holds ----------------------------------------------------------------------------------
 
     def remember_ct(self, key: CtKey, ct_id: str) -> None:
         """The current worker has been sent this CT."""
@@ -84,9 +106,16 @@ class WorkerManager:
         """The id under which the current worker holds this CT, None when it does not."""
         return self._held[1] if self._held and self._held[0] == key else None
 
-    def shutdown(self) -> None:
-        """Kill every worker; their folders are left to ``removal``."""
-        self.kill()
-        for worker in self._ending:
-            self._removal.add(worker.folder)
-        self._ending.clear()
+    # -- results -------------------------------------------------------------------------------------------------------
+
+    def result_folder(self, job_id: str) -> Path:
+        return results_folder(self.work_folder) / job_id
+
+    def waiting_results(self) -> list[ResultHeader]:
+        """Results that were finished but neither imported nor declined, for instance because Slicer was closed."""
+        headers = waiting_results(self.work_folder)
+        return [header for header in headers if self.result_folder(header.job_id) not in self.removal]
+
+    def discard_result(self, job_id: str) -> None:
+        """The result was imported or declined: its files are removed."""
+        self.removal.add(self.result_folder(job_id))

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +46,14 @@ class WorkerProcess:
     Raises OSError when made, if the program cannot be started.
     """
 
-    def __init__(
-        self, engine: EngineEnvironment, work_folder: Path, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, engine: EngineEnvironment, work_folder: Path) -> None:
         self.folder = create_owned_folder(jobs_folder(work_folder), worker_folder_name())
         self.hello: HelloEvent | None = None
         self.bye: ByeEvent | None = None
         self.problem: Problem | None = None
         """Why this worker cannot serve, once that is known."""
         self.exit_status: int | None = None
-        self._clock = clock
-        self._started_at = clock()
+        self._started_at = time.monotonic()
         self._is_killed = False
         self._events = LineReader(self.folder / EVENTS_FILE)
         self._log_lines = LineReader(self.folder / WORKER_LOG)
@@ -96,7 +92,7 @@ class WorkerProcess:
         for line in self._events.poll():
             self._handle(line)
         is_silent = self.hello is None and self.problem is None and self.exit_status is None
-        if is_silent and self._clock() - self._started_at > HELLO_SECONDS:
+        if is_silent and time.monotonic() - self._started_at > HELLO_SECONDS:
             self.problem = Problem("ENGINE_START_FAILED")
         grown = "".join(line.decode("utf-8", "replace") + "\n" for line in self._log_lines.poll())
         self._log_tail = (self._log_tail + grown)[-_LOG_TAIL_CHARACTERS:]

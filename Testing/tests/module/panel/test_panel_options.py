@@ -32,7 +32,7 @@ def orders(user, monkeypatch) -> list:
     """What the panel orders of its session; no job is started. All models count as installed."""
     put_models(read_catalogue(), default_models_folder())
     ordered: list = []
-    monkeypatch.setattr(user.widget.panel._session, "apply", ordered.append)
+    monkeypatch.setattr(user.widget.logic.session, "apply", ordered.append)
     return ordered
 
 

@@ -25,7 +25,7 @@ from job_support import (
 )
 from places import MODULE_FOLDER, SUPPORT_FOLDERS
 from time_bounds import READY_SECONDS
-from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobState
+from TotalSegmentatorModuleLib.segment.job_types import STAGE_RECEIVING
 from TotalSegmentatorWire.messages.segment import Stage
 
 # -- cancel ------------------------------------------------------------------------------------------------------------
@@ -39,8 +39,8 @@ def test_cancel_at_each_stage(make_application, stage, act):
     application.run_until(lambda: stage in application.listener.stages)
     pid = application.worker_pid()
 
-    application.controller.cancel()
-    seconds = application.run_until(lambda: application.controller.state is JobState.IDLE)
+    application.cancel()
+    seconds = application.run_until_idle()
 
     assert seconds < READY_SECONDS
     assert application.listener.cancelled == 1
@@ -54,8 +54,8 @@ def test_cancel_while_the_ct_is_sent(make_application):
     application = make_application()
     application.apply(FakeCt(np.zeros(LARGE, dtype=np.int16)))
     application.run_until(lambda: any(0.0 < fraction < 0.03 for fraction, _ in application.listener.progress))
-    application.controller.cancel()
-    assert application.controller.state is JobState.IDLE
+    application.cancel()
+    assert not application.is_busy
     assert application.listener.cancelled == 1
     application.run_until(lambda: not application.job_folders(), READY_SECONDS)
     assert_usable(application)
@@ -66,8 +66,8 @@ def test_cancel_while_the_engine_is_loading_keeps_the_worker(make_application):
     application.apply(FakeCt())
     application.run_until(lambda: Stage.LOADING_ENGINE in application.listener.stages)
     pid = application.worker_pid()
-    application.controller.cancel()
-    seconds = application.run_until(lambda: application.controller.state is JobState.IDLE)
+    application.cancel()
+    seconds = application.run_until_idle()
     assert seconds < READY_SECONDS
     assert_usable(application)
     assert application.worker_pid() == pid
@@ -76,8 +76,8 @@ def test_cancel_while_the_engine_is_loading_keeps_the_worker(make_application):
 def test_cancel_while_the_result_is_received(make_application):
     application = make_application()
     application.apply(FakeCt())
-    application.run_until(lambda: application.controller.state is JobState.RECEIVING)
-    application.controller.cancel()
+    application.run_until(lambda: STAGE_RECEIVING in application.listener.stages)
+    application.cancel()
     assert application.listener.cancelled == 1
     application.run_until(lambda: not application.job_folders() and not application.result_folders(), READY_SECONDS)
     assert_usable(application)
@@ -86,9 +86,8 @@ def test_cancel_while_the_result_is_received(make_application):
 
 def test_cancel_without_a_job_does_nothing(make_application):
     application = make_application()
-    application.controller.cancel()
-    assert application.listener.cancelled == 0
-    assert application.listener.states == []
+    application.cancel()
+    assert application.listener.ends == 0
 
 
 # -- the worker is killed ----------------------------------------------------------------------------------------------
@@ -102,7 +101,7 @@ def test_killed_worker(make_application, stage):
     application.run_until(lambda: stage in application.listener.stages)
 
     os.kill(application.worker_pid(), signal.SIGKILL)
-    seconds = application.run_until(lambda: application.controller.state is JobState.IDLE)
+    seconds = application.run_until_idle()
 
     assert seconds < READY_SECONDS
     assert [problem.code for problem in application.listener.failures] == ["ENGINE_KILLED"]
@@ -119,7 +118,7 @@ def test_killed_launcher_takes_the_worker_with_it(make_application, mark):
     launcher = next(pid for pid in marked_processes(mark) if pid != application.worker_pid())
 
     os.kill(launcher, signal.SIGKILL)
-    application.run_until(lambda: application.controller.state is JobState.IDLE)
+    application.run_until_idle()
 
     wait_for_no_process(mark)
     assert_usable(application)
@@ -128,13 +127,14 @@ def test_killed_launcher_takes_the_worker_with_it(make_application, mark):
 @needs_signals
 def test_worker_killed_while_the_ct_is_sent_is_replaced_silently(make_application):
     application = make_application()
-    ct = FakeCt(np.full(LARGE, 40, dtype=np.int16))
-    application.apply(ct)
-    application.run_until(lambda: bool(application.worker_folders() and application.controller._manager.worker.hello))
-    if application.controller.state is JobState.SENDING:
-        os.kill(application.worker_pid(), signal.SIGKILL)
-    application.run_until(lambda: application.listener.ends == 1)
-    assert (application.listener.results[0][1] == 1).all()
+    application.run_job(FakeCt())
+    application.listener.progress.clear()
+    application.apply(FakeCt(np.full(LARGE, 40, dtype=np.int16)))
+    application.run_until(lambda: any(0.0 < fraction < 0.03 for fraction, _ in application.listener.progress))
+    os.kill(application.worker_pid(), signal.SIGKILL)
+    application.run_until(lambda: application.listener.ends == 2)
+    assert application.listener.failures == []
+    assert (application.listener.results[1][1] == 1).all()
 
 
 @needs_signals
@@ -157,14 +157,16 @@ def test_worker_killed_while_idle_is_replaced_silently(make_application):
 def test_result_that_was_finished_by_a_worker_killed_right_after_is_received(make_application):
     application = make_application()
     ct = FakeCt()
+    application.run_job(ct)
+    application.run_until(lambda: not application.job_folders() and not application.result_folders())
     application.apply(ct)
-    application.run_until(lambda: application.controller.state is JobState.RUNNING)
+    application.run_until(lambda: bool(application.job_folders()))  # the worker has the request; nobody listens to it
     deadline = time.monotonic() + 10
     while not application.result_folders() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(application.worker_pid(), signal.SIGKILL)
-    application.run_until(lambda: application.listener.ends == 1)
-    assert np.array_equal(application.listener.results[0][1], expected_labels(ct.array))
+    application.run_until(lambda: application.listener.ends == 2)
+    assert np.array_equal(application.listener.results[1][1], expected_labels(ct.array))
 
 
 def test_engine_that_exits_by_itself(make_application):
@@ -194,22 +196,22 @@ def test_shutdown_leaves_nothing(make_application, mark, stage):
     application.apply(FakeCt(), stage, "deaf")
     application.run_until(lambda: stage in application.listener.stages)
     begun = time.monotonic()
-    application.controller.shutdown()
+    application.shutdown()
     assert time.monotonic() - begun < READY_SECONDS
     wait_for_no_process(mark)
     assert folders_in(application.work_folder / "jobs") == []
     assert folders_in(application.work_folder / "results") == []
 
 
-def test_shutdown_while_the_ct_is_sent_leaves_nothing(make_application, mark):
+def test_shutdown_while_the_ct_is_sent_leaves_nothing(make_application, mark, tmp_path):
     application = make_application()
-    application.apply(FakeCt())
-    application.controller.shutdown()
+    application.apply(FakeCt(np.zeros(LARGE, dtype=np.int16)))
+    application.run_until(lambda: any(0.0 < fraction < 0.03 for fraction, _ in application.listener.progress))
+    application.shutdown()
     wait_for_no_process(mark)
     assert folders_in(application.work_folder / "jobs") == []
-    application.controller.tick()  # a timer may still fire
-    with pytest.raises(JobBusyError):
-        application.apply(FakeCt())
+    application.turn()  # a timer may still fire
+    assert folders_in(tmp_path / "work" / "jobs") == []
 
 
 APPLICATION = """

@@ -22,7 +22,7 @@ from job_support import (
 from seeded_models import make_model_folder
 from time_bounds import FIRST_TILE_SECONDS, READY_SECONDS
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
-from TotalSegmentatorModuleLib.segment.job_types import JobSettings, JobState
+from TotalSegmentatorModuleLib.segment.job_types import JobSettings
 from TotalSegmentatorWire.messages.segment import Stage
 
 pytestmark = pytest.mark.slow  # each worker imports torch, three seconds on two cores
@@ -45,7 +45,7 @@ def application(tmp_path_factory):
     engine = EngineEnvironment(make_launcher(folder), {**os.environ, MARK: mark})
     application = Application(folder / "work", engine)
     yield application
-    application.controller.shutdown()
+    application.shutdown()
     assert folders_in(folder / "work" / "jobs") == []
     assert len(marked_processes(mark)) <= 1  # a killed process may take a moment to go
 
@@ -61,7 +61,7 @@ def noisy_ct(shape: tuple[int, int, int], seed: int = 0) -> FakeCt:
 def run(application: Application, ct: FakeCt, model: Path | str, structures: list[str] | None = None) -> None:
     ends = application.listener.ends
     application.listener.progress.clear()
-    application.controller.apply(ct, JobSettings(str(model), Path("models"), structures, "cpu"))
+    application.apply_with(ct, JobSettings(str(model), Path("models"), structures, "cpu"))
     application.run_until(lambda: application.listener.ends > ends, 120)
 
 
@@ -88,9 +88,9 @@ def test_second_job_on_the_same_ct_starts_its_first_tile_at_once(application, mo
     run(application, ct, model)
     pid = application.worker_pid()
     application.listener.progress.clear()
-    application.controller.apply(ct, JobSettings(str(model), Path("models"), ["liver"], "cpu"))
+    application.apply_with(ct, JobSettings(str(model), Path("models"), ["liver"], "cpu"))
     seconds = application.run_until(lambda: Stage.PREDICTING in application.listener.stages)
-    application.run_until(lambda: application.controller.state is JobState.IDLE, 60)
+    application.run_until_idle(60)
     assert seconds < FIRST_TILE_SECONDS
     assert application.worker_pid() == pid
     assert {found.name for found in application.listener.results[-1][0].found} <= {"liver"}
@@ -137,10 +137,10 @@ def test_cancelled_job_ends_soon(application, model, stage, tmp_path):
         model = make_model_folder(tmp_path / "Dataset901_Seeded")
     cancelled = application.listener.cancelled
     application.listener.progress.clear()
-    application.controller.apply(noisy_ct(LONG), JobSettings(str(model), Path("models"), None, "cpu"))
+    application.apply_with(noisy_ct(LONG), JobSettings(str(model), Path("models"), None, "cpu"))
     application.run_until(lambda: stage in application.listener.stages, 120)
-    application.controller.cancel()
-    seconds = application.run_until(lambda: application.controller.state is JobState.IDLE)
+    application.cancel()
+    seconds = application.run_until_idle()
     assert seconds < READY_SECONDS
     assert application.listener.cancelled == cancelled + 1
     application.run_until(lambda: not application.job_folders() and not application.result_folders())
@@ -151,10 +151,10 @@ def test_cancelled_job_ends_soon(application, model, stage, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by POSIX signals")
 def test_killed_worker_leaves_nothing_and_the_next_job_runs(application, model):
     application.listener.progress.clear()
-    application.controller.apply(noisy_ct(LONG), JobSettings(str(model), Path("models"), None, "cpu"))
+    application.apply_with(noisy_ct(LONG), JobSettings(str(model), Path("models"), None, "cpu"))
     application.run_until(lambda: Stage.PREDICTING in application.listener.stages, 120)
     os.kill(application.worker_pid(), signal.SIGKILL)
-    seconds = application.run_until(lambda: application.controller.state is JobState.IDLE)
+    seconds = application.run_until_idle()
     assert seconds < READY_SECONDS
     assert application.listener.failures[-1].code == "ENGINE_KILLED"
     application.run_until(lambda: folders_in(application.work_folder / "jobs") == [])
@@ -164,7 +164,7 @@ def test_killed_worker_leaves_nothing_and_the_next_job_runs(application, model):
 
 def test_log_holds_neither_paths_nor_identifiers(application, model):
     run(application, noisy_ct(SHORT, seed=4), model)
-    log = application.controller.log_text()
+    log = application.manager.log_text
     assert "job ended: FinishedEvent" in log
     assert str(application.work_folder) not in log
     assert "1.2.3.4.5.6.7" not in log

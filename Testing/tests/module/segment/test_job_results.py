@@ -9,10 +9,10 @@ import pytest
 from job_support import (
     Application,
     FakeCt,
+    assert_usable,
     expected_labels,
     soft_tissue_with_air,
 )
-from TotalSegmentatorModuleLib.segment.job_types import JobState
 from TotalSegmentatorWire.job_folder import write_owner
 from TotalSegmentatorWire.messages.segment import Stage
 from TotalSegmentatorWire.process_identity import ProcessIdentity, start_time, this_process
@@ -31,38 +31,36 @@ def waiting_result(make_application) -> Application:
         raise ImportFailedError
 
     application.listener.on_result = fail
-    application.apply(FakeCt())
-    with pytest.raises(ImportFailedError):
-        application.run_until(lambda: False)
-    assert application.controller.state is JobState.IDLE
+    application.run_job(FakeCt())
+    assert application.listener.failures.pop().values == {"kind": "ImportFailedError"}
     del application.listener.on_result
     return application
 
 
 def test_result_whose_import_failed_is_kept_and_can_be_received(waiting_result):
-    header = waiting_result.controller.unimported_results()[0]
-    waiting_result.controller.receive_result(header.job_id)
-    waiting_result.run_until(lambda: waiting_result.controller.state is JobState.IDLE)
+    header = waiting_result.manager.waiting_results()[0]
+    waiting_result.receive(header.job_id)
+    waiting_result.run_until_idle()
     assert np.array_equal(waiting_result.listener.results[0][1], expected_labels(soft_tissue_with_air()))
-    assert waiting_result.controller.unimported_results() == []
+    assert waiting_result.manager.waiting_results() == []
     waiting_result.run_until(lambda: not waiting_result.result_folders())
 
 
 def test_result_survives_the_end_of_the_application(waiting_result, make_application):
-    waiting_result.controller.shutdown()
+    waiting_result.shutdown()
     later = make_application()
-    assert len(later.controller.unimported_results()) == 1
+    assert len(later.manager.waiting_results()) == 1
 
 
 def test_cancelled_reception_of_a_waiting_result_leaves_it_waiting(waiting_result):
-    header = waiting_result.controller.unimported_results()[0]
-    waiting_result.controller.receive_result(header.job_id)
-    waiting_result.controller.cancel()
+    header = waiting_result.manager.waiting_results()[0]
+    waiting_result.receive(header.job_id)
+    waiting_result.cancel()
     assert waiting_result.listener.cancelled == 1
-    assert waiting_result.controller.unimported_results() == [header]
+    assert waiting_result.manager.waiting_results() == [header]
 
 
-def test_exception_of_the_listener_loses_no_event(make_application):
+def test_fault_of_the_listener_ends_the_job_alone(make_application):
     application = make_application()
     tell = application.listener.on_progress
 
@@ -72,27 +70,27 @@ def test_exception_of_the_listener_loses_no_event(make_application):
             raise ImportFailedError
 
     application.listener.on_progress = stumble
-    application.apply(FakeCt())
-    with pytest.raises(ImportFailedError):
-        application.run_until(lambda: False)
-    application.run_until(lambda: len(application.listener.results) == 1)
+    application.run_job(FakeCt(), Stage.READING, "deaf")
+    assert application.listener.failures[0].values == {"kind": "ImportFailedError"}
+    application.listener.on_progress = tell
+    assert_usable(application)
 
 
 def test_declined_result_is_removed(waiting_result):
-    header = waiting_result.controller.unimported_results()[0]
-    waiting_result.controller.discard_result(header.job_id)
+    header = waiting_result.manager.waiting_results()[0]
+    waiting_result.manager.discard_result(header.job_id)
     waiting_result.run_until(lambda: not waiting_result.result_folders())
-    assert waiting_result.controller.unimported_results() == []
+    assert waiting_result.manager.waiting_results() == []
 
 
 def test_damaged_result_is_not_offered(waiting_result):
     labels = waiting_result.result_folders()[0] / "labels.raw"
     labels.write_bytes(labels.read_bytes()[:-1])
-    assert waiting_result.controller.unimported_results() == []
+    assert waiting_result.manager.waiting_results() == []
 
 
 def test_result_of_another_running_application_is_not_offered(waiting_result):
     """Its owner is another living process: here the test's parent."""
     parent = ProcessIdentity(os.getppid(), start_time(os.getppid()), this_process().host)
     write_owner(waiting_result.result_folders()[0], parent)
-    assert waiting_result.controller.unimported_results() == []
+    assert waiting_result.manager.waiting_results() == []

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from job_support import (
     LARGE,
+    WORKER_STAGES,
     Application,
     FakeCt,
     assert_usable,
@@ -22,7 +23,7 @@ from job_support import (
 )
 from time_bounds import BLOCK_SECONDS, FIRST_TILE_SECONDS
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
-from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobState
+from TotalSegmentatorModuleLib.segment.job_types import STAGE_RECEIVING, STAGE_SENDING, STAGE_STARTING
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions, options_from_json
 from TotalSegmentatorWire.messages.segment import PROTOCOL_VERSION, Stage
@@ -44,14 +45,10 @@ def test_ct_goes_in_and_labels_come_out(make_application):
     assert [found.name for found in header.found] == ["spleen", "kidney_right"]
     assert header.absent == ["kidney_left"]
     assert [row["name"] for row in header.structures] == ["spleen", "kidney_right"]
-    states = application.listener.states
-    assert [state for n, state in enumerate(states) if state not in states[:n]] == [
-        JobState.SENDING,
-        JobState.STARTING,
-        JobState.RUNNING,
-        JobState.RECEIVING,
-        JobState.IDLE,
-    ]
+    stages = application.listener.stages
+    assert stages[0] in (STAGE_SENDING, STAGE_STARTING)
+    assert [stage for stage in dict.fromkeys(stages) if stage in WORKER_STAGES] == WORKER_STAGES
+    assert stages[-1] == STAGE_RECEIVING
 
 
 def test_folders_may_have_blanks_and_foreign_letters(tmp_path, mark):
@@ -59,7 +56,7 @@ def test_folders_may_have_blanks_and_foreign_letters(tmp_path, mark):
     folder.mkdir()
     application = Application(folder / "work", engine_environment(make_launcher(folder), mark))
     application.run_job(FakeCt())
-    application.controller.shutdown()
+    application.shutdown()
     assert len(application.listener.results) == 1
     wait_for_no_process(mark)
 
@@ -89,7 +86,7 @@ def test_plan_that_cannot_be_read_does_not_end_the_job(make_application):
 def test_options_reach_the_engine(make_application):
     application = make_application()
     options = JobOptions(precision="reduced", crop="body", smallest_island_mm3=250.0)
-    application.controller.apply(FakeCt(), dataclasses.replace(settings_for(), options=options))
+    application.apply_with(FakeCt(), dataclasses.replace(settings_for(), options=options))
     application.run_until(lambda: application.listener.ends == 1)
     header, _labels = application.listener.results[0]
     assert options_from_json(header.options) == options
@@ -98,8 +95,7 @@ def test_options_reach_the_engine(make_application):
 def test_nothing_is_left_in_the_work_folder_but_the_worker(make_application, tmp_path):
     application = make_application()
     application.run_job(FakeCt())
-    application.run_until(lambda: not application.job_folders())
-    assert application.result_folders() == []
+    application.run_until(lambda: not application.job_folders() and not application.result_folders())
     assert len(application.worker_folders()) == 1
     if os.name != "nt":
         assert (tmp_path / "work" / "jobs").stat().st_mode & 0o777 == 0o700
@@ -111,13 +107,13 @@ def test_second_job_uses_the_same_process_and_the_ct_already_sent(make_applicati
     ct = FakeCt()
     application.run_job(ct)
     pid = application.worker_pid()
-    application.listener.states.clear()
+    application.listener.progress.clear()
 
     application.run_job(ct)
 
     assert application.worker_pid() == pid
     assert [header.device for header, _ in application.listener.results] == ["reads=1", "reads=1"]
-    assert JobState.SENDING not in application.listener.states
+    assert not {STAGE_SENDING, STAGE_STARTING} & set(application.listener.stages)
 
 
 def test_second_job_begins_at_once(make_application):
@@ -161,7 +157,7 @@ def test_worker_that_lost_the_ct_gets_it_again(make_application):
     application.run_job(first)
     application.run_job(bad)
     assert application.listener.failures[0].code == "INPUT_NON_FINITE"
-    application.controller._manager.remember_ct(*held_by(first))  # as if this side had lost count
+    application.manager.remember_ct(*held_by(first))  # as if this side had lost count
 
     application.run_job(first)
 
@@ -218,10 +214,10 @@ def test_warning_about_the_ct_is_reported_with_every_job(make_application):
 def test_second_apply_while_a_job_runs_is_refused(make_application):
     application = make_application()
     application.apply(FakeCt(), Stage.PREDICTING, "slow")
-    with pytest.raises(JobBusyError):
+    with pytest.raises(RuntimeError):
         application.apply(FakeCt())
     application.run_until(lambda: Stage.PREDICTING in application.listener.stages)
-    with pytest.raises(JobBusyError):
+    with pytest.raises(RuntimeError):
         application.apply(FakeCt())
 
 
@@ -258,8 +254,8 @@ def test_bad_ct_leaves_the_worker_usable(make_application):
 def test_unexpected_error_leaves_its_traceback_in_the_log_and_no_patient(make_application):
     application = make_application()
     application.run_job(FakeCt(), Stage.PREDICTING, "crash")
-    application.run_until(lambda: "ValueError" in application.controller.log_text())
-    log = application.controller.log_text()
+    application.run_until(lambda: "ValueError" in application.manager.log_text)
+    log = application.manager.log_text
     assert "Traceback" in log
     assert "fake_engine.py" in log
     assert "Smith" not in log
@@ -312,7 +308,7 @@ def test_broken_library_is_a_failed_start(make_application):
     application = make_application(broken=True)
     application.run_job(FakeCt())
     assert application.listener.failures[0].code == "ENGINE_START_FAILED"
-    assert "libtorch_cpu.so" in application.controller.log_text()
+    assert "libtorch_cpu.so" in application.manager.log_text
 
 
 def test_engine_that_ends_at_once_is_a_failed_start(make_application):
@@ -324,10 +320,9 @@ def test_engine_that_ends_at_once_is_a_failed_start(make_application):
 
 def test_interpreter_that_does_not_exist_is_a_failed_start(tmp_path):
     application = Application(tmp_path / "work", EngineEnvironment(str(tmp_path / "nothing"), dict(os.environ)))
-    application.apply(FakeCt())
+    application.run_job(FakeCt())
     assert application.listener.failures[0].code == "ENGINE_START_FAILED"
-    assert application.controller.state is JobState.IDLE
-    application.controller.shutdown()
+    application.shutdown()
     assert folders_in(tmp_path / "work" / "jobs") == []
 
 
