@@ -279,14 +279,20 @@ def test_engine_takes_the_known_structures_for_what_its_coarse_model_found(tmp_p
 def test_engine_asks_for_what_the_benchmarks_change():
     """Each changed function is imported by name by its user, so that the change reaches it."""
     from TotalSegmentatorEngine.inference import runtimes
-    from TotalSegmentatorEngine.pipeline import coarse_localization, network_pool, prediction
+    from TotalSegmentatorEngine.pipeline import (
+        coarse_localization,
+        job_planning,
+        network_pool,
+        region_growth,
+        segmentation,
+    )
     from TotalSegmentatorEngine.plan import strategy
     from TotalSegmentatorEngine.preprocessing import regions
 
     assert network_pool.choose_runtime is runtimes.choose_runtime
-    assert prediction.execution_strategies is strategy.execution_strategies
-    assert prediction.localization_of is coarse_localization.localization_of
-    assert prediction.cut_sides is regions.cut_sides
+    assert job_planning.execution_strategies is strategy.execution_strategies
+    assert segmentation.localization_of is coarse_localization.localization_of
+    assert region_growth.cut_sides is regions.cut_sides
 
 
 def test_only_the_wanted_way_of_running_is_left(monkeypatch):

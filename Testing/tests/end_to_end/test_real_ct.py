@@ -105,7 +105,10 @@ def segmented(example_ct: Path, example_model: Path):
     """A function from a CT's path to its labels and grid, by one engine that keeps its network."""
     from TotalSegmentatorEngine.imaging.reading import read_input
     from TotalSegmentatorEngine.job.reporting import SilentReporter
-    from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, prepare, segment
+    from TotalSegmentatorEngine.job.task import SegmentationTask
+    from TotalSegmentatorEngine.pipeline.cache import EngineCache
+    from TotalSegmentatorEngine.pipeline.prepare import prepare
+    from TotalSegmentatorEngine.pipeline.run_job import segment
 
     cache = EngineCache()
     prepared = prepare(SegmentationTask(str(example_model), Path("models"), None, "cpu"))

@@ -16,7 +16,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Threads only wait for each other on images as small as these, and long if the machine is busy."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.use_physical_cores", lambda: 1)
+    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.segmentation.use_physical_cores", lambda: 1)
     yield
     torch.set_num_threads(threads)
 

@@ -20,13 +20,14 @@ from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, Prog
 from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
 from TotalSegmentatorEngine.cli.pages import lasting_line, plan_line, plan_page, result_text
 from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
+from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.job.unexpected import problem_of
 
 if TYPE_CHECKING:
     from TotalSegmentatorSetup.cli.arguments import SetupOptions
 
     from TotalSegmentatorEngine.imaging.reading import ReadInput
-    from TotalSegmentatorEngine.job.reporting import JobReporter
+    from TotalSegmentatorEngine.job.reporting import Reporter
     from TotalSegmentatorEngine.job.task import SegmentationResult
 
 JOB_ID = "command-line"
@@ -73,19 +74,14 @@ def _segment(options: SegmentOptions) -> int:
 
 
 def _show_plan(options: PlanOptions) -> int:
-    from TotalSegmentatorEngine.imaging.reading import read_input
-    from TotalSegmentatorEngine.pipeline.segment import plan, prepare
+    from TotalSegmentatorEngine.pipeline.run_job import plan_job
 
     _check_exists(options.input)
-    prepared = prepare(options.task)
     handler = open_log(None)
     try:
-        ct = read_input(options.input)
-        planned = plan(ct.volume, prepared)
+        planned = plan_job(options.task, _CommandFiles(options.input), _PlanReporter())
     finally:
         logging.getLogger().removeHandler(handler)
-    for warning in (*prepared.warnings, *ct.warnings):
-        Terminal().show_problem(warning, "warning")
     print(json.dumps(planned.to_json(), indent=1) if options.json else plan_page(planned))
     return 0
 
@@ -140,33 +136,19 @@ class _SegmentCommand:
 
     def _segment(self) -> SegmentationResult:
         """What takes no time is checked first. torch and the weights are then loaded while the CT is read."""
-        from TotalSegmentatorEngine.imaging.reading import read_input
         from TotalSegmentatorEngine.job.reporting import JobReporter
-        from TotalSegmentatorEngine.pipeline.segment import EngineCache, prepare, read_ahead, segment
+        from TotalSegmentatorEngine.pipeline.cache import EngineCache
+        from TotalSegmentatorEngine.pipeline.run_job import run_job
 
-        options, reporter = self._options, JobReporter(JOB_ID, self._emit, self._run.is_cancelled)
+        options = self._options
         output = _Output(options)
         output.check()
         _check_exists(options.input)
         if options.output.exists() and options.output.samefile(options.input):
             raise SegmentationError("OUTPUT_NOT_WRITABLE")
-        prepared = prepare(options.task)
-        _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
-        cache = EngineCache(serves_one_job=True)
-        read_ahead(prepared, cache)
-        reporter.progress(Stage.READING, 0.0)
-        ct = read_input(options.input)
-        reporter.progress(Stage.CHECKING, 1.0)
-        output.check(ct.volume.geometry.shape)
-        for warning in ct.warnings:
-            reporter.warning(warning)
-        _log.info("CT of %d x %d x %d voxels (slices, rows, columns)", *ct.volume.geometry.shape)
-        result = segment(ct.volume, prepared, cache, reporter)
-        _log.info("%d structures found on %s in %.1f s", len(result.found), result.device, result.seconds)
-        reporter.progress(Stage.WRITING, 0.0)
-        output.write(result, ct, reporter)
-        reporter.progress(Stage.WRITING, 1.0)
-        return result
+        reporter = JobReporter(JOB_ID, self._emit, self._run.is_cancelled)
+        files = _CommandFiles(options.input, output)
+        return run_job(options.task, files, EngineCache(serves_one_job=True), reporter)
 
     def _emit(self, event: Any) -> None:
         if isinstance(event, ProgressEvent):
@@ -176,6 +158,35 @@ class _SegmentCommand:
         elif isinstance(event, PlanEvent):
             _log.info("plan: %s", plan_line(plan_from_json(event.plan)))
         self._run.emit(event)
+
+
+class _CommandFiles:
+    """Fulfils run_job.JobFiles: the command's input and output."""
+
+    def __init__(self, path: Path, output: _Output | None = None) -> None:
+        self._path = path
+        self._output = output
+
+    def read(self, reporter: Reporter) -> ReadInput:
+        from TotalSegmentatorEngine.imaging.reading import read_input
+
+        reporter.progress(Stage.READING, 0.0)
+        ct = read_input(self._path)
+        reporter.progress(Stage.CHECKING, 1.0)
+        if self._output is not None:
+            self._output.check(ct.volume.geometry.shape)
+        return ct
+
+    def write(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
+        self._output.write(result, ct, reporter)
+        reporter.progress(Stage.WRITING, 1.0)
+
+
+class _PlanReporter(SilentReporter):
+    """Shows warnings."""
+
+    def warning(self, problem: Problem) -> None:
+        Terminal().show_problem(problem, "warning")
 
 
 class _Output:
@@ -196,7 +207,7 @@ class _Output:
 
             check_before_job(self._order, self._options.input)
 
-    def write(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
+    def write(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
         if self._order is None:
             from TotalSegmentatorEngine.job.result_file import write_result
 
@@ -213,7 +224,7 @@ class _Output:
                 self._keep(result, ct, reporter)
             raise
 
-    def _keep(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
+    def _keep(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
         """What took minutes to compute is saved where the export of it failed."""
         from TotalSegmentatorEngine.job.result_file import write_result
 

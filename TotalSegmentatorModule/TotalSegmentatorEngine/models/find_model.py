@@ -52,6 +52,10 @@ class Model:
         """Those that know something that was asked for."""
         return [part for part in self.parts if part.folder is not None]
 
+    @property
+    def folders_to_run(self) -> list[ModelFolder]:
+        return [part.folder for part in self.parts_to_run]
+
 
 def find_model(model: str, models_folder: Path, asked: Iterable[str] | None = None) -> Model:
     """The model that ``model`` names: an id of the catalogue or the path of a folder.

@@ -1,4 +1,4 @@
-"""What a resident worker keeps between jobs: loaded networks, the last CT, and what was computed from it."""
+"""What a resident worker keeps between jobs: loaded networks, the last CT, and images computed from it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from TotalSegmentatorEngine.models.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.imaging.geometry import Volume
+    from TotalSegmentatorEngine.imaging.reading import ReadInput
     from TotalSegmentatorEngine.inference.tile_runner import TileRunner
 
 LARGEST_NETWORK_COUNT = 6
-"""The most parts that a published model has, and the model of its localization pass."""
+"""The most parts that a published model has, and the coarse model that localizes."""
 LARGEST_NETWORK_BYTES = 2 * 1024**3
 LARGEST_IMAGE_BYTES = 1024**3
 """Of resampled and normalised images of one CT."""
@@ -36,35 +37,35 @@ class EngineCache:
         self._runners: OrderedDict[tuple[str, Hashable], TileRunner] = OrderedDict()
         self.weights = WeightPrefetch()
         self._ct_id: str | None = None
-        self._volume: Volume | None = None
+        self._ct: ReadInput | None = None
         self._images: dict[Hashable, Any] = {}
 
     # -- the CT --------------------------------------------------------------------------------------------------------
 
-    def remember_ct(self, ct_id: str, volume: Volume) -> None:
+    def remember_ct(self, ct_id: str, ct: ReadInput) -> None:
         """Keeps this CT in place of the one before; the same id again keeps what was computed from it."""
-        if ct_id == self._ct_id and self._volume is not None:
+        if ct_id == self._ct_id and self._ct is not None:
             return
-        self._ct_id, self._volume = ct_id, volume
+        self._ct_id, self._ct = ct_id, ct
         self._images.clear()
 
-    def ct(self, ct_id: str) -> Volume | None:
+    def ct(self, ct_id: str) -> ReadInput | None:
         """The CT with this id, if it is the one that is held."""
-        return self._volume if ct_id == self._ct_id else None
+        return self._ct if ct_id == self._ct_id else None
 
     def forget_ct(self) -> None:
-        self._ct_id = self._volume = None
+        self._ct_id = self._ct = None
         self._images.clear()
 
     def holds_image(self, volume: Volume, key: Hashable) -> bool:
-        return volume is self._volume and key in self._images
+        return self._is_of_ct(volume) and key in self._images
 
     def image(self, volume: Volume, key: Hashable, make: Callable[[], Any], size: Callable[[Any], int]) -> Any:
         """What ``make`` computes from the CT; kept under ``key`` if ``volume`` is the CT held here and there is room.
 
         ``size`` gives the bytes of the result. What came first stays, since a second job needs it first as well.
         """
-        if volume is not self._volume:
+        if not self._is_of_ct(volume):
             return make()
         if key not in self._images:
             made = make()
@@ -73,14 +74,20 @@ class EngineCache:
             self._images[key] = (made, size(made))
         return self._images[key][0]
 
+    def _is_of_ct(self, volume: Volume) -> bool:
+        return self._ct is not None and volume is self._ct.volume
+
     # -- networks ------------------------------------------------------------------------------------------------------
 
-    def runner(self, folder: ModelFolder, how: Hashable, make: Callable[[], TileRunner], keep: int = 1) -> TileRunner:
-        """The folder's network ready to run in the way ``how``; made anew when a weight file or the plans changed.
+    def runner(
+        self, folder: ModelFolder, variant: Hashable, make: Callable[[], TileRunner], keep: int = 1
+    ) -> TileRunner:
+        """The folder's network ready to run, made anew when a weight file or the plans changed. ``variant`` names
+        device, runtime and precision.
 
-        The ones used longest ago go when there are too many, but never one of the last ``keep``: one job's parts.
+        The least recently used ones go when there are too many, but never one of the last ``keep``: one job's parts.
         """
-        key = _runner_key(folder, how)
+        key = _runner_key(folder, variant)
         if key not in self._runners:
             self._runners[key] = make()
         self._runners.move_to_end(key)
@@ -88,8 +95,8 @@ class EngineCache:
             self._runners.popitem(last=False)
         return self._runners[key]
 
-    def holds_runner(self, folder: ModelFolder, how: Hashable) -> bool:
-        return _runner_key(folder, how) in self._runners
+    def holds_runner(self, folder: ModelFolder, variant: Hashable) -> bool:
+        return _runner_key(folder, variant) in self._runners
 
     def held_folders(self) -> set[str]:
         """Paths of the folders whose networks are in memory."""
@@ -108,5 +115,5 @@ class EngineCache:
         )
 
 
-def _runner_key(folder: ModelFolder, how: Hashable) -> tuple[str, Hashable]:
-    return str(folder.path.resolve()), (folder.configuration, folder.stamps(), how)
+def _runner_key(folder: ModelFolder, variant: Hashable) -> tuple[str, Hashable]:
+    return str(folder.path.resolve()), (folder.configuration, folder.stamps(), variant)

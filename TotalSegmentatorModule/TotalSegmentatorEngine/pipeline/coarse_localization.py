@@ -1,4 +1,4 @@
-"""What a quick pass with a coarse model of the same family says about where structures are."""
+"""Where structures are, as a quick pass with a coarse model of the same family finds them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import numpy as np
 from TotalSegmentatorEngine.models.find_model import Model, Part
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region
-from TotalSegmentatorEngine.preprocessing.regions import around, boxes_by_label, filled, large_pieces, on_finer_grid
+from TotalSegmentatorEngine.preprocessing.regions import (
+    boxes_by_label,
+    enclosing,
+    extended,
+    large_pieces,
+    on_finer_grid,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +31,7 @@ class CoarseLocalization:
         return [name for name in names if name not in self.boxes]
 
     def region_of(self, names: Iterable[str], grid: NetworkGrid, searches_missed: bool) -> Region | None:
-        """Where on ``grid`` the structures ``names`` are, with a margin; None for nowhere.
+        """The region of ``grid`` that contains the structures ``names``, with a margin; None for nowhere.
 
         ``searches_missed``: a structure that was not found, perhaps because it is too small for the coarse model, may
         be anywhere where the model found anything.
@@ -36,7 +42,7 @@ class CoarseLocalization:
             boxes = list(self.boxes.values())
             if not boxes:
                 return grid.whole
-        box = around(boxes)
+        box = enclosing(boxes)
         return None if box is None else on_finer_grid(box, self.grid, grid)
 
 
@@ -45,17 +51,17 @@ def localization_of(labels: np.ndarray, grid: NetworkGrid, model: Model) -> Coar
     names = {structure.label: structure.name for structure in model.structures}
     boxes = boxes_by_label(labels, names)
     return CoarseLocalization(
-        {names[label]: around(large_pieces(labels, label, box)) for label, box in boxes.items()}, grid
+        {names[label]: enclosing(large_pieces(labels, label, box)) for label, box in boxes.items()}, grid
     )
 
 
 def part_regions(
-    localization: CoarseLocalization, model: Model, asked: set[str], grid: NetworkGrid, searches_missed: bool
+    localization: CoarseLocalization, model: Model, requested: set[str], grid: NetworkGrid, searches_missed: bool
 ) -> dict[str, Region | None]:
-    """For each part of ``model`` that runs, where it has to: around those of the ``asked`` structures that it knows."""
+    """For each part of ``model`` the region that contains those of the ``requested`` structures that it knows."""
     regions: dict[str, Region | None] = {}
     for part in model.parts_to_run:
-        region = localization.region_of(asked & names_of(part, model), grid, searches_missed)
+        region = localization.region_of(requested & names_of(part, model), grid, searches_missed)
         regions[part.name] = None if region is None else with_context(region, grid, part.folder, model.profile.step)
     return regions
 
@@ -67,6 +73,6 @@ def names_of(part: Part, model: Model) -> set[str]:
 
 
 def with_context(region: Region, grid: NetworkGrid, folder: ModelFolder, step: float) -> Region:
-    """The region grown as far as costs no further tile."""
+    """The region extended as far as costs no further tile."""
     patch_size = [folder.patch_size[axis] for axis in folder.transpose_backward]
-    return filled(region, grid.shape, patch_size, step)
+    return extended(region, grid.shape, patch_size, step)

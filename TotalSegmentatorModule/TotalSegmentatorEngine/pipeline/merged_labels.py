@@ -1,4 +1,4 @@
-"""The parts' labels as they come together, and the way from the network's grid to the finished labels of the CT."""
+"""The labels of all parts, merged on one grid and restored to the CT's."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.labels.merging import found_structures, keep_only, merge_part
 from TotalSegmentatorEngine.labels.postprocessing import keep_largest_pieces, remove_small_islands
 from TotalSegmentatorEngine.labels.restoring import found_on_grid, restore_labels
-from TotalSegmentatorEngine.pipeline.model_run import PartLabels
+from TotalSegmentatorEngine.pipeline.part_prediction import PartLabels
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region
-from TotalSegmentatorEngine.preprocessing.regions import around
+from TotalSegmentatorEngine.preprocessing.regions import enclosing
 
 
 class MergedLabels:
-    """Labels of the whole label set on the network's grid; with ``is_smooth`` at the CT's spacing instead."""
+    """Labels of the whole label set on the network's grid; with ``is_smooth`` in its axes at the CT's spacing."""
 
     def __init__(self, grid: NetworkGrid, is_smooth: bool) -> None:
         self.is_smooth = is_smooth
         self._grid = grid
         self._labels = np.zeros(grid.full_shape if is_smooth else grid.shape, dtype=np.uint8)
-        self._touched: Region | None = None
+        self._box: Region | None = None
 
     def add(self, part: PartLabels, numbers: Mapping[int, int]) -> None:
-        """Writes a part over what earlier parts said; ``numbers`` lead from its labels to the whole set's."""
-        labels, box = (part.labels, part.region) if part.smooth is None else (part.smooth.labels, part.smooth.box)
-        merge_part(self._labels[box], labels, numbers)
-        self._touched = box if self._touched is None else around([self._touched, box])
+        """Overwrites earlier parts; ``numbers`` map the part's labels to those of the whole set."""
+        box = part.merged.box
+        merge_part(self._labels[box], part.merged.labels, numbers)
+        self._box = box if self._box is None else enclosing([self._box, box])
 
-    def finish(self, prepared: PreparedTask, reporter: Reporter) -> tuple[np.ndarray, list[FoundStructure]]:
-        """uint8 labels (k, j, i) of the CT and what was found: only structures that were asked for, post-processed as
-        the options say."""
+    def restore(self, prepared: PreparedTask, reporter: Reporter) -> tuple[np.ndarray, list[FoundStructure]]:
+        """uint8 labels (k, j, i) of the CT with only the requested structures, postprocessed by the options, and the
+        structures found. Called once: it changes the merged labels. Raises SegmentationError("CANCELLED")."""
         reporter.progress(Stage.RESTORING, 0.0)
         reporter.check_cancelled()
-        box = self._touched or tuple(slice(0, 1) for _ in range(3))
+        box = self._box or tuple(slice(0, 1) for _ in range(3))
         labels = self._labels[box]
         wanted = [structure.label for structure in prepared.structures]
         if len(wanted) < len(prepared.model.structures):
@@ -53,10 +53,9 @@ class MergedLabels:
         return restore_labels(labels, self._grid, box), found
 
     def _postprocess(self, labels: np.ndarray, options: JobOptions) -> None:
-        shape = self._grid.full_shape if self.is_smooth else self._grid.shape
-        extent = [size * length for size, length in zip(self._grid.full_shape, self._grid.full_spacing, strict=True)]
-        voxel_mm3 = float(np.prod(extent) / np.prod(shape))
         if options.largest_piece:
             keep_largest_pieces(labels)
         if options.smallest_island_mm3 > 0:
+            extent = np.multiply(self._grid.full_shape, self._grid.full_spacing)
+            voxel_mm3 = float(np.prod(extent) / np.prod(self._labels.shape))
             remove_small_islands(labels, options.smallest_island_mm3, voxel_mm3)

@@ -1,4 +1,4 @@
-"""The networks of one job: weights are read ahead, runners are made when a network's turn comes."""
+"""The networks of one job: weights are prefetched, runners are made when a network's turn comes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from TotalSegmentatorEngine.inference.runtimes import choose_runtime, needs_a_tr
 from TotalSegmentatorEngine.inference.tile_runner import TileRunner
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.machine.allocator import trim_memory
-from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
-from TotalSegmentatorEngine.pipeline.resource_probe import TileTimer
-from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, stored_bytes
+from TotalSegmentatorEngine.pipeline.measurements import Measurements
 
 
 class NetworkPool:
-    """Runners for some model folders, one after the other, in the way of a plan.
+    """Runners for some model folders, one after the other, as a plan says.
 
     Where the plan keeps networks, they stay in memory together and for the next job; else each goes before the next
     comes. One network's activations are in memory at a time.
@@ -36,29 +34,29 @@ class NetworkPool:
         plan: Plan,
         options: JobOptions,
         cache: EngineCache,
-        machine: MachineProfile,
+        measurements: Measurements,
         reporter: Reporter,
     ) -> None:
         self._folders = list(folders)
         self._plan = plan
         self._options = options
         self._cache = cache
-        self._machine = machine
+        self._measurements = measurements
         self._reporter = reporter
         self._current: TileRunner | None = None
         self._used = options
 
     def __enter__(self) -> NetworkPool:
-        self._read_next_of(self._folders)
+        self._prefetch_first_of(self._folders)
         return self
 
     def will_run(self, folders: Sequence[ModelFolder]) -> None:
-        """Tells which networks are left to run, now that this is known, so that no other's weights are read."""
+        """Sets which networks are left to run, now that this is known, so that no other's weights are read."""
         self._folders = list(folders)
-        self._read_next_of(self._folders)
+        self._prefetch_first_of(self._folders)
 
     def __exit__(self, *_exception: object) -> None:
-        """Activations are given back; what was read ahead and not used is dropped."""
+        """Releases activations, and weights that were prefetched and not used."""
         self._cache.weights.clear()
         self._release_current()
         if not self._plan.keeps_networks:
@@ -74,7 +72,7 @@ class NetworkPool:
         if not keeps:
             self._cache.forget_networks(but=folder)
         runner = self._cache.runner(
-            folder, self._way(), lambda: self._make(folder, sample), keep=len(self._folders) if keeps else 1
+            folder, self._variant(), lambda: self._make(folder, sample), keep=len(self._folders) if keeps else 1
         )
         runner.check_cancelled = self._reporter.check_cancelled
         if runner.device.type == "cuda":
@@ -88,29 +86,28 @@ class NetworkPool:
         return self._used
 
     def _make(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
-        """Notes what it takes to have the network ready, unless a trial of runtimes is a part of it."""
-        measured = TileTimer()
+        """Measured, unless a trial of runtimes is a part of it."""
+        probe = self._measurements.loading(folder)
         model = self._cache.weights.take(folder, self._reporter.check_cancelled)
-        with_weights = TileTimer()
+        probe.weights_read()
         if folder in self._folders:
-            self._read_next_of(self._folders[self._folders.index(folder) + 1 :])
+            self._prefetch_first_of(self._folders[self._folders.index(folder) + 1 :])
         self._reporter.progress(Stage.LOADING_MODEL, 1.0)
         model = model.on(torch.device(self._plan.device))
-        needs_trial = needs_a_trial(model, folder, self._options, self._machine)
-        runner = choose_runtime(model, folder, self._options, self._machine, sample, self._reporter)
+        machine = self._measurements.machine
+        has_trial = needs_a_trial(model, folder, self._options, machine)
+        runner = choose_runtime(model, folder, self._options, machine, sample, self._reporter)
         del model
         gc.collect()  # torch.fx's tracer and torch.load hold in cycles what OpenVINO has its own copy of
         trim_memory()
-        if not needs_trial:
-            key = loaded_key(folder, runner.runtime, runner.precision, str(runner.device))
-            self._machine.remember_rate(key, 1, measured.seconds())
-            self._machine.remember_bytes(key, max(stored_bytes(folder) + with_weights.change_of_bytes(), 0))
+        if not has_trial:
+            probe.ready(runner)
         return runner
 
-    def _read_next_of(self, folders: Sequence[ModelFolder]) -> None:
-        """Begins to read the weights of the first of ``folders`` that is not in memory; one at a time is enough."""
+    def _prefetch_first_of(self, folders: Sequence[ModelFolder]) -> None:
+        """Starts to read the weights of the first of ``folders`` that is not in memory; one at a time is enough."""
         for folder in folders:
-            if not self._cache.holds_runner(folder, self._way()):
+            if not self._cache.holds_runner(folder, self._variant()):
                 self._cache.weights.start(folder)
                 return
 
@@ -119,5 +116,5 @@ class NetworkPool:
             self._current.release()
             self._current = None
 
-    def _way(self) -> tuple[str, str, str]:
+    def _variant(self) -> tuple[str, str, str]:
         return self._plan.device, self._options.runtime, self._options.precision

@@ -27,7 +27,7 @@ from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, 
 from TotalSegmentatorEngine.plan.strategy import PlanningContext, Strategy
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region, network_grid, pieces_of
 from TotalSegmentatorEngine.preprocessing.plans_resampling import image_resampling
-from TotalSegmentatorEngine.preprocessing.regions import around, shape_of
+from TotalSegmentatorEngine.preprocessing.regions import enclosing, shape_of
 
 _LOCALIZATION_SHARE = 0.25
 """A coarse localization pass is made where it costs at most this share of the voxels of a run without one."""
@@ -44,15 +44,17 @@ Regions = Mapping[str, Region | None]
 class Planner:
     """Makes the plans of one task on a CT of ``geometry``."""
 
-    def __init__(self, geometry: Geometry, prepared: PreparedTask, around: PlanningContext) -> None:
+    def __init__(self, geometry: Geometry, prepared: PreparedTask, context: PlanningContext) -> None:
         self._geometry = geometry
         self._prepared = prepared
         self._model = prepared.model
-        self._context = around
+        self._context = context
         self.parts = prepared.model.parts_to_run
         self.grid = network_grid(geometry, self._model.profile, self.parts[0].folder)
 
-    def fitting(self, strategies: Sequence[Strategy], regions: Regions | None = None) -> tuple[Plan, list[Strategy]]:
+    def first_that_fits(
+        self, strategies: Sequence[Strategy], regions: Regions | None = None
+    ) -> tuple[Plan, list[Strategy]]:
         """The plan of the first of ``strategies`` that fits, and the strategies from that one on.
 
         Raises SegmentationError("MEMORY_SHORT") where none fits.
@@ -82,9 +84,9 @@ class Planner:
                 passes.append(planned)
                 memories.append(memory)
         options = self._prepared.task.options
-        around = self._context
+        context = self._context
         known = self._context.resident_bytes + PEAK_MARGIN * self._peak(memories, strategy)
-        available = None if around.available_bytes is None else around.available_bytes + around.resident_bytes
+        available = None if context.available_bytes is None else context.available_bytes + context.resident_bytes
         return Plan(
             model=self._model.id,
             profile=self._model.profile.id,
@@ -170,11 +172,11 @@ class Planner:
         for memory, after in zip(memories, following, strict=True):
             image = 0 if self._context.has_image and memory.grid_shape == self.grid.shape else memory.image
             weights = 0 if memory.folder in self._context.loaded else memory.weights
-            if memory.folder in self._context.read_ahead:  # they make room for the network
+            if memory.folder in self._context.prefetched:  # they make room for the network
                 weights -= memory.stored
-            read_ahead = 0 if after is None or after.folder in self._context.loaded else after.stored
+            prefetched = 0 if after is None or after.folder in self._context.loaded else after.stored
             smooth = full if is_smooth else 0
-            running = kept + image + weights + memory.running + read_ahead + merged + smooth
+            running = kept + image + weights + memory.running + prefetched + merged + smooth
             peak = max(peak, image + memory.resampling, running)
             kept = kept + weights if strategy.keeps_networks else 0
         image = max((memory.image for memory in memories), default=0)
@@ -222,7 +224,7 @@ class Planner:
 
     def _resampled(self, regions: Regions | None) -> Region | None:
         """What is resampled of the CT, once for all parts."""
-        return self.grid.whole if regions is None else around(r for r in regions.values() if r is not None)
+        return self.grid.whole if regions is None else enclosing(r for r in regions.values() if r is not None)
 
 
 RESTORING_RATE, SMOOTH_RATE = "restoring", "restoring, smooth"

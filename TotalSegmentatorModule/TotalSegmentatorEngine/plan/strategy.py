@@ -70,7 +70,7 @@ class PlanningContext:
     """The resampled image is in memory already."""
     elapsed_seconds: float = 0.0
     """Of the job, before it is planned."""
-    read_ahead: frozenset[str] = frozenset()
+    prefetched: frozenset[str] = frozenset()
     """Paths of the model folders whose weights, but not yet networks, are in memory: a part of ``resident_bytes``."""
     resident_bytes: int = field(default_factory=lambda: resident_memory() or 0)
     available_bytes: int | None = field(default_factory=available_memory)

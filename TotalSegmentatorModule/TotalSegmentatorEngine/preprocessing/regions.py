@@ -41,8 +41,8 @@ def large_pieces(labels: np.ndarray, label: int, box: Region) -> list[Region]:
     ]
 
 
-def around(regions: Iterable[Region]) -> Region | None:
-    """The smallest region that holds all of them; None for none."""
+def enclosing(regions: Iterable[Region]) -> Region | None:
+    """The smallest region that contains all of them; None for none."""
     regions = list(regions)
     if not regions:
         return None
@@ -72,8 +72,8 @@ def on_finer_grid(box: Region, coarse: NetworkGrid, fine: NetworkGrid, margin_mm
     return tuple(region)
 
 
-def filled(region: Region, shape: Sequence[int], patch_size: Sequence[int], step: float) -> Region:
-    """The region grown, within a grid of ``shape``, to the most that the same number of tiles covers.
+def extended(region: Region, shape: Sequence[int], patch_size: Sequence[int], step: float) -> Region:
+    """The region extended, within a grid of ``shape``, to the most that the same number of tiles covers.
 
     What the network sees beyond a structure helps it, and costs nothing as long as no tile is added. ``patch_size`` is
     in the grid's axes. nnU-Net's rule: tiles along an axis = ceil((size - patch) / (patch x step)) + 1.
@@ -139,6 +139,10 @@ def widened(region: Region, sides: Iterable[tuple[int, int]], grid: NetworkGrid)
         else:
             parts[axis] = slice(part.start, min(part.stop + more, grid.shape[axis]))
     return tuple(parts)
+
+
+def contains(outer: Region, inner: Region) -> bool:
+    return all(o.start <= i.start and i.stop <= o.stop for o, i in zip(outer, inner, strict=True))
 
 
 def shape_of(region: Region) -> tuple[int, int, int]:

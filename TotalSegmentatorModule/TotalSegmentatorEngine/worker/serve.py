@@ -1,7 +1,7 @@
-"""The resident worker: serves one request after another until Slicer is gone, tells it to end, or forgets it.
+"""The resident worker: serves one request after another until Slicer is gone, asks it to end, or leaves it idle.
 
-The main thread runs the jobs; a thread reads the standard input (request_queue.py). What a job does stands in
-``Worker._segment``. Everything that a job leaves lies in its folder, and the folder goes with Slicer.
+The main thread runs the jobs (pipeline/run_job.py); a thread reads the standard input (request_queue.py). Everything
+that a job leaves is in its folder, which goes with Slicer.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.command.log_text import log_to_standard_error
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
-from TotalSegmentatorWire.job_folder import CT_HEADER, CT_VOXELS, RESULT_DRAFT, read_owner, remove_folder, sweep
+from TotalSegmentatorWire.job_folder import CT_VOXELS, RESULT_DRAFT, read_owner, remove_folder, sweep
+from TotalSegmentatorWire.messages.options import options_from_json
 from TotalSegmentatorWire.messages.segment import (
     PROTOCOL_VERSION,
     ByeEvent,
@@ -32,15 +33,19 @@ from TotalSegmentatorWire.messages.segment import (
     FinishedEvent,
     HelloEvent,
     NeedCtEvent,
-    Stage,
-    ct_header_from_json,
+    SegmentRequest,
 )
 from TotalSegmentatorWire.process_identity import is_alive
 
+from TotalSegmentatorEngine.job.reporting import JobReporter
+from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.machine.memory import memory_short
 from TotalSegmentatorEngine.worker.event_log import EventLog
-from TotalSegmentatorEngine.worker.job_steps import WorkerSteps
 from TotalSegmentatorEngine.worker.request_queue import AcceptedJob, RequestQueue
+from TotalSegmentatorEngine.worker.start_up import missing_package, warm_up
+
+if TYPE_CHECKING:
+    from TotalSegmentatorEngine.pipeline.cache import EngineCache
 
 DEFAULT_IDLE_SECONDS = 1200.0
 """A worker without work ends after 20 minutes: its networks occupy gigabytes, and a new one starts in seconds."""
@@ -57,33 +62,30 @@ _log = logging.getLogger(__name__)
 def main(arguments: list[str]) -> NoReturn:
     """``serve --protocol N --worker-folder DIR [--idle-seconds S]``: what Slicer's side starts."""
     parser = argparse.ArgumentParser(prog="TotalSegmentatorEngine serve", description=__doc__.splitlines()[0])
-    parser.add_argument("--protocol", type=int, required=True, help="number of the protocol that the caller talks")
+    parser.add_argument("--protocol", type=int, required=True, help="number of the caller's protocol")
     parser.add_argument("--worker-folder", type=Path, required=True, help="the worker's own folder, made by the caller")
     parser.add_argument(
         "--idle-seconds", type=float, default=DEFAULT_IDLE_SECONDS, help="end after so long without work"
     )
-    options, _ = parser.parse_known_args(arguments)  # what a later caller adds is told apart by the protocol's number
+    options, _ = parser.parse_known_args(arguments)  # the protocol's number shows that a later caller adds some
     serve(options.worker_folder, options.protocol, options.idle_seconds)
 
 
-def serve(
-    worker_folder: Path, protocol: int, idle_seconds: float = DEFAULT_IDLE_SECONDS, steps: WorkerSteps | None = None
-) -> NoReturn:
+def serve(worker_folder: Path, protocol: int, idle_seconds: float = DEFAULT_IDLE_SECONDS) -> NoReturn:
     """Run the worker whose own folder is ``worker_folder`` (``<work folder>/jobs/worker-<id>``); never returns.
 
-    ``protocol`` is the number that Slicer's side talks. ``steps`` are the functions that a job consists of; left out,
-    they are the engine's own. Exit status: 0 after Bye "quit" or "idle" and when Slicer is gone, otherwise the exit
-    code of the problem that stands in the worker's events.
+    ``protocol`` is the number of Slicer's side. Exit status: 0 after Bye "quit" or "idle" and when Slicer is gone,
+    otherwise the exit code of the problem in the worker's events.
     """
     log_to_standard_error()
     faulthandler.enable()
     if hasattr(os, "nice"):  # on Windows the priority is set when the process is made
         os.nice(NICENESS)
-    worker = Worker(worker_folder, idle_seconds, steps or WorkerSteps())
+    worker = Worker(worker_folder, idle_seconds)
     try:
         status = worker.run(protocol)
     except Exception:  # noqa: BLE001 - the last boundary; the reason goes to the log, and Slicer sees the exit status
-        _log.exception("the worker cannot go on")
+        _log.exception("the worker cannot continue")
         status = 1
     with worker.guard:  # not before another thread has removed the folders, if Slicer is gone
         _leave(status)
@@ -96,12 +98,12 @@ def _leave(status: int) -> NoReturn:
 
 
 class Worker:
-    """State of one worker: its folder, the queue of requests, and what the steps keep between jobs."""
+    """State of one worker: its folder, the queue of requests, and the cache that jobs share."""
 
-    def __init__(self, folder: Path, idle_seconds: float, steps: WorkerSteps) -> None:
+    def __init__(self, folder: Path, idle_seconds: float) -> None:
         self._folder = folder
         self._idle_seconds = idle_seconds
-        self._steps = steps
+        self._cache: EngineCache | None = None
         self._events = EventLog(folder)
         self._owner = read_owner(folder)
         self._queue = RequestQueue(self._events, self._abandon, self._owner)
@@ -113,13 +115,13 @@ class Worker:
         self._events.emit(HelloEvent(PROTOCOL_VERSION, ENGINE_VERSION, os.getpid(), platform.python_version()))
         if protocol != PROTOCOL_VERSION:
             return self._give_up(Problem("PROTOCOL_MISMATCH", {"expected": protocol, "found": PROTOCOL_VERSION}))
-        package = self._steps.missing_package()
+        package = missing_package()
         if package:
             return self._give_up(Problem("ENGINE_MISSING", {"package": package}))
         self._queue.start()
         sweep(self._folder.parent.parent)
         try:
-            self._steps.warm_up()
+            warm_up()
         except SegmentationError as error:
             _log.exception("the engine's packages are incomplete")
             return self._give_up(error.problem)
@@ -149,7 +151,7 @@ class Worker:
     # -- one job ---------------------------------------------------------------------------------------------------
 
     def _run_job(self, job: AcceptedJob) -> None:
-        """Run one job and tell how it ended. Whatever happens, the worker is ready for the next one."""
+        """Runs one job and reports how it ended. Whatever happens, the worker is ready for the next one."""
         job_id = job.request.job_id
         begun = time.monotonic()
         ended: object
@@ -174,34 +176,20 @@ class Worker:
 
     def _segment(self, job: AcceptedJob, begun: float) -> object:
         """The job itself; returns its last event. Raises SegmentationError."""
-        request, steps = job.request, self._steps
-        reporter = steps.reporter(request.job_id, job.events.emit, job.is_cancelled)
-        reporter.check_cancelled()
-        prepared = steps.prepare(request)
-        header = ct_header_from_json((job.folder / CT_HEADER).read_text(encoding="utf-8"))
-        if request.ct_is_cached and not steps.holds(request.ct_id):
-            return NeedCtEvent(request.job_id)
-        if not request.ct_is_cached:
-            reporter.progress(Stage.READING, 0.0)
-            steps.read(job.folder, header)
-            (job.folder / CT_VOXELS).unlink()
-        _log.info("CT of %s voxels (slices, rows, columns)", " x ".join(map(str, header.shape)))
-        for problem in steps.ct_warnings():
-            reporter.warning(problem)
-        reporter.check_cancelled()
-        result = steps.segment(prepared, reporter)
-        _log.info(
-            "model %s, profile %s, device %s: %d found", result.model, result.profile, result.device, len(result.found)
-        )
-        reporter.check_cancelled()
-        reporter.progress(Stage.WRITING, 0.0)
-        # imported here, so that a worker without numpy still can say so
-        from TotalSegmentatorEngine.worker.result_files import publish, result_header, write_draft
+        # imported here, so that a worker without numpy can report what is missing
+        from TotalSegmentatorEngine.pipeline.cache import EngineCache
+        from TotalSegmentatorEngine.pipeline.run_job import run_job
+        from TotalSegmentatorEngine.worker.job_files import CtNeededError, WorkerJobFiles
 
-        answer = result_header(request.job_id, header, result)
-        draft = write_draft(job.folder, answer, result.labels, reporter.check_cancelled)
-        folder = publish(draft, Path(request.results_folder), request.job_id, self.guard)
-        return FinishedEvent(request.job_id, str(folder), round(time.monotonic() - begun, 3))
+        request = job.request
+        self._cache = self._cache or EngineCache()
+        files = WorkerJobFiles(request, self._cache, self.guard)
+        reporter = JobReporter(request.job_id, job.events.emit, job.is_cancelled)
+        try:
+            run_job(_task_of(request), files, self._cache, reporter)
+        except CtNeededError:
+            return NeedCtEvent(request.job_id)
+        return FinishedEvent(request.job_id, str(files.result_folder), round(time.monotonic() - begun, 3))
 
     # -- the end of Slicer -----------------------------------------------------------------------------------------
 
@@ -216,6 +204,12 @@ class Worker:
             time.sleep(0.02)
         sweep(self._folder.parent.parent)  # also a folder into which Slicer was just sending a CT
         os._exit(0)
+
+
+def _task_of(request: SegmentRequest) -> SegmentationTask:
+    """Raises SegmentationError("BAD_REQUEST")."""
+    options = options_from_json(request.options)
+    return SegmentationTask(request.model, Path(request.models_folder), request.structures, request.device, options)
 
 
 def _remove(leftover: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from command_line_support import GRID, PATIENT, FakeModel
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
-from TotalSegmentatorEngine.pipeline import segment as pipeline
+from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.segment import (
@@ -47,6 +47,6 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> list[SegmentationTask]:
         return SegmentationResult(labels, prepared.structures, found, ["liver"], "fake", "nnunet", "cpu", 1.0, used)
 
     monkeypatch.setattr(pipeline, "prepare", prepare)
-    monkeypatch.setattr(pipeline, "read_ahead", lambda prepared, cache: None)
+    monkeypatch.setattr(pipeline, "prefetch_weights", lambda prepared, cache: None)
     monkeypatch.setattr(pipeline, "segment", segment)
     return seen

@@ -12,7 +12,7 @@ from command_line_support import GRID, PATIENT, events_of
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.imaging.reading import read_input
 from TotalSegmentatorEngine.job.task import SegmentationTask
-from TotalSegmentatorEngine.pipeline import segment as pipeline
+from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorEngine.worker import serve as worker
 from TotalSegmentatorSetup.support.folders import default_models_folder
 from TotalSegmentatorWire.errors.problem import ERRORS, Problem, SegmentationError

@@ -15,7 +15,7 @@ from TotalSegmentatorEngine.cli.arguments import parse_arguments
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.cli.pages import about_text, lasting_line, plan_line, plan_page
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
-from TotalSegmentatorEngine.pipeline import segment as pipeline
+from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import WARNINGS, Problem, SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions

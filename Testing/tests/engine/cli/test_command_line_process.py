@@ -62,7 +62,7 @@ def test_the_chosen_package_folder_goes_first(tmp_path: Path, ct: Path) -> None:
 
 SLOW_ENGINE = """
 import sys, time
-from TotalSegmentatorEngine.pipeline import segment as pipeline
+from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorEngine.cli.main import main
 class Prepared:
     class model:
@@ -79,7 +79,7 @@ def segment(volume, prepared, cache, reporter):
                 raise ImportError("a library's own idea of an interruption") from error
             raise
 pipeline.prepare, pipeline.segment = lambda task: Prepared, segment
-pipeline.read_ahead = lambda prepared, cache: None
+pipeline.prefetch_weights = lambda prepared, cache: None
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -12,7 +12,7 @@ from export_case import GRID, SHAPE, Case, error_code, no_frame, spoiled_ct
 from places import DEMO_MODEL
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.job.task import SegmentationResult
-from TotalSegmentatorEngine.pipeline import segment as pipeline
+from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorWire.errors.problem import ERRORS, SegmentationError
 from TotalSegmentatorWire.messages.segment import FoundStructure
 
@@ -158,7 +158,7 @@ def test_a_result_that_cannot_be_exported_is_kept(case: Case, tmp_path: Path, mo
         return SegmentationResult(labels, prepared.structures, [spleen], [], "demo", "nnunet", "cpu", 1.0)
 
     monkeypatch.setattr(pipeline, "segment", found)
-    monkeypatch.setattr(pipeline, "read_ahead", lambda *_args: None)
+    monkeypatch.setattr(pipeline, "prefetch_weights", lambda *_args: None)
     monkeypatch.setattr("TotalSegmentatorEngine.export.commands.export", fail)
     (tmp_path / "rs.seg.nrrd").write_text("of somebody else")
     words = ["segment", case.ct, tmp_path / "rs.dcm", "--model", DEMO_MODEL, "--export", "rtstruct", "--device", "cpu"]

@@ -18,8 +18,10 @@ from scipy import ndimage
 from seeded_models import CONFIGURATION, judge_network, make_catalogue_model, make_model_folder
 from TotalSegmentatorEngine.imaging.geometry import Volume, canonical_reorientation
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import SegmentationResult
-from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, prepare, segment
+from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.pipeline.run_job import segment
 from TotalSegmentatorEngine.preprocessing.network_input import Piece
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.catalogue import Profile, read_catalogue, read_profiles
@@ -199,7 +201,7 @@ def test_pieces_of_a_large_image_meet_without_a_gap(tmp_path: Path, monkeypatch:
         Piece(slice(4, 15), slice(7, 11)),
         Piece(slice(9, rows), slice(11, rows)),
     ]
-    for module in ("pipeline.model_run", "plan.planner"):
+    for module in ("pipeline.preprocessed_ct", "plan.planner"):
         monkeypatch.setattr(f"TotalSegmentatorEngine.{module}.pieces_of", lambda *_: pieces)
     expected = np.zeros(FINE, dtype=np.uint8)
     nearest = ndimage.zoom(np.arange(rows), FINE[0] / rows, order=0, mode="nearest")
@@ -213,14 +215,14 @@ def test_pieces_of_a_large_image_meet_without_a_gap(tmp_path: Path, monkeypatch:
 
 def test_a_region_is_interpolated_within_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The part that knows what is asked for runs over a region that a coarse model has found; the test names one."""
-    model_id, prediction = "117-1.5mm", "TotalSegmentatorEngine.pipeline.prediction"
+    model_id, pipeline = "117-1.5mm", "TotalSegmentatorEngine.pipeline"
     folder = make_catalogue_model(tmp_path, model_id)[-1]
     make_catalogue_model(tmp_path, "117-6mm")
     volume = turned(blobs_volume((44, 40, 38), (0.8, 0.9, 0.9)), (0, 1, 2), (False, True, True))
     image, profile = resampled_ct(volume, model_id), read_profiles()["totalsegmentator-2.18"]
     box = (slice(3, 21), slice(0, 17), slice(5, image.shape[2]))
-    monkeypatch.setattr(f"{prediction}.part_regions", lambda *_arguments, **_options: {folder.parent.name: box})
-    monkeypatch.setattr(f"{prediction}.cut_sides", lambda *_: [])  # random labels end at every border
+    monkeypatch.setattr(f"{pipeline}.segmentation.part_regions", lambda *_, **__: {folder.parent.name: box})
+    monkeypatch.setattr(f"{pipeline}.region_growth.cut_sides", lambda *_: [])  # random labels end at every border
     ribs = [row.name for row in structure_table("structures_117") if row.name.startswith("rib")]
     found = largest_in_box(averages_of(image[box], folder, 4, profile), box, image.shape, full_shape_of(volume))
     table = [row for row in structure_table("structures_117") if row.name in ribs]

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from places import MODULE_FOLDER
 from seeded_models import configuration_settings, dataset_json_of, plans_of, write_folder
+from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.models.find_model import find_model, structures_of
 from TotalSegmentatorEngine.models.model_folder import read_model_folder
-from TotalSegmentatorEngine.pipeline.segment import SegmentationTask, prepare
+from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.structures import structure_table
 
@@ -269,7 +270,8 @@ def test_preparing_imports_neither_torch_nor_nnunet(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "D")
     program = (
         "import sys; from pathlib import Path\n"
-        "from TotalSegmentatorEngine.pipeline.segment import SegmentationTask, prepare\n"
+        "from TotalSegmentatorEngine.job.task import SegmentationTask\n"
+        "from TotalSegmentatorEngine.pipeline.prepare import prepare\n"
         f"prepare(SegmentationTask({str(folder)!r}, Path('.')))\n"
         "sys.exit(any(name in sys.modules for name in ('torch', 'nnunetv2', 'SimpleITK')))"
     )

@@ -18,10 +18,13 @@ from hu_models import block_volume, make_hu_model
 from job_recorder import NetworkRun, fresh_measurements, network_runs, run
 from seeded_models import make_catalogue_model
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.imaging.reading import ReadInput
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import PreparedTask
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization, part_regions
-from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, plan, prepare, segment
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.pipeline.run_job import plan, segment
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region, network_grid
 from TotalSegmentatorEngine.preprocessing.regions import shape_of
 from TotalSegmentatorWire.messages.options import JobOptions
@@ -115,8 +118,8 @@ def test_labels_in_the_region_are_those_of_a_run_on_that_region_alone(tmp_path: 
     def seen(labels, grid: NetworkGrid, model) -> CoarseLocalization:
         return CoarseLocalization({"spleen": coarse_box, "kidney_left": coarse_box}, grid)
 
-    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.localization_of", seen)
-    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.cut_sides", lambda *_: [])
+    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.segmentation.localization_of", seen)
+    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.region_growth.cut_sides", lambda *_: [])
     labels = run(volume, prepared)[0].labels
     grids = [
         network_grid(volume.geometry, model.profile, model.parts[0].folder)
@@ -158,7 +161,7 @@ def test_a_resident_worker_gives_the_same_with_what_it_kept(tmp_path: Path) -> N
     folder = install(tmp_path, {"kidney_left": KIDNEY})
     volume = block_volume((80, 50, 50), [((slice(30, 50), slice(20, 36), slice(0, 16)), KIDNEY)], (1.8, 2.1, 2.1))
     few, cache = prepared_job(folder, ["kidney_left"]), EngineCache()
-    cache.remember_ct("ct", volume)
+    cache.remember_ct("ct", ReadInput(volume))
     first, _said = run(volume, few, cache)
     full, _said = run(volume, dataclasses.replace(few, coarse_model=None), cache)
     again, said = run(volume, few, cache)

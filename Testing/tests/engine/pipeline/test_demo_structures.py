@@ -15,10 +15,12 @@ from places import TESTING
 from scores import dice_by_label
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
-from TotalSegmentatorEngine.pipeline import prediction
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
+from TotalSegmentatorEngine.pipeline import segmentation
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization
-from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, prepare, segment
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.pipeline.run_job import segment
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
@@ -97,14 +99,14 @@ def test_the_demo_model_follows_a_structure_of_which_the_localization_saw_one_en
     network_runs: list[NetworkRun],
 ) -> None:
     """The localization's own finding, cut off: as if it had taken the lower three quarters of a muscle for another."""
-    found_by_localization = prediction.localization_of
+    found_by_localization = segmentation.localization_of
 
     def upper_end(labels, grid, model) -> CoarseLocalization:
         rows, *across = found_by_localization(labels, grid, model).boxes[LONG_MUSCLE]
         first = rows.stop - (rows.stop - rows.start) // 4
         return CoarseLocalization({LONG_MUSCLE: (slice(first, rows.stop), *across)}, grid)
 
-    monkeypatch.setattr(prediction, "localization_of", upper_end)
+    monkeypatch.setattr(segmentation, "localization_of", upper_end)
     result, said = run(abdomen, demo_job(demo_models, [LONG_MUSCLE]))
     assert said.warnings == ["REGION_WIDENED"]
     assert said.values_of("REGION_WIDENED") == {"structures": LONG_MUSCLE}

@@ -11,8 +11,12 @@ from engine_support import blobs_volume, one_thread, turned
 from nnunet_reference import nnunet_labels
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.imaging.reading import ReadInput
 from TotalSegmentatorEngine.job.reporting import JobReporter, SilentReporter
-from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, prepare, segment
+from TotalSegmentatorEngine.job.task import SegmentationTask
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.pipeline.run_job import segment
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage, WarningEvent
@@ -138,20 +142,20 @@ class CountingCache(EngineCache):
     def image(self, volume, key, make, size):
         return super().image(volume, key, lambda: (self.made.append(key[0]), make())[1], size)
 
-    def runner(self, folder, how, make, keep=1):
-        return super().runner(folder, how, lambda: (self.made.append("network"), make())[1], keep)
+    def runner(self, folder, variant, make, keep=1):
+        return super().runner(folder, variant, lambda: (self.made.append("network"), make())[1], keep)
 
 
 def test_a_second_job_on_the_same_ct_makes_nothing_anew(tmp_path: Path) -> None:
     folder = make_model_folder(tmp_path / "D", plans=plans_of(configuration_settings(spacing=(2.0, 2.0, 2.0))))
     volume, cache = blobs_volume((20, 24, 22), (3.0, 2.5, 2.0)), CountingCache()
-    cache.remember_ct("first", volume)
+    cache.remember_ct("first", ReadInput(volume))
     first = labels_of(volume, folder, cache)
     assert sorted(cache.made) == ["image", "input", "network"]
-    assert np.array_equal(labels_of(cache.ct("first"), folder, cache), first)
+    assert np.array_equal(labels_of(cache.ct("first").volume, folder, cache), first)
     assert len(cache.made) == 3
     other = blobs_volume((20, 24, 22), (3.0, 2.5, 2.0), seed=9)
-    cache.remember_ct("second", other)
+    cache.remember_ct("second", ReadInput(other))
     assert cache.ct("first") is None
     assert not np.array_equal(labels_of(other, folder, cache), first)
     assert sorted(cache.made[3:]) == ["image", "input"], "the network stays, the images do not"

@@ -14,8 +14,11 @@ from scipy import ndimage
 from seeded_models import make_catalogue_model
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
+from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.models.model_folder import read_model_folder
-from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, prepare, segment
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.pipeline.run_job import segment
 from TotalSegmentatorEngine.preprocessing.network_input import Piece, pieces_of
 from TotalSegmentatorWire.tables.catalogue import Profile, read_catalogue, read_profiles
 from TotalSegmentatorWire.tables.structures import structure_table
@@ -151,5 +154,5 @@ def cut_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     def cut(shape: tuple[int, int, int], profile: Profile, part_count: int) -> list[Piece]:
         return pieces_of(shape, dataclasses.replace(profile, split_above_voxels=1), part_count)
 
-    for module in ("pipeline.model_run", "plan.planner"):
+    for module in ("pipeline.preprocessed_ct", "plan.planner"):
         monkeypatch.setattr(f"TotalSegmentatorEngine.{module}.pieces_of", cut)

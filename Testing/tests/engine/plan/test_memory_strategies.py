@@ -21,12 +21,14 @@ from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.inference import sliding_window
 from TotalSegmentatorEngine.inference.network import LoadedModel
 from TotalSegmentatorEngine.inference.tile_runner import GPU_TILE_BATCH, TileRunner
-from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import architecture_key, read_model_folder
-from TotalSegmentatorEngine.pipeline import model_run, network_pool
+from TotalSegmentatorEngine.pipeline import network_pool, part_prediction
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
-from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, plan, prepare, segment
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.pipeline.run_job import plan, segment
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, sums_bytes
 from TotalSegmentatorEngine.plan.planner import PEAK_MARGIN, Planner
 from TotalSegmentatorEngine.plan.strategy import PlanningContext, execution_strategies
@@ -122,7 +124,7 @@ def test_a_network_leaves_pytorch_when_openvino_has_it(models: Path, volume: Vol
 
 
 def test_where_the_system_does_not_tell_its_memory_the_fastest_way_is_taken(models: Path, volume: Volume) -> None:
-    planned, left = planner(volume, whole_set(models), available_bytes=None).fitting(WAYS)
+    planned, left = planner(volume, whole_set(models), available_bytes=None).first_that_fits(WAYS)
     assert planned.notes == [] and planned.available_bytes is None and left == WAYS
 
 
@@ -209,7 +211,7 @@ def test_sums_take_the_memory_that_was_planned_for_them(
 def limited_to(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """A machine that has ``count`` bytes for the process, all of them free."""
     limited = partial(PlanningContext, resident_bytes=0, available_bytes=count)
-    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.PlanningContext", limited)
+    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.job_planning.PlanningContext", limited)
 
 
 def assert_same(result: SegmentationResult, expected: SegmentationResult, planned: Plan) -> None:
@@ -237,7 +239,7 @@ def runs_fail(
     look: Callable[[], object] = lambda: None,
 ) -> list[object]:
     """Of all runs of networks ``times`` fail, from number ``first`` on. Returns what ``look`` saw as each run began."""
-    real, seen = model_run.predict, []
+    real, seen = part_prediction.predict, []
 
     def predict(*arguments, **keywords) -> None:
         seen.append(look())
@@ -245,7 +247,7 @@ def runs_fail(
             raise error
         real(*arguments, **keywords)
 
-    monkeypatch.setattr(model_run, "predict", predict)
+    monkeypatch.setattr(part_prediction, "predict", predict)
     return seen
 
 
@@ -283,12 +285,12 @@ class CountingCache(EngineCache):
         super().__init__()
         self.loaded = 0
 
-    def runner(self, folder, how, make, keep=1) -> TileRunner:
+    def runner(self, folder, variant, make, keep=1) -> TileRunner:
         def counted() -> TileRunner:
             self.loaded += 1
             return make()
 
-        return super().runner(folder, how, counted, keep)
+        return super().runner(folder, variant, counted, keep)
 
 
 def test_networks_are_forgotten_before_the_next_way_begins(models: Path, volume: Volume, monkeypatch) -> None:
@@ -308,7 +310,7 @@ def test_ways_that_do_not_fit_any_more_are_not_tried(models: Path, volume: Volum
     def shrinking(*known) -> PlanningContext:
         return PlanningContext(*known, resident_bytes=0, available_bytes=next(sizes, 10**6))
 
-    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.prediction.PlanningContext", shrinking)
+    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.job_planning.PlanningContext", shrinking)
     begun = runs_fail(monkeypatch, OUT_OF_MEMORY["NumPy"])
     recorder = JobRecorder()
     with pytest.raises(SegmentationError) as caught:
@@ -383,4 +385,4 @@ def test_a_faked_gpu_that_was_asked_for_by_name_is_not_replaced(models: Path, vo
 
 def test_a_gpus_plan_is_not_refused_for_the_computers_memory(models: Path, volume: Volume) -> None:
     way = execution_strategies("cuda:0", "eager", "published", keeps_networks=True)[0]
-    assert planner(volume, whole_set(models), available_bytes=1).fitting([way])[0].device == "cuda:0"
+    assert planner(volume, whole_set(models), available_bytes=1).first_that_fits([way])[0].device == "cuda:0"

@@ -17,12 +17,14 @@ from job_recorder import fresh_measurements, run
 from seeded_models import configuration_settings, dataset_json_of, make_catalogue_model, make_model_folder, plans_of
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
-from TotalSegmentatorEngine.job.task import PreparedTask
-from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
+from TotalSegmentatorEngine.machine.profile import MachineProfile, NetworkRecord
 from TotalSegmentatorEngine.models.model_folder import architecture_key, read_model_folder
-from TotalSegmentatorEngine.pipeline import model_run, resource_probe
-from TotalSegmentatorEngine.pipeline.resource_probe import ResourceProbe
-from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, plan, prepare
+from TotalSegmentatorEngine.pipeline import measurements, part_prediction
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.measurements import Measurements
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.pipeline.run_job import plan
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key
 from TotalSegmentatorEngine.plan.planner import Planner, resampling_rate, smoothing_rate
 from TotalSegmentatorEngine.plan.strategy import PlanningContext, execution_strategies
@@ -33,7 +35,7 @@ from TotalSegmentatorWire.messages.plan import LOCALIZATION
 
 __all__ = ["fresh_measurements", "models", "one_thread", "volume"]  # fixtures
 
-WAY = execution_strategies("cpu", "eager", "exact", keeps_networks=True)[0]
+STRATEGY = execution_strategies("cpu", "eager", "exact", keeps_networks=True)[0]
 
 # -- tiles -------------------------------------------------------------------------------------------------------------
 
@@ -107,7 +109,7 @@ def test_the_time_is_known_once_the_machine_has_measured_it(models: Path, volume
 
 def test_a_job_that_failed_has_measured_the_machine_too(models: Path, volume: Volume, monkeypatch) -> None:
     prepared = whole_set(models)
-    real, begun = model_run.predict, []
+    real, begun = part_prediction.predict, []
 
     def predict(*arguments, **keywords) -> None:
         begun.append(len(begun))
@@ -115,7 +117,7 @@ def test_a_job_that_failed_has_measured_the_machine_too(models: Path, volume: Vo
             raise SegmentationError("CANCELLED")
         real(*arguments, **keywords)
 
-    monkeypatch.setattr(model_run, "predict", predict)
+    monkeypatch.setattr(part_prediction, "predict", predict)
     with pytest.raises(SegmentationError) as caught:
         run(volume, prepared)
     assert caught.value.code == "CANCELLED"
@@ -137,14 +139,14 @@ def test_a_refined_plan_counts_the_localization_as_time_that_has_passed(tmp_path
     volume = block_volume((90, 60, 60), TWO_BLOCKS)
     prepared = two_structures(tmp_path)
     machine = one_second_a_tile(prepared)
-    first = Planner(volume.geometry, prepared, PlanningContext(machine, elapsed_seconds=2.0)).plan(WAY)
+    first = Planner(volume.geometry, prepared, PlanningContext(machine, elapsed_seconds=2.0)).plan(STRATEGY)
     assert first.seconds == 2.0 + first.tiles
     assert first.elapsed_seconds == 2.0
     passed = 2.0 + first.passes[0].tiles
     planner = Planner(volume.geometry, prepared, PlanningContext(machine, elapsed_seconds=passed))
     region = (slice(0, 30), slice(0, 30), slice(0, 30))
     organs, cardiac = (part.name for part in planner.parts)
-    refined = planner.plan(WAY, {organs: region, cardiac: None})
+    refined = planner.plan(STRATEGY, {organs: region, cardiac: None})
     assert [part.purpose == LOCALIZATION for part in refined.passes] == [True, False]
     assert refined.seconds == passed + refined.passes[1].tiles < first.seconds
 
@@ -162,7 +164,7 @@ def test_a_plan_names_what_computes(tmp_path: Path, volume: Volume, precision: s
     assert (plan(volume, eager).runtime, plan(volume, eager).precision) == ("eager", "exact")
 
 
-# -- what a run teaches ------------------------------------------------------------------------------------------------
+# -- what a run measures -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -170,60 +172,64 @@ def folder(tmp_path: Path):
     return read_model_folder(make_model_folder(tmp_path / "D", dataset_json=dataset_json_of(["liver"])))
 
 
-def record_of(monkeypatch, begins: list[float], resident: list[int]) -> ResourceProbe:
-    """A record whose clock and memory tell these values: memory at the start, at each tile, and at the end."""
-    clock, memory = iter([0.0, *begins]), iter(resident)
-    monkeypatch.setattr(resource_probe, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    monkeypatch.setattr(resource_probe, "resident_memory", lambda: next(memory))
-    record = ResourceProbe()
-    for _ in begins[:-1]:
-        record.tile_begins()
-    return record
-
-
 RUNNER = SimpleNamespace(runtime="eager", precision="exact", device=torch.device("cpu"))
+SINK = SimpleNamespace(add=lambda sums, weights: None, labels=np.zeros(5, np.uint8))
+
+
+def measured_run(
+    monkeypatch,
+    folder,
+    clock: list[float],
+    resident: list[int],
+    tiles: int,
+    known_bytes: int = 0,
+    smooths: bool = False,
+) -> NetworkRecord:
+    """What is remembered of a run whose clock and memory give these values: time as each tile begins and at the end;
+    memory at the start, as each tile begins, and at the end. ``smooths``: before the last tile a sink smooths labels,
+    whose time is two values of the clock."""
+    times, sizes, machine = iter(clock), iter(resident), MachineProfile()
+    monkeypatch.setattr(measurements, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    monkeypatch.setattr(measurements, "resident_memory", lambda: next(sizes))
+    sinks = [SINK] * (2 if smooths else 1)
+    with Measurements(machine).network_run(folder, RUNNER, tiles, known_bytes, sinks) as probe:
+        on_tile = probe.on_tile(lambda finished_tiles: None)
+        for number in range(len(resident) - 2):
+            on_tile(number)
+        if smooths:
+            probe.sink.add(torch.zeros(1), torch.ones(1))
+    return machine.network(architecture_key(folder), "eager", "exact", "cpu")
 
 
 def test_the_first_tile_is_measured_apart_from_the_others(folder, monkeypatch) -> None:
-    machine = MachineProfile()
-    record = record_of(monkeypatch, [10.0, 13.0, 14.0, 15.5], [100, 100, 900, 700, 500])
-    record.remember(machine, folder, RUNNER, tiles=3, known_bytes=300)
-    measured = machine.network(architecture_key(folder), "eager", "exact", "cpu")
+    clock, resident = [10.0, 13.0, 14.0, 15.5], [100, 100, 900, 700, 500]
+    measured = measured_run(monkeypatch, folder, clock, resident, tiles=3, known_bytes=300)
     assert measured.first_tile_seconds == 3.0
     assert measured.seconds_per_tile == pytest.approx(1.25), "the last tile ends with the run"
     assert measured.activation_bytes == 800 - 300
     assert measured.tiles_measured == 3
 
 
-def test_a_single_tile_tells_no_pace(folder, monkeypatch) -> None:
-    machine = MachineProfile()
-    record = record_of(monkeypatch, [10.0, 12.5], [100, 100, 50])
-    record.remember(machine, folder, RUNNER, tiles=1, known_bytes=300)
-    measured = machine.network(architecture_key(folder), "eager", "exact", "cpu")
+def test_a_single_tile_has_no_pace(folder, monkeypatch) -> None:
+    measured = measured_run(monkeypatch, folder, [10.0, 12.5], [100, 100, 50], tiles=1, known_bytes=300)
     assert (measured.first_tile_seconds, measured.seconds_per_tile) == (2.5, None)
     assert measured.activation_bytes == 0, "never less than nothing"
 
 
-def test_time_that_is_not_the_networks_own_is_left_out(folder, monkeypatch) -> None:
-    machine, key = MachineProfile(), architecture_key(folder)
-    record = record_of(monkeypatch, [10.0, 13.0, 14.0, 16.5], [0] * 5)
-    record.remember(machine, folder, RUNNER, tiles=3, known_bytes=0, other_seconds=1.5)
-    assert machine.network(key, "eager", "exact", "cpu").seconds_per_tile == pytest.approx(1.0)
-    machine = MachineProfile()
-    record = record_of(monkeypatch, [10.0, 12.5], [0] * 3)
-    record.remember(machine, folder, RUNNER, tiles=1, known_bytes=0, other_seconds=1.0)
-    assert machine.network(key, "eager", "exact", "cpu").first_tile_seconds == pytest.approx(1.5)
+def test_smoothing_does_not_count_as_the_networks_time(folder, monkeypatch) -> None:
+    clock = [10.0, 13.0, 14.0, 14.5, 16.0, 16.5]
+    measured = measured_run(monkeypatch, folder, clock, [0] * 5, tiles=3, smooths=True)
+    assert measured.seconds_per_tile == pytest.approx(1.0)
+    measured = measured_run(monkeypatch, folder, [10.0, 11.0, 12.0, 12.5], [0] * 3, tiles=1, smooths=True)
+    assert measured.first_tile_seconds == pytest.approx(1.5)
 
 
 def test_batches_count_as_the_tiles_that_they_hold(folder, monkeypatch) -> None:
-    machine = MachineProfile()
-    record = record_of(monkeypatch, [0.0, 5.0, 7.0, 9.0], [0] * 5)
-    record.remember(machine, folder, RUNNER, tiles=6, known_bytes=0)
-    measured = machine.network(architecture_key(folder), "eager", "exact", "cpu")
+    measured = measured_run(monkeypatch, folder, [0.0, 5.0, 7.0, 9.0], [0] * 5, tiles=6)
     assert measured.seconds_per_tile == pytest.approx(1.0), "four tiles in four seconds after the first batch"
 
 
-def test_a_job_teaches_the_machine_all_that_a_plan_asks_for(models: Path, volume: Volume) -> None:
+def test_a_job_measures_all_that_a_plan_needs(models: Path, volume: Volume) -> None:
     prepared = whole_set(models)
     run(volume, prepared)
     machine, folder = MachineProfile.load(), prepared.model.parts[0].folder
@@ -246,7 +252,7 @@ def test_smooth_labels_have_a_time_of_their_own(models: Path, volume: Volume) ->
     seconds = plan(volume, prepared).seconds
     for name in set(rates):
         machine.remember_rate(name, 1, 1.0 + machine.rate(name))
-    slower = Planner(volume.geometry, prepared, PlanningContext(machine)).plan(WAY).seconds
+    slower = Planner(volume.geometry, prepared, PlanningContext(machine)).plan(STRATEGY).seconds
     mean = sum(machine.rate(name) for name in rates)
     assert slower - seconds > 0.5 * mean * volume.array.size
 
@@ -257,7 +263,7 @@ def test_smooth_labels_are_planned_before_they_were_ever_measured(models: Path) 
         machine.remember_network(architecture_key(part.folder), "eager", "exact", "cpu", 0.01, 0.01, 1)
     chest = Geometry((300, 512, 512), np.diag([0.8, 0.8, 1.5, 1.0]))
     rough, smooth = (
-        Planner(chest, whole_set(models, options), PlanningContext(machine)).plan(WAY)
+        Planner(chest, whole_set(models, options), PlanningContext(machine)).plan(STRATEGY)
         for options in (EAGER, JobOptions(runtime="eager", smooth=True))
     )
     assert smooth.seconds - rough.seconds > 30, "117 labels in 79 million voxels"

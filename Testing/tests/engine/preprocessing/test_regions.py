@@ -22,10 +22,10 @@ from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Regi
 from TotalSegmentatorEngine.preprocessing.regions import (
     MARGIN_MM,
     WIDENING_MM,
-    around,
     boxes_by_label,
     cut_sides,
-    filled,
+    enclosing,
+    extended,
     labels_at,
     on_finer_grid,
     shape_of,
@@ -72,9 +72,9 @@ def test_boxes_are_the_smallest_ones_of_labels_that_have_a_name() -> None:
 
 def test_a_region_around_others_is_the_smallest() -> None:
     regions = [box(3, 5, 0, 9, 4, 6), box(1, 4, 2, 3, 5, 8)]
-    assert around(iter(regions)) == box(1, 5, 0, 9, 4, 8)
-    assert around([regions[0]]) == regions[0]
-    assert around([]) is None
+    assert enclosing(iter(regions)) == box(1, 5, 0, 9, 4, 8)
+    assert enclosing([regions[0]]) == regions[0]
+    assert enclosing([]) is None
 
 
 # -- from a coarse grid to a finer one ---------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_a_coarse_grid_of_one_voxel_stands_for_the_whole_axis() -> None:
 
 
 @pytest.mark.parametrize("step", [*STEPS, 0.7])
-def test_a_filled_region_takes_no_more_tiles_by_nnunets_own_count(step: float) -> None:
+def test_an_extended_region_takes_no_more_tiles_by_nnunets_own_count(step: float) -> None:
     random = np.random.default_rng(int(step * 10))
     grown = 0
     for _ in range(400):
@@ -156,7 +156,7 @@ def test_a_filled_region_takes_no_more_tiles_by_nnunets_own_count(step: float) -
         first = [int(random.integers(0, size)) for size in shape]
         last = [int(random.integers(start, size)) + 1 for start, size in zip(first, shape, strict=True)]
         region = tuple(slice(start, stop) for start, stop in zip(first, last, strict=True))
-        result = filled(region, shape, patch_size, step)
+        result = extended(region, shape, patch_size, step)
         assert holds(result, region)
         assert holds(tuple(slice(0, size) for size in shape), result)
         assert tile_count(shape_of(result), patch_size, step) == tile_count(shape_of(region), patch_size, step)
@@ -165,9 +165,9 @@ def test_a_filled_region_takes_no_more_tiles_by_nnunets_own_count(step: float) -
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_filled_region_grows_as_far_as_the_tiles_reach(step: float) -> None:
+def test_an_extended_region_grows_as_far_as_the_tiles_reach(step: float) -> None:
     shape, patch_size = (1000, 30, 10), (128, 112, 16)
-    result = filled(box(500, 700, 3, 20, 2, 4), shape, patch_size, step)
+    result = extended(box(500, 700, 3, 20, 2, 4), shape, patch_size, step)
     assert result[1:] == (slice(0, 30), slice(0, 10)), "one tile covers the whole axis"
     longer = (slice(result[0].start, result[0].stop + 1), *result[1:])
     assert tile_count(shape_of(longer), patch_size, step) > tile_count(shape_of(result), patch_size, step)
@@ -176,7 +176,7 @@ def test_a_filled_region_grows_as_far_as_the_tiles_reach(step: float) -> None:
 
 
 def test_at_the_border_of_the_ct_a_region_grows_on_the_other_side() -> None:
-    assert filled(box(2, 12, 0, 10, 40, 50), (50,) * 3, (32,) * 3, 0.5) == box(0, 32, 0, 32, 18, 50)
+    assert extended(box(2, 12, 0, 10, 40, 50), (50,) * 3, (32,) * 3, 0.5) == box(0, 32, 0, 32, 18, 50)
 
 
 def test_context_is_counted_in_the_images_axes(tmp_path: Path) -> None:

@@ -314,13 +314,13 @@ def test_end_of_the_standard_input_removes_the_folders_at_once(start_worker, act
 
 
 def test_full_disk_is_reported_before_the_result_is_written(tmp_path, monkeypatch):
-    from TotalSegmentatorEngine.worker import result_files
+    from TotalSegmentatorEngine.worker import job_files
     from TotalSegmentatorWire.errors.problem import SegmentationError
 
     usage = type("Usage", (), {"free": 1_000_000})
-    monkeypatch.setattr(result_files.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(job_files.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(SegmentationError, match="1 MB free"):
-        result_files.write_draft(tmp_path, None, np.zeros((2, 2, 2), np.uint8), lambda: None)
+        job_files.write_draft(tmp_path, None, np.zeros((2, 2, 2), np.uint8), lambda: None)
     assert list(tmp_path.iterdir()) == []
 
 

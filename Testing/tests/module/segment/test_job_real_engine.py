@@ -68,7 +68,10 @@ def run(application: Application, ct: FakeCt, model: Path | str, structures: lis
 def test_labels_are_those_of_the_pipeline(application, model):
     from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
     from TotalSegmentatorEngine.job.reporting import SilentReporter
-    from TotalSegmentatorEngine.pipeline.segment import EngineCache, SegmentationTask, prepare, segment
+    from TotalSegmentatorEngine.job.task import SegmentationTask
+    from TotalSegmentatorEngine.pipeline.cache import EngineCache
+    from TotalSegmentatorEngine.pipeline.prepare import prepare
+    from TotalSegmentatorEngine.pipeline.run_job import segment
 
     ct = noisy_ct(SHORT)
     run(application, ct, model)

@@ -1,4 +1,4 @@
-"""A worker whose engine is made up: the real serve loop around steps that do what a test asks for.
+"""A worker with a made-up engine: the real loop, job and files, with networks that do what a test asks for.
 
 Started like the real engine. A request's ``model`` is a JSON object: at ``stage`` the job does what ``act`` says:
 "slow" (for ever, but listens to cancel), "deaf" (for ever, hears nothing), "refuse" (a foreseeable failure), "crash"
@@ -17,19 +17,24 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "TotalSegmentatorModule"))
 
 from TotalSegmentatorEngine.job.reporting import JobReporter
 from TotalSegmentatorEngine.worker import serve as worker
-from TotalSegmentatorEngine.worker.job_steps import WorkerSteps
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.job_folder import CT_VOXELS
 from TotalSegmentatorWire.messages import segment as messages
-from TotalSegmentatorWire.messages.options import options_from_json
 from TotalSegmentatorWire.messages.plan import SEGMENTATION, Plan, PlannedPass
 from TotalSegmentatorWire.messages.segment import FoundStructure, PlanEvent, Stage
 from TotalSegmentatorWire.tables.structures import structure_table
+
+if TYPE_CHECKING:
+    from TotalSegmentatorEngine.imaging.reading import ReadInput
+    from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
+    from TotalSegmentatorWire.messages.segment import CtHeader
 
 PATIENT = "Smith^John"
 SERIES = "1.2.840.113619.2.55.3"
@@ -77,68 +82,70 @@ class ActingReporter(JobReporter):
                 self.check_cancelled()
 
 
-class FakeSteps(WorkerSteps):
+def prepare(task: SegmentationTask) -> SimpleNamespace:
+    orders = json.loads(task.model)
+    if orders.get("act") == "no model":
+        raise SegmentationError("MODEL_MISSING", model="104-3mm")
+    ActingReporter.orders = orders
+    return SimpleNamespace(task=task, model=SimpleNamespace(id="fake", profile=SimpleNamespace(id="demo")))
+
+
+class FakeReader:
+    """Reads the CT in a job's folder, and counts."""
+
     def __init__(self) -> None:
-        super().__init__()
-        self._reads = 0
-        self._array = None
-        self._warnings: list[Problem] = []
+        self.reads = 0
 
-    def missing_package(self) -> str | None:
-        return SETTINGS.get("missing")
-
-    def warm_up(self) -> None:
-        if SETTINGS.get("broken"):
-            raise OSError("libtorch_cpu.so: cannot open shared object file")
-        time.sleep(SETTINGS.get("warm_up", 0.0))
-        import numpy  # noqa: F401
-
-    def reporter(self, job_id, emit, is_cancelled):
-        self._reporter = ActingReporter(job_id, emit, is_cancelled)
-        return self._reporter
-
-    def prepare(self, request):
-        self._options = options_from_json(request.options)
-        self._reporter.orders = json.loads(request.model)
-        if self._reporter.orders.get("act") == "no model":
-            raise SegmentationError("MODEL_MISSING", model="104-3mm")
-        return self._reporter.orders
-
-    def read(self, job_folder, header):
+    def __call__(self, job_folder: Path, header: CtHeader) -> ReadInput:
         import numpy as np
+        from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+        from TotalSegmentatorEngine.imaging.reading import ReadInput
 
-        self._ct_id = None
         array = np.fromfile(job_folder / CT_VOXELS, dtype=header.dtype).reshape(header.shape)
         if not np.isfinite(array).all():
             raise SegmentationError("INPUT_NON_FINITE", count=int((~np.isfinite(array)).sum()))
-        self._ct_id, self._array = header.ct_id, array
-        self._reads += 1
-        self._warnings = []
+        self.reads += 1
+        warnings = []
         if array.max() > 5000:
-            self._warnings = [Problem("IMPLAUSIBLE_HU", {"minimum": float(array.min()), "maximum": float(array.max())})]
+            warnings = [Problem("IMPLAUSIBLE_HU", {"minimum": float(array.min()), "maximum": float(array.max())})]
+        geometry = Geometry(array.shape, np.reshape(header.ijk_to_ras, (4, 4)))
+        return ReadInput(Volume(array, geometry), warnings, header.series_instance_uid)
 
-    def ct_warnings(self):
-        return self._warnings
 
-    def segment(self, prepared, reporter):
-        import numpy as np
-        from TotalSegmentatorEngine.job.task import SegmentationResult
+reader = FakeReader()
 
-        reporter.plan(dataclasses.replace(PLAN, is_preliminary=True))
-        reporter.plan(PLAN)
-        for stage in (Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING, Stage.RESTORING):
-            reporter.progress(stage, 0.5, tile=1 if stage == Stage.PREDICTING else 0, tiles=2)
-        labels = (self._array > 0).astype(np.uint8)
-        labels[self._array < -500] = 2
-        structures = structure_table("structures_104")[:3]
-        found = [
-            FoundStructure(row.label, row.name, int((labels == row.label).sum()), [0, 0, 0, 0, 0, 0])
-            for row in structures
-            if (labels == row.label).any()
-        ]
-        absent = [row.name for row in structures if row.name not in {one.name for one in found}]
-        device = "reads={}".format(self._reads)
-        return SegmentationResult(labels, structures, found, absent, "fake", "demo", device, 0.1, self._options)
+
+def segment(volume, prepared, _cache, reporter) -> SegmentationResult:
+    import numpy as np
+    from TotalSegmentatorEngine.job.task import SegmentationResult
+
+    reporter.plan(dataclasses.replace(PLAN, is_preliminary=True))
+    reporter.plan(PLAN)
+    for stage in (Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING, Stage.RESTORING):
+        reporter.progress(stage, 0.5, tile=1 if stage == Stage.PREDICTING else 0, tiles=2)
+    labels = (volume.array > 0).astype(np.uint8)
+    labels[volume.array < -500] = 2
+    structures = structure_table("structures_104")[:3]
+    found = [
+        FoundStructure(row.label, row.name, int((labels == row.label).sum()), [0, 0, 0, 0, 0, 0])
+        for row in structures
+        if (labels == row.label).any()
+    ]
+    absent = [row.name for row in structures if row.name not in {one.name for one in found}]
+    device = "reads={}".format(reader.reads)
+    return SegmentationResult(labels, structures, found, absent, "fake", "demo", device, 0.1, prepared.task.options)
+
+
+def warm_up() -> None:
+    """Puts the functions above in place of the engine's."""
+    if SETTINGS.get("broken"):
+        raise OSError("libtorch_cpu.so: cannot open shared object file")
+    time.sleep(SETTINGS.get("warm_up", 0.0))
+    from TotalSegmentatorEngine.pipeline import run_job
+    from TotalSegmentatorEngine.worker import job_files
+
+    run_job.prepare, run_job.segment, run_job.prefetch_weights = prepare, segment, lambda *_: None
+    job_files.read_transferred = reader
 
 
 if __name__ == "__main__":
@@ -148,6 +155,6 @@ if __name__ == "__main__":
         sys.exit(SETTINGS["exit"])
     if "raise" in SETTINGS:
         __import__(SETTINGS["raise"])
-    real_serve = worker.serve
-    worker.serve = lambda folder, protocol, idle: real_serve(folder, protocol, idle, FakeSteps())
+    worker.missing_package, worker.warm_up = lambda: SETTINGS.get("missing"), warm_up
+    worker.JobReporter = ActingReporter
     worker.main(sys.argv[2:])

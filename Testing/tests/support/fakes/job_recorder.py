@@ -13,8 +13,9 @@ from TotalSegmentatorEngine.job.reporting import JobReporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
 from TotalSegmentatorEngine.machine.profile import CACHE_VARIABLE
 from TotalSegmentatorEngine.models.find_model import Part
-from TotalSegmentatorEngine.pipeline.model_run import ModelRun, PartLabels
-from TotalSegmentatorEngine.pipeline.segment import EngineCache, segment
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.part_prediction import PartLabels, PartPrediction
+from TotalSegmentatorEngine.pipeline.run_job import segment
 from TotalSegmentatorEngine.preprocessing.network_input import Region
 from TotalSegmentatorWire.messages.plan import Plan, plan_from_json
 from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage, WarningEvent
@@ -88,13 +89,13 @@ class NetworkRun:
 def network_runs(monkeypatch: pytest.MonkeyPatch) -> list[NetworkRun]:
     """Every run of a network over a region, in order; passes of coarse localization are left out."""
     runs: list[NetworkRun] = []
-    labels_of = ModelRun.labels_of
+    predict = PartPrediction.predict
     coarse_parts = {model.parts[0].name for model in read_catalogue().values() if len(model.parts) == 1}
 
-    def noted(self: ModelRun, part: Part, region: Region, is_smooth: bool = False) -> PartLabels:
+    def noted(self: PartPrediction, part: Part, region: Region) -> PartLabels:
         if part.name not in coarse_parts:
             runs.append(NetworkRun(part.name, region, region == self.grid.whole))
-        return labels_of(self, part, region, is_smooth)
+        return predict(self, part, region)
 
-    monkeypatch.setattr(ModelRun, "labels_of", noted)
+    monkeypatch.setattr(PartPrediction, "predict", noted)
     return runs

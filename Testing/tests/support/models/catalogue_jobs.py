@@ -8,8 +8,8 @@ import pytest
 from engine_support import blobs_volume
 from seeded_models import make_catalogue_model
 from TotalSegmentatorEngine.imaging.geometry import Volume
-from TotalSegmentatorEngine.job.task import PreparedTask
-from TotalSegmentatorEngine.pipeline.segment import SegmentationTask, prepare
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
+from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorWire.messages.options import JobOptions
 
 MODEL = "117-1.5mm"

@@ -1,4 +1,4 @@
-"""The result of a job as files: written in the job's folder, then renamed into ``results``."""
+"""A worker's job as files: the CT in the job's folder or from the job before, the result in ``results``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.job_folder import (
+    CT_HEADER,
+    CT_VOXELS,
     OWNER_FILE,
     RESULT_DRAFT,
     RESULT_HEADER,
@@ -20,13 +22,67 @@ from TotalSegmentatorWire.job_folder import (
     create_private_folder,
     remove_folder,
 )
-from TotalSegmentatorWire.messages.segment import CtHeader, ResultHeader, header_to_json
+from TotalSegmentatorWire.messages.segment import (
+    CtHeader,
+    ResultHeader,
+    SegmentRequest,
+    Stage,
+    ct_header_from_json,
+    header_to_json,
+)
 
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
+from TotalSegmentatorEngine.imaging.reading import ReadInput, read_transferred
+from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import SegmentationResult
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
 
 _CHUNK_BYTES = 8 << 20
 _RENAME_ATTEMPTS = 20
+
+
+class CtNeededError(Exception):
+    """Slicer did not send the CT, and this worker does not hold it."""
+
+
+class WorkerJobFiles:
+    """The files of one request. ``guard`` is held while the result is renamed out of the job's folder.
+
+    The CT stays in ``cache``, so that the next job on it needs none.
+    """
+
+    def __init__(self, request: SegmentRequest, cache: EngineCache, guard: AbstractContextManager) -> None:
+        self._request = request
+        self._cache = cache
+        self._guard = guard
+        self._folder = Path(request.job_folder)
+        self._header: CtHeader | None = None
+        self.result_folder: Path | None = None
+        """Where ``write`` has put the result."""
+
+    def read(self, reporter: Reporter) -> ReadInput:
+        """The CT that Slicer sent, else the last one. Raises CtNeededError, or SegmentationError."""
+        self._header = ct_header_from_json((self._folder / CT_HEADER).read_text(encoding="utf-8"))
+        if not self._request.ct_is_cached:
+            return self._read_sent(self._header, reporter)
+        held = self._cache.ct(self._request.ct_id)
+        if held is None:
+            raise CtNeededError
+        return held
+
+    def _read_sent(self, header: CtHeader, reporter: Reporter) -> ReadInput:
+        reporter.progress(Stage.READING, 0.0)
+        self._cache.forget_ct()  # the memory of the last CT is free before the next one is read
+        ct = read_transferred(self._folder, header)
+        self._cache.remember_ct(header.ct_id, ct)
+        (self._folder / CT_VOXELS).unlink()
+        return ct
+
+    def write(self, result: SegmentationResult, _ct: ReadInput, reporter: Reporter) -> None:
+        """Writes the result's folder. Raises SegmentationError: DISK_FULL, CANCELLED."""
+        header = result_header(self._request.job_id, self._header, result)
+        draft = write_draft(self._folder, header, result.labels, reporter.check_cancelled)
+        self.result_folder = publish(draft, Path(self._request.results_folder), self._request.job_id, self._guard)
 
 
 def result_header(job_id: str, ct: CtHeader, result: SegmentationResult) -> ResultHeader:

@@ -1,0 +1,77 @@
+"""Plans one job on this machine in its present state: free memory, networks and images held, time spent so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import torch
+from TotalSegmentatorWire.messages.plan import Plan
+
+from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.inference.runtimes import expected_choice
+from TotalSegmentatorEngine.job.reporting import Reporter
+from TotalSegmentatorEngine.job.task import PreparedTask
+from TotalSegmentatorEngine.machine.devices import choose_device
+from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.plan.planner import Planner, Regions
+from TotalSegmentatorEngine.plan.strategy import PlanningContext, Strategy, execution_strategies
+from TotalSegmentatorEngine.preprocessing.network_input import image_key
+
+
+class JobPlanning:
+    """The execution strategies of one job and the plans for them. ``started``: of the job, in monotonic seconds."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        prepared: PreparedTask,
+        cache: EngineCache,
+        reporter: Reporter,
+        started: float,
+        machine: MachineProfile,
+    ) -> None:
+        self._volume = volume
+        self._prepared = prepared
+        self._started = started
+        self.cache = cache
+        self.reporter = reporter
+        self.machine = machine
+
+    @property
+    def requested_device(self) -> str:
+        """As in the task: "auto" allows a fallback to the CPU."""
+        return self._prepared.task.device
+
+    def strategies(self, device: torch.device | None = None) -> list[Strategy]:
+        """The strategies for a device, by default the one that the task names, from the fastest to the one that takes
+        least memory. Raises SegmentationError("DEVICE_UNAVAILABLE")."""
+        device = choose_device(self.requested_device) if device is None else device
+        folder = self._prepared.model.folders_to_run[0]
+        runtime, precision = expected_choice(folder, self._prepared.task.options, device, self.machine)
+        return execution_strategies(str(device), runtime, precision, keeps_networks=not self.cache.serves_one_job)
+
+    def first_that_fits(self, strategies: Sequence[Strategy]) -> tuple[Plan, list[Strategy]]:
+        """The plan of the first strategy that fits into memory, and the strategies from that one on.
+
+        Raises SegmentationError("MEMORY_SHORT") where none fits.
+        """
+        return self._planner().first_that_fits(strategies)
+
+    def refined(self, strategy: Strategy, regions: Regions) -> Plan:
+        """The plan for ``regions`` that the coarse localization found."""
+        return self._planner().plan(strategy, regions)
+
+    def _planner(self) -> Planner:
+        model, cache = self._prepared.model, self.cache
+        key = image_key(model.profile, model.folders_to_run[0])
+        prefetched = cache.weights.settle(self.reporter.check_cancelled)
+        context = PlanningContext(
+            self.machine,
+            frozenset(cache.held_folders()),
+            cache.holds_image(self._volume, key),
+            time.monotonic() - self._started,
+            prefetched,
+        )
+        return Planner(self._volume.geometry, self._prepared, context)

@@ -1,0 +1,53 @@
+"""Checks a task before anything heavy is imported: device, structure names, model and profile."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.tables.catalogue import read_profiles
+from TotalSegmentatorWire.tables.structures import check_names
+
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
+from TotalSegmentatorEngine.machine.devices import check_device_name
+from TotalSegmentatorEngine.models.find_model import Model, coarser_models, find_model, structures_of
+
+
+def prepare(task: SegmentationTask) -> PreparedTask:
+    """Finds the model and validates the task; reads only JSON and CSV files.
+
+    Raises SegmentationError: a MODEL_ code, STRUCTURE_UNKNOWN, PROFILE_UNKNOWN, or DEVICE_UNAVAILABLE (for a name that
+    is no device).
+    """
+    check_device_name(task.device)
+    if task.structures is not None:
+        check_names(task.structures, [structure.name for structure in structures_of(task.model, task.models_folder)])
+    model = _with_profile(find_model(task.model, task.models_folder, task.structures), task.options.profile)
+    requested = None if task.structures is None else set(task.structures)
+    structures = [structure for structure in model.structures if requested is None or structure.name in requested]
+    warnings = [Problem("DEMO_MODEL")] if model.is_demo else []
+    coarse_model = None
+    if requested is not None or task.options.crop == "body":
+        coarse_model, problems = _coarse_model(model, task.models_folder)
+        warnings += problems
+    return PreparedTask(task, model, structures, warnings, coarse_model)
+
+
+def _with_profile(model: Model, profile_id: str | None) -> Model:
+    """The model with another profile than its own. Raises SegmentationError("PROFILE_UNKNOWN")."""
+    if profile_id is None:
+        return model
+    profiles = read_profiles()
+    if profile_id not in profiles:
+        raise SegmentationError("PROFILE_UNKNOWN", profile=profile_id[:40], known=", ".join(profiles))
+    return dataclasses.replace(model, profile=profiles[profile_id])
+
+
+def _coarse_model(model: Model, models_folder: Path) -> tuple[Model | None, list[Problem]]:
+    """The coarsest installed model that can locate this model's structures, or a warning that there is none."""
+    coarser = coarser_models(model)
+    for other in coarser:
+        if other.is_installed(models_folder):
+            return find_model(other.id, models_folder), []
+    return None, [Problem("NO_LOCALIZATION", {"model": coarser[0].id})] if coarser else []

@@ -1,0 +1,97 @@
+"""The preprocessing of a job: the CT on the networks' grid, and a network's input made of it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from TotalSegmentatorWire.messages.segment import Stage
+
+from TotalSegmentatorEngine.models.find_model import Model
+from TotalSegmentatorEngine.models.model_folder import ModelFolder
+from TotalSegmentatorEngine.pipeline.job_context import JobContext
+from TotalSegmentatorEngine.plan.planner import Regions, resampling_rate
+from TotalSegmentatorEngine.preprocessing.network_input import (
+    NetworkInput,
+    OrientedImage,
+    Piece,
+    Region,
+    image_key,
+    input_key,
+    network_grid,
+    oriented_image,
+    pieces_of,
+    tile_source,
+)
+from TotalSegmentatorEngine.preprocessing.regions import contains, shape_of
+
+
+class PreprocessedCt:
+    """The job's CT on the grid of ``model``, resampled once for all of the model's parts.
+
+    The whole image and inputs made of it come from the cache, or are put there for the next job.
+    """
+
+    def __init__(self, model: Model, context: JobContext) -> None:
+        self.model = model
+        self.grid = network_grid(context.volume.geometry, model.profile, model.folders_to_run[0])
+        self._context = context
+        self._image: OrientedImage | None = None
+
+    @property
+    def whole_by_part(self) -> Regions:
+        """The whole grid as the region of each part."""
+        return {part.name: self.grid.whole for part in self.model.parts_to_run}
+
+    def prepare(self, region: Region) -> None:
+        """Resamples ``region`` of the grid, unless that has been done. Raises SegmentationError("CANCELLED")."""
+        if self._image is not None and contains(self._image.region, region):
+            return
+        cache, volume = self._context.cache, self._context.volume
+        key = image_key(self.model.profile, self.model.folders_to_run[0])
+        self._image = None  # before the new one is made
+        if region == self.grid.whole or cache.holds_image(volume, key):
+            self._image = cache.image(volume, key, lambda: self._resampled(self.grid.whole), self._own_bytes)
+        else:
+            self._image = self._resampled(region)
+        self._context.reporter.progress(Stage.RESAMPLING, 1.0)
+
+    def pieces(self, region: Region) -> list[Piece]:
+        """The pieces of a region that are predicted one after the other. As published, the number of all parts
+        decides whether a large image is split."""
+        return pieces_of(shape_of(region), self.model.profile, len(self.model.parts) if self._is_whole(region) else 1)
+
+    def network_input(self, folder: ModelFolder, region: Region, piece: Piece) -> NetworkInput:
+        """A piece of ``region`` as the folder's network wants it. Raises SegmentationError("CANCELLED")."""
+        self.prepare(region)
+        image, profile = self._image.crop(region), self.model.profile
+
+        def make() -> NetworkInput:
+            return tile_source(image, piece.rows, profile, folder)
+
+        if not self._is_whole(region):
+            return make()
+        key = input_key(profile, folder, piece)
+        return self._context.cache.image(self._context.volume, key, make, lambda source: source.own_bytes)
+
+    def _is_whole(self, region: Region) -> bool:
+        return region == self.grid.whole
+
+    def _resampled(self, region: Region) -> OrientedImage:
+        context, profile = self._context, self.model.profile
+
+        def on_slab(fraction: float) -> None:
+            context.reporter.check_cancelled()
+            context.reporter.progress(Stage.RESAMPLING, fraction)
+
+        on_slab(0.0)
+        if not self.grid.is_resampled:
+            return oriented_image(context.volume, self.grid, profile, region, on_slab)
+        share = math.prod(shape_of(region)) / math.prod(self.grid.shape)
+        voxels = share * math.prod(self.grid.full_shape)
+        with context.measurements.rate(resampling_rate(self.grid, profile), voxels):
+            return oriented_image(context.volume, self.grid, profile, region, on_slab)
+
+    def _own_bytes(self, image: OrientedImage) -> int:
+        """Memory of the image beyond the CT's own."""
+        return 0 if np.may_share_memory(image.array, self._context.volume.array) else image.array.nbytes

@@ -1,0 +1,147 @@
+"""One job from the CT to its file: what the command line and the worker run.
+
+``run_job`` reads → validates → plans → preprocesses → (localizes) → predicts each part → merges → restores → writes.
+The steps from the plan to the restored labels need torch; they are in segmentation.py, which is imported on demand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
+
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.imaging.voxel_digest import label_digests
+from TotalSegmentatorEngine.job.reporting import Reporter
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from TotalSegmentatorEngine.imaging.reading import ReadInput
+
+_log = logging.getLogger(__name__)
+
+
+class JobFiles(Protocol):
+    """Where a job's CT comes from and where its result goes."""
+
+    def read(self, reporter: Reporter) -> ReadInput:
+        """The CT, checked. Raises SegmentationError with one of the INPUT_ codes."""
+
+    def write(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
+        """Raises SegmentationError, CANCELLED too."""
+
+
+def run_job(task: SegmentationTask, files: JobFiles, cache: EngineCache, reporter: Reporter) -> SegmentationResult:
+    """Runs the whole job. Weights and torch are loaded in a thread while the CT is read.
+
+    Raises SegmentationError: what ``prepare``, ``segment`` and ``files`` raise.
+    """
+    reporter.check_cancelled()
+    prepared = prepare(task)
+    _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
+    prefetch_weights(prepared, cache)
+    ct = files.read(reporter)
+    _log.info("CT of %d x %d x %d voxels (slices, rows, columns)", *ct.volume.geometry.shape)
+    for warning in ct.warnings:
+        reporter.warning(warning)
+    reporter.check_cancelled()
+    result = segment(ct.volume, prepared, cache, reporter)
+    _log.info("%d structures found on %s in %.1f s", len(result.found), result.device, result.seconds)
+    reporter.check_cancelled()
+    reporter.progress(Stage.WRITING, 0.0)
+    files.write(result, ct, reporter)
+    return result
+
+
+def plan_job(task: SegmentationTask, files: JobFiles, reporter: Reporter) -> Plan:
+    """The first steps of ``run_job``: reads, validates and plans. Raises SegmentationError as ``run_job`` does."""
+    prepared = prepare(task)
+    ct = files.read(reporter)
+    planned = plan(ct.volume, prepared)
+    for warning in (*prepared.warnings, *ct.warnings):
+        reporter.warning(warning)
+    return planned
+
+
+def prefetch_weights(prepared: PreparedTask, cache: EngineCache) -> None:
+    """Starts a thread that imports torch and reads the first network's weights.
+
+    ``segment``, which needs them, raises what goes wrong there.
+    """
+    first = (prepared.coarse_model or prepared.model).folders_to_run[0]
+    if str(first.path.resolve()) not in cache.held_folders():
+        cache.weights.start(first)
+
+
+def plan(volume: Volume, prepared: PreparedTask) -> Plan:
+    """What ``segment`` will do with the volume on this machine in its present state.
+
+    Raises SegmentationError: DEVICE_UNAVAILABLE, MEMORY_SHORT, ENGINE_MISSING.
+    """
+    return _segmentation().plan_volume(volume, prepared)
+
+
+def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter) -> SegmentationResult:
+    """Plans, preprocesses, localizes, predicts, merges and restores the labels of a validated volume.
+
+    The volume may have any orientation and spacing; its values are HU. Images resampled from the CT that ``cache``
+    holds are kept for later jobs. Raises SegmentationError: CANCELLED, DEVICE_UNAVAILABLE, DEVICE_MEMORY_SHORT,
+    ENGINE_MISSING, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE.
+    """
+    started = time.monotonic()
+    for warning in prepared.warnings:
+        reporter.warning(warning)
+    reporter.progress(Stage.LOADING_ENGINE, 0.0)
+    segment_volume = _segmentation().segment_volume
+    reporter.progress(Stage.LOADING_ENGINE, 1.0)
+    segmented = segment_volume(volume, prepared, cache, reporter, started)
+    reporter.progress(Stage.RESTORING, 1.0)
+    names = {structure.name for structure in segmented.found}
+    reporter.check_cancelled()
+    return SegmentationResult(
+        labels=segmented.labels,
+        structures=prepared.structures,
+        found=_with_digests(segmented.found, segmented.labels, volume.geometry),
+        absent=[structure.name for structure in prepared.structures if structure.name not in names],
+        model=prepared.model.id,
+        profile=prepared.model.profile.id,
+        device=segmented.device,
+        seconds=time.monotonic() - started,
+        options=segmented.options,
+    )
+
+
+def load_engine() -> None:
+    """Imports what ``segment`` needs (torch, nnU-Net), so that a first job starts at once.
+
+    Raises SegmentationError("ENGINE_MISSING") where a package is not installed.
+    """
+    _segmentation()
+
+
+def _segmentation() -> ModuleType:
+    """The module that imports torch."""
+    try:
+        from TotalSegmentatorEngine.pipeline import segmentation
+    except ModuleNotFoundError as error:
+        raise SegmentationError("ENGINE_MISSING", package=str(error.name)) from error
+    return segmentation
+
+
+def _with_digests(found: list[FoundStructure], labels: np.ndarray, geometry: Geometry) -> list[FoundStructure]:
+    boxes = {}
+    for structure in found:
+        i_min, i_max, j_min, j_max, k_min, k_max = structure.extent
+        boxes[structure.label] = (slice(k_min, k_max + 1), slice(j_min, j_max + 1), slice(i_min, i_max + 1))
+    digests = label_digests(labels, boxes, geometry)
+    return [dataclasses.replace(structure, digest=digests[structure.label]) for structure in found]

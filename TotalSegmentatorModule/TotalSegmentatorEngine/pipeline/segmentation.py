@@ -1,0 +1,154 @@
+"""From a validated CT to its labels: plan → preprocess → (localize) → predict each part → merge → restore.
+
+Only from here on the pipeline imports torch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
+
+from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
+from TotalSegmentatorEngine.job.task import PreparedTask
+from TotalSegmentatorEngine.machine.devices import use_physical_cores
+from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization, localization_of, part_regions
+from TotalSegmentatorEngine.pipeline.job_context import JobContext, TileCounter
+from TotalSegmentatorEngine.pipeline.job_planning import JobPlanning
+from TotalSegmentatorEngine.pipeline.measurements import Measurements
+from TotalSegmentatorEngine.pipeline.memory_fallback import run_within_memory
+from TotalSegmentatorEngine.pipeline.merged_labels import MergedLabels
+from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
+from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
+from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
+from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
+from TotalSegmentatorEngine.plan.planner import RESTORING_RATE, SMOOTH_RATE, Regions
+from TotalSegmentatorEngine.plan.strategy import Strategy
+from TotalSegmentatorEngine.preprocessing.regions import enclosing
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentedVolume:
+    """The labels on the CT's grid, and how they were computed."""
+
+    labels: np.ndarray
+    """uint8 (k, j, i)."""
+    found: list[FoundStructure]
+    device: str
+    options: JobOptions
+    """With the runtime and the precision that were used."""
+
+
+def segment_volume(
+    volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, started: float
+) -> SegmentedVolume:
+    """Labels of the requested structures. ``started``: when the job started, in monotonic seconds.
+
+    Where memory runs out, the job is planned anew with less until no strategy is left. Raises SegmentationError:
+    DEVICE_UNAVAILABLE, DEVICE_MEMORY_SHORT, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
+    """
+    planning = JobPlanning(volume, prepared, cache, reporter, started, MachineProfile.load())
+    strategies = planning.strategies()
+    use_physical_cores()
+    return run_within_memory(_Segmentation(volume, prepared, planning).run, planning, strategies)
+
+
+def plan_volume(volume: Volume, prepared: PreparedTask) -> Plan:
+    """The plan of ``segment_volume`` for a process of its own. Raises SegmentationError: DEVICE_UNAVAILABLE,
+    MEMORY_SHORT."""
+    cache = EngineCache(serves_one_job=True)
+    planning = JobPlanning(volume, prepared, cache, SilentReporter(), time.monotonic(), MachineProfile.load())
+    return planning.first_that_fits(planning.strategies())[0]
+
+
+class _Segmentation:
+    """The steps of one task on one CT."""
+
+    def __init__(self, volume: Volume, prepared: PreparedTask, planning: JobPlanning) -> None:
+        self._volume = volume
+        self._prepared = prepared
+        self._planning = planning
+        self._cache = planning.cache
+        self._reporter = planning.reporter
+        self._measurements = Measurements(planning.machine)
+
+    def run(self, plan: Plan, strategy: Strategy) -> SegmentedVolume:
+        """Does what ``plan``, made for ``strategy``, says."""
+        with self._measurements:
+            with self._context(plan) as context:
+                ct = PreprocessedCt(self._prepared.model, context)
+                regions = ct.whole_by_part
+                if plan.is_preliminary:
+                    regions = self._part_regions(self._localize(context), ct)
+                    self._refine_plan(strategy, regions, context)
+                merged = self._predict_and_merge(ct, regions, context)
+                used = context.networks.used_options()
+            labels, found = self._restore(merged, context.tiles)
+        return SegmentedVolume(labels, found, plan.device, used)
+
+    @contextmanager
+    def _context(self, plan: Plan) -> Iterator[JobContext]:
+        """What the steps share; the weights of the first network are being read already."""
+        prepared = self._prepared
+        folders = (prepared.coarse_model if plan.is_preliminary else prepared.model).folders_to_run
+        with NetworkPool(
+            folders, plan, prepared.task.options, self._cache, self._measurements, self._reporter
+        ) as networks:
+            tiles = TileCounter(self._reporter, plan.tiles)
+            yield JobContext(self._volume, plan, self._cache, self._measurements, self._reporter, networks, tiles)
+
+    def _localize(self, context: JobContext) -> CoarseLocalization:
+        """Runs the coarse model over the whole image."""
+        coarse_model = self._prepared.coarse_model
+        ct = PreprocessedCt(coarse_model, context)
+        part = coarse_model.parts_to_run[0]
+        labels = PartPrediction(ct, context).predict(part, ct.grid.whole).labels
+        return localization_of(labels, ct.grid, coarse_model)
+
+    def _part_regions(self, localization: CoarseLocalization, ct: PreprocessedCt) -> Regions:
+        """The region of each part that holds its structures. Structures that the user named are searched for even
+        where the coarse model found none; of a whole set cropped to the body, what it did not find counts as
+        absent."""
+        is_named = self._prepared.task.structures is not None
+        names = [structure.name for structure in self._prepared.structures]
+        missed = localization.missed(names)
+        if is_named and missed:
+            self._reporter.warning(Problem("LOCALIZATION_MISSED", {"structures": ", ".join(missed)}))
+        return part_regions(localization, self._prepared.model, set(names), ct.grid, searches_missed=is_named)
+
+    def _refine_plan(self, strategy: Strategy, regions: Regions, context: JobContext) -> None:
+        """Reports the plan for the regions that are now known."""
+        refined = self._planning.refined(strategy, regions)
+        context.tiles.total = refined.tiles
+        self._reporter.plan(refined)
+        parts = self._prepared.model.parts_to_run
+        context.networks.will_run([part.folder for part in parts if regions[part.name] is not None])
+
+    def _predict_and_merge(self, ct: PreprocessedCt, regions: Regions, context: JobContext) -> MergedLabels:
+        is_smooth = self._prepared.task.options.smooth
+        prediction, merged = PartPrediction(ct, context, is_smooth), MergedLabels(ct.grid, is_smooth)
+        needed = enclosing(region for region in regions.values() if region is not None)
+        if needed is not None:
+            ct.prepare(needed)
+        for part in self._prepared.model.parts_to_run:
+            if regions[part.name] is not None:
+                labels = predict_uncut(prediction, part, regions[part.name], self._prepared, context)
+                merged.add(labels, part.labels)
+        return merged
+
+    def _restore(self, merged: MergedLabels, tiles: TileCounter) -> tuple[np.ndarray, list[FoundStructure]]:
+        """The labels on the CT's grid, and the structures found."""
+        self._reporter.progress(Stage.PREDICTING, 1.0, tiles.done, tiles.done)
+        rate = SMOOTH_RATE if merged.is_smooth else RESTORING_RATE
+        with self._measurements.rate(rate, self._volume.array.size):
+            return merged.restore(self._prepared, self._reporter)
