@@ -107,7 +107,7 @@ def test_missing_dicom_files_are_reported_for_dicom_formats_alone(ready):
     ready.ct.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
     ready.export()
     assert ready.error_code == "EXPORT_FILES_MISSING"
-    assert "on the disk: 2." in ready.ui.export_task.errorWhatLabel.text
+    assert "from the disk: 2." in ready.ui.export_task.errorWhatLabel.text
     assert ready.calls == []
 
     ready.choose(ready.ui.export.formatComboBox, "nifti")
