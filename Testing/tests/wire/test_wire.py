@@ -44,7 +44,7 @@ from TotalSegmentatorWire.messages.segment import (
 from TotalSegmentatorWire.resources import MODELS_FOLDER, STRUCTURES_FOLDER
 from TotalSegmentatorWire.tables.catalogue import read_catalogue, read_profiles
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
-from TotalSegmentatorWire.tables.structures import check_names, read_structures, structure_table
+from TotalSegmentatorWire.tables.structures import model_names, read_structures, structure_table
 
 PLAN = Plan(
     model="117-1.5mm",
@@ -302,11 +302,27 @@ def test_label_table_without_a_column_is_refused(tmp_path):
         read_structures(path)
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("kidney_left", "kidney_left"),
+        ("Kidney Left", "kidney_left"),
+        ("KIDNEY-LEFT", "kidney_left"),
+        ("Kidney_L", "kidney_left"),
+        ("kidney~_l", "kidney_left"),
+        ("a aorta", "aorta"),
+    ],
+)
+def test_structures_are_known_by_their_names_and_tg263_names_in_any_case(typed, name):
+    known = [row.name for row in structure_table("structures_104")]
+    assert model_names(["liver", typed, name], known) == ["liver", name]
+    assert model_names([typed], [name.upper()]) == [name.upper()], "as the model spells it"
+
+
 def test_unknown_structure_gets_the_nearest_names():
     known = [row.name for row in structure_table("structures_104")]
-    check_names(["liver", "kidney_left"], known)
     with pytest.raises(SegmentationError) as caught:
-        check_names(["liver", "kidny_left"], known)
+        model_names(["liver", "kidny_left"], known)
     assert caught.value.problem.values["name"] == "kidny_left"
     assert caught.value.problem.values["nearest"].startswith("kidney_left")
 
@@ -322,7 +338,7 @@ def test_unknown_structure_gets_the_nearest_names():
 )
 def test_part_of_a_name_gives_the_names_that_hold_it(typed, nearest):
     with pytest.raises(SegmentationError) as caught:
-        check_names([typed], [row.name for row in structure_table("structures_104")])
+        model_names([typed], [row.name for row in structure_table("structures_104")])
     assert caught.value.problem.values["nearest"].startswith(nearest)
 
 

@@ -54,6 +54,7 @@ class PlanOptions:
 class StructuresOptions:
     model: str
     models_folder: Path
+    json: bool
 
 
 def parse_arguments(
@@ -82,7 +83,7 @@ def _plan_options(parsed: argparse.Namespace) -> PlanOptions:
 
 
 def _structures_options(parsed: argparse.Namespace) -> StructuresOptions:
-    return StructuresOptions(parsed.model, parsed.models_folder or default_models_folder())
+    return StructuresOptions(parsed.model, parsed.models_folder or default_models_folder(), parsed.json)
 
 
 # -- the parser --------------------------------------------------------------------------------------------------------
@@ -117,7 +118,8 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> Comma
     segment.add_argument("--install", action="store_true", help="first install the packages and the model if missing")
     segment.add_argument("--export", choices=tuple(FORMATS), help="write the result in this format")
     add_export_options(segment)
-    plan.add_argument("--json", action="store_true", help="print JSON, for programs")
+    for command in (plan, structures):
+        command.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_run_files(segment)
     segment.set_defaults(make_options=_segment_options)
     plan.set_defaults(make_options=_plan_options)
@@ -192,4 +194,5 @@ _PLAN = """\
 Reads the CT and shows what segmenting it would do on this computer now: which networks run on which regions, with how
 many tiles, how long it takes and how much memory it needs. Nothing is segmented."""
 _STRUCTURES = """\
-Lists the structures that a model finds, with their label values. A model of the catalogue need not be installed."""
+Lists the structures that a model finds: label values, names, and the names that radiotherapy uses (TG-263). Each of
+these names can be given to --structures. A model of the catalogue need not be installed."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, ProgressEvent, Stage, StartedEvent
 
 from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
-from TotalSegmentatorEngine.cli.pages import lasting_line, plan_line, plan_page, result_text
+from TotalSegmentatorEngine.cli.pages import lasting_line, plan_line, plan_page, result_text, structures_page
 from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.job.unexpected import problem_of
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from TotalSegmentatorEngine.job.reporting import Reporter
     from TotalSegmentatorEngine.job.task import SegmentationResult
 
+BROKEN_PIPE = 141
+"""Exit status of a program whose reader has gone: 128 and the number of SIGPIPE."""
 JOB_ID = "command-line"
 """Names the one job of a command line in its events."""
 
@@ -38,6 +42,17 @@ _log = logging.getLogger(__name__)
 
 def main(arguments: list[str]) -> int:
     """Run one command; returns the exit status of the process (see ``--help-exit-codes``)."""
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            print(end="", flush=True)
+    except BrokenPipeError:  # nobody reads on, as in "| head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still writes at its end
+        return BROKEN_PIPE
+
+
+def _run(arguments: list[str]) -> int:
     command = arguments[0] if arguments else ""
     if command == "serve":
         from TotalSegmentatorEngine.worker import serve as worker
@@ -57,6 +72,8 @@ def main(arguments: list[str]) -> int:
     }
     try:
         return commands.get(type(options), _set_up)(options)
+    except BrokenPipeError:
+        raise
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last boundary: see problem_of
         problem = problem_of(error)
         Terminal().show_problem(problem)
@@ -108,7 +125,20 @@ def _list_structures(options: StructuresOptions) -> int:
     from TotalSegmentatorEngine.models.find_model import structures_of
 
     structures = structures_of(options.model, options.models_folder)
-    print("\n".join(f"{structure.label:3} {structure.name}" for structure in structures))
+    if options.json:
+        rows = [
+            {
+                "label": structure.label,
+                "name": structure.name,
+                "display_name": structure.display_name,
+                "tg263_name": structure.tg263_name,
+                "group": structure.group,
+            }
+            for structure in structures
+        ]
+        print(json.dumps(rows, indent=1))
+    else:
+        print(structures_page(structures))
     return 0
 
 

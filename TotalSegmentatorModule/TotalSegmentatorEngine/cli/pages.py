@@ -1,4 +1,5 @@
-"""What the commands print: a job's plan (one line while it runs, a page for the command ``plan``) and its result.
+"""What the commands print: a job's plan (one line while it runs, a page for the command ``plan``),
+its result, and the structures of a model.
 
 The panel words the plan alike (TotalSegmentatorModuleLib/segment/plan_text.py), in the user's language.
 """
@@ -6,11 +7,14 @@ The panel words the plan alike (TotalSegmentatorModuleLib/segment/plan_text.py),
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from TotalSegmentatorWire.command.text_table import text_table
 from TotalSegmentatorWire.errors.problem import WARNINGS
 from TotalSegmentatorWire.messages.plan import Plan, PlannedPass, plan_from_json
 from TotalSegmentatorWire.messages.segment import PlanEvent
+from TotalSegmentatorWire.tables.structures import Structure
 
 from TotalSegmentatorEngine.job.task import SegmentationResult
 
@@ -18,8 +22,6 @@ _GIGABYTE = 1e9
 """As system monitors and graphics cards count."""
 
 _COLUMNS = ("Part", "Purpose", "Region in voxels", "Of the scan", "Tiles", "Time")
-_IS_NUMBER = (False, False, True, False, True, False)
-"""Columns that are set flush right."""
 
 _PRELIMINARY = """\
 This is a first estimate. A quick coarse localization finds the structures, and the networks then run only around them:
@@ -55,7 +57,7 @@ def plan_page(plan: Plan) -> str:
         f"Time       {time}",
         f"Memory     {_memory_text(plan)}",
     ]
-    paragraphs = ["\n".join(summary), _table(plan.passes)]
+    paragraphs = ["\n".join(summary), text_table(_COLUMNS, map(_row, plan.passes), right=("Region in voxels", "Tiles"))]
     if plan.notes:
         paragraphs.append("\n".join(_note_text(code) for code in plan.notes))
     if plan.is_preliminary:
@@ -69,6 +71,12 @@ def result_text(result: SegmentationResult) -> str:
     how = ", ".join((result.model, result.device, result.options.runtime, result.options.precision))
     line = f"{len(result.found)} of {asked} structures found in {result.seconds:.0f} s ({how})."
     return f"{line}\nNot found in this CT: {', '.join(result.absent)}" if result.absent else line
+
+
+def structures_page(structures: Sequence[Structure]) -> str:
+    """A table of a model's label set."""
+    rows = [(str(row.label), row.name, row.tg263_name or "-", row.group) for row in structures]
+    return text_table(("Label", "Name", "TG-263 name", "Group"), rows, right=("Label",))
 
 
 def about_text(seconds: float) -> str:
@@ -94,16 +102,6 @@ def _count(number: int, noun: str) -> str:
 def _memory_text(plan: Plan, of_what: str = "") -> str:
     needed = f"{plan.peak_bytes / _GIGABYTE:.1f} GB{of_what}"
     return needed if plan.available_bytes is None else f"{needed} ({plan.available_bytes / _GIGABYTE:.1f} GB free)"
-
-
-def _table(passes: list[PlannedPass]) -> str:
-    rows = [_COLUMNS, *(_row(planned) for planned in passes)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    lines = []
-    for row in rows:
-        cells = zip(row, widths, _IS_NUMBER, strict=True)
-        lines.append("   ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in cells))
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _row(planned: PlannedPass) -> tuple[str, ...]:

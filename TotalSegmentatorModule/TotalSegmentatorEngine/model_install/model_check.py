@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue
+from TotalSegmentatorWire.tables.catalogue import CatalogueModel, catalogue_model
 
 from TotalSegmentatorEngine.inference.network import build_network
 from TotalSegmentatorEngine.models.checkpoint import load_safely, read_checkpoint
@@ -72,14 +72,14 @@ def network_shapes(folder: ModelFolder) -> dict[str, torch.Size]:
 
 def _part_of(model_id: str, part: str | None) -> tuple[CatalogueModel, str]:
     """Without ``part`` the model must have only one."""
-    catalogue = read_catalogue()
-    known = [] if model_id not in catalogue else [entry.name for entry in catalogue[model_id].parts]
-    if part is None and len(known) == 1:
-        part = known[0]
-    if part not in known:
+    model = catalogue_model(model_id)
+    parts = [entry.name for entry in model.parts]
+    if part is None and len(parts) == 1:
+        part = parts[0]
+    if part not in parts:
         name = model_id if part is None else f"{model_id} {part}"
-        raise SegmentationError("MODEL_UNKNOWN", model=name, known=", ".join(catalogue))
-    return catalogue[model_id], part
+        raise SegmentationError("MODEL_UNKNOWN", model=name, nearest=", ".join(parts))
+    return model, part
 
 
 def _check_labels(folder: ModelFolder, model: CatalogueModel, part: str) -> None:

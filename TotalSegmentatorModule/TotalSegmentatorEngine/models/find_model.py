@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.catalogue import CatalogueModel, Profile, read_catalogue, read_profiles
+from TotalSegmentatorWire.tables.catalogue import (
+    CatalogueModel,
+    Profile,
+    catalogue_model,
+    read_catalogue,
+    read_profiles,
+)
 from TotalSegmentatorWire.tables.structures import Structure, structure_table
 
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, read_model_folder
@@ -66,7 +72,7 @@ def find_model(model: str, models_folder: Path, asked: Iterable[str] | None = No
     catalogue = read_catalogue()
     if model in catalogue:
         return _catalogue_model(catalogue[model], models_folder, None if asked is None else set(asked))
-    return _folder_model(read_model_folder(Path(model).expanduser()), catalogue)
+    return _folder_model(_folder_of(model), catalogue)
 
 
 def structures_of(model: str, models_folder: Path) -> list[Structure]:
@@ -74,7 +80,7 @@ def structures_of(model: str, models_folder: Path) -> list[Structure]:
     catalogue = read_catalogue()
     if model in catalogue:
         return structure_table(catalogue[model].structures)
-    return _folder_model(read_model_folder(Path(model).expanduser()), catalogue).structures
+    return _folder_model(_folder_of(model), catalogue).structures
 
 
 def coarser_models(model: Model) -> list[CatalogueModel]:
@@ -96,6 +102,14 @@ def published_numbers(model: CatalogueModel, part_name: str) -> dict[str, int]:
     is_whole = len(model.parts) == 1
     known = _structures_of_part(model, part_name, structure_table(model.structures))
     return {structure.name: structure.label if is_whole else structure.label_in_part for structure in known}
+
+
+def _folder_of(model: str) -> ModelFolder:
+    """The user's own model. A single word that is no folder was meant as an id of the catalogue."""
+    path = Path(model).expanduser()
+    if len(path.parts) == 1 and not path.exists():
+        catalogue_model(model)  # raises
+    return read_model_folder(path)
 
 
 def _catalogue_model(model: CatalogueModel, models_folder: Path, asked: set[str] | None) -> Model:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.catalogue import read_profiles
-from TotalSegmentatorWire.tables.structures import check_names
+from TotalSegmentatorWire.tables.structures import model_names
 
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
 from TotalSegmentatorEngine.machine.devices import check_device_name
@@ -22,7 +22,8 @@ def prepare(task: SegmentationTask) -> PreparedTask:
     """
     check_device_name(task.device)
     if task.structures is not None:
-        check_names(task.structures, [structure.name for structure in structures_of(task.model, task.models_folder)])
+        known = [structure.name for structure in structures_of(task.model, task.models_folder)]
+        task = dataclasses.replace(task, structures=model_names(task.structures, known))
     model = _with_profile(find_model(task.model, task.models_folder, task.structures), task.options.profile)
     requested = None if task.structures is None else set(task.structures)
     structures = [structure for structure in model.structures if requested is None or structure.name in requested]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.structures import check_names, structure_table
+from TotalSegmentatorWire.tables.structures import model_names, structure_table
 
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE
 
@@ -25,15 +25,10 @@ def known_names(model: str, model_folder: str = "") -> list[str]:
 def parse_names(text: str, known: list[str]) -> list[str] | None:
     """The names in a comma-separated list as the model spells them, each once; None when the list is empty (all).
 
-    Case and the choice of blank, hyphen or underscore do not matter: "Kidney left" is kidney_left. Raises
-    SegmentationError("STRUCTURE_UNKNOWN") for the first name that is not among ``known`` (unless that is empty).
+    Raises SegmentationError("STRUCTURE_UNKNOWN") for the first name that is not among ``known`` (unless that is empty).
     """
-    spelling = {_plain(name): name for name in known}
     asked = [entry.strip() for entry in text.split(",") if entry.strip()]
-    names = [spelling.get(_plain(entry), entry if not known else _underscored(entry)) for entry in asked]
-    if known:
-        check_names(names, known)
-    return list(dict.fromkeys(names)) or None
+    return (model_names(asked, known) if known else list(dict.fromkeys(asked))) or None
 
 
 def unknown_name(text: str, known: list[str]) -> SegmentationError | None:
@@ -54,14 +49,6 @@ def complete_last_entry(text: str, name: str) -> str:
     """``text`` with its last entry replaced by ``name``, ready for the next entry."""
     before = text.rsplit(",", 1)[0].rstrip() + ", " if "," in text else ""
     return before + name + ", "
-
-
-def _plain(name: str) -> str:
-    return _underscored(name).lower()
-
-
-def _underscored(name: str) -> str:
-    return "_".join(name.replace("-", " ").replace("_", " ").split())
 
 
 def _names_of_folder(folder: Path) -> list[str]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from TotalSegmentatorWire.command.argument_types import options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
-from TotalSegmentatorWire.tables.catalogue import read_catalogue
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.catalogue import catalogue_model
 
 from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.network.access import PROXY_VARIABLE
@@ -122,10 +123,10 @@ def _add_folders(command: argparse.ArgumentParser) -> None:
 
 def _ids(text: str) -> list[str]:
     ids = [part.strip() for part in text.split(",") if part.strip()]
-    unknown = [part for part in ids if part not in read_catalogue()]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no model {unknown[0]}; there are {', '.join(read_catalogue())}")
-    return ids
+    try:
+        return [catalogue_model(model).id for model in ids]
+    except SegmentationError as error:
+        raise argparse.ArgumentTypeError(error.problem.what) from error
 
 
 _SETUP = """\

@@ -56,8 +56,12 @@ def _show(options: SetupOptions) -> int:
 
 
 def _list_models(options: SetupOptions) -> int:
-    states = Installation(options.install).models.states()
-    print(json.dumps([state.to_json() for state in states], indent=1) if options.json else models_page(states))
+    models = Installation(options.install).models
+    states = models.states()
+    if options.json:
+        print(json.dumps([state.to_json() for state in states], indent=1))
+    else:
+        print(models_page(states, models.own_models()))
     return 0
 
 

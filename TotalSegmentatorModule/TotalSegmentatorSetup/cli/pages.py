@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from TotalSegmentatorWire.command.text_table import text_table
 from TotalSegmentatorWire.messages.segment import problem_from_json
 
 if TYPE_CHECKING:
@@ -15,30 +16,37 @@ def plan_page(plan: dict[str, Any]) -> str:
     """``Installation.plan`` in words."""
     lines = []
     for item in plan["items"]:
-        state = "installed" if item["installed"] else f"to install, {_size(item['bytes'])} from {item['host']}"
-        lines.append(f"{item['title']}: {state}")
-        lines.append(f"  {item['purpose']}; licence {item['licence']}; on disk {_size(item['disk_bytes'])}")
-    lines.append(f"device: {plan['device']['name']}")
-    lines += [f"{name} folder: {path}" for name, path in plan["folders"].items()]
-    lines.append(f"free disk space: {_size(plan['free_bytes'])}")
+        download = f"{_size(item['bytes'])} download" + (f" from {item['host']}" if item["host"] else "")
+        lines.append(f"{item['title']}: " + ("installed" if item["installed"] else f"to install, {download}"))
+        lines.append(f"  {item['purpose']}; licence {item['licence']}; {_size(item['disk_bytes'])} on the disk")
+    lines.append(f"Device: {plan['device']['name']}")
+    lines += [f"Folder of the {name}: {path}" for name, path in plan["folders"].items()]
+    lines.append(f"Free disk space: {_size(plan['free_bytes'])}")
     for fields in plan["warnings"]:
         problem = problem_from_json(fields)
         lines.append(f"warning {problem.code}: {problem.what} {problem.todo}")
     return "\n".join(lines)
 
 
-def models_page(states: Sequence[ModelState]) -> str:
-    """One line a model."""
-    rows = []
-    for state in states:
-        where = (
-            f"installed, {_size(state.disk_bytes)}" if state.is_installed else f"{_size(state.download_bytes)} to get"
+def models_page(states: Sequence[ModelState], own_models: Mapping[str, int]) -> str:
+    """A table of the catalogue's models, then the user's own; ``own_models``: names and bytes on the disk."""
+    rows = [
+        (
+            state.id,
+            state.title,
+            "yes" if state.is_installed else "no",
+            "-" if state.is_installed else _size(state.download_bytes),
+            _size(state.disk_bytes) if state.disk_bytes else "-",
+            state.licence,
         )
-        rows.append(f"{state.id:12} {state.title:42} {where} ({state.licence})")
-    return "\n".join(rows)
+        for state in states
+    ]
+    rows += [(name, "your own model", "yes", "-", _size(count), "-") for name, count in own_models.items()]
+    heads = ("Model", "Description", "Installed", "Download", "On the disk", "Licence")
+    return text_table(heads, rows, right=("Download", "On the disk"))
 
 
 def _size(count: int | None) -> str:
     if count is None:
-        return "size unknown"
+        return "unknown size"
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.catalogue import catalogue_model
 
 from TotalSegmentatorSetup.install.offline_folder import check_bundle
 from TotalSegmentatorSetup.install.options import InstallOptions
@@ -19,9 +20,9 @@ from TotalSegmentatorSetup.packages.package_store import EnginePlan, InstalledEn
 from TotalSegmentatorSetup.support.disk_space import free_bytes
 from TotalSegmentatorSetup.support.progress import SetupReporter
 
-_ENGINE_PURPOSE = "computes the segmentation, in a process of its own; Slicer's own packages stay as they are"
+_ENGINE_PURPOSE = "compute the segmentation in their own process; Slicer's own packages stay unchanged"
 _ENGINE_LICENCE = "BSD-3-Clause and Apache-2.0 (PyTorch, nnU-Net, OpenVINO)"
-_MODEL_PURPOSE = "networks for {title}; research use, not a medical device"
+_MODEL_PURPOSE = "networks for {title}; research use only, not a medical device"
 
 
 def own_packages() -> EngineProgram | None:
@@ -146,10 +147,7 @@ class Installation:
 
     def _missing_models(self) -> list[str]:
         states = {state.id: state for state in self.models.states()}
-        for model in self._options.models:
-            if model not in states:
-                raise SegmentationError("MODEL_UNKNOWN", model=model, known=", ".join(states))
-        return [model for model in self._options.models if not states[model].is_installed]
+        return [model for model in self._options.models if not states[catalogue_model(model).id].is_installed]
 
     def is_outdated(self, engine: InstalledEngine) -> bool:
         """Whether this version of the module would install other packages."""

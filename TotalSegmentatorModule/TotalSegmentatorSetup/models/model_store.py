@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.setup import SetupStep
-from TotalSegmentatorWire.tables.catalogue import CatalogueModel, ModelPart, read_catalogue
+from TotalSegmentatorWire.tables.catalogue import CatalogueModel, ModelPart, catalogue_model, read_catalogue
 
 from TotalSegmentatorSetup.models.archives import unpack
 from TotalSegmentatorSetup.models.records import ModelRecords, PartRecord
@@ -72,6 +72,11 @@ class ModelStore:
         records = self._records.all()
         return [self._state(model, records) for model in read_catalogue().values()]
 
+    def own_models(self) -> dict[str, int]:
+        """The user's own models that were added here: names of their folders, and their bytes on the disk."""
+        names = [name for name, record in self._records.all().items() if record.model is None and record.files]
+        return {name: folder_bytes(self._folder / name) for name in names}
+
     def _state(self, model: CatalogueModel, records: dict[str, PartRecord]) -> ModelState:
         missing = [part for part in model.parts if not self._has(part)]
         sizes = [part.bytes for part in missing]
@@ -96,14 +101,14 @@ class ModelStore:
         tasks = []
         for part in self._missing(model_id):
             size = float(part.bytes or USUAL_ARCHIVE_BYTES)
-            check = _check_step(read_catalogue()[model_id])
+            check = _check_step(catalogue_model(model_id))
             steps = {SetupStep.DOWNLOADING_MODEL: 1.0, SetupStep.UNPACKING_MODEL: 0.1, check: 0.2}
             tasks += [SetupTask(step, part.name, share * size) for step, share in steps.items()]
         return tasks
 
     def install(self, model_id: str) -> None:
         """What is missing of a model of the catalogue. Raises SegmentationError."""
-        model = _catalogue_model(model_id)
+        model = catalogue_model(model_id)
         missing = self._missing(model_id)
         self._require_engine()
         require_writable(self._folder, _PURPOSE)
@@ -115,7 +120,7 @@ class ModelStore:
                     self._install_part(model, part)
 
     def _missing(self, model_id: str) -> list[ModelPart]:
-        return [part for part in _catalogue_model(model_id).parts if not self._has(part)]
+        return [part for part in catalogue_model(model_id).parts if not self._has(part)]
 
     def _install_part(self, model: CatalogueModel, part: ModelPart) -> None:
         self._reporter.begin(SetupStep.DOWNLOADING_MODEL, part.name)
@@ -150,7 +155,7 @@ class ModelStore:
 
     def parts_of(self, model_id: str) -> list[ModelPart]:
         """Raises SegmentationError("MODEL_UNKNOWN")."""
-        return _catalogue_model(model_id).parts
+        return catalogue_model(model_id).parts
 
     def fetch_archive(self, part: ModelPart, folder: Path) -> None:
         """Only the archive, into ``folder``, for another computer. Raises SegmentationError."""
@@ -299,7 +304,7 @@ class ModelStore:
 
         Raises SegmentationError: MODEL_MISSING, MODEL_DAMAGED, MODEL_UNSAFE and others of the check.
         """
-        model = _catalogue_model(model_id)
+        model = catalogue_model(model_id)
         if not model.is_installed(self._folder):
             raise SegmentationError("MODEL_MISSING", model=model_id)
         for part in model.parts:
@@ -329,7 +334,7 @@ class ModelStore:
         """
         records = self._records.all()
         is_own = name in records and records[name].model is None
-        parts = [name] if is_own else [part.name for part in _catalogue_model(name).parts]
+        parts = [name] if is_own else [part.name for part in catalogue_model(name).parts]
         for part in parts:
             with self._locked(part):
                 atomic_folder.discard(self._folder / part)
@@ -361,13 +366,6 @@ class ModelStore:
         if self._engine is None:
             raise SegmentationError("ENGINE_MISSING", package="torch")
         return self._engine
-
-
-def _catalogue_model(model_id: str) -> CatalogueModel:
-    catalogue = read_catalogue()
-    if model_id not in catalogue:
-        raise SegmentationError("MODEL_UNKNOWN", model=model_id, known=", ".join(catalogue))
-    return catalogue[model_id]
 
 
 def _check_step(model: CatalogueModel) -> str:

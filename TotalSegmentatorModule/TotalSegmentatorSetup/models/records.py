@@ -36,7 +36,7 @@ class PartRecord:
 
 
 class ModelRecords:
-    """The records in ``models_folder``. An unreadable file counts as empty: it can be told anew by installing."""
+    """The records in ``models_folder``. An unreadable file counts as empty: installing writes it anew."""
 
     def __init__(self, models_folder: Path) -> None:
         self._file = models_folder / RECORDS_FILE

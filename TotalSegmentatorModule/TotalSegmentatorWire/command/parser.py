@@ -66,7 +66,11 @@ def exit_codes() -> list[tuple[int, str, str]]:
 
     ``{named:.1f}`` values become <named>.
     """
-    rows = [(0, "", "the command did what it was asked to do"), (2, "", "the arguments are wrong")]
+    rows = [
+        (0, "", "The command did what it was asked to do."),
+        (2, "", "The arguments are wrong."),
+        (141, "", "The program that read the output ended early."),
+    ]
     for definition in ERRORS.values():
         rows.append((definition.exit_code, definition.code, re.sub(r"\{(\w+)[^}]*\}", r"<\1>", definition.what)))
     return sorted(rows)

@@ -170,7 +170,7 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "MODEL_UNKNOWN",
         85,
-        _("There is no model named {model}; the available models are {known}."),
+        _("There is no model named {model}; the closest names are {nearest}."),
         _("Correct the name. The command 'models list' lists all models."),
     ),
     (

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.resources import MODELS_FOLDER
+from TotalSegmentatorWire.tables.structures import nearest_names
 
 _ORIENTATIONS = ("canonical", "reader")
 _AVERAGES = ("logits", "softmax")
@@ -113,6 +115,16 @@ def read_catalogue(path: Path = MODELS_FOLDER / "models.json") -> dict[str, Cata
         _require(all(part.sha256 is None or len(part.sha256) == 64 for part in parts), path, model.id, "sha256")
         models[model.id] = model
     return models
+
+
+def catalogue_model(model_id: str) -> CatalogueModel:
+    """Raises SegmentationError("MODEL_UNKNOWN"), which names the ids that are spelled alike."""
+    catalogue = read_catalogue()
+    if model_id not in catalogue:
+        raise SegmentationError(
+            "MODEL_UNKNOWN", model=model_id, nearest=", ".join(nearest_names(model_id, [*catalogue]))
+        )
+    return catalogue[model_id]
 
 
 def _rows(path: Path, key: str) -> list[dict[str, Any]]:

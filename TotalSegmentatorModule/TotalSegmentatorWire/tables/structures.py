@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -141,14 +144,36 @@ def structure_table(name: str) -> list[Structure]:
     return read_structures(STRUCTURES_FOLDER / (name + ".csv"))
 
 
-def check_names(asked: list[str], known: list[str]) -> None:
-    """Raises SegmentationError("STRUCTURE_UNKNOWN") for the first name of ``asked`` that is not among ``known``."""
-    for name in asked:
-        if name not in known:
-            raise SegmentationError("STRUCTURE_UNKNOWN", name=name, nearest=", ".join(nearest_names(name, known)))
+def model_names(asked: Iterable[str], known: Sequence[str]) -> list[str]:
+    """The structures that somebody typed, as the model names them (``known``), each once.
+
+    A structure may be called by the model's name, its display name or its TG-263 name; neither case matters nor the
+    choice of blank, hyphen or underscore. Raises SegmentationError("STRUCTURE_UNKNOWN").
+    """
+    tg263 = _names_by_tg263()
+    names = {_plain(name): name for name in known}
+    found = []
+    for typed in asked:
+        plain = _plain(typed)
+        name = names.get(plain) or names.get(tg263.get(plain, ""))
+        if name is None:
+            raise SegmentationError("STRUCTURE_UNKNOWN", name=typed, nearest=", ".join(nearest_names(plain, known)))
+        found.append(name)
+    return list(dict.fromkeys(found))
 
 
-def nearest_names(name: str, known: list[str], count: int = 3) -> list[str]:
+@cache
+def _names_by_tg263() -> dict[str, str]:
+    """TG-263 names, whole and cut by the field of view, to names of structures; both plain."""
+    rows = [row for table in LABEL_TABLES for row in structure_table(table)]
+    return {_plain(name): _plain(row.name) for row in rows for name in (row.tg263_name, row.tg263_cut_name) if name}
+
+
+def _plain(name: str) -> str:
+    return "_".join(re.split(r"[\s_-]+", name.strip().casefold()))
+
+
+def nearest_names(name: str, known: Sequence[str], count: int = 3) -> list[str]:
     """Names that hold what was typed ("L5" is vertebrae_L5), then those that are spelled alike."""
     spelling = {candidate.lower(): candidate for candidate in known}
     holding = [candidate for lower, candidate in spelling.items() if name.lower() in lower]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -196,8 +197,31 @@ def test_an_implausible_ct_is_segmented_with_a_warning(
 def test_structures_are_listed(capsys: pytest.CaptureFixture) -> None:
     assert main(["structures", "--model", "104-3mm"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 104 and lines[0].split() == ["1", "spleen"]
-    assert main(["structures", "--model", "no such model"]) == 40
+    assert lines[:3] == [
+        "Label  Name                          TG-263 name       Group",
+        "    1  spleen                        Spleen            organ",
+        "    2  kidney_right                  Kidney_R          organ",
+    ]
+    assert len(lines) == 105
+    assert main(["structures", "--model", "104-3mm", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[1] == {
+        "label": 2,
+        "name": "kidney_right",
+        "display_name": "kidney right",
+        "tg263_name": "Kidney_R",
+        "group": "organ",
+    }
+
+
+@pytest.mark.parametrize("command", [["structures"], ["plan", "ct.nrrd"]])
+def test_a_model_that_does_not_exist_is_named_with_the_nearest(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ct.nrrd").touch()
+    assert main([*command, "--model", "117-3m"]) == ERRORS["MODEL_UNKNOWN"].exit_code
+    assert "no model named 117-3m; the closest names are 117-3mm, " in capsys.readouterr().err
+    assert main([*command, "--model", str(tmp_path / "117-3m")]) == ERRORS["MODEL_MISSING"].exit_code
 
 
 def test_serve_is_handed_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,9 +111,9 @@ def test_a_plan_is_a_summary_and_a_table() -> None:
         "Time       about 60 s",
         "Memory     3.1 GB (20.2 GB free)",
         "",
-        "Part         Purpose        Region in voxels   Of the scan   Tiles   Time",
-        "Dataset298   localization       50 x 80 x 80   all               2   about 5 s",
-        "Dataset291   segmentation     90 x 190 x 200   a part           12   about 50 s",
+        "Part        Purpose       Region in voxels  Of the scan  Tiles  Time",
+        "Dataset298  localization      50 x 80 x 80  all              2  about 5 s",
+        "Dataset291  segmentation    90 x 190 x 200  a part          12  about 50 s",
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_page_says_what_is_not_known() -> None:
     assert "Work       1 tile in 1 network\n" in page
     assert "Time       not known yet: the first job on this computer measures it\n" in page
     assert "Memory     3.1 GB\n" in page
-    assert page.endswith("1   not known yet")
+    assert page.endswith("1  not known yet")
 
 
 def test_a_preliminary_plan_is_explained() -> None:

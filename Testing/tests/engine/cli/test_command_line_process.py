@@ -27,12 +27,30 @@ def environment(**variables: str) -> dict[str, str]:
 def test_a_missing_model_is_reported_without_reading_the_input_or_torch(tmp_path: Path) -> None:
     (tmp_path / "ct.nii.gz").write_bytes(b"nothing")
     command = [sys.executable, "-X", "importtime", "-m", "TotalSegmentatorEngine", "segment"]
-    command += [str(tmp_path / "ct.nii.gz"), str(tmp_path / "a.nrrd"), "--model", "m"]
+    command += [str(tmp_path / "ct.nii.gz"), str(tmp_path / "a.nrrd"), "--model", "117-3mm"]
+    command += ["--models-folder", str(tmp_path)]
     ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 40
-    assert "error MODEL_MISSING: The model 'm' is not installed." in ended.stderr
+    assert "error MODEL_MISSING: The model '117-3mm' is not installed." in ended.stderr
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if "import time:" in line}
     assert "numpy" in imported and not imported & {"torch", "nnunetv2", "slicer", "vtk"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows reports a closed pipe in another way")
+@pytest.mark.parametrize("arguments", [["structures", "--model", "104-3mm"], ["--help"], ["models", "list"]])
+def test_a_reader_that_goes_away_ends_the_command_quietly(arguments: list[str]) -> None:
+    """As ``| head`` does."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "TotalSegmentatorEngine", *arguments]
+    try:
+        ended = subprocess.run(
+            command, env=environment(), stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    finally:
+        os.close(writing)
+    assert ended.stderr == ""
+    assert ended.returncode in ((0, 141) if arguments == ["--help"] else (141,))  # argparse may swallow the error
 
 
 def test_the_chosen_package_folder_goes_first(tmp_path: Path, ct: Path) -> None:

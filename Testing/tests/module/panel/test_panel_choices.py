@@ -101,7 +101,7 @@ def test_unknown_structure_is_reported_at_once_with_the_nearest_names(user):
     user.add_ct()
     user.ui.inputs.structuresLineEdit.setText("spleen, kidny left")
 
-    assert "kidny_left" in user.ui.inputs.structuresHintLabel.text
+    assert "kidny left" in user.ui.inputs.structuresHintLabel.text
     assert "kidney_left" in user.ui.inputs.structuresHintLabel.text
     assert not user.ui.progress.applyButton.enabled
     user.ui.inputs.structuresLineEdit.setText("Spleen, kidney left")

@@ -67,6 +67,9 @@ def test_setup_installs_a_model_tells_of_it_and_writes_a_log_without_paths(compu
     assert str(tmp_path) not in log.read_text(encoding="utf-8")
     listed = json.loads(computer.run("models", "list", "--json").stdout)
     assert [model["id"] for model in listed if model["is_installed"]] == [MODEL]
+    table = computer.run("models", "list").stdout.splitlines()
+    assert table[0].split()[:3] == ["Model", "Description", "Installed"]
+    assert [" yes " in line for line in table if line.startswith((MODEL, "117-6mm"))] == [True, False]
     computer.run("models", "verify", MODEL)
     computer.run("models", "remove", MODEL)
     assert MODEL not in [

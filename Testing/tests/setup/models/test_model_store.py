@@ -66,7 +66,7 @@ def published(server, tmp_path, monkeypatch):
     table = tmp_path / "models.json"
     table.write_text(json.dumps(rows), encoding="utf-8")
     real = catalogue.read_catalogue
-    for module in (model_store, sys.modules["TotalSegmentatorSetup.models.sources"]):
+    for module in (catalogue, model_store, sys.modules["TotalSegmentatorSetup.models.sources"]):
         monkeypatch.setattr(module, "read_catalogue", lambda: real(table))
     return contents
 
@@ -204,6 +204,8 @@ def test_a_second_model_of_one_name_does_not_replace_the_first(folder, tmp_path)
     store = store_of(folder)
     first = store.add(own_model(tmp_path / "a").parent)
     second = store.add(own_model(tmp_path / "b").parent)
+    assert [*store.own_models()] == [Path(first).parent.name, Path(second).parent.name]
+    assert all(store.own_models().values()), "bytes on the disk"
 
     assert Path(first).parent.name == "Dataset777_Mine"
     assert Path(second).parent.name == "Dataset777_Mine-2"

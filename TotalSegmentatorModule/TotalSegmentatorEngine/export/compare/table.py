@@ -8,6 +8,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from TotalSegmentatorWire.command.text_table import text_table
+
 from TotalSegmentatorEngine.export.compare.comparison import ComparisonRow
 from TotalSegmentatorEngine.imaging.atomic_file import atomic_file
 
@@ -58,7 +60,7 @@ def _csv_cell(value: str | float | None) -> str:
 def comparison_page(rows: Sequence[ComparisonRow]) -> str:
     """For a terminal: a line per pair, a summary, and what only one side has. Ends without a line end."""
     paired = [row for row in rows if row.is_paired]
-    paragraphs = [_table(paired), _summary(paired)]
+    paragraphs = [text_table(_HEADS, map(_cells, paired), right=_HEADS[_NAMES:]), _summary(paired)]
     for title, alone in (
         ("Only ours", [row.ours for row in rows if row.their_ml is None]),
         ("Only theirs", [row.theirs for row in rows if row.our_ml is None]),
@@ -66,18 +68,6 @@ def comparison_page(rows: Sequence[ComparisonRow]) -> str:
         if alone:
             paragraphs.append("{} ({}): {}".format(title, len(alone), ", ".join(alone)))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
-
-
-def _table(rows: Sequence[ComparisonRow]) -> str:
-    cells = [list(_HEADS), *map(_cells, rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADS))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column < _NAMES else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    )
 
 
 def _cells(row: ComparisonRow) -> list[str]:
