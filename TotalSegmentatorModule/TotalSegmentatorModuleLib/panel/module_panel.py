@@ -25,12 +25,12 @@ from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.ct_source import check_ct
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks
 from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
-from TotalSegmentatorModuleLib.setup.section import SetupSection
+from TotalSegmentatorModuleLib.setup.section import SetupCallbacks, SetupSection
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
 class Panel:
-    """Fulfils section.SetupHost."""
+    """Makes the sections and the session, and connects them."""
 
     def __init__(self, ui: PanelWidgets, make_session: Callable[[JobCallbacks], SegmentationSession]) -> None:
         self._parameters: SegmentationParameters | None = None
@@ -59,7 +59,21 @@ class Panel:
         self._options = AdvancedSection(ui.advanced)
         self._setup: SetupSection | None = None  # not yet: the inputs look whether Apply can be clicked
         self._inputs = InputsSection(ui.inputs, self._show_ready)
-        self._setup = SetupSection(ui.install_page, ui.setup, self)
+        self._setup = SetupSection(
+            ui.install_page,
+            ui.setup,
+            SetupCallbacks(
+                start_order=self.start_order,
+                end_engine=self._session.restart_engine,
+                on_models=self._show_models,
+                on_change=self._on_setup_change,
+                choose_model=self._choose_model,
+                show_text=self._messages.show_text,
+                show_problem=self._messages.show_error,
+                add_note=self._messages.add_note,
+                add_log=self._messages.add_log,
+            ),
+        )
         self._tasks = (
             ExportSection(ui.export, ui.export_task, self._messages.add_log, self._task_changed),
             CompareSection(ui.compare, ui.compare_task, self._messages.add_log, self._task_changed),
@@ -88,7 +102,7 @@ class Panel:
 
     def enter(self) -> None:
         """The user comes to the module: look what has changed outside of it."""
-        self.models_changed()
+        self._show_models()
         self._setup.refresh()
         self._inputs.choose_only_ct()
         for section in self._tasks:
@@ -173,7 +187,7 @@ class Panel:
         except JobBusyError as error:
             self._messages.show_text(str(error))
 
-    # -- SetupHost -----------------------------------------------------------------------------------------------------
+    # -- what the set-up calls -----------------------------------------------------------------------------------------
 
     def start_order(self, order: JobOrder) -> None:
         self._order = order
@@ -184,36 +198,21 @@ class Panel:
         except JobBusyError as error:
             self._messages.show_text(str(error))
 
-    def end_engine(self) -> None:
-        self._session.restart_engine()
-
-    def models_changed(self) -> None:
+    def _show_models(self) -> None:
         self._inputs.refresh_models()
         self._show_ready()
 
-    def setup_changed(self) -> None:
+    def _on_setup_change(self) -> None:
         for section in self._tasks:
             section.set_obstacle(self._setup.obstacle())
         self._show_ready()
 
-    def choose_model(self, model: str, folder: str) -> None:
+    def _choose_model(self, model: str, folder: str) -> None:
         if self._parameters is not None:
             self._parameters.isModelChosen = True
             if model == OWN_FOLDER:
                 self._parameters.modelFolder = folder
             self._parameters.model = model
-
-    def show_text(self, text: str) -> None:
-        self._messages.show_text(text)
-
-    def add_note(self, text: str) -> None:
-        self._messages.add_note(text)
-
-    def add_log(self, text: str) -> None:
-        self._messages.add_log(text)
-
-    def show_problem(self, problem: Problem) -> None:
-        self._messages.show_error(problem)
 
     # -- background tasks ----------------------------------------------------------------------------------------------
 

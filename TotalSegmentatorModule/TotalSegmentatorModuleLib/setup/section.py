@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import qt
 from slicer.i18n import tr as _
@@ -24,45 +25,38 @@ from TotalSegmentatorModuleLib.setup.pending_job import PendingOrder, SetupNeeds
 from TotalSegmentatorModuleLib.setup.plan import setup_plan
 
 
-class SetupHost(Protocol):
-    """The rest of the panel, as the set-up needs it."""
+@dataclass(frozen=True)
+class SetupCallbacks:
+    """What the set-up calls of the rest of the panel."""
 
-    def start_order(self, order: JobOrder) -> None:
-        """Start a job that waited for the set-up; what is wrong with it is shown."""
-
-    def end_engine(self) -> None:
-        """End the engine, unless it computes: its packages change."""
-
-    def models_changed(self) -> None:
-        """Other models are installed now, or the models folder is another one."""
-
-    def setup_changed(self) -> None:
-        """Whether Apply can be clicked may have changed."""
-
-    def choose_model(self, model: str, folder: str) -> None:
-        """``folder`` is that of the model where ``model`` is OWN_FOLDER."""
-
-    def show_text(self, text: str) -> None: ...
-
-    def add_note(self, text: str) -> None: ...
-
-    def add_log(self, text: str) -> None: ...
-
-    def show_problem(self, problem: Problem) -> None: ...
+    start_order: Callable[[JobOrder], None]
+    """Start a job that waited for the set-up; what is wrong with it is shown."""
+    end_engine: Callable[[], None]
+    """End the engine, unless it computes: its packages change."""
+    on_models: Callable[[], None]
+    """Other models are installed now, or the models folder is another one."""
+    on_change: Callable[[], None]
+    """Whether Apply can be clicked may have changed."""
+    choose_model: Callable[[str, str], None]
+    """The model's id, and its folder where that is OWN_FOLDER."""
+    show_text: Callable[[str], None]
+    show_problem: Callable[[Problem], None]
+    add_note: Callable[[str], None]
+    add_log: Callable[[str], None]
 
 
 class SetupSection:
     """Page and section of the set-up, and the order that waits for it."""
 
-    def __init__(self, page_ui: Widgets, ui: Widgets, host: SetupHost) -> None:
-        self._host = host
+    def __init__(self, page_ui: Widgets, ui: Widgets, callbacks: SetupCallbacks) -> None:
+        self._callbacks = callbacks
         self._pending: PendingOrder | None = None
         self._needs = SetupNeeds()
         self._is_job_running = False
         self._asking = TaskRunner(Ticker, settings.work_folder())
         self._page = InstallPage(page_ui)
         self._installed = InstalledView(ui)
-        self._changes = SetupChanges(page_ui, self._page, self._on_changes, host.add_log)
+        self._changes = SetupChanges(page_ui, self._page, self._on_changes, callbacks.add_log)
         self._section_changes = SectionChanges(ui, self._changes, self._on_section_done)
         self._fields = SetupFields(ui, self._on_engine_folder, self._on_models_folder)
         page_ui.offlineButton.connect("clicked(bool)", self._on_offline)
@@ -122,7 +116,7 @@ class SetupSection:
         if self._changes.current is None:
             self._ask()
         else:
-            self._host.show_text(_("The segmentation starts when the set-up has finished."))
+            self._callbacks.show_text(_("The segmentation starts when the set-up has finished."))
 
     def _drop_order(self) -> None:
         self._pending = None
@@ -151,7 +145,7 @@ class SetupSection:
 
     def _show_no_answer(self, failure: Failure) -> None:
         title = _("It could not be found out what this computer needs")
-        self._host.add_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))
+        self._callbacks.add_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))
         self._page.show_failed(title, failure, _("Try again"), self._ask)
 
     def _install(self) -> None:
@@ -170,19 +164,19 @@ class SetupSection:
         self._look_again()
         pending, self._pending = self._pending, None
         if pending is None:
-            self._host.show_text(_("The set-up has finished."))
+            self._callbacks.show_text(_("The set-up has finished."))
             return
         try:
             order = pending.resolved()
         except SegmentationError as error:
-            self._host.show_problem(error.problem)
+            self._callbacks.show_problem(error.problem)
             return
         if pending.lost_output:
-            self._host.add_note(
+            self._callbacks.add_note(
                 _("The chosen segmentation was edited or removed meanwhile; the result is in a new segmentation.")
             )
         if not self.takes(order):
-            self._host.start_order(order)
+            self._callbacks.start_order(order)
 
     def _on_offline(self) -> None:
         folder = qt.QFileDialog.getExistingDirectory(None, _("Offline folder"), "")
@@ -202,29 +196,29 @@ class SetupSection:
         self._installed.show_note(sentence)
         self._look_again()
         if added in CATALOGUE:
-            self._host.choose_model(added, "")
+            self._callbacks.choose_model(added, "")
         elif added:
-            self._host.choose_model(OWN_FOLDER, added)
+            self._callbacks.choose_model(OWN_FOLDER, added)
 
     def _look_again(self) -> None:
         """Other packages or models are there now."""
-        self._host.end_engine()
-        self._host.models_changed()
+        self._callbacks.end_engine()
+        self._callbacks.on_models()
         self._installed.refresh()
 
     def _on_changes(self) -> None:
         change = self._changes.current
         if change is not None and change.touches_engine:
-            self._host.end_engine()
+            self._callbacks.end_engine()
         self._lock()
-        self._host.setup_changed()
+        self._callbacks.on_change()
 
     def _on_engine_folder(self) -> None:
-        self._host.end_engine()
+        self._callbacks.end_engine()
         self._installed.refresh()
 
     def _on_models_folder(self) -> None:
-        self._host.models_changed()
+        self._callbacks.on_models()
         self._installed.refresh()
 
     def _lock(self) -> None:
