@@ -17,6 +17,9 @@ import sys
 from environment import REPOSITORY, SetupError, ensure_environment, ensure_validators
 
 TESTING = REPOSITORY / "Testing"
+PROCESSES = 2 * (os.cpu_count() or 1)
+"""For all tests together: many of them wait for a process, so that one test for each core would leave cores idle."""
+IN_PARALLEL = ["-n", str(min(PROCESSES, 8)), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def main(arguments: list[str]) -> int:
@@ -41,21 +44,23 @@ def _benchmark(python: str, arguments: list[str]) -> int:
 
 
 def _test(python: str, arguments: list[str]) -> int:
+    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}  # threads of torch leave waiting cores to other tests
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the hundreds of processes that tests start find it compiled
     if arguments:
-        return _call([python, "-m", "pytest", *arguments])
+        return _call([python, "-m", "pytest", *arguments], environment)
     ensure_validators()
     checks = [
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
-        [python, "-m", "pytest"],
+        [python, "-m", "pytest", *IN_PARALLEL],
     ]
     # Lint first, as it is fast; the tests run all the same, and the first failure is the exit status.
-    return next((status for status in [_call(check) for check in checks] if status), 0)
+    return next((status for status in [_call(check, environment) for check in checks] if status), 0)
 
 
-def _call(command: list[str]) -> int:
-    environment = {**os.environ, "PYTHONUTF8": "1"}
-    return subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode
+def _call(command: list[str], environment: dict[str, str] | None = None) -> int:
+    variables = {**(os.environ if environment is None else environment), "PYTHONUTF8": "1"}
+    return subprocess.run(command, cwd=REPOSITORY, env=variables, check=False).returncode
 
 
 if __name__ == "__main__":

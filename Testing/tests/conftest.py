@@ -9,9 +9,21 @@ from pathlib import Path
 import pytest
 from job_support import Application, engine_environment, make_launcher, wait_for_no_process
 from places import REPOSITORY
+from time_bounds import LONGEST_FIRST
 from TotalSegmentatorEngine.machine.profile import CACHE_VARIABLE
 
 SHARED = REPOSITORY.parent / "shared"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        order = {name: place for place, name in enumerate(LONGEST_FIRST)}
+        items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A long text as a parameter is called by its place: a name of five megabytes serves nobody."""
+    return argname if isinstance(val, (str, bytes)) and len(val) > 80 else None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from places import MODULE_FOLDER, REPOSITORY, TESTING
+from time_bounds import LONGEST_FIRST
 from TotalSegmentatorWire import ENGINE_VERSION
 
 MAXIMUM_LINES = 400
@@ -223,6 +224,12 @@ def test_files_and_folders_are_short():
     assert {name: count for name, count in lines.items() if count > MAXIMUM_LINES} == {}
     counts = Counter(path.parent.relative_to(REPOSITORY).as_posix() for path in files if path.name != "__init__.py")
     assert {folder: count for folder, count in counts.items() if count > MAXIMUM_FILES} == {}
+
+
+def test_tests_have_distinct_names_and_the_longest_exist():
+    names = Counter(path.name for path in tracked(TESTING / "tests") if path.name.startswith("test_"))
+    assert {name for name, count in names.items() if count > 1} == set()
+    assert set(LONGEST_FIRST) <= set(names)
 
 
 def test_no_module_bears_the_name_of_its_folder():

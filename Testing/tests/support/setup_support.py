@@ -11,6 +11,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import nibabel
+import numpy as np
 from misbehaving_server import MisbehavingServer
 from places import MODULE_FOLDER
 from seeded_models import make_catalogue_model
@@ -70,3 +72,7 @@ def _publish(home: Path, server: MisbehavingServer) -> None:
     part["urls"] = [server.serve("model.zip", content)]
     part["bytes"], part["sha256"] = len(content), hashlib.sha256(content).hexdigest()
     table.write_text(json.dumps(rows), encoding="utf-8")
+
+
+def labels_in(path: Path) -> np.ndarray:
+    return np.asanyarray(nibabel.load(path).dataobj)

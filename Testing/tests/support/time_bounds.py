@@ -17,3 +17,25 @@ IMPORT_SECONDS = 0.5 * _SLACK
 """Import, replacement or removal of 104 labels at 512 x 512 x 400."""
 BLOCK_SECONDS = 0.05 * _SLACK
 """The longest that the application may be held up by one step of a job."""
+
+LONGEST_FIRST = (
+    "test_setup_from_nothing.py",
+    "test_setup_offline.py",
+    "test_real_ct.py",
+    "test_memory_strategies.py",
+    "test_job_ends.py",
+    "test_setup_commands.py",
+    "test_demo.py",
+    "test_coarse_localization.py",
+    "test_demo_structures.py",
+    "test_tile_runners.py",
+    "test_rtstruct.py",
+    "test_published_pipelines.py",
+    "test_smooth_labels.py",
+    "test_export_section_real.py",
+    "test_independent_readers.py",
+    "test_planning.py",
+    "test_package_store.py",
+)
+"""Files that take a quarter of a minute or more. They begin first, where several processes share the files among them,
+so that none is left alone with a long one at the end."""
