@@ -56,7 +56,7 @@ def python_of(environment: Path) -> Path:
 def ensure_environment() -> Path:
     """Makes ``.venv`` if it is absent or its pins have changed; returns its interpreter. Raises SetupError."""
     _check_python()
-    _check_system_libraries()
+    check_system_libraries()
     return _ensure(ENVIRONMENT, PINS)
 
 
@@ -109,7 +109,7 @@ def _ensure(environment: Path, pins: tuple[Path, ...]) -> Path:
         return python
     print("Making the environment {} (once; torch is a large download)...".format(environment.name), flush=True)
     python = _new_environment(environment)
-    _install_torch(python)
+    install_torch(python)
     for file in pins:
         _pip(python, "--no-deps", "-r", str(file))
     return _stamp(environment, digest)
@@ -143,7 +143,7 @@ def _check_python() -> None:
         )
 
 
-def _check_system_libraries() -> None:
+def check_system_libraries() -> None:
     if not sys.platform.startswith("linux"):
         return
     missing = []
@@ -165,7 +165,7 @@ def _digest(pins: tuple[Path, ...]) -> str:
     return digest.hexdigest()
 
 
-def _install_torch(python: Path) -> None:
+def install_torch(python: Path) -> None:
     """Torch for the CPU from PyTorch's own index; where that cannot be reached, from pip's configured sources.
 
     What those give may be a build for CUDA, which cannot be imported without the libraries that it depends on: there

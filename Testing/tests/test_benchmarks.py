@@ -200,10 +200,10 @@ def test_seeded_network_knows_air_and_says_of_the_rest_what_it_said_before(monke
     settings = configuration_settings((32, 32, 32), old_format=True) | {"UNet_base_num_features": 32}
     plans = plans_of(settings)
     dataset_json = dataset_json_of(["structure {}".format(number) for number in range(20)])
-    tile, is_air = published_models._phantom_tile(plans, (32, 32, 32), seed=7)
+    tile, is_air = published_models.phantom_tile(plans, (32, 32, 32), seed=7)
     with torch.no_grad():
         logits = published_models.seeded_network(plans, dataset_json, seed=7)(tile)[0]
-        monkeypatch.setattr(published_models, "_know_air", lambda *_: None)
+        monkeypatch.setattr(published_models, "know_air", lambda *_: None)
         before = published_models.seeded_network(plans, dataset_json, seed=7)(tile)[0]
     assert 0.2 < float(is_air.float().mean()) < 0.8
     is_background = logits.argmax(dim=0) == 0

@@ -24,7 +24,7 @@ def pip_calls(monkeypatch) -> list[list[str]]:
 
 def test_torch_comes_with_its_libraries_where_pytorchs_index_cannot_be_reached(pip_calls):
     """The build for CUDA, which other sources may give, cannot be imported without them."""
-    environment._install_torch(Path("python"))
+    environment.install_torch(Path("python"))
 
     own_index, other_sources = pip_calls
     assert "https://download.pytorch.org/whl/cpu" in own_index and "--no-deps" in own_index
@@ -40,4 +40,4 @@ def test_what_is_missing_is_one_line_with_its_command(monkeypatch):
     monkeypatch.setattr(environment.sys, "platform", "linux")
     monkeypatch.setattr(environment.ctypes, "CDLL", load)
     with pytest.raises(environment.SetupError, match=r"^[^\n]*apt-get install -y libegl1$"):
-        environment._check_system_libraries()
+        environment.check_system_libraries()

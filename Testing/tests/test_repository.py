@@ -97,6 +97,14 @@ FORBIDDEN = {
 }
 """Packages that no file of a folder, or below it, imports."""
 
+PRIVATE_BY_NAME_ONLY = {
+    "os._exit",  # documented
+    "torch._dynamo",  # documented; the only way to reset what torch.compile remembers
+    "pickle._Pickler",  # the pickler in Python, whose methods can be overridden
+    "pointer._obj",  # what a pointer of ctypes.byref points to has no other name
+}
+"""Names of other projects that tests may use though they begin with an underscore."""
+
 
 def tracked(folder: Path) -> list[Path]:
     """Files of the project below ``folder``: tracked ones, and new ones that git does not ignore."""
@@ -230,6 +238,29 @@ def test_tests_have_distinct_names_and_the_longest_exist():
     names = Counter(path.name for path in tracked(TESTING / "tests") if path.name.startswith("test_"))
     assert {name for name, count in names.items() if count > 1} == set()
     assert set(LONGEST_FIRST) <= set(names)
+
+
+def private_names_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and name of what a test reaches behind a public entry: attributes, names to patch, imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls", "super()"):
+            yield node.lineno, ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, "{}.{}".format(node.module, alias.name)) for alias in node.names)
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("setattr", "delattr"):
+            yield from (
+                (node.lineno, ".{}".format(word.value)) for word in node.args[:2] if isinstance(word, ast.Constant)
+            )
+
+
+def test_tests_use_the_public_entry():
+    wrong = [
+        "{}:{} reaches {}".format(path.relative_to(REPOSITORY), line, name)
+        for path, tree in parsed(tracked(TESTING / "tests")).items()
+        for line, name in private_names_in(tree)
+        if re.search(r"\._(?!_)\w+$", str(name)) and name not in PRIVATE_BY_NAME_ONLY
+    ]
+    assert wrong == []
 
 
 def test_no_module_bears_the_name_of_its_folder():

@@ -120,11 +120,11 @@ def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: in
         deep_supervision=False,
     ).eval()
     with torch.no_grad():
-        _know_air(network, *_phantom_tile(plans, configuration.patch_size, seed))
+        know_air(network, *phantom_tile(plans, configuration.patch_size, seed))
     return network
 
 
-def _know_air(network: torch.nn.Module, tile: torch.Tensor, is_air: torch.Tensor) -> None:
+def know_air(network: torch.nn.Module, tile: torch.Tensor, is_air: torch.Tensor) -> None:
     """Changes the last layer as ``seeded_network`` says; ``is_air`` bool (z, y, x) of the tile."""
     last = network.decoder.seg_layers[-1]
     seen: list[torch.Tensor] = []
@@ -148,7 +148,7 @@ def _least_squares(design: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return torch.linalg.solve(gram + ridge, design @ wanted.flatten().double())
 
 
-def _phantom_tile(plans: dict[str, Any], patch_size: Sequence[int], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def phantom_tile(plans: dict[str, Any], patch_size: Sequence[int], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """(1, 1, z, y, x) normalised, a trunk with the air around it and in it; and where air is, bool (z, y, x)."""
     spacing = _TRUNK_MM / patch_size[2]
     halves = [size * spacing / 2 for size in reversed(patch_size)]

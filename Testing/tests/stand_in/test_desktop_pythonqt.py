@@ -290,7 +290,12 @@ def test_missing_graphics_library_is_one_line_with_its_command(monkeypatch):
     from desktop.application import graphics
 
     monkeypatch.setattr(graphics.sys, "platform", "linux")
-    monkeypatch.setattr(graphics, "_loads", lambda name: "EGL" not in name)
+
+    def load(name: str) -> None:
+        if "EGL" in name:
+            raise OSError(name)
+
+    monkeypatch.setattr(graphics.ctypes, "CDLL", load)
     with pytest.raises(GraphicsLibraryMissingError, match=r"libEGL\.so\.1.*apt-get install -y libegl1$"):
         graphics.prepare_graphics()
 

@@ -115,7 +115,7 @@ def predict(
     padded = window.padded_shape(source.shape)
     before = tuple((large - small) // 2 for large, small in zip(padded, source.shape, strict=True))
     starts = window.tile_starts(source.shape)
-    with _Ring(runner, window, padded, _cropping(sink, source.shape, before), sums) as ring:
+    with TileSums(runner, window, padded, _cropping(sink, source.shape, before), sums) as ring:
         finished = 0
         for positions in _batches(starts, runner.tile_batch):
             on_tile(finished)
@@ -171,7 +171,7 @@ def _cropping(sink: RowSink, shape: Sequence[int], before: Sequence[int]) -> Cal
     return add
 
 
-class _Ring:
+class TileSums:
     """Sums of one patch's height; row r of the image lies at r modulo that height."""
 
     def __init__(self, runner: TileRunner, window: Window, shape: Sequence[int], emit: Callable, sums: Sums) -> None:
@@ -195,7 +195,13 @@ class _Ring:
             device=device,
         ).float()
 
-    def __enter__(self) -> _Ring:
+    @property
+    def nbytes(self) -> int:
+        """What it holds in memory."""
+        kept = [self._weights, self._gaussian, *([self._sums] if self._file is None else [])]
+        return sum(tensor.nbytes for tensor in kept)
+
+    def __enter__(self) -> TileSums:
         return self
 
     def __exit__(self, *_exception: object) -> None:

@@ -24,7 +24,7 @@ def keep_memory() -> None:
 
     Other threads have heaps of at most 64 MB each, so a network must run in the main thread to gain by this.
     """
-    libc = _glibc()
+    libc = glibc()
     if libc is not None:
         libc.mallopt(_M_MMAP_THRESHOLD, _KEEP)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP)
@@ -32,7 +32,7 @@ def keep_memory() -> None:
 
 def give_memory_back() -> None:
     """Free blocks go back to the system, now and from now on. Does nothing where there is no glibc."""
-    libc = _glibc()
+    libc = glibc()
     if libc is not None:
         libc.mallopt(_M_MMAP_THRESHOLD, _GIVE_BACK)
         libc.mallopt(_M_TRIM_THRESHOLD, 2 * _GIVE_BACK)
@@ -41,13 +41,13 @@ def give_memory_back() -> None:
 
 def trim_memory() -> None:
     """Free blocks go back to the system, now. Does nothing where there is no glibc."""
-    libc = _glibc()
+    libc = glibc()
     if libc is not None:
         libc.malloc_trim(0)
 
 
 @cache
-def _glibc() -> Any | None:
+def glibc() -> Any | None:
     if not sys.platform.startswith("linux"):
         return None
     try:

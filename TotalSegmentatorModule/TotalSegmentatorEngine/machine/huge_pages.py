@@ -12,10 +12,10 @@ import sys
 
 _VARIABLE = "GLIBC_TUNABLES"
 _TUNABLE = "glibc.malloc.hugetlb"
-_STATE = "/sys/kernel/mm/transparent_hugepage/enabled"
+STATE_FILE = "/sys/kernel/mm/transparent_hugepage/enabled"
 """The kernel marks the state that holds, as in "always [madvise] never" (its admin guide, "Transparent Hugepage
 Support")."""
-_SELF = "/proc/self/exe"
+OWN_PROGRAM = "/proc/self/exe"
 
 
 def restart_with_huge_pages() -> None:
@@ -29,14 +29,14 @@ def restart_with_huge_pages() -> None:
         return
     os.environ[_VARIABLE] = ":".join(filter(None, [chosen, _TUNABLE + "=1"]))
     try:
-        os.execv(_SELF, sys.orig_argv)
+        os.execv(OWN_PROGRAM, sys.orig_argv)
     except OSError:  # it runs as well without, only slower
         return
 
 
 def _are_given_on_request() -> bool:
     try:
-        with open(_STATE, encoding="ascii") as stream:  # noqa: PTH123 - pathlib takes longer than the rest
+        with open(STATE_FILE, encoding="ascii") as stream:  # noqa: PTH123 - pathlib takes longer than the rest
             return "[madvise]" in stream.read()
     except OSError:  # a kernel without them
         return False

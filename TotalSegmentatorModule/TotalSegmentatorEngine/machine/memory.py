@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 _UNLIMITED = 2**60
 """Larger than any machine: how cgroups of version 1 say that there is no limit (2**63 less a page)."""
-_PROC = Path("/proc")
-_CGROUPS = Path("/sys/fs/cgroup")
+PROC = Path("/proc")
+CGROUPS = Path("/sys/fs/cgroup")
 _VERSION_2 = (("memory.max", "memory.high"), "memory.current")
 _VERSION_1 = (("memory.limit_in_bytes",), "memory.usage_in_bytes")
 """Files of a cgroup's limits and of its use. Above memory.high the system slows a process down to a standstill."""
@@ -92,13 +92,13 @@ def _left_in_cgroups() -> int | None:
 
 def _cgroups() -> Iterator[tuple[Path, tuple[str, ...], str]]:
     """Folders that may hold limits on this process, and the names of the files in them."""
-    for line in _lines(_PROC / "self" / "cgroup"):
+    for line in _lines(PROC / "self" / "cgroup"):
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if number == "0" and not controllers:
-            roots, names = (_CGROUPS, _CGROUPS / "unified"), _VERSION_2
+            roots, names = (CGROUPS, CGROUPS / "unified"), _VERSION_2
         elif "memory" in controllers.split(","):
-            roots, names = (_CGROUPS / "memory",), _VERSION_1
+            roots, names = (CGROUPS / "memory",), _VERSION_1
         else:
             continue
         for root in roots:
@@ -149,7 +149,7 @@ def _below_resource_limits() -> int | None:
     left = []
     for kind, name in ((resource.RLIMIT_DATA, "VmData"), (resource.RLIMIT_AS, "VmSize")):
         soft, _hard = resource.getrlimit(kind)
-        used = _kilobytes(_PROC / "self" / "status", name)
+        used = _kilobytes(PROC / "self" / "status", name)
         if soft != resource.RLIM_INFINITY and used is not None:
             left.append(soft - used)
     return _smallest(*left)

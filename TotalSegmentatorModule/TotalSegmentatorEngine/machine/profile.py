@@ -42,7 +42,7 @@ _MOST_SECONDS = 1e7
 _MOST_BYTES = 2**44
 _MOST_TILES = 2**53
 """Larger numbers in the file are no measurements."""
-_LOCK_SECONDS = 1.0
+LOCK_SECONDS = 1.0
 
 
 def cache_folder() -> Path:
@@ -321,7 +321,7 @@ def _locked(path: Path) -> Iterator[None]:
 
     lock = FileLock(path)
     try:
-        lock.acquire(_LOCK_SECONDS, poll_interval=0.01)
+        lock.acquire(LOCK_SECONDS, poll_interval=0.01)
     except (Timeout, NotImplementedError):
         logger.info("measurements are written without a lock")
     try:

@@ -29,7 +29,7 @@ from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Regi
 from TotalSegmentatorEngine.preprocessing.plans_resampling import image_resampling
 from TotalSegmentatorEngine.preprocessing.regions import enclosing, shape_of
 
-_LOCALIZATION_SHARE = 0.25
+LOCALIZATION_SHARE = 0.25
 """A coarse localization pass is made where it costs at most this share of the voxels of a run without one."""
 
 _SMOOTHING_SECONDS = 8e-9
@@ -121,7 +121,7 @@ class Planner:
             * math.prod(part.folder.patch_size)
             for part in self.parts
         )
-        return cost <= _LOCALIZATION_SHARE * whole
+        return cost <= LOCALIZATION_SHARE * whole
 
     def _grid_of(self, model: Model) -> NetworkGrid:
         return network_grid(self._geometry, model.profile, model.parts[0].folder)

@@ -165,7 +165,7 @@ class Worker:
                 _log.info("the job ended with %s", error.code, exc_info=error.__cause__ is not None)
         except Exception as error:  # noqa: BLE001 - the worker must survive whatever a job meets; it goes to the log
             _log.exception("the job met an unexpected error")
-            ended = FailedEvent(job_id, _unexpected(error, job.folder).to_json())
+            ended = FailedEvent(job_id, unexpected_problem(error, job.folder).to_json())
         for leftover in (job.folder / CT_VOXELS, job.folder / RESULT_DRAFT):
             _remove(leftover)
         _log.info("job ended: %s after %.1f s", type(ended).__name__, time.monotonic() - begun)
@@ -219,7 +219,7 @@ def _remove(leftover: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def _unexpected(error: Exception, folder: Path) -> Problem:
+def unexpected_problem(error: Exception, folder: Path) -> Problem:
     """The problem that an unforeseen exception stands for."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         free = shutil.disk_usage(folder).free

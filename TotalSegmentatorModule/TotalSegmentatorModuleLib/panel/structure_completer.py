@@ -22,7 +22,8 @@ class StructureCompleter:
         """Propose these names from now on."""
         if self._completer is not None:
             self._completer.disconnect("activated(QString)", self._on_chosen)
-        self._completer = qt.QCompleter(list(names))
+            self._completer.deleteLater()
+        self._completer = qt.QCompleter(list(names), self._line_edit)
         self._completer.setCaseSensitivity(qt.Qt.CaseInsensitive)
         self._completer.setFilterMode(qt.Qt.MatchContains)
         self._completer.setWidget(self._line_edit)

@@ -19,6 +19,7 @@ from time_bounds import READY_SECONDS
 from TotalSegmentatorEngine.inference import network
 from TotalSegmentatorEngine.inference.network import LoadedModel
 from TotalSegmentatorEngine.inference.weight_prefetch import WeightPrefetch
+from TotalSegmentatorEngine.models.checkpoint import Checkpoint
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, read_model_folder
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
@@ -220,15 +221,15 @@ def test_forgotten_folds_are_not_read_to_the_end(
 ) -> None:
     folder = make_folder(tmp_path, 1, folds=3)
     folds, first_is_read, goes_on = [], threading.Event(), threading.Event()
-    load_fold = network._load_fold
+    read_checkpoint = network.read_checkpoint
 
-    def load_slowly(folder: ModelFolder, path: Path) -> tuple:
+    def read_slowly(path: Path) -> Checkpoint:
         folds.append(path)
         first_is_read.set()
         assert goes_on.wait(READY_SECONDS)
-        return load_fold(folder, path)
+        return read_checkpoint(path)
 
-    monkeypatch.setattr(network, "_load_fold", load_slowly)
+    monkeypatch.setattr(network, "read_checkpoint", read_slowly)
     weights.start(folder)
     assert first_is_read.wait(READY_SECONDS)
     weights.clear()
@@ -258,6 +259,7 @@ def test_what_nobody_took_is_forgotten(folder: ModelFolder, weights: WeightPrefe
 ENDING_PROGRAM = """
 import sys, time
 from pathlib import Path
+from TotalSegmentatorEngine.models.checkpoint import Checkpoint
 from TotalSegmentatorEngine.models.model_folder import read_model_folder
 from TotalSegmentatorEngine.inference.weight_prefetch import WeightPrefetch
 {replaced}

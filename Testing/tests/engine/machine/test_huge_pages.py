@@ -19,7 +19,7 @@ import json, os, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from TotalSegmentatorEngine.machine import huge_pages
-huge_pages._STATE = sys.argv[2]
+huge_pages.STATE_FILE = sys.argv[2]
 with Path(sys.argv[3]).open("a") as stream:
     print(json.dumps([os.getpid(), sys.argv, os.environ.get("GLIBC_TUNABLES")]), file=stream)
 huge_pages.restart_with_huge_pages()
@@ -76,8 +76,8 @@ def test_it_does_not_where_there_is_nothing_to_gain(tmp_path: Path, state: str |
 def test_it_goes_on_where_it_cannot_be_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = tmp_path / "enabled"
     state.write_text("[madvise]", encoding="ascii")
-    monkeypatch.setattr(huge_pages, "_STATE", str(state))
-    monkeypatch.setattr(huge_pages, "_SELF", str(tmp_path / "no such program"))
+    monkeypatch.setattr(huge_pages, "STATE_FILE", str(state))
+    monkeypatch.setattr(huge_pages, "OWN_PROGRAM", str(tmp_path / "no such program"))
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv(VARIABLE, "")  # so that it is taken back what the call sets
     assert restart_with_huge_pages() is None

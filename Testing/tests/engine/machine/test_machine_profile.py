@@ -155,7 +155,7 @@ def test_processes_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_a_lock_that_nobody_opens_is_not_waited_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
 
-    monkeypatch.setattr(machine_profile, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(machine_profile, "LOCK_SECONDS", 0.1)
     written(tmp_path)
     with next(tmp_path.glob("*.lock")).open("ab") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

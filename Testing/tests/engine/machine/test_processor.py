@@ -55,7 +55,7 @@ def test_freed_tensors_stay_or_go_as_told() -> None:
 
 
 def test_another_c_library_is_left_alone(monkeypatch) -> None:
-    monkeypatch.setattr(allocator, "_glibc", lambda: None)
+    monkeypatch.setattr(allocator, "glibc", lambda: None)
     allocator.keep_memory()
     allocator.give_memory_back()
     allocator.trim_memory()

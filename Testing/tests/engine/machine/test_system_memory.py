@@ -45,10 +45,10 @@ class FakeLinux:
 def linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLinux:
     fake = FakeLinux(tmp_path)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=16 * GIB, available=8 * GIB))
-    monkeypatch.setattr(system_memory, "_PROC", fake.proc)
-    monkeypatch.setattr(system_memory, "_CGROUPS", fake.cgroups)
+    monkeypatch.setattr(system_memory, "PROC", fake.proc)
+    monkeypatch.setattr(system_memory, "CGROUPS", fake.cgroups)
     monkeypatch.setattr(system_memory.sys, "platform", "linux")
-    monkeypatch.setattr(system_memory, "_below_resource_limits", lambda: None)
+    monkeypatch.setattr("resource.getrlimit", lambda _kind: (-1, -1), raising=False)  # RLIM_INFINITY
     return fake
 
 
@@ -149,11 +149,8 @@ def test_the_tighter_resource_limit_counts(linux: FakeLinux, monkeypatch: pytest
     import resource
 
     limits = {resource.RLIMIT_DATA: resource.RLIM_INFINITY, resource.RLIMIT_AS: resource.RLIM_INFINITY}
-    monkeypatch.undo()
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=16 * GIB, available=8 * GIB))
-    monkeypatch.setattr(system_memory, "_PROC", linux.proc)
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], resource.RLIM_INFINITY))
-    assert system_memory._below_resource_limits() is None
+    assert available_memory() == 8 * GIB
     limits[resource.RLIMIT_DATA] = GIB
     assert available_memory() == GIB - 1024
     limits[resource.RLIMIT_AS] = 100 * MIB
@@ -218,7 +215,7 @@ def test_windows_counts_what_may_be_committed(monkeypatch: pytest.MonkeyPatch, t
             return self.answer
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=16 * GIB, available=8 * GIB))
-    monkeypatch.setattr(system_memory, "_PROC", tmp_path / "none")
+    monkeypatch.setattr(system_memory, "PROC", tmp_path / "none")
     monkeypatch.setattr(system_memory.sys, "platform", "win32")
     monkeypatch.setattr(ctypes, "WinDLL", lambda _name: Kernel(), raising=False)
     assert (available_memory(), installed_memory()) == (3 * GIB, 16 * GIB)
@@ -239,7 +236,7 @@ def test_memory_that_runs_out_anywhere_is_said_to_be_short(monkeypatch: pytest.M
 
     monkeypatch.setattr(reading, "read_input", out_of_memory)
     monkeypatch.setattr(system_memory, "available_memory", lambda: 3 * 10**9)
-    assert worker._unexpected(MemoryError(), tmp_path).code == "MEMORY_SHORT"
+    assert worker.unexpected_problem(MemoryError(), tmp_path).code == "MEMORY_SHORT"
     model = TESTING / "demo_model" / "Dataset900_PhantomDemo104"
     ct = tmp_path / "ct.nii"
     ct.write_bytes(b"")

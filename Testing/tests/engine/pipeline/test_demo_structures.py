@@ -73,7 +73,7 @@ def demo_job(demo_models: Path, structures: list[str]) -> PreparedTask:
 @pytest.fixture
 def always_a_coarse_localization(monkeypatch: pytest.MonkeyPatch) -> None:
     """With one spacing for all, the demo's localization costs as much as the full run."""
-    monkeypatch.setattr("TotalSegmentatorEngine.plan.planner._LOCALIZATION_SHARE", 1.0)
+    monkeypatch.setattr("TotalSegmentatorEngine.plan.planner.LOCALIZATION_SHARE", 1.0)
 
 
 @pytest.mark.slow  # seven tiles of a trained network: a second each on an idle core

@@ -192,20 +192,18 @@ def test_sums_take_the_memory_that_was_planned_for_them(
     volume = blobs_volume((30, 20, 12), (3.0, 3.0, 3.0))
     way = next(way for way in WAYS if way.sums == sums)
     limited_to(monkeypatch, planner(volume, prepared).plan(way).peak_bytes)
-    rings: list[int] = []
-    ring_class = sliding_window._Ring
+    taken: list[int] = []
 
-    class MeasuredRing(ring_class):
+    class MeasuredSums(sliding_window.TileSums):
         def __init__(self, *arguments) -> None:
             super().__init__(*arguments)
-            kept = [self._weights, self._gaussian, *([self._sums] if self._file is None else [])]
-            rings.append(sum(tensor.nbytes for tensor in kept))
+            taken.append(self.nbytes)
 
-    monkeypatch.setattr(sliding_window, "_Ring", MeasuredRing)
+    monkeypatch.setattr(sliding_window, "TileSums", MeasuredSums)
     _result, said = run(volume, prepared)
     planned = said.plans[-1]
     assert planned.sums == sums
-    assert rings == [sums_bytes(read_model_folder(folder), (30, 20, 12), profile, planned)]
+    assert taken == [sums_bytes(read_model_folder(folder), (30, 20, 12), profile, planned)]
 
 
 def limited_to(monkeypatch: pytest.MonkeyPatch, count: int) -> None:

@@ -111,10 +111,12 @@ def test_unknown_structure_is_reported_at_once_with_the_nearest_names(user):
 
 def test_names_are_completed_after_the_last_comma(user):
     user.add_ct()
+    import qt
+
     line = user.ui.inputs.structuresLineEdit
     line.setText("liver, kidney_l")
     line.textEdited.emit("liver, kidney_l")
-    completer = user.widget.panel._inputs._completer._completer
+    completer = line.findChild(qt.QCompleter)
 
     assert completer.currentCompletion() == "kidney_left"
     completer.activated.emit("kidney_left")

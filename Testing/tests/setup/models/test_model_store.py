@@ -118,8 +118,8 @@ def test_a_model_is_downloaded_checked_and_there(published, folder):
 
 def test_the_whole_of_five_parts_goes_from_0_to_1(published, folder):
     events = []
-    store = store_of(folder, events)
-    reporter = store._reporter
+    reporter = SetupReporter(events.append)
+    store = ModelStore(folder, NetworkSettings(), reporter, FakeEngine())
     reporter.expect(store.tasks("117-1.5mm"))
 
     store.install("117-1.5mm")

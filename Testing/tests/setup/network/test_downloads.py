@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import random
 import signal
 import subprocess
@@ -15,7 +16,6 @@ from pathlib import Path
 import pytest
 from misbehaving_server import make_certificate, misbehaving_server, proxy_that_asks_for_a_password
 from places import MODULE_FOLDER
-from TotalSegmentatorSetup.network import downloads
 from TotalSegmentatorSetup.network.access import NetworkSettings
 from TotalSegmentatorSetup.network.downloads import RemoteFile, download
 from TotalSegmentatorSetup.support import disk_space
@@ -200,14 +200,20 @@ def test_too_full_a_disk_is_reported_before_the_first_byte(server, tmp_path, eve
 
 
 def test_a_disk_that_fills_up_in_the_middle_keeps_the_part(server, tmp_path, events, monkeypatch):
-    real = downloads._Attempts._write
+    class FullDisk(io.FileIO):
+        def write(self, piece) -> int:
+            if self.tell() > 100_000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(piece)
 
-    def fills_up(self, response, start):
-        real(self, response, start) if start else None
-        raise OSError(errno.ENOSPC, "No space left on device")
+    open_file = Path.open
 
-    monkeypatch.setattr(downloads._Attempts, "_write", fills_up)
+    def open_on_full_disk(self, *how, **options):
+        return FullDisk(self, "ab") if self.suffix == ".part" else open_file(self, *how, **options)
+
+    monkeypatch.setattr(Path, "open", open_on_full_disk)
     assert code_of(server.serve("model.zip", CONTENT), tmp_path, events) == "DISK_FULL"
+    assert (tmp_path / "model.zip.part").stat().st_size > 100_000
 
 
 def test_a_folder_that_cannot_be_written_to(server, tmp_path, events):

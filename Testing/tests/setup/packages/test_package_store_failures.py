@@ -149,7 +149,7 @@ def test_a_card_that_cannot_compute_is_a_warning(quick, bench, first_test):
 
 
 def test_a_file_that_stays_locked_is_reported(quick, bench, monkeypatch):
-    monkeypatch.setattr(retry, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(retry.time, "sleep", lambda _seconds: None)
     attempts = []
 
     def rename(self: Path, target: Path) -> None:
@@ -158,11 +158,11 @@ def test_a_file_that_stays_locked_is_reported(quick, bench, monkeypatch):
 
     monkeypatch.setattr(Path, "rename", rename)
     assert bench.fails().code == "FILE_LOCKED"
-    assert len(attempts) == 3
+    assert len(attempts) > 3
 
 
 def test_a_file_that_is_locked_for_a_moment_is_no_failure(quick, bench, monkeypatch):
-    monkeypatch.setattr(retry, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(retry.time, "sleep", lambda _seconds: None)
     rename, failures = Path.rename, [PermissionError(13, "Access is denied")]
 
     def rename_later(self: Path, target: Path) -> Path:

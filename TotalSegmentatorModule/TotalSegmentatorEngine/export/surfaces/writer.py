@@ -18,7 +18,7 @@ from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_place,
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 
 FORMATS = ("stl", "ply", "obj", "gltf")
-_WRITERS = {"stl": write_stl, "ply": write_ply, "obj": write_obj}
+WRITERS = {"stl": write_stl, "ply": write_ply, "obj": write_obj}
 
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 """In file names on Windows."""
@@ -76,7 +76,7 @@ def _write_folder(folder: Path, meshes: Iterator[tuple[Mesh, Roi]], format: str,
             for mesh, roi in meshes:
                 path = draft / (file_name(roi.name, names) + "." + format)
                 with path.open("xb") as stream:
-                    _WRITERS[format](stream, mesh, space, roi)
+                    WRITERS[format](stream, mesh, space, roi)
             files = [path.replace(folder / path.name) for path in sorted(draft.iterdir())]
             is_complete = True
             return files

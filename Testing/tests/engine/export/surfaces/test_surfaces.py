@@ -249,6 +249,6 @@ def test_full_disk_and_places_that_cannot_be_written(tmp_path: Path, monkeypatch
     def full(*_arguments: object) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setitem(surfaces._WRITERS, "stl", full)
+    monkeypatch.setitem(surfaces.WRITERS, "stl", full)
     assert code_of(lambda: write_surfaces(tmp_path / "out", two_lumps(), BALL_GRID, "stl")) == "DISK_FULL"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
