@@ -112,7 +112,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> Comma
     for command in (segment, plan, structures):
         _add_model(command)
     for command in (segment, plan):
-        command.add_argument("--structures", metavar="NAME,NAME", type=names, help="only these; the default is all")
+        command.add_argument("--structures", metavar="NAME,NAME", type=names, help="only these, by any of their names")
         command.add_argument("--device", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
         _add_job_options(command)
     segment.add_argument("--install", action="store_true", help="first install the packages and the model if missing")
@@ -140,7 +140,7 @@ def _add_model(command: argparse.ArgumentParser) -> None:
 def _add_job_options(command: argparse.ArgumentParser) -> None:
     """The fields of JobOptions; their defaults stand there."""
     default = JobOptions()
-    group = command.add_argument_group("how the job is run (the defaults suit most)")
+    group = command.add_argument_group("how the job runs")
     group.add_argument(
         "--runtime",
         choices=RUNTIMES,
@@ -159,7 +159,7 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         default=default.crop,
         help="body: run each network only where its structures can be; a few voxels may differ",
     )
-    group.add_argument("--profile", metavar="ID", help="pipeline to use in place of the model's own")
+    group.add_argument("--profile", metavar="ID", help="pipeline in place of the model's own, such as nnunet")
     group.add_argument("--smooth", action="store_true", help="smooth boundaries, without steps; takes longer")
     group.add_argument("--largest-piece", action="store_true", help="keep only the largest piece of each structure")
     group.add_argument(
@@ -194,5 +194,5 @@ _PLAN = """\
 Reads the CT and shows what segmenting it would do on this computer now: which networks run on which regions, with how
 many tiles, how long it takes and how much memory it needs. Nothing is segmented."""
 _STRUCTURES = """\
-Lists the structures that a model finds: label values, names, and the names that radiotherapy uses (TG-263). Each of
-these names can be given to --structures. A model of the catalogue need not be installed."""
+Lists the structures that a model finds: label values, names, and the names that radiotherapy uses (TG-263). You can
+type either name, in any case, where structures are chosen. A model of the catalogue need not be installed."""

@@ -83,12 +83,12 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         "--reference", type=Path, metavar="CT", help="the CT: DICOM folder or file; required for DICOM formats"
     )
     export.add_argument("--labels", choices=LABEL_TABLES, help="label table of a label image with several values")
-    export.add_argument("--structures", type=names, metavar="NAME,NAME", help="only these; the default is all")
+    export.add_argument("--structures", type=names, metavar="NAME,NAME", help="only these, by any of their names")
     export.add_argument(
         "--states",
         type=_states,
         metavar="STATE,STATE",
-        help=f"only with these review states: {_STATES}; the default is all but rejected",
+        help=f"only those in these review states: {_STATES}; the default is all but rejected",
     )
     add_export_options(export)
     group = export.add_argument_group("contours (rtstruct)")
@@ -127,7 +127,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
 
 def add_export_options(command: argparse.ArgumentParser) -> None:
     """How structures are written, whatever they come from."""
-    group = command.add_argument_group("how structures are exported")
+    group = command.add_argument_group("how structures are written")
     group.add_argument(
         "--template",
         metavar="NAME|FILE",

@@ -92,7 +92,9 @@ def add_setup_commands(commands: Any) -> None:
 def _add_sources(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("packages")
     group.add_argument(
-        "--torch-variant", metavar="ID", help="build of PyTorch (cpu, cu126, ...); the default suits this computer"
+        "--torch-variant",
+        metavar="ID",
+        help="build of PyTorch: cpu, cu126, cu130, ...; the default suits this computer",
     )
     group.add_argument("--index-url", metavar="URL", help="package index to use in place of PyPI and PyTorch's own")
     group.add_argument("--extra-index-url", metavar="URL", help="an additional package index")
@@ -133,7 +135,7 @@ _SETUP = """\
 Installs what a segmentation needs: the engine's packages (PyTorch, nnU-Net and others) into a folder of their own, and
 models. What is already installed is kept. Interrupted downloads continue where they stopped."""
 _MODELS = """\
-Manages the installed models. Without the packages of the engine, models can be listed and removed only."""
+Manages the installed models. Without the packages of the engine, models can only be listed and removed."""
 _LIST = """\
 Lists the models of the catalogue: which are installed, how large they are, and their licences."""
 _INSTALL = """\
@@ -148,8 +150,8 @@ Removes models of the catalogue by their ids, or your own models by the names of
 _REMOVE_ALL = """\
 Removes the engine's packages. Results, and models unless you ask for it, are kept."""
 _DOCTOR = """\
-Checks the computer, the engine and the models, says what is wrong and what to do about it. It changes nothing, and its
-report names no users, patients or folders. The exit status is 0 if everything is in place, otherwise 1."""
+Checks the computer, the engine and the models, and says what is wrong and what to do about it. It changes nothing, and
+its report names no users, patients or folders. The exit status is 0 if everything is in place, otherwise 1."""
 _BUNDLE = """\
 Writes a folder from which another computer of the same kind (system, processor, Python version) installs the packages
 and models without internet: run "setup --from-folder DIR" there. An interrupted run continues where it stopped."""

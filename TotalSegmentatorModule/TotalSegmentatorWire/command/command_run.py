@@ -37,7 +37,7 @@ class RunFiles:
 
 def add_run_files(command: argparse.ArgumentParser) -> None:
     """The options that become RunFiles."""
-    group = command.add_argument_group("for programs that start this one")
+    group = command.add_argument_group("log, and control by other programs")
     group.add_argument("--events", type=Path, metavar="FILE", help="append the progress to this file as JSON lines")
     group.add_argument("--cancel-file", type=Path, metavar="FILE", help="stop as soon as this file exists")
     group.add_argument("--log", type=Path, metavar="FILE", help="append a log to this file; it holds no patient data")

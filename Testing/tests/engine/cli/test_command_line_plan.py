@@ -92,8 +92,8 @@ def test_each_option_is_explained_in_one_line(
     monkeypatch.setenv("COLUMNS", "120")
     with pytest.raises(SystemExit):
         main([command, "--help"])
-    group = capsys.readouterr().out.split("how the job is run")[1]
-    group = group.split("how structures are exported")[0]
+    group = capsys.readouterr().out.split("how the job runs")[1]
+    group = group.split("how structures are written")[0]
     lines = [line for line in group.splitlines()[1:] if line.strip()]
     starts = [line for line in lines if line.startswith("  --")]
     assert len(starts) == len(dataclasses.fields(JobOptions))
