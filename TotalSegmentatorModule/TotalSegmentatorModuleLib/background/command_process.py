@@ -76,9 +76,9 @@ def process_result(end: TaskEnd) -> ProcessResult:
 
 
 class OneShotProcess:
-    """A running command; ``follow`` is the task that goes along with it. Nothing here waits but ``stop``.
+    """A running command; ``follow`` is the task that goes along with it, and must be run.
 
-    ``folder`` is the run's own and goes when the run has ended. With a ``log`` the program is told where to write
+    ``folder`` is the run's own and goes when that task has ended. With a ``log`` the program is told where to write
     events and log and where a request to stop would lie; without one it only prints. Raises OSError when made, if it
     cannot be started; the folder is gone then, too.
     """
@@ -90,11 +90,7 @@ class OneShotProcess:
         folder: Path,
         protocol: ProcessProtocol,
         log: Path | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.end: ProcessResult | None = None
-        """None while it runs."""
-        self._clock = clock
         self._protocol = protocol
         self._kill_at: float | None = None
         self._reported_end: Any = None
@@ -146,78 +142,65 @@ class OneShotProcess:
         after ``quit_seconds``.
         """
         try:
-            while self.end is None:
-                for event in self.poll():
-                    on_event(event)
-                if self.end is None:
-                    try:
-                        yield interval_ms
-                    except TaskCancelledError:
-                        self.cancel(cancel_seconds)
-            return self.end
+            while True:
+                status = self._process.poll()  # before reading: nothing that was written last is missed
+                self._read_events(on_event)
+                if status is not None:
+                    return self._result(status)
+                if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                    self._kill()
+                try:
+                    yield interval_ms
+                except TaskCancelledError:
+                    self._ask_to_stop(cancel_seconds)
         finally:
-            if self.end is None:
-                self.stop(quit_seconds)
+            if self._process.poll() is None:
+                self._stop(quit_seconds)
+            remove_folder(self._folder)
 
-    def poll(self) -> list[Any]:
-        """The events since the last call; afterwards ``end`` tells whether it was the last one."""
-        if self.end is not None:
-            return []
-        status = self._process.poll()  # before reading: nothing that was written last is missed
-        events = self._read_events()
-        if status is not None:
-            self._finish(status)
-        elif self._kill_at is not None and self._clock() >= self._kill_at:
-            self.kill()
-        return events
-
-    def _read_events(self) -> list[Any]:
-        events = []
+    def _read_events(self, on_event: Callable[[Any], None]) -> None:
         for line in self._events.poll():
-            with contextlib.suppress(SegmentationError):  # of a newer program: what counts is how it ends
+            try:
                 event = decode(line, self._protocol.events)
-                if isinstance(event, (FailedEvent, CancelledEvent, self._protocol.finished)):
-                    self._reported_end = event
-                else:
-                    events.append(event)
-        return events
+            except SegmentationError:  # of a newer program: what counts is how it ends
+                continue
+            if isinstance(event, (FailedEvent, CancelledEvent, self._protocol.finished)):
+                self._reported_end = event
+            else:
+                on_event(event)
 
-    def cancel(self, wait_seconds: float) -> None:
-        """Ask it to stop; after ``wait_seconds`` seconds ``poll`` kills it with all that it started."""
+    def _ask_to_stop(self, seconds: float) -> None:
+        """After ``seconds`` it is killed."""
         if self._kill_at is None:
             with contextlib.suppress(OSError):  # a full disk: the kill comes all the same
                 self._cancel_file.touch()
-            self._kill_at = self._clock() + wait_seconds
+            self._kill_at = time.monotonic() + seconds
 
-    def stop(self, wait_seconds: float) -> None:
-        """The application quits: ask, wait so long, kill. Afterwards ``end`` is set and its folder is gone."""
-        self.cancel(wait_seconds)
-        deadline = time.monotonic() + wait_seconds
-        while self._process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
+    def _stop(self, seconds: float) -> None:
+        """The application quits: ask, wait so long, kill."""
+        self._ask_to_stop(seconds)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
         if self._process.poll() is None:
-            self.kill()
+            self._kill()
             with contextlib.suppress(subprocess.TimeoutExpired):  # the system keeps it: its folder is swept later
                 self._process.wait(1.0)
-        self._finish(self._process.returncode or 0)
 
-    def kill(self) -> None:
+    def _kill(self) -> None:
         """End it and everything that it started, at once; the packages' installer has a group of its own."""
         kill_group(self._process, descendants_with_groups(self._process.pid))
 
-    def _finish(self, status: int) -> None:
+    def _result(self, status: int) -> ProcessResult:
         output, messages = self._read(_OUTPUT), self._read(_MESSAGES)
         said = messages + (_read(self._log, self._log_begin) if self._log is not None else "")
         told = self._reported_end
         if isinstance(told, self._protocol.finished) or (status == 0 and told is None):
-            self.end = ProcessResult(output, said, finished=told)
-        elif isinstance(told, FailedEvent):
-            self.end = ProcessResult(output, said, failure=failure_of(problem_of_event(told)))
-        elif isinstance(told, CancelledEvent) or self.is_cancelling:
-            self.end = ProcessResult(output, said, is_cancelled=True)
-        else:
-            self.end = ProcessResult(output, said, failure=self._unsaid_failure(status, messages))
-        remove_folder(self._folder)
+            return ProcessResult(output, said, finished=told)
+        if isinstance(told, FailedEvent):
+            return ProcessResult(output, said, failure=failure_of(problem_of_event(told)))
+        if isinstance(told, CancelledEvent) or self.is_cancelling:
+            return ProcessResult(output, said, is_cancelled=True)
+        return ProcessResult(output, said, failure=self._unsaid_failure(status, messages))
 
     def _unsaid_failure(self, status: int, messages: str) -> Failure:
         """For a command without events that printed its problem, and for a process that died."""

@@ -122,6 +122,7 @@ class ProgramRun:
             transfer.close()
 
     def _run_program(self, arguments: list[str]) -> Generator[int, None, ProcessResult]:
+        self._report_progress(_HANDING_OVER_SHARE, STEP_STARTING)
         engine = installed_engine.engine_environment()
         self._process = OneShotProcess(
             [engine.python, str(engine.program), *arguments],
@@ -130,7 +131,6 @@ class ProgramRun:
             _PROTOCOL,
             settings.work_folder() / self._order.log_file,
         )
-        self._report_progress(_HANDING_OVER_SHARE, STEP_STARTING)
         end = yield from self._process.follow(_RUNNING_MS, CANCEL_SECONDS, QUIT_SECONDS, self._on_event)
         if self._process.is_cancelling:  # also where the program was quicker
             raise TaskCancelledError
