@@ -35,9 +35,9 @@ class TotalSegmentatorModule(ScriptedLoadableModule):
         self.parent.dependencies = ["Segmentations", "SubjectHierarchy"]
         self.parent.contributors = ["TotalSegmentatorModule developers"]
         self.parent.helpText = _("""
-Finds more than a hundred anatomical structures in a CT and makes them segments of one editable segmentation.
-Choose a CT and click Apply; you can go on working while a separate process computes on this computer.
-Nothing leaves the computer. For research; not a medical device.
+Segments more than a hundred anatomical structures in a CT into one editable segmentation.
+Choose a CT and click Apply. You can keep working while a background process runs the segmentation.
+No image leaves this computer. For research use; not a medical device.
 """)
         self.parent.acknowledgementText = _("""
 Please cite the method when you publish results:

@@ -14,7 +14,7 @@ MODEL = "104-1.5mm"
 ENGINE_ITEM = {
     "kind": "engine",
     "id": "cpu",
-    "title": "Engine packages for the processor",
+    "title": "Engine packages for the CPU",
     "bytes": 502_000_000,
     "disk_bytes": 1_900_000_000,
     "host": "download.pytorch.example, pypi.example",

@@ -110,7 +110,7 @@ def _run(network: torch.nn.Module, tile: torch.Tensor, device: torch.device) -> 
 def _device_name(device: str) -> str:
     import torch
 
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "Apple graphics"
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "Apple GPU"
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The panel's Compare section: how far a segmentation is from somebody else's structures on the same CT."""
+"""The panel's Compare section: a segmentation against the structures in a file on the same CT."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
 class CompareSection(TaskSection):
-    """The section "Compare" of the .ui. The file is not remembered, since it belongs to one patient; the pairs are."""
+    """The section of Compare.ui. The settings keep the name pairs, but not the file, which belongs to one patient."""
 
     def __init__(
         self, ui: Widgets, task_ui: Widgets, on_log: Callable[[str], None], on_changed: Callable[[], None]
@@ -29,7 +29,7 @@ class CompareSection(TaskSection):
         texts = ButtonTexts(
             _("Compare"),
             _("Show table"),
-            _("Show the table beside the slice views; click again to return to the layout from before."),
+            _("Show the table next to the slice views. Click again to restore the previous layout."),
         )
         parameters = ("compareSegmentation", "compareCt")
         super().__init__(ui, task_ui, on_log, on_changed, _("Comparison"), texts, *parameters)
@@ -50,17 +50,17 @@ class CompareSection(TaskSection):
 
     def scene_closing(self) -> None:
         super().scene_closing()
-        self._page.clear()  # the table goes with the scene
+        self._page.clear()  # the table is removed with the scene
         self._table_id = ""
         self._ui.filePathLineEdit.currentPath = ""
 
     # -- TaskSection -------------------------------------------------------------------------------------------------
 
-    def _empty_choice(self) -> str:
+    def _no_segmentation_text(self) -> str:
         return _("Choose the segmentation to compare.")
 
     def _missing_choice(self) -> str:
-        return "" if _path(self._ui.filePathLineEdit) is not None else _("Choose the file with the other structures.")
+        return "" if _path(self._ui.filePathLineEdit) is not None else _("Choose the file to compare with.")
 
     def _task(self) -> ComparisonTask:
         self._order = ComparisonOrder(
@@ -75,7 +75,7 @@ class CompareSection(TaskSection):
     def _cancelled_text(self) -> str:
         return _("Cancelled. Nothing was compared.")
 
-    def _take(self, result: ComparisonRows) -> str:
+    def _handle_result(self, result: ComparisonRows) -> str:
         self._table_id = add_table(result, self._order.segmentation, self._order.theirs.name).GetID()
         return comparison_text(result)
 

@@ -1,4 +1,4 @@
-"""The choices of the Export section that belong to the computer and not to the scene; the settings keep them."""
+"""The choices of the Export section that are kept in the settings, not in the scene."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import KnownTemplate, known_templates
 
 ALL, VISIBLE, SELECTED, APPROVED, OWN_TEMPLATE = "all", "visible", "selected", "approved", "own template"
-"""Choices of structures; any other is the name of one of the product's templates."""
+"""Choices of structures; any other value is the name of a template of the product."""
 _YES = "yes"
 
 
 class ExportFields:
-    """``on_changed`` is called when what is chosen has changed. A selection in the list is not remembered."""
+    """``on_changed`` is called after each change. The choice SELECTED is not kept."""
 
     def __init__(self, ui: Widgets, on_changed: Callable[[], None]) -> None:
         self._ui = ui
@@ -57,7 +57,7 @@ class ExportFields:
         self._fill(ui.structuresComboBox, _choice_titles(self._templates), settings.EXPORT_CHOICE)
         names = [(_("TG-263"), TG263), (_("As in the segmentation"), OWN)]
         self._fill(ui.namesComboBox, names, settings.EXPORT_NAMES)
-        holes = [(_("Keyhole"), KEYHOLE), (_("Contours of their own (XOR)"), XOR)]
+        holes = [(_("Keyhole"), KEYHOLE), (_("Separate contours (XOR)"), XOR)]
         self._fill(ui.holesComboBox, holes, settings.EXPORT_HOLES)
         self._fill(ui.spaceComboBox, [("LPS", LPS), ("RAS", RAS)], settings.EXPORT_SPACE)
         self._keep_check(ui.outlineCheckBox, settings.EXPORT_OUTLINE)
@@ -83,12 +83,12 @@ class ExportFields:
 
     @property
     def template(self) -> KnownTemplate | None:
-        """The product's template that is chosen."""
+        """The chosen template of the product."""
         return next((known for known in self._templates if known.path.stem == self.choice), None)
 
     @property
     def template_path(self) -> str:
-        """Of the template that is chosen, the user's own one included; empty where none is."""
+        """Path of the chosen template, which may be the user's own; empty if none is chosen."""
         if self.choice == OWN_TEMPLATE:
             return self._ui.templatePathLineEdit.currentPath.strip()
         return str(self.template.path) if self.template is not None else ""
@@ -118,7 +118,7 @@ class ExportFields:
     # -- showing -------------------------------------------------------------------------------------------------------
 
     def show(self) -> None:
-        """Show what the format and the choice of structures have, and nothing else."""
+        """Show only the fields that the format and the choice of structures need."""
         ui, takes = self._ui, self.format.takes
         for option, row in self._rows.items():
             for widget in row:
@@ -131,8 +131,8 @@ class ExportFields:
         ui.databaseCheckBox.setEnabled(has_database())
         ui.advancedCollapsibleButton.setVisible(bool(takes & {CONTOURS, SPACE}))
         count = self._count_of_more()
-        # a choice of weeks ago must not hide in a closed section
-        title = _("More options ({count} chosen)").format(count=count) if count else _("More options")
+        # options are kept: a closed section must not hide that some are not at their defaults
+        title = _("More options ({count} changed)").format(count=count) if count else _("More options")
         ui.advancedCollapsibleButton.text = title
 
     def _count_of_more(self) -> int:
@@ -188,10 +188,10 @@ def _data(combo) -> str:
 def _choice_titles(templates: list[KnownTemplate]) -> list[tuple[str, str]]:
     titles = [
         (_("All"), ALL),
-        (_("Visible ones"), VISIBLE),
-        (_("Selected ones"), SELECTED),
-        (_("Approved ones only"), APPROVED),
+        (_("Visible"), VISIBLE),
+        (_("Selected"), SELECTED),
+        (_("Approved"), APPROVED),
     ]
     for known in templates:
         titles.append((_("Template: {title}").format(title=known.title), known.path.stem))
-    return [*titles, (_("Template of your own"), OWN_TEMPLATE)]
+    return [*titles, (_("Custom template"), OWN_TEMPLATE)]

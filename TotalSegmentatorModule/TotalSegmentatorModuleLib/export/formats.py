@@ -49,7 +49,7 @@ def format_titles() -> dict[str, str]:
     return {
         RTSTRUCT: _("RT Structure Set (DICOM)"),
         "seg-binary": _("DICOM Segmentation"),
-        "seg-labelmap": _("DICOM Segmentation, label map (needs a new reader)"),
+        "seg-labelmap": _("DICOM Segmentation, label map (requires a recent reader)"),
         "nrrd": _("NRRD segmentation"),
         "nifti": _("NIfTI label image with a table"),
         "stl": _("STL surfaces"),

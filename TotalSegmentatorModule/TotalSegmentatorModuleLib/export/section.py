@@ -1,4 +1,4 @@
-"""The panel's Export section: what goes out, one question before it does, and what came of it."""
+"""The panel's Export section: what to export, the question about unapproved structures, and the result."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
 class ExportSection(TaskSection):
-    """The section "Export" of the .ui."""
+    """The section of Export.ui."""
 
     def __init__(
         self, ui: Widgets, task_ui: Widgets, on_log: Callable[[str], None], on_changed: Callable[[], None]
     ) -> None:
-        texts = ButtonTexts(_("Export"), _("Open folder"), _("Show in the file manager what was written."))
+        texts = ButtonTexts(_("Export"), _("Open folder"), _("Show the exported files in the file manager."))
         super().__init__(ui, task_ui, on_log, on_changed, _("Export"), texts, "exportSegmentation", "exportCt")
-        self._agreed: set[str] = set()
+        self._confirmed: set[str] = set()
         self._folder: Path | None = None
         ui.segmentsTable.setMRMLScene(slicer.mrmlScene)
         ui.segmentsTable.selectionMode = qt.QAbstractItemView.ExtendedSelection
@@ -44,11 +44,11 @@ class ExportSection(TaskSection):
         super().enter()
 
     def result_arrived(self, node) -> None:
-        self._agreed.discard(node.GetID())  # it may have taken the place of another
+        self._confirmed.discard(node.GetID())  # a new result may be in a node that was confirmed before
         super().result_arrived(node)
 
     def scene_closing(self) -> None:
-        self._agreed.clear()
+        self._confirmed.clear()
         super().scene_closing()
 
     # -- TaskSection -------------------------------------------------------------------------------------------------
@@ -58,34 +58,34 @@ class ExportSection(TaskSection):
         self._ui.segmentsTable.setSegmentationNode(node)
         self._show_ready()
 
-    def _empty_choice(self) -> str:
+    def _no_segmentation_text(self) -> str:
         return _("Choose the segmentation to export.")
 
     def _missing_choice(self) -> str:
         if self._fields.choice == SELECTED and not self._ui.segmentsTable.selectedSegmentIDs():
             return _("Select structures in the list.")
         if self._fields.choice == OWN_TEMPLATE and not self._fields.template_path:
-            return _("Choose the file of your template.")
+            return _("Choose your template file.")
         if self._fields.folder is None:
-            return _("Choose the folder to export to.")
+            return _("Choose the export folder.")
         return ""
 
     def _note(self) -> str:
         notes = [self._fields.template.description] if self._fields.template is not None else []
         ct = self._ct
         if ct is not None and self._fields.format.is_dicom and not ct.GetAttribute("DICOM.instanceUIDs"):
-            notes.append(_("The CT did not come from DICOM; a CT series is written beside the structures."))
+            notes.append(_("The CT does not come from DICOM, so a new CT series is written with the structures."))
         return " ".join(note for note in notes if note)
 
     def _task(self) -> ExportTask | None:
         """Raises SegmentationError("EXPORT_NOTHING_CHOSEN")."""
         order = self._order()
-        return ExportTask(order) if self._may_go_out(order) else None
+        return ExportTask(order) if self._is_confirmed(order) else None
 
     def _cancelled_text(self) -> str:
         return _("Cancelled. Nothing was written.")
 
-    def _take(self, result: ExportResult) -> str:
+    def _handle_result(self, result: ExportResult) -> str:
         self._folder = result.folder
         return export_result_text(result)
 
@@ -96,7 +96,7 @@ class ExportSection(TaskSection):
         segment_ids, states = all_segments(node), ()
         if choice == VISIBLE:
             segment_ids = visible_segments(node)
-        elif choice == SELECTED:  # what was chosen by name goes out even if it was rejected
+        elif choice == SELECTED:  # selected structures are exported even if they were rejected
             selected = set(self._ui.segmentsTable.selectedSegmentIDs())
             segment_ids = tuple(each for each in segment_ids if each in selected)
             states = tuple(state.value for state in ReviewState)
@@ -116,18 +116,18 @@ class ExportSection(TaskSection):
             adds_to_database=self._fields.adds_to_database,
         )
 
-    def _may_go_out(self, order: ExportOrder) -> bool:
-        """Ask once for each segmentation before structures go to planning or to the archive that nobody approved."""
+    def _is_confirmed(self, order: ExportOrder) -> bool:
+        """Ask once for each segmentation before unapproved structures are exported to DICOM."""
         counts = count_by_state(order.segmentation, order.segment_ids)
         waiting = counts[ReviewState.UNREVIEWED] + counts[ReviewState.EDITED]
         node_id = order.segmentation.GetID()
         is_approved_only = order.states == (ReviewState.APPROVED.value,)
-        if not order.needs_dicom or not waiting or is_approved_only or node_id in self._agreed:
+        if not order.needs_dicom or not waiting or is_approved_only or node_id in self._confirmed:
             return True
         question = unreviewed_question(waiting, len(order.segment_ids))
-        if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Export structures that were not approved?")):
+        if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Export unapproved structures?")):
             return False
-        self._agreed.add(node_id)
+        self._confirmed.add(node_id)
         return True
 
     def _show_result(self) -> None:

@@ -1,4 +1,4 @@
-"""How the Export section reads."""
+"""The texts of the Export section."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from TotalSegmentatorModuleLib.texts.quantities import duration_text
 
 
 def export_result_text(result: ExportResult) -> str:
-    """One sentence about what was written, and one about the database where it was asked for."""
+    """One sentence about the written files, and one about the database if they were added to it."""
     count = result.structures
     what = _("1 structure") if count == 1 else _("{count} structures").format(count=count)
     values = {"what": what, "names": ", ".join(path.name for path in result.paths)}
@@ -17,14 +17,16 @@ def export_result_text(result: ExportResult) -> str:
     if result.in_database is None:
         return text
     if result.in_database:
-        return _("{text} Slicer's DICOM database has it, too.").format(text=text)
-    return _("{text} It could not be added to Slicer's DICOM database; import the file there.").format(text=text)
+        return _("{text} The export was added to Slicer's DICOM database.").format(text=text)
+    return _("{text} The export could not be added to Slicer's DICOM database; import it there yourself.").format(
+        text=text
+    )
 
 
-def unreviewed_question(waiting: int, count: int) -> str:
-    """Before structures go out that nobody has approved."""
+def unreviewed_question(unapproved: int, count: int) -> str:
+    """The question before unapproved structures are exported."""
     return _(
-        "{waiting} of {count} structures have not been approved in a review. Contours from a segmentation program can "
-        "be wrong, also where they look right.\n\nCheck every one of them before it is used for treatment. This "
-        "question is asked once for each segmentation."
-    ).format(waiting=waiting, count=count)
+        "{unapproved} of {count} structures have not been approved in a review. Automatic contours can be wrong even "
+        "where they look right.\n\nCheck each of them before it is used for treatment. This question is asked once for "
+        "each segmentation."
+    ).format(unapproved=unapproved, count=count)

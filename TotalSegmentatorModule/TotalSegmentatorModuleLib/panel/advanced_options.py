@@ -1,4 +1,4 @@
-"""The choices in the Advanced section that change how a job is run, and with it the labels a little."""
+"""The Advanced section: options that change how a job runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def published_profile(model: str) -> str | None:
 
 
 def chosen_options(parameters: SegmentationParameters) -> JobOptions:
-    """The job's options. The pipeline exactly as published takes no other choice that would change its labels."""
+    """The options of a job. The exact published pipeline excludes all options that would change its labels."""
     profile = published_profile(parameters.model) if parameters.isPublished else None
     if profile is not None:
         return JobOptions(profile=profile)
@@ -38,12 +38,12 @@ def count_of_choices(options: JobOptions) -> int:
 
 
 class AdvancedSection:
-    """The check boxes are connected by the parameter node itself (SlicerParameterName in the .ui); what depends on
-    more than one of them is shown here."""
+    """Shows what depends on more than one option. The parameter node connects the widgets themselves
+    (SlicerParameterName in Advanced.ui)."""
 
     def __init__(self, ui: Widgets) -> None:
         self._ui = ui
-        # what the published pipeline does not have
+        # options that the exact published pipeline excludes
         self._changes = (
             ui.fasterCheckBox,
             ui.fasterHelpLabel,
@@ -87,6 +87,6 @@ class AdvancedSection:
         for widget in self._changes:
             widget.setEnabled(self._is_enabled and not is_published)
         count = count_of_choices(self.options())
-        # a choice of weeks ago comes back with the scene: it must not hide in a closed section
-        title = _("Advanced ({count} chosen)").format(count=count) if count else _("Advanced")
+        # options are saved with the scene: a closed section must not hide that some are not at their defaults
+        title = _("Advanced ({count} changed)").format(count=count) if count else _("Advanced")
         self._ui.collapsibleButton.text = title

@@ -20,9 +20,9 @@ from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 
 class InputsSection:
-    """Keeps the widgets and the parameter node alike. ``on_changed`` is called when Apply may have to change.
+    """Keeps the widgets and the parameter node in sync. ``on_changed`` is called when Apply may have to change.
 
-    The CT, the structures and the output are connected by the parameter node itself (SlicerParameterName in the .ui);
+    The CT, the structures and the output are connected by the parameter node itself (SlicerParameterName in Inputs.ui);
     what needs more than that is connected here.
     """
 
@@ -56,7 +56,7 @@ class InputsSection:
         self.show_parameters()
 
     def choose_only_ct(self) -> None:
-        """Take the CT of the scene if it is the only one and none was chosen."""
+        """Choose the only CT in the scene if none was chosen."""
         if self._parameters is not None and self._parameters.inputVolume is None:
             ct = only_ct()
             if ct is not None:
@@ -97,20 +97,20 @@ class InputsSection:
     # -- what is chosen ------------------------------------------------------------------------------------------------
 
     def obstacle(self) -> str:
-        """Why Apply cannot be clicked, in a sentence; empty when it can."""
+        """Why Apply is disabled, in a sentence; empty if it is enabled."""
         parameters = self._parameters
         if parameters is None or parameters.inputVolume is None:
             return _("Choose the CT to segment.")
         if parameters.inputVolume.GetImageData() is None:
-            return _("The chosen volume holds no image.")
+            return _("The chosen volume contains no image.")
         if parameters.model == OWN_FOLDER and not parameters.modelFolder:
             return _("Choose the folder of your model.")
         if unknown_name(parameters.structures, self._known) is not None:
-            return _("Correct the names of the structures.")
+            return _("Correct the structure names.")
         return ""
 
     def structures(self) -> list[str] | None:
-        """The structures asked for, as the model names them; None for all. Raises SegmentationError."""
+        """The requested structures under the model's names; None for all. Raises SegmentationError."""
         return parse_names(self._parameters.structures, self._known)
 
     # -- slots ---------------------------------------------------------------------------------------------------------
@@ -167,4 +167,4 @@ def _select(combo, data: str) -> None:
 
 
 def _device_titles() -> list[str]:
-    return [_("Automatic"), _("Processor (CPU)"), _("NVIDIA graphics card (CUDA)"), _("Apple graphics (MPS)")]
+    return [_("Automatic"), _("CPU"), _("NVIDIA GPU (CUDA)"), _("Apple GPU (MPS)")]

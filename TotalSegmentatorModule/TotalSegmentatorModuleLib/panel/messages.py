@@ -15,7 +15,7 @@ from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 
 class MessagesSection:
-    """Says what happened. Nothing here interrupts the user; what is shown stays until dismissed or the next job."""
+    """Shows messages without dialogs. They stay until they are dismissed or the next job starts."""
 
     def __init__(self, ui: Widgets, log: Widgets) -> None:
         self._ui = ui
@@ -30,7 +30,7 @@ class MessagesSection:
         self.clear()
 
     def clear(self) -> None:
-        """Take everything away but the log: a new job begins."""
+        """Hide everything except the log: a new job starts."""
         self._notes = []
         for widget in self._parts:
             widget.setVisible(False)
@@ -56,14 +56,14 @@ class MessagesSection:
         self.add_log(text + "\n")
 
     def add_plan(self, plan: Plan) -> None:
-        """The plan, for the log: who reports a problem copies it along."""
+        """Add the plan to the log, so that problem reports include it."""
         self.add_log("{}\n{}\n".format(plan_text(plan), plan_details(plan)))
 
     def show_result(self, header: ResultHeader) -> None:
         self.show_text(result_text(header), absent_text(header))
 
     def show_text(self, text: str, tool_tip: str = "") -> None:
-        """One line where the result stands."""
+        """Show one line in the place of the result."""
         self._ui.resultLabel.setText(text)
         self._ui.resultLabel.setToolTip(tool_tip)
         self._set_visible(self._ui.resultLabel, True)
@@ -73,7 +73,7 @@ class MessagesSection:
         self._log.textEdit.appendPlainText(text.rstrip("\n"))
 
     def show_log(self) -> None:
-        """Open the log's section."""
+        """Open the Log section."""
         self._log.collapsibleButton.collapsed = False
 
     def _set_visible(self, part, is_visible: bool) -> None:

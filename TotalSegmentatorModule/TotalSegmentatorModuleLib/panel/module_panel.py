@@ -34,13 +34,13 @@ class Panel:
 
     def __init__(self, ui: PanelWidgets, make_session: Callable[[JobCallbacks], SegmentationSession]) -> None:
         self._parameters: SegmentationParameters | None = None
-        self._offers: list[tuple[TaskSection, str]] = []
-        self._offering = Ticker(self._offer_result)
+        self._new_results: list[tuple[TaskSection, str]] = []
+        self._new_result_timer = Ticker(self._announce_result)
         self._order: JobOrder | None = None
         self._progress = ProgressSection(ui.progress)
         self._messages = MessagesSection(ui.messages, ui.log)
-        self._waiting = UnimportedResultsSection(
-            ui.unimported, self._import_waiting, lambda job_id: self._session.discard_waiting(job_id)
+        self._unimported = UnimportedResultsSection(
+            ui.unimported, self._import_result, lambda job_id: self._session.discard_waiting(job_id)
         )
         self._session = make_session(
             JobCallbacks(
@@ -53,11 +53,11 @@ class Panel:
                 on_failed=self.on_failed,
                 on_cancelled=lambda: self._messages.show_text(_("Cancelled. Nothing was changed.")),
                 on_result=self.on_result,
-                on_waiting_results=self._waiting.show,
+                on_waiting_results=self._unimported.show,
             )
         )
         self._options = AdvancedSection(ui.advanced)
-        self._setup: SetupSection | None = None  # not yet: the inputs look whether Apply can be clicked
+        self._setup: SetupSection | None = None  # the inputs ask for it while they are made
         self._inputs = InputsSection(ui.inputs, self._show_ready)
         self._setup = SetupSection(
             ui.install_page,
@@ -101,7 +101,7 @@ class Panel:
             section.show_parameters()
 
     def enter(self) -> None:
-        """The user comes to the module: look what has changed outside of it."""
+        """The user opens the module: update what may have changed elsewhere."""
         self._show_models()
         self._setup.refresh()
         self._inputs.choose_only_ct()
@@ -110,7 +110,7 @@ class Panel:
         self._session.look_for_waiting_results()
 
     def volumes_changed(self) -> None:
-        """Volumes came into the scene or were given voxels."""
+        """Volumes were added to the scene or received voxels."""
         self._inputs.choose_only_ct()
         self._show_ready()
 
@@ -126,7 +126,7 @@ class Panel:
         self._messages.clear()
 
     def close(self) -> None:
-        self._offering.dispose()
+        self._new_result_timer.dispose()
         for section in self._tasks:
             section.close()
         self._setup.close()
@@ -141,7 +141,7 @@ class Panel:
             self.apply()
 
     def apply(self) -> None:
-        """Start a job with the choices of the parameter node; what is wrong with them is shown."""
+        """Start a job with the choices of the parameter node; problems with them are shown."""
         parameters = self._parameters
         if parameters is None:  # the scene is being closed
             return
@@ -175,12 +175,12 @@ class Panel:
         if not count:
             return True
         question = _(
-            "The segmentation '{name}' holds {count} segments. They will be replaced when the result is ready, with "
-            "everything that was edited by hand.\n\nTo keep them, choose 'Create new segmentation' instead."
+            "The segmentation '{name}' contains {count} segments. They will be replaced when the result is ready, "
+            "including all manual edits.\n\nTo keep them, choose 'Create new segmentation' as the output instead."
         ).format(name=output.GetName(), count=count)
-        return slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Replace the segments?"))
+        return slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Replace segments?"))
 
-    def _import_waiting(self, job_id: str) -> None:
+    def _import_result(self, job_id: str) -> None:
         self._messages.clear()
         try:
             self._session.import_waiting(job_id, self._parameters.inputVolume if self._parameters else None)
@@ -226,7 +226,7 @@ class Panel:
         self._inputs.set_enabled(not is_busy)
         self._task_changed()
         self._options.set_enabled(not is_busy)
-        self._waiting.set_enabled(not is_busy)
+        self._unimported.set_enabled(not is_busy)
         if is_busy:
             self._progress.show_busy(is_cancelling)
         else:
@@ -243,14 +243,14 @@ class Panel:
 
     def on_result(self, node, header: ResultHeader) -> None:
         self._messages.show_result(header)
-        self._offers += [(section, node.GetID()) for section in self._tasks]
-        self._offering.start()
+        self._new_results += [(section, node.GetID()) for section in self._tasks]
+        self._new_result_timer.start()
 
-    def _offer_result(self) -> int | None:
-        """Tells one section of a result; each has choices to show, and the import has taken its time already."""
-        if not self._offers:
+    def _announce_result(self) -> int | None:
+        """Pass a new result to one section at a time: each updates its choices, right after a long import."""
+        if not self._new_results:
             return None
-        section, node_id = self._offers.pop(0)
+        section, node_id = self._new_results.pop(0)
         node = slicer.mrmlScene.GetNodeByID(node_id)
         if node is not None:
             section.result_arrived(node)

@@ -1,4 +1,4 @@
-"""The middle of the panel: Apply, which turns into Cancel, and how far the job is."""
+"""Apply, which becomes Cancel while a job runs, and the progress of the job."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class ProgressSection:
     def show_ready(self, obstacle: str) -> None:
         """No job runs. ``obstacle`` says why none can be started; empty when one can."""
         self._ui.applyButton.setText(_("Apply"))
-        self._ui.applyButton.setToolTip(obstacle or _("Segment the CT. You can go on working meanwhile."))
+        self._ui.applyButton.setToolTip(obstacle or _("Segment the CT. You can keep working while it runs."))
         self._ui.applyButton.setEnabled(not obstacle)
         self._ui.progressFrame.setVisible(False)
         self._ui.planLabel.setVisible(False)
 
     def show_busy(self, is_cancelling: bool) -> None:
         self._ui.applyButton.setText(_("Cancelling...") if is_cancelling else _("Cancel"))
-        self._ui.applyButton.setToolTip(_("Stop the segmentation. Nothing in the scene changes."))
+        self._ui.applyButton.setToolTip(_("Stop the segmentation. The scene is not changed."))
         self._ui.applyButton.setEnabled(not is_cancelling)
         self._ui.progressFrame.setVisible(True)
 

@@ -1,4 +1,4 @@
-"""The row about a finished result that nobody imported: after a crash, or when the scene was closed too early."""
+"""The row about a finished result that was not imported: Slicer crashed, or the scene was closed before."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
-from TotalSegmentatorModuleLib.segment.progress_text import waiting_text
+from TotalSegmentatorModuleLib.segment.progress_text import unimported_text
 
 
 class UnimportedResultsSection:
-    """Offers waiting results one after the other, the latest first."""
+    """Offers results that were not imported, one at a time, the latest first."""
 
     def __init__(self, ui: Widgets, on_import: Callable[[str], None], on_discard: Callable[[str], None]) -> None:
         self._ui = ui
@@ -25,10 +25,10 @@ class UnimportedResultsSection:
         self.show([])
 
     def show(self, headers: list[ResultHeader]) -> None:
-        """``headers``: results that wait, oldest first."""
+        """``headers``: results that were not imported, oldest first."""
         self._headers = list(headers)
         if self._headers:
-            self._ui.resultLabel.setText(waiting_text(self._headers[-1]))
+            self._ui.resultLabel.setText(unimported_text(self._headers[-1]))
         self._ui.resultFrame.setVisible(bool(self._headers))
 
     def set_enabled(self, is_enabled: bool) -> None:
@@ -40,7 +40,7 @@ class UnimportedResultsSection:
         self._on_import(header.job_id)
 
     def _on_discard_clicked(self) -> None:
-        question = _("Delete this finished segmentation? It cannot be brought back.")
+        question = _("Delete this finished segmentation? This cannot be undone.")
         if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("TotalSegmentator")):
             header = self._headers.pop()
             self.show(self._headers)

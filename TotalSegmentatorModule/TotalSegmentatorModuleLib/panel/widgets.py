@@ -1,4 +1,4 @@
-"""Loads the panel's .ui files, one a section, and puts the sections into their place."""
+"""Loads the panel's .ui files, one for each section, and assembles the panel from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of structures as people read them: numbered ones are folded into ranges."""
+"""Readable lists of structure names: numbered ones are folded into ranges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a job's plan reads: one line for the panel, the details for its tool tip and the log."""
+"""The texts of a job's plan: one line for the panel, details for its tool tip and the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _GIGABYTE = 1e9
 
 
 def plan_text(plan: Plan) -> str:
-    """One line: steps, networks, time and memory. What is not known is left out."""
+    """One line: steps, networks, time and memory. Unknown values are left out."""
     words = [_work_text(plan)]
     if plan.seconds is not None:
         words.append(about_text(plan.seconds))
@@ -20,9 +20,9 @@ def plan_text(plan: Plan) -> str:
 
 
 def plan_details(plan: Plan) -> str:
-    """Several lines: how it is computed, each network's part of the work, and what was done about short memory."""
+    """Several lines: pipeline and device, the work of each network, and measures to save memory."""
     lines = [
-        _("Pipeline {profile}; computed by {runtime} on {device}, precision {precision}.").format(
+        _("Pipeline {profile}; {runtime} on {device}, {precision} precision.").format(
             profile=plan.profile, runtime=plan.runtime, device=plan.device, precision=plan.precision
         )
     ]
@@ -32,7 +32,7 @@ def plan_details(plan: Plan) -> str:
 
 
 def about_text(seconds: float) -> str:
-    """A time that is only estimated, to two digits or so: "about 40 s", "about 12 min", "about 2 h 10 min"."""
+    """An estimated time to about two digits: "about 40 s", "about 12 min", "about 2 h 10 min"."""
     if seconds < 90:
         return _("about {seconds} s").format(seconds=max(5, round(seconds / 5.0) * 5))
     minutes = round(seconds / 60.0)
@@ -68,9 +68,9 @@ def _gigabytes(count: int) -> str:
 def _pass_text(planned: PlannedPass) -> str:
     words = [_("1 step") if planned.tiles == 1 else _("{count} steps").format(count=planned.tiles)]
     if planned.purpose == LOCALIZATION:
-        words.append(_("looks where the structures are"))
+        words.append(_("coarse localization"))
     elif planned.is_cropped:
-        words.append(_("a part of the scan"))
+        words.append(_("part of the scan"))
     if planned.seconds is not None:
         words.append(about_text(planned.seconds))
     return _("{part}: {work}").format(part=planned.part, work=", ".join(words))
@@ -79,11 +79,11 @@ def _pass_text(planned: PlannedPass) -> str:
 def _memory_measures(plan: Plan) -> list[str]:
     measures = []
     if not plan.keeps_networks:
-        measures.append(_("To save memory, one network at a time is kept."))
+        measures.append(_("To save memory, only one network is loaded at a time."))
     if plan.sums == SUMS_IN_HALF:
-        measures.append(_("To save memory, sums are kept with half the digits."))
+        measures.append(_("To save memory, sums are stored in half precision."))
     elif plan.sums == SUMS_ON_DISK:
-        measures.append(_("To save memory, sums are kept on the disk, which is slower."))
+        measures.append(_("To save memory, sums are stored on disk, which is slower."))
     if plan.sums_on_host:
-        measures.append(_("To save the graphics card's memory, sums are kept in the computer's own."))
+        measures.append(_("To save GPU memory, sums are stored in main memory."))
     return measures

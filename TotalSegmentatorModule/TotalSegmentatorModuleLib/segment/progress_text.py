@@ -1,4 +1,4 @@
-"""How progress and results read."""
+"""The texts of progress and results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from TotalSegmentatorModuleLib.texts.quantities import duration_text
 STAGE_PREPARING = "preparing"
 """Before the job's controller has the CT: its DICOM files are being looked up."""
 _LISTED_ABSENT = 20
-"""So many absent structures are named in the result line; all stand in its tool tip and in the log."""
+"""How many absent structures the result line names; its tool tip and the log name all."""
 
 
 def stage_text(stage: str, tile: int = 0, tiles: int = 0) -> str:
@@ -30,9 +30,9 @@ def result_text(header: ResultHeader) -> str:
     count = len(header.found)
     found = _("1 structure found") if count == 1 else _("{count} structures found").format(count=count)
     line = _("{found} in {duration}.").format(found=found, duration=duration_text(header.seconds))
-    choices = choices_text(header.options)
+    choices = options_text(header.options)
     if choices:
-        line = _("{line} Made with: {choices}.").format(line=line, choices=choices)
+        line = _("{line} Options: {choices}.").format(line=line, choices=choices)
     if not header.absent:
         return line
     absent = readable_names(header.absent)
@@ -44,17 +44,17 @@ def result_text(header: ResultHeader) -> str:
     )
 
 
-def choices_text(options: dict[str, Any]) -> str:
-    """The choices behind a result (ResultHeader.options) that changed its labels; empty when there was none."""
+def options_text(options: dict[str, Any]) -> str:
+    """The options of a result (ResultHeader.options) that changed its labels; empty if there are none."""
     choices = []
     if options.get("precision") == "reduced":
         choices.append(_("reduced precision"))
     if options.get("crop", "none") != "none":
-        choices.append(_("each network only where its structures can be"))
+        choices.append(_("cropped to the structures"))
     if options.get("smooth"):
         choices.append(_("smooth boundaries"))
     if options.get("largest_piece"):
-        choices.append(_("largest piece only"))
+        choices.append(_("largest island only"))
     if options.get("smallest_island_mm3"):
         choices.append(_("islands below {volume:g} mm\u00b3 removed").format(volume=options["smallest_island_mm3"]))
     if options.get("profile"):
@@ -63,15 +63,15 @@ def choices_text(options: dict[str, Any]) -> str:
 
 
 def absent_text(header: ResultHeader) -> str:
-    """All absent structures, for the tool tip and the log; empty when none is."""
+    """All absent structures, for the tool tip and the log; empty if none is."""
     if not header.absent:
         return ""
     return _("Not found in this scan: {names}.").format(names=", ".join(readable_names(header.absent)))
 
 
-def waiting_text(header: ResultHeader) -> str:
-    """One line about a result that nobody imported yet."""
-    return _("A finished segmentation of {when} ({model}, {count} structures) has not been imported.").format(
+def unimported_text(header: ResultHeader) -> str:
+    """One line about a result that was not imported."""
+    return _("A finished segmentation from {when} ({model}, {count} structures) has not been imported.").format(
         when=_local_time(header.created), model=header.model, count=len(header.found)
     )
 
@@ -87,7 +87,7 @@ def _local_time(created: str) -> str:
 def _stage_names() -> dict[str, str]:
     return {
         STAGE_PREPARING: _("Preparing the CT"),
-        STAGE_SENDING: _("Handing over the CT"),
+        STAGE_SENDING: _("Transferring the CT"),
         STAGE_STARTING: _("Starting the engine"),
         Stage.LOADING_ENGINE: _("Loading the engine"),
         Stage.READING: _("Reading the CT"),
@@ -95,7 +95,7 @@ def _stage_names() -> dict[str, str]:
         Stage.LOADING_MODEL: _("Loading the model"),
         Stage.RESAMPLING: _("Resampling the CT"),
         Stage.PREDICTING: _("Segmenting"),
-        Stage.RESTORING: _("Restoring the CT's grid"),
+        Stage.RESTORING: _("Resampling the labels to the CT's grid"),
         Stage.WRITING: _("Writing the result"),
-        STAGE_RECEIVING: _("Taking over the result"),
+        STAGE_RECEIVING: _("Importing the result"),
     }

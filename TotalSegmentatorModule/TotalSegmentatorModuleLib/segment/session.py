@@ -149,11 +149,11 @@ class SegmentationSession:
         node = import_result(image, header, ImportTarget(ct, output))
         if ct is None:
             self._callbacks.on_note(
-                _("The CT of this result is not in the scene or was moved; the segmentation is where the CT was.")
+                _("The CT of this result is not in the scene or was moved, so the result is at its original position.")
             )
         if choice.was_chosen and output is None:
             self._callbacks.on_note(
-                _("The chosen segmentation was edited or removed meanwhile; the result is in a new segmentation.")
+                _("The output segmentation was edited or removed meanwhile, so a new one was created.")
             )
         if absent_text(header):
             self._callbacks.on_log(absent_text(header) + "\n")
@@ -173,7 +173,7 @@ class SegmentationSession:
 
     def _require_idle(self) -> None:
         if self.is_busy:
-            raise JobBusyError(_("A segmentation is running already; wait for it or cancel it first."))
+            raise JobBusyError(_("A segmentation is already running. Wait until it is finished, or cancel it."))
 
     def _prepare(self, ct: VolumeCtSource | None) -> None:
         self._ct = ct

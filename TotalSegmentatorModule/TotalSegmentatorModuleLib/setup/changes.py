@@ -1,4 +1,4 @@
-"""What changes the installation: one at a time, in the background, with its progress on the page."""
+"""Changes of the installation: one at a time, in the background, with their progress on the page."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from TotalSegmentatorModuleLib.setup.texts import size_text, step_text
 
 @dataclass(frozen=True)
 class SetupChange:
-    """``make_command`` is asked at every attempt: the settings may have changed. ``on_done`` gets what was printed.
+    """``make_command`` is called for every attempt: the settings may have changed. ``on_done`` gets the output.
 
-    ``touches_engine``: packages that are in use are replaced or removed, so that no job may run meanwhile.
+    ``touches_engine``: packages in use are replaced or removed, so no job may run at the same time.
     """
 
     title: str
@@ -45,7 +45,7 @@ class SetupChange:
     on_done: Callable[[str], None]
     touches_engine: bool = False
     remark: str = ""
-    """What follows when it has finished."""
+    """What happens after it."""
 
 
 class SetupChanges:
@@ -65,11 +65,11 @@ class SetupChanges:
 
     @property
     def current(self) -> SetupChange | None:
-        """What is being done."""
+        """The change that is running."""
         return self._change if self._runner.is_busy else None
 
     def run(self, change: SetupChange) -> None:
-        """Begin; nothing happens while another change runs."""
+        """Start ``change``, unless another one is running."""
         if self._runner.is_busy:
             return
         self._change = change
@@ -81,7 +81,7 @@ class SetupChanges:
         self._on_state()
 
     def close(self) -> None:
-        """Ask what runs to stop, and end it when it does not."""
+        """Stop a running change."""
         self._runner.dispose()
 
     def _on_cancel(self) -> None:
@@ -90,7 +90,7 @@ class SetupChanges:
 
     def _on_event(self, event: Any) -> None:
         if isinstance(event, SetupProgressEvent):
-            if self._ui.cancelButton.enabled:  # else the page says that it stops
+            if self._ui.cancelButton.enabled:  # otherwise it is stopping, and the page says so
                 self._page.show_progress(event)
             step = step_text(event)
             if step != self._last_step:
@@ -118,7 +118,7 @@ class SetupChanges:
 
 
 class SectionChanges:
-    """The buttons of the section that change something. ``on_done`` gets a sentence, and what was added."""
+    """The buttons that change the installation. ``on_done`` gets a sentence, and the model that was added."""
 
     def __init__(self, ui: Widgets, changes: SetupChanges, on_done: Callable[[str, str], None]) -> None:
         self._changes = changes
@@ -137,7 +137,7 @@ class SectionChanges:
 
     def _renew(self, title: str) -> None:
         def on_done(_output: str) -> None:
-            self._on_done(_("The engine's packages are installed."), "")
+            self._on_done(_("The engine's packages were installed."), "")
 
         self._changes.run(SetupChange(title, lambda: install_command((), is_repair=True), on_done, touches_engine=True))
 
@@ -145,7 +145,7 @@ class SectionChanges:
         state = setup_state()
         question = _(
             "Remove the engine's packages ({engine}) and all models in the models folder ({models}) from this "
-            "computer? They would have to be installed again for the next segmentation. Segmentations are not touched."
+            "computer? You will have to install them again before the next segmentation. Your segmentations are kept."
         ).format(engine=size_text(state.engine_bytes), models=size_text(state.model_bytes))
         if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Remove engine and models?")):
             self._changes.run(SetupChange(_("Removing"), remove_command, self._on_removed, touches_engine=True))
@@ -155,11 +155,11 @@ class SectionChanges:
         self._on_done(_("The engine and the models were removed."), "")
 
     def _on_add_file(self) -> None:
-        title = _("Model archive")
+        title = _("Choose model archive")
         self._add(qt.QFileDialog.getOpenFileName(None, title, "", _("ZIP archives (*.zip)")))
 
     def _on_add_folder(self) -> None:
-        self._add(qt.QFileDialog.getExistingDirectory(None, _("Model folder"), ""))
+        self._add(qt.QFileDialog.getExistingDirectory(None, _("Choose model folder"), ""))
 
     def _add(self, path: str) -> None:
         if path:

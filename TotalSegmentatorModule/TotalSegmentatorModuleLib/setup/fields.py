@@ -1,4 +1,4 @@
-"""The fields of the set-up's section: where things are installed and where they come from, kept in the settings."""
+"""The fields of the Set-up section: where to install and where to download from; kept in the settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 
 
 class SetupFields:
-    """``on_engine_changed`` is called when the engine must be started anew, ``on_models_changed`` when models moved."""
+    """``on_engine_changed`` is called when the engine has to restart, ``on_models_changed`` for another folder."""
 
     def __init__(
         self, ui: Widgets, on_engine_changed: Callable[[], None], on_models_changed: Callable[[], None]
@@ -55,7 +55,7 @@ class SetupFields:
         combo.addItem(_("Automatic"), "")
         for variant in read_torch_variants():
             if variant.system == platform.system():
-                combo.addItem(variant.device_title[:1].upper() + variant.device_title[1:], variant.id)
+                combo.addItem(variant.device_title, variant.id)
         index = combo.findData(settings.text(settings.TORCH_VARIANT))
         combo.setCurrentIndex(max(index, 0))
         combo.connect("activated(int)", self._on_variant)

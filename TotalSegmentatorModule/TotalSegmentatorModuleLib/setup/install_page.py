@@ -1,4 +1,4 @@
-"""The set-up's page inside the panel: what will be installed, how far it is, how it ended."""
+"""The set-up's page in the panel: what will be installed, the progress, and how it ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STEPS = 1000
 
 
 class InstallPage:
-    """Shows. The first button does what the page that is shown says; the others are connected by section.py."""
+    """Shows one of several pages. The first button is the page's own; section.py connects the others."""
 
     def __init__(self, ui: Widgets) -> None:
         self._ui = ui
@@ -35,21 +35,21 @@ class InstallPage:
     def hide(self) -> None:
         self._ui.pageFrame.setVisible(False)
 
-    def show_asking(self) -> None:
-        """The plan is being made."""
-        self._begin(_("This segmentation needs a set-up first"), _("Looking at what this computer needs..."))
+    def show_checking(self) -> None:
+        """The plan of the set-up has been requested."""
+        self._begin(_("Set-up required"), _("Checking what this computer needs..."))
         self._show_buttons(self._ui.notNowButton)
 
     def show_offer(self, plan: SetupPlan, on_install: Callable[[], None]) -> None:
         """What will be installed; the user decides."""
-        self._begin(_("Needed once before this segmentation can start:"), plan_html(plan))
+        self._begin(_("To be installed before the segmentation can start:"), plan_html(plan))
         for problem in plan.warnings:
             self._warnings.append(" ".join(problem_texts(problem)))
         self._show_warnings(warnings_text(plan, self._warnings))
         self._offer(_("Install"), on_install)
 
     def show_installing(self, title: str, remark: str, is_measured: bool) -> None:
-        """``is_measured``: whether the command tells how far it is."""
+        """``is_measured``: whether the command reports its progress."""
         self._begin(title, remark)
         self._ui.progressBar.setRange(0, _STEPS if is_measured else 0)
         self._ui.progressBar.setValue(0)
@@ -67,7 +67,7 @@ class InstallPage:
         self._ui.amountLabel.setVisible(bool(amount))
 
     def show_cancelling(self) -> None:
-        self._ui.stepLabel.setText(_("Stopping; what has been downloaded is kept"))
+        self._ui.stepLabel.setText(_("Stopping; downloaded files are kept"))
         self._ui.amountLabel.setVisible(False)
         self._ui.cancelButton.setEnabled(False)
 
@@ -78,11 +78,11 @@ class InstallPage:
         self._show_warnings("\n\n".join(self._warnings))
 
     def show_cancelled(self, on_resume: Callable[[], None]) -> None:
-        self._begin(_("The installation was stopped"), _("What has been downloaded is kept."))
+        self._begin(_("The installation was stopped"), _("Downloaded files are kept."))
         self._offer(_("Resume"), on_resume)
 
     def show_failed(self, title: str, failure: Failure, again: str, on_again: Callable[[], None]) -> None:
-        """``again``: title of the button that tries it once more."""
+        """``again``: title of the button that tries again."""
         self._begin(title, "")
         self._ui.errorWhatLabel.setText(failure.what)
         self._ui.errorTodoLabel.setText(failure.todo)

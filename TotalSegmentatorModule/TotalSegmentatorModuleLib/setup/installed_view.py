@@ -1,4 +1,4 @@
-"""The set-up's section of the panel: the state of the installation, and diagnostics to hand on."""
+"""The Set-up section: the state of the installation, and diagnostics to copy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOG_TAIL_BYTES = 64 << 10
 
 
 class InstalledView:
-    """Looks at the installation while the section is open; what its buttons change is connected by section.py."""
+    """Shows the installation while the section is open. changes.py connects the buttons that change it."""
 
     def __init__(self, ui: Widgets) -> None:
         self._ui = ui
@@ -38,7 +38,7 @@ class InstalledView:
         ui.diagnosticsButton.connect("clicked(bool)", self._on_diagnostics)
 
     def refresh(self) -> None:
-        """Look again at what is installed, if anybody sees it."""
+        """Read again what is installed, if the section is open."""
         if self._ui.collapsibleButton.collapsed:
             return
         self._show_state()
@@ -97,7 +97,7 @@ class InstalledView:
     def _on_diagnostics(self) -> None:
         self._runner.stop()
         self._ui.diagnosticsButton.setEnabled(False)
-        self.show_note(_("Checking the installation; this may take a minute..."))
+        self.show_note(_("Checking the installation. This may take a minute..."))
         self._runner.start(run_setup(doctor_command()), self._on_doctor)
 
     def _on_doctor(self, end: TaskEnd) -> None:
@@ -107,11 +107,11 @@ class InstalledView:
             lines.append("The panel uses the user's own packages, which were not checked.")
         lines += ["", "Set-up log:", *_log_tail(log_path())]
         slicer.app.clipboard().setText(without_names_in_lines(lines))
-        self.show_note(_("The diagnostics are on the clipboard; paste them into a message."))
+        self.show_note(_("The diagnostics were copied to the clipboard."))
 
 
 def without_names_in_lines(lines: list[str]) -> str:
-    """What is handed on names neither folders nor patients."""
+    """Remove the names of folders and patients."""
     return "\n".join(without_names(line) for line in lines)
 
 
@@ -130,4 +130,4 @@ def _log_tail(log: Path) -> list[str]:
             stream.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
             return stream.read().decode("utf-8", "replace").splitlines()[-_LOG_LINES:]
     except OSError:
-        return ["there is none"]
+        return ["no log yet"]

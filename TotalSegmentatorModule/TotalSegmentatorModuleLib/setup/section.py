@@ -81,7 +81,7 @@ class SetupSection:
         """Why no job can start now, in a sentence; empty where one can."""
         change = self._changes.current
         if change is not None and change.touches_engine:
-            return _("Wait until the set-up has finished, or cancel it.")
+            return _("Wait until the set-up is complete, or cancel it.")
         return ""
 
     def set_enabled(self, is_enabled: bool) -> None:
@@ -116,7 +116,7 @@ class SetupSection:
         if self._changes.current is None:
             self._ask()
         else:
-            self._callbacks.show_text(_("The segmentation starts when the set-up has finished."))
+            self._callbacks.show_text(_("The segmentation will start when the set-up is complete."))
 
     def _drop_order(self) -> None:
         self._pending = None
@@ -125,7 +125,7 @@ class SetupSection:
 
     def _ask(self) -> None:
         self._asking.stop()
-        self._page.show_asking()
+        self._page.show_checking()
         command = show_command(self._needs.models, self._needs.is_repair)
         self._asking.start(run_setup(command), self._on_answer)
 
@@ -144,7 +144,7 @@ class SetupSection:
             self._on_installed("")
 
     def _show_no_answer(self, failure: Failure) -> None:
-        title = _("It could not be found out what this computer needs")
+        title = _("Could not determine what this computer needs")
         self._callbacks.add_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))
         self._page.show_failed(title, failure, _("Try again"), self._ask)
 
@@ -156,7 +156,9 @@ class SetupSection:
                 lambda: install_command(needs.models, needs.is_repair),
                 self._on_installed,
                 touches_engine=needs.is_repair,
-                remark=_("The segmentation starts by itself when this has finished. You can go on working."),
+                remark=_(
+                    "The segmentation starts automatically when the installation is complete. You can keep working."
+                ),
             )
         )
 
@@ -164,7 +166,7 @@ class SetupSection:
         self._look_again()
         pending, self._pending = self._pending, None
         if pending is None:
-            self._callbacks.show_text(_("The set-up has finished."))
+            self._callbacks.show_text(_("The set-up is complete."))
             return
         try:
             order = pending.resolved()
@@ -173,13 +175,13 @@ class SetupSection:
             return
         if pending.lost_output:
             self._callbacks.add_note(
-                _("The chosen segmentation was edited or removed meanwhile; the result is in a new segmentation.")
+                _("The output segmentation was edited or removed meanwhile, so a new one was created.")
             )
         if not self.takes(order):
             self._callbacks.start_order(order)
 
     def _on_offline(self) -> None:
-        folder = qt.QFileDialog.getExistingDirectory(None, _("Offline folder"), "")
+        folder = qt.QFileDialog.getExistingDirectory(None, _("Choose offline folder"), "")
         if folder:
             self._fields.choose_offline_folder(folder)
             if self._pending is not None:  # else the page offers to resume something of the section

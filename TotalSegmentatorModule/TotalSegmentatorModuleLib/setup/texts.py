@@ -1,4 +1,4 @@
-"""How the set-up's page and section read."""
+"""The texts of the set-up's page and section."""
 
 from __future__ import annotations
 
@@ -31,27 +31,29 @@ def plan_html(plan: SetupPlan) -> str:
     blocks = [_item_html(item, plan) for item in plan.missing]
     blocks.append(_total_text(plan))
     if plan.device:
-        blocks.append(_("Computed by: {device}.").format(device=escape(plan.device)))
-    blocks.append(_("For research use; not a medical device. Slicer itself is not changed, and no image is sent."))
+        blocks.append(_("Device: {device}.").format(device=escape(plan.device)))
+    blocks.append(
+        _("For research use; not a medical device. Slicer's own packages are not changed, and no images are sent.")
+    )
     return "".join('<p style="margin-top:0; margin-bottom:6px">{}</p>'.format(block) for block in blocks)
 
 
 def warnings_text(plan: SetupPlan, sentences: list[str]) -> str:
-    """``sentences`` and, where it is so, that the disk is too full."""
+    """``sentences``, after a warning if the disk has too little space."""
     needed = plan.disk_bytes
     if needed is not None and plan.free_bytes is not None and needed > plan.free_bytes:
-        sentences = [_("The disk has less free space than is needed."), *sentences]
+        sentences = [_("There is not enough free disk space."), *sentences]
     return "\n\n".join(sentences)
 
 
 def step_text(event: SetupProgressEvent) -> str:
-    """What is being done, and with what."""
+    """The current step, and what it works on."""
     step = _step_names().get(event.step, _("Working"))
     return _("{step}: {item}").format(step=step, item=event.item) if event.item else step
 
 
 def amount_text(event: SetupProgressEvent) -> str:
-    """Megabytes, speed and time left of a download; empty where nothing is downloaded."""
+    """Megabytes, speed and time left of a download; empty during other steps."""
     if not event.done_bytes:
         return ""
     done = event.done_bytes / _MEGABYTE
@@ -78,17 +80,17 @@ def _item_html(item: PlanItem, plan: SetupPlan) -> str:
 
 
 def _origin_text(item: PlanItem) -> str:
-    """Download, server and room on the disk; nothing about a size that nobody publishes."""
+    """Download size, server and disk space, as far as they are known."""
     values = {"size": size_text(item.bytes), "disk": size_text(item.disk_bytes), "host": escape(item.host)}
     if not item.host:
         origin = _("From the offline folder")
     elif item.bytes is None:
-        origin = _("Download from {host}; its size is not published").format(**values)
+        origin = _("Download from {host}, size not published").format(**values)
     else:
-        origin = _("Download of {size} from {host}").format(**values)
+        origin = _("{size} download from {host}").format(**values)
     if item.disk_bytes is None:
         return origin
-    return _("{origin}; {disk} on the disk").format(origin=origin, **values)
+    return _("{origin}; {disk} on disk").format(origin=origin, **values)
 
 
 def _total_text(plan: SetupPlan) -> str:
@@ -98,10 +100,10 @@ def _total_text(plan: SetupPlan) -> str:
         "free": size_text(plan.free_bytes),
     }
     if plan.disk_bytes is None:
-        return _("Free on the disk: {free}.").format(**values)
+        return _("Free disk space: {free}.").format(**values)
     if plan.download_bytes is None or not any(item.host for item in plan.missing):
-        return _("In all {disk} on the disk ({free} free).").format(**values)
-    return _("In all {size} to download and {disk} on the disk ({free} free).").format(**values)
+        return _("Total: {disk} on disk ({free} free).").format(**values)
+    return _("Total: {size} download, {disk} on disk ({free} free).").format(**values)
 
 
 def _step_names() -> dict[str, str]:
@@ -123,11 +125,11 @@ def _step_names() -> dict[str, str]:
 def state_text(state: SetupState, is_outdated: bool) -> str:
     """The state in one sentence."""
     if not state.has_engine:
-        return _("The engine is not installed; the first Apply offers to install it.")
+        return _("The engine is not installed. You can install it when you first click Apply.")
     if is_outdated:
-        return _("The engine works, but it was made for another version of this module: choose Update.")
+        return _("The engine was installed for another version of this module. Click Update.")
     if not state.models:
-        return _("The engine is installed; no model of the catalogue is yet.")
+        return _("The engine is installed. No models are installed yet.")
     if len(state.models) == 1:
         return _("Ready: the engine and 1 model are installed.")
     return _("Ready: the engine and {count} models are installed.").format(count=len(state.models))
@@ -142,10 +144,10 @@ def details_text(state: SetupState) -> str:
         names = ", ".join("{} {}".format(*pair) for pair in sorted(state.versions.items()))
         lines.append(_("Packages: {names}").format(names=names))
     elif state.has_engine:
-        lines.append(_("Packages: your own") if state.has_chosen_packages else _("Packages: those of Slicer's Python"))
+        lines.append(_("Packages: your own") if state.has_chosen_packages else _("Packages: from Slicer's Python"))
     if state.engine_bytes or state.model_bytes:
         lines.append(
-            _("On the disk: engine {engine}, models {models}").format(
+            _("Disk use: engine {engine}, models {models}").format(
                 engine=size_text(state.engine_bytes), models=size_text(state.model_bytes)
             )
         )

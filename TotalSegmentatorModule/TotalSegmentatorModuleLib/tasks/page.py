@@ -44,13 +44,13 @@ class TaskPage:
         self.clear()
 
     def clear(self) -> None:
-        """A new background task begins."""
+        """A new background task starts."""
         self._warnings = []
         for frame in (self._ui.errorFrame, self._ui.warningFrame, self._ui.resultFrame):
             frame.setVisible(False)
 
     def show_ready(self, obstacle: str, note: str) -> None:
-        """``obstacle``: why nothing can be started now; ``note``: what to know beforehand. Both may be empty."""
+        """``obstacle``: why no task can start now; ``note``: what to know before it starts. Both may be empty."""
         self._ui.startButton.setText(self._texts.start)
         self._ui.startButton.setEnabled(not obstacle)
         self._ui.progressFrame.setVisible(False)

@@ -69,15 +69,15 @@ class TaskSection:
     # -- what a subclass has of its own --------------------------------------------------------------------------------
 
     def _task(self) -> ProgramTask | None:
-        """What is chosen; None where the user has thought better of it. Raises SegmentationError."""
+        """The task to run; None if the user declined a question. Raises SegmentationError."""
         raise NotImplementedError
 
     def _missing_choice(self) -> str:
-        """What still has to be chosen beside the nodes, in a sentence; empty where nothing has."""
+        """Which choice besides the nodes is missing, in a sentence; empty if none is."""
         raise NotImplementedError
 
-    def _empty_choice(self) -> str:
-        """The sentence for no segmentation."""
+    def _no_segmentation_text(self) -> str:
+        """What to show while no segmentation is chosen."""
         raise NotImplementedError
 
     def _note(self) -> str:
@@ -86,8 +86,8 @@ class TaskSection:
     def _cancelled_text(self) -> str:
         raise NotImplementedError
 
-    def _take(self, result: Any) -> str:
-        """What the background task has brought; returns the sentence about it."""
+    def _handle_result(self, result: Any) -> str:
+        """Handle the result of the task; returns the sentence to show."""
         raise NotImplementedError
 
     def _show_result(self) -> None:
@@ -95,7 +95,7 @@ class TaskSection:
         raise NotImplementedError
 
     def _show(self) -> None:
-        """Another segmentation, or the section comes into view."""
+        """Update after another segmentation was chosen or the section was opened."""
         self._show_ready()
 
     # -- what the panel calls ------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ class TaskSection:
         return self._runner.is_busy
 
     def set_parameters(self, parameters: SegmentationParameters | None) -> None:
-        """Show the nodes that ``parameters`` names from now on; None while there is no scene."""
+        """Show the nodes of ``parameters`` from now on; None while there is no scene."""
         self._parameters = parameters
         self._shown_segmentation = self._segmentation if self._ct is not None else None
         self.show_parameters()
@@ -122,17 +122,17 @@ class TaskSection:
         self._show()
 
     def enter(self) -> None:
-        """The user comes to the module: look what has changed outside of it."""
+        """The user opens the module or the section: update what may have changed elsewhere."""
         self._choose_only_segmentation()
         self._show()
 
     def result_arrived(self, node) -> None:
-        """A result (vtkMRMLSegmentationNode) is what it is about, unless the user chooses another."""
+        """Choose a new result (vtkMRMLSegmentationNode) as the segmentation."""
         if self._parameters is not None:
             setattr(self._parameters, self._segmentation_parameter, node)
 
     def set_obstacle(self, obstacle: str) -> None:
-        """Why nothing can be started now, in a sentence; empty where it can."""
+        """Why no task can start now, in a sentence; empty if one can."""
         self._obstacle = obstacle
         self._show_ready()
 
@@ -167,9 +167,9 @@ class TaskSection:
     def _missing(self) -> str:
         node, ct = self._segmentation, self._ct
         if node is None:
-            return self._empty_choice()
+            return self._no_segmentation_text()
         if not node.GetSegmentation().GetNumberOfSegments():
-            return _("The chosen segmentation holds no structures.")
+            return _("The chosen segmentation is empty.")
         if ct is None or ct.GetImageData() is None:
             return _("Choose the CT on which the segmentation was made.")
         return self._missing_choice()
@@ -191,7 +191,7 @@ class TaskSection:
             self.start()
 
     def start(self) -> None:
-        """Start with what is chosen; what is wrong with it is shown."""
+        """Start a task with the current choices; problems with them are shown."""
         if self._missing():  # the scene was changed since the button was enabled
             self._show_ready()
             return
@@ -200,7 +200,7 @@ class TaskSection:
             components = self._ct.GetImageData().GetNumberOfScalarComponents()
             if components != 1:
                 raise SegmentationError("INPUT_NOT_SCALAR", components=components)
-            segmentation_to_ct(self._segmentation, self._ct)  # a transform in between is told at once
+            segmentation_to_ct(self._segmentation, self._ct)  # an unsuitable transform is reported at once
             task = self._task()
         except SegmentationError as error:
             self._show_failure(failure_of(error.problem))
@@ -240,7 +240,7 @@ class TaskSection:
         elif end.is_cancelled:
             self._page.show_result(self._cancelled_text(), False)
         else:
-            text = self._take(end.finished)
+            text = self._handle_result(end.finished)
             self._page.show_result(text, True)
             self._on_log(text + "\n")
 

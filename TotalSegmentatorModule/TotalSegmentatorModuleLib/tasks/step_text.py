@@ -16,13 +16,13 @@ def export_step_text(step: str, item: str) -> str:
 
 def _step_names() -> dict[str, str]:
     return {
-        STEP_PREPARING: _("Looking for the CT's files"),
-        STEP_HANDING_OVER: _("Handing over the segmentation"),
+        STEP_PREPARING: _("Looking up the CT's DICOM files"),
+        STEP_HANDING_OVER: _("Transferring the segmentation"),
         STEP_STARTING: _("Starting"),
         ExportStep.READING: _("Reading"),
         ExportStep.CHECKING: _("Checking"),
         ExportStep.CONTOURING: _("Drawing contours"),
-        ExportStep.MESHING: _("Making surfaces"),
+        ExportStep.MESHING: _("Creating surfaces"),
         ExportStep.MEASURING: _("Measuring"),
         ExportStep.WRITING: _("Writing"),
     }

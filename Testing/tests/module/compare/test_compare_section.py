@@ -26,7 +26,7 @@ from TotalSegmentatorModuleLib.background.engine_environment import EngineEnviro
 from TotalSegmentatorWire.errors.problem import ERRORS
 
 SUMMARY = (
-    "2 structures compared: Dice 0.881 in the mean; the lowest is 0.810 (kidney_right). "
+    "2 structures compared: mean Dice 0.881, lowest 0.810 (kidney_right). "
     "Only in the segmentation: 1; only in the file: 1."
 )
 DOUBLE, STRING = 11, 13
@@ -149,8 +149,8 @@ def test_layout_that_has_a_table_stays(ready):
     ("rows", "text"),
     [
         ("spleen,Spleen,0.9\n", "1 structure compared: Dice 0.900 (spleen)."),
-        ("spleen,Spleen,\n", "No structure of either side has a voxel."),
-        ("a,A,0.9\nb,B,0.7\n", "2 structures compared: Dice 0.800 in the mean; the lowest is 0.700 (b)."),
+        ("spleen,Spleen,\n", "None of the structures contains any voxels."),
+        ("a,A,0.9\nb,B,0.7\n", "2 structures compared: mean Dice 0.800, lowest 0.700 (b)."),
     ],
 )
 def test_summary_is_one_sentence(app, tmp_path, rows, text):
@@ -185,7 +185,7 @@ def test_section_says_what_is_missing(comparer):
     ct = comparer.user.add_ct()
     comparer.add_result(ct)
     assert comparer.ui.compare.ctSelector.currentNode() is ct
-    assert hint.text == "Choose the file with the other structures."
+    assert hint.text == "Choose the file to compare with."
     assert not comparer.ui.compare_task.startButton.enabled
 
     comparer.choose_file("RS.dcm")

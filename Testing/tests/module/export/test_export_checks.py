@@ -56,11 +56,11 @@ def test_section_says_what_is_missing(exporter):
     ct = exporter.user.add_ct()
     exporter.add_result(ct)
     assert exporter.ui.export.ctSelector.currentNode() is ct
-    assert hint.text == "Choose the folder to export to."
+    assert hint.text == "Choose the export folder."
 
     exporter.ui.export.folderPathLineEdit.currentPath = str(exporter.target)
     exporter.app.process_events()
-    assert "did not come from DICOM" in hint.text
+    assert "does not come from DICOM" in hint.text
     assert exporter.ui.export_task.startButton.enabled
     exporter.ui.export.ctSelector.setCurrentNode(None)
     exporter.app.process_events()

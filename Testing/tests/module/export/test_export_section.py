@@ -117,11 +117,11 @@ def test_choices_reach_the_program_and_survive(ready):
     assert ready.argument("--smallest-island") == "20"
     assert ready.argument("--set-label") == "AI lung SBRT of "[:16].strip()
     assert {"--smooth-contours", "--external"} <= set(call)
-    assert ui.export.advancedCollapsibleButton.text == "More options (3 chosen)"
+    assert ui.export.advancedCollapsibleButton.text == "More options (3 changed)"
 
     again = ready.app.reload_module().ui
     assert again.export.islandSpinBox.value == 20
-    assert again.export.holesComboBox.currentText == "Contours of their own (XOR)"
+    assert again.export.holesComboBox.currentText == "Separate contours (XOR)"
     assert again.export.folderPathLineEdit.currentPath == str(ready.target)
 
 

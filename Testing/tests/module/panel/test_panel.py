@@ -131,7 +131,7 @@ def test_second_job_while_one_runs_is_refused_clearly(user):
     user.click_apply()
 
     logic = user.widget.logic
-    with pytest.raises(JobBusyError, match="running already"):
+    with pytest.raises(JobBusyError, match="already running"):
         logic.apply(logic.Order(ct, "104-3mm", Path()))
 
 
@@ -199,7 +199,7 @@ def test_segments_edited_during_the_job_are_kept(user, answers):
 
     assert node.GetSegmentation().GetSegment("tumour") is not None
     assert len(user.segmentations) == 2
-    assert "new segmentation" in user.ui.messages.warningLabel.text
+    assert "a new one was created" in user.ui.messages.warningLabel.text
 
 
 # -- the CT is judged --------------------------------------------------------------------------------------------------

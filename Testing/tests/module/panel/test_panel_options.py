@@ -75,7 +75,7 @@ def test_each_switch_changes_one_option(user, orders, name):
     user.click_apply()
 
     assert orders[0].options == SWITCHES[name]
-    assert user.ui.advanced.collapsibleButton.text == "Advanced (1 chosen)"
+    assert user.ui.advanced.collapsibleButton.text == "Advanced (1 changed)"
 
 
 def test_volume_of_islands_is_sent_in_cubic_millimetres(user, orders):
@@ -140,7 +140,7 @@ def test_choices_survive_the_scene_and_show_on_the_closed_section(user, app):
     assert all(stored.values())
     assert user.ui.advanced.smoothCheckBox.checked
     assert user.ui.advanced.smallestIslandSpinBox.value == 300
-    assert user.ui.advanced.collapsibleButton.text == "Advanced (2 chosen)"
+    assert user.ui.advanced.collapsibleButton.text == "Advanced (2 changed)"
 
 
 # -- a job -------------------------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_choices_reach_the_engine_and_the_result_names_them(user):
 
     user.run_job()
 
-    assert "Made with: reduced precision, smooth boundaries." in user.ui.messages.resultLabel.text
+    assert "Options: reduced precision, smooth boundaries." in user.ui.messages.resultLabel.text
     segment = user.segmentations[0].GetSegmentation().GetSegment("spleen")
     assert tag(segment, "Profile") == "demo"
     assert tag(segment, "Precision") == "reduced"

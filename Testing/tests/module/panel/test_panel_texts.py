@@ -138,13 +138,13 @@ def test_details_of_a_plan_name_each_network_and_what_was_done_about_memory(lib)
 
     lines = lib.plans.plan_details(plan).splitlines()
 
-    assert lines[0] == "Pipeline totalsegmentator-2.18; computed by openvino on cpu, precision exact."
-    assert lines[1] == "localization: 2 steps, looks where the structures are, about 5 s"
-    assert lines[2] == "organs: 8 steps, a part of the scan, about 30 s"
+    assert lines[0] == "Pipeline totalsegmentator-2.18; openvino on cpu, exact precision."
+    assert lines[1] == "localization: 2 steps, coarse localization, about 5 s"
+    assert lines[2] == "organs: 8 steps, part of the scan, about 30 s"
     assert len(lines) == 6
-    assert "one network at a time" in lines[3]
+    assert "only one network" in lines[3]
     assert "disk" in lines[4]
-    assert "graphics card" in lines[5]
+    assert "GPU" in lines[5]
 
 
 @pytest.mark.parametrize(
@@ -158,12 +158,12 @@ def test_planned_time_is_coarse(lib, seconds, text):
 def test_result_tells_the_choices_that_changed_its_labels(lib):
     chosen = JobOptions("openvino", "reduced", "body", smooth=True, largest_piece=True, smallest_island_mm3=250.0)
 
-    assert lib.progress.choices_text(chosen.to_json()) == (
-        "reduced precision, each network only where its structures can be, smooth boundaries, largest piece only, "
+    assert lib.progress.options_text(chosen.to_json()) == (
+        "reduced precision, cropped to the structures, smooth boundaries, largest island only, "
         "islands below 250 mm\u00b3 removed"
     )
-    assert lib.progress.choices_text(JobOptions(runtime="openvino", precision="exact").to_json()) == ""
-    assert lib.progress.choices_text({}) == ""  # a result of an earlier version waits
+    assert lib.progress.options_text(JobOptions(runtime="openvino", precision="exact").to_json()) == ""
+    assert lib.progress.options_text({}) == ""  # a result of an earlier version waits
 
 
 class SlowDatabase:

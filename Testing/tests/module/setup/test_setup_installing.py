@@ -28,7 +28,7 @@ def test_progress_is_shown_and_the_order_starts_by_itself(installer, orders):
     assert installer.ui.install_page.amountLabel.text == "120 of 240 MB, 8.0 MB/s, about 15 s left"
     assert "files.example" in installer.ui.install_page.warningLabel.text
     assert installer.ui.install_page.cancelButton.visible
-    assert "starts by itself" in installer.ui.install_page.planLabel.text
+    assert "starts automatically" in installer.ui.install_page.planLabel.text
     assert not installer.ui.setup.repairButton.enabled
     assert orders == []
 
@@ -85,7 +85,7 @@ def test_order_whose_ct_was_removed_is_dropped(installer, orders):
     installer.app.click(installer.ui.install_page.cancelButton)
     installer.wait(lambda: installer.ui.install_page.installButton.text == "Resume")
     installer.install()
-    installer.wait(lambda: "finished" in installer.ui.messages.resultLabel.text)
+    installer.wait(lambda: "complete" in installer.ui.messages.resultLabel.text)
 
     assert orders == []
 
@@ -104,7 +104,7 @@ def test_segmentation_edited_meanwhile_is_kept(installer, orders, answers):
     installer.wait(lambda: orders)
 
     assert orders[0].output is None
-    assert "new segmentation" in installer.ui.messages.warningLabel.text
+    assert "a new one was created" in installer.ui.messages.warningLabel.text
 
 
 def test_closing_the_scene_drops_the_order_but_not_the_installation(installer, orders):

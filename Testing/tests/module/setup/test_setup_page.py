@@ -22,12 +22,12 @@ def test_apply_tells_what_will_be_installed(installer):
 
     text = installer.ui.install_page.planLabel.text
     for told in (
-        "Engine packages for the processor",
-        "0.5 GB from download.pytorch.example, pypi.example",
-        "1.9 GB on the disk",
+        "Engine packages for the CPU",
+        "0.5 GB download from download.pytorch.example, pypi.example",
+        "1.9 GB on disk",
         str(installer.folder / "engine"),
         "104 structures &lt;1.5 mm&gt;",
-        "Download from zenodo.example; its size is not published; 0.2 GB on the disk",
+        "Download from zenodo.example, size not published; 0.2 GB on disk",
         str(installer.folder / "models"),
         "CC BY 4.0",
         "computes the segmentation",
@@ -53,7 +53,7 @@ def test_full_disk_is_reported_before_the_download(installer):
     installer.plans(MODEL_ITEM, free_bytes=1000)
     installer.ask()
 
-    assert "less free space" in installer.ui.install_page.warningLabel.text
+    assert "not enough free disk space" in installer.ui.install_page.warningLabel.text
 
 
 def test_not_now_closes_the_page_and_forgets_the_order(installer, orders):

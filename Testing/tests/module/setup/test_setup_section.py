@@ -23,7 +23,7 @@ def test_section_tells_the_state(installer, without_engine):
     installer.install()
     installer.wait(lambda: installer.ui.setup.updateButton.enabled)
 
-    assert "choose Update" in installer.ui.setup.stateLabel.text
+    assert "Click Update" in installer.ui.setup.stateLabel.text
     details = installer.ui.setup.detailsLabel.text
     assert "torch 2.13.0" in details
     assert "processor" in details
