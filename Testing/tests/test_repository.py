@@ -72,7 +72,7 @@ ARROWS = {
     f"{SETUP}/packages": {SETUP: "network support"},
     f"{SETUP}/network": {SETUP: "support"},
     f"{SETUP}/support": {},
-    WIRE: {},
+    WIRE: {WIRE: "errors"},
     f"{WIRE}/command": {WIRE: "errors messages"},
     f"{WIRE}/messages": {WIRE: "errors"},
     f"{WIRE}/tables": {WIRE: "- errors"},

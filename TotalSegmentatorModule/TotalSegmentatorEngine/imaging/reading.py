@@ -1,6 +1,6 @@
 """Reads the CT: a file, a DICOM folder, or the raw voxels that Slicer hands over. All checks included; no torch.
 
-Steps: find the kind of input, read header and voxels, judge grid and values (checks.py).
+Steps: find the kind of input, read header and voxels, validate grid and values (validation.py).
 """
 
 from __future__ import annotations

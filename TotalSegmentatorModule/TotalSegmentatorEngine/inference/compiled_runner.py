@@ -17,7 +17,7 @@ from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
 class CompiledRunner(EagerRunner):
     """As eager PyTorch, with its layers fused by torch.compile; the channels last, which suits CPUs' convolutions.
 
-    The first tile takes up to a minute, for the compiler. Only between networks is asked whether the job was cancelled.
+    The first tile takes up to a minute, for the compiler. A job can be cancelled only between two networks.
     """
 
     runtime = "compiled"
@@ -26,7 +26,7 @@ class CompiledRunner(EagerRunner):
         return torch.compile(network.to(memory_format=torch.channels_last_3d), dynamic=False)
 
     @contextmanager
-    def _asking_between_layers(self) -> Iterator[None]:
+    def _checking_between_layers(self) -> Iterator[None]:
         yield  # there are no layers any more
 
 

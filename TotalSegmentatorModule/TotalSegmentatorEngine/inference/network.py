@@ -27,7 +27,7 @@ _MOVED_CLASSES = {
         "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
     )
 }
-"""Where nnU-Net's translation of old plans looks for the residual encoder, and where it is. nnU-Net finds it by
+"""Where nnU-Net's translation of old plans expects the residual encoder, and where it is. nnU-Net finds it by
 importing every architecture, among them some that need timm and torchvision."""
 
 
@@ -78,7 +78,7 @@ def load_model(folder: ModelFolder, device: torch.device, on_fold: Callable[[], 
     """Networks of all folds on ``device``. ``on_fold`` is called before each fold; it may raise to stop.
 
     Raises SegmentationError: MODEL_DAMAGED where weights are missing, too many or of another shape than the plans'
-    network, MODEL_UNSAFE where a weight file holds something else.
+    network, MODEL_UNSAFE where a weight file contains something else.
     """
     networks, axes = [], []
     for path in folder.checkpoints:
@@ -86,7 +86,7 @@ def load_model(folder: ModelFolder, device: torch.device, on_fold: Callable[[], 
         network, mirroring_axes = _load_fold(folder, path)
         networks.append(network.to(device))
         axes.append(mirroring_axes)
-    return LoadedModel(networks, axes[0], device, len(folder.labels) + 1)  # nnU-Net, too, asks the first fold
+    return LoadedModel(networks, axes[0], device, len(folder.labels) + 1)  # nnU-Net, too, takes those of the first fold
 
 
 def _load_fold(folder: ModelFolder, path: Path) -> tuple[nn.Module, tuple[int, ...]]:

@@ -25,7 +25,7 @@ Node = Any
 
 
 class UnsupportedNetworkError(Exception):
-    """The network holds something that is not translated here; the message names it."""
+    """The network contains something that is not translated here; the message names it."""
 
 
 def openvino_model(network: nn.Module, patch_size: Sequence[int], in_float32: bool = True) -> openvino.Model:
@@ -43,7 +43,7 @@ def openvino_model(network: nn.Module, patch_size: Sequence[int], in_float32: bo
 
 
 class _Translation:
-    """One traced network on its way to OpenVINO."""
+    """The translation of one traced network."""
 
     def __init__(self, traced: torch.fx.GraphModule, in_float32: bool) -> None:
         self._steps = list(traced.graph.nodes)

@@ -1,5 +1,5 @@
-"""Runs networks in OpenVINO, the fastest exact way on a CPU. Its package is imported here alone and in the graph's
-translation; where it is missing, ``import`` fails and PyTorch computes."""
+"""Runs networks in OpenVINO, the fastest exact runtime on a CPU. Only this file and openvino_graph.py import its
+package; where it is missing, ``import`` fails and PyTorch computes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from TotalSegmentatorEngine.machine.allocator import trim_memory
 from TotalSegmentatorEngine.machine.devices import physical_cores
 
 _POLL_MILLISECONDS = 50
-"""How often a running tile is interrupted to ask whether the job was cancelled."""
+"""How often a running tile is interrupted to check whether the job was cancelled."""
 
 _PRECISION_HINTS = {"exact": "f32", "reduced": "bf16"}
 """Without a hint OpenVINO chooses bfloat16 by itself on a CPU that has it."""

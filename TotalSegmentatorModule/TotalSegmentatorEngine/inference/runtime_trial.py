@@ -1,4 +1,4 @@
-"""Compares ways of running a network on this machine: how long a tile takes, and whether the answers agree."""
+"""Compares runtimes of a network on this machine: how long a tile takes, and whether the labels agree."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch import nn
 from TotalSegmentatorEngine.inference.tile_runner import TileRunner
 
 _FEWEST_FOREGROUND_VOXELS = 100
-"""Agreement is judged on the foreground, unless the tile hardly has any."""
+"""Agreement counts on the foreground, unless the tile has hardly any."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrialResult:
-    """What one way of running answers, and how fast."""
+    """The labels of one runtime, and how fast it is."""
 
     seconds: float
     labels: np.ndarray
@@ -57,7 +57,7 @@ def trial_patch(network: nn.Module, patch_size: Sequence[int]) -> tuple[int, int
     """About half of the patch along each axis, for an eighth of the time and memory.
 
     It can still be halved as often as the network does, with two voxels left: the norm of a single one has no spread.
-    The patch itself where the network does not tell its strides.
+    The patch itself where the network's strides are unknown.
     """
     stages = getattr(getattr(network, "encoder", None), "strides", None)
     if not stages:

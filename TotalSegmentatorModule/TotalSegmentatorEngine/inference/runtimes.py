@@ -1,8 +1,8 @@
-"""Decides how a network is run on this machine: the fastest way that agrees with PyTorch, measured once.
+"""Chooses how a network is run on this machine: the fastest runtime that agrees with PyTorch, measured once.
 
 On a CPU a short trial compares OpenVINO with PyTorch on a part of a tile; its result is kept in the machine's profile.
 Where OpenVINO cannot run a network, compiled PyTorch is tried if there is a compiler. PyTorch as it is always remains.
-On a GPU PyTorch runs, compiled if asked.
+On a GPU PyTorch runs, compiled if requested.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture
 logger = logging.getLogger(__name__)
 
 _LOWEST_AGREEMENT = {"exact": 0.99, "reduced": 0.9}
-"""Of a runtime with PyTorch, on the foreground of the trial. TileTimer with seeded weights of published shape, whose
+"""Of a runtime with PyTorch, on the foreground of the trial. Measured with seeded weights of published shape, whose
 labels are nearly tied everywhere: 0.9991 and more in float32, 0.970 in bfloat16, which each runtime rounds at other
 places. Less than this means that the runtime computes something else."""
 
 
 class RuntimeRecords(Protocol):
-    """What earlier trials found; a MachineProfile."""
+    """The results of earlier trials; a MachineProfile."""
 
     def chosen_runtime(self, key: str, precision: str, device: str) -> str | None: ...
 
@@ -54,7 +54,7 @@ def resolved_precision(wanted: str, device: torch.device) -> str:
 
 
 def precision_problem(wanted: str, device: torch.device) -> Problem | None:
-    """The warning that reduced precision was asked for in vain, to be given once a job."""
+    """The warning that reduced precision is not available here, to be given once a job."""
     is_unmet = wanted == "reduced" and resolved_precision(wanted, device) != "reduced"
     return Problem("PRECISION_UNAVAILABLE") if is_unmet else None
 
@@ -62,7 +62,7 @@ def precision_problem(wanted: str, device: torch.device) -> Problem | None:
 def expected_choice(
     folder: ModelFolder, options: JobOptions, device: torch.device, machine: RuntimeRecords
 ) -> tuple[str, str]:
-    """Runtime and precision that ``choose_runtime`` will most likely decide for, told without the network."""
+    """Runtime and precision that ``choose_runtime`` will most likely choose, without the network."""
     precision = resolved_precision(options.precision, device)
     if device.type != "cpu":
         return ("compiled" if options.runtime == "compiled" and has_compiler() else "eager"), precision
@@ -86,7 +86,7 @@ def choose_runtime(
     """A runner for ``model``'s networks on the device where they are.
 
     ``sample`` gives a tile of the patch's size, (z, y, x) float32 and normalised, where a trial is needed. A runtime
-    asked for by name that cannot run is replaced by PyTorch, and the reporter is told: RUNTIME_FALLBACK; likewise
+    requested by name that cannot run is replaced by PyTorch, with the warning RUNTIME_FALLBACK; likewise
     PRECISION_UNAVAILABLE. Raises SegmentationError("CANCELLED").
     """
     choice = _Choice(model, folder, resolved_precision(options.precision, model.device), sample, reporter)

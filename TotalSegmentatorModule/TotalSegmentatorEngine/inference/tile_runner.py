@@ -43,7 +43,7 @@ class Head:
 
 
 class TileRunner(Protocol):
-    """A model folder's networks, ready to run in one way."""
+    """A model folder's networks, ready to run in one runtime and precision."""
 
     runtime: str
     precision: str
@@ -92,7 +92,7 @@ class EagerRunner:
     def run(self, tiles: torch.Tensor) -> torch.Tensor:
         if self.device.type == "cpu":
             keep_memory()
-        with torch.inference_mode(), self._computing(), self._asking_between_layers():
+        with torch.inference_mode(), self._computing(), self._checking_between_layers():
             inputs = tiles.to(self.device, non_blocking=True)
             return averaged_prediction(inputs, self._networks, self._mirrored, self.check_cancelled)
 
@@ -108,8 +108,8 @@ class EagerRunner:
         return network
 
     @contextmanager
-    def _asking_between_layers(self) -> Iterator[None]:
-        """Before each layer is asked whether the job was cancelled; a GPU has long got all layers to do by then."""
+    def _checking_between_layers(self) -> Iterator[None]:
+        """Lets a job be cancelled before each layer on a CPU; a GPU has all layers queued by then."""
         networks = self._networks if self.device.type == "cpu" else []
         layers = [layer for network in networks for layer in network.modules() if _is_leaf(layer)]
         hooks = [layer.register_forward_pre_hook(lambda *_: self.check_cancelled()) for layer in layers]

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ASKING_SECONDS = 0.05  # between two questions whether the job was cancelled
+_POLL_SECONDS = 0.05  # between two checks whether the job was cancelled
 _LONGEST_STOP_SECONDS = 3.0
 
 
 class WeightPrefetch:
-    """Model folders whose weights are being read or wait to be used; torch is imported by the thread.
+    """Weights that are being read or wait to be used; the thread imports torch.
 
     One thread reads one folder after the other; it ends when there is nothing left to read. The methods are called
     by one thread.
@@ -37,17 +37,16 @@ class WeightPrefetch:
         self._readings: dict[FileStamps, _Reading] = {}
 
     def start(self, folder: ModelFolder) -> None:
-        """Begins to read the weights; nothing happens where that has begun already. What goes wrong is raised by
-        ``take``."""
+        """Starts to read the weights, unless that has been started. ``take`` raises what goes wrong."""
         self._reading_of(folder)
 
     def settle(self, check_cancelled: Callable[[], None]) -> frozenset[str]:
         """Waits for what is being read; returns the resolved paths of the folders whose weights are in memory.
 
-        What a process holds can be told only then. What went wrong is raised by ``take``. Raises what
-        ``check_cancelled`` raises.
+        Only then the memory of the process is known. ``take`` raises what went wrong. Raises what ``check_cancelled``
+        raises.
         """
-        while wait([reading.model for reading in self._readings.values()], timeout=_ASKING_SECONDS).not_done:
+        while wait([reading.model for reading in self._readings.values()], timeout=_POLL_SECONDS).not_done:
             check_cancelled()
         return frozenset(
             reading.folder_path for reading in self._readings.values() if reading.model.exception() is None
@@ -57,16 +56,16 @@ class WeightPrefetch:
         """The folder's networks on the CPU, once; waits for them.
 
         Raises whatever reading them raised, SegmentationError MODEL_DAMAGED or MODEL_UNSAFE above all, and what
-        ``check_cancelled`` raises, which is called now and then; then the reading goes on until ``clear``.
+        ``check_cancelled`` raises, which is called now and then; then reading continues until ``clear``.
         """
         reading = self._reading_of(folder)
-        while not wait([reading.model], timeout=_ASKING_SECONDS).done:
+        while not wait([reading.model], timeout=_POLL_SECONDS).done:
             check_cancelled()
         del self._readings[reading.key]
         try:
             return reading.model.result()
         finally:
-            del reading  # the exception's traceback holds this frame; without this the two would hold each other
+            del reading  # the exception's traceback refers to this frame; without this they would form a cycle
 
     def clear(self) -> None:
         """Forgets what nobody took; what is being read just now ends before its next fold."""
@@ -77,7 +76,7 @@ class WeightPrefetch:
         self._readings.clear()
 
     def _reading_of(self, folder: ModelFolder) -> _Reading:
-        """The one that has begun, else a new one."""
+        """The one that was started, else a new one."""
         key = folder.stamps()
         if key not in self._readings:
             self._readings[key] = _Reading(key, folder)
@@ -105,7 +104,7 @@ class WeightPrefetch:
 
 
 class _Reading:
-    """A folder whose weights are wanted, and what has become of it."""
+    """One folder's weights, read or still to be read."""
 
     def __init__(self, key: FileStamps, folder: ModelFolder) -> None:
         self.key = key

@@ -29,13 +29,13 @@ STAGE_WEIGHTS = {
 
 
 class Reporter(Protocol):
-    """What a step may say while it runs. Every call is cheap."""
+    """What a step may report while it runs. Every call is cheap."""
 
     def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
         """``stage`` is one of Stage.ALL, ``fraction_of_stage`` 0..1; tiles are counted over the whole job."""
 
     def plan(self, plan: Plan) -> None:
-        """What the job is going to do; said again when it changes."""
+        """Reports the plan, and again when it changes."""
 
     def warning(self, problem: Problem) -> None:
         """Something that the user should know and that does not stop the job."""
@@ -45,7 +45,7 @@ class Reporter(Protocol):
 
 
 class SilentReporter:
-    """Says nothing and is never cancelled."""
+    """Reports nothing and is never cancelled."""
 
     def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
         pass
@@ -84,7 +84,7 @@ class JobReporter(EventReporter):
             self._emit(ProgressEvent(self._job_id, stage, fraction, seconds_left, tile, tiles))
 
     def plan(self, plan: Plan) -> None:
-        """Until tiles have shown their pace, the time left is what the plan says."""
+        """Until tiles have shown their pace, the plan gives the time left."""
         self._planned_end = None if plan.seconds is None else self._clock() + plan.seconds - plan.elapsed_seconds
         self._first_tile_at = None  # after a fallback tiles are counted anew
         self._emit(PlanEvent(self._job_id, plan.to_json()))

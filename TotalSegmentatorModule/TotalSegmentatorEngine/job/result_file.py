@@ -24,7 +24,7 @@ SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz")
 
 
 def check_output(path: Path, shape: tuple[int, int, int] | None = None) -> None:
-    """Tells early, before anything is computed, that the result could not be written to ``path``.
+    """Raises before anything is computed where the result could not be written to ``path``.
 
     With ``shape`` (k, j, i) the disk must have room for the labels as they are, one byte a voxel: an upper bound.
     Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_NOT_WRITABLE, DISK_FULL.
@@ -81,7 +81,7 @@ def result_segments(result: SegmentationResult, series_instance_uid: str | None)
 def segment_tags(
     structure: Structure, digest: str, result: SegmentationResult, series_instance_uid: str | None
 ) -> dict[str, str]:
-    """Tags of one segment: its coded meaning, how it was made, and that nobody has looked at it yet."""
+    """Tags of one segment: its coded meaning, how it was made, and that it has not been reviewed."""
     return {
         "TerminologyEntry": structure.terminology,
         "DICOM.SegmentAlgorithmType": "AUTOMATIC",

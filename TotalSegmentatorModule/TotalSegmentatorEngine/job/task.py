@@ -1,4 +1,4 @@
-"""The values that go into a segmentation and come out of it."""
+"""The task and the result of a segmentation."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SegmentationTask:
-    """What the user asked for.
+    """A request to segment.
 
-    ``model`` is a model id of the catalogue or the path of a model folder; ``structures`` the names asked for, None
-    for all; ``device`` "auto", "cpu", "cuda", "cuda:N" or "mps".
+    ``model`` is a model id of the catalogue or the path of a model folder; ``structures`` the requested names,
+    None for all; ``device`` "auto", "cpu", "cuda", "cuda:N" or "mps".
     """
 
     model: str
@@ -39,21 +39,21 @@ class PreparedTask:
     task: SegmentationTask
     model: Model
     structures: list[Structure]
-    """Label set of the answer, in label order: what was asked for, or everything the model knows."""
+    """Label set of the result, in label order: the requested structures, or all that the model knows."""
     warnings: list[Problem] = field(default_factory=list)
     """What the user should know about the models; ``segment`` reports them."""
     coarse_model: Model | None = None
-    """A coarse model of the same family that can tell where structures are, if that is wanted and it is installed."""
+    """An installed coarse model of the same family that can localize the structures, where that is wanted."""
 
 
 @dataclass(frozen=True)
 class SegmentationResult:
-    """The answer on exactly the grid of the input volume."""
+    """The labels on exactly the grid of the input volume."""
 
     labels: np.ndarray
     """uint8, shape (k, j, i) of the input; 0 is background."""
     structures: list[Structure]
-    """Label set of the answer, in label order."""
+    """Label set of the result, in label order."""
     found: list[FoundStructure]
     """Structures with at least one voxel."""
     absent: list[str]
@@ -66,4 +66,4 @@ class SegmentationResult:
     """The device that was used: "cpu", "cuda:0", "mps"."""
     seconds: float
     options: JobOptions = field(default_factory=JobOptions)
-    """As asked for, with the runtime and precision that were really used."""
+    """As requested, with the runtime and precision that were used."""

@@ -1,4 +1,4 @@
-"""Makes labels of the averaged predictions, a few rows at a time: the sinks of the sliding window."""
+"""The sinks of the sliding window: they make labels of the averaged predictions, a few rows at a time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def largest(sums: torch.Tensor) -> torch.Tensor:
 class ResampledLabelSink:
     """The label with the largest logit after the logits were resampled to another grid, slab by slab.
 
-    ``matrices`` (wanted, size) along each axis lead from the network's grid to the wanted one. Rows wait here only
+    ``matrices`` (wanted, size) along each axis resample from the network's grid to the wanted one. Rows wait here only
     until every row of the wanted grid that needs them is done. ``head`` as for ``LabelSink``: features are resampled
     in place of the logits, which gives the same because both steps are linear. ``on_slab`` is called now and then; it
     may raise.

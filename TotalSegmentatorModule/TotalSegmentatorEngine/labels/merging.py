@@ -1,4 +1,4 @@
-"""Joins the labels of part networks into one label set, picks what was asked for, and counts what is there."""
+"""Merges the labels of part networks into one label set, keeps the requested ones, and counts their voxels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def merge_part(merged: np.ndarray, part: np.ndarray, labels: Mapping[int, int]) 
     """Writes a part's labels into ``merged``, in place; both uint8 (z, y, x).
 
     ``labels`` maps a label of the part to one of the whole set. As published, every label of a later part overwrites
-    what earlier parts said, and background never does.
+    those of earlier parts, and background never does.
     """
     table = _lookup(labels)
     for slices in _slabs(merged):

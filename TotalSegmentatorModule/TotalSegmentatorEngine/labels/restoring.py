@@ -1,4 +1,4 @@
-"""The way from the network's grid back to the CT's grid.
+"""Restores labels from the network's grid to the CT's.
 
 Every voxel of the CT takes the label of the nearest voxel of the network's grid, as TotalSegmentator resamples its
 labels. Here "turned" means the CT at its own spacing in the axes of the network's grid.

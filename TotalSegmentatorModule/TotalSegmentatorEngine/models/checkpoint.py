@@ -1,4 +1,4 @@
-"""Reads weight files without executing anything that they hold.
+"""Reads weight files without executing anything in them.
 
 A .pth file is a zip archive with a pickle in it, and a pickle may name any Python function to be called. First torch's
 own ``weights_only`` reader is tried. nnU-Net's trainer also writes its log with NumPy scalars, which that reader
@@ -35,7 +35,7 @@ class Checkpoint:
     mirroring_axes: tuple[int, ...]
     """Axes of the network (0..2) along which the prediction is averaged over mirror images; empty for none."""
     configuration: str | None
-    """Name of the configuration that was trained, where the file tells."""
+    """Name of the configuration that was trained, where the file names it."""
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -69,7 +69,7 @@ def load_safely(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        logger.info("the weight file holds more than weights; reading it with the restricted unpickler")
+        logger.info("the weight file contains more than weights; reading it with the restricted unpickler")
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise SegmentationError("MODEL_DAMAGED", detail="the weight file cannot be read") from error
     try:

@@ -38,7 +38,7 @@ class Part:
     labels: dict[int, int]
     """Label in the part to label in the model's label set."""
     folder: ModelFolder | None
-    """None where the part was not asked for and so was not looked at."""
+    """None where no structure of the part was requested; its folder is not read then."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Model:
 
     @property
     def parts_to_run(self) -> list[Part]:
-        """Those that know something that was asked for."""
+        """Those that know a requested structure."""
         return [part for part in self.parts if part.folder is not None]
 
     @property
@@ -63,15 +63,15 @@ class Model:
         return [part.folder for part in self.parts_to_run]
 
 
-def find_model(model: str, models_folder: Path, asked: Iterable[str] | None = None) -> Model:
+def find_model(model: str, models_folder: Path, requested: Iterable[str] | None = None) -> Model:
     """The model that ``model`` names: an id of the catalogue or the path of a folder.
 
-    With ``asked`` (names of structures) the folders of parts that know none of them are not looked at and their
+    With ``requested`` (names of structures) the folders of parts that know none of them are not read and their
     ``folder`` is None; unknown names are ignored. Raises SegmentationError with a MODEL_ code.
     """
     catalogue = read_catalogue()
     if model in catalogue:
-        return _catalogue_model(catalogue[model], models_folder, None if asked is None else set(asked))
+        return _catalogue_model(catalogue[model], models_folder, None if requested is None else set(requested))
     return _folder_model(_folder_of(model), catalogue)
 
 
@@ -112,13 +112,13 @@ def _folder_of(model: str) -> ModelFolder:
     return read_model_folder(path)
 
 
-def _catalogue_model(model: CatalogueModel, models_folder: Path, asked: set[str] | None) -> Model:
+def _catalogue_model(model: CatalogueModel, models_folder: Path, requested: set[str] | None) -> Model:
     structures = structure_table(model.structures)
     parts = []
     for part, path in zip(model.parts, model.part_folders(models_folder), strict=True):
         known = _structures_of_part(model, part.name, structures)
         numbers = published_numbers(model, part.name)
-        is_needed = asked is None or any(structure.name in asked for structure in known)
+        is_needed = requested is None or any(structure.name in requested for structure in known)
         folder = _installed_part(model.id, path) if is_needed else None
         if folder is not None:
             numbers = numbers_by_name(folder, numbers)
@@ -208,7 +208,7 @@ def _unknown_structure(name: str, label: int) -> Structure:
 
 
 def _colour_of(name: str) -> tuple[int, int, int]:
-    """A colour that depends on the name alone: the same structure looks the same in every result."""
+    """A colour that depends on the name alone: a structure has the same colour in every result."""
     digest = hashlib.sha256(name.encode("utf-8")).digest()
     red, green, blue = colorsys.hsv_to_rgb(digest[0] / 256, 0.35 + digest[1] / 512, 0.7 + digest[2] / 1024)
     return round(red * 255), round(green * 255), round(blue * 255)

@@ -1,4 +1,4 @@
-"""What an nnU-Net v2 model folder says about itself, read and judged from its JSON files alone.
+"""Reads and validates an nnU-Net v2 model folder from its JSON files alone.
 
 Nothing of a folder is trusted: plans name Python classes and functions by strings, so every such string must stand in
 one of the lists below before nnunetv2 sees the plans. torch is not imported here.
@@ -22,7 +22,7 @@ NETWORK_CLASSES = frozenset(
     [
         "dynamic_network_architectures.architectures.unet.PlainConvUNet",
         "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet",
-        # where nnU-Net's translation of old plans says it is; get_network_from_plans finds its present place
+        # the path in nnU-Net's translation of old plans; get_network_from_plans finds the present one
         "dynamic_network_architectures.architectures.residual_unet.ResidualEncoderUNet",
     ]
 )
@@ -113,13 +113,13 @@ class ModelFolder:
 def _stamp(path: Path) -> FileStamp:
     try:
         status = path.stat()
-    except OSError:  # reading it tells more
+    except OSError:  # reading it shows the reason
         return str(path), 0, 0
     return str(path), status.st_mtime_ns, status.st_size
 
 
 def read_model_folder(path: Path) -> ModelFolder:
-    """The model in ``path``, which holds plans.json or is the dataset folder above it.
+    """The model in ``path``, which contains plans.json or is the dataset folder above it.
 
     Raises SegmentationError: MODEL_MISSING where there is nothing, MODEL_DAMAGED for missing or malformed files,
     MODEL_AMBIGUOUS for a dataset folder with several models of which not exactly one is a 3d_fullres,
@@ -262,7 +262,7 @@ def _checkpoints(path: Path) -> list[Path]:
     return [fold / CHECKPOINT_NAME for fold in chosen]
 
 
-# -- the names that plans hold -----------------------------------------------------------------------------------------
+# -- the names in the plans --------------------------------------------------------------------------------------------
 
 
 def _check_names(plans: dict[str, Any], settings: dict[str, Any]) -> None:
@@ -315,5 +315,5 @@ def architecture_key(folder: ModelFolder) -> str:
     """
     settings = {name: folder.settings[name] for name in _ARCHITECTURE if name in folder.settings}
     trainer = folder.path.name.split("__")[0]  # decides about mirror images, of which a tile may take eight
-    told = [settings, list(folder.patch_size), len(folder.checkpoints), trainer]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    identity = [settings, list(folder.patch_size), len(folder.checkpoints), trainer]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]

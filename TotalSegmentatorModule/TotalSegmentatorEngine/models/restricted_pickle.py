@@ -1,7 +1,7 @@
 """Reads pickles of numbers, texts and NumPy arrays, and executes nothing that they name.
 
-A pickle may name any Python function to be called. Here a name means something only if it stands in a short list, and
-what the list holds are makers of plain values. torch is not imported; checkpoint.py adds tensors to the list.
+A pickle may name any Python function to be called. Here only the names in a short list mean something, and
+that list contains makers of plain values. torch is not imported; checkpoint.py adds tensors to the list.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 _KINDS = "biufcSU"
 """NumPy's kinds of numbers and texts; objects and records are not among them."""
 _LARGEST_FILE = 512 * 2**20
-"""Bytes of a pickle that holds plans: those of v1 list every training image, which takes a few MB."""
+"""Bytes of a pickle of plans: those of v1 list every training image, which takes a few MB."""
 
 Names = Mapping[tuple[str, str], Callable]
 """Makers of values, by module and name."""
@@ -107,7 +107,7 @@ class _PickledDtype:
 
 
 class _PickledArray(np.ndarray):
-    """An array that takes its content from a pickle after looking at it."""
+    """An array that takes its content from a pickle after checking it."""
 
     def __setstate__(self, state: Any) -> None:
         """``state`` is NumPy's (version, shape, dtype, whether in Fortran's order, bytes)."""

@@ -1,4 +1,4 @@
-"""What running one network over one region takes of the computer's memory: computed where it can be, else measured."""
+"""Estimates the memory that one network needs over one region: computed where possible, else as measured."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 _ACTIVATION_COPIES = {"openvino": 8, "eager": 13, "compiled": 10}
 """Tensors of the finest stage's size that are in memory at a tile's peak, before this machine has measured it: skip,
 upsampled, their concatenation, a convolution's input and output in the library's own order, the normalised output.
-PyTorch keeps what it has freed (allocator.py). Measured with the published network of 1.5 mm: 12.8 in PyTorch."""
+PyTorch keeps what it has freed (machine/allocator.py). Measured with the published network of 1.5 mm: 12.8 in
+PyTorch."""
 _WEIGHT_COPIES = {"openvino": 2.5, "eager": 1.0, "compiled": 1.2}
 """Likewise of the weights."""
 _LIBRARY_BYTES = 150 * 1024**2
 """Code and buffers that come with the first network, before they were measured."""
 _RESAMPLING_BYTES = 64 * 1024**2
-"""Slabs of the CT on their path to the network's grid."""
+"""Slabs of the CT while they are resampled to the network's grid."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def pass_memory(
     machine: MachineProfile,
     is_smooth: bool = False,
 ) -> PassMemory:
-    """``shape`` is what the network sees of the ``region``, in its own axes. ``resampled``, around the regions of all
-    parts, is in memory while each of them runs."""
+    """The memory of one pass. ``shape`` is the ``region`` as the network gets it, in its own axes. ``resampled``, which
+    encloses the regions of all parts, is in memory while each of them runs."""
     voxels = math.prod(shape_of(region))
     image = 2 * math.prod(shape_of(resampled)) if grid.is_resampled else 0
     finishing = 0
@@ -90,7 +91,7 @@ def pass_memory(
 
 
 def sums_bytes(folder: ModelFolder, shape: tuple[int, int, int], profile: Profile, strategy: Strategy | Plan) -> int:
-    """The ring of sums and weights, and the Gaussian, as sliding_window.py keeps them in the computer's memory."""
+    """The ring of sums and weights, and the Gaussian, in the computer's memory (inference/sliding_window.py)."""
     padded = [max(size, patch) for size, patch in zip(shape, folder.patch_size, strict=True)]
     row = padded[1] * padded[2]
     ring = folder.patch_size[0] * row
@@ -104,8 +105,8 @@ def sums_bytes(folder: ModelFolder, shape: tuple[int, int, int], profile: Profil
 
 
 def _finishing_bytes(folder: ModelFolder, profile: Profile, wanted: tuple[int, int, int]) -> int:
-    """Rows on their path to the grid ``wanted``, as labelling.ResampledLabelSink holds them: all features of which a
-    head makes the labels, or the best logit and the next one."""
+    """Rows while they are resampled to the grid ``wanted``, as argmax.ResampledLabelSink keeps them: all features of
+    which a head makes the labels, or the largest logit and the next one."""
     channels = summed_channels(folder, profile)
     if channels == len(folder.labels) + 1:
         channels = 2
@@ -113,7 +114,7 @@ def _finishing_bytes(folder: ModelFolder, profile: Profile, wanted: tuple[int, i
 
 
 def summed_channels(folder: ModelFolder, profile: Profile) -> int:
-    """What is added up in each voxel: a head's features where these are fewer than the labels (tile_runner.py)."""
+    """Values summed in each voxel: a head's features where these are fewer than the labels (inference/tile_runner.py)."""
     outputs = len(folder.labels) + 1
     if profile.average != "logits" or len(folder.checkpoints) != 1:
         return outputs
@@ -133,10 +134,10 @@ def _activation_bytes(folder: ModelFolder, strategy: Strategy, machine: MachineP
     copies = _ACTIVATION_COPIES[strategy.runtime]
     expected = each * math.prod(folder.patch_size) * copies * finest_features(folder.settings)
     expected = _LIBRARY_BYTES if strategy.is_on_gpu else expected
-    record = machine.network(architecture_key(folder), strategy.runtime, strategy.precision, strategy.device)
-    if record is None or record.activation_bytes is None:
+    measured = machine.network(architecture_key(folder), strategy.runtime, strategy.precision, strategy.device)
+    if measured is None or measured.activation_bytes is None:
         return expected
-    return _plausible(record.activation_bytes, expected)
+    return _plausible(measured.activation_bytes, expected)
 
 
 def _weight_bytes(folder: ModelFolder, strategy: Strategy, machine: MachineProfile) -> int:
@@ -146,7 +147,7 @@ def _weight_bytes(folder: ModelFolder, strategy: Strategy, machine: MachineProfi
 
 
 def stored_bytes(folder: ModelFolder) -> int:
-    """The weights as they are read. Checkpoints as nnU-Net writes them hold the optimiser's state, too, which is not
+    """Bytes of the weight files. Checkpoints as nnU-Net writes them contain the optimiser's state, too, which is not
     kept."""
     return sum(path.stat().st_size for path in folder.checkpoints)
 

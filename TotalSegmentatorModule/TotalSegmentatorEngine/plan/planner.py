@@ -1,7 +1,7 @@
-"""What a job is going to do, computed before its first tile: networks, regions, tiles, memory at its peak, and time.
+"""Plans a job before its first tile: networks, regions, tiles, peak memory, and time.
 
-Memory that does not fit is planned around before it fails: ``Planner`` knows the strategies for a job from the fastest
-to the one that takes least, and what each takes. Times are what this machine has measured (machine_profile.py).
+Where memory would not suffice, another strategy is planned before the job fails: ``Planner`` knows what each takes.
+Times are what this machine has measured (machine/profile.py).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LOCALIZATION_SHARE = 0.25
 _SMOOTHING_SECONDS = 8e-9
 """A voxel and label, before this machine has measured it: 35 s for 39 million voxels of 118 labels on two cores."""
 PEAK_MARGIN = 1.05
-"""What comes for a moment and is not counted; a plan had better promise too much memory than too little."""
+"""For short-lived memory that is not counted; a plan should rather name too much memory than too little."""
 
 Regions = Mapping[str, Region | None]
 """By name of a part: where it runs; None where it does not run at all."""
@@ -52,22 +52,20 @@ class Planner:
         self.parts = prepared.model.parts_to_run
         self.grid = network_grid(geometry, self._model.profile, self.parts[0].folder)
 
-    def first_that_fits(
-        self, strategies: Sequence[Strategy], regions: Regions | None = None
-    ) -> tuple[Plan, list[Strategy]]:
+    def first_that_fits(self, strategies: Sequence[Strategy]) -> tuple[Plan, list[Strategy]]:
         """The plan of the first of ``strategies`` that fits, and the strategies from that one on.
 
         Raises SegmentationError("MEMORY_SHORT") where none fits.
         """
         plan = None
         for number, strategy in enumerate(strategies):
-            plan = self.plan(strategy, regions)
+            plan = self.plan(strategy)
             if self._fits(plan, strategy):
                 return plan, list(strategies[number:])
         raise memory_short(plan.peak_bytes, plan.available_bytes)
 
     def _fits(self, plan: Plan, strategy: Strategy) -> bool:
-        """On a GPU the device's memory decides, which is asked for when it runs out."""
+        """On a GPU the device's memory decides, which is read when it runs out."""
         return plan.available_bytes is None or plan.peak_bytes <= plan.available_bytes or strategy.is_on_gpu
 
     def plan(self, strategy: Strategy, regions: Regions | None = None) -> Plan:
@@ -110,7 +108,7 @@ class Planner:
 
     @property
     def localizes_first(self) -> bool:
-        """Whether a coarse model is there and quick enough beside what it may save."""
+        """Whether there is a coarse model that costs little beside what it may save."""
         coarse = self._prepared.coarse_model
         if coarse is None:
             return False
@@ -187,11 +185,11 @@ class Planner:
 
     def _network_seconds(self, folder: ModelFolder, strategy: Strategy, tiles: int) -> float | None:
         machine, place = self._context.machine, (strategy.runtime, strategy.precision, strategy.device)
-        record = machine.network(architecture_key(folder), *place)
-        if record is None or (record.first_tile_seconds is None and record.seconds_per_tile is None):
+        measured = machine.network(architecture_key(folder), *place)
+        if measured is None or (measured.first_tile_seconds is None and measured.seconds_per_tile is None):
             return None
-        first = record.first_tile_seconds or record.seconds_per_tile
-        pace = record.seconds_per_tile or record.first_tile_seconds
+        first = measured.first_tile_seconds or measured.seconds_per_tile
+        pace = measured.seconds_per_tile or measured.first_tile_seconds
         load = 0.0 if str(folder.path.resolve()) in self._context.loaded else machine.rate(loaded_key(folder, *place))
         return (load or 0.0) + (first + (tiles - 1) * pace if tiles else 0.0)
 
@@ -242,7 +240,8 @@ def resampling_rate(grid: NetworkGrid, profile: Profile) -> str:
 
 
 def network_shape(grid: NetworkGrid, region: Region, folder: ModelFolder, profile: Profile) -> tuple[int, int, int]:
-    """Shape that the network sees of a region, in its own axes; air around the image may be cropped from it."""
+    """Shape of a region as the network gets it, in its own axes; voxels of value 0 at the image's border may still be
+    cropped from it."""
     shape = [shape_of(region)[axis] for axis in folder.transpose_forward]
     if profile.spacing == "model":
         return tuple(shape)

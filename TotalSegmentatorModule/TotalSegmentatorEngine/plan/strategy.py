@@ -61,7 +61,7 @@ def execution_strategies(device: str, runtime: str, precision: str, keeps_networ
 
 @dataclass(frozen=True, eq=False)
 class PlanningContext:
-    """What a plan depends on beside the task and the CT's grid."""
+    """The machine's present state, on which a plan depends beside the task and the CT's grid."""
 
     machine: MachineProfile
     loaded: frozenset[str] = frozenset()

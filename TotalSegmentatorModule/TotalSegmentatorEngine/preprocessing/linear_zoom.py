@@ -42,8 +42,8 @@ def linear_zoom(
 ) -> np.ndarray:
     """The ``region`` of the image (z, y, x) resampled to the shape ``wanted``, corner voxels on corner voxels.
 
-    ``finish`` makes of finished float64 planes what is stored as ``dtype``. ``on_slab`` is told the done fraction now
-    and then; it may raise to stop.
+    ``finish`` makes of finished float64 planes what is stored as ``dtype``. ``on_slab`` gets the done fraction now and
+    then; it may raise to stop.
     """
     z, y, x = (_axis(size, length, part) for size, length, part in zip(image.shape, wanted, region, strict=True))
     result = np.empty((len(z.low), len(y.low), len(x.low)), dtype=dtype)

@@ -1,4 +1,4 @@
-"""From the CT to the image that a network sees, and from the network's labels back to that image.
+"""From the CT to the image that a network gets, and from the network's labels back to that image.
 
 The order of steps is the published one: orientation, resampling by the profile, then what nnU-Net does by itself:
 axes transposed, cropped to the non-zero box, normalised, resampled by the plans.
@@ -64,7 +64,7 @@ class NetworkGrid:
 
 def network_grid(geometry: Geometry, profile: Profile, folder: ModelFolder) -> NetworkGrid:
     """The grid that the profile makes of a CT for a model folder, known before anything is computed."""
-    reorientation = canonical_reorientation(geometry) if sees_canonical(profile, folder) else None
+    reorientation = canonical_reorientation(geometry) if uses_canonical(profile, folder) else None
     axes = (0, 1, 2) if reorientation is None else reorientation.axes
     full_shape = tuple(geometry.shape[axis] for axis in axes)
     full_spacing = tuple(geometry.spacing[2 - axis] for axis in axes)
@@ -74,8 +74,8 @@ def network_grid(geometry: Geometry, profile: Profile, folder: ModelFolder) -> N
     return NetworkGrid(shape, folder.image_spacing, full_shape, full_spacing, reorientation)
 
 
-def sees_canonical(profile: Profile, folder: ModelFolder) -> bool:
-    """Whether the networks see the canonical order [S, A, R]."""
+def uses_canonical(profile: Profile, folder: ModelFolder) -> bool:
+    """Whether the networks get the canonical order [S, A, R]."""
     return profile.orientation == "canonical" or folder.reads_canonical
 
 
@@ -106,7 +106,7 @@ def image_key(profile: Profile, folder: ModelFolder) -> Hashable:
     """Names an oriented image of one CT: jobs with the same key share it."""
     spacing = folder.image_spacing if profile.spacing == "model" else None
     resampling = (profile.resampling_order, profile.truncate_to_int) if spacing else None
-    return "image", sees_canonical(profile, folder), spacing, resampling
+    return "image", uses_canonical(profile, folder), spacing, resampling
 
 
 def oriented_image(
@@ -114,7 +114,7 @@ def oriented_image(
 ) -> OrientedImage:
     """The ``region`` of the CT, turned, and resampled where the profile does so.
 
-    Where nothing is resampled the array is the CT's own memory. ``on_slab`` is told the done fraction; it may raise.
+    Where nothing is resampled the array is the CT's own memory. ``on_slab`` gets the done fraction; it may raise.
     """
     array = volume.array if grid.reorientation is None else grid.reorientation.view(volume.array)
     if not grid.is_resampled:
@@ -155,12 +155,12 @@ def pieces_of(shape: tuple[int, int, int], profile: Profile, part_count: int) ->
     ]
 
 
-# -- nnU-Net's own preparation -----------------------------------------------------------------------------------------
+# -- nnU-Net's own preprocessing ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkInput:
-    """What a network is run on, read a tile at a time, and the way back."""
+    """What a network is run on, read a tile at a time, and how its labels are restored to the image."""
 
     array: np.ndarray
     """In the network's axes; not yet normalised where ``folder`` is given."""
@@ -197,7 +197,7 @@ class NetworkInput:
 
 
 def input_key(profile: Profile, folder: ModelFolder, piece: Piece) -> Hashable:
-    """Names a network input of one CT; the folder's normalisation stands in its plans."""
+    """Names a network input of one CT; the folder's plans define the normalisation."""
     return (
         "input",
         image_key(profile, folder),
@@ -220,6 +220,6 @@ def tile_source(image: OrientedImage, rows: slice, profile: Profile, folder: Mod
     array, back = normalise(cropped, folder), None
     if resampling is not None:
         array = resampling.apply(array)
-        way_back = logits_resampling(folder, array.shape, cropped.shape, spacing)
-        back = None if way_back.is_identity else way_back
+        of_logits = logits_resampling(folder, array.shape, cropped.shape, spacing)
+        back = None if of_logits.is_identity else of_logits
     return NetworkInput(np.ascontiguousarray(array), box, transposed.shape, back, folder.transpose_backward)

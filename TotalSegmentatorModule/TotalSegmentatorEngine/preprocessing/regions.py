@@ -31,7 +31,7 @@ def boxes_by_label(labels: np.ndarray, known: Collection[int]) -> dict[int, Regi
 
 
 def large_pieces(labels: np.ndarray, label: int, box: Region) -> list[Region]:
-    """Boxes of a label's connected pieces without its strays; ``box`` holds them all."""
+    """Boxes of a label's connected components without its strays; ``box`` encloses them all."""
     found = cc3d.statistics(cc3d.connected_components(labels[box] == label, connectivity=6))
     sizes = found["voxel_counts"][1:]  # the background comes first
     return [
@@ -61,7 +61,7 @@ def on_finer_grid(box: Region, coarse: NetworkGrid, fine: NetworkGrid, margin_mm
     region = []
     for axis, part in enumerate(box):
         size, wanted = coarse.shape[axis], fine.shape[axis]
-        if size == 1:  # one voxel stands for the whole axis
+        if size == 1:  # one voxel covers the whole axis
             region.append(slice(0, wanted))
             continue
         factor = (wanted - 1) / (size - 1)
@@ -75,7 +75,7 @@ def on_finer_grid(box: Region, coarse: NetworkGrid, fine: NetworkGrid, margin_mm
 def extended(region: Region, shape: Sequence[int], patch_size: Sequence[int], step: float) -> Region:
     """The region extended, within a grid of ``shape``, to the most that the same number of tiles covers.
 
-    What the network sees beyond a structure helps it, and costs nothing as long as no tile is added. ``patch_size`` is
+    Context beyond a structure helps the network, and costs nothing as long as no tile is added. ``patch_size`` is
     in the grid's axes. nnU-Net's rule: tiles along an axis = ceil((size - patch) / (patch x step)) + 1.
     """
     grown = []

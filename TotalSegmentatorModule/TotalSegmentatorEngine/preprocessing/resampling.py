@@ -55,7 +55,7 @@ def zoom(
     """The float32 image resampled to ``shape`` by splines of ``order`` (1 or 3), corner voxels on corner voxels.
 
     Equal to ``scipy.ndimage.zoom(image, ..., order=order, mode="nearest")`` but for float32 rounding. ``on_slab`` is
-    told the done fraction 0..1 now and then; it may raise to stop.
+    called with the done fraction 0..1 now and then; it may raise to stop.
     """
     return apply_matrices(image, zoom_matrices(image.shape, shape, order), on_slab)
 

@@ -14,7 +14,7 @@ from TotalSegmentatorWire.messages.segment import encode
 class EventLog:
     """The events of one folder, written by any thread, each line at once.
 
-    The file is opened for each event, because Windows refuses to remove a folder that holds an open file.
+    The file is opened for each event, because Windows refuses to remove a folder with an open file.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
@@ -30,6 +29,7 @@ from TotalSegmentatorWire.messages.segment import (
     ct_header_from_json,
     header_to_json,
 )
+from TotalSegmentatorWire.retry import retry_while_locked
 
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
 from TotalSegmentatorEngine.imaging.reading import ReadInput, read_transferred
@@ -38,11 +38,10 @@ from TotalSegmentatorEngine.job.task import SegmentationResult
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 
 _CHUNK_BYTES = 8 << 20
-_RENAME_ATTEMPTS = 20
 
 
 class CtNeededError(Exception):
-    """Slicer did not send the CT, and this worker does not hold it."""
+    """Slicer did not send the CT, and this worker does not have it."""
 
 
 class WorkerJobFiles:
@@ -86,7 +85,7 @@ class WorkerJobFiles:
 
 
 def result_header(job_id: str, ct: CtHeader, result: SegmentationResult) -> ResultHeader:
-    """What result.json says: the answer's structures and the grid and series of the CT that it belongs to."""
+    """The content of result.json: the structures found, and the CT's grid and series."""
     found = {structure.label for structure in result.found}
     return ResultHeader(
         job_id=job_id,
@@ -135,9 +134,4 @@ def publish(draft: Path, results_folder: Path, job_id: str, guard: AbstractConte
     if not results_folder.is_dir():
         create_private_folder(results_folder.parent, results_folder.name)
     with guard:
-        for _ in range(_RENAME_ATTEMPTS - 1):
-            try:
-                return draft.rename(results_folder / job_id)
-            except PermissionError:  # Windows: a virus scanner looks at the new files for a moment
-                time.sleep(0.1)
-        return draft.rename(results_folder / job_id)
+        return retry_while_locked(lambda: draft.rename(results_folder / job_id))

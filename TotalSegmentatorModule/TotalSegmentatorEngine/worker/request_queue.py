@@ -43,7 +43,7 @@ class AcceptedJob:
         self.cancel_requested = threading.Event()
 
     def is_cancelled(self) -> bool:
-        """Whether Slicer asked to cancel the job, by a request or by the file. Quick: asked between any two tiles."""
+        """Whether Slicer cancelled the job, by a request or by the file. Quick: called between any two tiles."""
         return self.cancel_requested.is_set() or (self.folder / CANCEL_FILE).exists()
 
 
@@ -136,7 +136,7 @@ class RequestQueue:
     def _accept(self, job: AcceptedJob) -> None:
         with self._changed:
             if self._closed or self._quit:
-                return  # no Started: Slicer sees that this worker ended and asks the next one
+                return  # no Started: Slicer sees that this worker ended and starts the next one
             job_id = job.request.job_id
             self._report(job.events, StartedEvent(job_id))
             if not self._ready:
@@ -171,7 +171,7 @@ class RequestQueue:
             _log.error("an event could not be written: %s", type(error).__name__)
 
     def _watch_owner(self) -> None:
-        """In case another process holds the other end of the pipe, so that its end is never seen."""
+        """In case another process keeps the other end of the pipe open, so that its end is never seen."""
         while is_alive(self._owner):
             time.sleep(_OWNER_CHECK_SECONDS)
         self._on_abandoned()

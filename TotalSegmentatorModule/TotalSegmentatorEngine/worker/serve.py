@@ -54,7 +54,7 @@ NICENESS = 5
 """The worker computes on all cores; at a lower priority Slicer's main thread still gets one when it wants it."""
 
 _OWNER_END_SECONDS = 3.0  # how long to wait for Slicer's end after the pipe has closed, to sweep what else it left
-_MORE_DISK_BYTES = 500e6  # what to ask for when a write failed half way: about a large CT's labels and events
+_MORE_DISK_BYTES = 500e6  # reported as needed when a write failed half way: about a large CT's labels and events
 
 _log = logging.getLogger(__name__)
 
@@ -153,10 +153,10 @@ class Worker:
     def _run_job(self, job: AcceptedJob) -> None:
         """Runs one job and reports how it ended. Whatever happens, the worker is ready for the next one."""
         job_id = job.request.job_id
-        begun = time.monotonic()
+        started = time.monotonic()
         ended: object
         try:
-            ended = self._segment(job, begun)
+            ended = self._segment(job, started)
         except SegmentationError as error:
             ended = (
                 CancelledEvent(job_id) if error.code == "CANCELLED" else FailedEvent(job_id, error.problem.to_json())
@@ -168,13 +168,13 @@ class Worker:
             ended = FailedEvent(job_id, unexpected_problem(error, job.folder).to_json())
         for leftover in (job.folder / CT_VOXELS, job.folder / RESULT_DRAFT):
             _remove(leftover)
-        _log.info("job ended: %s after %.1f s", type(ended).__name__, time.monotonic() - begun)
+        _log.info("job ended: %s after %.1f s", type(ended).__name__, time.monotonic() - started)
         try:
             job.events.emit(ended)
         except FileNotFoundError:
             _log.info("the job's folder is gone: Slicer has given the job up")
 
-    def _segment(self, job: AcceptedJob, begun: float) -> object:
+    def _segment(self, job: AcceptedJob, started: float) -> object:
         """The job itself; returns its last event. Raises SegmentationError."""
         # imported here, so that a worker without numpy can report what is missing
         from TotalSegmentatorEngine.pipeline.cache import EngineCache
@@ -189,7 +189,7 @@ class Worker:
             run_job(_task_of(request), files, self._cache, reporter)
         except CtNeededError:
             return NeedCtEvent(request.job_id)
-        return FinishedEvent(request.job_id, str(files.result_folder), round(time.monotonic() - begun, 3))
+        return FinishedEvent(request.job_id, str(files.result_folder), round(time.monotonic() - started, 3))
 
     # -- the end of Slicer -----------------------------------------------------------------------------------------
 

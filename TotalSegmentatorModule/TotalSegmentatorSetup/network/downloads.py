@@ -22,11 +22,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.retry import retry_while_locked
 
 from TotalSegmentatorSetup.network.access import NetworkSettings, open_url, problem_of
 from TotalSegmentatorSetup.support.disk_space import require_space, require_writable
 from TotalSegmentatorSetup.support.progress import SetupReporter
-from TotalSegmentatorSetup.support.retry import retry_while_locked
 
 _CHUNK_BYTES = 256 * 1024
 _ATTEMPTS = 5

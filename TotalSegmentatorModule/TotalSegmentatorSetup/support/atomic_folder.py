@@ -15,8 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, this_process
-
-from TotalSegmentatorSetup.support.retry import retry_while_locked
+from TotalSegmentatorWire.retry import retry_while_locked
 
 RECORD = "engine.json"
 """Written last into a folder of packages."""

@@ -115,8 +115,8 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "FILE_LOCKED",
         76,
-        _("Another program, usually antivirus software, is using a file of the installation."),
-        _("Wait a minute and try again. If it happens again, have the installation folder excluded from scanning."),
+        _("Another program, usually antivirus software, is using a file that has to be replaced or removed."),
+        _("Wait a minute and try again. If it happens again, have this program's folders excluded from scanning."),
     ),
     (
         "SETUP_BUSY",

@@ -232,7 +232,7 @@ def test_a_file_that_an_antivirus_program_holds_for_a_moment(server, tmp_path, e
         return real(self, target)
 
     monkeypatch.setattr(Path, "replace", replace)
-    monkeypatch.setattr("TotalSegmentatorSetup.support.retry.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("TotalSegmentatorWire.retry.time.sleep", lambda seconds: None)
     assert fetch(server.serve("model.zip", CONTENT), tmp_path, events).path.read_bytes() == CONTENT
 
     monkeypatch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(PermissionError(13, "in use")))

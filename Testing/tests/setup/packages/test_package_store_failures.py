@@ -15,7 +15,7 @@ from TotalSegmentatorSetup.packages.nvidia_driver import Driver, Gpu
 from TotalSegmentatorSetup.packages.package_store import check_path_length
 from TotalSegmentatorSetup.packages.pip_process import problem_of
 from TotalSegmentatorSetup.packages.python_choice import EnginePython, own_python
-from TotalSegmentatorSetup.support import retry
+from TotalSegmentatorWire import retry
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 # -- failures ----------------------------------------------------------------------------------------------------------

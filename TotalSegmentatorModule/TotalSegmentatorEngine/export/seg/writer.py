@@ -1,6 +1,6 @@
 """Writes structures as one DICOM Segmentation object that refers to the CT, by highdicom.
 
-highdicom makes the object's modules and segment descriptions; the frames are put into it here (seg_frames.py), as
+highdicom makes the object's modules and segment descriptions; the frames are put into it here (frames.py), as
 highdicom wants every structure of every plane in memory at once where structures overlap.
 """
 
