@@ -114,7 +114,7 @@ def _finishing_bytes(folder: ModelFolder, profile: Profile, wanted: tuple[int, i
 
 
 def summed_channels(folder: ModelFolder, profile: Profile) -> int:
-    """Values summed in each voxel: a head's features where these are fewer than the labels (inference/tile_runner.py)."""
+    """Values summed in each voxel: a head's features where fewer than the labels (inference/tile_runner.py)."""
     outputs = len(folder.labels) + 1
     if profile.average != "logits" or len(folder.checkpoints) != 1:
         return outputs

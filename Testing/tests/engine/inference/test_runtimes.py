@@ -1,4 +1,4 @@
-"""Which runtime and precision a network runs in, and what is said where a wish cannot be met."""
+"""Which runtime and precision a network runs in, and the warning where a choice cannot be met."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Listener(SilentReporter):
 
 
 class Samples:
-    """Gives a tile and counts how often it was asked for."""
+    """Gives a tile and counts how often it is called."""
 
     def __init__(self, folder: ModelFolder) -> None:
         self._size = folder.patch_size
@@ -178,10 +178,10 @@ def test_a_recorded_runtime_that_is_gone_is_replaced(folder, listener, without_o
     records.remember_choice(runtimes.architecture_key(folder), "exact", "cpu", "openvino")
     runner = choose(folder, listener, records)
     assert runner.runtime == "eager"
-    assert listener.problems == [], "nobody asked for it by name"
+    assert listener.problems == [], "it was not requested by name"
 
 
-def test_agreement_is_judged_on_the_foreground() -> None:
+def test_agreement_counts_on_the_foreground() -> None:
     reference = np.zeros((10, 10, 10), dtype=np.uint8)
     reference[:2] = 5
     other = reference.copy()
@@ -213,7 +213,7 @@ def test_a_trial_takes_the_smallest_part_of_a_tile_that_the_network_can_halve(pa
 
 
 @pytest.mark.parametrize("runtime", ["eager", "openvino"])
-def test_a_runtime_can_be_asked_for_by_name(folder, listener, runtime) -> None:
+def test_a_runtime_can_be_requested_by_name(folder, listener, runtime) -> None:
     records, samples = Records(), Samples(folder)
     assert choose(folder, listener, records, samples, runtime=runtime).runtime == runtime
     assert (samples.count, records.choices, listener.problems) == (0, {}, [])

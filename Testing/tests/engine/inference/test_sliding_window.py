@@ -108,7 +108,7 @@ def averages_of(
 
 
 def expected_average(image: np.ndarray, model: LoadedModel, window: Window) -> np.ndarray:
-    """The same by the plain way: whole networks, and everything kept for the whole volume."""
+    """The same computed plainly: whole networks, and everything kept for the whole volume."""
     shape = window.padded_shape(image.shape)
     before = [(large - small) // 2 for large, small in zip(shape, image.shape, strict=True)]
     inside = tuple(slice(start, start + size) for start, size in zip(before, image.shape, strict=True))
@@ -173,12 +173,12 @@ def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-WAYS = pytest.mark.parametrize(
+CASES = pytest.mark.parametrize(
     ("average", "has_head"), [("logits", True), ("logits", False), ("softmax", True)], ids=["head", "logits", "softmax"]
 )
 
 
-@WAYS
+@CASES
 def test_sums_in_half_precision_are_close(average: str, has_head: bool) -> None:
     image, window = an_image((40, 17, 20)), Window(PATCH, 0.5, average)
     exact = averages_of(image, runner_of(has_head), window)
@@ -189,7 +189,7 @@ def test_sums_in_half_precision_are_close(average: str, has_head: bool) -> None:
     assert (half.argmax(axis=0) == exact.argmax(axis=0)).mean() > 0.995
 
 
-@WAYS
+@CASES
 @needs_proc
 def test_sums_on_disk_are_those_in_memory_and_leave_no_file(average: str, has_head: bool, temporary_folder) -> None:
     image, window, open_meanwhile = an_image((21, 9, 12)), Window(PATCH, 0.5, average), []
@@ -295,16 +295,16 @@ def test_resampled_labels_are_the_largest_of_resampled_logits(wanted, rows_at_on
 
 def test_resampling_labels_can_be_stopped() -> None:
     def stop() -> None:
-        if len(asked) == 3:
+        if len(checks) == 3:
             raise StopError
-        asked.append(True)
+        checks.append(True)
 
-    asked: list[bool] = []
+    checks: list[bool] = []
     _features, logits = features_and_logits((23, 12, 14))
     matrices = tuple(zoom_matrix(size, 2 * size, 1) for size in logits.shape[1:])
     with pytest.raises(StopError):
         feed(ResampledLabelSink(matrices, on_slab=stop), logits, 5)
-    assert len(asked) == 3
+    assert len(checks) == 3
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])

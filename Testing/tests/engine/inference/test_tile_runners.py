@@ -1,4 +1,4 @@
-"""Every way of running a network gives the same answers: PyTorch, compiled PyTorch, OpenVINO."""
+"""Every runtime gives the same predictions: PyTorch, compiled PyTorch, OpenVINO."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def tile(seed: int = 0) -> torch.Tensor:
 
 
 def plain_mean(model: LoadedModel, voxels: torch.Tensor) -> torch.Tensor:
-    """The logits by the plain way, with the whole networks."""
+    """The logits computed plainly, with the whole networks."""
     axes = [[], *([axis + 2] for axis in model.mirroring_axes)]
     if len(model.mirroring_axes) == 2:
         axes.append([axis + 2 for axis in model.mirroring_axes])
@@ -188,7 +188,7 @@ def test_openvino_is_cancelled_within_a_tile_and_runs_again() -> None:
         if questions.pop() == "stop":
             raise CancelError
 
-    questions = ["stop", "go on"]  # asked before the network, then while it runs
+    questions = ["stop", "go on"]  # checked before the network, then while it runs
     runner.check_cancelled = cancel
     with pytest.raises(CancelError):
         runner.run(voxels)

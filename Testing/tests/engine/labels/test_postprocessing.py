@@ -1,4 +1,4 @@
-"""Small pieces of labels go, as TotalSegmentator removes them; judged piece by piece on the whole array."""
+"""Small pieces of labels go, as TotalSegmentator removes them; the reference goes component by component."""
 
 from __future__ import annotations
 

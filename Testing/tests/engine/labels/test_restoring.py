@@ -1,4 +1,4 @@
-"""From the network's grid to the CT: judged by the full way, made slowly in every voxel."""
+"""From the network's grid to the CT: compared with a slow reference that computes every voxel."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ CASES = list(itertools.product(FULL_SHAPES, BOXES, range(len(TURNS))))
 
 
 @pytest.mark.parametrize(("full", "box", "turn"), CASES)
-def test_labels_and_what_is_said_about_them(full: str, box: str, turn: int) -> None:
+def test_labels_and_the_structures_found(full: str, box: str, turn: int) -> None:
     grid, box = grid_of(FULL_SHAPES[full], TURNS[turn]), BOXES[box]
     labels = some_labels(box_shape(box))
     expected = restored_slowly(labels, grid, box)
@@ -99,11 +99,11 @@ def test_a_box_between_the_voxels_of_a_coarse_ct_gives_background() -> None:
     assert found_on_grid(labels, grid, box, STRUCTURES) == []
 
 
-def test_only_the_structures_that_are_asked_for_in_their_order() -> None:
+def test_only_the_requested_structures_in_their_order() -> None:
     grid = grid_of((20, 20, 20), None)
     labels = some_labels(SHAPE)
-    asked = [STRUCTURES[3], STRUCTURES[1]]
-    assert [one.label for one in found_on_grid(labels, grid, grid.whole, asked)] == [4, 2]
+    requested = [STRUCTURES[3], STRUCTURES[1]]
+    assert [one.label for one in found_on_grid(labels, grid, grid.whole, requested)] == [4, 2]
 
 
 def test_a_reorientations_view_writes_to_the_array() -> None:

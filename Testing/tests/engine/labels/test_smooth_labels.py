@@ -166,15 +166,15 @@ def test_labels_are_the_largest_of_interpolated_averages(tmp_path: Path, model_i
     assert_smooth(segmented(model_id, tmp_path, volume), in_own_order(merged(model_id, parts), volume), blocky)
 
 
-def test_only_the_structures_asked_for_come_back(tmp_path: Path) -> None:
+def test_only_the_requested_structures_come_back(tmp_path: Path) -> None:
     make_catalogue_model(tmp_path, "117-3mm")
     volume = blobs_volume(FINE, SPACING)
     everything = segmented("117-3mm", tmp_path, volume)
-    asked = [found.name for found in everything.found][::2]
-    few = segmented("117-3mm", tmp_path, volume, asked)
+    requested = [found.name for found in everything.found][::2]
+    few = segmented("117-3mm", tmp_path, volume, requested)
     wanted = [structure.label for structure in few.structures]
     assert np.array_equal(few.labels, np.where(np.isin(everything.labels, wanted), everything.labels, 0))
-    assert {found.name for found in few.found} == set(asked)
+    assert {found.name for found in few.found} == set(requested)
 
 
 def test_a_border_of_zeros_is_background(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_pieces_of_a_large_image_meet_without_a_gap(tmp_path: Path, monkeypatch:
 
 
 def test_a_region_is_interpolated_within_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The part that knows what is asked for runs over a region that a coarse model has found; the test names one."""
+    """The part that knows the requested structures runs over a region of the coarse localization, which is given here."""
     model_id, pipeline = "117-1.5mm", "TotalSegmentatorEngine.pipeline"
     folder = make_catalogue_model(tmp_path, model_id)[-1]
     make_catalogue_model(tmp_path, "117-6mm")

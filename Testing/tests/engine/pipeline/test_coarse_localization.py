@@ -1,4 +1,4 @@
-"""Structures that were asked for are found by a quick coarse pass, and their networks run only there.
+"""Requested structures are found by a quick coarse pass, and their networks run only there.
 
 Models that answer by CT number alone (hu_models.py): labels of a cropped and of a full run must be the same.
 test_demo_structures.py shows the same with a network that was trained.
@@ -72,20 +72,20 @@ def part_name(number: int) -> str:
 def test_a_structure_is_searched_where_the_localization_saw_it(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
     prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}), ["kidney_left"])
     volume = block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
-    result, said = run(volume, prepared)
+    result, reported = run(volume, prepared)
     (own,) = network_runs
     assert own.part == part_name(ORGANS) and not own.is_whole
-    first, refined = said.plans
+    first, refined = reported.plans
     assert [planned.purpose for planned in first.passes] == [LOCALIZATION, SEGMENTATION]
     assert first.is_preliminary and not refined.is_preliminary
     assert not first.passes[1].is_cropped and refined.passes[1].is_cropped
     assert refined.passes[1].shape == list(shape_of(own.region))
     assert refined.passes[1].tiles < 0.2 * first.passes[1].tiles
-    assert said.tiles == (refined.tiles, refined.tiles), "the tiles that were planned were run"
+    assert reported.tiles == (refined.tiles, refined.tiles), "the tiles that were planned were run"
     localization_tiles = refined.passes[0].tiles
-    assert said.totals[localization_tiles - 1] == first.tiles
-    assert said.totals[localization_tiles + 1] == refined.tiles
-    assert said.warnings == []
+    assert reported.totals[localization_tiles - 1] == first.tiles
+    assert reported.totals[localization_tiles + 1] == refined.tiles
+    assert reported.warnings == []
     assert [found.voxels for found in result.found] == [volume.array[KIDNEY_BLOCK].size]
     assert np.array_equal(result.labels, everywhere(volume, prepared))
 
@@ -94,12 +94,12 @@ def test_each_part_runs_around_its_own_structures(tmp_path: Path, network_runs: 
     folder = install(tmp_path, {"kidney_left": KIDNEY, "heart": HEART})
     heart_block = (slice(90, 100), slice(44, 60), slice(40, 56))
     volume = block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY), (heart_block, HEART)])
-    result, said = run(volume, prepared_job(folder, ["heart", "kidney_left"]))
+    result, reported = run(volume, prepared_job(folder, ["heart", "kidney_left"]))
     assert [own.part for own in network_runs] == [part_name(ORGANS), part_name(CARDIAC)]
     organs, cardiac = (own.region for own in network_runs)
     assert organs[0].stop <= 90 <= cardiac[0].stop
     assert cardiac[0].start >= 50 >= organs[0].start
-    assert said.tiles == (said.plans[-1].tiles, said.plans[-1].tiles)
+    assert reported.tiles == (reported.plans[-1].tiles, reported.plans[-1].tiles)
     assert {found.name: found.voxels for found in result.found} == {
         "kidney_left": volume.array[KIDNEY_BLOCK].size,
         "heart": volume.array[heart_block].size,
@@ -126,8 +126,8 @@ def test_labels_in_the_region_are_those_of_a_run_on_that_region_alone(tmp_path: 
         for model in (prepared.coarse_model, prepared.model)
     ]
     localization = CoarseLocalization({"spleen": coarse_box, "kidney_left": coarse_box}, grids[0])
-    asked = {"spleen", "kidney_left"}
-    region = part_regions(localization, prepared.model, asked, grids[1], searches_missed=True)[part_name(ORGANS)]
+    requested = {"spleen", "kidney_left"}
+    region = part_regions(localization, prepared.model, requested, grids[1], searches_missed=True)[part_name(ORGANS)]
     assert 0.1 < np.prod(shape_of(region)) / volume.array.size < 0.9
     alone = everywhere(Volume(volume.array[region], _geometry_of(volume, region)), prepared)
     assert np.array_equal(labels[region], alone)
@@ -150,8 +150,8 @@ def test_a_turned_ct_at_another_spacing_gives_the_labels_of_the_full_run(tmp_pat
     block = (slice(15, 25), slice(21, 36), slice(12, 28))
     straight = block_volume((56, 54, 60), [(block, KIDNEY)], (3.0, 2.0, 1.8))
     volume = turned(straight, (2, 0, 1), (True, False, True))
-    result, said = run(volume, prepared)
-    assert said.plans[-1].passes[1].is_cropped
+    result, reported = run(volume, prepared)
+    assert reported.plans[-1].passes[1].is_cropped
     full = everywhere(volume, prepared)
     assert (result.labels != full).sum() <= (1 if smooth else 0)
     assert (full != 0).sum() > 0.9 * straight.array[block].size
@@ -162,13 +162,13 @@ def test_a_resident_worker_gives_the_same_with_what_it_kept(tmp_path: Path) -> N
     volume = block_volume((80, 50, 50), [((slice(30, 50), slice(20, 36), slice(0, 16)), KIDNEY)], (1.8, 2.1, 2.1))
     few, cache = prepared_job(folder, ["kidney_left"]), EngineCache()
     cache.remember_ct("ct", ReadInput(volume))
-    first, _said = run(volume, few, cache)
-    full, _said = run(volume, dataclasses.replace(few, coarse_model=None), cache)
-    again, said = run(volume, few, cache)
+    first, _reported = run(volume, few, cache)
+    full, _reported = run(volume, dataclasses.replace(few, coarse_model=None), cache)
+    again, reported = run(volume, few, cache)
     assert first.labels.any()
     assert np.array_equal(first.labels, full.labels)
     assert np.array_equal(first.labels, again.labels)
-    assert said.plans[-1].passes[1].is_cropped
+    assert reported.plans[-1].passes[1].is_cropped
 
 
 # -- structures that a region cuts -------------------------------------------------------------------------------------
@@ -182,16 +182,16 @@ def test_a_structure_that_reaches_the_regions_border_widens_it(tmp_path: Path, n
     prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}, HALF_SEEN), ["kidney_left"])
     tail = (slice(50, 96), slice(34, 38), slice(28, 32))
     volume = block_volume((150, 72, 72), [(KIDNEY_BLOCK, KIDNEY), (tail, TAIL)])
-    result, said = run(volume, prepared)
+    result, reported = run(volume, prepared)
     narrow, wide = network_runs
     assert narrow.region[0].stop <= 96 < wide.region[0].stop
     assert not wide.is_whole
     assert wide.region[0].start <= narrow.region[0].start
     assert narrow.region[1:] == wide.region[1:], "it grows where the structure is cut"
-    assert said.warnings == ["REGION_WIDENED"]
-    assert said.values_of("REGION_WIDENED") == {"structures": "kidney_left"}
-    finished, total = said.tiles
-    assert finished == total > said.plans[-1].tiles, "the first run of the part was in vain"
+    assert reported.warnings == ["REGION_WIDENED"]
+    assert reported.values_of("REGION_WIDENED") == {"structures": "kidney_left"}
+    finished, total = reported.tiles
+    assert finished == total > reported.plans[-1].tiles, "the first run of the part was in vain"
     assert result.found[0].voxels == volume.array[KIDNEY_BLOCK].size + volume.array[tail].size
     assert np.array_equal(result.labels, everywhere(volume, prepared))
 
@@ -201,9 +201,9 @@ def test_a_structure_as_long_as_the_ct_is_followed_to_its_ends(tmp_path: Path, n
     tail = (slice(0, 330), slice(22, 26), slice(22, 26))
     volume = block_volume((330, 48, 48), [((slice(8, 24), slice(16, 32), slice(16, 32)), KIDNEY), (tail, TAIL)])
     volume.array[8:24, 16:32, 16:32] = KIDNEY
-    result, said = run(volume, prepared)
+    result, reported = run(volume, prepared)
     assert [own.is_whole for own in network_runs] == [False, False, False, True], "after three times all is searched"
-    assert said.warnings == ["REGION_WIDENED"], "said once"
+    assert reported.warnings == ["REGION_WIDENED"], "reported once"
     assert np.array_equal(result.labels, np.where(volume.array > 340, result.found[0].label, 0))
 
 
@@ -213,17 +213,17 @@ def test_a_stray_at_the_regions_border_widens_nothing(tmp_path: Path, network_ru
     run(block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY)]), prepared)
     (alone,) = network_runs
     last_row = (slice(alone.region[0].stop - 1, alone.region[0].stop), slice(30, 32), slice(30, 32))
-    _result, said = run(block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY), (last_row, TAIL)]), prepared)
+    _result, reported = run(block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY), (last_row, TAIL)]), prepared)
     assert [own.region for own in network_runs] == [alone.region] * 2
-    assert said.warnings == []
+    assert reported.warnings == []
 
 
-def test_a_structure_that_nobody_asked_for_widens_nothing(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
+def test_a_structure_that_was_not_requested_widens_nothing(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
     folder = install(tmp_path, {"kidney_left": KIDNEY, "spleen": HEART})
     spleen = (slice(0, 112), slice(44, 52), slice(30, 38))
     volume = block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY), (spleen, HEART)])
-    result, said = run(volume, prepared_job(folder, ["kidney_left"]))
-    assert len(network_runs) == 1 and said.warnings == []
+    result, reported = run(volume, prepared_job(folder, ["kidney_left"]))
+    assert len(network_runs) == 1 and reported.warnings == []
     assert [found.name for found in result.found] == ["kidney_left"]
 
 
@@ -241,9 +241,9 @@ def test_a_missed_structure_is_searched_where_anything_was_found(
     blocks = [(KIDNEY_BLOCK, KIDNEY), (other_kidney, KIDNEY), (spleen, HEART)]
     volume = block_volume((140, 72, 72), blocks)
     prepared = prepared_job(folder, ["spleen"])
-    result, said = run(volume, prepared)
-    assert said.warnings == ["LOCALIZATION_MISSED"]
-    assert said.values_of("LOCALIZATION_MISSED") == {"structures": "spleen"}
+    result, reported = run(volume, prepared)
+    assert reported.warnings == ["LOCALIZATION_MISSED"]
+    assert reported.values_of("LOCALIZATION_MISSED") == {"structures": "spleen"}
     (own,) = network_runs
     assert own.region[0].start <= 30 and own.region[0].stop >= 76 and not own.is_whole
     assert [(found.name, found.voxels) for found in result.found] == [("spleen", volume.array[spleen].size)]
@@ -255,22 +255,22 @@ def test_where_the_localization_sees_nothing_the_whole_image_is_searched(
 ) -> None:
     folder = install(tmp_path, {"kidney_left": KIDNEY}, {})
     volume = block_volume((80, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
-    result, said = run(volume, prepared_job(folder, ["kidney_left", "aorta"]))
-    assert said.warnings == ["LOCALIZATION_MISSED"]
-    assert said.values_of("LOCALIZATION_MISSED") == {"structures": "kidney_left, aorta"}
+    result, reported = run(volume, prepared_job(folder, ["kidney_left", "aorta"]))
+    assert reported.warnings == ["LOCALIZATION_MISSED"]
+    assert reported.values_of("LOCALIZATION_MISSED") == {"structures": "kidney_left, aorta"}
     assert [own.is_whole for own in network_runs] == [True, True]
-    assert not any(planned.is_cropped for planned in said.plans[-1].passes)
+    assert not any(planned.is_cropped for planned in reported.plans[-1].passes)
     assert result.found[0].voxels == volume.array[KIDNEY_BLOCK].size and result.absent == ["aorta"]
 
 
 def test_without_a_coarse_model_the_whole_image_is_searched(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
     make_hu_model(tmp_path, MODEL, {"kidney_left": KIDNEY}, PATCH)
     volume = block_volume((64, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
-    result, said = run(volume, prepared_job(tmp_path, ["kidney_left"]))
-    assert said.warnings == ["NO_LOCALIZATION"]
-    assert said.values_of("NO_LOCALIZATION") == {"model": COARSER}
+    result, reported = run(volume, prepared_job(tmp_path, ["kidney_left"]))
+    assert reported.warnings == ["NO_LOCALIZATION"]
+    assert reported.values_of("NO_LOCALIZATION") == {"model": COARSER}
     assert [own.is_whole for own in network_runs] == [True]
-    (only,) = said.plans
+    (only,) = reported.plans
     assert not only.is_preliminary and [planned.purpose for planned in only.passes] == [SEGMENTATION]
     assert result.found[0].voxels == volume.array[KIDNEY_BLOCK].size
 
@@ -279,9 +279,9 @@ def test_the_3_mm_model_gives_the_localization_where_no_coarser_one_is_installed
     prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}, localization=COARSE), ["kidney_left"])
     assert prepared.coarse_model.id == COARSE and prepared.warnings == []
     volume = block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
-    result, said = run(volume, prepared)
-    assert said.plans[-1].passes[0].part == read_catalogue()[COARSE].parts[0].name
-    assert said.plans[-1].passes[1].is_cropped
+    result, reported = run(volume, prepared)
+    assert reported.plans[-1].passes[0].part == read_catalogue()[COARSE].parts[0].name
+    assert reported.plans[-1].passes[1].is_cropped
     assert result.found[0].voxels == volume.array[KIDNEY_BLOCK].size
 
 
@@ -294,8 +294,8 @@ def test_no_localization_is_made_where_it_would_cost_more_than_it_saves(tmp_path
     shutil.copytree(tmp_path / part_name(ORGANS), tmp_path / "large" / part_name(ORGANS))
     prepared = prepared_job(tmp_path / "large", ["kidney_left"])
     assert prepared.coarse_model is not None
-    result, said = run(volume, prepared)
-    (only,) = said.plans
+    result, reported = run(volume, prepared)
+    (only,) = reported.plans
     assert not only.is_preliminary and [planned.purpose for planned in only.passes] == [SEGMENTATION]
     assert result.found[0].voxels == volume.array[block].size
 
@@ -310,14 +310,14 @@ def test_the_whole_set_cropped_to_the_body_runs_parts_where_their_structures_are
     heart_block = (slice(80, 90), slice(44, 60), slice(40, 56))
     volume = block_volume((96, 72, 72), [(KIDNEY_BLOCK, KIDNEY), (heart_block, HEART)])
     prepared = prepared_job(folder, None, crop="body")
-    result, said = run(volume, prepared)
+    result, reported = run(volume, prepared)
     assert [own.part for own in network_runs] == [part_name(ORGANS), part_name(CARDIAC)]
     assert not any(own.is_whole for own in network_runs)
-    first, refined = said.plans
+    first, refined = reported.plans
     assert len(first.passes) == 6 and len(refined.passes) == 3
     assert refined.tiles < 0.2 * first.tiles
-    assert said.tiles == (refined.tiles, refined.tiles)
-    assert said.warnings == []
+    assert reported.tiles == (refined.tiles, refined.tiles)
+    assert reported.warnings == []
     assert {found.name for found in result.found} == {"kidney_left", "heart"} and len(result.absent) == 115
     labels = {found.name: found.label for found in result.found}
     expected = np.zeros(volume.array.shape, dtype=np.uint8)
@@ -328,13 +328,13 @@ def test_the_whole_set_cropped_to_the_body_runs_parts_where_their_structures_are
 def test_a_ct_of_nothing_that_the_localization_knows_gives_empty_labels(tmp_path: Path) -> None:
     folder = install(tmp_path, {"kidney_left": KIDNEY}, {})
     volume = block_volume((64, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
-    result, said = run(volume, prepared_job(folder, None, crop="body"))
+    result, reported = run(volume, prepared_job(folder, None, crop="body"))
     assert result.labels.shape == volume.array.shape and not result.labels.any()
     assert result.found == [] and len(result.absent) == 117
-    assert [planned.purpose for planned in said.plans[-1].passes] == [LOCALIZATION]
+    assert [planned.purpose for planned in reported.plans[-1].passes] == [LOCALIZATION]
 
 
-def test_the_whole_set_is_not_cropped_unasked(tmp_path: Path) -> None:
+def test_the_whole_set_is_not_cropped_by_default(tmp_path: Path) -> None:
     prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}), None)
     assert prepared.coarse_model is None and prepared.warnings == []
     planned = plan(block_volume((40, 40, 40), []), prepared)

@@ -80,13 +80,13 @@ def always_a_coarse_localization(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_demo_model_finds_two_kidneys_in_their_region(
     demo_models: Path, abdomen: Volume, full_run: np.ndarray, always_a_coarse_localization
 ) -> None:
-    result, said = run(abdomen, demo_job(demo_models, KIDNEYS))
-    localization, kidneys = said.plans[-1].passes
+    result, reported = run(abdomen, demo_job(demo_models, KIDNEYS))
+    localization, kidneys = reported.plans[-1].passes
     assert kidneys.is_cropped and kidneys.tiles < localization.tiles
     assert {found.name for found in result.found} == set(KIDNEYS)
     dice = dice_with(full_run, result)
     assert set(dice) == set(KIDNEYS) and min(dice.values()) >= 0.9, dice
-    assert said.warnings == []
+    assert reported.warnings == []
 
 
 @pytest.mark.slow  # nine tiles and more of a trained network
@@ -107,10 +107,10 @@ def test_the_demo_model_follows_a_structure_of_which_the_localization_saw_one_en
         return CoarseLocalization({LONG_MUSCLE: (slice(first, rows.stop), *across)}, grid)
 
     monkeypatch.setattr(segmentation, "localization_of", upper_end)
-    result, said = run(abdomen, demo_job(demo_models, [LONG_MUSCLE]))
-    assert said.warnings == ["REGION_WIDENED"]
-    assert said.values_of("REGION_WIDENED") == {"structures": LONG_MUSCLE}
-    assert said.plans[-1].passes[1].is_cropped
+    result, reported = run(abdomen, demo_job(demo_models, [LONG_MUSCLE]))
+    assert reported.warnings == ["REGION_WIDENED"]
+    assert reported.values_of("REGION_WIDENED") == {"structures": LONG_MUSCLE}
+    assert reported.plans[-1].passes[1].is_cropped
     first_run, *others = (own.region for own in network_runs if own.part.startswith("Task254"))
     assert others and all(other[0].start < first_run[0].start for other in others)
     dice = dice_with(full_run, result)

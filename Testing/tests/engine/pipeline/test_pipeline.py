@@ -91,7 +91,7 @@ def test_labels_are_those_of_nnunets_own_predictor(tmp_path: Path, case: Case) -
     expected = nnunet_labels(folder, volume.array, volume.geometry.ijk_to_ras, half_precision=False)
     labels = labels_of(volume, folder)
     assert labels.shape == volume.array.shape and labels.dtype == np.uint8
-    assert len(np.unique(expected)) >= 3, "the judge's labels must be worth comparing"
+    assert len(np.unique(expected)) >= 3, "the reference labels must be worth comparing"
     assert (labels == expected).mean() >= SMALLEST_AGREEMENT
     if case.name == "same spacing":
         as_published = nnunet_labels(folder, volume.array, volume.geometry.ijk_to_ras)
@@ -173,7 +173,7 @@ def test_a_changed_weight_file_is_loaded_again(tmp_path: Path) -> None:
     assert not np.array_equal(labels_of(volume, folder, cache), before)
 
 
-def test_only_the_structures_asked_for_come_back(tmp_path: Path) -> None:
+def test_only_the_requested_structures_come_back(tmp_path: Path) -> None:
     folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((20, 24, 22), (3.0, 3.0, 3.0))
     everything = labels_of(volume, folder)
     prepared = prepare(SegmentationTask(str(folder), Path(), ["spleen", "aorta"]))

@@ -1,4 +1,4 @@
-"""Memory: planned around before it fails, and done with less when it fails all the same."""
+"""Memory that is short: another strategy is planned before a job fails, and tried where it fails all the same."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_IN_MEMORY, SUM
 
 __all__ = ["fresh_measurements", "models", "one_thread", "volume"]  # fixtures
 
-# -- memory that is planned around -------------------------------------------------------------------------------------
+# -- before a job ------------------------------------------------------------------------------------------------------
 
 
-def planner(volume: Volume, prepared: PreparedTask, machine: MachineProfile | None = None, **around) -> Planner:
-    """On a machine of which nothing but ``around`` is known."""
-    around = {"resident_bytes": 0, "available_bytes": 2**50, **around}
-    return Planner(volume.geometry, prepared, PlanningContext(machine or MachineProfile(), **around))
+def planner(volume: Volume, prepared: PreparedTask, machine: MachineProfile | None = None, **state) -> Planner:
+    """On a machine of which only ``state`` is known."""
+    state = {"resident_bytes": 0, "available_bytes": 2**50, **state}
+    return Planner(volume.geometry, prepared, PlanningContext(machine or MachineProfile(), **state))
 
 
-WAYS = execution_strategies("cpu", "eager", "exact", keeps_networks=True)
+STRATEGIES = execution_strategies("cpu", "eager", "exact", keeps_networks=True)
 NOTES = [
     [],
     ["ONE_NETWORK_AT_A_TIME"],
@@ -56,35 +56,37 @@ NOTES = [
 ]
 
 
-def peaks_of_the_ways(volume: Volume, prepared: PreparedTask) -> list[int]:
-    return [planner(volume, prepared).plan(way).peak_bytes for way in WAYS]
+def peak_of_each_strategy(volume: Volume, prepared: PreparedTask) -> list[int]:
+    return [planner(volume, prepared).plan(strategy).peak_bytes for strategy in STRATEGIES]
 
 
-def test_each_way_takes_less_than_the_one_before(models: Path, volume: Volume) -> None:
-    peaks = peaks_of_the_ways(volume, whole_set(models))
+def test_each_strategy_takes_less_than_the_one_before(models: Path, volume: Volume) -> None:
+    peaks = peak_of_each_strategy(volume, whole_set(models))
     assert peaks == sorted(set(peaks), reverse=True) and len(peaks) == 4
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_a_job_is_planned_in_the_first_way_that_fits(models: Path, volume: Volume, monkeypatch, number: int) -> None:
+def test_a_job_is_planned_by_the_first_strategy_that_fits(
+    models: Path, volume: Volume, monkeypatch, number: int
+) -> None:
     prepared = whole_set(models)
     with monkeypatch.context() as limited:
-        limited_to(limited, peaks_of_the_ways(volume, prepared)[number])
-        result, said = run(volume, prepared)
-    (planned,) = said.plans
+        limited_to(limited, peak_of_each_strategy(volume, prepared)[number])
+        result, reported = run(volume, prepared)
+    (planned,) = reported.plans
     assert planned.notes == NOTES[number] and set(planned.notes) <= set(WARNINGS)
     assert planned.keeps_networks == (number == 0)
     assert planned.sums == (SUMS_IN_MEMORY, SUMS_IN_MEMORY, SUMS_IN_HALF, SUMS_ON_DISK)[number]
     assert planned.peak_bytes <= planned.available_bytes
-    assert said.warnings == [], "what was planned around is told by the plan"
+    assert reported.warnings == [], "the plan itself says what was changed"
     assert_same(result, run(volume, prepared)[0], planned)
 
 
-def test_memory_that_is_too_short_for_every_way_is_reported_before_anything_runs(
+def test_memory_that_is_too_short_for_every_strategy_is_reported_before_anything_runs(
     models: Path, volume: Volume, monkeypatch
 ) -> None:
     prepared = whole_set(models)
-    least = peaks_of_the_ways(volume, prepared)[-1]
+    least = peak_of_each_strategy(volume, prepared)[-1]
     limited_to(monkeypatch, least - 1)
     cache = EngineCache()
     for begin in (partial(run, volume, prepared, cache), partial(plan, volume, prepared)):
@@ -98,14 +100,14 @@ def test_memory_that_is_too_short_for_every_way_is_reported_before_anything_runs
 
 
 def test_where_there_is_no_next_job_networks_are_loaded_one_at_a_time() -> None:
-    ways = execution_strategies("cpu", "eager", "exact", keeps_networks=False)
-    assert [list(way.notes) for way in ways] == [[], ["SUMS_IN_HALF"], ["SUMS_ON_DISK"]]
-    assert [way.sums for way in ways] == [SUMS_IN_MEMORY, SUMS_IN_HALF, SUMS_ON_DISK]
-    assert not any(way.keeps_networks for way in ways)
+    strategies = execution_strategies("cpu", "eager", "exact", keeps_networks=False)
+    assert [list(strategy.notes) for strategy in strategies] == [[], ["SUMS_IN_HALF"], ["SUMS_ON_DISK"]]
+    assert [strategy.sums for strategy in strategies] == [SUMS_IN_MEMORY, SUMS_IN_HALF, SUMS_ON_DISK]
+    assert not any(strategy.keeps_networks for strategy in strategies)
 
 
 def test_a_network_leaves_pytorch_when_openvino_has_it(models: Path, volume: Volume, monkeypatch) -> None:
-    """Cycles in PyTorch's own objects would keep it until Python looks for them, and five networks together."""
+    """Cycles in PyTorch's own objects would keep it until Python collects them, and five networks together."""
     pytest.importorskip("openvino")
     choose_runtime, seen, alive = network_pool.choose_runtime, [], []
 
@@ -123,15 +125,15 @@ def test_a_network_leaves_pytorch_when_openvino_has_it(models: Path, volume: Vol
     assert alive == [0] * 5
 
 
-def test_where_the_system_does_not_tell_its_memory_the_fastest_way_is_taken(models: Path, volume: Volume) -> None:
-    planned, left = planner(volume, whole_set(models), available_bytes=None).first_that_fits(WAYS)
-    assert planned.notes == [] and planned.available_bytes is None and left == WAYS
+def test_where_the_memory_is_unknown_the_fastest_strategy_is_taken(models: Path, volume: Volume) -> None:
+    planned, left = planner(volume, whole_set(models), available_bytes=None).first_that_fits(STRATEGIES)
+    assert planned.notes == [] and planned.available_bytes is None and left == STRATEGIES
 
 
 def test_the_process_itself_counts_as_needed_and_as_available(models: Path, volume: Volume) -> None:
     prepared = whole_set(models)
-    bare = planner(volume, prepared).plan(WAYS[0])
-    beside = planner(volume, prepared, resident_bytes=10**9, available_bytes=2 * 10**9).plan(WAYS[0])
+    bare = planner(volume, prepared).plan(STRATEGIES[0])
+    beside = planner(volume, prepared, resident_bytes=10**9, available_bytes=2 * 10**9).plan(STRATEGIES[0])
     assert beside.peak_bytes == bare.peak_bytes + 10**9
     assert beside.available_bytes == 3 * 10**9
 
@@ -139,9 +141,9 @@ def test_the_process_itself_counts_as_needed_and_as_available(models: Path, volu
 def test_what_is_in_memory_already_needs_no_more(models: Path, volume: Volume) -> None:
     prepared = whole_set(models)
     folders = frozenset(str(part.folder.path.resolve()) for part in prepared.model.parts)
-    fresh = planner(volume, prepared).plan(WAYS[0]).peak_bytes
-    loaded = planner(volume, prepared, loaded=folders).plan(WAYS[0]).peak_bytes
-    with_image = planner(volume, prepared, loaded=folders, has_image=True).plan(WAYS[0]).peak_bytes
+    fresh = planner(volume, prepared).plan(STRATEGIES[0]).peak_bytes
+    loaded = planner(volume, prepared, loaded=folders).plan(STRATEGIES[0]).peak_bytes
+    with_image = planner(volume, prepared, loaded=folders, has_image=True).plan(STRATEGIES[0]).peak_bytes
     stored = sum(path.stat().st_size for part in prepared.model.parts for path in part.folder.checkpoints)
     assert fresh - loaded >= stored
     voxels = np.prod(planner(volume, prepared).grid.shape)
@@ -151,16 +153,20 @@ def test_what_is_in_memory_already_needs_no_more(models: Path, volume: Volume) -
 def test_measured_memory_takes_the_place_of_the_estimate(tmp_path: Path, volume: Volume) -> None:
     prepared = folder_job(make_model_folder(tmp_path / "D"))
     folder, machine = prepared.model.parts[0].folder, MachineProfile()
-    way = WAYS[1]
-    estimated = planner(volume, prepared).plan(way).peak_bytes
+    strategy = STRATEGIES[1]
+    estimated = planner(volume, prepared).plan(strategy).peak_bytes
     machine.remember_activations(architecture_key(folder), "eager", "exact", "cpu", 0)
     machine.remember_bytes(loaded_key(folder, "eager", "exact", "cpu"), 70_000_000)
-    measured = planner(volume, prepared, machine).plan(way).peak_bytes
+    measured = planner(volume, prepared, machine).plan(strategy).peak_bytes
     assert 70_000_000 < measured < estimated
     machine.remember_activations(architecture_key(folder), "eager", "exact", "cpu", 5_000_000)
-    assert planner(volume, prepared, machine).plan(way).peak_bytes == pytest.approx(measured + PEAK_MARGIN * 5_000_000)
+    assert planner(volume, prepared, machine).plan(strategy).peak_bytes == pytest.approx(
+        measured + PEAK_MARGIN * 5_000_000
+    )
     machine.remember_bytes(loaded_key(folder, "eager", "exact", "cpu"), 2**43)
-    assert planner(volume, prepared, machine).plan(way).peak_bytes < 10 * estimated, "no measurement refuses every job"
+    assert planner(volume, prepared, machine).plan(strategy).peak_bytes < 10 * estimated, (
+        "no measurement refuses every job"
+    )
 
 
 def test_all_regions_lie_in_one_resampled_image(tmp_path: Path) -> None:
@@ -170,8 +176,8 @@ def test_all_regions_lie_in_one_resampled_image(tmp_path: Path) -> None:
     work = planner(volume, prepared)
     names = [part.name for part in work.parts]
     near, far = (slice(0, 20),) * 3, (slice(100, 120),) * 3
-    close = work.plan(WAYS[0], dict(zip(names, (near, near), strict=True)))
-    apart = work.plan(WAYS[0], dict(zip(names, (near, far), strict=True)))
+    close = work.plan(STRATEGIES[0], dict(zip(names, (near, near), strict=True)))
+    apart = work.plan(STRATEGIES[0], dict(zip(names, (near, far), strict=True)))
     assert apart.tiles == close.tiles
     assert apart.peak_bytes - close.peak_bytes == pytest.approx(PEAK_MARGIN * 2 * (120**3 - 20**3), abs=2)
 
@@ -190,8 +196,8 @@ def test_sums_take_the_memory_that_was_planned_for_them(
     profile = dataclasses.replace(prepared.model.profile, average=average)
     prepared = dataclasses.replace(prepared, model=dataclasses.replace(prepared.model, profile=profile))
     volume = blobs_volume((30, 20, 12), (3.0, 3.0, 3.0))
-    way = next(way for way in WAYS if way.sums == sums)
-    limited_to(monkeypatch, planner(volume, prepared).plan(way).peak_bytes)
+    strategy = next(strategy for strategy in STRATEGIES if strategy.sums == sums)
+    limited_to(monkeypatch, planner(volume, prepared).plan(strategy).peak_bytes)
     taken: list[int] = []
 
     class MeasuredSums(sliding_window.TileSums):
@@ -200,8 +206,8 @@ def test_sums_take_the_memory_that_was_planned_for_them(
             taken.append(self.nbytes)
 
     monkeypatch.setattr(sliding_window, "TileSums", MeasuredSums)
-    _result, said = run(volume, prepared)
-    planned = said.plans[-1]
+    _result, reported = run(volume, prepared)
+    planned = reported.plans[-1]
     assert planned.sums == sums
     assert taken == [sums_bytes(read_model_folder(folder), (30, 20, 12), profile, planned)]
 
@@ -234,13 +240,14 @@ def runs_fail(
     error: Exception,
     first: int = 0,
     times: int = 99,
-    look: Callable[[], object] = lambda: None,
+    observe: Callable[[], object] = lambda: None,
 ) -> list[object]:
-    """Of all runs of networks ``times`` fail, from number ``first`` on. Returns what ``look`` saw as each run began."""
+    """Of all runs of networks ``times`` fail, from number ``first`` on. Returns what ``observe`` gave
+    as each run began."""
     real, seen = part_prediction.predict, []
 
     def predict(*arguments, **keywords) -> None:
-        seen.append(look())
+        seen.append(observe())
         if first < len(seen) <= first + times:
             raise error
         real(*arguments, **keywords)
@@ -250,21 +257,23 @@ def runs_fail(
 
 
 @pytest.mark.parametrize(("times", "source"), [(1, "PyTorch"), (2, "NumPy"), (3, "OpenVINO")])
-def test_a_job_whose_memory_runs_out_goes_on_with_less(
+def test_a_job_whose_memory_runs_out_continues_with_less(
     models: Path, volume: Volume, monkeypatch, times: int, source: str
 ) -> None:
     prepared = whole_set(models)
-    expected, _said = run(volume, prepared)
+    expected, _reported = run(volume, prepared)
     runs_fail(monkeypatch, OUT_OF_MEMORY[source], times=times)
-    result, said = run(volume, prepared)
-    assert [planned.notes for planned in said.plans] == NOTES[: times + 1]
-    assert said.warnings == ["MEMORY_FALLBACK"], "said once"
-    last = said.plans[-1]
-    assert said.tiles == (last.tiles, last.tiles)
+    result, reported = run(volume, prepared)
+    assert [planned.notes for planned in reported.plans] == NOTES[: times + 1]
+    assert reported.warnings == ["MEMORY_FALLBACK"], "reported once"
+    last = reported.plans[-1]
+    assert reported.tiles == (last.tiles, last.tiles)
     assert_same(result, expected, last)
 
 
-def test_after_the_last_way_memory_is_short_and_no_network_stays(models: Path, volume: Volume, monkeypatch) -> None:
+def test_after_the_last_strategy_memory_is_short_and_no_network_stays(
+    models: Path, volume: Volume, monkeypatch
+) -> None:
     prepared, cache = whole_set(models), EngineCache()
     run(volume, prepared, cache)
     assert len(cache.held_folders()) == 5
@@ -272,7 +281,7 @@ def test_after_the_last_way_memory_is_short_and_no_network_stays(models: Path, v
     with pytest.raises(SegmentationError) as caught:
         run(volume, prepared, cache)
     assert caught.value.code == "MEMORY_SHORT"
-    assert len(begun) == len(WAYS)
+    assert len(begun) == len(STRATEGIES)
     assert not cache.held_folders()
 
 
@@ -291,17 +300,17 @@ class CountingCache(EngineCache):
         return super().runner(folder, variant, counted, keep)
 
 
-def test_networks_are_forgotten_before_the_next_way_begins(models: Path, volume: Volume, monkeypatch) -> None:
+def test_networks_are_forgotten_before_the_next_strategy_begins(models: Path, volume: Volume, monkeypatch) -> None:
     prepared, cache = whole_set(models), CountingCache()
     run(volume, prepared, cache)
     error = OUT_OF_MEMORY["NumPy"]
-    held = runs_fail(monkeypatch, error, times=1, look=lambda: len(cache.held_folders()))
+    held = runs_fail(monkeypatch, error, times=1, observe=lambda: len(cache.held_folders()))
     run(volume, prepared, cache)
     assert held == [5, 1, 1, 1, 1, 1], "one network at a time"
     assert cache.loaded == 5 + 5, "the one that failed, too, is loaded again"
 
 
-def test_ways_that_do_not_fit_any_more_are_not_tried(models: Path, volume: Volume, monkeypatch) -> None:
+def test_strategies_that_do_not_fit_any_more_are_not_tried(models: Path, volume: Volume, monkeypatch) -> None:
     """When the job fails, the machine has much less than it had when the job was planned."""
     sizes = iter([2**40])  # for the plan
 
@@ -347,31 +356,31 @@ def faked_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_on_a_faked_gpu_tile_batches_then_sums_then_the_cpu(models: Path, volume: Volume, faked_gpu) -> None:
-    result, said = run(volume, whole_set(models, device="auto"))
-    *on_gpu, on_cpu = said.plans
+    result, reported = run(volume, whole_set(models, device="auto"))
+    *on_gpu, on_cpu = reported.plans
     assert [planned.device for planned in on_gpu] == ["cuda:0"] * (GPU_TILE_BATCH + 1)
     assert [planned.tile_batch for planned in on_gpu] == [*range(GPU_TILE_BATCH, 0, -1), 1]
     assert [planned.sums_on_host for planned in on_gpu] == [False] * GPU_TILE_BATCH + [True]
     assert [planned.notes for planned in on_gpu] == [[]] * GPU_TILE_BATCH + [["DEVICE_MEMORY_SUMS"]]
     assert {planned.precision for planned in on_gpu} == {"published"}
     assert (on_cpu.device, on_cpu.precision, on_cpu.tile_batch, on_cpu.notes) == ("cpu", "exact", 1, [])
-    assert said.warnings == ["MEMORY_FALLBACK", "DEVICE_FALLBACK"]
-    assert said.values_of("DEVICE_FALLBACK") == {"device": "cuda:0"}
-    assert said.tiles == (on_cpu.tiles, on_cpu.tiles)
+    assert reported.warnings == ["MEMORY_FALLBACK", "DEVICE_FALLBACK"]
+    assert reported.values_of("DEVICE_FALLBACK") == {"device": "cuda:0"}
+    assert reported.tiles == (on_cpu.tiles, on_cpu.tiles)
     assert np.array_equal(result.labels, run(volume, whole_set(models))[0].labels)
 
 
 def test_in_float32_a_faked_gpu_runs_one_tile_at_a_time(models: Path, volume: Volume, faked_gpu) -> None:
     exact = JobOptions(runtime="eager", precision="exact")
-    _result, said = run(volume, whole_set(models, exact, device="auto"))
-    assert [(planned.device, planned.tile_batch, planned.sums_on_host) for planned in said.plans] == [
+    _result, reported = run(volume, whole_set(models, exact, device="auto"))
+    assert [(planned.device, planned.tile_batch, planned.sums_on_host) for planned in reported.plans] == [
         ("cuda:0", 1, False),
         ("cuda:0", 1, True),
         ("cpu", 1, False),
     ]
 
 
-def test_a_faked_gpu_that_was_asked_for_by_name_is_not_replaced(models: Path, volume: Volume, faked_gpu) -> None:
+def test_a_faked_gpu_that_was_requested_by_name_is_not_replaced(models: Path, volume: Volume, faked_gpu) -> None:
     recorder, cache = JobRecorder(), EngineCache()
     with pytest.raises(SegmentationError) as caught:
         segment(volume, whole_set(models, device="cuda"), cache, recorder.reporter)
@@ -382,5 +391,5 @@ def test_a_faked_gpu_that_was_asked_for_by_name_is_not_replaced(models: Path, vo
 
 
 def test_a_gpus_plan_is_not_refused_for_the_computers_memory(models: Path, volume: Volume) -> None:
-    way = execution_strategies("cuda:0", "eager", "published", keeps_networks=True)[0]
-    assert planner(volume, whole_set(models), available_bytes=1).first_that_fits([way])[0].device == "cuda:0"
+    strategy = execution_strategies("cuda:0", "eager", "published", keeps_networks=True)[0]
+    assert planner(volume, whole_set(models), available_bytes=1).first_that_fits([strategy])[0].device == "cuda:0"

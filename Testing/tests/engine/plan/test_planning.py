@@ -74,21 +74,21 @@ def test_the_tiles_that_are_planned_are_the_ones_that_run(tmp_path: Path, monkey
     batches: list[int] = []
     run_tiles = EagerRunner.run
     monkeypatch.setattr(EagerRunner, "run", lambda self, tiles: (batches.append(len(tiles)), run_tiles(self, tiles))[1])
-    _result, said = run(volume, make(tmp_path))
-    planned = said.plans[-1]
+    _result, reported = run(volume, make(tmp_path))
+    planned = reported.plans[-1]
     assert len(planned.passes) == passes
     assert planned.tiles == sum(part.tiles for part in planned.passes) == sum(batches) > passes
-    assert said.tiles == (planned.tiles, planned.tiles)
+    assert reported.tiles == (planned.tiles, planned.tiles)
 
 
 def test_the_command_plans_what_the_job_plans(models: Path, volume: Volume) -> None:
     prepared = whole_set(models)
     alone = plan(volume, prepared)
-    _result, said = run(volume, prepared, EngineCache(serves_one_job=True))
-    (told,) = said.plans
-    assert alone.passes == told.passes and alone.tiles == told.tiles
+    _result, reported = run(volume, prepared, EngineCache(serves_one_job=True))
+    (reported_plan,) = reported.plans
+    assert alone.passes == reported_plan.passes and alone.tiles == reported_plan.tiles
     assert (alone.model, alone.profile, alone.device) == (MODEL, "totalsegmentator-2.18", "cpu")
-    assert alone.keeps_networks == told.keeps_networks is False
+    assert alone.keeps_networks == reported_plan.keeps_networks is False
     assert not alone.is_preliminary
 
 
@@ -155,7 +155,7 @@ def test_a_refined_plan_counts_the_localization_as_time_that_has_passed(tmp_path
 def test_a_plan_names_what_computes(tmp_path: Path, volume: Volume, precision: str) -> None:
     """The first job tries the runtimes out; from then on the plan names the one that was found."""
     prepared = folder_job(make_model_folder(tmp_path / "D"), JobOptions(precision=precision))
-    result, _said = run(volume, prepared)
+    result, _reported = run(volume, prepared)
     planned = plan(volume, prepared)
     assert (planned.runtime, planned.precision) == (result.options.runtime, result.options.precision)
     assert planned.runtime in ("openvino", "eager", "compiled")
@@ -233,9 +233,9 @@ def test_a_job_measures_all_that_a_plan_needs(models: Path, volume: Volume) -> N
     prepared = whole_set(models)
     run(volume, prepared)
     machine, folder = MachineProfile.load(), prepared.model.parts[0].folder
-    record = machine.network(architecture_key(folder), "eager", "exact", "cpu")
-    assert record.seconds_per_tile > 0 and record.first_tile_seconds > 0 and record.activation_bytes >= 0
-    assert record.tiles_measured == 5 * plan(volume, prepared).passes[0].tiles
+    measured = machine.network(architecture_key(folder), "eager", "exact", "cpu")
+    assert measured.seconds_per_tile > 0 and measured.first_tile_seconds > 0 and measured.activation_bytes >= 0
+    assert measured.tiles_measured == 5 * plan(volume, prepared).passes[0].tiles
     key = loaded_key(folder, "eager", "exact", "cpu")
     assert machine.rate(key) > 0 and machine.bytes_of(key) >= 0
     profile = prepared.model.profile

@@ -1,4 +1,4 @@
-"""Where networks run: boxes of structures, their way from a coarse grid to a finer one, and what regions grow by."""
+"""Where networks run: boxes of structures, their transfer from a coarse grid to a finer one, and how regions grow."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_structures_that_end_at_a_border_are_cut_there() -> None:
     labels = np.zeros(shape_of(region), dtype=np.uint8)
     labels[0, 2, 3] = 7
     assert cut_sides(labels, region, shape, [7]) == [(0, -1)]
-    assert cut_sides(labels, region, shape, [1, 2]) == [], "nobody asked for it"
+    assert cut_sides(labels, region, shape, [1, 2]) == [], "it was not requested"
     assert cut_sides(labels, region, shape, []) == []
     labels[-1, 2, 0] = 7
     assert cut_sides(labels, region, shape, [7]) == [(0, -1), (0, 1), (2, -1)]
@@ -321,10 +321,10 @@ def test_where_nothing_was_found_a_missed_structure_is_searched_everywhere() -> 
 def test_parts_run_around_their_own_structures_and_not_at_all_without_one(
     localization: CoarseLocalization, fine_model: Model
 ) -> None:
-    asked = {"kidney_left", "heart"}
-    regions = part_regions(localization, fine_model, asked, FINE, searches_missed=True)
+    requested = {"kidney_left", "heart"}
+    regions = part_regions(localization, fine_model, requested, FINE, searches_missed=True)
     organs, vertebrae, cardiac, muscles, ribs = (regions[part.name] for part in fine_model.parts)
-    assert (vertebrae, muscles, ribs) == (None, None, None), "they know nothing of what was asked for"
+    assert (vertebrae, muscles, ribs) == (None, None, None), "they know no requested structure"
     assert holds(organs, on_finer_grid(localization.boxes["kidney_left"], COARSE, FINE))
     assert not holds(organs, on_finer_grid(localization.boxes["heart"], COARSE, FINE))
     assert holds(cardiac, on_finer_grid(localization.boxes["heart"], COARSE, FINE))
@@ -341,7 +341,7 @@ def test_the_whole_set_runs_only_parts_of_which_something_was_found(
     assert [regions[part.name] is not None for part in fine_model.parts] == [True, False, True, False, False]
 
 
-def test_parts_that_were_not_asked_for_are_left_out(localization: CoarseLocalization, fine_model: Model) -> None:
+def test_parts_that_were_not_requested_are_left_out(localization: CoarseLocalization, fine_model: Model) -> None:
     parts = [dataclasses.replace(part, folder=None) for part in fine_model.parts[:4]] + fine_model.parts[4:]
     model = dataclasses.replace(fine_model, parts=parts)
     regions = part_regions(localization, model, {"rib_left_1"}, FINE, searches_missed=True)

@@ -156,23 +156,23 @@ def test_a_region_needs_few_voxels_of_the_image() -> None:
         assert box[2] == slice(0, 14)
 
 
-def test_resampling_tells_how_far_it_is() -> None:
-    heard: list[float] = []
-    zoom(random_ct(TALL), (300, 9, 9), 1, heard.append)
-    assert heard == sorted(heard) and heard[0] >= 0 and heard[-1] < 1 and len(heard) > 3
+def test_resampling_reports_the_done_fraction() -> None:
+    fractions: list[float] = []
+    zoom(random_ct(TALL), (300, 9, 9), 1, fractions.append)
+    assert fractions == sorted(fractions) and fractions[0] >= 0 and fractions[-1] < 1 and len(fractions) > 3
 
 
 def test_resampling_can_be_stopped() -> None:
     class StopError(Exception):
         pass
 
-    heard: list[float] = []
+    fractions: list[float] = []
     made: list[int] = []
     never = threading.Event()
 
     def stop_at_second(fraction: float) -> None:
-        heard.append(fraction)
-        if len(heard) == 2:
+        fractions.append(fraction)
+        if len(fractions) == 2:
             raise StopError
 
     def slowly(rows: np.ndarray) -> np.ndarray:
@@ -184,7 +184,7 @@ def test_resampling_can_be_stopped() -> None:
     matrices = zoom_matrices((50, 2, 2), (5000, 2, 2), 1)
     with pytest.raises(StopError):
         apply_matrices(random_ct((50, 2, 2)), matrices, stop_at_second, finish=slowly)
-    assert len(heard) == 2
+    assert len(fractions) == 2
     assert sum(made) < 5000, "rows that nobody waits for any more are not made"
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("resampling")]
 
@@ -205,18 +205,18 @@ GRIDS = [
 def test_the_plans_functions_are_followed(tmp_path, shape, spacing, target, function) -> None:
     settings = configuration_settings(spacing=target, resampling=function)
     folder = read_model_folder(write_folder(tmp_path / "D", plans_of(settings)))
-    judge = {
+    reference = {
         "resample_data_or_seg_to_shape": resample_data_or_seg_to_shape,
         "resample_torch_fornnunet": resample_torch_fornnunet,
     }[function]
     image = np.random.default_rng(2).normal(0, 1, shape).astype(np.float32)
     wanted = compute_new_shape(shape, spacing, target)
-    expected = judge(image[None], wanted, spacing, target, **settings["resampling_fn_data_kwargs"])[0]
+    expected = reference(image[None], wanted, spacing, target, **settings["resampling_fn_data_kwargs"])[0]
     forward = image_resampling(folder, shape, spacing)
     assert forward.wanted == tuple(wanted)
     resampled = forward.apply(image)
     assert np.abs(resampled - expected).max() < 2e-5
-    expected = judge(resampled[None], shape, target, spacing, **settings["resampling_fn_probabilities_kwargs"])[0]
+    expected = reference(resampled[None], shape, target, spacing, **settings["resampling_fn_probabilities_kwargs"])[0]
     restored = logits_resampling(folder, resampled.shape, shape, spacing).apply(resampled)
     assert np.abs(restored - expected).max() < 2e-5
 

@@ -148,7 +148,7 @@ def test_worker_refuses_another_protocol(start_worker):
     assert [type(event) for event in worker.events()] == [HelloEvent, FailedEvent, ByeEvent]
 
 
-def test_real_engine_greets_before_it_has_torch_and_ends_when_told(start_worker):
+def test_real_engine_greets_before_it_has_torch_and_ends_on_request(start_worker):
     worker = start_worker(program=ENGINE_PROGRAM)
     worker.wait_for(HelloEvent)
     worker.send(QuitRequest())
@@ -222,7 +222,7 @@ def test_events_of_a_job_come_in_order(start_worker):
     assert order == [stage for stage in Stage.ALL if stage in order]
 
 
-def test_cached_ct_is_used_and_an_unknown_one_asked_for(start_worker):
+def test_cached_ct_is_used_and_an_unknown_one_requested(start_worker):
     worker = start_worker()
     requests = [worker.job(soft_tissue_with_air(), "ct-1"), worker.job(ct_id="ct-1"), worker.job(ct_id="ct-2")]
     for request in requests:
@@ -253,13 +253,13 @@ def test_worker_survives_everything_and_serves_the_next(start_worker):
     assert not list((worker.work / "jobs").rglob("ct.raw"))
 
 
-@pytest.mark.parametrize("way", ["request", "file"])
-def test_job_is_cancelled_by_request_or_by_file(start_worker, way):
+@pytest.mark.parametrize("channel", ["request", "file"])
+def test_job_is_cancelled_by_request_or_by_file(start_worker, channel):
     worker = start_worker()
     request = worker.job(soft_tissue_with_air(), "ct-1", Stage.WRITING, "slow")
     worker.send(request)
     worker.wait_for_stage(request, Stage.WRITING)
-    if way == "request":
+    if channel == "request":
         worker.send(CancelRequest(request.job_id))
     else:
         (Path(request.job_folder) / "cancel").touch()

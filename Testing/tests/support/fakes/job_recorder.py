@@ -1,4 +1,4 @@
-"""What one job said while it ran, as the worker would send it to the panel."""
+"""Records what one job reports while it runs, as the worker would send it to the panel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fresh_measurements(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 class JobRecorder:
-    """Give ``reporter`` to a job, then look at what it said."""
+    """Give ``reporter`` to a job, then read what it reported."""
 
     def __init__(self) -> None:
         self._events: list[Any] = []
@@ -56,13 +56,13 @@ class JobRecorder:
 
     @property
     def tiles(self) -> tuple[int, int]:
-        """Finished tiles and all tiles, as the last event of the networks' stage told them."""
+        """Finished tiles and all tiles, by the last event of the networks' stage."""
         last = self._of_networks()[-1]
         return last.tile, last.tiles
 
     @property
     def totals(self) -> dict[int, int]:
-        """By number of finished tiles: how many the job has, as was told then."""
+        """By number of finished tiles: how many the job had, as reported then."""
         return {event.tile: event.tiles for event in self._of_networks()}
 
     def _of_networks(self) -> list[ProgressEvent]:

@@ -1,7 +1,7 @@
 """Model folders whose answer is known: each voxel gets the structure whose CT number is nearest to its own.
 
-The network has nnU-Net's own layers with weights set by hand. It looks at single voxels, so that tiles and regions
-change nothing in its labels: a full run and a cropped one must agree in every voxel that both look at.
+The network has nnU-Net's own layers with weights set by hand. It depends on single voxels, so that tiles and
+regions change nothing in its labels: a full run and a cropped one must agree in every voxel that both cover.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ TASK = "Task251_TotalSegmentator_part1_organs_1139subj"
 
 @dataclass(frozen=True)
 class V1Shape:
-    """What tells one v1 network from another; patch, spacing, pools and kernels in the network's axes."""
+    """What distinguishes v1 networks; patch, spacing, pools and kernels in the network's axes."""
 
     patch_size: Sequence[int] = (16, 16, 16)
     spacing: Sequence[float] = (1.5, 1.5, 1.5)
