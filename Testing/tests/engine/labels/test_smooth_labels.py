@@ -214,7 +214,7 @@ def test_pieces_of_a_large_image_meet_without_a_gap(tmp_path: Path, monkeypatch:
 
 
 def test_a_region_is_interpolated_within_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The part that knows the requested structures runs over a region of the coarse localization, which is given here."""
+    """The part that knows the requested structures runs over a region of the coarse localization, given here."""
     model_id, pipeline = "117-1.5mm", "TotalSegmentatorEngine.pipeline"
     folder = make_catalogue_model(tmp_path, model_id)[-1]
     make_catalogue_model(tmp_path, "117-6mm")
