@@ -79,7 +79,7 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.initializeParameterNode()
 
     def cleanup(self):
-        """The application quits or the module is reloaded: nothing may survive that."""
+        """The application quits or the module is reloaded: stop everything."""
         self.panel.close()
         self.setParameterNode(None)
         self.removeObservers()
@@ -89,7 +89,7 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.panel.enter()
 
     def exit(self):
-        """The job goes on; only the panel no longer follows the parameter node."""
+        """Stop following the parameter node; a running job continues."""
         self.disconnectParameterNode()
 
     def onReload(self):
@@ -112,7 +112,7 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeAdded(self, caller, event, node):
         if node.IsA("vtkMRMLScalarVolumeNode"):
-            qt.QTimer.singleShot(0, self.onVolumesChanged)  # its voxels come later
+            qt.QTimer.singleShot(0, self.onVolumesChanged)  # its voxels follow
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeRemoved(self, caller, event, node):
@@ -176,7 +176,7 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
         return self.session
 
     def apply(self, order):
-        """Start a job. Raises JobBusyError while one runs, SegmentationError for what can be told at once."""
+        """Start a job. Raises JobBusyError while one runs, SegmentationError for problems that are known at once."""
         if self.session is None:
             self.view = ScriptView()
             self.makeSession(self.view.callbacks)

@@ -119,12 +119,12 @@ class ExportSection(TaskSection):
     def _is_confirmed(self, order: ExportOrder) -> bool:
         """Ask once for each segmentation before unapproved structures are exported to DICOM."""
         counts = count_by_state(order.segmentation, order.segment_ids)
-        waiting = counts[ReviewState.UNREVIEWED] + counts[ReviewState.EDITED]
+        unapproved = counts[ReviewState.UNREVIEWED] + counts[ReviewState.EDITED]
         node_id = order.segmentation.GetID()
         is_approved_only = order.states == (ReviewState.APPROVED.value,)
-        if not order.needs_dicom or not waiting or is_approved_only or node_id in self._confirmed:
+        if not order.needs_dicom or not unapproved or is_approved_only or node_id in self._confirmed:
             return True
-        question = unreviewed_question(waiting, len(order.segment_ids))
+        question = unreviewed_question(unapproved, len(order.segment_ids))
         if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Export unapproved structures?")):
             return False
         self._confirmed.add(node_id)

@@ -147,9 +147,7 @@ class InputsSection:
         if not self._known:
             return _("All structures, or names separated by commas")
         examples = [name for name in ("liver", "spleen") if name in self._known] or self._known[:2]
-        return _("All {count} structures, or names: {examples}, ...").format(
-            count=len(self._known), examples=", ".join(examples)
-        )
+        return _("All {count}, or names: {examples}, ...").format(count=len(self._known), examples=", ".join(examples))
 
 
 def _unknown_text(problem: SegmentationError) -> str:

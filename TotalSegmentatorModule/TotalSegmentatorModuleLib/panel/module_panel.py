@@ -40,7 +40,7 @@ class Panel:
         self._progress = ProgressSection(ui.progress)
         self._messages = MessagesSection(ui.messages, ui.log)
         self._unimported = UnimportedResultsSection(
-            ui.unimported, self._import_result, lambda job_id: self._session.discard_waiting(job_id)
+            ui.unimported, self._import_result, lambda job_id: self._session.discard_result(job_id)
         )
         self._session = make_session(
             JobCallbacks(
@@ -53,7 +53,7 @@ class Panel:
                 on_failed=self.on_failed,
                 on_cancelled=lambda: self._messages.show_text(_("Cancelled. Nothing was changed.")),
                 on_result=self.on_result,
-                on_waiting_results=self._unimported.show,
+                on_unimported_results=self._unimported.show,
             )
         )
         self._options = AdvancedSection(ui.advanced)
@@ -107,7 +107,7 @@ class Panel:
         self._inputs.choose_only_ct()
         for section in self._tasks:
             section.enter()
-        self._session.look_for_waiting_results()
+        self._session.look_for_unimported_results()
 
     def volumes_changed(self) -> None:
         """Volumes were added to the scene or received voxels."""
@@ -155,7 +155,7 @@ class Panel:
         except SegmentationError as error:
             self._messages.show_error(error.problem)
             return
-        if not self._setup.takes(order):
+        if not self._setup.defer(order):
             self.start_order(order)
 
     def _chosen_order(self, parameters: SegmentationParameters) -> JobOrder:
@@ -183,7 +183,7 @@ class Panel:
     def _import_result(self, job_id: str) -> None:
         self._messages.clear()
         try:
-            self._session.import_waiting(job_id, self._parameters.inputVolume if self._parameters else None)
+            self._session.import_saved_result(job_id, self._parameters.inputVolume if self._parameters else None)
         except JobBusyError as error:
             self._messages.show_text(str(error))
 

@@ -83,5 +83,5 @@ class JobCallbacks:
     on_cancelled: Callable[[], None] = ignore
     on_result: Callable[[Any, ResultHeader], None] = ignore
     """The vtkMRMLSegmentationNode that holds the result, and its header."""
-    on_waiting_results: Callable[[list[ResultHeader]], None] = ignore
+    on_unimported_results: Callable[[list[ResultHeader]], None] = ignore
     """Finished results that nobody imported."""

@@ -1,4 +1,4 @@
-"""Finished results: reading one into memory in small steps, listing and removing those that wait."""
+"""Finished results: reading one into memory in small steps, listing and removing unimported ones."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def read_result_header(folder: Path) -> ResultHeader:
     return header
 
 
-def waiting_results(work_folder: Path) -> list[ResultHeader]:
+def unimported_results(work_folder: Path) -> list[ResultHeader]:
     """Results that were never imported or declined, oldest first; not those of another Slicer that is running."""
-    waiting = []
+    unimported = []
     folder = results_folder(work_folder)
     for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
         owner = read_owner(entry)
@@ -43,8 +43,8 @@ def waiting_results(work_folder: Path) -> list[ResultHeader]:
         except DamagedResultError:
             continue  # swept when it is old
         if header.job_id == entry.name:
-            waiting.append(header)
-    return sorted(waiting, key=lambda header: header.created)
+            unimported.append(header)
+    return sorted(unimported, key=lambda header: header.created)
 
 
 def read_labels(folder: Path, header: ResultHeader, labels: np.ndarray, seconds: float) -> Iterator[float]:

@@ -28,7 +28,7 @@ class ScriptView:
         """What the job is doing, as far as it is known."""
         self.problem: Problem | None = None
         """Why the last job failed."""
-        self.waiting: list[ResultHeader] = []
+        self.unimported: list[ResultHeader] = []
         self.callbacks = JobCallbacks(
             on_busy=self._on_busy,
             on_progress=self._on_progress,
@@ -39,7 +39,7 @@ class ScriptView:
             on_failed=self._on_failed,
             on_cancelled=self._on_cancelled,
             on_result=self._on_result,
-            on_waiting_results=self._on_waiting_results,
+            on_unimported_results=self._on_unimported_results,
         )
 
     def _on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
@@ -65,5 +65,5 @@ class ScriptView:
         self.node, self.header = node, header
         logging.info(result_text(header))
 
-    def _on_waiting_results(self, headers: list[ResultHeader]) -> None:
-        self.waiting = headers
+    def _on_unimported_results(self, headers: list[ResultHeader]) -> None:
+        self.unimported = headers

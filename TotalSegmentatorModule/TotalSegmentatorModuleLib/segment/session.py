@@ -64,7 +64,7 @@ class SegmentationSession:
         return self._runner.is_busy
 
     def apply(self, order: JobOrder) -> None:
-        """Start a job. Raises JobBusyError while one runs, SegmentationError for what can be told at once."""
+        """Start a job. Raises JobBusyError while one runs, SegmentationError for problems that are known at once."""
         self._require_idle()
         check_ct(order.ct)
         check_installed(order.model, order.models_folder)
@@ -107,21 +107,21 @@ class SegmentationSession:
         self._runner.dispose()
         self.shutdown()
 
-    # -- results that wait ---------------------------------------------------------------------------------------------
+    # -- unimported results --------------------------------------------------------------------------------------------
 
-    def look_for_waiting_results(self) -> None:
-        """Tell which finished results were never imported."""
-        headers = self._active_manager().waiting_results() if not self.is_busy else []
-        self._callbacks.on_waiting_results(headers)
+    def look_for_unimported_results(self) -> None:
+        """Report which finished results were not imported."""
+        headers = self._active_manager().unimported_results() if not self.is_busy else []
+        self._callbacks.on_unimported_results(headers)
 
-    def import_waiting(self, job_id: str, ct=None) -> None:
-        """Import a result that waits; it goes to ``ct`` if it lies on its grid, else to the volume that it fits. Raises
-        JobBusyError. Cancelled or failed, it goes on waiting."""
+    def import_saved_result(self, job_id: str, ct=None) -> None:
+        """Import a result that was not imported: on ``ct`` if its grid fits, else on the volume whose grid does. Raises
+        JobBusyError. The result is kept if this is cancelled or fails."""
         self._require_idle()
         self._prepare(VolumeCtSource(ct) if ct is not None else None)
         self._runner.start(self._receive(job_id), self._on_end)
 
-    def discard_waiting(self, job_id: str) -> None:
+    def discard_result(self, job_id: str) -> None:
         self._active_manager().discard_result(job_id)
         self._runner.wake()
 
@@ -162,7 +162,7 @@ class SegmentationSession:
 
     def _on_end(self, end: TaskEnd) -> None:
         if end.problem is not None:
-            self.look_for_waiting_results()  # the result, if there was one, is kept
+            self.look_for_unimported_results()  # the result, if there was one, is kept
             self._callbacks.on_failed(end.problem)
         elif end.is_cancelled:
             self._callbacks.on_cancelled()

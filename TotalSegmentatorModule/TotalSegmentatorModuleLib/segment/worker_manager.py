@@ -12,7 +12,7 @@ from TotalSegmentatorModuleLib.background.engine_environment import EngineEnviro
 from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
 from TotalSegmentatorModuleLib.background.task_runner import ignore
 from TotalSegmentatorModuleLib.segment.ct_transfer import CtKey
-from TotalSegmentatorModuleLib.segment.result_reader import waiting_results
+from TotalSegmentatorModuleLib.segment.result_reader import unimported_results
 from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
 
 _IDLE_MS, _CLEARING_MS = 500, 50
@@ -111,9 +111,9 @@ class WorkerManager:
     def result_folder(self, job_id: str) -> Path:
         return results_folder(self.work_folder) / job_id
 
-    def waiting_results(self) -> list[ResultHeader]:
+    def unimported_results(self) -> list[ResultHeader]:
         """Results that were finished but neither imported nor declined, for instance because Slicer was closed."""
-        headers = waiting_results(self.work_folder)
+        headers = unimported_results(self.work_folder)
         return [header for header in headers if self.result_folder(header.job_id) not in self.removal]
 
     def discard_result(self, job_id: str) -> None:

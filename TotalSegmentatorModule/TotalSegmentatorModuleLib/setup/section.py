@@ -1,4 +1,4 @@
-"""What the panel does about the set-up: offers it when a job needs it, and starts the job that waited for it."""
+"""The set-up in the panel: offers an installation if a job needs one, and starts the job afterwards."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from TotalSegmentatorModuleLib.setup.plan import setup_plan
 
 @dataclass(frozen=True)
 class SetupCallbacks:
-    """What the set-up calls of the rest of the panel."""
+    """What the set-up calls in the rest of the panel."""
 
     start_order: Callable[[JobOrder], None]
-    """Start a job that waited for the set-up; what is wrong with it is shown."""
+    """Start a deferred job; problems are shown."""
     end_engine: Callable[[], None]
-    """End the engine, unless it computes: its packages change."""
+    """Stop the engine, unless it runs a job, because its packages change."""
     on_models: Callable[[], None]
-    """Other models are installed now, or the models folder is another one."""
+    """The installed models or the models folder have changed."""
     on_change: Callable[[], None]
-    """Whether Apply can be clicked may have changed."""
+    """Whether Apply is enabled may have changed."""
     choose_model: Callable[[str, str], None]
     """The model's id, and its folder where that is OWN_FOLDER."""
     show_text: Callable[[str], None]
@@ -46,14 +46,14 @@ class SetupCallbacks:
 
 
 class SetupSection:
-    """Page and section of the set-up, and the order that waits for it."""
+    """The set-up's page and section, and the deferred order."""
 
     def __init__(self, page_ui: Widgets, ui: Widgets, callbacks: SetupCallbacks) -> None:
         self._callbacks = callbacks
         self._pending: PendingOrder | None = None
         self._needs = SetupNeeds()
         self._is_job_running = False
-        self._asking = TaskRunner(Ticker, settings.work_folder())
+        self._plan_runner = TaskRunner(Ticker, settings.work_folder())
         self._page = InstallPage(page_ui)
         self._installed = InstalledView(ui)
         self._changes = SetupChanges(page_ui, self._page, self._on_changes, callbacks.add_log)
@@ -65,27 +65,27 @@ class SetupSection:
 
     # -- what the panel calls ------------------------------------------------------------------------------------------
 
-    def takes(self, order: JobOrder) -> bool:
-        """Whether something is missing for this order; it is kept then, and the page shows what."""
+    def defer(self, order: JobOrder) -> bool:
+        """Keep ``order`` and show the page if packages or models are missing for it; returns whether that is so."""
         needs = needs_of(order)
         if needs.is_nothing:
             return False
-        self._keep(order, needs)
+        self._show_needs(order, needs)
         return True
 
     def engine_failed(self, order: JobOrder) -> None:
-        """The engine's packages are there, but not all of them: offer new ones."""
-        self._keep(order, SetupNeeds(needs_of(order).models, has_engine=False, is_repair=True))
+        """Some of the engine's packages are missing or damaged: offer to install them again."""
+        self._show_needs(order, SetupNeeds(needs_of(order).models, has_engine=False, is_repair=True))
 
     def obstacle(self) -> str:
-        """Why no job can start now, in a sentence; empty where one can."""
+        """Why no job can start now, in a sentence; empty if one can."""
         change = self._changes.current
         if change is not None and change.touches_engine:
             return _("Wait until the set-up is complete, or cancel it.")
         return ""
 
     def set_enabled(self, is_enabled: bool) -> None:
-        """A job begins or ends."""
+        """Lock the section while a job runs."""
         self._is_job_running = not is_enabled
         self._lock()
 
@@ -93,28 +93,28 @@ class SetupSection:
         self._installed.refresh()
 
     def node_removed(self, node_id: str) -> None:
-        """A node has left the scene; without its CT an order has no purpose."""
+        """A node was removed from the scene; an order is dropped with its CT."""
         if self._pending is not None and self._pending.ct_id == node_id:
             self._drop_order()
 
     def scene_closing(self) -> None:
-        """An installation goes on; the order goes with its scene."""
+        """The order is dropped with its scene; an installation continues."""
         if self._pending is not None:
             self._drop_order()
 
     def close(self) -> None:
-        """The application quits: an installation is stopped, and continues where it was at the next start."""
+        """The application quits: stop an installation, which can be resumed in the next session."""
         self._pending = None
-        self._asking.dispose()
+        self._plan_runner.dispose()
         self._installed.dispose()
         self._changes.close()
 
     # -- the page ------------------------------------------------------------------------------------------------------
 
-    def _keep(self, order: JobOrder, needs: SetupNeeds) -> None:
+    def _show_needs(self, order: JobOrder, needs: SetupNeeds) -> None:
         self._pending, self._needs = PendingOrder(order), needs
         if self._changes.current is None:
-            self._ask()
+            self._request_plan()
         else:
             self._callbacks.show_text(_("The segmentation will start when the set-up is complete."))
 
@@ -123,30 +123,30 @@ class SetupSection:
         if self._changes.current is None:
             self._on_not_now()
 
-    def _ask(self) -> None:
-        self._asking.stop()
+    def _request_plan(self) -> None:
+        self._plan_runner.stop()
         self._page.show_checking()
         command = show_command(self._needs.models, self._needs.is_repair)
-        self._asking.start(run_setup(command), self._on_answer)
+        self._plan_runner.start(run_setup(command), self._on_plan)
 
-    def _on_answer(self, task_end: TaskEnd) -> None:
+    def _on_plan(self, task_end: TaskEnd) -> None:
         end = process_result(task_end)
         try:
             failure, plan = end.failure, None if end.failure else setup_plan(end.output)
         except ValueError:
             failure, plan = failure_of(Problem("BAD_REQUEST", {"detail": "setup --show"})), None
         if failure is not None or plan is None:
-            self._show_no_answer(failure)
+            self._show_plan_failed(failure)
         elif plan.missing:
             self._page.show_offer(plan, self._install)
         else:  # another Slicer has installed it meanwhile
             self._page.hide()
             self._on_installed("")
 
-    def _show_no_answer(self, failure: Failure) -> None:
+    def _show_plan_failed(self, failure: Failure) -> None:
         title = _("Could not determine what this computer needs")
         self._callbacks.add_log("{}: {} {}\n".format(failure.code, failure.what, failure.todo))
-        self._page.show_failed(title, failure, _("Try again"), self._ask)
+        self._page.show_failed(title, failure, _("Try again"), self._request_plan)
 
     def _install(self) -> None:
         needs = self._needs
@@ -163,7 +163,7 @@ class SetupSection:
         )
 
     def _on_installed(self, _output: str) -> None:
-        self._look_again()
+        self._on_installation_changed()
         pending, self._pending = self._pending, None
         if pending is None:
             self._callbacks.show_text(_("The set-up is complete."))
@@ -177,18 +177,18 @@ class SetupSection:
             self._callbacks.add_note(
                 _("The output segmentation was edited or removed meanwhile, so a new one was created.")
             )
-        if not self.takes(order):
+        if not self.defer(order):
             self._callbacks.start_order(order)
 
     def _on_offline(self) -> None:
         folder = qt.QFileDialog.getExistingDirectory(None, _("Choose offline folder"), "")
         if folder:
             self._fields.choose_offline_folder(folder)
-            if self._pending is not None:  # else the page offers to resume something of the section
-                self._ask()
+            if self._pending is not None:  # else the page is about a change from the section
+                self._request_plan()
 
     def _on_not_now(self) -> None:
-        self._asking.stop()
+        self._plan_runner.stop()
         self._pending = None
         self._page.hide()
 
@@ -196,14 +196,14 @@ class SetupSection:
 
     def _on_section_done(self, sentence: str, added: str) -> None:
         self._installed.show_note(sentence)
-        self._look_again()
+        self._on_installation_changed()
         if added in CATALOGUE:
             self._callbacks.choose_model(added, "")
         elif added:
             self._callbacks.choose_model(OWN_FOLDER, added)
 
-    def _look_again(self) -> None:
-        """Other packages or models are there now."""
+    def _on_installation_changed(self) -> None:
+        """Packages or models were installed or removed."""
         self._callbacks.end_engine()
         self._callbacks.on_models()
         self._installed.refresh()

@@ -23,7 +23,7 @@ class ImportFailedError(Exception):
 
 
 @pytest.fixture
-def waiting_result(make_application) -> Application:
+def unimported_result(make_application) -> Application:
     """An application whose import of a result failed."""
     application = make_application()
 
@@ -37,27 +37,27 @@ def waiting_result(make_application) -> Application:
     return application
 
 
-def test_result_whose_import_failed_is_kept_and_can_be_received(waiting_result):
-    header = waiting_result.manager.waiting_results()[0]
-    waiting_result.receive(header.job_id)
-    waiting_result.run_until_idle()
-    assert np.array_equal(waiting_result.listener.results[0][1], expected_labels(soft_tissue_with_air()))
-    assert waiting_result.manager.waiting_results() == []
-    waiting_result.run_until(lambda: not waiting_result.result_folders())
+def test_result_whose_import_failed_is_kept_and_can_be_received(unimported_result):
+    header = unimported_result.manager.unimported_results()[0]
+    unimported_result.receive(header.job_id)
+    unimported_result.run_until_idle()
+    assert np.array_equal(unimported_result.listener.results[0][1], expected_labels(soft_tissue_with_air()))
+    assert unimported_result.manager.unimported_results() == []
+    unimported_result.run_until(lambda: not unimported_result.result_folders())
 
 
-def test_result_survives_the_end_of_the_application(waiting_result, make_application):
-    waiting_result.shutdown()
+def test_result_survives_the_end_of_the_application(unimported_result, make_application):
+    unimported_result.shutdown()
     later = make_application()
-    assert len(later.manager.waiting_results()) == 1
+    assert len(later.manager.unimported_results()) == 1
 
 
-def test_cancelled_reception_of_a_waiting_result_leaves_it_waiting(waiting_result):
-    header = waiting_result.manager.waiting_results()[0]
-    waiting_result.receive(header.job_id)
-    waiting_result.cancel()
-    assert waiting_result.listener.cancelled == 1
-    assert waiting_result.manager.waiting_results() == [header]
+def test_cancelled_reception_of_a_waiting_result_leaves_it_waiting(unimported_result):
+    header = unimported_result.manager.unimported_results()[0]
+    unimported_result.receive(header.job_id)
+    unimported_result.cancel()
+    assert unimported_result.listener.cancelled == 1
+    assert unimported_result.manager.unimported_results() == [header]
 
 
 def test_fault_of_the_listener_ends_the_job_alone(make_application):
@@ -76,21 +76,21 @@ def test_fault_of_the_listener_ends_the_job_alone(make_application):
     assert_usable(application)
 
 
-def test_declined_result_is_removed(waiting_result):
-    header = waiting_result.manager.waiting_results()[0]
-    waiting_result.manager.discard_result(header.job_id)
-    waiting_result.run_until(lambda: not waiting_result.result_folders())
-    assert waiting_result.manager.waiting_results() == []
+def test_declined_result_is_removed(unimported_result):
+    header = unimported_result.manager.unimported_results()[0]
+    unimported_result.manager.discard_result(header.job_id)
+    unimported_result.run_until(lambda: not unimported_result.result_folders())
+    assert unimported_result.manager.unimported_results() == []
 
 
-def test_damaged_result_is_not_offered(waiting_result):
-    labels = waiting_result.result_folders()[0] / "labels.raw"
+def test_damaged_result_is_not_offered(unimported_result):
+    labels = unimported_result.result_folders()[0] / "labels.raw"
     labels.write_bytes(labels.read_bytes()[:-1])
-    assert waiting_result.manager.waiting_results() == []
+    assert unimported_result.manager.unimported_results() == []
 
 
-def test_result_of_another_running_application_is_not_offered(waiting_result):
+def test_result_of_another_running_application_is_not_offered(unimported_result):
     """Its owner is another living process: here the test's parent."""
     parent = ProcessIdentity(os.getppid(), start_time(os.getppid()), this_process().host)
-    write_owner(waiting_result.result_folders()[0], parent)
-    assert waiting_result.manager.waiting_results() == []
+    write_owner(unimported_result.result_folders()[0], parent)
+    assert unimported_result.manager.unimported_results() == []

@@ -26,13 +26,13 @@ class Scene:
         self.ct = user.add_ct()
         self.stage = ""
         self.results: list = []
-        self.waiting: list = []
+        self.unimported: list = []
         self.cancelled = 0
         callbacks = JobCallbacks(
             on_progress=self.on_progress,
             on_result=lambda *result: self.results.append(result),
             on_cancelled=self.on_cancelled,
-            on_waiting_results=lambda headers: setattr(self, "waiting", headers),
+            on_unimported_results=lambda headers: setattr(self, "unimported", headers),
         )
         self.session = SegmentationSession(callbacks)
         self.order = JobOrder(self.ct, json.dumps({}), Path())
@@ -62,12 +62,12 @@ def test_result_that_arrives_while_the_scene_is_closed_waits_for_its_import(scen
     scene.session.apply(scene.order)
     scene.wait_until_idle()
     assert (scene.results, scene.cancelled) == ([], 0)
-    scene.session.look_for_waiting_results()
-    (header,) = scene.waiting
+    scene.session.look_for_unimported_results()
+    (header,) = scene.unimported
     engine = marked_processes(user.mark)
 
     scene.stage = ""
-    scene.session.import_waiting(header.job_id, scene.ct)
+    scene.session.import_saved_result(header.job_id, scene.ct)
     scene.wait_until_idle()
     assert scene.results[0][0].GetSegmentation().GetNumberOfSegments() == 2
     assert scene.app.wait_until(lambda: not folders_of("results"), READY_SECONDS)
@@ -87,8 +87,8 @@ def test_job_whose_scene_is_closed_is_cancelled(scene, stage):
     scene.wait_until_idle()
 
     assert (scene.results, scene.cancelled) == ([], 1)
-    scene.session.look_for_waiting_results()
-    assert scene.waiting == []
+    scene.session.look_for_unimported_results()
+    assert scene.unimported == []
     assert scene.app.wait_until(lambda: len(folders_of("jobs")) <= 1, READY_SECONDS)  # the idle engine's own
 
 
