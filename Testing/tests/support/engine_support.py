@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import pytest
-import torch
 from scipy.ndimage import gaussian_filter
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Threads only wait for each other on images as small as these, and long if the machine is busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.segmentation.use_physical_cores", lambda: 1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def blobs_volume(shape: tuple[int, int, int], spacing: tuple[float, float, float], seed: int = 0) -> Volume:

@@ -9,7 +9,7 @@ from pathlib import Path
 import ct_variants
 import numpy as np
 import pytest
-from engine_support import blobs_volume, one_thread
+from engine_support import blobs_volume
 from seeded_models import make_catalogue_model, make_model_folder
 from TotalSegmentatorEngine.cli.arguments import parse_arguments
 from TotalSegmentatorEngine.cli.main import main
@@ -22,7 +22,7 @@ from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
 from TotalSegmentatorWire.messages.segment import EVENTS, PlanEvent, ProgressEvent, Stage, decode
 
-__all__ = ["one_thread"]  # a fixture
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 LOCALIZATION_PASS = PlannedPass("Dataset298", LOCALIZATION, [50, 80, 80], is_cropped=False, tiles=2, seconds=3.5)
 ORGANS_PASS = PlannedPass("Dataset291", SEGMENTATION, [90, 190, 200], is_cropped=True, tiles=12, seconds=50.0)

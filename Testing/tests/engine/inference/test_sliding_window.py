@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from engine_support import one_thread
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
 from torch import nn
 from TotalSegmentatorEngine.inference.network import LoadedModel
@@ -20,7 +19,7 @@ from TotalSegmentatorEngine.labels.argmax import LabelSink, ResampledLabelSink, 
 from TotalSegmentatorEngine.preprocessing.resampling import apply_matrices, zoom_matrix
 from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_IN_MEMORY, SUMS_ON_DISK
 
-__all__ = ["one_thread"]  # a fixture
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 LABELS = 5
 FEATURES = 3

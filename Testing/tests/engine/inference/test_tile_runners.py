@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import seeded_models
 import torch
-from engine_support import one_thread
 from torch import nn
 from TotalSegmentatorEngine.inference.compiled_runner import CompiledRunner, has_compiler
 from TotalSegmentatorEngine.inference.network import LoadedModel, load_model, split_head
@@ -18,7 +17,7 @@ from TotalSegmentatorEngine.inference.tile_runner import EagerRunner, TileRunner
 from TotalSegmentatorEngine.machine.cpu_features import has_bf16
 from TotalSegmentatorEngine.models.model_folder import read_model_folder
 
-__all__ = ["one_thread"]  # a fixture
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 openvino_runner = pytest.importorskip("TotalSegmentatorEngine.inference.openvino_runner")
 OpenVinoRunner = openvino_runner.OpenVinoRunner

@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from engine_support import blobs_volume, one_thread, turned
+from engine_support import blobs_volume, turned
 from nnunet_reference import gaussian_of
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -27,7 +27,7 @@ from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.catalogue import Profile, read_catalogue, read_profiles
 from TotalSegmentatorWire.tables.structures import structure_table
 
-__all__ = ["one_thread"]  # a fixture
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 Box = tuple[slice, slice, slice]
 

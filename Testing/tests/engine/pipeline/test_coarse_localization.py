@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_support import blobs_volume, one_thread, turned
+from engine_support import blobs_volume, turned
 from hu_models import block_volume, make_hu_model
-from job_recorder import NetworkRun, fresh_measurements, network_runs, run
+from job_recorder import NetworkRun, run
 from seeded_models import make_catalogue_model
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.imaging.reading import ReadInput
@@ -31,7 +31,7 @@ from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
-__all__ = ["fresh_measurements", "network_runs", "one_thread"]  # fixtures
+pytestmark = pytest.mark.usefixtures("fresh_measurements", "one_thread")
 
 MODEL, COARSE, COARSER = "117-1.5mm", "117-3mm", "117-6mm"
 ORGANS, CARDIAC = 0, 2

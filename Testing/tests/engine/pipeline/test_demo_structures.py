@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_support import one_thread
-from job_recorder import NetworkRun, fresh_measurements, network_runs, run
+from job_recorder import NetworkRun, run
 from phantom import PhantomParameters, make_phantom
 from phantom.body_frame import BODY_HIGH, BODY_LOW
 from places import TESTING
@@ -24,7 +23,7 @@ from TotalSegmentatorEngine.pipeline.run_job import segment
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
-__all__ = ["fresh_measurements", "network_runs", "one_thread"]  # fixtures
+pytestmark = pytest.mark.usefixtures("fresh_measurements", "one_thread")
 
 DEMO = TESTING / "demo_model" / "Dataset900_PhantomDemo104"
 DEMO_MODEL = "104-1.5mm"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_support import blobs_volume, one_thread, turned
+from engine_support import blobs_volume, turned
 from nnunet_reference import nnunet_labels
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
@@ -21,7 +21,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage, WarningEvent
 
-__all__ = ["one_thread"]  # a fixture
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SMALLEST_AGREEMENT = 0.999
 SMALLEST_AGREEMENT_WITH_HALF_PRECISION = 0.997

@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from engine_support import blobs_volume, one_thread, turned
+from engine_support import blobs_volume, turned
 from nnunet_reference import nnunet_labels
 from scipy import ndimage
 from seeded_models import make_catalogue_model
@@ -23,7 +23,7 @@ from TotalSegmentatorEngine.preprocessing.network_input import Piece, pieces_of
 from TotalSegmentatorWire.tables.catalogue import Profile, read_catalogue, read_profiles
 from TotalSegmentatorWire.tables.structures import structure_table
 
-__all__ = ["one_thread"]  # a fixture
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def published_labels(model_id: str, folders: list[Path], volume: Volume, cut: bool = False) -> np.ndarray:

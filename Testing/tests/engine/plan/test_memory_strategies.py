@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from catalogue_jobs import EAGER, MODEL, folder_job, models, volume, whole_set
-from engine_support import blobs_volume, one_thread
+from catalogue_jobs import EAGER, MODEL, folder_job, whole_set
+from engine_support import blobs_volume
 from hu_models import block_volume, make_hu_model
-from job_recorder import JobRecorder, fresh_measurements, run
+from job_recorder import JobRecorder, run
 from seeded_models import make_model_folder
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.inference import sliding_window
@@ -36,7 +36,7 @@ from TotalSegmentatorWire.errors.problem import WARNINGS, SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_IN_MEMORY, SUMS_ON_DISK, Plan
 
-__all__ = ["fresh_measurements", "models", "one_thread", "volume"]  # fixtures
+pytestmark = pytest.mark.usefixtures("fresh_measurements", "one_thread")
 
 # -- before a job ------------------------------------------------------------------------------------------------------
 

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from catalogue_jobs import EAGER, MODEL, folder_job, models, volume, whole_set
-from engine_support import blobs_volume, one_thread
+from catalogue_jobs import EAGER, MODEL, folder_job, whole_set
+from engine_support import blobs_volume
 from hu_models import block_volume, make_hu_model
-from job_recorder import fresh_measurements, run
+from job_recorder import run
 from seeded_models import configuration_settings, dataset_json_of, make_catalogue_model, make_model_folder, plans_of
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
@@ -33,7 +33,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import LOCALIZATION
 
-__all__ = ["fresh_measurements", "models", "one_thread", "volume"]  # fixtures
+pytestmark = pytest.mark.usefixtures("fresh_measurements", "one_thread")
 
 STRATEGY = execution_strategies("cpu", "eager", "exact", keeps_networks=True)[0]
 

@@ -7,16 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from misbehaving_server import misbehaving_server
 from setup_support import MODEL, make_computer
 from TotalSegmentatorWire.messages.segment import decode
 from TotalSegmentatorWire.messages.setup import SETUP_EVENTS, SetupStep
-
-
-@pytest.fixture
-def server():
-    with misbehaving_server() as running:
-        yield running
 
 
 @pytest.fixture

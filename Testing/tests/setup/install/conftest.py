@@ -13,19 +13,12 @@ import nibabel
 import numpy as np
 import pytest
 from engine_support import blobs_volume
-from misbehaving_server import misbehaving_server
 from setup_support import Computer, make_computer
 
 
-@pytest.fixture(scope="module")
-def server():
-    with misbehaving_server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def computer(tmp_path_factory, server) -> Computer:
-    home = tmp_path_factory.mktemp("Jörg Ä 患者")
+@pytest.fixture
+def computer(tmp_path, server) -> Computer:
+    home = tmp_path / "Jörg Ä 患者"
     environment = home / "slicer"
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -44,7 +37,7 @@ def _copy_distribution(name: str, python: Path) -> None:
             shutil.copy2(file.locate(), target)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def ct(computer) -> Path:
     volume = blobs_volume((40, 44, 42), (3.0, 3.0, 3.0))
     path = computer.home / "ct.nii.gz"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from fake_setup_engine import FakeEngine
-from misbehaving_server import misbehaving_server
 from places import MODULE_FOLDER
 from TotalSegmentatorSetup.models import model_store
 from TotalSegmentatorSetup.models.model_store import ModelStore
@@ -41,12 +40,6 @@ def archive_of(path, part, is_v1=False, plans="{}", weights=b"w" * 5000, around=
         archive.writestr(f"{leaf}/fold_0/{fold}", weights)
         archive.writestr(f"{leaf}/fold_0/progress.png", b"a plot")
     return path.read_bytes()
-
-
-@pytest.fixture
-def server():
-    with misbehaving_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -29,12 +29,6 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
-def server():
-    with misbehaving_server() as running:
-        yield running
-
-
-@pytest.fixture
 def events():
     return []
 

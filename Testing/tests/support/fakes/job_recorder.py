@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pytest
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.job.reporting import JobReporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
-from TotalSegmentatorEngine.machine.profile import CACHE_VARIABLE
-from TotalSegmentatorEngine.models.find_model import Part
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
-from TotalSegmentatorEngine.pipeline.part_prediction import PartLabels, PartPrediction
 from TotalSegmentatorEngine.pipeline.run_job import segment
 from TotalSegmentatorEngine.preprocessing.network_input import Region
 from TotalSegmentatorWire.messages.plan import Plan, plan_from_json
 from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage, WarningEvent
-from TotalSegmentatorWire.tables.catalogue import read_catalogue
-
-
-@pytest.fixture(autouse=True)
-def fresh_measurements(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine on which nothing was measured yet."""
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "measurements"))
 
 
 class JobRecorder:
@@ -83,19 +71,3 @@ class NetworkRun:
     part: str
     region: Region
     is_whole: bool
-
-
-@pytest.fixture
-def network_runs(monkeypatch: pytest.MonkeyPatch) -> list[NetworkRun]:
-    """Every run of a network over a region, in order; passes of coarse localization are left out."""
-    runs: list[NetworkRun] = []
-    predict = PartPrediction.predict
-    coarse_parts = {model.parts[0].name for model in read_catalogue().values() if len(model.parts) == 1}
-
-    def noted(self: PartPrediction, part: Part, region: Region) -> PartLabels:
-        if part.name not in coarse_parts:
-            runs.append(NetworkRun(part.name, region, region == self.grid.whole))
-        return predict(self, part, region)
-
-    monkeypatch.setattr(PartPrediction, "predict", noted)
-    return runs

@@ -16,7 +16,6 @@ from rtstruct_support import (
     ball,
     contours_of,
     differing,
-    hollow_ball,
     make_roi,
     read,
     reference_on,
@@ -35,16 +34,6 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.structures import structure_table
 
 XOR = StructureSetOptions(contours=ContourOptions(holes="xor"))
-
-
-@pytest.fixture
-def reference(tmp_path: Path) -> ReferenceSeries:
-    return reference_on(tmp_path / "ct")
-
-
-@pytest.fixture
-def shell() -> np.ndarray:
-    return hollow_ball()
 
 
 def label_rois(labels: np.ndarray) -> list[Roi]:

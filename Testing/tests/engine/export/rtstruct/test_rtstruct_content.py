@@ -13,7 +13,6 @@ from rtstruct_support import (
     ball,
     contours_of,
     differing,
-    hollow_ball,
     make_roi,
     read,
     reference_on,
@@ -26,16 +25,6 @@ from TotalSegmentatorEngine.export.dicom.text import decimal_string
 from TotalSegmentatorEngine.export.rtstruct.reader import read_rtstruct
 from TotalSegmentatorEngine.export.rtstruct.writer import StructureSetOptions, write_rtstruct
 from TotalSegmentatorWire.errors.problem import SegmentationError
-
-
-@pytest.fixture
-def reference(tmp_path: Path) -> ReferenceSeries:
-    return reference_on(tmp_path / "ct")
-
-
-@pytest.fixture
-def shell() -> np.ndarray:
-    return hollow_ball()
 
 
 @pytest.mark.filterwarnings("ignore:The value length")  # of the CT's own Study ID

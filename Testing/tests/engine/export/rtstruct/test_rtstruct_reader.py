@@ -15,25 +15,13 @@ from rtstruct_support import (
     ball,
     contours_of,
     differing,
-    hollow_ball,
     make_roi,
-    reference_on,
     written,
 )
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, read_reference
 from TotalSegmentatorEngine.export.rtstruct.reader import is_structure_set, read_rtstruct
 from TotalSegmentatorEngine.export.rtstruct.writer import write_rtstruct
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
-
-
-@pytest.fixture
-def reference(tmp_path: Path) -> ReferenceSeries:
-    return reference_on(tmp_path / "ct")
-
-
-@pytest.fixture
-def shell() -> np.ndarray:
-    return hollow_ball()
 
 
 def test_another_makers_structure_set_equals_its_mask(shared: Path):
