@@ -31,7 +31,7 @@ def check_place(path: Path) -> None:
 def atomic_file(path: Path, needed_bytes: int = 0) -> Iterator[BinaryIO]:
     """A stream whose content becomes ``path``, replacing a file of that name, unless the block raises.
 
-    ``needed_bytes`` is only said where the disk turns out to be full. The stream's name is the temporary file's.
+    ``needed_bytes`` is reported where the disk turns out to be full. The stream's name is the temporary file's.
     Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL, for every OSError of the block.
     """
     temporary = path.parent / f".{secrets.token_hex(8)}.part"
@@ -58,18 +58,23 @@ def scratch_file(folder: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def disk_errors(folder: Path, needed_bytes: int = 0) -> Iterator[None]:
-    """Tells what the operating system says about writing into ``folder`` by our codes, without its paths."""
+    """Turns errors of the operating system in writing into ``folder`` into our codes, without its paths."""
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_SPACE:
+        if is_disk_full(error):
             free_mb = shutil.disk_usage(folder).free / _MB
             raise SegmentationError("DISK_FULL", needed_mb=needed_bytes / _MB, free_mb=free_mb) from error
         raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the operating system found no space left, on the disk or in the user's quota."""
+    return isinstance(error, OSError) and error.errno in _NO_SPACE
+
+
 class WatchedStream:
-    """A stream that asks now and then whether to stop, for libraries that write for seconds without asking."""
+    """A stream that checks now and then for cancellation, for libraries that write for seconds at a time."""
 
     def __init__(self, stream: BinaryIO, check_cancelled: Callable[[], None]) -> None:
         self._stream = stream
@@ -87,8 +92,6 @@ class WatchedStream:
 
 
 _SPARE_BYTES = 16 << 20  # for the header, the events and the log beside the labels
-
-_MB = 1e6
 
 
 def check_disk_space(folder: Path, needed_bytes: int) -> None:

@@ -1,18 +1,27 @@
-"""What becomes of an error at the last boundary of a command."""
+"""Turns any error into a problem: the last boundary of a command and of a worker's job."""
 
 from __future__ import annotations
 
 import logging
+import shutil
+from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
+from TotalSegmentatorEngine.imaging.atomic_file import is_disk_full
 from TotalSegmentatorEngine.machine.memory import memory_short
 
 _log = logging.getLogger(__name__)
 
+_MORE_DISK_BYTES = 500e6
+"""Reported as needed beside what is free when a write failed: about a large CT's labels and events."""
 
-def problem_of(error: BaseException) -> Problem:
-    """Everything ends in a code and two sentences; what was not foreseen is logged with its traceback."""
+
+def problem_of(error: BaseException, folder: Path | None = None) -> Problem:
+    """Everything ends in a code and two sentences; what was not foreseen is logged with its traceback.
+
+    ``folder``: where a job writes and its disk may be full.
+    """
     if isinstance(error, SegmentationError):
         return error.problem
     if isinstance(error, KeyboardInterrupt):
@@ -21,6 +30,9 @@ def problem_of(error: BaseException) -> Problem:
         _log.error("a package is missing", exc_info=error)
         return Problem("ENGINE_MISSING", {"package": error.name or "?"})
     _log.error("unexpected error", exc_info=error)
+    if folder is not None and is_disk_full(error):
+        free = shutil.disk_usage(folder).free
+        return Problem("DISK_FULL", {"needed_mb": (free + _MORE_DISK_BYTES) / 1e6, "free_mb": free / 1e6})
     if isinstance(error, MemoryError):
         return memory_short().problem
     return Problem("INTERNAL_ERROR", {"kind": type(error).__name__})

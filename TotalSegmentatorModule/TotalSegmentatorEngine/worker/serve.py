@@ -7,13 +7,11 @@ that a job leaves is in its folder, which goes with Slicer.
 from __future__ import annotations
 
 import argparse
-import errno
 import faulthandler
 import gc
 import logging
 import os
 import platform
-import shutil
 import tempfile
 import threading
 import time
@@ -39,7 +37,7 @@ from TotalSegmentatorWire.process_identity import is_alive
 
 from TotalSegmentatorEngine.job.reporting import JobReporter
 from TotalSegmentatorEngine.job.task import SegmentationTask
-from TotalSegmentatorEngine.machine.memory import memory_short
+from TotalSegmentatorEngine.job.unexpected import problem_of
 from TotalSegmentatorEngine.worker.event_log import EventLog
 from TotalSegmentatorEngine.worker.request_queue import AcceptedJob, RequestQueue
 from TotalSegmentatorEngine.worker.start_up import missing_package, warm_up
@@ -54,7 +52,6 @@ NICENESS = 5
 """The worker computes on all cores; at a lower priority Slicer's main thread still gets one when it wants it."""
 
 _OWNER_END_SECONDS = 3.0  # how long to wait for Slicer's end after the pipe has closed, to sweep what else it left
-_MORE_DISK_BYTES = 500e6  # reported as needed when a write failed half way: about a large CT's labels and events
 
 _log = logging.getLogger(__name__)
 
@@ -164,8 +161,7 @@ class Worker:
             if error.code != "CANCELLED":
                 _log.info("the job ended with %s", error.code, exc_info=error.__cause__ is not None)
         except Exception as error:  # noqa: BLE001 - the worker must survive whatever a job meets; it goes to the log
-            _log.exception("the job met an unexpected error")
-            ended = FailedEvent(job_id, unexpected_problem(error, job.folder).to_json())
+            ended = FailedEvent(job_id, problem_of(error, job.folder).to_json())
         for leftover in (job.folder / CT_VOXELS, job.folder / RESULT_DRAFT):
             _remove(leftover)
         _log.info("job ended: %s after %.1f s", type(ended).__name__, time.monotonic() - started)
@@ -217,13 +213,3 @@ def _remove(leftover: Path) -> None:
         remove_folder(leftover)
     else:
         leftover.unlink(missing_ok=True)
-
-
-def unexpected_problem(error: Exception, folder: Path) -> Problem:
-    """The problem that an unforeseen exception stands for."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        free = shutil.disk_usage(folder).free
-        return Problem("DISK_FULL", {"needed_mb": (free + _MORE_DISK_BYTES) / 1e6, "free_mb": free / 1e6})
-    if isinstance(error, MemoryError):
-        return memory_short().problem
-    return Problem("INTERNAL_ERROR", {"kind": type(error).__name__})

@@ -223,20 +223,20 @@ def test_windows_counts_what_may_be_committed(monkeypatch: pytest.MonkeyPatch, t
     assert (available_memory(), installed_memory()) == (None, 16 * GIB)
 
 
-# -- what is said when memory runs out where nobody expected it -------------------------------------------------------
+# -- memory that runs out in an unexpected place ----------------------------------------------------------------------
 
 
-def test_memory_that_runs_out_anywhere_is_said_to_be_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_memory_that_runs_out_anywhere_is_reported_as_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from TotalSegmentatorEngine.cli import main as command_line
     from TotalSegmentatorEngine.imaging import reading
-    from TotalSegmentatorEngine.worker import serve as worker
+    from TotalSegmentatorEngine.job.unexpected import problem_of
 
     def out_of_memory(*_arguments: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(reading, "read_input", out_of_memory)
     monkeypatch.setattr(system_memory, "available_memory", lambda: 3 * 10**9)
-    assert worker.unexpected_problem(MemoryError(), tmp_path).code == "MEMORY_SHORT"
+    assert problem_of(MemoryError(), tmp_path).code == "MEMORY_SHORT"
     model = TESTING / "demo_model" / "Dataset900_PhantomDemo104"
     ct = tmp_path / "ct.nii"
     ct.write_bytes(b"")
