@@ -40,7 +40,7 @@ ARROWS = {
         ENGINE: "export imaging job model_install models pipeline worker",
         SETUP: "cli support",
     },
-    f"{ENGINE}/worker": {ENGINE: "imaging job machine pipeline"},
+    f"{ENGINE}/worker": {ENGINE: "imaging job pipeline"},
     f"{ENGINE}/pipeline": {ENGINE: "imaging inference job labels machine models plan preprocessing"},
     f"{ENGINE}/plan": {ENGINE: "imaging inference job machine models preprocessing"},
     f"{ENGINE}/labels": {ENGINE: "inference models preprocessing"},
