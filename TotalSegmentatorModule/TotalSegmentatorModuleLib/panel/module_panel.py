@@ -44,15 +44,15 @@ class Panel:
         )
         self._session = make_session(
             JobCallbacks(
-                on_busy=self.on_busy,
+                on_busy=self._on_busy,
                 on_progress=self._progress.show_progress,
-                on_plan=self.on_plan,
+                on_plan=self._on_plan,
                 on_warning=self._messages.add_warning,
                 on_log=self._messages.add_log,
                 on_note=self._messages.add_note,
-                on_failed=self.on_failed,
+                on_failed=self._on_failed,
                 on_cancelled=lambda: self._messages.show_text(_("Cancelled. Nothing was changed.")),
-                on_result=self.on_result,
+                on_result=self.result_arrived,
                 on_unimported_results=self._unimported.show,
             )
         )
@@ -63,7 +63,7 @@ class Panel:
             ui.install_page,
             ui.setup,
             SetupCallbacks(
-                start_order=self.start_order,
+                start_order=self._start_order,
                 end_engine=self._session.restart_engine,
                 on_models=self._show_models,
                 on_change=self._on_setup_change,
@@ -156,7 +156,7 @@ class Panel:
             self._messages.show_error(error.problem)
             return
         if not self._setup.defer(order):
-            self.start_order(order)
+            self._start_order(order)
 
     def _chosen_order(self, parameters: SegmentationParameters) -> JobOrder:
         """Raises SegmentationError for what is wrong with the choices."""
@@ -189,7 +189,7 @@ class Panel:
 
     # -- what the set-up calls -----------------------------------------------------------------------------------------
 
-    def start_order(self, order: JobOrder) -> None:
+    def _start_order(self, order: JobOrder) -> None:
         self._order = order
         try:
             self._session.apply(order)
@@ -222,7 +222,7 @@ class Panel:
 
     # -- what becomes of a job -----------------------------------------------------------------------------------------
 
-    def on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
+    def _on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         self._inputs.set_enabled(not is_busy)
         self._task_changed()
         self._options.set_enabled(not is_busy)
@@ -232,16 +232,17 @@ class Panel:
         else:
             self._show_ready()
 
-    def on_plan(self, plan: Plan) -> None:
+    def _on_plan(self, plan: Plan) -> None:
         self._progress.show_plan(plan)
         self._messages.add_plan(plan)
 
-    def on_failed(self, problem: Problem) -> None:
+    def _on_failed(self, problem: Problem) -> None:
         self._messages.show_error(problem)
         if problem.code == "ENGINE_MISSING" and self._order is not None and not settings.engine_packages_folder():
             self._setup.engine_failed(self._order)
 
-    def on_result(self, node, header: ResultHeader) -> None:
+    def result_arrived(self, node, header: ResultHeader) -> None:
+        """``node`` (vtkMRMLSegmentationNode) holds a new result."""
         self._messages.show_result(header)
         self._new_results += [(section, node.GetID()) for section in self._tasks]
         self._new_result_timer.start()

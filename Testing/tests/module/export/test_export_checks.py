@@ -27,7 +27,7 @@ def test_unreviewed_structures_are_asked_for_once(ready, answers):
     assert len(ready.calls) == 2
 
     answers[:] = [False]
-    ready.user.widget.panel.on_result(ready.node, result_of(blocks(), ready.ct)[1])  # a new one in its place
+    ready.user.widget.panel.result_arrived(ready.node, result_of(blocks(), ready.ct)[1])  # a new one in its place
     for _event in range(3):  # the sections hear of it one after the other
         ready.app.process_events()
     ready.click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -11,11 +12,11 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import slicer
-from job_support import marked_processes, needs_signals
+from job_support import engine_environment, marked_processes, needs_signals
 from panel_support import folders_of, wait_for
 from setup_user import ENGINE_ITEM, MODEL
 from time_bounds import READY_SECONDS
-from TotalSegmentatorWire.errors.problem import ERRORS, Problem
+from TotalSegmentatorWire.errors.problem import ERRORS
 
 # -- installing --------------------------------------------------------------------------------------------------------
 
@@ -122,13 +123,16 @@ def test_closing_the_scene_drops_the_order_but_not_the_installation(installer, o
     assert orders == []
 
 
-def test_engine_that_lacks_a_package_is_offered_anew(installer):
+def test_engine_that_lacks_a_package_is_offered_anew(installer, monkeypatch):
+    from TotalSegmentatorModuleLib.background import installed_engine
+
+    engine = engine_environment(sys.executable, installer.user.mark, missing="torch")
+    monkeypatch.setattr(installed_engine, "engine_environment", lambda: engine)
+    installer.user.widget.logic.session.restart_engine()
     installer.plans(ENGINE_ITEM)
-    order = installer.user.widget.logic.Order(installer.user.add_ct(), "{}", installer.folder / "models")
-    panel = installer.user.widget.panel
-    panel.start_order(order)
-    panel.on_failed(Problem("ENGINE_MISSING", {"package": "torch"}))  # as the session tells it
-    installer.user.click_apply()  # cancels the job that the fake engine runs all the same
+    installer.user.add_ct()
+    installer.user.plan()
+    installer.user.click_apply()
     installer.wait(lambda: installer.ui.install_page.installButton.visible)
 
     assert "--repair" in installer.calls[0]

@@ -70,7 +70,7 @@ class ExportUser:
         labels = blocks() if labels is None else labels
         image, header = result_of(labels, ct, digest)
         node = import_result(image, header, ImportTarget(ct))
-        self.user.widget.panel.on_result(node, header)
+        self.user.widget.panel.result_arrived(node, header)
         selectors = (self.ui.export.segmentationSelector, self.ui.compare.segmentationSelector)
         self.wait(lambda: all(selector.currentNode() is node for selector in selectors))
         return node
