@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.export_formats import ENCODINGS, FORMATS, HOLES, LABEL_IMAGES, SPACES, TG263, Format
+from TotalSegmentatorWire.tables.export_formats import (
+    BINARY,
+    CONTOUR_OPTIONS,
+    ENCODING,
+    FORMATS,
+    KEYHOLE,
+    LABEL_IMAGES,
+    LPS,
+    SET_LABEL,
+    SPACE,
+    TG263,
+    Format,
+)
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorEngine.export.dicom.text import MAXIMUM_LONG_STRING, MAXIMUM_SHORT_STRING, check_text
@@ -36,11 +48,11 @@ class ExportOrder:
     external: bool = False
     label: str | None = None
     """Structure Set Label, or Series Description of a SEG; None for the format's usual one."""
-    holes: str = HOLES[0]
+    holes: str = KEYHOLE
     smooth_contours: bool = False
     smallest_island_mm2: float = 0.0
-    encoding: str = ENCODINGS[0]
-    space: str = SPACES[0]
+    encoding: str = BINARY
+    space: str = LPS
 
     @property
     def kind(self) -> Format:
@@ -54,9 +66,8 @@ class ExportOrder:
 
     @property
     def holds_one_label(self) -> bool:
-        """Whether the format gives each voxel one structure at most, so that an outline around all has no place."""
-        is_plain = self.format == "nrrd" and not self.output.name.lower().endswith(".seg.nrrd")
-        return self.format == "nifti" or is_plain or (self.format == "seg" and self.encoding == "labelmap")
+        """Whether each voxel gets one structure at most."""
+        return self.kind.holds_one_label(self.output.name, self.encoding)
 
     @property
     def table(self) -> Path | None:
@@ -84,16 +95,17 @@ def check_order(order: ExportOrder) -> None:
     Raises SegmentationError: EXPORT_SUFFIX, EXPORT_FOLDER_NOT_EMPTY, EXPORT_FORMAT_MISMATCH, OUTPUT_NOT_WRITABLE,
     EXPORT_NAME_INVALID, TEMPLATE_INVALID, TEMPLATE_UNKNOWN.
     """
-    for option, is_used, formats in (
-        ("--set-label", order.label is not None, ("rtstruct", "seg")),
-        ("--holes", order.holes != HOLES[0], ("rtstruct",)),
-        ("--smooth-contours", order.smooth_contours, ("rtstruct",)),
-        ("--smallest-island", order.smallest_island_mm2 > 0, ("rtstruct",)),
-        ("--encoding", order.encoding != ENCODINGS[0], ("seg",)),
-        ("--space", order.space != SPACES[0], tuple(known.id for known in FORMATS.values() if known.is_surface)),
-        ("--external", order.external and order.holds_one_label, ()),
+    holes, smooth, island = CONTOUR_OPTIONS
+    for option, is_used in (
+        (SET_LABEL, order.label is not None),
+        (holes, order.holes != KEYHOLE),
+        (smooth, order.smooth_contours),
+        (island, order.smallest_island_mm2 > 0),
+        (ENCODING, order.encoding != BINARY),
+        (SPACE, order.space != LPS),
+        ("--external", order.external and order.holds_one_label),
     ):
-        if is_used and order.format not in formats:
+        if is_used and option not in order.kind.options:
             raise SegmentationError("EXPORT_FORMAT_MISMATCH", option=option, format=order.format)
     if order.label is not None:
         check_text(order.label, MAXIMUM_SHORT_STRING if order.format == "rtstruct" else MAXIMUM_LONG_STRING)

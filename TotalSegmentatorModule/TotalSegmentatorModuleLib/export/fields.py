@@ -6,21 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.tables.export_formats import (
+    CONTOUR_OPTIONS,
+    KEYHOLE,
+    LPS,
+    OWN,
+    RAS,
+    SET_LABEL,
+    SPACE,
+    TG263,
+    XOR,
+)
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.export.dicom_database import has_database
-from TotalSegmentatorModuleLib.export.formats import (
-    CONTOURS,
-    EXPORT_FORMATS,
-    NAMES,
-    OUTLINE,
-    SET_LABEL,
-    SPACE,
-    ExportFormat,
-    format_of,
-    format_titles,
-)
-from TotalSegmentatorModuleLib.export.order import KEYHOLE, LPS, OWN, RAS, TG263, XOR, ExportOptions
+from TotalSegmentatorModuleLib.export.formats import EXPORT_FORMATS, ExportFormat, format_of, format_titles
+from TotalSegmentatorModuleLib.export.order import ExportOptions
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import KnownTemplate, known_templates
@@ -36,18 +37,12 @@ class ExportFields:
     def __init__(self, ui: Widgets, on_changed: Callable[[], None]) -> None:
         self._ui = ui
         self._on_changed = on_changed
+        holes, smooth, island = CONTOUR_OPTIONS
         self._rows = {
-            NAMES: (ui.namesLabel, ui.namesComboBox),
-            OUTLINE: (ui.outlineCheckBox,),
             SET_LABEL: (ui.setLabelLabel, ui.setLabelLineEdit),
-            CONTOURS: (
-                ui.holesLabel,
-                ui.holesComboBox,
-                ui.smoothLabel,
-                ui.smoothCheckBox,
-                ui.islandLabel,
-                ui.islandSpinBox,
-            ),
+            holes: (ui.holesLabel, ui.holesComboBox),
+            smooth: (ui.smoothLabel, ui.smoothCheckBox),
+            island: (ui.islandLabel, ui.islandSpinBox),
             SPACE: (ui.spaceLabel, ui.spaceComboBox),
         }
         self._templates = known_templates()
@@ -57,8 +52,8 @@ class ExportFields:
         self._fill(ui.structuresComboBox, _choice_titles(self._templates), settings.EXPORT_CHOICE)
         names = [(_("TG-263"), TG263), (_("As in the segmentation"), OWN)]
         self._fill(ui.namesComboBox, names, settings.EXPORT_NAMES)
-        holes = [(_("Keyhole"), KEYHOLE), (_("Separate contours (XOR)"), XOR)]
-        self._fill(ui.holesComboBox, holes, settings.EXPORT_HOLES)
+        hole_titles = [(_("Keyhole"), KEYHOLE), (_("Separate contours (XOR)"), XOR)]
+        self._fill(ui.holesComboBox, hole_titles, settings.EXPORT_HOLES)
         self._fill(ui.spaceComboBox, [("LPS", LPS), ("RAS", RAS)], settings.EXPORT_SPACE)
         self._keep_check(ui.outlineCheckBox, settings.EXPORT_OUTLINE)
         self._keep_check(ui.databaseCheckBox, settings.EXPORT_TO_DATABASE)
@@ -100,7 +95,7 @@ class ExportFields:
 
     @property
     def adds_to_database(self) -> bool:
-        return self.format.is_dicom and has_database() and self._ui.databaseCheckBox.checked
+        return self.format.kind.is_dicom and has_database() and self._ui.databaseCheckBox.checked
 
     def options(self) -> ExportOptions:
         ui = self._ui
@@ -119,26 +114,28 @@ class ExportFields:
 
     def show(self) -> None:
         """Show only the fields that the format and the choice of structures need."""
-        ui, takes = self._ui, self.format.takes
+        ui, options = self._ui, self.format.kind.options
         for option, row in self._rows.items():
             for widget in row:
-                widget.setVisible(option in takes)
+                widget.setVisible(option in options)
+        ui.outlineCheckBox.setVisible(self.format.takes_outline)
         for widget in (ui.templateLabel, ui.templatePathLineEdit):
             widget.setVisible(self.choice == OWN_TEMPLATE)
         for widget in (ui.segmentsLabel, ui.segmentsTable):
             widget.setVisible(self.choice == SELECTED)
-        ui.databaseCheckBox.setVisible(self.format.is_dicom)
+        ui.databaseCheckBox.setVisible(self.format.kind.is_dicom)
         ui.databaseCheckBox.setEnabled(has_database())
-        ui.advancedCollapsibleButton.setVisible(bool(takes & {CONTOURS, SPACE}))
+        ui.advancedCollapsibleButton.setVisible(bool({*CONTOUR_OPTIONS, SPACE} & {*options}))
         count = self._count_of_more()
         # options are kept: a closed section must not hide that some are not at their defaults
         title = _("More options ({count} changed)").format(count=count) if count else _("More options")
         ui.advancedCollapsibleButton.text = title
 
     def _count_of_more(self) -> int:
-        options, takes = self.options(), self.format.takes
-        contours = (options.holes != KEYHOLE, options.is_smooth, options.smallest_island_mm2 > 0)
-        return sum(contours) * (CONTOURS in takes) + (options.space != LPS) * (SPACE in takes)
+        options = self.options()
+        values = (options.holes != KEYHOLE, options.is_smooth, options.smallest_island_mm2 > 0, options.space != LPS)
+        more = zip((*CONTOUR_OPTIONS, SPACE), values, strict=True)
+        return sum(is_chosen for option, is_chosen in more if option in self.format.kind.options)
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 

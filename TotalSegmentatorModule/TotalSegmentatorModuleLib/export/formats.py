@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from slicer.i18n import tr as _
-
-RTSTRUCT = "rtstruct"
-
-NAMES, OUTLINE, SET_LABEL, CONTOURS, SPACE = "names", "outline", "set-label", "contours", "space"
-"""Choices that not every format takes."""
-_WITH_OUTLINE = frozenset({NAMES, OUTLINE})
-_NO_OVERLAP = frozenset({NAMES})
-"""The body's outline overlaps everything, which one label a voxel cannot tell."""
+from TotalSegmentatorWire.tables.export_formats import ENCODINGS, FORMATS, Format
 
 
 @dataclass(frozen=True)
@@ -21,33 +14,32 @@ class ExportFormat:
 
     id: str
     """As it is remembered in the settings."""
-    kind: str
-    """The command line's --to."""
-    suffix: str
-    """Of the file; empty where a folder is written."""
-    is_dicom: bool = False
-    takes: frozenset[str] = _WITH_OUTLINE
-    arguments: tuple[str, ...] = ()
+    kind: Format
+    encoding: str = ""
+    """Of a DICOM SEG, each of which has a line of its own."""
+
+    @property
+    def suffix(self) -> str:
+        """Of the file; empty where a folder is written."""
+        return next(iter(self.kind.suffixes), "")
+
+    @property
+    def takes_outline(self) -> bool:
+        """The body's outline overlaps everything."""
+        return not self.kind.holds_one_label(self.suffix, self.encoding)
 
 
 EXPORT_FORMATS = (
-    ExportFormat(RTSTRUCT, RTSTRUCT, ".dcm", True, _WITH_OUTLINE | {SET_LABEL, CONTOURS}),
-    ExportFormat("seg-binary", "seg", ".dcm", True, _WITH_OUTLINE | {SET_LABEL}, ("--encoding", "binary")),
-    ExportFormat("seg-labelmap", "seg", ".dcm", True, _NO_OVERLAP | {SET_LABEL}, ("--encoding", "labelmap")),
-    ExportFormat("nrrd", "nrrd", ".seg.nrrd"),
-    ExportFormat("nifti", "nifti", ".nii.gz", takes=_NO_OVERLAP),
-    ExportFormat("stl", "stl", "", takes=_WITH_OUTLINE | {SPACE}),
-    ExportFormat("ply", "ply", "", takes=_WITH_OUTLINE | {SPACE}),
-    ExportFormat("obj", "obj", "", takes=_WITH_OUTLINE | {SPACE}),
-    ExportFormat("gltf", "gltf", ".glb", takes=_WITH_OUTLINE | {SPACE}),
-    ExportFormat("volumes", "volumes", ".csv"),
+    ExportFormat("rtstruct", FORMATS["rtstruct"]),
+    *(ExportFormat(f"seg-{encoding}", FORMATS["seg"], encoding) for encoding in ENCODINGS),
+    *(ExportFormat(kind, FORMATS[kind]) for kind in ("nrrd", "nifti", "stl", "ply", "obj", "gltf", "volumes")),
 )
 
 
 def format_titles() -> dict[str, str]:
     """Format ids to what the list shows."""
     return {
-        RTSTRUCT: _("RT Structure Set (DICOM)"),
+        "rtstruct": _("RT Structure Set (DICOM)"),
         "seg-binary": _("DICOM Segmentation"),
         "seg-labelmap": _("DICOM Segmentation, label map (requires a recent reader)"),
         "nrrd": _("NRRD segmentation"),

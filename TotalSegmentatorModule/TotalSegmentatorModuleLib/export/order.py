@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from TotalSegmentatorModuleLib.export.formats import CONTOURS, NAMES, OUTLINE, SET_LABEL, SPACE, ExportFormat
+from TotalSegmentatorWire.tables.export_formats import (
+    CONTOUR_OPTIONS,
+    ENCODING,
+    KEYHOLE,
+    LPS,
+    SET_LABEL,
+    SPACE,
+    TG263,
+)
 
-TG263, OWN = "tg263", "own"
-KEYHOLE, XOR = "keyhole", "xor"
-LPS, RAS = "lps", "ras"
+from TotalSegmentatorModuleLib.export.formats import ExportFormat
+
 LONGEST_SET_LABEL = 16
 """DICOM's SH, PS3.5 section 6.2."""
 
@@ -48,34 +55,37 @@ class ExportOrder:
 
     @property
     def needs_dicom(self) -> bool:
-        return self.options.format.is_dicom
+        return self.options.format.kind.is_dicom
 
 
 def export_arguments(order: ExportOrder, transferred: Path, output: Path) -> list[str]:
     """Arguments of the engine's command ``export``."""
-    options, takes = order.options, order.options.format.takes
-    words = ["export", "--transferred", str(transferred), "--to", options.format.kind, *options.format.arguments]
+    options, kind = order.options, order.options.format.kind
+    words = ["export", "--transferred", str(transferred), "--to", kind.id, "--names", options.names]
     if order.states:
         words += ["--states", ",".join(order.states)]
     if order.template:
         words += ["--template", order.template]
-    if NAMES in takes:
-        words += ["--names", options.names]
-    if OUTLINE in takes and options.has_outline:
+    if options.format.takes_outline and options.has_outline:
         words.append("--external")
-    if SET_LABEL in takes and options.set_label.strip():
-        words += ["--set-label", options.set_label.strip()]
-    if CONTOURS in takes:
-        words += _contour_arguments(options)
-    if SPACE in takes:
-        words += ["--space", options.space]
+    given = {
+        SET_LABEL: [options.set_label.strip()] if options.set_label.strip() else None,
+        ENCODING: [options.format.encoding],
+        SPACE: [options.space],
+        **_contour_arguments(options),
+    }
+    for option in kind.options:
+        if given[option] is not None:
+            words += [option, *given[option]]
     return [*words, str(output)]
 
 
-def _contour_arguments(options: ExportOptions) -> list[str]:
-    words = ["--holes", options.holes]
-    if options.is_smooth:
-        words.append("--smooth-contours")
-    if options.smallest_island_mm2:
-        words += ["--smallest-island", str(options.smallest_island_mm2)]
-    return words
+def _contour_arguments(options: ExportOptions) -> dict[str, list[str] | None]:
+    """Options to their values; None for what is left out."""
+    holes, smooth, island = CONTOUR_OPTIONS
+    size = options.smallest_island_mm2
+    return {
+        holes: [options.holes],
+        smooth: [] if options.is_smooth else None,
+        island: [str(size)] if size else None,
+    }

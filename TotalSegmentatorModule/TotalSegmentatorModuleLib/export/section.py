@@ -73,7 +73,7 @@ class ExportSection(TaskSection):
     def _note(self) -> str:
         notes = [self._fields.template.description] if self._fields.template is not None else []
         ct = self._ct
-        if ct is not None and self._fields.format.is_dicom and not ct.GetAttribute("DICOM.instanceUIDs"):
+        if ct is not None and self._fields.format.kind.is_dicom and not ct.GetAttribute("DICOM.instanceUIDs"):
             notes.append(_("The CT does not come from DICOM, so a new CT series is written with the structures."))
         return " ".join(note for note in notes if note)
 

@@ -1,9 +1,19 @@
-"""The formats of an export and the choices that they have. The command line reads them at every start, so this imports
-nothing that takes time."""
+"""The formats of an export and the choices that they have, for the command line, the order and the panel. The command
+line reads them at every start, so this imports nothing that takes time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+KEYHOLE, XOR = HOLES = ("keyhole", "xor")
+BINARY, LABELMAP = ENCODINGS = ("binary", "labelmap")
+LPS, RAS = SPACES = ("lps", "ras")
+TG263, OWN = NAME_KINDS = ("tg263", "own")
+"""Which names structures get."""
+
+SET_LABEL, ENCODING, SPACE = "--set-label", "--encoding", "--space"
+CONTOUR_OPTIONS = ("--holes", "--smooth-contours", "--smallest-island")
+"""Options of the command line that not every format takes; the first of each of these choices is the default."""
 
 
 @dataclass(frozen=True)
@@ -13,28 +23,31 @@ class Format:
     id: str
     suffixes: tuple[str, ...] = ()
     is_dicom: bool = False
-    is_surface: bool = False
+    options: tuple[str, ...] = ()
+    """Those of its own; all formats take the others."""
+
+    @property
+    def is_surface(self) -> bool:
+        return SPACE in self.options
+
+    def holds_one_label(self, file_name: str, encoding: str) -> bool:
+        """Whether it gives each voxel one structure at most, so that an outline around all has no place."""
+        is_plain = self.id == "nrrd" and not file_name.lower().endswith(".seg.nrrd")
+        return self.id == "nifti" or is_plain or (ENCODING in self.options and encoding == LABELMAP)
 
 
 FORMATS = {
     known.id: known
     for known in (
-        Format("rtstruct", (".dcm",), is_dicom=True),
-        Format("seg", (".dcm",), is_dicom=True),
+        Format("rtstruct", (".dcm",), is_dicom=True, options=(SET_LABEL, *CONTOUR_OPTIONS)),
+        Format("seg", (".dcm",), is_dicom=True, options=(SET_LABEL, ENCODING)),
         Format("nifti", (".nii.gz",)),
         Format("nrrd", (".seg.nrrd", ".nrrd")),
-        Format("stl", is_surface=True),
-        Format("ply", is_surface=True),
-        Format("obj", is_surface=True),
-        Format("gltf", (".glb",), is_surface=True),
+        Format("stl", options=(SPACE,)),
+        Format("ply", options=(SPACE,)),
+        Format("obj", options=(SPACE,)),
+        Format("gltf", (".glb",), options=(SPACE,)),
         Format("volumes", (".csv",)),
     )
 }
 LABEL_IMAGES = ("nifti", "nrrd")
-HOLES = ("keyhole", "xor")
-ENCODINGS = ("binary", "labelmap")
-SPACES = ("lps", "ras")
-
-TG263, OWN = "tg263", "own"
-NAME_KINDS = (TG263, OWN)
-"""Which names structures get."""

@@ -132,7 +132,7 @@ def test_choices_reach_the_program_and_survive(ready):
             "seg-binary",
             "seg",
             "",
-            ["--encoding", "binary", "--names", "tg263", "--set-label", "planning"],
+            ["--names", "tg263", "--set-label", "planning", "--encoding", "binary"],
             ["--holes", "--space"],
         ),
         ("seg-labelmap", "seg", "", ["--encoding", "labelmap"], ["--holes", "--space"]),

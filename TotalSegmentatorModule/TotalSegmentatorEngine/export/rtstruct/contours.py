@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
+from TotalSegmentatorWire.tables.export_formats import HOLES, KEYHOLE, XOR
 
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.rtstruct.contour_smoothing import SMOOTHING_MM, SmoothedImage, border_for, smoothed
@@ -39,7 +39,7 @@ the inside pixel and get the same pixels as everybody else; from points midway t
 class ContourOptions:
     """How contours are made."""
 
-    holes: Literal["keyhole", "xor"] = "keyhole"
+    holes: str = KEYHOLE
     """Joined to the boundary around them by a channel, or contours of their own."""
     smoothing: bool | float = False
     """Standard deviation in mm of the in-plane smoothing; True for the usual one, False or 0 for none."""
@@ -47,7 +47,7 @@ class ContourOptions:
     """Pieces whose contour encloses a smaller area are left out."""
 
     def __post_init__(self) -> None:
-        if self.holes not in ("keyhole", "xor"):
+        if self.holes not in HOLES:
             raise ValueError(f"holes must be keyhole or xor, not {self.holes}")
         for name in ("smoothing", "smallest_island_mm2"):
             if not 0 <= float(getattr(self, name)) < float("inf"):
@@ -174,7 +174,7 @@ def _without_islands(components: list[list[Ring]], smallest_pixels: float, found
 def _polygons(components: list[list[Ring]], inside: np.ndarray, holes: str) -> Iterator[tuple[np.ndarray, bool]]:
     """Points and whether they cut a hole, of each contour."""
     for rings in components:
-        if holes == "xor":
+        if holes == XOR:
             yield from ((ring.polygon, number > 0) for number, ring in enumerate(rings))
         elif len(rings) == 1:
             yield rings[0].polygon, False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.export_formats import BINARY, LABELMAP
 
 from TotalSegmentatorEngine.export.core.codes import UNCODED, Code
 from TotalSegmentatorEngine.export.core.label_volume import Progress, label_volume, nothing_to_report
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from highdicom.seg import Segmentation, SegmentDescription
     from pydicom import Dataset
 
-ENCODINGS = ("binary", "labelmap")
 MAXIMUM_PIXEL_BYTES = 2**32 - 2
 """Of one value, PS3.5 7.1.1: its length has 32 bits and is even."""
 
@@ -58,7 +58,7 @@ def write_seg(
     path: Path,
     rois: Sequence[Roi],
     reference: ReferenceSeries,
-    encoding: str = "binary",
+    encoding: str = BINARY,
     series_description: str = "Segmentation",
     progress: Progress = nothing_to_report,
 ) -> SegReport:
@@ -86,7 +86,7 @@ def _write(
 ) -> SegReport:
     segmentation = _shell(rois, reference, encoding, series_description)
     with scratch_file(path.parent) as pixels:
-        if encoding == "labelmap":
+        if encoding == LABELMAP:
             frames, is_overlapping = (
                 write_label_frames(pixels, label_volume(rois, reference.grid.shape, progress)),
                 False,

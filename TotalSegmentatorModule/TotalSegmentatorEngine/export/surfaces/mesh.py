@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from TotalSegmentatorWire.tables.export_formats import LPS
 
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.imaging.geometry import LPS_FROM_RAS, Geometry
@@ -13,7 +14,6 @@ from TotalSegmentatorEngine.imaging.geometry import LPS_FROM_RAS, Geometry
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-SPACES = ("lps", "ras")
 
 SMOOTHING_ROUNDS = 15
 SHRINKING, GROWING = 0.5, -0.53
@@ -60,7 +60,7 @@ def surface_of(mask: VoxelMask, grid: Geometry, space: str, plane_positions: np.
     corners, faces, _normals, _values = marching_cubes(padded, 0.5)
     kji = corners.astype(np.float64) - 1 + mask.start
     vertices = _positions(kji, grid, plane_positions)
-    if space == "lps":
+    if space == LPS:
         vertices = vertices @ LPS_FROM_RAS[:3, :3]
     faces = faces.astype(np.int64)
     if _volume(vertices, faces) < 0:  # depends on the handedness of the grid

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME
+from TotalSegmentatorWire.tables.export_formats import LPS
 
 from TotalSegmentatorEngine.export.core.roi import Roi
 from TotalSegmentatorEngine.export.surfaces.mesh import Mesh, unit_vectors
@@ -97,7 +98,7 @@ def write_gltf(stream: BinaryIO, meshes: Iterable[tuple[Mesh, Roi]], space: str)
 
 def _to_gltf(space: str) -> np.ndarray:
     """4x4 from mm of LPS or RAS to glTF: x is the patient's left, y superior, z anterior."""
-    left, posterior = (1, 1) if space == "lps" else (-1, -1)
+    left, posterior = (1, 1) if space == LPS else (-1, -1)
     matrix = np.array([[left, 0, 0, 0], [0, 0, 1, 0], [0, -posterior, 0, 0], [0, 0, 0, 1 / MM_TO_METRES]])
     return matrix * MM_TO_METRES
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.export_formats import LPS, SPACES
 
 from TotalSegmentatorEngine.export.core.label_volume import Progress, nothing_to_report
 from TotalSegmentatorEngine.export.core.roi import Roi
-from TotalSegmentatorEngine.export.surfaces.mesh import SPACES, Mesh, surface_of
+from TotalSegmentatorEngine.export.surfaces.mesh import Mesh, surface_of
 from TotalSegmentatorEngine.export.surfaces.mesh_files import write_gltf, write_obj, write_ply, write_stl
 from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_place, disk_errors
 from TotalSegmentatorEngine.imaging.geometry import Geometry
@@ -31,7 +32,7 @@ def write_surfaces(
     rois: Sequence[Roi],
     grid: Geometry,
     format: str,
-    space: str = "lps",
+    space: str = LPS,
     progress: Progress = nothing_to_report,
     plane_positions: np.ndarray | None = None,
 ) -> list[Path]:
