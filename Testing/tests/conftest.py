@@ -10,7 +10,7 @@ import pytest
 from job_support import Application, engine_environment, make_launcher, wait_for_no_process
 from places import REPOSITORY
 from time_bounds import LONGEST_FIRST
-from TotalSegmentatorEngine.machine.profile import CACHE_VARIABLE
+from TotalSegmentatorWire.user_folders import CACHE_VARIABLE
 
 SHARED = REPOSITORY.parent / "shared"
 

@@ -24,7 +24,7 @@ ENGINE, LIB, SETUP = "TotalSegmentatorEngine", "TotalSegmentatorModuleLib", "Tot
 WIRE = "TotalSegmentatorWire"
 ARROWS = {
     "TotalSegmentatorModule.py": {LIB: "- panel scene segment"},
-    LIB: {LIB: "scene", SETUP: "support"},
+    LIB: {LIB: "scene"},
     f"{LIB}/panel": {LIB: "- compare export qt_helpers scene segment setup tasks texts"},
     f"{LIB}/setup": {LIB: "- background qt_helpers scene segment texts", SETUP: "network packages"},
     f"{LIB}/export": {LIB: "- background qt_helpers scene tasks texts"},
@@ -38,7 +38,7 @@ ARROWS = {
     ENGINE: {ENGINE: "cli machine", SETUP: "packages"},
     f"{ENGINE}/cli": {
         ENGINE: "export imaging job model_install models pipeline worker",
-        SETUP: "cli support",
+        SETUP: "cli",
     },
     f"{ENGINE}/worker": {ENGINE: "imaging job pipeline"},
     f"{ENGINE}/pipeline": {ENGINE: "imaging inference job labels machine models plan preprocessing"},

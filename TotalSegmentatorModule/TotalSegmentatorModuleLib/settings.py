@@ -6,7 +6,7 @@ from pathlib import Path
 
 import qt
 import slicer
-from TotalSegmentatorSetup.support.folders import default_engines_folder, default_models_folder
+from TotalSegmentatorWire.user_folders import default_engines_folder, default_models_folder
 
 PREFIX = "TotalSegmentatorModule/"
 ENGINE_PACKAGES = "EnginePackagesFolder"

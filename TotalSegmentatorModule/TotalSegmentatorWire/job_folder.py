@@ -12,8 +12,6 @@ result waits for its import, at most RESULT_DAYS.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 import shutil
 import time
@@ -21,7 +19,14 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, is_here, this_process
+from TotalSegmentatorWire.process_identity import (
+    ProcessIdentity,
+    is_alive,
+    is_here,
+    read_identity,
+    this_process,
+    write_identity,
+)
 
 EVENTS_FILE = "events.jsonl"
 CANCEL_FILE = "cancel"
@@ -86,16 +91,12 @@ def create_owned_folder(parent: Path, name: str, owner: ProcessIdentity | None =
 
 def write_owner(folder: Path, owner: ProcessIdentity) -> None:
     """Write ``owner.json``. Raises OSError."""
-    (folder / OWNER_FILE).write_text(json.dumps(dataclasses.asdict(owner)), encoding="utf-8")
+    write_identity(folder / OWNER_FILE, owner)
 
 
 def read_owner(folder: Path) -> ProcessIdentity | None:
     """The owner of a folder, None when its file does not say."""
-    try:
-        fields = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
-        return ProcessIdentity(int(fields["pid"]), str(fields["started"]), str(fields["host"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return read_identity(folder / OWNER_FILE)
 
 
 def remove_folder(folder: Path, attempts: int = 5) -> bool:

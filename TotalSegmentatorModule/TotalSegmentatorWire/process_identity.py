@@ -7,6 +7,8 @@ over there.
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import platform
 import subprocess
@@ -36,6 +38,20 @@ class ProcessIdentity:
 def this_process() -> ProcessIdentity:
     """The identity of the running process."""
     return ProcessIdentity(os.getpid(), start_time(os.getpid()) or UNKNOWN_START, platform.node())
+
+
+def write_identity(file: Path, identity: ProcessIdentity) -> None:
+    """Raises OSError."""
+    file.write_text(json.dumps(dataclasses.asdict(identity)), encoding="utf-8")
+
+
+def read_identity(file: Path) -> ProcessIdentity | None:
+    """None where the file is missing, cannot be read or holds no identity."""
+    try:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        return ProcessIdentity(int(fields["pid"]), str(fields["started"]), str(fields["host"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def is_here(identity: ProcessIdentity) -> bool:

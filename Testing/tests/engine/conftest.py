@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from TotalSegmentatorEngine.machine.profile import CACHE_VARIABLE
+from TotalSegmentatorWire.user_folders import CACHE_VARIABLE
 
 
 @pytest.fixture

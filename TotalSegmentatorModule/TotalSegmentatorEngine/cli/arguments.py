@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from TotalSegmentatorSetup.support.folders import MODELS_VARIABLE, default_models_folder
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.command.argument_types import names, not_negative, options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.command.parser import PROGRAM, CommandParser
 from TotalSegmentatorWire.messages.options import CROPS, PRECISIONS, RUNTIMES, JobOptions
 from TotalSegmentatorWire.tables.export_formats import FORMATS
+from TotalSegmentatorWire.user_folders import MODELS_VARIABLE, default_models_folder
 
 from TotalSegmentatorEngine.export.arguments import (
     TRANSFER_OPTION,

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from TotalSegmentatorWire.disk_space import disk_full, is_disk_full, require_space
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-_MB = 1e6
-
 SECONDS_BETWEEN_CHECKS = 0.2
+_SPARE_BYTES = 16 << 20  # for the header, the events and the log beside the labels
 
 
 def check_place(path: Path) -> None:
@@ -28,10 +25,10 @@ def check_place(path: Path) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path, needed_bytes: int = 0) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, needed_bytes: int | None = None) -> Iterator[BinaryIO]:
     """A stream whose content becomes ``path``, replacing a file of that name, unless the block raises.
 
-    ``needed_bytes`` is reported where the disk turns out to be full. The stream's name is the temporary file's.
+    ``needed_bytes`` is only reported where the disk turns out to be full. The stream's name is the temporary file's.
     Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL, for every OSError of the block.
     """
     temporary = path.parent / f".{secrets.token_hex(8)}.part"
@@ -57,24 +54,18 @@ def scratch_file(folder: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def disk_errors(folder: Path, needed_bytes: int = 0) -> Iterator[None]:
-    """Turns errors of the operating system in writing into ``folder`` into our codes, without its paths."""
+def disk_errors(folder: Path, needed_bytes: int | None = None) -> Iterator[None]:
+    """Turns the operating system's errors of writing into ``folder`` into ours, without its paths."""
     try:
         yield
     except OSError as error:
         if is_disk_full(error):
-            free_mb = shutil.disk_usage(folder).free / _MB
-            raise SegmentationError("DISK_FULL", needed_mb=needed_bytes / _MB, free_mb=free_mb) from error
+            raise disk_full(folder, needed_bytes) from error
         raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Whether the operating system found no space left, on the disk or in the user's quota."""
-    return isinstance(error, OSError) and error.errno in _NO_SPACE
-
-
 class WatchedStream:
-    """A stream that checks now and then for cancellation, for libraries that write for seconds at a time."""
+    """A stream that asks now and then whether to stop, for libraries that write for seconds without asking."""
 
     def __init__(self, stream: BinaryIO, check_cancelled: Callable[[], None]) -> None:
         self._stream = stream
@@ -91,11 +82,6 @@ class WatchedStream:
         return getattr(self._stream, name)
 
 
-_SPARE_BYTES = 16 << 20  # for the header, the events and the log beside the labels
-
-
 def check_disk_space(folder: Path, needed_bytes: int) -> None:
     """Raises SegmentationError("DISK_FULL") when fewer than ``needed_bytes`` and some spare are free at ``folder``."""
-    free = shutil.disk_usage(folder).free
-    if free < needed_bytes + _SPARE_BYTES:
-        raise SegmentationError("DISK_FULL", needed_mb=(needed_bytes + _SPARE_BYTES) / _MB, free_mb=free / _MB)
+    require_space(folder, needed_bytes + _SPARE_BYTES)

@@ -17,6 +17,7 @@ from TotalSegmentatorEngine.imaging.dicom_headers import SliceHeader, looks_like
 from TotalSegmentatorEngine.imaging.dicom_series import judge, read_series, read_slice
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
 from TotalSegmentatorEngine.imaging.image_files import compact, is_nifti_name, read_itk, read_nifti
+from TotalSegmentatorEngine.imaging.raw_voxels import read_raw
 from TotalSegmentatorEngine.imaging.validation import check_size, check_volume
 
 SAME_PIXEL_HU = 1.5
@@ -77,25 +78,9 @@ def read_transferred(job_folder: Path, header: CtHeader) -> ReadInput:
     check_size(shape)
     geometry = Geometry(shape, np.asarray(header.ijk_to_ras, dtype=np.float64).reshape(4, 4))
     check_geometry(geometry)
-    volume = Volume(compact(_raw_voxels(job_folder / CT_VOXELS, shape, header.dtype)), geometry)
+    volume = Volume(compact(read_raw(job_folder / CT_VOXELS, shape, header.dtype)), geometry)
     _validate_origin(volume, header)
     return ReadInput(volume, check_volume(volume), header.series_instance_uid)
-
-
-def _raw_voxels(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    try:
-        voxel_type = np.dtype(dtype).newbyteorder("<")
-    except TypeError:
-        raise SegmentationError("BAD_REQUEST", detail="the voxel type is unknown") from None
-    if voxel_type.kind not in "iuf":
-        raise SegmentationError("BAD_REQUEST", detail="the voxel type is not numeric")
-    try:
-        size = path.stat().st_size
-        if size != int(np.prod(shape)) * voxel_type.itemsize:
-            raise SegmentationError("BAD_REQUEST", detail="the voxels do not match their header")
-        return np.fromfile(path, dtype=voxel_type).reshape(shape)
-    except OSError as error:
-        raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from None
 
 
 def _validate_origin(volume: Volume, header: CtHeader) -> None:

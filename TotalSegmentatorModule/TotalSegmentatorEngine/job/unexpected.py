@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from pathlib import Path
 
+from TotalSegmentatorWire.disk_space import disk_full, is_disk_full
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-from TotalSegmentatorEngine.imaging.atomic_file import is_disk_full
 from TotalSegmentatorEngine.machine.memory import memory_short
 
 _log = logging.getLogger(__name__)
-
-_MORE_DISK_BYTES = 500e6
-"""Reported as needed beside what is free when a write failed: about a large CT's labels and events."""
 
 
 def problem_of(error: BaseException, folder: Path | None = None) -> Problem:
@@ -31,8 +27,7 @@ def problem_of(error: BaseException, folder: Path | None = None) -> Problem:
         return Problem("ENGINE_MISSING", {"package": error.name or "?"})
     _log.error("unexpected error", exc_info=error)
     if folder is not None and is_disk_full(error):
-        free = shutil.disk_usage(folder).free
-        return Problem("DISK_FULL", {"needed_mb": (free + _MORE_DISK_BYTES) / 1e6, "free_mb": free / 1e6})
+        return disk_full(folder).problem
     if isinstance(error, MemoryError):
         return memory_short().problem
     return Problem("INTERNAL_ERROR", {"kind": type(error).__name__})

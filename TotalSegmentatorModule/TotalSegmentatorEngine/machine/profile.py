@@ -15,7 +15,6 @@ import logging
 import math
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from TotalSegmentatorWire.messages.options import RUNTIMES
+from TotalSegmentatorWire.user_folders import cache_folder
 
 from TotalSegmentatorEngine.machine.cpu_features import processor_name
 from TotalSegmentatorEngine.machine.memory import installed_memory
 
 logger = logging.getLogger(__name__)
 
-CACHE_VARIABLE = "TOTALSEGMENTATOR_CACHE"
 _FORMAT = 1
 _NEWEST_SHARE = 0.4
 """Weight of the newest measurement in a running mean: four jobs on a machine that was busy are forgotten after five on
@@ -43,23 +42,6 @@ _MOST_BYTES = 2**44
 _MOST_TILES = 2**53
 """Larger numbers in the file are no measurements."""
 LOCK_SECONDS = 1.0
-
-
-def cache_folder() -> Path:
-    """Where this program keeps measurements: the folder named by TOTALSEGMENTATOR_CACHE, else one per user.
-
-    Raises RuntimeError where the system knows no home folder.
-    """
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return (
-            Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "TotalSegmentatorModule" / "cache"
-        )
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "TotalSegmentatorModule"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "TotalSegmentatorModule"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ where v1 averages softmax; a profile of the engine chooses the latter.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from TotalSegmentatorWire.disk_space import disk_full, is_disk_full
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue
 
@@ -65,12 +65,9 @@ def _task_of(source: Path) -> str:
 
 
 def _writing_failed(error: OSError, folder: V1Folder, target: Path) -> SegmentationError:
-    """Folders above the target that do not exist yet lie on the disk of the nearest one that does."""
-    if error.errno != errno.ENOSPC:
+    if not is_disk_full(error):
         return SegmentationError("FOLDER_NOT_WRITABLE", purpose="the models")
-    parent = next(parent for parent in target.absolute().parents if parent.is_dir())
-    needed = sum(path.stat().st_size for path in folder.folds.values())
-    return SegmentationError("DISK_FULL", needed_mb=needed / 1e6, free_mb=shutil.disk_usage(parent).free / 1e6)
+    return disk_full(target.absolute().parent, sum(path.stat().st_size for path in folder.folds.values()))
 
 
 # -- what is written ---------------------------------------------------------------------------------------------------

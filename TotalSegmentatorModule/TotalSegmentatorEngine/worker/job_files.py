@@ -32,12 +32,11 @@ from TotalSegmentatorWire.messages.segment import (
 from TotalSegmentatorWire.retry import retry_while_locked
 
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
+from TotalSegmentatorEngine.imaging.raw_voxels import write_raw
 from TotalSegmentatorEngine.imaging.reading import ReadInput, read_transferred
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import SegmentationResult
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
-
-_CHUNK_BYTES = 8 << 20
 
 
 class CtNeededError(Exception):
@@ -117,11 +116,7 @@ def write_draft(
     draft = create_private_folder(job_folder, RESULT_DRAFT)
     try:
         shutil.copyfile(job_folder / OWNER_FILE, draft / OWNER_FILE)
-        data = memoryview(np.ascontiguousarray(labels)).cast("B")
-        with (draft / RESULT_LABELS).open("wb", buffering=0) as stream:
-            for start in range(0, len(data), _CHUNK_BYTES):
-                check_cancelled()
-                stream.write(data[start : start + _CHUNK_BYTES])
+        write_raw(draft / RESULT_LABELS, labels, check_cancelled)
         (draft / RESULT_HEADER).write_text(header_to_json(header), encoding="utf-8")
     except BaseException:
         remove_folder(draft)
@@ -130,7 +125,10 @@ def write_draft(
 
 
 def publish(draft: Path, results_folder: Path, job_id: str, guard: AbstractContextManager) -> Path:
-    """Rename the finished draft to ``results_folder/job_id``, all or nothing; ``guard`` is held meanwhile."""
+    """Rename the finished draft to ``results_folder/job_id``, all or nothing; ``guard`` is held meanwhile.
+
+    Raises SegmentationError("FILE_LOCKED"), OSError.
+    """
     if not results_folder.is_dir():
         create_private_folder(results_folder.parent, results_folder.name)
     with guard:

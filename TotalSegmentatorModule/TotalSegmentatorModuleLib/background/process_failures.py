@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import re
-import shutil
 import signal
 from pathlib import Path
 
+from TotalSegmentatorWire.disk_space import disk_full, is_disk_full
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.segment import FailedEvent, WarningEvent, problem_from_json
 
@@ -44,9 +43,8 @@ def problem_of_exit(status: int, has_greeted: bool, log: str) -> Problem:
 
 def problem_of_os_error(error: OSError, work_folder: Path) -> Problem:
     """The problem for a job that could not be handed over: no room, no permission, no interpreter."""
-    if error.errno == errno.ENOSPC:
-        free = shutil.disk_usage(work_folder).free / 1e6
-        return Problem("DISK_FULL", {"needed_mb": free + 100.0, "free_mb": free})
+    if is_disk_full(error):
+        return disk_full(work_folder).problem
     return Problem("ENGINE_START_FAILED")
 
 

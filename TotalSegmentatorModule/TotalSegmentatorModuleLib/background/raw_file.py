@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from TotalSegmentatorWire.errors.problem import SegmentationError
 
 _CHUNK_BYTES = 1 << 20  # at most 5 ms on a slow disk; the number of chunks a step follows from the clock
-_MB = 1e6
 
 
 class RawFile:
@@ -44,18 +41,6 @@ class RawFile:
     def close(self) -> None:
         """What is written stays."""
         self._stream.close()
-
-
-def require_room(folder: Path, byte_count: float) -> None:
-    """Raises SegmentationError("DISK_FULL") where ``folder``'s disk has less room."""
-    if shutil.disk_usage(folder).free < byte_count:
-        raise disk_full(folder, byte_count)
-
-
-def disk_full(folder: Path, byte_count: float) -> SegmentationError:
-    """What to raise when ``byte_count`` bytes had no room."""
-    free = shutil.disk_usage(folder).free
-    return SegmentationError("DISK_FULL", needed_mb=byte_count / _MB, free_mb=free / _MB)
 
 
 def _is_plain(array: np.ndarray) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from TotalSegmentatorWire.disk_space import disk_full, is_disk_full, require_space
 from TotalSegmentatorWire.job_folder import CT_HEADER, CT_VOXELS
 from TotalSegmentatorWire.messages.segment import CtHeader, header_to_json
 
-from TotalSegmentatorModuleLib.background.raw_file import RawFile, disk_full, require_room
+from TotalSegmentatorModuleLib.background.raw_file import RawFile
 from TotalSegmentatorModuleLib.segment.job_types import CtSource
 
 _SPARE_BYTES = 64 << 20  # beside the CT and its result: events, log, header
@@ -97,7 +97,7 @@ class CtTransfer:
             return True
         except OSError as error:
             self.close()
-            if error.errno != errno.ENOSPC:
+            if not is_disk_full(error):
                 raise
             raise disk_full(self._folder, self._bytes * 1.5 + _SPARE_BYTES) from error
 
@@ -112,5 +112,5 @@ class CtTransfer:
         self.key = key_of(self._ct)
         self._bytes = self._ct.array.nbytes
         voxels = int(np.prod(self.key.shape))
-        require_room(self._folder, self._bytes + voxels + _SPARE_BYTES)
+        require_space(self._folder, self._bytes + voxels + _SPARE_BYTES)
         self._file = RawFile(self._folder / CT_VOXELS, self._clock)

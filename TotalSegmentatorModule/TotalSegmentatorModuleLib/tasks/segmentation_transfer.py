@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+from TotalSegmentatorWire.disk_space import disk_full, is_disk_full, require_space
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.export import (
     SEGMENTATION_HEADER,
@@ -19,7 +19,7 @@ from TotalSegmentatorWire.messages.export import (
     segmentation_header_to_json,
 )
 
-from TotalSegmentatorModuleLib.background.raw_file import RawFile, disk_full, require_room
+from TotalSegmentatorModuleLib.background.raw_file import RawFile
 from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource
 from TotalSegmentatorModuleLib.scene.output_segmentation import change_stamp
 from TotalSegmentatorModuleLib.scene.review_tags import segment_tags
@@ -96,7 +96,7 @@ class SegmentationTransfer:
             return self._write_until(deadline)
         except OSError as error:
             self.close()
-            if error.errno != errno.ENOSPC:
+            if not is_disk_full(error):
                 raise
             raise disk_full(self._folder, self._bytes) from error
 
@@ -135,7 +135,7 @@ class SegmentationTransfer:
         if self._identity.sends_voxels:
             self._waiting.append(_CT_FILE)
             self._bytes += self._ct.array.nbytes
-        require_room(self._folder, self._bytes + _SPARE_BYTES)
+        require_space(self._folder, self._bytes + _SPARE_BYTES)
 
     def _write_until(self, deadline: float) -> bool:
         while self._waiting:

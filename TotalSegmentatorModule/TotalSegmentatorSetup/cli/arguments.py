@@ -11,10 +11,10 @@ from TotalSegmentatorWire.command.argument_types import options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.catalogue import catalogue_model
+from TotalSegmentatorWire.user_folders import ENGINES_VARIABLE, MODELS_VARIABLE
 
 from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.network.access import PROXY_VARIABLE
-from TotalSegmentatorSetup.support.folders import ENGINES_VARIABLE, MODELS_VARIABLE
 
 
 @dataclass(frozen=True)

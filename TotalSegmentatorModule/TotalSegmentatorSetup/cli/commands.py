@@ -12,16 +12,16 @@ from typing import Any
 
 from TotalSegmentatorWire.command.command_run import CommandRun
 from TotalSegmentatorWire.command.terminal import Terminal
+from TotalSegmentatorWire.disk_space import disk_full, is_disk_full
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.setup import SETUP_JOB, SetupFinishedEvent
+from TotalSegmentatorWire.user_folders import data_folder
 
 from TotalSegmentatorSetup.cli.arguments import SetupOptions
 from TotalSegmentatorSetup.cli.doctor import examine
 from TotalSegmentatorSetup.cli.pages import models_page, plan_page
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.make_offline_bundle import make_bundle
-from TotalSegmentatorSetup.support.disk_space import free_bytes
-from TotalSegmentatorSetup.support.folders import data_folder
 from TotalSegmentatorSetup.support.progress import SetupReporter
 
 _log = logging.getLogger(__name__)
@@ -109,9 +109,8 @@ class SetupRun:
         return self._run.run(all_of_it)
 
     def _problem_of(self, error: BaseException) -> Problem:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = free_bytes(self._models_folder) or 0
-            return Problem("DISK_FULL", {"needed_mb": 0.0, "free_mb": free / 1e6})
+        if is_disk_full(error):
+            return disk_full(self._models_folder).problem
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return Problem("FOLDER_NOT_WRITABLE", {"purpose": "the installation"})
         _log.error("unexpected error", exc_info=error)

@@ -12,13 +12,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from TotalSegmentatorWire import ENGINE_VERSION
+from TotalSegmentatorWire.disk_space import existing_parent, require_space
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.network.access import NetworkSettings, open_url, problem_of
-from TotalSegmentatorSetup.support.disk_space import existing_parent, free_bytes, require_writable
+from TotalSegmentatorSetup.support.folders import require_writable
 
 READY, ENGINE_MISSING, ENGINE_BROKEN, MODEL_MISSING, MODEL_DAMAGED, SYSTEM = (
     "ready",
@@ -85,10 +86,10 @@ def _examine_system(options: InstallOptions, report: Report) -> None:
             require_writable(existing_parent(folder), purpose)
         except SegmentationError as error:
             report.blame(SYSTEM, error.problem)
-        free = free_bytes(folder)
-        if free is not None and free < _LEAST_FREE_BYTES:
-            needed = {"needed_mb": _LEAST_FREE_BYTES / 1e6, "free_mb": free / 1e6}
-            report.blame(SYSTEM, Problem("DISK_FULL", needed))
+        try:
+            require_space(folder, _LEAST_FREE_BYTES)
+        except SegmentationError as error:
+            report.blame(SYSTEM, error.problem)
 
 
 def _examine_engine(installation: Installation, report: Report) -> None:

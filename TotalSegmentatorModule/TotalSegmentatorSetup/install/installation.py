@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from TotalSegmentatorWire.disk_space import free_bytes
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.catalogue import catalogue_model
 
@@ -17,7 +18,6 @@ from TotalSegmentatorSetup.models.state import ModelState
 from TotalSegmentatorSetup.packages.bootstrap import has_own_packages
 from TotalSegmentatorSetup.packages.engine_program import EngineProgram
 from TotalSegmentatorSetup.packages.package_store import EnginePlan, InstalledEngine, PackageStore
-from TotalSegmentatorSetup.support.disk_space import free_bytes
 from TotalSegmentatorSetup.support.progress import SetupReporter
 
 _ENGINE_PURPOSE = "compute the segmentation in their own process; Slicer's own packages stay unchanged"

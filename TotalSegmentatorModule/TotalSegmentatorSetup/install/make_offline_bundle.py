@@ -13,7 +13,7 @@ from TotalSegmentatorSetup.install.offline_folder import MODELS, PACKAGES, TABLE
 from TotalSegmentatorSetup.models.model_store import USUAL_ARCHIVE_BYTES
 from TotalSegmentatorSetup.network.downloads import digest_of
 from TotalSegmentatorSetup.packages.package_store import USUAL_PACKAGES_BYTES
-from TotalSegmentatorSetup.support.disk_space import require_writable
+from TotalSegmentatorSetup.support.folders import require_writable
 from TotalSegmentatorSetup.support.progress import SetupReporter, SetupTask
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from TotalSegmentatorWire.user_folders import default_engines_folder, default_models_folder
+
 from TotalSegmentatorSetup.install.offline_folder import MODELS, PACKAGES
 from TotalSegmentatorSetup.network.access import PROXY_VARIABLE, NetworkSettings
 from TotalSegmentatorSetup.packages.package_store import PackageSources
-from TotalSegmentatorSetup.support.folders import default_engines_folder, default_models_folder
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from TotalSegmentatorWire.disk_space import require_space
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.setup import SetupStep
 from TotalSegmentatorWire.tables.catalogue import CatalogueModel, ModelPart, catalogue_model, read_catalogue
@@ -27,8 +28,8 @@ from TotalSegmentatorSetup.network.access import NetworkSettings
 from TotalSegmentatorSetup.network.downloads import Downloaded, RemoteFile, digest_of, download, forget_download
 from TotalSegmentatorSetup.packages.engine_program import EngineProgram
 from TotalSegmentatorSetup.support import atomic_folder
-from TotalSegmentatorSetup.support.disk_space import folder_bytes, require_space, require_writable
 from TotalSegmentatorSetup.support.file_lock import FolderLock
+from TotalSegmentatorSetup.support.folders import folder_bytes, require_writable
 from TotalSegmentatorSetup.support.progress import SetupReporter, SetupTask
 
 DOWNLOADS = ".downloads"

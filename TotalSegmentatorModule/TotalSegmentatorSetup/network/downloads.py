@@ -7,12 +7,10 @@ attempt, of this process or another, asks the server for the rest only.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import http.client
 import json
 import random
-import shutil
 import time
 import urllib.error
 from collections.abc import Callable, Sequence
@@ -21,11 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from TotalSegmentatorWire.disk_space import disk_full, is_disk_full, require_space
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.retry import retry_while_locked
 
 from TotalSegmentatorSetup.network.access import NetworkSettings, open_url, problem_of
-from TotalSegmentatorSetup.support.disk_space import require_space, require_writable
+from TotalSegmentatorSetup.support.folders import require_writable
 from TotalSegmentatorSetup.support.progress import SetupReporter
 
 _CHUNK_BYTES = 256 * 1024
@@ -293,11 +292,9 @@ class _Attempts:
             self._reporter.warning(Problem("DOWNLOAD_FROM_START", {"host": self._host, "file": self._file.name}))
 
     def _problem_of_disk(self, error: BaseException) -> SegmentationError | None:
-        if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             return None
-        needed = (self._total or 0) - self._partial.size
-        free = shutil.disk_usage(self._partial.path.parent).free
-        return SegmentationError("DISK_FULL", needed_mb=max(needed, 0) / 1e6, free_mb=free / 1e6)
+        return disk_full(self._partial.path.parent, max((self._total or 0) - self._partial.size, 0))
 
     def _checked(self) -> Downloaded:
         """The whole file under its name, if it is what it should be."""

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from TotalSegmentatorWire.resources import ENGINE_PROGRAM
+from TotalSegmentatorWire.user_folders import default_engines_folder
 
 from TotalSegmentatorSetup.packages.engine_program import PACKAGES_VARIABLE
 from TotalSegmentatorSetup.packages.python_choice import environment_for
-from TotalSegmentatorSetup.support.folders import default_engines_folder
 
 _NEED_NO_PACKAGES = ("setup", "models", "remove", "doctor", "make-offline-bundle", "structures")
 

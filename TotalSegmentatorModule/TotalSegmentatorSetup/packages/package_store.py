@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from TotalSegmentatorWire.disk_space import disk_full, require_space
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.setup import SetupStep
 from TotalSegmentatorWire.resources import ENGINE_FOLDER
@@ -29,11 +30,11 @@ from TotalSegmentatorSetup.packages.installed_engine import PACKAGES, InstalledE
 from TotalSegmentatorSetup.packages.nvidia_driver import Driver, gpu_driver
 from TotalSegmentatorSetup.packages.pip_process import Pip, end_orphan, short_reason
 from TotalSegmentatorSetup.packages.python_choice import EnginePython, engine_python
-from TotalSegmentatorSetup.packages.torch_variant import PlatformFacts, TorchVariant, choose
+from TotalSegmentatorSetup.packages.torch_variant import SOURCES_FILE, PlatformFacts, TorchVariant, choose, read_sources
 from TotalSegmentatorSetup.packages.wheels import PackageSources, PackageWheels, WheelFetcher
 from TotalSegmentatorSetup.support import atomic_folder
-from TotalSegmentatorSetup.support.disk_space import folder_bytes, require_space, require_writable
 from TotalSegmentatorSetup.support.file_lock import FolderLock
+from TotalSegmentatorSetup.support.folders import folder_bytes, require_writable
 from TotalSegmentatorSetup.support.progress import SetupReporter, SetupTask
 
 __all__ = ["EnginePlan", "InstalledEngine", "PackageSources", "PackageStore", "newest_engine"]
@@ -148,7 +149,7 @@ class PackageStore:
         sources = self._sources
         if sources.wheel_folder is not None:
             return ()
-        table = json.loads((self._resources / "sources.json").read_text(encoding="utf-8"))
+        table = read_sources(self._resources / SOURCES_FILE)
         usual = sources.index_url or os.environ.get("PIP_INDEX_URL") or table["usual_index"]
         own = None if sources.index_url is not None else variant.index_url
         urls = [url for url in (own, usual, sources.extra_index_url) if url]
@@ -213,7 +214,7 @@ class PackageStore:
 
     def _fetch(self, plan: EnginePlan, pip: Pip, wheels: PackageWheels, draft: Path) -> None:
         watch = _Watch(self._reporter, [draft, wheels.folder], plan.bytes)
-        data = json.loads((self._resources / "sources.json").read_text(encoding="utf-8"))
+        data = read_sources(self._resources / SOURCES_FILE)
         fetcher = WheelFetcher(
             pip,
             wheels,
@@ -283,9 +284,7 @@ class PackageStore:
         if error.code != "DISK_FULL":
             return error
         needed = (plan.bytes or 0) + (plan.disk_bytes or 0)
-        return SegmentationError(
-            "DISK_FULL", needed_mb=needed / 1e6, free_mb=shutil.disk_usage(self._folder).free / 1e6
-        )
+        return disk_full(self._folder, needed)
 
     # -- undoing it ----------------------------------------------------------------------------------------------------
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import os
 import re
 import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,8 +19,10 @@ from TotalSegmentatorWire.process_identity import (
     ProcessIdentity,
     is_alive,
     is_here,
+    read_identity,
     start_time,
     this_process,
+    write_identity,
 )
 
 from TotalSegmentatorSetup.network.access import NetworkSettings, process_environment
@@ -82,7 +82,7 @@ class Pip:
             except OSError as error:
                 raise SegmentationError("PIP_MISSING") from error
             identity = ProcessIdentity(process.pid, start_time(process.pid) or UNKNOWN_START, this_process().host)
-            (self._temporary / _RUNNING).write_text(json.dumps(asdict(identity)), encoding="utf-8")
+            write_identity(self._temporary / _RUNNING, identity)
             wait_for(process, while_running)
             output.seek(0)
             text = output.read().decode("utf-8", "replace") + _unfetched_pages(details)
@@ -119,11 +119,8 @@ def _unfetched_pages(details: Path) -> str:
 
 def end_orphan(temporary: Path) -> None:
     """Ends the pip that worked in ``temporary``, where it has outlived the process that started it."""
-    try:
-        identity = ProcessIdentity(**json.loads((temporary / _RUNNING).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return
-    if identity.started == UNKNOWN_START or not is_here(identity) or not is_alive(identity):
+    identity = read_identity(temporary / _RUNNING)
+    if identity is None or identity.started == UNKNOWN_START or not is_here(identity) or not is_alive(identity):
         return
     if os.name == "nt":
         subprocess.run(["taskkill", "/PID", str(identity.pid), "/T", "/F"], capture_output=True, check=False)

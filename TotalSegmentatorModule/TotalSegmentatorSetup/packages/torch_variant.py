@@ -32,6 +32,7 @@ _KEYS = {
     "source": str,
 }
 _DEVICES = ("cpu", "cuda", "mps")
+SOURCES_FILE = "sources.json"
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,15 @@ class Choice:
     warnings: tuple[Problem, ...] = ()
 
 
+def read_sources(file: Path) -> dict[str, Any]:
+    """Where the engine's packages come from, as the file says it."""
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
 @lru_cache(maxsize=4)
-def read_torch_variants(file: Path = ENGINE_FOLDER / "sources.json") -> tuple[TorchVariant, ...]:
+def read_torch_variants(file: Path = ENGINE_FOLDER / SOURCES_FILE) -> tuple[TorchVariant, ...]:
     """The table in its order, best first. Raises ValueError that names the row where it is not as it should be."""
-    data = json.loads(file.read_text(encoding="utf-8"))
-    rows = [_variant(row) for row in data["variants"]]
+    rows = [_variant(row) for row in read_sources(file)["variants"]]
     if len({(row.id, row.system, row.machine) for row in rows}) != len(rows):
         raise ValueError("sources.json: two rows of one variant")
     return tuple(rows)
@@ -105,8 +110,8 @@ def read_torch_variants(file: Path = ENGINE_FOLDER / "sources.json") -> tuple[To
 
 def torch_variants_for(facts: PlatformFacts, resources: Path = ENGINE_FOLDER) -> list[TorchVariant]:
     """What this computer could be given by hand. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
-    data = json.loads((resources / "sources.json").read_text(encoding="utf-8"))
-    rows = [row for row in read_torch_variants(resources / "sources.json") if _is_for(row, facts)]
+    data = read_sources(resources / SOURCES_FILE)
+    rows = [row for row in read_torch_variants(resources / SOURCES_FILE) if _is_for(row, facts)]
     if not rows or "{}.{}".format(*facts.python) not in data["pythons"]:
         raise SegmentationError(
             "PYTHON_UNSUPPORTED",

@@ -6,15 +6,13 @@ was renamed to ``.tsm-old-...`` may be removed by anyone.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
-from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, this_process
+from TotalSegmentatorWire.process_identity import is_alive, read_identity, this_process, write_identity
 from TotalSegmentatorWire.retry import retry_while_locked
 
 RECORD = "engine.json"
@@ -29,7 +27,7 @@ def new_draft(parent: Path, name: str) -> Path:
     """An empty folder of this process with the folders that an installation needs: ``t`` is for temporary files."""
     draft = parent / f"{DRAFT}{name}-{secrets.token_hex(3)}"
     (draft / "t").mkdir(parents=True)
-    (draft / OWNER).write_text(json.dumps(asdict(this_process())), encoding="utf-8")
+    write_identity(draft / OWNER, this_process())
     return draft
 
 
@@ -92,7 +90,5 @@ def folders_named(parent: Path, start: str) -> list[Path]:
 
 
 def _has_living_owner(draft: Path) -> bool:
-    try:
-        return is_alive(ProcessIdentity(**json.loads((draft / OWNER).read_text(encoding="utf-8"))))
-    except (OSError, ValueError, TypeError):
-        return False
+    owner = read_identity(draft / OWNER)
+    return owner is not None and is_alive(owner)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import os
 import time
 from collections.abc import Callable
@@ -12,7 +10,13 @@ from pathlib import Path
 from types import TracebackType
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, is_here, this_process
+from TotalSegmentatorWire.process_identity import (
+    is_alive,
+    is_here,
+    read_identity,
+    this_process,
+    write_identity,
+)
 
 _POLL_SECONDS = 0.2
 _WRITING_SECONDS = 5.0
@@ -57,7 +61,7 @@ class FolderLock:
     def _take(self) -> bool:
         # written under another name first: a lock file that is there has its owner in it
         draft = self._file.with_name(f"{self._file.name}-{os.getpid()}-{time.monotonic_ns()}")
-        draft.write_text(json.dumps(dataclasses.asdict(this_process())), encoding="utf-8")
+        write_identity(draft, this_process())
         try:
             for _attempt in range(2):
                 if self._link(draft):
@@ -85,13 +89,13 @@ class FolderLock:
         """True when the lock's owner has ended and its file is out of the way."""
         try:
             before = self._file.stat()
-            owner = ProcessIdentity(**json.loads(self._file.read_text(encoding="utf-8")))
-            is_old = time.time() - before.st_mtime > _FOREIGN_SECONDS
-            is_dead = not is_alive(owner) or (not is_here(owner) and is_old)
         except FileNotFoundError:
             return True
-        except (OSError, ValueError, TypeError):
-            is_dead = time.time() - before.st_mtime > _WRITING_SECONDS
+        age, owner = time.time() - before.st_mtime, read_identity(self._file)
+        if owner is None:
+            is_dead = age > _WRITING_SECONDS
+        else:
+            is_dead = not is_alive(owner) or (not is_here(owner) and age > _FOREIGN_SECONDS)
         if not is_dead:
             return False
         # renamed first: of two who found it dead one gets it, and a new owner's file is put back

@@ -5,7 +5,6 @@ The tables are CSV files under Resources/Structures, one per label set; this mod
 
 from __future__ import annotations
 
-import csv
 import difflib
 import re
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.resources import STRUCTURES_FOLDER
+from TotalSegmentatorWire.tables.csv_table import read_csv
 
 LABEL_TABLES = ("structures_104", "structures_117")
 """Names of the tables: of the structures that the models of 2022 and of 2023 find."""
@@ -100,12 +100,7 @@ def _coded(code: str, meaning: str) -> str:
 
 def read_structures(path: Path) -> list[Structure]:
     """All rows of a label table in label order. Raises ValueError that names the file and row that fail the schema."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = _COLUMNS - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(f"{path.name}: columns {sorted(missing)} are missing")
-        structures = [_structure(path, row) for row in reader]
+    structures = [_structure(path, row) for row in read_csv(path, _COLUMNS)]
     if [s.label for s in structures] != list(range(1, len(structures) + 1)):
         raise ValueError(f"{path.name}: labels must run from 1 without a gap")
     if len({s.name for s in structures}) != len(structures):

@@ -15,7 +15,6 @@ from TotalSegmentatorEngine.imaging.reading import read_input
 from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorEngine.worker import serve as worker
-from TotalSegmentatorSetup.support.folders import default_models_folder
 from TotalSegmentatorWire.errors.problem import ERRORS, Problem, SegmentationError
 from TotalSegmentatorWire.messages.segment import (
     CancelledEvent,
@@ -26,6 +25,7 @@ from TotalSegmentatorWire.messages.segment import (
     StartedEvent,
     WarningEvent,
 )
+from TotalSegmentatorWire.user_folders import default_models_folder
 
 # -- success -----------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import pytest
 from places import MODULE_FOLDER
 from seeded_models import configuration_settings, dataset_json_of, plans_of, write_folder
 from TotalSegmentatorEngine.machine import profile as machine_profile
-from TotalSegmentatorEngine.machine.profile import MachineProfile, NetworkRecord, cache_folder
+from TotalSegmentatorEngine.machine.profile import MachineProfile, NetworkRecord
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key, read_model_folder
 
 WAY = ("openvino", "exact", "cpu")
@@ -301,32 +301,6 @@ def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
     profile.remember_rate("restoring", 1, 1.0)
     profile.save()
     assert profile.rate("restoring") == 1.0
-
-
-@pytest.mark.parametrize(
-    ("platform", "variables", "expected"),
-    [
-        ("linux", {"TOTALSEGMENTATOR_CACHE": "/somewhere", "XDG_CACHE_HOME": "/xdg"}, "/somewhere"),
-        ("linux", {"XDG_CACHE_HOME": "/xdg"}, "/xdg/TotalSegmentatorModule"),
-        ("linux", {"HOME": "/houses/a"}, "/houses/a/.cache/TotalSegmentatorModule"),
-        ("darwin", {"HOME": "/Users/a"}, "/Users/a/Library/Caches/TotalSegmentatorModule"),
-        ("win32", {"LOCALAPPDATA": "/local"}, "/local/TotalSegmentatorModule/cache"),
-    ],
-)
-@pytest.mark.skipif(os.name == "nt", reason="Path.home asks Windows itself")
-def test_each_system_has_its_folder(
-    monkeypatch: pytest.MonkeyPatch, platform: str, variables: dict[str, str], expected: str
-) -> None:
-    for name in ("TOTALSEGMENTATOR_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(machine_profile.sys, "platform", platform)
-    assert cache_folder().as_posix() == expected
-
-
-def test_the_tests_keep_out_of_the_users_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
-    assert cache_folder().is_relative_to(tmp_path_factory.getbasetemp())
 
 
 # -- what belongs together ---------------------------------------------------------------------------------------------

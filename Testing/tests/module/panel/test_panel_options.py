@@ -14,10 +14,10 @@ import slicer
 import vtk
 from fake_setup import put_models
 from job_support import needs_signals
-from TotalSegmentatorSetup.support.folders import default_models_folder
 from TotalSegmentatorWire.errors.problem import ERRORS, WARNINGS
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
+from TotalSegmentatorWire.user_folders import default_models_folder
 
 SWITCHES = {
     "fasterCheckBox": JobOptions(precision="reduced"),

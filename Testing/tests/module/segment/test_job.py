@@ -277,7 +277,7 @@ def test_ct_that_is_removed_while_it_is_sent(make_application):
 def test_full_disk_is_reported_before_anything_is_written(make_application, monkeypatch):
     application = make_application()
     usage = type("Usage", (), {"free": 1_000_000})
-    monkeypatch.setattr("TotalSegmentatorModuleLib.background.raw_file.shutil.disk_usage", lambda folder: usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
     application.run_job(FakeCt())
     problem = application.listener.failures[0]
     assert problem.code == "DISK_FULL"

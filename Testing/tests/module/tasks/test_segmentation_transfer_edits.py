@@ -120,7 +120,7 @@ def test_removed_nodes_are_reported(scene, gone):
 
 def test_full_disk_is_reported_before_anything_is_written(scene, monkeypatch):
     usage = type("Usage", (), {"free": 1_000_000})
-    monkeypatch.setattr("TotalSegmentatorModuleLib.background.raw_file.shutil.disk_usage", lambda folder: usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
 
     with pytest.raises(SegmentationError) as told:
         scene.hand_over()

@@ -315,9 +315,7 @@ def test_without_an_engine_nothing_can_be_checked_and_so_nothing_installed(publi
 
 
 def test_too_full_a_disk_is_reported_first(published, folder, server, monkeypatch):
-    monkeypatch.setattr(
-        "TotalSegmentatorSetup.support.disk_space.shutil.disk_usage", lambda p: type("U", (), {"free": 10})()
-    )
+    monkeypatch.setattr("shutil.disk_usage", lambda p: type("U", (), {"free": 10})())
 
     assert code_of(store_of(folder).install, V2) == "DISK_FULL"
     assert server.requests == []

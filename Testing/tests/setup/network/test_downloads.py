@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,6 @@ from misbehaving_server import make_certificate, misbehaving_server, proxy_that_
 from places import MODULE_FOLDER
 from TotalSegmentatorSetup.network.access import NetworkSettings
 from TotalSegmentatorSetup.network.downloads import RemoteFile, download
-from TotalSegmentatorSetup.support import disk_space
 from TotalSegmentatorSetup.support.progress import SetupReporter
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.segment import WarningEvent
@@ -187,7 +187,7 @@ def test_cancelling_keeps_what_has_arrived(server, tmp_path, events):
 
 
 def test_too_full_a_disk_is_reported_before_the_first_byte(server, tmp_path, events, monkeypatch):
-    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
 
     assert code_of(server.serve("model.zip", CONTENT), tmp_path, events) == "DISK_FULL"
     assert server.requests == []

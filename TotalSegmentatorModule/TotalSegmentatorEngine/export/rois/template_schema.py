@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.resources import TEMPLATES_FOLDER
+from TotalSegmentatorWire.tables.csv_table import read_csv
 from TotalSegmentatorWire.tables.structures import LABEL_TABLES, structure_table
 
 from TotalSegmentatorEngine.export.core.codes import ANATOMICAL_STRUCTURE, BODY, Code, RoiCodes, parse_code
@@ -63,8 +63,7 @@ def is_pattern(source: str) -> bool:
 @cache
 def interpreted_types() -> tuple[str, ...]:
     """The defined terms of RT ROI Interpreted Type (3006,00A4), PS3.3 section C.8.8.8.1."""
-    with (TEMPLATES_FOLDER / "interpreted_types.csv").open(encoding="utf-8", newline="") as stream:
-        return tuple(row["type"] for row in csv.DictReader(stream))
+    return tuple(row["type"] for row in read_csv(TEMPLATES_FOLDER / "interpreted_types.csv", ["type"]))
 
 
 def invalid(detail: str) -> SegmentationError:

@@ -7,7 +7,6 @@ the field of view cuts it.
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections import Counter
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from TotalSegmentatorWire.resources import STRUCTURES_FOLDER
+from TotalSegmentatorWire.tables.csv_table import read_csv
 from TotalSegmentatorWire.tables.structures import Structure
 
 LONGEST_NAME = 16
@@ -126,8 +126,7 @@ def _numbered(name: str, number: int, longest: int) -> str:
 @cache
 def _spellings() -> tuple[dict[str, str], dict[str, str]]:
     """The names of TG-263 in lower case, and by their letters alone where those are unambiguous (not VBs and VB_S)."""
-    with (STRUCTURES_FOLDER / "tg263.csv").open(encoding="utf-8", newline="") as stream:
-        names = [row["name"] for row in csv.DictReader(stream)]
+    names = [row["name"] for row in read_csv(STRUCTURES_FOLDER / "tg263.csv", ["name"])]
     count = Counter(_letters(name) for name in names)
     by_letters = {_letters(name): name for name in names if count[_letters(name)] == 1}
     return {name.casefold(): name for name in names}, by_letters

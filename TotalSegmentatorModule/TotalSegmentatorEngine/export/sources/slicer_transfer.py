@@ -17,6 +17,7 @@ from TotalSegmentatorWire.messages.export import (
 from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.imaging.image_files import compact
+from TotalSegmentatorEngine.imaging.raw_voxels import read_raw
 
 
 def read_transferred_segmentation(folder: Path) -> tuple[Segmentation, SegmentationHeader]:
@@ -44,12 +45,12 @@ def transferred_ct(folder: Path, header: SegmentationHeader) -> Volume | None:
     if not header.ct_voxels:
         return None
     geometry = transferred_ct_geometry(header)
-    return Volume(compact(_raw(folder / header.ct_voxels, geometry.shape, header.ct_dtype)), geometry)
+    return Volume(compact(read_raw(folder / header.ct_voxels, geometry.shape, header.ct_dtype)), geometry)
 
 
 def _layer(folder: Path, layer: TransferredLayer) -> Layer:
     geometry = Geometry(tuple(layer.shape), np.reshape(layer.ijk_to_ras, (4, 4)))
-    return Layer(_raw(folder / layer.file, geometry.shape, layer.dtype), geometry)
+    return Layer(read_raw(folder / layer.file, geometry.shape, layer.dtype), geometry)
 
 
 def _segment(segment: TransferredSegment) -> Segment:
@@ -62,14 +63,3 @@ def _segment(segment: TransferredSegment) -> Segment:
         dict(segment.tags),
         structure_of(segment.id, segment.name, segment.tags),
     )
-
-
-def _raw(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """C order (k, j, i), little endian."""
-    try:
-        voxel_type = np.dtype(dtype).newbyteorder("<")
-        if path.stat().st_size != int(np.prod(shape)) * voxel_type.itemsize:
-            raise SegmentationError("BAD_REQUEST", detail="the voxels do not match their header")
-        return np.fromfile(path, dtype=voxel_type).reshape(shape)
-    except (TypeError, OSError, ValueError) as error:
-        raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from None
