@@ -1,12 +1,12 @@
 """Saves arithmetic where a U-Net's decoder upsamples: the transposed convolution and the convolution after it are one.
 
 A decoder upsamples coarse features by a transposed convolution, puts the encoder's features beside them, and convolves
-both. Between the two stands no non-linearity, so for the coarse half they are together one transposed convolution with
-a larger kernel (stride 2 and kernels 2 and 3 make a kernel of 4): 8 coarse voxels a fine voxel in place of 27 fine
-ones, and the upsampled features are never stored. The other half stays a convolution; the sum of both is the answer.
+both. No non-linearity separates the two, so for the coarse half they are together one transposed convolution with a
+larger kernel (stride 2 and kernels 2 and 3 make a kernel of 4): 8 coarse voxels per fine voxel in place of 27 fine
+ones, and the upsampled features are never stored. The other half stays a convolution; the sum of both is the result.
 
 The transposed convolution's bias does not reach beyond the image's border, as the fine convolution's zeros there show.
-It is carried by one more coarse channel that is 1 everywhere, which the norm before it gives for nothing.
+It is carried by one more coarse channel that is 1 everywhere, which the norm before it provides at no cost.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class FusedKernels:
 
 
 def find_fused(traced: torch.fx.GraphModule) -> list[FusedUpsampling]:
-    """The places where joining saves arithmetic and changes nothing else."""
+    """The places where fusing saves arithmetic and changes nothing else."""
     layers = dict(traced.named_modules())
     found = [_fused_at(node, layers) for node in traced.graph.nodes if node.op == "call_function"]
     return [fused for fused in found if fused is not None]
@@ -114,7 +114,7 @@ def _is_plain(up: nn.ConvTranspose3d, conv: nn.Conv3d) -> bool:
 
 
 def _saves_arithmetic(up: nn.ConvTranspose3d, conv: nn.Conv3d) -> bool:
-    """Multiplications a fine voxel, fused and apart."""
+    """Multiplications per fine voxel, fused and apart."""
     taps = math.prod(math.ceil((s + k - 1) / s) for s, k in zip(up.stride, conv.kernel_size, strict=True))
     fused = taps * up.in_channels * conv.out_channels
     apart = math.prod(conv.kernel_size) * up.out_channels * conv.out_channels + up.in_channels * up.out_channels

@@ -33,7 +33,7 @@ importing every architecture, among them some that need timm and torchvision."""
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model folder's networks, one a fold, ready to run."""
+    """A model folder's networks, one per fold, ready to run."""
 
     networks: list[nn.Module]
     mirroring_axes: tuple[int, ...]

@@ -1,8 +1,8 @@
-"""Removes small connected components of a label, which a network put away from the structure.
+"""Removes small connected components of a label, which a network put apart from the structure.
 
 Both functions do what TotalSegmentator does in ``totalsegmentator/postprocessing.py`` (version 2.18.0):
 ``keep_largest_blob_multilabel`` and ``remove_small_blobs_multilabel``. Voxels are connected by faces, not by edges or
-corners, and each label is looked at by itself. One pass of cc3d serves all labels.
+corners, and each label is processed by itself. One pass of cc3d serves all labels.
 """
 
 from __future__ import annotations

@@ -308,7 +308,7 @@ _ARCHITECTURE = (
 
 
 def architecture_key(folder: ModelFolder) -> str:
-    """Names what a folder's networks compute and how much; folders with the same key take the same time a tile.
+    """Names what a folder's networks compute and how much; folders with the same key take the same time per tile.
 
     The number of labels is left out: the last layer takes a hundredth of the time, and the parts of one model shall
     not be tried out one by one.

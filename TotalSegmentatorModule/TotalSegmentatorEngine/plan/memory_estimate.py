@@ -51,7 +51,7 @@ class PassMemory:
 
 
 def loaded_key(folder: ModelFolder, runtime: str, precision: str, device: str) -> str:
-    """Names, in a machine's profile, the bytes and the seconds that it takes to have a network ready."""
+    """Names, in a machine's profile, the bytes and the seconds that make a network ready to run."""
     return "|".join(("loaded", architecture_key(folder), runtime, precision, device))
 
 
@@ -114,7 +114,7 @@ def _finishing_bytes(folder: ModelFolder, profile: Profile, wanted: tuple[int, i
 
 
 def summed_channels(folder: ModelFolder, profile: Profile) -> int:
-    """Values summed in each voxel: a head's features where fewer than the labels (inference/tile_runner.py)."""
+    """Values summed in each voxel: a head's features if these are fewer than the labels (inference/tile_runner.py)."""
     outputs = len(folder.labels) + 1
     if profile.average != "logits" or len(folder.checkpoints) != 1:
         return outputs
@@ -153,5 +153,5 @@ def stored_bytes(folder: ModelFolder) -> int:
 
 
 def _plausible(measured: int, expected: int) -> int:
-    """What else the process did meanwhile may be in a measurement; a far too large one would refuse every job."""
+    """A measurement may include what else the process did meanwhile; a far too large one would refuse every job."""
     return min(measured, 2 * expected + _LIBRARY_BYTES)

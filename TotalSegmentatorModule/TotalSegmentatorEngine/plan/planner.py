@@ -33,7 +33,8 @@ LOCALIZATION_SHARE = 0.25
 """A coarse localization pass is made where it costs at most this share of the voxels of a run without one."""
 
 _SMOOTHING_SECONDS = 8e-9
-"""A voxel and label, before this machine has measured it: 35 s for 39 million voxels of 118 labels on two cores."""
+"""Seconds per voxel and label, before this machine has measured it: 35 s for 39 million voxels of 118 labels on two
+cores."""
 PEAK_MARGIN = 1.05
 """For short-lived memory that is not counted; a plan should rather name too much memory than too little."""
 
@@ -226,7 +227,7 @@ class Planner:
 
 
 RESTORING_RATE, SMOOTH_RATE = "restoring", "restoring, smooth"
-"""Names of rates in the machine's profile: seconds a voxel of the CT."""
+"""Names of rates in the machine's profile: seconds per voxel of the CT."""
 
 
 def smoothing_rate(folder: ModelFolder) -> str:
@@ -235,7 +236,7 @@ def smoothing_rate(folder: ModelFolder) -> str:
 
 
 def resampling_rate(grid: NetworkGrid, profile: Profile) -> str:
-    """Likewise; how many voxels are made of one differs with the spacing."""
+    """Likewise; the number of voxels made of one differs with the spacing."""
     return f"resampling, order {profile.resampling_order}, {grid.spacing[0]:g} mm"
 
 

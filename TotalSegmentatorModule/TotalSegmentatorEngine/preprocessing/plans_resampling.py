@@ -1,6 +1,6 @@
 """Resampling by the functions that a model's own plans name, as nnU-Net's predictor does it.
 
-These functions, too, are linear and separable, so each becomes one matrix an axis, made by calling the very library
+These functions, too, are linear and separable, so each becomes one matrix per axis, made by calling the very library
 functions that nnU-Net calls (scikit-image's and SciPy's, or torch's) with unit vectors. That lets logits be resampled
 a slab and a class at a time.
 """

@@ -17,8 +17,8 @@ MARGIN_MM = 20.0
 WIDENING_MM = 60.0
 """By how much a region grows on each side where a structure reaches its border."""
 _SMALLEST_PIECE = 0.05
-"""Pieces of a structure below this share of its largest one are strays: a single voxel far away would make a region of
-nearly the whole body. A piece that is none and was left out is found where it reaches the region's border."""
+"""Components of a structure below this share of its largest one are strays: a single voxel far away would make a region
+of nearly the whole body. A larger one that was missed is found where it reaches the region's border."""
 
 
 def boxes_by_label(labels: np.ndarray, known: Collection[int]) -> dict[int, Region]:
@@ -98,7 +98,8 @@ def cut_sides(labels: np.ndarray, region: Region, shape: Sequence[int], wanted: 
     """Sides of the region at which one of the ``wanted`` labels ends because the region does.
 
     ``labels`` (z, y, x) are those of the region; ``shape`` is the grid's. A side is (axis, -1 or 1). The grid's own
-    border is where the CT ends, so it cuts nothing; nor is a stray cut, which would have the region grow for nothing.
+    border is where the CT ends, so it cuts nothing; nor does a stray count as cut, which would make
+    the region grow in vain.
     """
     inner = {(axis, -1) for axis, part in enumerate(region) if part.start > 0}
     inner |= {(axis, 1) for axis, (part, size) in enumerate(zip(region, shape, strict=True)) if part.stop < size}

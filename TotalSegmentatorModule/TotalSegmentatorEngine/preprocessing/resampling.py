@@ -1,7 +1,7 @@
 """Resampling as the published pipelines do it, one axis after the other.
 
 TotalSegmentator resamples with ``scipy.ndimage.zoom(mode="nearest")``, whose sample positions run from corner voxel to
-corner voxel. Every such resampling is linear in the image and separable, so it is one small matrix an axis. The
+corner voxel. Every such resampling is linear in the image and separable, so it is one small matrix per axis. The
 matrices are what SciPy itself makes of the unit vectors: the same weights, at the speed of matrix products.
 """
 

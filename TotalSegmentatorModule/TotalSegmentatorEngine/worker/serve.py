@@ -49,7 +49,7 @@ DEFAULT_IDLE_SECONDS = 1200.0
 """A worker without work ends after 20 minutes: its networks occupy gigabytes, and a new one starts in seconds."""
 
 NICENESS = 5
-"""The worker computes on all cores; at a lower priority Slicer's main thread still gets one when it wants it."""
+"""The worker computes on all cores; at a lower priority it leaves one to Slicer's main thread when that needs it."""
 
 _OWNER_END_SECONDS = 3.0  # how long to wait for Slicer's end after the pipe has closed, to sweep what else it left
 
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> NoReturn:
     parser.add_argument(
         "--idle-seconds", type=float, default=DEFAULT_IDLE_SECONDS, help="end after so long without work"
     )
-    options, _ = parser.parse_known_args(arguments)  # the protocol's number shows that a later caller adds some
+    options, _ = parser.parse_known_args(arguments)  # a later caller may pass more; it differs in the protocol's number
     serve(options.worker_folder, options.protocol, options.idle_seconds)
 
 
@@ -89,7 +89,7 @@ def serve(worker_folder: Path, protocol: int, idle_seconds: float = DEFAULT_IDLE
 
 
 def _leave(status: int) -> NoReturn:
-    """End at once: at the end of the interpreter, libraries that hold threads have been seen to hang."""
+    """End at once: at the end of the interpreter, libraries with threads of their own have been seen to hang."""
     logging.shutdown()
     os._exit(status)
 
