@@ -91,12 +91,13 @@ def _segment(options: SegmentOptions) -> int:
 
 
 def _show_plan(options: PlanOptions) -> int:
+    from TotalSegmentatorEngine.imaging.reading import read_input
     from TotalSegmentatorEngine.pipeline.run_job import plan_job
 
     _check_exists(options.input)
     handler = open_log(None)
     try:
-        planned = plan_job(options.task, _CommandFiles(options.input), _PlanReporter())
+        planned = plan_job(options.task, lambda: read_input(options.input), _PlanReporter())
     finally:
         logging.getLogger().removeHandler(handler)
     print(json.dumps(planned.to_json(), indent=1) if options.json else plan_page(planned))
@@ -171,13 +172,12 @@ class _SegmentCommand:
         from TotalSegmentatorEngine.pipeline.run_job import run_job
 
         options = self._options
-        output = _Output(options)
-        output.check()
+        files = _SegmentFiles(options)
+        files.check_output()
         _check_exists(options.input)
         if options.output.exists() and options.output.samefile(options.input):
             raise SegmentationError("OUTPUT_NOT_WRITABLE")
         reporter = JobReporter(JOB_ID, self._emit, self._run.is_cancelled)
-        files = _CommandFiles(options.input, output)
         return run_job(options.task, files, EngineCache(serves_one_job=True), reporter)
 
     def _emit(self, event: Any) -> None:
@@ -190,28 +190,6 @@ class _SegmentCommand:
         self._run.emit(event)
 
 
-class _CommandFiles:
-    """Fulfils run_job.JobFiles: the command's input and output."""
-
-    def __init__(self, path: Path, output: _Output | None = None) -> None:
-        self._path = path
-        self._output = output
-
-    def read(self, reporter: Reporter) -> ReadInput:
-        from TotalSegmentatorEngine.imaging.reading import read_input
-
-        reporter.progress(Stage.READING, 0.0)
-        ct = read_input(self._path)
-        reporter.progress(Stage.CHECKING, 1.0)
-        if self._output is not None:
-            self._output.check(ct.volume.geometry.shape)
-        return ct
-
-    def write(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
-        self._output.write(result, ct, reporter)
-        reporter.progress(Stage.WRITING, 1.0)
-
-
 class _PlanReporter(SilentReporter):
     """Shows warnings."""
 
@@ -219,14 +197,14 @@ class _PlanReporter(SilentReporter):
         Terminal().show_problem(problem, "warning")
 
 
-class _Output:
-    """Where the result of ``segment`` goes: a file of labels or, with ``--export``, another program's format."""
+class _SegmentFiles:
+    """Fulfils run_job.JobFiles. The result becomes a file of labels or, with ``--export``, of another format."""
 
     def __init__(self, options: SegmentOptions) -> None:
         self._options = options
         self._order = options.order
 
-    def check(self, shape: tuple[int, int, int] | None = None) -> None:
+    def check_output(self, shape: tuple[int, int, int] | None = None) -> None:
         """Refuses early what could not be written. ``shape`` (k, j, i) is the CT's."""
         if self._order is None:
             from TotalSegmentatorEngine.job.result_file import check_output
@@ -237,14 +215,23 @@ class _Output:
 
             check_before_job(self._order, self._options.input)
 
+    def read(self, reporter: Reporter) -> ReadInput:
+        from TotalSegmentatorEngine.imaging.reading import read_input
+
+        reporter.progress(Stage.READING, 0.0)
+        ct = read_input(self._options.input)
+        reporter.progress(Stage.CHECKING, 1.0)
+        self.check_output(ct.volume.geometry.shape)
+        return ct
+
     def write(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
         if self._order is None:
-            from TotalSegmentatorEngine.job.result_file import write_result
+            self._write_labels(self._options.output, result, ct, reporter.check_cancelled)
+        else:
+            self._export(result, ct, reporter)
+        reporter.progress(Stage.WRITING, 1.0)
 
-            write_result(
-                self._options.output, result, ct.volume.geometry, reporter.check_cancelled, ct.series_instance_uid
-            )
-            return
+    def _export(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
         from TotalSegmentatorEngine.export.commands import export_result
 
         try:
@@ -256,11 +243,17 @@ class _Output:
 
     def _keep(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
         """What took minutes to compute is saved where the export of it failed."""
-        from TotalSegmentatorEngine.job.result_file import write_result
-
         output = self._options.output
         numbers = ("" if number == 0 else f"-{number}" for number in range(100))
         free = (output.with_name(f"{output.stem}{number}.seg.nrrd") for number in numbers)
         path = next(path for path in free if not path.exists())
-        write_result(path, result, ct.volume.geometry, lambda: None, ct.series_instance_uid)
+        self._write_labels(path, result, ct, lambda: None)
         reporter.warning(Problem("EXPORT_RESULT_KEPT", {"file": path.name}))
+
+    @staticmethod
+    def _write_labels(
+        path: Path, result: SegmentationResult, ct: ReadInput, check_cancelled: Callable[[], None]
+    ) -> None:
+        from TotalSegmentatorEngine.job.result_file import write_result
+
+        write_result(path, result, ct.volume.geometry, check_cancelled, ct.series_instance_uid)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
@@ -63,10 +64,10 @@ def run_job(task: SegmentationTask, files: JobFiles, cache: EngineCache, reporte
     return result
 
 
-def plan_job(task: SegmentationTask, files: JobFiles, reporter: Reporter) -> Plan:
+def plan_job(task: SegmentationTask, read: Callable[[], ReadInput], reporter: Reporter) -> Plan:
     """The first steps of ``run_job``: reads, validates and plans. Raises SegmentationError as ``run_job`` does."""
     prepared = prepare(task)
-    ct = files.read(reporter)
+    ct = read()
     planned = plan(ct.volume, prepared)
     for warning in (*prepared.warnings, *ct.warnings):
         reporter.warning(warning)
