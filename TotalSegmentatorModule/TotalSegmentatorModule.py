@@ -97,7 +97,7 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.panel.close()
         application_lifetime().stop()
         for name in [name for name in sys.modules if name.split(".")[0] in _OWN_PACKAGES]:
-            del sys.modules[name]  # so that the module's file imports them anew
+            del sys.modules[name]  # so that the module's file imports them again
         ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, caller, event):

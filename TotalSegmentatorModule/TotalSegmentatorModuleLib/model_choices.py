@@ -11,7 +11,7 @@ from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue
 
 CATALOGUE: dict[str, CatalogueModel] = read_catalogue()
 OWN_FOLDER = ""
-"""Stands for the user's own model folder where a model id is expected."""
+"""Used as the model id of the user's own model folder."""
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,14 @@ class SegmentationParameters:
     structures - comma-separated names; empty for all
     device - one of DEVICES
     isFaster - reduced precision
-    isCropped - each network only where its structures can be
+    isCropped - each network only in the region of its structures
     isSmooth - boundaries are interpolated between the model's voxels
     isLargestPieceOnly - of each structure only the largest connected piece
     smallestIslandMm3 - smaller connected pieces of a structure are removed; 0 removes none
     isPublished - the pipeline exactly as published, for models whose default differs from it
-    exportSegmentation - what the Export section sends out
+    exportSegmentation - the segmentation of the Export section
     exportCt - the CT on which it was made
-    compareSegmentation - what the Compare section compares with a file
+    compareSegmentation - the segmentation that the Compare section compares with a file
     compareCt - the CT on which both were made
     """
 

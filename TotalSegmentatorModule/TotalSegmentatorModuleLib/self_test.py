@@ -53,7 +53,7 @@ def synthetic_header(shape: tuple[int, int, int], ijk_to_ras: np.ndarray, struct
 
 
 def check_import_of_all_structures(case) -> None:
-    """Import a made-up result with 104 structures, look at the segments, remove them quickly. ``case``: TestCase."""
+    """Import a synthetic result with 104 structures, check the segments, remove them quickly. ``case``: TestCase."""
     application_lifetime().start(slicer.mrmlScene)
     structures = structure_table("structures_104")
     ct = slicer.util.addVolumeFromArray(np.zeros(_SHAPE, np.int16), _IJK_TO_RAS, "self-test CT")

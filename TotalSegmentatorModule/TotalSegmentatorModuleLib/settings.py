@@ -55,7 +55,7 @@ def work_folder() -> Path:
 
 
 def text(key: str) -> str:
-    """What is stored under one of the keys above; empty where nothing is."""
+    """The value of one of the keys above; empty if there is none."""
     return slicer.util.settingsValue(PREFIX + key, "") or ""
 
 

@@ -15,7 +15,7 @@ NAME_COLUMNS = (OURS, THEIRS)
 
 @dataclass(frozen=True)
 class ComparisonRows:
-    """Rows by column: names, and numbers that are NaN where there is no value, in the units that their names end in."""
+    """Rows by column: names and numbers. A missing number is NaN; the units are the suffixes of the column names."""
 
     names: dict[str, list[str]]
     numbers: dict[str, list[float]]
@@ -28,7 +28,7 @@ class ComparisonRows:
 
     @property
     def mean_dice(self) -> float:
-        """Only where there are ``scores``."""
+        """Only defined if there are ``scores``."""
         return statistics.fmean(dice for dice, _name in self.scores)
 
     @property
@@ -43,7 +43,7 @@ class ComparisonRows:
 
 
 def read_comparison(path: Path) -> ComparisonRows:
-    """Raises OSError; ValueError where it is no such table."""
+    """Raises OSError; ValueError if the file is not such a table."""
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream, strict=True)
         columns = list(reader.fieldnames or ())

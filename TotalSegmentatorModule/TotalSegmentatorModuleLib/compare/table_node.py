@@ -28,7 +28,7 @@ def add_table(rows: ComparisonRows, segmentation, file_name: str):
     for column in (*rows.names, *rows.numbers):
         node.SetColumnTitle(column, titles.get(column, column))
     node.SetUseColumnTitleAsColumnHeader(True)
-    node.SetLocked(True)  # what was measured is not typed over
+    node.SetLocked(True)  # measurements are not edited
     node.EndModify(was_modifying)
     file_beside(node, segmentation)
     return node
@@ -43,14 +43,14 @@ def _add_column(node, array, name: str, values: list) -> None:
 
 
 class TableDisplay:
-    """Shows tables beside the views that the user has, and gives these back."""
+    """Shows tables next to the user's views, and restores the layout."""
 
     def __init__(self) -> None:
         self._former: int | None = None
         self._own: int | None = None
 
     def toggle(self, node) -> None:
-        """Show ``node`` (vtkMRMLTableNode); where it is shown already, return to the layout from before."""
+        """Show ``node`` (vtkMRMLTableNode), or restore the previous layout if it is already shown."""
         manager = slicer.app.layoutManager()
         selection = slicer.app.applicationLogic().GetSelectionNode()
         is_shown = self._own == manager.layout and selection.GetActiveTableID() == node.GetID()

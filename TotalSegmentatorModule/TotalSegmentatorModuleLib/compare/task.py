@@ -64,4 +64,4 @@ class ComparisonTask:
         return read_comparison(self._table)
 
     def discard(self) -> None:
-        """The table lies in the folder of what was handed over and goes with it."""
+        """The table is in the folder of the transferred segmentation and is removed with it."""

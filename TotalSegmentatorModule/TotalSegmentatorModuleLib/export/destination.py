@@ -57,11 +57,11 @@ class ExportDestination:
             raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
 
     def output(self, suffix: str) -> Path:
-        """What the program is to write: a file with this suffix, or a folder where it is empty."""
+        """The path for the program to write: a file with this suffix, or a folder if it is empty."""
         return self._draft / (self._name + suffix)
 
     def publish(self) -> list[Path]:
-        """Rename what was written into its place, under a name that is free; returns where it lies then.
+        """Move the output to its final place, under a free name; returns its path.
 
         Raises SegmentationError("OUTPUT_NOT_WRITABLE").
         """

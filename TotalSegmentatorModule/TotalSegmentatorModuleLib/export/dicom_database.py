@@ -62,7 +62,7 @@ def _index(files: list[str]) -> Generator[int, None, None]:
 
 
 def _count_missing(files: list[str]) -> Generator[int, None, int]:
-    """The indexer does not tell which files it refused; it only logs them."""
+    """The indexer does not report which files it refused; it only logs them."""
     missing = 0
     until = time.perf_counter() + _WORK_SECONDS
     for file in files:

@@ -34,16 +34,17 @@ _YES = "yes"
 class ExportFields:
     """``on_changed`` is called after each change. The choice SELECTED is not kept."""
 
-    def __init__(self, ui: Widgets, on_changed: Callable[[], None]) -> None:
+    def __init__(self, ui: Widgets, options_ui: Widgets, on_changed: Callable[[], None]) -> None:
         self._ui = ui
+        self._options_ui = options_ui
         self._on_changed = on_changed
         holes, smooth, island = CONTOUR_OPTIONS
         self._rows = {
             SET_LABEL: (ui.setLabelLabel, ui.setLabelLineEdit),
-            holes: (ui.holesLabel, ui.holesComboBox),
-            smooth: (ui.smoothLabel, ui.smoothCheckBox),
-            island: (ui.islandLabel, ui.islandSpinBox),
-            SPACE: (ui.spaceLabel, ui.spaceComboBox),
+            holes: (options_ui.holesLabel, options_ui.holesComboBox),
+            smooth: (options_ui.smoothLabel, options_ui.smoothCheckBox),
+            island: (options_ui.islandLabel, options_ui.islandSpinBox),
+            SPACE: (options_ui.spaceLabel, options_ui.spaceComboBox),
         }
         self._templates = known_templates()
         titles = format_titles()
@@ -53,17 +54,17 @@ class ExportFields:
         names = [(_("TG-263"), TG263), (_("As in the segmentation"), OWN)]
         self._fill(ui.namesComboBox, names, settings.EXPORT_NAMES)
         hole_titles = [(_("Keyhole"), KEYHOLE), (_("Separate contours (XOR)"), XOR)]
-        self._fill(ui.holesComboBox, hole_titles, settings.EXPORT_HOLES)
-        self._fill(ui.spaceComboBox, [("LPS", LPS), ("RAS", RAS)], settings.EXPORT_SPACE)
+        self._fill(options_ui.holesComboBox, hole_titles, settings.EXPORT_HOLES)
+        self._fill(options_ui.spaceComboBox, [("LPS", LPS), ("RAS", RAS)], settings.EXPORT_SPACE)
         self._keep_check(ui.outlineCheckBox, settings.EXPORT_OUTLINE)
         self._keep_check(ui.databaseCheckBox, settings.EXPORT_TO_DATABASE)
-        self._keep_check(ui.smoothCheckBox, settings.EXPORT_SMOOTH)
+        self._keep_check(options_ui.smoothCheckBox, settings.EXPORT_SMOOTH)
         self._keep_path(ui.folderPathLineEdit, settings.EXPORT_FOLDER)
         self._keep_path(ui.templatePathLineEdit, settings.EXPORT_TEMPLATE)
         ui.setLabelLineEdit.setText(settings.text(settings.EXPORT_SET_LABEL))
         ui.setLabelLineEdit.connect("textChanged(QString)", self._on_set_label)
-        ui.islandSpinBox.setValue(int(settings.text(settings.EXPORT_ISLAND) or 0))
-        ui.islandSpinBox.connect("valueChanged(int)", self._on_island)
+        options_ui.islandSpinBox.setValue(int(settings.text(settings.EXPORT_ISLAND) or 0))
+        options_ui.islandSpinBox.connect("valueChanged(int)", self._on_island)
         self.show()
 
     # -- what is chosen ------------------------------------------------------------------------------------------------
@@ -98,16 +99,16 @@ class ExportFields:
         return self.format.kind.is_dicom and has_database() and self._ui.databaseCheckBox.checked
 
     def options(self) -> ExportOptions:
-        ui = self._ui
+        ui, options_ui = self._ui, self._options_ui
         return ExportOptions(
             format=self.format,
             names=_data(ui.namesComboBox),
             has_outline=ui.outlineCheckBox.checked,
             set_label=ui.setLabelLineEdit.text,
-            holes=_data(ui.holesComboBox),
-            is_smooth=ui.smoothCheckBox.checked,
-            smallest_island_mm2=ui.islandSpinBox.value,
-            space=_data(ui.spaceComboBox),
+            holes=_data(options_ui.holesComboBox),
+            is_smooth=options_ui.smoothCheckBox.checked,
+            smallest_island_mm2=options_ui.islandSpinBox.value,
+            space=_data(options_ui.spaceComboBox),
         )
 
     # -- showing -------------------------------------------------------------------------------------------------------
@@ -125,11 +126,11 @@ class ExportFields:
             widget.setVisible(self.choice == SELECTED)
         ui.databaseCheckBox.setVisible(self.format.kind.is_dicom)
         ui.databaseCheckBox.setEnabled(has_database())
-        ui.advancedCollapsibleButton.setVisible(bool({*CONTOUR_OPTIONS, SPACE} & {*options}))
+        self._options_ui.collapsibleButton.setVisible(bool({*CONTOUR_OPTIONS, SPACE} & {*options}))
         count = self._count_of_more()
         # options are kept: a closed section must not hide that some are not at their defaults
         title = _("More options ({count} changed)").format(count=count) if count else _("More options")
-        ui.advancedCollapsibleButton.text = title
+        self._options_ui.collapsibleButton.text = title
 
     def _count_of_more(self) -> int:
         options = self.options()

@@ -53,5 +53,5 @@ def format_titles() -> dict[str, str]:
 
 
 def format_of(format_id: str) -> ExportFormat:
-    """The format of this id; the first one where there is none, as after an update."""
+    """The format with this id; the first one if there is none, for example after an update."""
     return next((known for known in EXPORT_FORMATS if known.id == format_id), EXPORT_FORMATS[0])

@@ -25,7 +25,12 @@ class ExportSection(TaskSection):
     """The section of Export.ui."""
 
     def __init__(
-        self, ui: Widgets, task_ui: Widgets, on_log: Callable[[str], None], on_changed: Callable[[], None]
+        self,
+        ui: Widgets,
+        options_ui: Widgets,
+        task_ui: Widgets,
+        on_log: Callable[[str], None],
+        on_changed: Callable[[], None],
     ) -> None:
         texts = ButtonTexts(_("Export"), _("Open folder"), _("Show the exported files in the file manager."))
         super().__init__(ui, task_ui, on_log, on_changed, _("Export"), texts, "exportSegmentation", "exportCt")
@@ -33,7 +38,7 @@ class ExportSection(TaskSection):
         self._folder: Path | None = None
         ui.segmentsTable.setMRMLScene(slicer.mrmlScene)
         ui.segmentsTable.selectionMode = qt.QAbstractItemView.ExtendedSelection
-        self._fields = ExportFields(ui, self._show)
+        self._fields = ExportFields(ui, options_ui, self._show)
         ui.segmentsTable.connect("selectionChanged(QItemSelection,QItemSelection)", self._show_ready)
         self._show_ready()
 

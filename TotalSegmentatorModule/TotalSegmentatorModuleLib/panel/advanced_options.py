@@ -11,7 +11,7 @@ from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 
 
 def published_profile(model: str) -> str | None:
-    """Id of the profile that runs ``model`` (an id of the catalogue) as published; None where its default does so."""
+    """Id of the profile that runs ``model`` (an id of the catalogue) as published; None if its default does."""
     if model not in CATALOGUE or CATALOGUE[model].published_profile == CATALOGUE[model].profile:
         return None
     return CATALOGUE[model].published_profile

@@ -75,7 +75,7 @@ class Panel:
             ),
         )
         self._tasks = (
-            ExportSection(ui.export, ui.export_task, self._messages.add_log, self._task_changed),
+            ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed),
             CompareSection(ui.compare, ui.compare_task, self._messages.add_log, self._task_changed),
         )
         for button in (ui.messages.errorLogButton, ui.export_task.errorLogButton, ui.compare_task.errorLogButton):
@@ -159,7 +159,7 @@ class Panel:
             self._start_order(order)
 
     def _chosen_order(self, parameters: SegmentationParameters) -> JobOrder:
-        """Raises SegmentationError for what is wrong with the choices."""
+        """The order of the current choices. Raises SegmentationError if they are unsuitable."""
         return JobOrder(
             ct=parameters.inputVolume,
             model=parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model,

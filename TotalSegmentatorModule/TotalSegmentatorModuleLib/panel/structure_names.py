@@ -15,7 +15,7 @@ def known_names(model: str, model_folder: str = "") -> list[str]:
     """Names of all structures that a model can find, in label order.
 
     ``model`` is an id of the catalogue; an empty one means the user's own ``model_folder`` (nnU-Net v2). An unreadable
-    folder gives an empty list: the engine says what is wrong with it.
+    folder gives an empty list: the engine reports the problem.
     """
     if model:
         return [structure.name for structure in structure_table(CATALOGUE[model].structures)]
@@ -41,7 +41,7 @@ def unknown_name(text: str, known: list[str]) -> SegmentationError | None:
 
 
 def last_entry(text: str) -> str:
-    """The entry that is being typed: what stands after the last comma."""
+    """The entry that is being typed: the text after the last comma."""
     return text.rsplit(",", 1)[-1].strip()
 
 

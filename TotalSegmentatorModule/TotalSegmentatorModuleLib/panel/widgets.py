@@ -21,6 +21,7 @@ class PanelWidgets:
     install_page: Widgets
     messages: Widgets
     export: Widgets
+    export_options: Widgets
     export_task: Widgets
     compare: Widgets
     compare_task: Widgets
@@ -43,6 +44,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     install_page = add_ui(sections, resource_path("UI/InstallPage.ui"))
     messages = add_ui(sections, resource_path("UI/Messages.ui"))
     export = add_ui(sections, resource_path("UI/Export.ui"))
+    export_options = add_ui(export.choicesLayout, resource_path("UI/ExportOptions.ui"))
     export_task = add_ui(export.contentsLayout, resource_path("UI/Task.ui"))
     compare = add_ui(sections, resource_path("UI/Compare.ui"))
     compare_task = add_ui(compare.contentsLayout, resource_path("UI/Task.ui"))
@@ -56,6 +58,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         install_page=install_page,
         messages=messages,
         export=export,
+        export_options=export_options,
         export_task=export_task,
         compare=compare,
         compare_task=compare_task,

@@ -48,7 +48,7 @@ class Ticker:
             milliseconds = self._tick()
         finally:
             self._is_ticking = False
-            if self._is_wanted:  # started meanwhile
+            if self._is_wanted:  # start() was called during the tick
                 milliseconds = 0
             if milliseconds is not None and not self._is_disposed:
                 self._timer.start(milliseconds)

@@ -14,7 +14,7 @@ def readable_name(name: str) -> str:
 
 
 def readable_names(names: Iterable[str]) -> list[str]:
-    """Names in their order, with each run of numbers as a range where its first member stands.
+    """Names in their order, with each run of numbers as a range in the place of its first member.
 
     ``vertebrae_T1``, ``vertebrae_T2``, ``vertebrae_T3`` in any order become "vertebrae T1-T3".
     """

@@ -153,7 +153,7 @@ class SegmentationSession:
             )
         if choice.was_chosen and output is None:
             self._callbacks.on_note(
-                _("The output segmentation was edited or removed meanwhile, so a new one was created.")
+                _("The output segmentation was edited or removed in the meantime, so a new one was created.")
             )
         if absent_text(header):
             self._callbacks.on_log(absent_text(header) + "\n")

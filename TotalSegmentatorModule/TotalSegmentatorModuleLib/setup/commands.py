@@ -44,7 +44,7 @@ class SetupProgram:
 
 @dataclass(frozen=True)
 class SetupCommand:
-    """Arguments of one run. ``has_events``: whether it tells its progress and can be asked to stop."""
+    """Arguments of one run. ``has_events``: whether it reports its progress and can be cancelled."""
 
     arguments: tuple[str, ...]
     has_events: bool
@@ -56,7 +56,7 @@ def show_command(models: Sequence[str], is_repair: bool = False) -> SetupCommand
 
 
 def install_command(models: Sequence[str], is_repair: bool = False) -> SetupCommand:
-    """The engine's packages and ``models``, as far as they are missing; the packages anew for a repair."""
+    """Install the engine's packages and ``models`` that are missing; a repair reinstalls the packages."""
     return SetupCommand(_setup(models, is_repair), has_events=True)
 
 
@@ -71,7 +71,7 @@ def remove_command() -> SetupCommand:
 
 
 def doctor_command() -> SetupCommand:
-    """What is wrong with the installation, as JSON."""
+    """Problems of the installation, as JSON."""
     return SetupCommand(("doctor", "--json", *_network(), *_folders()), has_events=False)
 
 

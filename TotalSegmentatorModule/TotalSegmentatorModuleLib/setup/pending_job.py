@@ -35,7 +35,7 @@ def needs_of(order: JobOrder) -> SetupNeeds:
 
 
 class PendingOrder:
-    """Remembers an order while an installation runs; the user goes on working, so its nodes may change or go."""
+    """Keeps an order while an installation runs; meanwhile the user may change or remove its nodes."""
 
     def __init__(self, order: JobOrder) -> None:
         self._order = order

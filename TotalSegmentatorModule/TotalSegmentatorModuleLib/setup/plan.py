@@ -21,7 +21,7 @@ class PlanItem:
     purpose: str
     licence: str
     host: str
-    """Servers that it comes from; empty where it comes from a folder."""
+    """Servers that it comes from; empty if it comes from a folder."""
     bytes: int | None
     disk_bytes: int | None
     is_installed: bool
@@ -44,7 +44,7 @@ class SetupPlan:
 
     @property
     def download_bytes(self) -> int | None:
-        """Of everything that is missing; None where one size is unknown."""
+        """Of everything that is missing; None if a size is unknown."""
         return _sum([item.bytes for item in self.missing])
 
     @property

@@ -139,7 +139,7 @@ class SetupSection:
             self._show_plan_failed(failure)
         elif plan.missing:
             self._page.show_offer(plan, self._install)
-        else:  # another Slicer has installed it meanwhile
+        else:  # another Slicer has installed it in the meantime
             self._page.hide()
             self._on_installed("")
 
@@ -175,7 +175,7 @@ class SetupSection:
             return
         if pending.lost_output:
             self._callbacks.add_note(
-                _("The output segmentation was edited or removed meanwhile, so a new one was created.")
+                _("The output segmentation was edited or removed in the meantime, so a new one was created.")
             )
         if not self.defer(order):
             self._callbacks.start_order(order)

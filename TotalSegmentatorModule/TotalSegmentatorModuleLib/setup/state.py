@@ -1,4 +1,4 @@
-"""What is installed on this computer, as far as a few small files tell."""
+"""What is installed on this computer, read from a few small files."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class SetupState:
     """Titles of the installed models of the catalogue."""
     model_bytes: int = 0
     folders: tuple[str, ...] = ()
-    """Where engine and models are, as far as they are there."""
+    """Existing folders of the engine and the models."""
 
 
 def setup_state() -> SetupState:
-    """Looks at the folders of the settings; nothing is started."""
+    """Read the state from the folders in the settings, without starting a process."""
     models = [model for model in CATALOGUE.values() if model.is_installed(settings.models_folder())]
     parts = {folder.parent for model in models for folder in model.part_folders(settings.models_folder())}
     has_chosen = settings.engine_packages_folder() is not None

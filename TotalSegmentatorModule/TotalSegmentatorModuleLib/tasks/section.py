@@ -30,7 +30,7 @@ class TaskSection:
     """Wires a section's widgets, the parameter node and the runner of its background task.
 
     ``ui`` has the choices, ``task_ui`` the widgets of Task.ui. ``on_log`` gets lines for the panel's log;
-    ``on_changed`` is called when a task has begun or ended. ``title`` stands in the log. The last two are the names of
+    ``on_changed`` is called when a task starts or ends. ``title`` is its name in the log. The last two are the names of
     the parameters (SegmentationParameters) that hold the segmentation and its CT.
     """
 

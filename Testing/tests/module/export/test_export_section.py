@@ -104,9 +104,9 @@ def test_name_of_a_file_has_no_signs_of_a_path(ready):
 def test_choices_reach_the_program_and_survive(ready):
     ui = ready.ui
     ready.choose(ready.ui.export.namesComboBox, "own")
-    ready.choose(ready.ui.export.holesComboBox, "xor")
-    ui.export.smoothCheckBox.checked = True
-    ui.export.islandSpinBox.setValue(20)
+    ready.choose(ready.ui.export_options.holesComboBox, "xor")
+    ui.export_options.smoothCheckBox.checked = True
+    ui.export_options.islandSpinBox.setValue(20)
     ui.export.outlineCheckBox.checked = True
     ui.export.setLabelLineEdit.setText("AI lung SBRT of 2026")
     ready.export()
@@ -117,11 +117,11 @@ def test_choices_reach_the_program_and_survive(ready):
     assert ready.argument("--smallest-island") == "20"
     assert ready.argument("--set-label") == "AI lung SBRT of "[:16].strip()
     assert {"--smooth-contours", "--external"} <= set(call)
-    assert ui.export.advancedCollapsibleButton.text == "More options (3 changed)"
+    assert ui.export_options.collapsibleButton.text == "More options (3 changed)"
 
     again = ready.app.reload_module().ui
-    assert again.export.islandSpinBox.value == 20
-    assert again.export.holesComboBox.currentText == "Separate contours (XOR)"
+    assert again.export_options.islandSpinBox.value == 20
+    assert again.export_options.holesComboBox.currentText == "Separate contours (XOR)"
     assert again.export.folderPathLineEdit.currentPath == str(ready.target)
 
 
@@ -143,7 +143,7 @@ def test_choices_reach_the_program_and_survive(ready):
 )
 def test_each_format_gets_only_its_own_choices(ready, format_id, kind, suffix, given, absent):
     ready.ui.export.setLabelLineEdit.setText("planning")
-    ready.choose(ready.ui.export.spaceComboBox, "ras")
+    ready.choose(ready.ui.export_options.spaceComboBox, "ras")
     ready.choose(ready.ui.export.formatComboBox, format_id)
     ready.export()
 
