@@ -75,7 +75,7 @@ def finish(result: ExportResult, printed: list[str]) -> ExportFinishedEvent:
     noun = "structure" if result.structures == 1 else "structures"
     printed.append(f"{result.structures} {noun} exported in {result.seconds:.1f} s.")
     if result.edited:
-        printed.append(f"{len(result.edited)} of them were edited since they were segmented.")
+        printed.append(f"Edited since they were segmented: {len(result.edited)}.")
     files = [str(path.absolute()) for path in result.files]
     printed += [f"Written: {file}" for file in files]
     return ExportFinishedEvent(files, result.structures, result.edited, round(result.seconds, 3))

@@ -34,7 +34,7 @@ READY, ENGINE_MISSING, ENGINE_BROKEN, MODEL_MISSING, MODEL_DAMAGED, SYSTEM = (
 _LEAST_FREE_BYTES = 2 * 1000**3
 """Below it a job or an installation may end early: results, temporary files, package downloads."""
 _EARLIEST_YEAR = 2026
-"""A clock that shows less is wrong: this product did not exist."""
+"""A clock that shows an earlier year is wrong: this product did not exist."""
 
 
 @dataclass
@@ -98,21 +98,21 @@ def _examine_engine(installation: Installation, report: Report) -> None:
         report.blame(ENGINE_MISSING, Problem("ENGINE_MISSING", {"package": "torch"}))
         return
     newest = installation.packages.newest()
-    where = "packages of its own" if newest is not None else "the packages of this Python"
+    where = "its own packages" if newest is not None else "the packages of this Python"
     try:
         answer = program.ask(["test-engine", "--device", "auto"])
     except SegmentationError as error:
         report.blame(ENGINE_BROKEN, error.problem)
         return
     versions = ", ".join(f"{name} {version}" for name, version in sorted(answer["versions"].items()))
-    report.say(f"The engine has {where} and works on: {answer['device_name'] or answer['device']} ({versions}).")
+    report.say(f"The engine uses {where} and runs on: {answer['device_name'] or answer['device']} ({versions}).")
     if answer.get("gpu_problem"):
         report.say(f"The graphics card is not used: {answer['gpu_problem']}.")
     if newest is not None and installation.is_outdated(newest):
-        report.say("This version of the module was made for other packages: choose Update, or run 'setup --repair'.")
+        report.say("The packages do not match this version of the module. Choose Update, or run 'setup --repair'.")
     for engine in installation.packages.all():
         if newest is not None and engine.folder != newest.folder:
-            report.say(f"An older set of packages is still there, {engine.bytes / 1e9:.1f} GB.")
+            report.say(f"An older set of packages is still installed ({engine.bytes / 1e9:.1f} GB).")
 
 
 def _examine_models(installation: Installation, report: Report) -> None:
@@ -123,7 +123,7 @@ def _examine_models(installation: Installation, report: Report) -> None:
     for state in states:
         try:
             installation.models.verify(state.id)
-            report.say(f"The model {state.id} is whole, {state.disk_bytes / 1e9:.1f} GB.")
+            report.say(f"The model {state.id} is complete ({state.disk_bytes / 1e9:.1f} GB).")
         except SegmentationError as error:
             report.blame(MODEL_DAMAGED, error.problem)
 

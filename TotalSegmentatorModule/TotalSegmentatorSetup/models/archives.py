@@ -1,7 +1,7 @@
 """Unpacks ZIP archives of models, and refuses what does not belong into one.
 
 An archive comes from a server or from a user's stick. It may name places outside the folder, hold links, or unpack to
-more than any disk holds; nothing of it is written before its whole table of entries has been judged.
+more than any disk holds; nothing of it is written before its whole table of entries has been checked.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def unpack(archive: Path, target: Path, reporter: SetupReporter, limit_bytes: in
     """
     try:
         with zipfile.ZipFile(archive) as opened:
-            entries = _judged(opened, archive, limit_bytes)
+            entries = _checked_entries(opened, archive, limit_bytes)
             _write_all(opened, entries, archive, target, reporter)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
         raise SegmentationError("ARCHIVE_DAMAGED", file=archive.name) from error
 
 
-def _judged(opened: zipfile.ZipFile, archive: Path, limit_bytes: int) -> list[zipfile.ZipInfo]:
+def _checked_entries(opened: zipfile.ZipFile, archive: Path, limit_bytes: int) -> list[zipfile.ZipInfo]:
     """The entries, in their order, once all of them are found harmless."""
     entries = opened.infolist()
     if len(entries) > MOST_ENTRIES:

@@ -1,6 +1,6 @@
 """Downloads that survive: cut connections, killed processes, servers that fail, mirrors.
 
-What has arrived lies in ``<name>.part``, and ``<name>.part.json`` tells of which version of which file it is. A later
+What has arrived lies in ``<name>.part``, and ``<name>.part.json`` states of which version of which file it is. A later
 attempt, of this process or another, asks the server for the rest only.
 """
 
@@ -319,7 +319,7 @@ def _validator(response: Any) -> str | None:
 
 
 def _starts_at(response: Any, position: int) -> bool:
-    told = response.headers.get("Content-Range", "")
+    content_range = response.headers.get("Content-Range", "")
     with contextlib.suppress(ValueError, IndexError):
-        return int(told.split()[1].split("-")[0]) == position
+        return int(content_range.split()[1].split("-")[0]) == position
     return False

@@ -22,7 +22,7 @@ def use_installed_engine(arguments: Sequence[str]) -> None:
     """Puts the newest installed packages first on ``sys.path``, unless packages were chosen or are there already.
 
     Where those packages belong to another Python, as on Apple silicon, that one runs the command in place of this.
-    Nothing happens where nothing is installed: the command then tells that the engine is missing.
+    Nothing happens where nothing is installed: the command then reports that the engine is missing.
     """
     if os.environ.get(PACKAGES_VARIABLE) or not arguments or arguments[0] in _NEED_NO_PACKAGES or has_own_packages():
         return

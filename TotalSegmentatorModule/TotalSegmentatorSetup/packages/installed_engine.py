@@ -21,7 +21,7 @@ _RECORD_VERSION = 1
 
 @dataclass(frozen=True)
 class InstalledEngine:
-    """What engine.json tells of a complete set of packages."""
+    """What engine.json states of a complete set of packages."""
 
     folder: Path
     python: str

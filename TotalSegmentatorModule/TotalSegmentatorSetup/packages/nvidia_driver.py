@@ -1,4 +1,4 @@
-"""What ``nvidia-smi`` tells of the graphics driver and the cards: it comes with the driver and needs no package."""
+"""What ``nvidia-smi`` reports of the graphics driver and the cards: it comes with the driver and needs no package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIMEOUT = 30.0
 class Gpu:
     name: str
     compute: tuple[int, int] | None = None
-    """Compute capability; None where the driver is too old to tell it."""
+    """Compute capability; None where the driver is too old to report it."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Runs pip in a child process, and tells from what it prints why it failed."""
+"""Runs pip in a child process, and finds in its output why it failed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Pip:
         index_url: str | None = None,
         with_settings: bool = True,
     ) -> None:
-        """Raises SegmentationError as problem_of() tells, and what ``while_running`` raises after ending pip."""
+        """Raises SegmentationError as problem_of() makes it, and what ``while_running`` raises after ending pip."""
         details = self._temporary / "pip.log"
         details.unlink(missing_ok=True)
         options = [*_COMMON, "--log", str(details)]
@@ -100,7 +100,7 @@ class Pip:
         ours = {
             "PIP_REQUIRE_VIRTUALENV": "0",  # an environment variable goes before a configuration file
             "PIP_USER": "0",
-            "PIP_RESUME_RETRIES": "5",  # pip from 25.1 on goes on where a download broke off; older ones ignore it
+            "PIP_RESUME_RETRIES": "5",  # pip from 25.1 on resumes broken downloads; older ones ignore it
             "PIP_ROOT_USER_ACTION": "ignore",
         }
         if self._network.proxy is not None:  # goes before pip's own setting of the user
@@ -109,7 +109,7 @@ class Pip:
 
 
 def _unfetched_pages(details: Path) -> str:
-    """What an index answered in place of a page: pip tells only its log."""
+    """What an index answered in place of a page: pip writes it only to its log."""
     try:
         lines = details.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -200,12 +200,12 @@ def _problem_of_the_package(text: str) -> SegmentationError | None:
 
 
 def short_reason(text: str) -> str:
-    """The last error that pip told, without paths and addresses, which may hold a user's name."""
+    """The last error that pip printed, without paths and addresses, which may hold a user's name."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if re.match(r"(ERROR|error|[A-Za-z]*Error)\b", line)] or lines
-    if not told:
+    errors = [line for line in lines if re.match(r"(ERROR|error|[A-Za-z]*Error)\b", line)] or lines
+    if not errors:
         return "pip said nothing"
-    line = re.sub(r"^(ERROR|error):\s*", "", told[-1])
+    line = re.sub(r"^(ERROR|error):\s*", "", errors[-1])
     line = re.sub(r"(['\"])[^'\"]*[/\\][^'\"]*\1", "a file", line)  # quoted paths may hold blanks
     return re.sub(r"(?:\S*://|[A-Za-z]:\\|\S*[/\\])\S*", "a file", line)[:160]
 
@@ -216,9 +216,9 @@ def _has(text: str, pattern: str) -> bool:
 
 def _host(text: str, index_url: str | None) -> str:
     """The server that pip could not talk to; else the first index that it was to ask."""
-    told = re.search(r"host='([^']+)'", text) or re.search(_ASKED, text)
-    if told:
-        return told[1]
+    found = re.search(r"host='([^']+)'", text) or re.search(_ASKED, text)
+    if found:
+        return found[1]
     listed = re.search(r"Looking in indexes: (\S+?),?\s", text)
     return urlsplit(index_url or (listed[1] if listed else "")).hostname or "of the package index"
 

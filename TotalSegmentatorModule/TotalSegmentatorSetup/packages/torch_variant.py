@@ -69,7 +69,7 @@ class TorchVariant:
         return driver.numbers >= version_numbers(self.minimum_driver or "0")
 
     def has_kernels_for(self, driver: Driver) -> bool:
-        """True as well where the driver does not tell: the test after the installation does."""
+        """True as well where the driver does not report it: the test after the installation decides."""
         best = driver.best
         if self.compute is None or best is None or best.compute is None:
             return True
@@ -81,7 +81,7 @@ class PlatformFacts:
     """The computer, as far as the choice depends on it."""
 
     system: str
-    """As platform.system() tells: "Linux", "Windows" or "Darwin"."""
+    """As platform.system() returns it: "Linux", "Windows" or "Darwin"."""
     machine: str
     """Of the Python that runs the engine."""
     python: tuple[int, int]

@@ -129,7 +129,7 @@ class WheelFetcher:
         self._warn = warn
 
     def fetch(self) -> None:
-        """Raises SegmentationError as pip_process.problem_of() tells."""
+        """Raises SegmentationError as pip_process.problem_of() makes it."""
         complete = self._wheels.folder / _TORCH_COMPLETE
         if not complete.is_file():
             self._fetch_torch()
@@ -182,6 +182,6 @@ def canonical(name: str) -> str:
 
 
 def wheel_identity(file_name: str) -> tuple[str, str]:
-    """Project and version that a wheel's file name tells (PEP 427)."""
+    """Project and version in a wheel's file name (PEP 427)."""
     name, version = file_name.split("-")[:2]
     return canonical(name), version

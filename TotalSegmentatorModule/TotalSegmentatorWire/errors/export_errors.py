@@ -1,4 +1,4 @@
-"""What can go wrong when a segmentation is exported, read back or compared; a part of the table in errors.py."""
+"""What can go wrong when a segmentation is exported, read back or compared; a part of the table in problem.py."""
 
 from __future__ import annotations
 

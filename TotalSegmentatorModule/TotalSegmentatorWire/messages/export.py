@@ -1,7 +1,7 @@
 """What crosses between Slicer and a process that exports: the segmentation in a folder, and the events back.
 
 The panel writes ``segmentation.json`` (SegmentationHeader) and one raw file per layer into the folder of the export
-job; warnings, failures and cancellation are the events of messages.py with the job id EXPORT_JOB.
+job; warnings, failures and cancellation are the events of segment.py with the job id EXPORT_JOB.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Plan:
     """False: one network is in memory at a time."""
     tile_batch: int = 1
     notes: list[str] = field(default_factory=list)
-    """Codes of WARNINGS (errors.py) that say what was planned around."""
+    """Codes of WARNINGS (errors/problem.py) that say what was planned around."""
     is_preliminary: bool = False
     """True while regions are still estimates, before the coarse localization pass has run."""
 

@@ -1,6 +1,6 @@
 """What the set-up process reports while it works: JSON lines like a job's events, in a file that the panel polls.
 
-Warnings, failures and cancellation are the events of messages.py with the job id SETUP_JOB.
+Warnings, failures and cancellation are the events of segment.py with the job id SETUP_JOB.
 """
 
 from __future__ import annotations

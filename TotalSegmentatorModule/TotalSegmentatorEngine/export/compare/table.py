@@ -98,11 +98,9 @@ def _summary(rows: Sequence[ComparisonRow]) -> str:
     distances = [row.hausdorff95_mm for row in rows if row.hausdorff95_mm is not None]
     if not scores:
         return ""
-    said = "Structures compared: {}; Dice {:.3f} in the mean, {:.3f} at the lowest".format(
+    said = "Structures compared: {}; Dice: mean {:.3f}, lowest {:.3f}".format(
         len(scores), statistics.fmean(scores), min(scores)
     )
     if distances:
-        said += "; HD95 {:.1f} mm in the mean, {:.1f} mm at the highest".format(
-            statistics.fmean(distances), max(distances)
-        )
+        said += "; HD95: mean {:.1f} mm, highest {:.1f} mm".format(statistics.fmean(distances), max(distances))
     return said + "."

@@ -231,10 +231,7 @@ def test_page_shows_pairs_a_summary_and_what_one_side_lacks():
     assert lines[1].split() == ["liver", "Liver", "0.938", "4.0", "1.24", "1500.0", "1600.0", "-100.0", "-6.2"]
     assert lines[2].split()[-6:] == ["-", "-", "150.0", "0.0", "+150.0", "-"]
     assert len({line.find(".") for line in lines[1:3]}) == 1, "numbers stand below each other"
-    assert (
-        "Structures compared: 2; Dice 0.469 in the mean, 0.000 at the lowest; "
-        "HD95 4.0 mm in the mean, 4.0 mm at the highest." in lines
-    )
+    assert "Structures compared: 2; Dice: mean 0.469, lowest 0.000; HD95: mean 4.0 mm, highest 4.0 mm." in lines
     assert lines[-3] == "Only ours (1): pancreas"
     assert lines[-1] == "Only theirs (1): PTV"
 
