@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator
 from typing import Any
@@ -182,7 +183,7 @@ class SegmentationJob:
         elif isinstance(event, PlanEvent):
             self._report_plan(event)
         elif isinstance(event, WarningEvent):
-            self._callbacks.on_warning(problem_of_event(event))
+            self._report(self._callbacks.on_warning, problem_of_event(event))
         elif isinstance(event, CancelledEvent):
             raise TaskCancelledError
         elif isinstance(event, FailedEvent):
@@ -210,10 +211,17 @@ class SegmentationJob:
             plan = plan_from_json(event.plan)
         except SegmentationError:  # a damaged plan is no reason to end the job
             return
-        self._callbacks.on_plan(plan)
+        self._report(self._callbacks.on_plan, plan)
 
     def _report_progress(
         self, fraction: float, stage: str, seconds_left: float | None = None, tile: int = 0, tiles: int = 0
     ) -> None:
         self._fraction = max(self._fraction, fraction)
-        self._callbacks.on_progress(self._fraction, stage, seconds_left, tile, tiles)
+        self._report(self._callbacks.on_progress, self._fraction, stage, seconds_left, tile, tiles)
+
+    def _report(self, callback: Callable[..., None], *arguments: Any) -> None:
+        """A fault in showing something must not end the job."""
+        try:
+            callback(*arguments)
+        except Exception:
+            logging.exception("What a job reported could not be shown")
