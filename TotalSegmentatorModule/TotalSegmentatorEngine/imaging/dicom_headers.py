@@ -1,4 +1,4 @@
-"""Reads what the judging of a DICOM series needs from each file's header, by pydicom, without the pixels.
+"""Reads what validating a DICOM series needs from each file's header, by pydicom, without the pixels.
 
 One ``SliceHeader`` per image plane: one per file of a classic series, one per frame of an enhanced multi-frame file.
 """
@@ -102,7 +102,7 @@ def read_header(path: Path) -> list[SliceHeader]:
         frames = int(dataset.get("NumberOfFrames") or 1)
         per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
         if per_frame is None:
-            # a multi-frame object without functional groups (a film loop) states no positions: one header tells so
+            # a multi-frame object without functional groups (a film loop) states no positions: one header shows it
             return [_header(path, None if frames == 1 else 0, dataset, [dataset])]
         shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
         return [_header(path, number, dataset, [frame, *shared]) for number, frame in enumerate(per_frame)]

@@ -1,4 +1,4 @@
-"""Reads one DICOM CT series: judges its headers, orders its slices by position, takes the pixels from SimpleITK.
+"""Reads one DICOM CT series: validates its headers, orders its slices by position, takes the pixels from SimpleITK.
 
 The grid comes from ImagePositionPatient, ImageOrientationPatient and PixelSpacing alone; SliceThickness and
 SpacingBetweenSlices are not looked at, since both are often wrong. GDCM, inside SimpleITK, decodes the pixels (JPEG
@@ -57,16 +57,16 @@ def read_series(path: Path) -> tuple[Volume, str | None]:
     so is what is no DICOM. Where the folder itself holds no DICOM file, its subfolders are searched. A file stands for
     all files of its folder with the same SeriesInstanceUID.
 
-    Raises SegmentationError: INPUT_UNREADABLE, INPUT_SEVERAL_SERIES, and all that ``judge`` raises.
+    Raises SegmentationError: INPUT_UNREADABLE, INPUT_SEVERAL_SERIES, and all that ``validate_series`` raises.
     """
-    ordered = judge(series_headers(path))
+    ordered = validate_series(series_headers(path))
     volume = Volume(read_planes(ordered), series_geometry(ordered))
     check_geometry(volume.geometry)
     return volume, ordered[0].series_uid or None
 
 
 def series_headers(path: Path) -> list[SliceHeader]:
-    """The headers that ``read_series`` judges, in the order of the files' names.
+    """The headers that ``read_series`` validates, in the order of the files' names.
 
     Raises SegmentationError: INPUT_UNREADABLE, INPUT_SEVERAL_SERIES.
     """
@@ -99,10 +99,10 @@ def _only_series(headers: list[SliceHeader]) -> list[SliceHeader]:
     return chosen
 
 
-# -- judging -----------------------------------------------------------------------------------------------------------
+# -- validation --------------------------------------------------------------------------------------------------------
 
 
-def judge(headers: list[SliceHeader]) -> list[SliceHeader]:
+def validate_series(headers: list[SliceHeader]) -> list[SliceHeader]:
     """The slices of one series ordered along their normal, if they make up a straight, complete, regular CT volume.
 
     A file that occurs twice (the same SOPInstanceUID and frame) counts once.
@@ -172,8 +172,8 @@ def _validate_positions(positions: np.ndarray, normal: np.ndarray) -> Segmentati
     duplicates = int(np.count_nonzero(steps < SAME_POSITION_MM))
     if duplicates:
         raise SegmentationError("INPUT_DUPLICATE_SLICES", count=duplicates)
-    way = positions[-1] - positions[0]
-    tilt = float(np.degrees(np.arctan2(np.linalg.norm(np.cross(way, normal)), way @ normal)))
+    path = positions[-1] - positions[0]
+    tilt = float(np.degrees(np.arctan2(np.linalg.norm(np.cross(path, normal)), path @ normal)))
     if tilt > MAXIMUM_TILT_DEGREES:
         raise SegmentationError("INPUT_GANTRY_TILT", degrees=tilt)
     is_irregular = bool(np.ptp(steps) > MAXIMUM_STEP_SPREAD_MM)
@@ -183,7 +183,7 @@ def _validate_positions(positions: np.ndarray, normal: np.ndarray) -> Segmentati
         missing = int(multiples.sum()) - len(steps)
         raise SegmentationError("INPUT_MISSING_SLICES", missing=missing, position_mm=float(along[hole]))
     # how far each slice lies beside the line from the first to the last one
-    line = positions[0] + np.outer(along - along[0], way / (way @ normal))
+    line = positions[0] + np.outer(along - along[0], path / (path @ normal))
     if np.abs(positions - line).max() > MAXIMUM_STEP_SPREAD_MM:
         raise _irregular(np.linalg.norm(np.diff(positions, axis=0), axis=1))
     return _irregular(steps) if is_irregular else None
@@ -220,7 +220,7 @@ def _irregular(steps: np.ndarray) -> SegmentationError:
 
 
 def series_geometry(slices: list[SliceHeader]) -> Geometry:
-    """The grid of judged, ordered slices: k steps from the first to the last position in equal parts.
+    """The grid of validated, ordered slices: k steps from the first to the last position in equal parts.
 
     A single slice has no step; the grid's is LONE_SLICE_STEP_MM then.
     """
@@ -243,7 +243,7 @@ def read_slice(header: SliceHeader) -> np.ndarray:
 
 
 def read_planes(slices: list[SliceHeader]) -> np.ndarray:
-    """Rescaled pixels of judged slices in their order, shape (slices, rows, columns). Raises INPUT_UNREADABLE."""
+    """Rescaled pixels of validated slices in their order, shape (slices, rows, columns). Raises INPUT_UNREADABLE."""
     import SimpleITK
 
     first = slices[0]
@@ -253,7 +253,7 @@ def read_planes(slices: list[SliceHeader]) -> np.ndarray:
             array = array.reshape(-1, first.rows, first.columns)[[header.frame for header in slices]]
             _check_one_rescaling(slices)
         else:
-            # it warns about steps that differ by rounding errors; the steps are judged above
+            # it warns about steps that differ by rounding errors; the steps are validated above
             SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
             reader = SimpleITK.ImageSeriesReader()
             reader.SetFileNames([str(header.path) for header in slices])

@@ -141,7 +141,7 @@ class Reorientation:
         return self.axes == (0, 1, 2) and not any(self.flips)
 
     def apply(self, volume: Volume) -> Volume:
-        """The same image with the array axes [S, A, R], each index growing that way, and the grid that fits.
+        """The same image with the array axes [S, A, R], each index growing in that direction, and the grid that fits.
 
         The array is C-contiguous; it is the input's own where nothing changes.
         """

@@ -1,6 +1,6 @@
 """Reads image files other than DICOM: NIfTI by nibabel, everything else (NRRD, MHA, MHD, ...) by SimpleITK.
 
-NIfTI goes by nibabel because ITK refuses matrices that are not orthonormal with an exception instead of telling the
+NIfTI goes by nibabel because ITK refuses matrices that are not orthonormal without saying which
 matrix, and because TotalSegmentator reads with nibabel: the same transform wins where a file states two.
 """
 
@@ -91,7 +91,7 @@ def _is_nifti2(path: Path) -> bool:
 
 
 def read_itk(path: Path) -> Volume:
-    """The volume of any file that SimpleITK knows. The header is judged before the voxels are read.
+    """The volume of any file that SimpleITK knows. The header is validated before the voxels are read.
 
     Raises SegmentationError as ``read_nifti`` does.
     """

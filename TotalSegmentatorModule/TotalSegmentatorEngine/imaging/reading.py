@@ -14,7 +14,7 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.segment import CtHeader
 
 from TotalSegmentatorEngine.imaging.dicom_headers import SliceHeader, looks_like_dicom, read_headers
-from TotalSegmentatorEngine.imaging.dicom_series import judge, read_series, read_slice
+from TotalSegmentatorEngine.imaging.dicom_series import read_series, read_slice, validate_series
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
 from TotalSegmentatorEngine.imaging.image_files import compact, is_nifti_name, read_itk, read_nifti
 from TotalSegmentatorEngine.imaging.raw_voxels import read_raw
@@ -62,7 +62,7 @@ def read_input(path: Path) -> ReadInput:
 def read_transferred(job_folder: Path, header: CtHeader) -> ReadInput:
     """The CT that Slicer wrote into ``job_folder``: raw voxels, C order (k, j, i), little endian, as ``header`` says.
 
-    The headers of ``header.dicom_files`` are judged too, since a stack of slices does not show a tilt or a hole:
+    The headers of ``header.dicom_files`` are validated too, since a stack of slices does not show a tilt or a hole:
     modality always, positions only while the voxels are still those of the series (a user who resampled a tilted CT
     has done what the error asks for, though Slicer keeps the series' identifiers on the volume).
 
@@ -87,7 +87,7 @@ def _validate_origin(volume: Volume, header: CtHeader) -> None:
     try:
         headers = [found for found in read_headers(map(Path, header.dicom_files)) if found.is_image]
     except SegmentationError:
-        _log.warning("the series' headers cannot be read and were not judged")
+        _log.warning("the series' headers cannot be read and were not validated")
         return
     if not headers:
         return
@@ -95,7 +95,7 @@ def _validate_origin(volume: Volume, header: CtHeader) -> None:
     if other is not None:
         raise SegmentationError("INPUT_NOT_CT", modality=other or "not stated")
     try:
-        judge(headers)
+        validate_series(headers)
     except SegmentationError as error:
         if _is_the_stack(volume, headers):
             raise

@@ -1,9 +1,9 @@
-"""Tells whether a structure's voxels are still those that the engine made.
+"""Checks whether a structure's voxels are still those that the engine made.
 
 The digest does not depend on how the image around them is stored: a segmentation that went through Slicer comes back
-with other extents, and a DICOM series can run the other way than the volume that Slicer made of it. It is made of the
-structure's runs, stretches along the patient's left-right axis, so that one pass over a label map serves all of its
-structures, however far they reach.
+with other extents, and a DICOM series may list its slices in the opposite order of the volume that Slicer made of it.
+It is made of the structure's runs, stretches along the patient's left-right axis, so that one pass over a label map
+serves all of its structures, however far they reach.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _turned(box: Box, shape: tuple[int, ...], turn: Reorientation) -> Box:
 
 
 def _position(box: Box, start: tuple[int, int, int], turn: Reorientation, grid: Geometry) -> list[str]:
-    """Of the box's first voxel in canonical order, the last one along an axis that runs the other way."""
+    """Of the box's first voxel in canonical order, the last one along an axis of the opposite direction."""
     first = [0, 0, 0]
     for axis, flip in zip(turn.axes, turn.flips, strict=True):
         first[axis] = start[axis] + (box[axis].stop - 1 if flip else box[axis].start)

@@ -1,4 +1,4 @@
-"""Tells glibc's allocator whether to keep the memory of large tensors between tiles.
+"""Sets whether glibc's allocator is to keep the memory of large tensors between tiles.
 
 PyTorch on a CPU allocates each layer's output anew. glibc returns such blocks to the system at once, which then hands
 out every page again, zeroed: half of a tile's time. Kept blocks make a tile 1.8 times as fast and take nearly twice

@@ -20,7 +20,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 def has_bf16(cpuinfo: Path = _CPUINFO) -> bool:
     """Whether the processor multiplies bfloat16 numbers; emulated, they are slower than float32.
 
-    False where it cannot be told: on Windows there is no way to ask without assembler, so reduced precision is not
+    False where that is unknown: on Windows only assembler could ask, so reduced precision is not
     offered there on a CPU, and neither on Apple's processors, whose GPU is what makes them fast (not run by the
     authors).
     """
@@ -37,7 +37,7 @@ def _linux_flags(cpuinfo: Path) -> frozenset[str]:
 
 @cache
 def processor_name(cpuinfo: Path = _CPUINFO) -> str:
-    """A name that tells one kind of processor from another, for measurements that belong to it."""
+    """A name that distinguishes kinds of processors, for measurements that belong to it."""
     if sys.platform.startswith("linux"):
         try:
             text = cpuinfo.read_text()

@@ -51,7 +51,7 @@ def choose_device(name: str) -> torch.device:
 def use_physical_cores() -> int:
     """Lets torch compute with one thread a physical core; returns the number of threads.
 
-    A second thread on the same core only competes for its arithmetic units. Where the number of cores cannot be told,
+    A second thread on the same core only competes for its arithmetic units. Where the number of cores is unknown,
     torch's own choice stays.
     """
     import torch
@@ -63,7 +63,7 @@ def use_physical_cores() -> int:
 
 
 def physical_cores() -> int | None:
-    """Physical cores that this process may use; None where the system does not tell."""
+    """Physical cores that this process may use; None where that is unknown."""
     if sys.platform.startswith("linux"):
         return _linux_cores()
     if sys.platform == "darwin":

@@ -1,6 +1,6 @@
 """Has the C library ask for huge pages, where the system gives them only to who asks.
 
-A network walks through gigabytes; in pages of 2 MB instead of 4 kB the processor finds its way about a tenth faster.
+A network walks through gigabytes; in pages of 2 MB instead of 4 kB the processor finds memory about a tenth faster.
 glibc asks for them only if a variable says so when the program starts (glibc manual, "Memory Allocation Tunables",
 glibc.malloc.hugetlb, since 2.35; an older one ignores it), so the program starts once more. Imports next to nothing.
 """

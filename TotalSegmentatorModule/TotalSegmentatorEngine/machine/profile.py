@@ -46,7 +46,7 @@ LOCK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class NetworkRecord:
-    """What running one kind of network in one way has cost on this machine."""
+    """What running one kind of network with one runtime and precision has cost on this machine."""
 
     seconds_per_tile: float | None = None
     """Mean of the tiles after a job's first; None while there was no such."""
@@ -61,14 +61,14 @@ class NetworkRecord:
 def machine_fingerprint() -> str:
     """Names this machine and its libraries, as far as they decide how long a network takes."""
     gigabytes = (installed_memory() or 0) / 1024**3
-    told = (
+    parts = (
         processor_name(),
         platform.machine(),
         str(_usable_cores()),
         str(round(gigabytes / 4)),  # what the system keeps for itself varies a little from start to start
         *(_version(package) for package in ("torch", "openvino", "numpy")),
     )
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _usable_cores() -> int:

@@ -10,7 +10,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 
 
 def require_writable(folder: Path, purpose: str) -> None:
-    """Makes the folder and tries to write into it: rights tell less than an attempt, above all on Windows.
+    """Makes the folder and tries to write into it: an attempt shows more than access rights, above all on Windows.
 
     Raises SegmentationError("FOLDER_NOT_WRITABLE").
     """

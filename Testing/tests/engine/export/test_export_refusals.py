@@ -108,9 +108,9 @@ def test_orders_that_make_no_sense_are_refused(case: Case, tmp_path: Path, argum
         (tmp_path / name).mkdir()
         (tmp_path / name / "precious").write_text("data")
     status = case.run(*options, tmp_path / name)
-    told = error_code(capsys)
-    assert status == ERRORS[told].exit_code != 0
-    assert told == (code or told)
+    code_shown = error_code(capsys)
+    assert status == ERRORS[code_shown].exit_code != 0
+    assert code_shown == (code or code_shown)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 

@@ -1,4 +1,4 @@
-"""Voxels that Slicer hands over are checked like a file, and judged by the series' own headers."""
+"""Voxels that Slicer hands over are checked like a file, and validated by the series' own headers."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from TotalSegmentatorEngine.machine import profile as machine_profile
 from TotalSegmentatorEngine.machine.profile import MachineProfile, NetworkRecord
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key, read_model_folder
 
-WAY = ("openvino", "exact", "cpu")
-PLACE = ("0123456789abcdef", *WAY)
+RUN = ("openvino", "exact", "cpu")
+PLACE = ("0123456789abcdef", *RUN)
 
 
 def file_in(folder: Path) -> Path:
@@ -56,7 +56,7 @@ def test_everything_remembered_is_there_in_the_next_process(tmp_path: Path) -> N
     profile = MachineProfile.load(tmp_path / "a" / "cache")
     record = NetworkRecord(seconds_per_tile=2.0, first_tile_seconds=3.0, activation_bytes=1000, tiles_measured=10)
     assert profile.network(*PLACE) == record
-    assert profile.network(PLACE[0], "eager", *WAY[1:]) is None
+    assert profile.network(PLACE[0], "eager", *RUN[1:]) is None
     assert profile.chosen_runtime(PLACE[0], "exact", "cpu") == "openvino"
     assert profile.rate("restoring") == 0.05
     assert profile.bytes_of("loaded") == 77
@@ -233,7 +233,7 @@ def test_a_damaged_entry_is_dropped_alone(tmp_path: Path, table: str, value: obj
     content[table]["damaged" + name[name.index("|") :] if "|" in name else "damaged"] = value
     file_in(tmp_path).write_text(json.dumps(content))
     profile = MachineProfile.load(tmp_path)
-    assert profile.network("damaged", *WAY) is None
+    assert profile.network("damaged", *RUN) is None
     assert profile.network(*PLACE) == NetworkRecord(2.0, 3.0, 1000, 10)
     assert profile.chosen_runtime("damaged", "exact", "cpu") is None
     assert profile.rate("damaged") is None and profile.bytes_of("damaged") is None
@@ -346,16 +346,16 @@ def test_networks_that_take_another_time_have_another_key(tmp_path: Path) -> Non
 
 def test_other_libraries_and_other_processors_are_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     fingerprint = machine_profile.machine_fingerprint.__wrapped__
-    told = {fingerprint(), machine_profile.machine_fingerprint()}
-    assert len(told) == 1
+    fingerprints = {fingerprint(), machine_profile.machine_fingerprint()}
+    assert len(fingerprints) == 1
     for name, answer in (("_version", "9.9"), ("processor_name", "another"), ("_usable_cores", 999)):
         with monkeypatch.context() as patched:
             patched.setattr(machine_profile, name, lambda *_, answer=answer: answer)
-            told.add(fingerprint())
+            fingerprints.add(fingerprint())
     with monkeypatch.context() as patched:
         patched.setattr(machine_profile, "installed_memory", lambda: None)
-        told.add(fingerprint())
-    assert len(told) == 5
+        fingerprints.add(fingerprint())
+    assert len(fingerprints) == 5
 
 
 def test_a_damaged_installation_of_a_library_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:

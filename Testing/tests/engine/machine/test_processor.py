@@ -1,4 +1,4 @@
-"""What is read about the processor, and what the allocator is told."""
+"""What is read about the processor, and what the allocator is set to."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_system_that_does_not_tell_has_no_bfloat16(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
-def test_freed_tensors_stay_or_go_as_told() -> None:
+def test_freed_tensors_stay_or_go_as_set() -> None:
     def resident_mb() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 

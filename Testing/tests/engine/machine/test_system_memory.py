@@ -169,7 +169,7 @@ print(before, available_memory())
 try:
     bytearray(before)
 except MemoryError:
-    print("as told")
+    print("as expected")
 """
 
 
@@ -183,10 +183,10 @@ def test_a_real_limit_on_data_is_seen() -> None:
         timeout=60,
         check=True,
     )
-    before, after, *told = ended.stdout.split(maxsplit=2)
+    before, after, *rest = ended.stdout.split(maxsplit=2)
     assert 512 * MIB < int(before) < GIB
     assert 255 * MIB < int(before) - int(after) < 258 * MIB
-    assert told == ["as told\n"]
+    assert rest == ["as expected\n"]
 
 
 # -- this process ------------------------------------------------------------------------------------------------------

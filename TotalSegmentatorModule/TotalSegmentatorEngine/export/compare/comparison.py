@@ -70,7 +70,7 @@ def compare(
     """Every structure of both sides once, paired by their names (structure_pairing); the order is ours, then theirs.
 
     All masks lie on ``grid``. ``plane_positions``: of its planes along their normal in mm, for a CT whose slices are
-    not evenly spaced; without them the steps of ``grid`` count. ``progress`` is told how many structures are done, of
+    not evenly spaced; without them the steps of ``grid`` count. ``progress`` gets how many structures are done, of
     how many, and which comes next.
 
     Raises SegmentationError("COMPARISON_NOTHING_IN_COMMON").
@@ -164,7 +164,7 @@ class _Scale:
             return None, None
         surfaces = [surface_voxels(mask) for mask in (first, second)]
         there, back = self._distances(*surfaces), self._distances(*reversed(surfaces))
-        largest = max(float(np.percentile(way, PERCENTILE)) for way in (there, back))
+        largest = max(float(np.percentile(direction, PERCENTILE)) for direction in (there, back))
         return largest, float((there.sum() + back.sum()) / (there.size + back.size))
 
     def _distances(self, origin: np.ndarray, target: np.ndarray) -> np.ndarray:

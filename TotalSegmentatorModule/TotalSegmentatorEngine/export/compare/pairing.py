@@ -54,7 +54,7 @@ def read_pairs(path: Path) -> list[NamePair]:
     """A CSV file with the columns ``ours`` and ``theirs``; a ``+`` between names joins them into one structure. Or a
     template (.json), whose sources are ours and whose names are theirs.
 
-    Spreadsheets separate with semicolons where the decimal sign is a comma; the head line tells which it is.
+    Spreadsheets separate with semicolons where the decimal sign is a comma; the header line shows which it is.
     Raises SegmentationError("INPUT_NOT_FOUND") and SegmentationError("TEMPLATE_INVALID").
     """
     if not path.exists():

@@ -14,7 +14,7 @@ GENERATION_ALGORITHMS = ("AUTOMATIC", "SEMIAUTOMATIC", "MANUAL")
 """PS3.3 C.8.8.5, ROI Generation Algorithm; AUTOMATIC until somebody edits it."""
 
 ORIGIN_UNKNOWN = "Origin unknown"
-"""What a description says where nothing tells who made a structure."""
+"""What a description says where nothing says who made a structure."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Plane:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceSeries:
-    """A judged CT series. Its planes lie in parallel and straight above each other, at steps that may differ."""
+    """A validated CT series. Its planes lie in parallel and straight above each other, at steps that may differ."""
 
     planes: tuple[Plane, ...]
     """Ordered along ``normal``."""
@@ -106,9 +106,9 @@ class ReferenceSeries:
     @property
     def _drift(self) -> np.ndarray:
         """How far a plane lies beside the one below, per mm along the normal: less than 0.1 degrees is no tilt."""
-        way = self.planes[-1].position - self.planes[0].position
-        height = float(way @ self.normal)
-        return way / height if height else self.normal
+        path = self.planes[-1].position - self.planes[0].position
+        height = float(path @ self.normal)
+        return path / height if height else self.normal
 
 
 def read_reference(path: Path) -> ReferenceSeries:

@@ -46,7 +46,7 @@ def is_forbidden(character: str) -> bool:
 def check_text(text: str, length: int) -> str:
     """``text`` where it can be a value of at most ``length`` characters as it is.
 
-    Raises SegmentationError("EXPORT_NAME_INVALID"): a name that a user chose must not change on its way out.
+    Raises SegmentationError("EXPORT_NAME_INVALID"): a name that a user chose must not change when it is exported.
     """
     if not text.strip():
         raise SegmentationError("EXPORT_NAME_INVALID", name=repr(text), detail="it is empty")

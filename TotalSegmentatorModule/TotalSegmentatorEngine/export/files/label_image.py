@@ -1,7 +1,7 @@
 """Writes structures as a label image with its table: .seg.nrrd for Slicer, plain .nrrd and .nii.gz for the rest.
 
 A .seg.nrrd file holds overlapping structures in several layers. A plain image holds one label a voxel, so that
-structures that overlap are refused: no rule of who wins would tell the reader what is missing.
+structures that overlap are refused: no order of precedence would show the reader what is missing.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _segments(rois: Sequence[Roi], places: Sequence[int], extents: Sequence[tupl
 
 
 def _tags(roi: Roi) -> dict[str, str]:
-    """Those that it came with, so that it can be told again on which CT it was made and whether it was edited."""
+    """Those that it came with, so that a reader still knows on which CT it was made and whether it was edited."""
     tags = {**roi.tags, REVIEW_STATE_TAG: roi.review_state.value}
     if roi.algorithm:
         tags["DICOM.SegmentAlgorithmType"] = roi.algorithm

@@ -70,7 +70,7 @@ def on_planes(segmentation: Segmentation, reference: ReferenceSeries) -> Segment
 
 
 def _turn(image: Geometry, grid: Geometry) -> np.ndarray | None:
-    """3x3 with 1 or -1 for each axis that runs along the grid's, the other way; None where an axis runs elsewhere."""
+    """3x3 with 1 or, in the opposite direction, -1 for each axis that runs along the grid's, else None."""
     along = np.linalg.inv(grid.direction) @ image.direction
     turn = np.round(along)
     is_turn = np.array_equal(np.abs(turn), np.eye(3)) and np.abs(along - turn).max() <= SAME_DIRECTION
@@ -95,7 +95,7 @@ def _moved(segmentation: Segmentation, image: Geometry, grid: Geometry, indices:
 
 
 def edited_segments(placed: PlacedSegmentation) -> set[str]:
-    """Ids of the segments whose voxels are not those that the engine made, as far as their tags tell."""
+    """Ids of the segments whose voxels are not those that the engine made, as far as their tags say."""
     edited = set()
     for segment in placed.segments:
         made = segment.tags.get(VOXEL_DIGEST_TAG)

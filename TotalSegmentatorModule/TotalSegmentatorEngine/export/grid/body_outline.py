@@ -3,7 +3,7 @@
 On each plane, what is denser than air is opened, so that tables, sheets and tubes come off the skin. The largest piece
 that remains in space is the body's core (and other large ones, as arms and a second leg). What is dense and near the
 core belongs to the body; lungs, bowel gas and other holes are filled plane by plane. A lung that the border of the CT
-cuts is no hole: nothing tells it from the air outside there.
+cuts is no hole: nothing distinguishes it from the air outside there.
 """
 
 from __future__ import annotations

@@ -146,15 +146,15 @@ def _is_marked(name: str) -> bool:
 
 
 def _algorithm(segment: Segment, is_edited: bool) -> str:
-    """What its tag tells, or the model that made it. Empty where neither is there: a label image can come from anyone.
+    """What its tag says, or the model that made it. Empty where neither is there: a label image can come from anyone.
 
-    Slicer gives a segment a terminology whether somebody draws it or another extension finds it, so that this tells
+    Slicer gives a segment a terminology whether somebody draws it or another extension finds it, so that this says
     nothing.
     """
-    told = segment.tags.get(ALGORITHM_TYPE_TAG, "").strip().upper()
-    if told not in GENERATION_ALGORITHMS:
-        told = AUTOMATIC if _MODEL_TAG in segment.tags else ""
-    return SEMIAUTOMATIC if told == AUTOMATIC and is_edited else told
+    stated = segment.tags.get(ALGORITHM_TYPE_TAG, "").strip().upper()
+    if stated not in GENERATION_ALGORITHMS:
+        stated = AUTOMATIC if _MODEL_TAG in segment.tags else ""
+    return SEMIAUTOMATIC if stated == AUTOMATIC and is_edited else stated
 
 
 def _union_algorithm(algorithms: set[str]) -> str:

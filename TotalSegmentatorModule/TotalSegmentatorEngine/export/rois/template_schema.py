@@ -142,7 +142,7 @@ def _check_keys(line: dict[str, Any], known: set[str] | frozenset[str], where: s
 
 
 def _check_distinct(entries: list[Entry]) -> None:
-    """Two entries of one name would be numbered, and nobody could tell them apart in the planning system.
+    """Two entries of one name would be numbered, and nobody could distinguish them in the planning system.
 
     What has no name gets that of its source: "liver" and "Liver" are the same one, "kidney_left" and "Kidney_L", too.
     """

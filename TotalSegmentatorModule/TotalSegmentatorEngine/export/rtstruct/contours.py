@@ -6,7 +6,7 @@ back the same pixels, also after coordinates were rounded. Pixels that touch by 
 though, holds all outside pixels that touch it. Points within straight lines are left out.
 
 Points are (i, j) in pixels: (0, 0) is the centre of a plane's first pixel. Outer rings have a positive area in (i, j),
-that is, they run counter-clockwise about row x column, the plane's normal; holes run the other way.
+that is, they run counter-clockwise about row x column, the plane's normal; holes run clockwise.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Contour:
 
 @dataclass
 class RoiContours:
-    """The contours of a structure, and what was left out or changed on the way."""
+    """The contours of a structure, and what was left out or changed."""
 
     contours: list[Contour] = field(default_factory=list)
     """In the order of the planes."""

@@ -21,7 +21,7 @@ from TotalSegmentatorEngine.export.rtstruct.rings import Ring
 
 @dataclass(frozen=True, eq=False)
 class _Channel:
-    """Where the way around a ring is left for a hole."""
+    """Where the path around a ring is left for a hole."""
 
     hole: int
     position: int
@@ -40,13 +40,13 @@ def join_holes(outer: Ring, holes: Sequence[Ring], inside: np.ndarray) -> np.nda
         hole.pass_through(0)
     channels = _channels(rings, inside)
     parts: list[np.ndarray] = []
-    ways = [_way(rings, channels, 0)]
-    while ways:  # not recursive: hole may hang below hole as often as the plane has rows
-        step = next(ways[-1], None)
+    paths = [_path(rings, channels, 0)]
+    while paths:  # not recursive: hole may hang below hole as often as the plane has rows
+        step = next(paths[-1], None)
         if step is None:
-            ways.pop()
+            paths.pop()
         elif isinstance(step, int):
-            ways.append(_way(rings, channels, step))
+            paths.append(_path(rings, channels, step))
         else:
             parts.append(step)
     return np.concatenate(parts)
@@ -55,7 +55,7 @@ def join_holes(outer: Ring, holes: Sequence[Ring], inside: np.ndarray) -> np.nda
 def _top(hole: Ring) -> int:
     """The point right of the last pixel in the hole's first row.
 
-    The way around a hole goes up on its right side, so it is the point before the last one above that row. Above it
+    The path around a hole goes up on its right side, so it is the point before the last one above that row. Above it
     lie two pixels that are inside, since a hole holds every outside pixel that touches it, also by a corner.
     """
     above = np.flatnonzero(hole.between[:, 1] == hole.between[:, 1].min())
@@ -63,7 +63,7 @@ def _top(hole: Ring) -> int:
 
 
 def _channels(rings: list[Ring], inside: np.ndarray) -> list[list[_Channel]]:
-    """For each ring its channels, in the order of the way around it."""
+    """For each ring its channels, in the order of the path around it."""
     found: list[list[_Channel]] = [[] for _ring in rings]
     starts = np.cumsum([0, *(len(ring.kept) for ring in rings)])
     stride = 2 * inside.shape[1]
@@ -88,8 +88,8 @@ def _channels(rings: list[Ring], inside: np.ndarray) -> list[list[_Channel]]:
     return [sorted(channels, key=lambda channel: channel.position) for channels in found]
 
 
-def _way(rings: list[Ring], channels: list[list[_Channel]], number: int) -> Iterator[np.ndarray | int]:
-    """The way around a ring: points, and the numbers of the holes to go around in between.
+def _path(rings: list[Ring], channels: list[list[_Channel]], number: int) -> Iterator[np.ndarray | int]:
+    """The path around a ring: points, and the numbers of the holes to go around in between.
 
     A hole's ring is entered and left at its first point.
     """

@@ -1,7 +1,7 @@
 """Contours back to pixels by the plain rule: a pixel is inside where its centre is inside the polygons.
 
 Points are (i, j) in pixels: (0, 0) is the centre of the first pixel. All contours of a plane are filled together, so
-that holes come out whichever way they are written: as keyholes, as contours of their own (exclusive or), or both.
+that holes come out however they are written: as keyholes, as contours of their own (exclusive or), or both.
 
 Rule for points on a boundary: an edge belongs to the rows from its smaller j up to, but without, its larger j, and
 turns over every pixel whose i is at or right of the crossing. A left or upper boundary is inside, a right or lower

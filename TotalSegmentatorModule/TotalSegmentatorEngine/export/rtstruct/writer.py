@@ -75,7 +75,7 @@ def write_rtstruct(
 ) -> StructureSetReport:
     """Write ``rois``, whose masks lie on ``reference.grid``, to ``path``, replacing a file of that name.
 
-    ``progress`` is told each structure with its index before it is contoured, and may raise to cancel: no file is left
+    ``progress`` gets each structure with its index before it is contoured, and may raise to cancel: no file is left
     then. Raises SegmentationError: EXPORT_NAME_INVALID, EXPORT_SEGMENT_EMPTY where no structure has a contour,
     OUTPUT_NOT_WRITABLE, DISK_FULL.
     """

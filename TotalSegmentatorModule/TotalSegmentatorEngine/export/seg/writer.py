@@ -42,7 +42,7 @@ MAXIMUM_PIXEL_BYTES = 2**32 - 2
 """Of one value, PS3.5 7.1.1: its length has 32 bits and is even."""
 
 _SERIES_NUMBER_STEP = 1000
-"""Above the CT's: the segmentation follows its series in a viewer's list and is told from it."""
+"""Above the CT's: the segmentation follows its series in a viewer's list and is distinguished from it."""
 
 
 @dataclass(frozen=True)

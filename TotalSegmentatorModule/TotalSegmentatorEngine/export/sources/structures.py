@@ -39,7 +39,7 @@ def read_structures(path: Path, reference: ReferenceSeries, warn: Warn) -> list[
 def as_segmentation(structures: Sequence[ReadStructure], grid: Geometry) -> Segmentation:
     """Each structure as a segment with a layer of its own, cut to its voxels: they can overlap.
 
-    A segment tells who made it, what it means and its interpreted type as the file does, and nothing more.
+    A segment says who made it, what it means and its interpreted type as the file does, and nothing more.
     """
     segments, layers = [], []
     for number, structure in enumerate(structures):

@@ -55,7 +55,7 @@ def test_union_with_a_cut_part_is_cut():
 
 @pytest.mark.parametrize("missing", [None, Block("lung_middle_lobe_right", NOWHERE)])
 def test_union_without_one_of_its_parts_is_marked_as_a_part(missing):
-    """Nobody can tell a lobe that was taken out from one that was not found."""
+    """Nobody can distinguish a lobe that was resected from one that was not found."""
     blocks = [Block(name) for name in (*LEFT_LUNG, RIGHT_LUNG[0], RIGHT_LUNG[2])] + ([missing] if missing else [])
     plan = planned(*blocks, template=["Lung_R", "Lungs"])
     assert names(plan) == ["Lung~_R", "Lungs~"]

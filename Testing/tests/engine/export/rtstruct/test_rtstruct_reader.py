@@ -48,9 +48,9 @@ def set_frame(dataset: Dataset, keep_images: bool = False) -> None:
         del dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence
 
 
-def shift(dataset: Dataset, way: tuple[float, float, float]) -> None:
+def shift(dataset: Dataset, offset: tuple[float, float, float]) -> None:
     for contour, points in contours_of(dataset):
-        contour.ContourData = [f"{value:.2f}" for value in (points + way).ravel()]
+        contour.ContourData = [f"{value:.2f}" for value in (points + offset).ravel()]
 
 
 def spoil_coordinates(dataset: Dataset) -> None:
@@ -66,8 +66,8 @@ def make_it_a_plan(dataset: Dataset) -> None:
     [
         (set_patient, "EXPORT_OTHER_PATIENT"),
         (set_frame, "EXPORT_OTHER_CT"),
-        (partial(shift, way=(0, 0, 1.2)), "CONTOURS_OFF_PLANE"),
-        (partial(shift, way=(0, 0, 100)), "CONTOURS_OFF_PLANE"),
+        (partial(shift, offset=(0, 0, 1.2)), "CONTOURS_OFF_PLANE"),
+        (partial(shift, offset=(0, 0, 100)), "CONTOURS_OFF_PLANE"),
         (spoil_coordinates, "SEGMENTATION_UNREADABLE"),
         (make_it_a_plan, "SEGMENTATION_UNREADABLE"),
     ],
@@ -85,7 +85,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path, reference, shell, cha
     "change",
     [
         partial(set_frame, keep_images=True),
-        partial(shift, way=(0, 0, 0.05)),
+        partial(shift, offset=(0, 0, 0.05)),
         lambda dataset: dataset.__delattr__("PatientID"),
         lambda dataset: dataset.__delattr__("RTROIObservationsSequence"),
     ],

@@ -177,28 +177,28 @@ def test_what_a_dicom_value_cannot_hold_is_refused(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_stopped_export_leaves_the_earlier_file(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "seg.dcm").write_text("an earlier export")
-    told = []
+    reported = []
 
     def stop(index: int, roi) -> None:
-        told.append((index, roi.name))
+        reported.append((index, roi.name))
         if index == 1:
             raise SegmentationError("CANCELLED")
 
     reference = a_reference(tmp_path / "ct")
     action = lambda: write_seg(tmp_path / "seg.dcm", rois_for(encoding), reference, encoding, progress=stop)  # noqa: E731
     assert code_of(action) == "CANCELLED"
-    assert told == [(0, "Kidney_L"), (1, "GTV")]
+    assert reported == [(0, "Kidney_L"), (1, "GTV")]
     assert (tmp_path / "seg.dcm").read_text() == "an earlier export"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ct", "seg.dcm"]
 
 
 def test_an_export_can_be_stopped_while_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(atomic_file, "SECONDS_BETWEEN_CHECKS", 0.0)
-    told = []
+    reported = []
 
     def stop(index: int, _roi) -> None:
-        told.append(index)
-        if len(told) == 3:  # both structures are done then
+        reported.append(index)
+        if len(reported) == 3:  # both structures are done then
             raise SegmentationError("CANCELLED")
 
     reference = a_reference(tmp_path / "ct")

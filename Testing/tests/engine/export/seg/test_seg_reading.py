@@ -85,10 +85,10 @@ def test_segments_without_voxels_are_reported_and_passed_over(written) -> None:
         extra.SegmentNumber, extra.SegmentLabel = 3, "Nothing"
         dataset.SegmentSequence.append(extra)
 
-    told: list[Problem] = []
-    read = read_seg(changed(path, one_more), reference, told.append)
+    problems: list[Problem] = []
+    read = read_seg(changed(path, one_more), reference, problems.append)
     assert [structure.name for structure in read] == ["Kidney_L", "GTV"]
-    assert told == [Problem("STRUCTURE_WITHOUT_VOXELS", {"count": 1})]
+    assert problems == [Problem("STRUCTURE_WITHOUT_VOXELS", {"count": 1})]
 
 
 def ball(centre: tuple[float, float, float], radius: float, grid: Geometry) -> np.ndarray:

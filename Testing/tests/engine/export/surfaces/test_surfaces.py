@@ -129,7 +129,7 @@ def test_volumes_of_a_real_result(shared: Path) -> None:
     image = nibabel.load(shared / "data" / "example_ct" / "reference_104_3mm.nii.gz")
     labels = np.asarray(image.dataobj).transpose(2, 1, 0).astype(np.uint8)
     grid = Geometry(labels.shape, image.affine)
-    judged = 0
+    compared = 0
     for label, box in enumerate(find_objects(labels), start=1):
         if box is None:
             continue
@@ -137,10 +137,10 @@ def test_volumes_of_a_real_result(shared: Path) -> None:
         mesh = surface_of(mask, grid, "ras")
         wanted = volume_ml(mask, grid)
         if wanted >= 1:
-            judged += 1
+            compared += 1
             assert mesh.volume_mm3 / 1000 == pytest.approx(wanted, rel=0.01), label
             assert as_trimesh(mesh).is_watertight, label
-    assert judged > 50
+    assert compared > 50
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
