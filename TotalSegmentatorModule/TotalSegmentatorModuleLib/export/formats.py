@@ -43,7 +43,7 @@ def format_titles() -> dict[str, str]:
         "seg-binary": _("DICOM Segmentation"),
         "seg-labelmap": _("DICOM Segmentation, label map (requires a recent reader)"),
         "nrrd": _("NRRD segmentation"),
-        "nifti": _("NIfTI label image with a table"),
+        "nifti": _("NIfTI label image with label table"),
         "stl": _("STL surfaces"),
         "ply": _("PLY surfaces"),
         "obj": _("OBJ surfaces"),

@@ -18,9 +18,7 @@ def export_result_text(result: ExportResult) -> str:
         return text
     if result.in_database:
         return _("{text} The export was added to Slicer's DICOM database.").format(text=text)
-    return _("{text} The export could not be added to Slicer's DICOM database; import it there yourself.").format(
-        text=text
-    )
+    return _("{text} The export could not be added to Slicer's DICOM database. Import it manually.").format(text=text)
 
 
 def unreviewed_question(unapproved: int, count: int) -> str:

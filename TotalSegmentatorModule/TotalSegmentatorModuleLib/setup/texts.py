@@ -33,7 +33,7 @@ def plan_html(plan: SetupPlan) -> str:
     if plan.device:
         blocks.append(_("Device: {device}.").format(device=escape(plan.device)))
     blocks.append(
-        _("For research use; not a medical device. Slicer's own packages are not changed, and no images are sent.")
+        _("For research use; not a medical device. Slicer's Python packages are not changed, and no images are sent.")
     )
     return "".join('<p style="margin-top:0; margin-bottom:6px">{}</p>'.format(block) for block in blocks)
 
