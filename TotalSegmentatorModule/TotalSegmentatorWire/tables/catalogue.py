@@ -127,6 +127,13 @@ def catalogue_model(model_id: str) -> CatalogueModel:
     return catalogue[model_id]
 
 
+def check_model_name(model: str) -> None:
+    """A single word that is no folder was meant as an id. Raises SegmentationError("MODEL_UNKNOWN")."""
+    path = Path(model).expanduser()
+    if len(path.parts) == 1 and not path.exists():
+        catalogue_model(model)
+
+
 def _rows(path: Path, key: str) -> list[dict[str, Any]]:
     return json.loads(path.read_text(encoding="utf-8"))[key]
 
