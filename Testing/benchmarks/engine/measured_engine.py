@@ -1,6 +1,6 @@
 """The engine's own program (``segment``, ``serve``, ...), changed from outside for a measurement.
 
-What is changed stands in the environment: a clock on the networks (network_clock.py), a way of running that the plan
+The environment says what is changed: a clock on the networks (network_clock.py), an execution strategy that the plan
 would not choose on this machine (STRATEGY_VARIABLE, GPU_VARIABLE), or structures that are known (known_structures.py).
 """
 
@@ -24,8 +24,8 @@ from benchmarks.engine.known_structures import (  # noqa: E402 - found through t
 )
 from benchmarks.measuring.network_clock import FILE_VARIABLE, NetworkClock, after_import  # noqa: E402
 
-STRATEGY_VARIABLE = "BENCHMARK_WAY"
-"""Where the sums of tiles are kept: only ways of the plan with this value of ``Way.sums`` are left."""
+STRATEGY_VARIABLE = "BENCHMARK_STRATEGY"
+"""Where the sums of tiles are kept: only execution strategies with this value of ``Strategy.sums`` are left."""
 GPU_VARIABLE = "BENCHMARK_GPU_GB"
 """How much of a GPU's memory PyTorch may take."""
 ENGINE = TESTING.parent / "TotalSegmentatorModule" / "TotalSegmentatorEngine"

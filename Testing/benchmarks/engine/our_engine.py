@@ -61,8 +61,8 @@ class EngineRun:
         return [event for _, event in self.events if event["kind"] == kind]
 
     @property
-    def way(self) -> str:
-        """Runtime and precision of the last plan that the run told."""
+    def runtime(self) -> str:
+        """Runtime and precision of the last plan that the run reported."""
         plans = self.of_kind("plan")
         return "{runtime} {precision}".format(**plans[-1]["plan"]) if plans else "?"
 

@@ -54,10 +54,10 @@ def _agreement(workload: Workload, name: str, dataset_folder: Path, ct: Path) ->
     source = next(path.parent for path in dataset_folder.glob("*/plans.json"))
     models = family_of(source, workload.folder / "models-{}-family".format(name))
     runs: dict[str, EngineRun] = {}
-    for way, more in (("full", []), ("cropped", CROPPED)):
+    for region, more in (("full", []), ("cropped", CROPPED)):
         arguments = [*options_of("exact"), *more]
-        runs[way] = our_engine.segment(workload, FAMILY, ct, way + ".nii.gz", arguments, models_folder=models)
-    rows = [[way, _tiles(run), run.seconds, _warnings(run)] for way, run in runs.items()]
+        runs[region] = our_engine.segment(workload, FAMILY, ct, region + ".nii.gz", arguments, models_folder=models)
+    rows = [[region, _tiles(run), run.seconds, _warnings(run)] for region, run in runs.items()]
     workload.report.table(["{} networks, {}".format(name, ct.name), "tiles", "s", "warnings"], rows)
     same = agreement(runs["cropped"].output, runs["full"].output)
     ratio, title = workload.report.ratio, "cropping {} cropped against full, ".format(name)
@@ -111,7 +111,7 @@ def _saving(workload: Workload, ct: Path, labels: Path) -> None:
         warm_up(workload, model, "exact")
     clocks: dict[str, list[ClockedRun]] = {"full": [], "cropped": []}
     for _ in range(workload.repeat):
-        for way, more in (("full", []), ("cropped", CROPPED)):
+        for region, more in (("full", []), ("cropped", CROPPED)):
             run = our_engine.segment(
                 workload,
                 MODEL,
@@ -122,9 +122,9 @@ def _saving(workload: Workload, ct: Path, labels: Path) -> None:
                 tiles_per_network=COMPUTED_TILES,
                 changes={KNOWN_LABELS_VARIABLE: str(labels)},
             )
-            report.say("  whole body, {} ({}): {}".format(way, run.way, run.clock.arithmetic()))
-            clocks[way].append(run.clock)
-    rows = [[way, runs[-1].tiles, spread([run.seconds for run in runs])] for way, runs in clocks.items()]
+            report.say("  whole body, {} ({}): {}".format(region, run.runtime, run.clock.arithmetic()))
+            clocks[region].append(run.clock)
+    rows = [[region, runs[-1].tiles, spread([run.seconds for run in runs])] for region, runs in clocks.items()]
     report.table(["whole body, networks of published shape", "tiles", "s"], rows)
-    full, cropped = (median([run.seconds for run in clocks[way]]) for way in ("full", "cropped"))
+    full, cropped = (median([run.seconds for run in clocks[region]]) for region in ("full", "cropped"))
     report.ratio("cropping whole body, time of the full run", cropped / full)

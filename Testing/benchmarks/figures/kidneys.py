@@ -36,9 +36,9 @@ def measure(workload: Workload) -> None:
         full = our_engine.segment(
             workload, MODEL, ct, "full.nii.gz", options_of("exact"), clocked=True, tiles_per_network=COMPUTED_TILES
         )
-        report.say("  all structures ({}): {}".format(full.way, full.clock.arithmetic()))
+        report.say("  all structures ({}): {}".format(full.runtime, full.clock.arithmetic()))
         few = _kidneys(workload, ct, labels)
-        report.say("  two kidneys ({}): {}".format(few.way, few.clock.arithmetic()))
+        report.say("  two kidneys ({}): {}".format(few.runtime, few.clock.arithmetic()))
         full_seconds.append(full.clock.seconds)
         few_seconds.append(few.seconds)
     _show_passes(workload, few)

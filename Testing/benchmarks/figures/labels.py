@@ -144,7 +144,7 @@ def _compared(
             rows.append(
                 [
                     name + title,
-                    run.way,
+                    run.runtime,
                     run.seconds,
                     "{:.5f}".format(same.voxels),
                     "{:.5f}".format(same.foreground),

@@ -82,4 +82,4 @@ def _calibrate(workload: Workload) -> None:
     for model, ct in cts.items():
         for precision in precisions() if model != "117-6mm" else ["exact"]:
             run = our_engine.segment(workload, model, ct, "labels.nii.gz", ["--precision", precision])
-            workload.report.say("  calibration with {}, {}: {:.1f} s".format(model, run.way, run.seconds))
+            workload.report.say("  calibration with {}, {}: {:.1f} s".format(model, run.runtime, run.seconds))

@@ -44,7 +44,7 @@ def _times(workload: Workload, model: str) -> None:
     for _ in range(workload.repeat):
         for name, profile in _profiles(model).items():
             run = _clocked(workload, model, profile, ct)
-            report.say("  {} {} ({}): {}".format(model, name, run.way, run.clock.arithmetic()))
+            report.say("  {} {} ({}): {}".format(model, name, run.runtime, run.clock.arithmetic()))
             seconds.setdefault(name, []).append(run.clock.seconds)
             tiles[name] = run.clock.tiles
     rows = [[name, profile, tiles[name], spread(seconds[name])] for name, profile in _profiles(model).items()]

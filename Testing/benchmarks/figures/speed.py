@@ -83,7 +83,7 @@ def measure_3mm(workload: Workload) -> None:
                 results[SECOND + precision] = agreement(second.labels, peer.output)
                 report.say(
                     "  {} ({}) first job {:.1f} s; in the worker another CT {:.1f} s, the same again {:.1f} s".format(
-                        precision, cold.way, cold.seconds, other.seconds, second.seconds
+                        precision, cold.runtime, cold.seconds, other.seconds, second.seconds
                     )
                 )
     report.table(["run", "seconds", "of the peer"], times.rows())
@@ -131,7 +131,7 @@ def measure_full(workload: Workload) -> None:
             run = our_engine.segment(
                 workload, model, ct, "full.nii.gz", arguments, clocked=True, tiles_per_network=COMPUTED_TILES
             )
-            report.say("  {} ({}): {}".format(precision, run.way, run.clock.arithmetic()))
+            report.say("  {} ({}): {}".format(precision, run.runtime, run.clock.arithmetic()))
             times.add(precision, run.clock.seconds)
             if precision == EXACT:
                 outside.append(run.clock.outside_seconds / run.clock.seconds)
@@ -172,7 +172,9 @@ def measure_full_example(workload: Workload) -> None:
         run = our_engine.segment(workload, model, ct, "full.nii.gz", options_of(precision))
         times.add(precision, run.seconds)
         report.say(
-            "  {} ({}) {:.1f} s, peak {:.2f} GB".format(precision, run.way, run.seconds, run.process.peak_bytes / GB)
+            "  {} ({}) {:.1f} s, peak {:.2f} GB".format(
+                precision, run.runtime, run.seconds, run.process.peak_bytes / GB
+            )
         )
         name = "1.5mm whole run {}".format(precision)
         report.ratio(name, times.share(precision), target)

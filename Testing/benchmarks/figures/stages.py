@@ -60,7 +60,7 @@ def _from_file(
             run = our_engine.segment(
                 workload, model, ct, output, options_of(precision), clocked=True, tiles_per_network=tiles
             )
-            title = "{} from {} to {}, {}".format(model, ending, ending, run.way)
+            title = "{} from {} to {}, {}".format(model, ending, ending, run.runtime)
             workload.report.say("  {}: {}".format(title, run.clock.arithmetic()))
             shares.append(run.clock.outside_seconds / run.clock.seconds)
         _table(workload, run)
