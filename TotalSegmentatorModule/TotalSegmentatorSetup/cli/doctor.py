@@ -16,6 +16,7 @@ from TotalSegmentatorWire.disk_space import existing_parent, require_space
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
+from TotalSegmentatorSetup.cli.pages import size_text
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.network.access import NetworkSettings, open_url, problem_of
@@ -112,7 +113,7 @@ def _examine_engine(installation: Installation, report: Report) -> None:
         report.say("The packages do not match this version of the module. Choose Update, or run 'setup --repair'.")
     for engine in installation.packages.all():
         if newest is not None and engine.folder != newest.folder:
-            report.say(f"An older set of packages is still installed ({engine.bytes / 1e9:.1f} GB).")
+            report.say(f"An older set of packages is still installed ({size_text(engine.bytes)}).")
 
 
 def _examine_models(installation: Installation, report: Report) -> None:
@@ -123,7 +124,7 @@ def _examine_models(installation: Installation, report: Report) -> None:
     for state in states:
         try:
             installation.models.verify(state.id)
-            report.say(f"The model {state.id} is complete ({state.disk_bytes / 1e9:.1f} GB).")
+            report.say(f"The model {state.id} is complete ({size_text(state.disk_bytes)}).")
         except SegmentationError as error:
             report.blame(MODEL_DAMAGED, error.problem)
 
