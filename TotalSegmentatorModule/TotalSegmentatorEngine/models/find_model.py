@@ -17,7 +17,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.catalogue import (
     CatalogueModel,
     Profile,
-    catalogue_model,
+    check_model_name,
     read_catalogue,
     read_profiles,
 )
@@ -105,11 +105,9 @@ def published_numbers(model: CatalogueModel, part_name: str) -> dict[str, int]:
 
 
 def _folder_of(model: str) -> ModelFolder:
-    """The user's own model. A single word that is no folder was meant as an id of the catalogue."""
-    path = Path(model).expanduser()
-    if len(path.parts) == 1 and not path.exists():
-        catalogue_model(model)  # raises
-    return read_model_folder(path)
+    """The user's own model."""
+    check_model_name(model)
+    return read_model_folder(Path(model).expanduser())
 
 
 def _catalogue_model(model: CatalogueModel, models_folder: Path, requested: set[str] | None) -> Model:

@@ -213,7 +213,10 @@ def test_structures_are_listed(capsys: pytest.CaptureFixture) -> None:
     }
 
 
-@pytest.mark.parametrize("command", [["structures"], ["plan", "ct.nrrd"]])
+@pytest.mark.parametrize(
+    "command",
+    [["structures"], ["plan", "ct.nrrd"], ["segment", "ct.nrrd", "a.nrrd"], ["segment", "--install", "a", "b"]],
+)
 def test_a_model_that_does_not_exist_is_named_with_the_nearest(
     command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -221,7 +224,8 @@ def test_a_model_that_does_not_exist_is_named_with_the_nearest(
     (tmp_path / "ct.nrrd").touch()
     assert main([*command, "--model", "117-3m"]) == ERRORS["MODEL_UNKNOWN"].exit_code
     assert "no model named 117-3m; the closest names are 117-3mm, " in capsys.readouterr().err
-    assert main([*command, "--model", str(tmp_path / "117-3m")]) == ERRORS["MODEL_MISSING"].exit_code
+    if "--install" not in command:
+        assert main([*command, "--model", str(tmp_path / "117-3m")]) == ERRORS["MODEL_MISSING"].exit_code
 
 
 def test_serve_is_handed_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
