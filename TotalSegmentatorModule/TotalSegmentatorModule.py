@@ -15,7 +15,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 from TotalSegmentatorModuleLib.panel.module_panel import Panel
-from TotalSegmentatorModuleLib.panel.widgets import load_panel
+from TotalSegmentatorModuleLib.panel.widgets import load_panel, parameter_widgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
 from TotalSegmentatorModuleLib.segment.script_view import ScriptView
@@ -60,16 +60,17 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
-        self.uiWidget = None
         self.ui = None
+        self.parameterWidgets = {}
         self.panel = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
-        self.uiWidget, self.ui = load_panel(self.resourcePath)
-        self.layout.addWidget(self.uiWidget)
+        uiWidget, self.ui = load_panel(self.resourcePath)
+        self.layout.addWidget(uiWidget)
+        self.parameterWidgets = parameter_widgets(uiWidget)
         self.logic = TotalSegmentatorModuleLogic()
         self.panel = Panel(self.ui, self.logic.makeSession)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -130,7 +131,7 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.disconnectParameterNode()
         self._parameterNode = parameterNode
         if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.uiWidget)
+            self._parameterNodeGuiTag = self._parameterNode.connectParametersToGui(self.parameterWidgets)
             # the node: the mixin would keep a wrapper for ever, and every wrapper reads all parameters at each change
             node = self._parameterNode.parameterNode
             self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)

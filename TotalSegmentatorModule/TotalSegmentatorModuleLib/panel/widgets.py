@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import qt
 import slicer
 
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets, add_ui
@@ -66,3 +67,12 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         setup=setup,
         log=log,
     )
+
+
+def parameter_widgets(panel) -> dict[str, Any]:
+    """The widgets below ``panel`` by parameter, as their property SlicerParameterName says in the .ui files.
+
+    The parameter node's connectGui would search all widgets each time the module is opened.
+    """
+    widgets = [(widget.property("SlicerParameterName"), widget) for widget in panel.findChildren(qt.QWidget)]
+    return {parameter: widget for parameter, widget in widgets if parameter}
