@@ -286,19 +286,21 @@ def test_engine_asks_for_what_the_benchmarks_change():
         region_growth,
         segmentation,
     )
-    from TotalSegmentatorEngine.plan import strategy
+    from TotalSegmentatorEngine.plan import memory_strategies
     from TotalSegmentatorEngine.preprocessing import regions
 
     assert network_pool.choose_runtime is runtimes.choose_runtime
-    assert job_planning.execution_strategies is strategy.execution_strategies
+    assert job_planning.execution_strategies is memory_strategies.execution_strategies
     assert segmentation.localization_of is coarse_localization.localization_of
     assert region_growth.cut_sides is regions.cut_sides
 
 
 def test_only_the_wanted_way_of_running_is_left(monkeypatch):
-    from TotalSegmentatorEngine.plan import strategy
+    from TotalSegmentatorEngine.plan import memory_strategies
 
-    monkeypatch.setattr(strategy, "execution_strategies", strategy.execution_strategies)  # put back after the test
+    monkeypatch.setattr(
+        memory_strategies, "execution_strategies", memory_strategies.execution_strategies
+    )  # put back after the test
     monkeypatch.setenv(STRATEGY_VARIABLE, "disk")
-    choose_strategy(strategy)
-    assert {each.sums for each in strategy.execution_strategies("cpu", "eager", "exact", True)} == {"disk"}
+    choose_strategy(memory_strategies)
+    assert {each.sums for each in memory_strategies.execution_strategies("cpu", "eager", "exact", True)} == {"disk"}

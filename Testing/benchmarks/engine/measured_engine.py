@@ -70,7 +70,7 @@ def limit_gpu(memory_fallback: ModuleType) -> None:
 
 _CHANGES = (
     (FILE_VARIABLE, "pipeline.network_pool", clock_runners),
-    (STRATEGY_VARIABLE, "plan.strategy", choose_strategy),
+    (STRATEGY_VARIABLE, "plan.memory_strategies", choose_strategy),
     (GPU_VARIABLE, "pipeline.memory_fallback", limit_gpu),
     (KNOWN_LABELS_VARIABLE, "pipeline.coarse_localization", know_structures),
     (KNOWN_LABELS_VARIABLE, "preprocessing.regions", widen_nothing),

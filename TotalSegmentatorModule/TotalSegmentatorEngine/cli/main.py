@@ -20,10 +20,10 @@ from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, ProgressEvent, Stage, StartedEvent
 
 from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
-from TotalSegmentatorEngine.cli.pages import lasting_line, plan_line, plan_page, result_text, structures_page
+from TotalSegmentatorEngine.cli.printed_pages import lasting_line, plan_line, plan_page, result_text, structures_page
 from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
+from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.unexpected import problem_of
 
 if TYPE_CHECKING:
     from TotalSegmentatorSetup.cli.arguments import SetupOptions

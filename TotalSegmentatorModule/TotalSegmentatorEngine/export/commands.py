@@ -29,8 +29,8 @@ from TotalSegmentatorEngine.export.progress import ExportReporter
 from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of_files, source_of_transfer
 from TotalSegmentatorEngine.export.sources.structures import Warn, read_structures
 from TotalSegmentatorEngine.imaging.reading import is_dicom
+from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.result_file import result_segments
-from TotalSegmentatorEngine.job.unexpected import problem_of
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.imaging.reading import ReadInput

@@ -14,7 +14,7 @@ from typing import Any
 from TotalSegmentatorWire.command.parser import PROGRAM
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-from TotalSegmentatorEngine.job.unexpected import problem_of
+from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.model_install.smoke_test import reason_of, try_engine
 
 COMMANDS = ("convert-model", "check-model", "test-engine")

@@ -15,8 +15,8 @@ from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.devices import choose_device
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy, execution_strategies
 from TotalSegmentatorEngine.plan.planner import Planner, Regions
-from TotalSegmentatorEngine.plan.strategy import PlanningContext, Strategy, execution_strategies
 from TotalSegmentatorEngine.preprocessing.network_input import image_key
 
 

@@ -13,7 +13,7 @@ from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorEngine.machine.allocator import trim_memory
 from TotalSegmentatorEngine.machine.memory import memory_short
 from TotalSegmentatorEngine.pipeline.job_planning import JobPlanning
-from TotalSegmentatorEngine.plan.strategy import Strategy
+from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 
 logger = logging.getLogger(__name__)
 

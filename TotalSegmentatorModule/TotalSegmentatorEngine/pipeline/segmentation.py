@@ -32,8 +32,8 @@ from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
 from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
+from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 from TotalSegmentatorEngine.plan.planner import RESTORING_RATE, SMOOTH_RATE, Regions
-from TotalSegmentatorEngine.plan.strategy import Strategy
 from TotalSegmentatorEngine.preprocessing.regions import enclosing
 
 

@@ -16,7 +16,7 @@ from TotalSegmentatorEngine.preprocessing.regions import shape_of
 from TotalSegmentatorEngine.preprocessing.resampling import FINISHED_ROWS_AT_ONCE
 
 if TYPE_CHECKING:
-    from TotalSegmentatorEngine.plan.strategy import Strategy
+    from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 
 _ACTIVATION_COPIES = {"openvino": 8, "eager": 13, "compiled": 10}
 """Tensors of the finest stage's size that are in memory at a tile's peak, before this machine has measured it: skip,

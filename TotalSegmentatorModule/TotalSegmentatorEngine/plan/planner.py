@@ -24,7 +24,7 @@ from TotalSegmentatorEngine.machine.memory import memory_short
 from TotalSegmentatorEngine.models.find_model import Model, Part
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, pass_memory
-from TotalSegmentatorEngine.plan.strategy import PlanningContext, Strategy
+from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region, network_grid, pieces_of
 from TotalSegmentatorEngine.preprocessing.plans_resampling import image_resampling
 from TotalSegmentatorEngine.preprocessing.regions import enclosing, shape_of

@@ -35,9 +35,9 @@ from TotalSegmentatorWire.messages.segment import (
 )
 from TotalSegmentatorWire.process_identity import is_alive
 
+from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.reporting import JobReporter
 from TotalSegmentatorEngine.job.task import SegmentationTask
-from TotalSegmentatorEngine.job.unexpected import problem_of
 from TotalSegmentatorEngine.worker.event_log import EventLog
 from TotalSegmentatorEngine.worker.request_queue import AcceptedJob, RequestQueue
 from TotalSegmentatorEngine.worker.start_up import missing_package, warm_up

@@ -16,8 +16,8 @@ from TotalSegmentatorModuleLib.compare.texts import comparison_text
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import all_segments
-from TotalSegmentatorModuleLib.tasks.page import ButtonTexts
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
+from TotalSegmentatorModuleLib.tasks.task_widgets import ButtonTexts
 
 
 class CompareSection(TaskSection):

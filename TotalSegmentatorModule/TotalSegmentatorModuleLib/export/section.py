@@ -17,8 +17,8 @@ from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
 from TotalSegmentatorModuleLib.export.texts import export_result_text, unreviewed_question
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import all_segments, count_by_state, visible_segments
-from TotalSegmentatorModuleLib.tasks.page import ButtonTexts
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
+from TotalSegmentatorModuleLib.tasks.task_widgets import ButtonTexts
 
 
 class ExportSection(TaskSection):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -12,7 +11,6 @@ from TotalSegmentatorWire.job_folder import new_id
 from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import (
     CancelledEvent,
-    CancelRequest,
     FailedEvent,
     FinishedEvent,
     NeedCtEvent,
@@ -25,8 +23,9 @@ from TotalSegmentatorWire.messages.segment import (
 
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
 from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError
-from TotalSegmentatorModuleLib.segment.attempt import Attempt
+from TotalSegmentatorModuleLib.segment.cancellation import cancel_attempt
 from TotalSegmentatorModuleLib.segment.ct_transfer import CtTransfer, key_of, write_header
+from TotalSegmentatorModuleLib.segment.job_attempt import Attempt
 from TotalSegmentatorModuleLib.segment.job_types import (
     STAGE_RECEIVING,
     STAGE_SENDING,
@@ -39,15 +38,10 @@ from TotalSegmentatorModuleLib.segment.result_reader import DamagedResultError, 
 from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
 
-CANCEL_SECONDS = 1.5
-"""A cancelled job that still runs after so long is killed with its worker. The panel must be ready within 2 s of the
-click: the rest is for the timer's ticks and the kill."""
-
 _WORK_SECONDS = 0.010  # copying a step may do; with the rest of a tick it stays below 20 ms
 _SENDING_SHARE = 0.03  # of the progress bar
 _RECEIVING_SHARE = 0.02
-_SENDING_MS, _STARTING_MS, _RUNNING_MS, _CANCELLING_MS, _RECEIVING_MS = 10, 20, 30, 20, 5
-_ENDS = (CancelledEvent, FailedEvent, FinishedEvent, NeedCtEvent)
+_SENDING_MS, _STARTING_MS, _RUNNING_MS, _RECEIVING_MS = 10, 20, 30, 5
 
 
 class _LostAttemptError(SegmentationError):
@@ -158,7 +152,7 @@ class SegmentationJob:
                 try:
                     yield _RUNNING_MS
                 except TaskCancelledError:
-                    yield from self._stop(attempt, worker)
+                    yield from cancel_attempt(attempt, worker, self._manager)
                     raise
                 for event in attempt.new_events():
                     if isinstance(event, FinishedEvent):
@@ -192,17 +186,6 @@ class SegmentationJob:
         elif isinstance(event, NeedCtEvent):
             self._manager.forget_ct()
             raise _LostAttemptError("INTERNAL_ERROR", kind=type(event).__name__)
-
-    def _stop(self, attempt: Attempt, worker: WorkerProcess) -> Generator[int, None, None]:
-        """Ask the worker to stop the job. One that does not is killed, and another one started for the next job."""
-        deadline = time.monotonic() + CANCEL_SECONDS
-        worker.send(CancelRequest(attempt.id))
-        attempt.leave_cancel_file()
-        while worker.is_running and not any(isinstance(event, _ENDS) for event in attempt.new_events()):
-            if time.monotonic() >= deadline:
-                self._manager.replace_worker()
-                return
-            yield _CANCELLING_MS
 
     # -- reporting -----------------------------------------------------------------------------------------------------
 

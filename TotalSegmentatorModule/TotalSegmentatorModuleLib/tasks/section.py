@@ -18,9 +18,9 @@ from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
-from TotalSegmentatorModuleLib.tasks.page import ButtonTexts, TaskPage
 from TotalSegmentatorModuleLib.tasks.program_run import ProgramRun, ProgramTask
 from TotalSegmentatorModuleLib.tasks.step_text import export_step_text
+from TotalSegmentatorModuleLib.tasks.task_widgets import ButtonTexts, TaskPage
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 _LOG_LINES = 80

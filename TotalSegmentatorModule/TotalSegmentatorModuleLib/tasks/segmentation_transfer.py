@@ -24,7 +24,7 @@ from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource
 from TotalSegmentatorModuleLib.scene.output_segmentation import change_stamp
 from TotalSegmentatorModuleLib.scene.review_tags import segment_tags
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
-from TotalSegmentatorModuleLib.tasks.layers import ExportLayers
+from TotalSegmentatorModuleLib.tasks.label_layers import ExportLayers
 
 _CT_FILE = "ct.raw"
 _SPARE_BYTES = 64 << 20

@@ -19,7 +19,7 @@ from TotalSegmentatorWire.user_folders import data_folder
 
 from TotalSegmentatorSetup.cli.arguments import SetupOptions
 from TotalSegmentatorSetup.cli.doctor import examine
-from TotalSegmentatorSetup.cli.pages import models_page, plan_page
+from TotalSegmentatorSetup.cli.printed_pages import models_page, plan_page
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.make_offline_bundle import make_bundle
 from TotalSegmentatorSetup.support.progress import SetupReporter

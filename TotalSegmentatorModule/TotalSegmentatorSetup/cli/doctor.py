@@ -16,7 +16,7 @@ from TotalSegmentatorWire.disk_space import existing_parent, require_space
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
-from TotalSegmentatorSetup.cli.pages import size_text
+from TotalSegmentatorSetup.cli.printed_pages import size_text
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.network.access import NetworkSettings, open_url, problem_of

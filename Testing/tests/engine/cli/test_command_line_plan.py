@@ -13,7 +13,7 @@ from engine_support import blobs_volume
 from seeded_models import make_catalogue_model, make_model_folder
 from TotalSegmentatorEngine.cli.arguments import parse_arguments
 from TotalSegmentatorEngine.cli.main import main
-from TotalSegmentatorEngine.cli.pages import about_text, lasting_line, plan_line, plan_page
+from TotalSegmentatorEngine.cli.printed_pages import about_text, lasting_line, plan_line, plan_page
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
 from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorWire.command.terminal import Terminal

@@ -30,8 +30,8 @@ from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.pipeline.run_job import plan, segment
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, sums_bytes
+from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, execution_strategies
 from TotalSegmentatorEngine.plan.planner import PEAK_MARGIN, Planner
-from TotalSegmentatorEngine.plan.strategy import PlanningContext, execution_strategies
 from TotalSegmentatorWire.errors.problem import WARNINGS, SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_IN_MEMORY, SUMS_ON_DISK, Plan

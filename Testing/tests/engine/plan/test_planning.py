@@ -26,8 +26,8 @@ from TotalSegmentatorEngine.pipeline.measurements import Measurements
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.pipeline.run_job import plan
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key
+from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, execution_strategies
 from TotalSegmentatorEngine.plan.planner import Planner, resampling_rate, smoothing_rate
-from TotalSegmentatorEngine.plan.strategy import PlanningContext, execution_strategies
 from TotalSegmentatorEngine.preprocessing.network_input import network_grid
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions

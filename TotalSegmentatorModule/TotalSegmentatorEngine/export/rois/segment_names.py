@@ -11,7 +11,10 @@ from TotalSegmentatorWire.tables.structures import LABEL_TABLES, nearest_names, 
 from TotalSegmentatorEngine.export.core.segmentation import Segment
 from TotalSegmentatorEngine.export.rois.template import standard_unions
 from TotalSegmentatorEngine.export.rois.template_schema import is_pattern
-from TotalSegmentatorEngine.export.rois.tg263_names import cut_name, is_named_as, name_key, tg263_name, tg263_spelling
+from TotalSegmentatorEngine.export.rois.tg263_names import (
+    is_renamed,
+    name_key,
+)
 
 
 class SegmentNames:
@@ -58,29 +61,14 @@ class SegmentNames:
         raise SegmentationError("EXPORT_STRUCTURE_UNKNOWN", name=name, nearest=", ".join(nearest_names(name, known)))
 
 
-def export_name(segment: Segment, is_cut: bool) -> str | None:
-    """The TG-263 name of a segment, None where there is none for it.
-
-    A structure that somebody renamed ("liver-GTV") is no longer the structure of its id.
-    """
-    if segment.structure is not None and not _is_renamed(segment):
-        return tg263_name(segment.structure, is_cut) or None
-    spelling = tg263_spelling(segment.name)
-    return cut_name(spelling) if spelling and is_cut else spelling
-
-
 def all_names(segment: Segment) -> set[str]:
     """All that a template's source can call it, as name_keys."""
     return _structure_names(segment) | _own_names(segment) | _ids(segment)
 
 
-def _is_renamed(segment: Segment) -> bool:
-    return segment.structure is not None and not is_named_as(segment.structure, segment.name)
-
-
 def _structure_names(segment: Segment) -> set[str]:
     structure = segment.structure
-    if structure is None or _is_renamed(segment):
+    if structure is None or is_renamed(segment):
         return set()
     return {name_key(structure.name), name_key(structure.tg263_name)}
 
@@ -91,4 +79,4 @@ def _own_names(segment: Segment) -> set[str]:
 
 def _ids(segment: Segment) -> set[str]:
     """The id of a renamed structure still says what it was."""
-    return set() if _is_renamed(segment) else {name_key(segment.id)}
+    return set() if is_renamed(segment) else {name_key(segment.id)}

@@ -13,10 +13,10 @@ from TotalSegmentatorEngine.export.core.codes import RoiCodes
 from TotalSegmentatorEngine.export.core.segmentation import Segment
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
 from TotalSegmentatorEngine.export.rois.parts import Part, segment_part, union_part
-from TotalSegmentatorEngine.export.rois.segment_names import SegmentNames, all_names, export_name
+from TotalSegmentatorEngine.export.rois.segment_names import SegmentNames, all_names
 from TotalSegmentatorEngine.export.rois.template import EVERYTHING, load_template, standard_unions, usual_type
 from TotalSegmentatorEngine.export.rois.template_schema import Entry, Template
-from TotalSegmentatorEngine.export.rois.tg263_names import LONGEST_NAME, cut_name, name_key, own_name
+from TotalSegmentatorEngine.export.rois.tg263_names import LONGEST_NAME, cut_name, export_name, name_key, own_name
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from TotalSegmentatorWire.resources import STRUCTURES_FOLDER
 from TotalSegmentatorWire.tables.csv_table import read_csv
 from TotalSegmentatorWire.tables.structures import Structure
 
+from TotalSegmentatorEngine.export.core.segmentation import Segment
+
 LONGEST_NAME = 16
 """Characters of a TG-263 name; some planning systems refuse longer ones."""
 
@@ -31,6 +33,21 @@ _SIDE = re.compile(r"(?P<head>.+?)(?P<side>[ _.-](?:l|r|lt|rt|left|right|\d{1,3}
 _TG263_SIDES = ("_L", "_R")
 _BLANK_CATEGORIES = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": ""}
 """What takes the place of characters of a Unicode category."""
+
+
+def export_name(segment: Segment, is_cut: bool) -> str | None:
+    """The TG-263 name of a segment, None where there is none for it.
+
+    A structure that somebody renamed ("liver-GTV") is no longer the structure of its id.
+    """
+    if segment.structure is not None and not is_renamed(segment):
+        return tg263_name(segment.structure, is_cut) or None
+    spelling = tg263_spelling(segment.name)
+    return cut_name(spelling) if spelling and is_cut else spelling
+
+
+def is_renamed(segment: Segment) -> bool:
+    return segment.structure is not None and not is_named_as(segment.structure, segment.name)
 
 
 def tg263_name(structure: Structure, is_cut: bool) -> str:

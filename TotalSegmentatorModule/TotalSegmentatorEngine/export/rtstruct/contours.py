@@ -145,6 +145,7 @@ def _components(image: _LevelImage | SmoothedImage) -> list[list[Ring]]:
     """
     from contourpy import FillType, contour_generator
 
+    # the direction of the points comes from here: OuterOffset runs outer rings one way and their holes the other
     generator = contour_generator(z=image.field, name="serial", fill_type=FillType.OuterOffset)
     pieces, offsets = generator.filled(image.level, _ABOVE)
     if not pieces:

@@ -20,7 +20,7 @@ from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.dicom.object import quiet, stated_code
 from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure, check_origin
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
-from TotalSegmentatorEngine.export.seg.pieces import FramePlane, PiecePlacer, Pieces
+from TotalSegmentatorEngine.export.seg.frame_placement import FramePlane, PiecePlacer, Pieces
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -7,12 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from TotalSegmentatorEngine.job import unexpected
-from TotalSegmentatorEngine.job.unexpected import problem_of
+from TotalSegmentatorEngine.job.error_boundary import problem_of
+from TotalSegmentatorWire import disk_space
 
 
 def test_a_full_disk_is_reported_with_its_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unexpected.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=3_000_000))
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=3_000_000))
     problem = problem_of(OSError(errno.ENOSPC, "No space left on device"), tmp_path)
     assert problem.code == "DISK_FULL"
     assert problem.values["free_mb"] == 3.0 < problem.values["needed_mb"]
