@@ -362,5 +362,5 @@ def test_edited_structure_is_found_on_a_real_ct(comparer, shared, tmp_path, monk
     assert table.GetNumberOfRows() == 2
     assert untouched == 1.0
     assert cut == pytest.approx(2 * ours / (ours + theirs), abs=1e-4)
-    lowest = "the lowest is {:.3f} ({})".format(cut, table.GetColumnByName("ours").GetValue(1))
+    lowest = "lowest {:.3f} ({})".format(cut, table.GetColumnByName("ours").GetValue(1))
     assert lowest in comparer.ui.compare_task.resultLabel.text
