@@ -43,7 +43,7 @@ def preferred_model(models_folder: Path) -> str:
 def check_installed(model: str, models_folder: Path) -> None:
     """Raises SegmentationError("MODEL_MISSING") for a model of the catalogue that is not installed.
 
-    Anything that the catalogue lacks is a model folder, which the engine judges.
+    Anything that the catalogue lacks is a model folder, which the engine validates.
     """
     if model in CATALOGUE and not CATALOGUE[model].is_installed(models_folder):
         raise SegmentationError("MODEL_MISSING", model=CATALOGUE[model].title)

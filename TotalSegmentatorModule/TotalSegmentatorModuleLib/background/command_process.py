@@ -48,7 +48,7 @@ class ProcessResult:
     is_cancelled: bool = False
     failure: Failure | None = None
     finished: Any = None
-    """The event by which it told that it has finished; None for a program that tells none."""
+    """The event by which it reports that it has finished; None for a program that tells none."""
 
     @property
     def is_success(self) -> bool:
@@ -193,12 +193,12 @@ class OneShotProcess:
     def _result(self, status: int) -> ProcessResult:
         output, messages = self._read(_OUTPUT), self._read(_MESSAGES)
         said = messages + (_read(self._log, self._log_begin) if self._log is not None else "")
-        told = self._reported_end
-        if isinstance(told, self._protocol.finished) or (status == 0 and told is None):
-            return ProcessResult(output, said, finished=told)
-        if isinstance(told, FailedEvent):
-            return ProcessResult(output, said, failure=failure_of(problem_of_event(told)))
-        if isinstance(told, CancelledEvent) or self.is_cancelling:
+        last = self._reported_end
+        if isinstance(last, self._protocol.finished) or (status == 0 and last is None):
+            return ProcessResult(output, said, finished=last)
+        if isinstance(last, FailedEvent):
+            return ProcessResult(output, said, failure=failure_of(problem_of_event(last)))
+        if isinstance(last, CancelledEvent) or self.is_cancelling:
             return ProcessResult(output, said, is_cancelled=True)
         return ProcessResult(output, said, failure=self._unsaid_failure(status, messages))
 

@@ -13,7 +13,7 @@ from TotalSegmentatorWire.messages.segment import FailedEvent, WarningEvent, pro
 _MISSING_PACKAGE = re.compile(r"ModuleNotFoundError: No module named '([A-Za-z0-9_]+)")
 _SIGKILL = int(getattr(signal, "SIGKILL", 9))
 _KILLED = (-_SIGKILL, 128 + _SIGKILL, _SIGKILL)
-"""As Popen tells it, as a shell passes it on, and as Qt's QProcess does (``exitCode`` is the signal's number)."""
+"""As Popen reports it, as a shell passes it on, and as Qt's QProcess does (``exitCode`` is the signal's number)."""
 _LAUNCHER_SAW_SIGNAL = "exit abnormally"
 """What Slicer's launcher writes when a signal ended the real interpreter; its own exit status is 1 then
 (AppLauncher, ctkAppLauncherPrivate::applicationFinished)."""

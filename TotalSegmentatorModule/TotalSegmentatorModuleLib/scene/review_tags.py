@@ -39,7 +39,7 @@ def digests_of(node, segment_ids: Collection[str]) -> dict[str, str]:
 
 
 def mark_unreviewed(segment, digest: str) -> None:
-    """A fresh result; ``digest`` of its voxels may be empty where the engine told none."""
+    """A fresh result; ``digest`` of its voxels may be empty where the engine reported none."""
     segment.SetTag(REVIEW_STATE_TAG, ReviewState.UNREVIEWED.value)
     if digest:
         segment.SetTag(VOXEL_DIGEST_TAG, digest)

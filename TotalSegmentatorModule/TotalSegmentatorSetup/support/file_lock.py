@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.2
 _WRITING_SECONDS = 5.0
 """A lock file without a readable owner is being written; after so long its writer was killed."""
 
-_FOREIGN_SECONDS = 7200.0
+_OTHER_HOST_SECONDS = 7200.0
 """The owner may be of a computer that shares the folder, or of this one under another name, as Macs have in each
 network: nobody installs for so long."""
 
@@ -95,7 +95,7 @@ class FolderLock:
         if owner is None:
             is_dead = age > _WRITING_SECONDS
         else:
-            is_dead = not is_alive(owner) or (not is_here(owner) and age > _FOREIGN_SECONDS)
+            is_dead = not is_alive(owner) or (not is_here(owner) and age > _OTHER_HOST_SECONDS)
         if not is_dead:
             return False
         # renamed first: of two who found it dead one gets it, and a new owner's file is put back

@@ -1,6 +1,6 @@
 """What may stand in a log: everything that helps to find a fault, nothing that names a patient.
 
-Messages of foreign libraries quote file paths, and a path often holds a patient's name; DICOM UIDs identify a study.
+Messages of other libraries quote file paths, and a path often holds a patient's name; DICOM UIDs identify a study.
 Both are replaced before a line is written. The stack of calls is kept whole.
 """
 

@@ -51,7 +51,7 @@ def test_result_survives_the_end_of_the_application(unimported_result, make_appl
     assert len(later.manager.unimported_results()) == 1
 
 
-def test_cancelled_reception_of_a_waiting_result_leaves_it_waiting(unimported_result):
+def test_cancelled_import_of_a_result_keeps_it(unimported_result):
     header = unimported_result.manager.unimported_results()[0]
     unimported_result.receive(header.job_id)
     unimported_result.cancel()

@@ -167,7 +167,7 @@ def test_pytorchs_own_index_that_does_not_answer_is_passed_over(bench, index, mo
 
 
 @pytest.mark.slow  # pip runs three times
-def test_a_flavours_own_index_gives_its_own_build(bench, index, tmp_path, monkeypatch):
+def test_a_variants_own_index_gives_its_own_build(bench, index, tmp_path, monkeypatch):
     with running_index(tmp_path / "whl") as own:
         make_wheel(tmp_path / "whl", "torch", "1.0+gpu", needs="unwanted")
         make_resources(bench.resources, variant_row(index_url=own.url, tag="gpu"))

@@ -108,7 +108,7 @@ def test_a_mistake_in_the_table_is_named(tmp_path, change, words):
         read_torch_variants(resources / "sources.json")
 
 
-def test_two_rows_of_one_flavour_are_a_mistake(tmp_path):
+def test_two_rows_of_one_variant_are_a_mistake(tmp_path):
     resources = make_resources(tmp_path, variant_row(), variant_row())
 
     with pytest.raises(ValueError, match="two rows"):
