@@ -61,9 +61,9 @@ def choose_strategy(strategy: ModuleType) -> None:
     ]
 
 
-def limit_gpu(memory_fallback: ModuleType) -> None:
+def limit_gpu(runner: ModuleType) -> None:
     """PyTorch runs out of memory at GPU_VARIABLE, whatever the device has."""
-    torch = memory_fallback.torch
+    torch = runner.torch
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(min(float(os.environ[GPU_VARIABLE]) * 1e9 / total, 1.0))
 
@@ -71,7 +71,7 @@ def limit_gpu(memory_fallback: ModuleType) -> None:
 _CHANGES = (
     (FILE_VARIABLE, "pipeline.network_pool", clock_runners),
     (STRATEGY_VARIABLE, "plan.memory_strategies", choose_strategy),
-    (GPU_VARIABLE, "pipeline.memory_fallback", limit_gpu),
+    (GPU_VARIABLE, "pipeline.strategy_runner", limit_gpu),
     (KNOWN_LABELS_VARIABLE, "pipeline.coarse_localization", know_structures),
     (KNOWN_LABELS_VARIABLE, "preprocessing.regions", widen_nothing),
 )

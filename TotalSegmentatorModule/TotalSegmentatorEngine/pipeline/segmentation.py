@@ -26,12 +26,12 @@ from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalizati
 from TotalSegmentatorEngine.pipeline.job_context import JobContext, TileCounter
 from TotalSegmentatorEngine.pipeline.job_planning import JobPlanning
 from TotalSegmentatorEngine.pipeline.measurements import Measurements
-from TotalSegmentatorEngine.pipeline.memory_fallback import run_within_memory
 from TotalSegmentatorEngine.pipeline.merged_labels import MergedLabels
 from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
 from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
+from TotalSegmentatorEngine.pipeline.strategy_runner import run_within_memory
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 from TotalSegmentatorEngine.plan.planner import RESTORING_RATE, SMOOTH_RATE, Regions
 from TotalSegmentatorEngine.preprocessing.regions import enclosing

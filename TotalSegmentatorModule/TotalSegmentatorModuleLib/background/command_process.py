@@ -48,7 +48,7 @@ class ProcessResult:
     is_cancelled: bool = False
     failure: Failure | None = None
     finished: Any = None
-    """The event by which it reports that it has finished; None for a program that tells none."""
+    """The event by which it reports that it has finished; None for a program that reports none."""
 
     @property
     def is_success(self) -> bool:

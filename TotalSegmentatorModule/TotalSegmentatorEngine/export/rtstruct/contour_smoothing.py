@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from TotalSegmentatorEngine.export.rtstruct.plane_stacks import PlaneStack
-from TotalSegmentatorEngine.export.rtstruct.rings import Ring, smooth_rings
+from TotalSegmentatorEngine.export.rtstruct.ring_simplification import Ring, smooth_rings
 
 SMOOTHING_MM = 2.0
 """The usual standard deviation: two thirds of the coarsest model's voxel of 3 mm, whose steps it levels (looked at on

@@ -1,9 +1,9 @@
 """From a structure's pixels to contours on the planes of the CT.
 
-A boundary runs at the half level: midway between an inside and an outside pixel, diagonally where it steps by one pixel
-(see rings.py). It stays a third of a pixel and more away from all pixel centres, so that filling by pixel centre gives
-back the same pixels, also after coordinates were rounded. Pixels that touch by a corner only are not connected; a hole,
-though, holds all outside pixels that touch it. Points within straight lines are left out.
+A boundary runs at the half level: midway between an inside and an outside pixel, diagonally where it steps by one
+pixel (ring_simplification.py). It stays a third of a pixel and more away from all pixel centres, so that filling by
+pixel centre gives back the same pixels, also after coordinates were rounded. Pixels that touch by a corner only are
+not connected; a hole, though, holds all outside pixels that touch it. Points within straight lines are left out.
 
 Points are (i, j) in pixels: (0, 0) is the centre of a plane's first pixel. Outer rings have a positive area in (i, j),
 that is, they run counter-clockwise about row x column, the plane's normal; holes run clockwise.
@@ -21,7 +21,7 @@ from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.rtstruct.contour_smoothing import SMOOTHING_MM, SmoothedImage, border_for, smoothed
 from TotalSegmentatorEngine.export.rtstruct.keyholes import join_holes
 from TotalSegmentatorEngine.export.rtstruct.plane_stacks import plane_stacks
-from TotalSegmentatorEngine.export.rtstruct.rings import Ring, level_rings
+from TotalSegmentatorEngine.export.rtstruct.ring_simplification import Ring, level_rings
 
 _ABOVE = 2.0
 """A value that no field reaches."""

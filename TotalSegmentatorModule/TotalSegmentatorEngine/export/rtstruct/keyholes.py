@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from TotalSegmentatorEngine.export.rtstruct.rings import Ring
+from TotalSegmentatorEngine.export.rtstruct.ring_simplification import Ring
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ _ROUNDS = 3
 
 @dataclass(frozen=True, eq=False)
 class Ring:
-    """One closed boundary; inside is to the right of the path seen with j downwards. The first point is not repeated.
+    """One closed boundary, in the direction that contours.py gives it: inside is to the right of the path seen with j
+    downwards. The first point is not repeated.
 
     It crosses from pixel to pixel: there is one crossing between every two neighbouring pixels that it separates.
     """

@@ -1,4 +1,4 @@
-"""Runs a job again by a plan that takes less memory where memory runs out."""
+"""Runs a job by one memory strategy after the other until the memory is enough; memory_strategies.py orders them."""
 
 from __future__ import annotations
 
