@@ -27,22 +27,22 @@ _INTRODUCTION = """\
 
 The commands run with any Python 3.10 to 3.12, in the folder `TotalSegmentatorModule`. `setup` installs the packages
 that the others need. [Segmentation](segmentation.md), [Export](export.md) and [Installation](installation.md) explain
-the choices; this page lists them. Each command also has `--help`, and `--help-exit-codes`, which prints the
+the choices; this page lists them. Each command also has `--help`, and `--help-exit-codes`, which lists the
 [exit codes](#exit-codes)."""
 
 _SHARED = """\
-## Options of several commands"""
+## Options that several commands share"""
 
 _INTERNAL = """\
-## Commands that the program itself starts
+## Commands that the program starts itself
 
 The Slicer module starts `serve`, the resident worker; the set-up starts `convert-model`, `check-model` and
-`test-engine`. Their arguments and their output may change with every version."""
+`test-engine`. Their arguments and output may change with every version."""
 
 _EXIT_CODES = """\
 ## Exit codes
 
-Standard error names the code of the error and says what to do; `<...>` stands for a value. The events contain the same
+Standard error shows the error's code and says what to do; `<...>` stands for a value. The events contain the same
 codes."""
 
 _USUAL_GROUPS = ("positional arguments", "options")

@@ -95,7 +95,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> Comma
     parser.add_argument("--version", action="version", version=ENGINE_VERSION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     segment = commands.add_parser("segment", help="segment one CT", description=_SEGMENT)
-    plan = commands.add_parser("plan", help="show what a job would do, and its time and memory", description=_PLAN)
+    plan = commands.add_parser("plan", help="show what a job would do, with its time and memory", description=_PLAN)
     structures = commands.add_parser("structures", help="list the structures of a model", description=_STRUCTURES)
 
     add_export_commands(commands, is_transfer)
@@ -112,10 +112,14 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> Comma
     for command in (segment, plan, structures):
         _add_model(command)
     for command in (segment, plan):
-        command.add_argument("--structures", metavar="NAME,NAME", type=names, help="only these, by any of their names")
+        command.add_argument(
+            "--structures", metavar="NAME,NAME", type=names, help="only these structures, by any of their names"
+        )
         command.add_argument("--device", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
         _add_job_options(command)
-    segment.add_argument("--install", action="store_true", help="first install the packages and the model if missing")
+    segment.add_argument(
+        "--install", action="store_true", help="first install the packages and the model if they are missing"
+    )
     segment.add_argument("--export", choices=tuple(FORMATS), help="write the result in this format")
     add_export_options(segment)
     for command in (plan, structures):
@@ -133,7 +137,7 @@ def _add_model(command: argparse.ArgumentParser) -> None:
         "--models-folder",
         type=Path,
         metavar="DIR",
-        help=f"folder of installed models; the default is ${MODELS_VARIABLE}, else a folder of the user",
+        help=f"folder of installed models; the default is ${MODELS_VARIABLE} or, if unset, a per-user folder",
     )
 
 
@@ -159,16 +163,16 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         default=default.crop,
         help="body: run each network only where its structures can be; a few voxels may differ",
     )
-    group.add_argument("--profile", metavar="ID", help="pipeline in place of the model's own, such as nnunet")
-    group.add_argument("--smooth", action="store_true", help="smooth boundaries, without steps; takes longer")
-    group.add_argument("--largest-piece", action="store_true", help="keep only the largest piece of each structure")
+    group.add_argument("--profile", metavar="ID", help="pipeline to use instead of the model's own, such as nnunet")
+    group.add_argument("--smooth", action="store_true", help="smooth the boundaries, without voxel steps; takes longer")
+    group.add_argument("--largest-piece", action="store_true", help="keep only the largest island of each structure")
     group.add_argument(
         "--smallest-island",
         dest="smallest_island_mm3",
         type=not_negative("a volume in cubic millimetres"),
         default=default.smallest_island_mm3,
         metavar="MM3",
-        help="remove pieces smaller than this many cubic mm (a cube of 10 mm has 1000)",
+        help="remove islands smaller than this volume in cubic mm (a 10 mm cube has 1000)",
     )
 
 
@@ -179,20 +183,21 @@ def _device(text: str) -> str:
 
 
 _PROGRAM_TEXT = """\
-Segments CTs into named anatomical structures, exports the result to radiotherapy planning and other programs, and
-installs what it needs for that. Research use only; not a medical device.
+Segments CTs into named anatomical structures, exports the result for radiotherapy planning and other programs, and
+installs what it needs. For research use; not a medical device.
 
 See also COMMAND --help."""
 _SEGMENT = f"""\
-Segments one CT and writes the structures on exactly the CT's grid. The end of OUTPUT decides the format: .seg.nrrd is a
-segmentation for 3D Slicer with names, colours and codes; .nrrd and .nii.gz are plain label images. With --export the
-result is written for another program instead, as by the command export.
+Segments one CT and writes the structures on exactly the CT's grid. The extension of OUTPUT determines the format:
+.seg.nrrd is a segmentation for 3D Slicer with names, colours and codes; .nrrd and .nii.gz are plain label images. With
+--export the result is written for another program instead, as the command export does.
 
   {PROGRAM} segment ct.nii.gz organs.seg.nrrd --model 117-3mm
   {PROGRAM} segment ct-folder rs.dcm --model 117-1.5mm --export rtstruct"""
 _PLAN = """\
-Reads the CT and shows what segmenting it would do on this computer now: which networks run on which regions, with how
-many tiles, how long it takes and how much memory it needs. Nothing is segmented."""
+Reads the CT and shows what a segmentation on this computer would do now: which networks would run on which regions,
+with how many tiles, how long it would take and how much memory it would need. Nothing is segmented."""
 _STRUCTURES = """\
-Lists the structures that a model finds: label values, names, and the names that radiotherapy uses (TG-263). You can
-type either name, in any case, where structures are chosen. A model of the catalogue need not be installed."""
+Lists the structures that a model can segment: their label values, their names and their names in radiotherapy
+(TG-263). You can use either name wherever you choose structures; case does not matter. A model in the catalogue need
+not be installed."""

@@ -76,52 +76,59 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         "output",
         type=Path,
         metavar="OUTPUT",
-        help="file, or folder for stl, ply and obj; a folder also for DICOM if the CT is not DICOM",
+        help="file, or folder for stl, ply and obj; also a folder for DICOM formats if the CT is not DICOM",
     )
     export.add_argument("--to", required=True, dest="format", choices=tuple(FORMATS), help="format to write")
     export.add_argument(
         "--reference", type=Path, metavar="CT", help="the CT: DICOM folder or file; required for DICOM formats"
     )
-    export.add_argument("--labels", choices=LABEL_TABLES, help="label table of a label image with several values")
-    export.add_argument("--structures", type=names, metavar="NAME,NAME", help="only these, by any of their names")
+    export.add_argument("--labels", choices=LABEL_TABLES, help="label table of a label image with several label values")
+    export.add_argument(
+        "--structures", type=names, metavar="NAME,NAME", help="only these structures, by any of their names"
+    )
     export.add_argument(
         "--states",
         type=_states,
         metavar="STATE,STATE",
-        help=f"only those in these review states: {_STATES}; the default is all but rejected",
+        help=f"only structures in these review states: {_STATES}; the default is all but rejected",
     )
     add_export_options(export)
     group = export.add_argument_group("contours (rtstruct)")
-    group.add_argument("--smooth-contours", action="store_true", help="smooth the contours in their planes")
+    group.add_argument("--smooth-contours", action="store_true", help="smooth the contours within their slices")
     group.add_argument(
         "--smallest-island",
         dest="smallest_island_mm2",
         type=not_negative("an area in square millimetres"),
         metavar="MM2",
-        help="leave out contours that enclose less than this many square mm; the default keeps all",
+        help="leave out contours that enclose less than this area in square mm; the default keeps all",
     )
     export.set_defaults(make_options=_export_options)
 
     compare = commands.add_parser("compare", help="compare two segmentations of a CT", description=_COMPARE)
     if not is_transfer:
         compare.add_argument("ours", type=Path, metavar="OURS", help="segmentation file, DICOM SEG or RT Structure Set")
-    compare.add_argument("theirs", type=Path, metavar="THEIRS", help="the segmentation to compare it with")
+    compare.add_argument("theirs", type=Path, metavar="THEIRS", help="segmentation to compare it with")
     compare.add_argument(
         "--reference", type=Path, required=not is_transfer, metavar="CT", help="DICOM folder of the CT"
     )
-    compare.add_argument("--labels", choices=LABEL_TABLES, help="label table of a label image with several values")
+    compare.add_argument(
+        "--labels", choices=LABEL_TABLES, help="label table of a label image with several label values"
+    )
     compare.add_argument(
         "--pairs",
         type=Path,
         metavar="FILE",
-        help="which names mean the same: CSV file with the columns ours,theirs, or a template",
+        help="names of the same structure: CSV file with the columns ours,theirs, or a template",
     )
     compare.add_argument("--csv", type=Path, metavar="FILE", help="also write the table to this file")
     compare.set_defaults(make_options=_compare_options)
     for command, replaced in ((export, "SEGMENTATION"), (compare, "OURS and CT")):
         add_run_files(command)
         command.add_argument(
-            TRANSFER_OPTION, type=Path, metavar="DIR", help=f"in place of {replaced}: what the Slicer module wrote"
+            TRANSFER_OPTION,
+            type=Path,
+            metavar="DIR",
+            help=f"instead of {replaced}: folder written by the Slicer module",
         )
 
 
@@ -157,7 +164,7 @@ def _states(text: str) -> frozenset[ReviewState]:
     try:
         return frozenset(ReviewState(name) for name in names(text))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"give some of {_STATES}") from None
+        raise argparse.ArgumentTypeError(f"give one or more of {_STATES}") from None
 
 
 _STATES = ", ".join(state.value for state in ReviewState)
@@ -165,11 +172,11 @@ _EXPORT = f"""\
 Writes structures for planning systems, archives and other programs: DICOM RT Structure Set and SEG, label images
 (NIfTI, NRRD), surfaces (STL, PLY, OBJ, glTF) and a table of volumes (CSV). Structures marked as rejected are left out.
 
-If the CT is not DICOM, give a folder as OUTPUT for the DICOM formats: the CT is written there as a DICOM series too.
+For DICOM formats, if the CT is not DICOM, specify a folder as OUTPUT: the CT is written there too, as a DICOM series.
 
   {PROGRAM} export organs.seg.nrrd rs.dcm --to rtstruct --reference ct-folder"""
 _COMPARE = f"""\
 Compares two segmentations of a CT, structure by structure: Dice coefficient, Hausdorff distance (95th percentile), mean
-surface distance and volumes. Structures are paired by their names; --pairs pairs those with different names.
+surface distance and volumes. Structures are paired by name; use --pairs for those whose names differ.
 
   {PROGRAM} compare organs.seg.nrrd manual-rs.dcm --reference ct-folder"""

@@ -93,7 +93,7 @@ def _check_export_files(options: ExportOptions) -> None:
 
 
 def _run_outputs(files: RunFiles) -> dict[str, Path | None]:
-    return {"log": files.log, "file of events": files.events}
+    return {"log": files.log, "events file": files.events}
 
 
 # -- segment --export --------------------------------------------------------------------------------------------------

@@ -81,9 +81,9 @@ def _memory_measures(plan: Plan) -> list[str]:
     if not plan.keeps_networks:
         measures.append(_("To save memory, only one network is loaded at a time."))
     if plan.sums == SUMS_IN_HALF:
-        measures.append(_("To save memory, sums are stored in half precision."))
+        measures.append(_("To save memory, the sums of overlapping tiles are stored in half precision."))
     elif plan.sums == SUMS_ON_DISK:
-        measures.append(_("To save memory, sums are stored on disk, which is slower."))
+        measures.append(_("To save memory, the sums of overlapping tiles are stored on disk, which is slower."))
     if plan.sums_on_host:
-        measures.append(_("To save GPU memory, sums are stored in main memory."))
+        measures.append(_("To save GPU memory, the sums of overlapping tiles are stored in main memory."))
     return measures

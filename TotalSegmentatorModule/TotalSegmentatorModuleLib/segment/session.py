@@ -149,7 +149,10 @@ class SegmentationSession:
         node = import_result(image, header, ImportTarget(ct, output))
         if ct is None:
             self._callbacks.on_note(
-                _("The CT of this result is not in the scene or was moved, so the result is at its original position.")
+                _(
+                    "The CT of this result is not in the scene or was moved, so the result is at the CT's original "
+                    "position."
+                )
             )
         if choice.was_chosen and output is None:
             self._callbacks.on_note(

@@ -46,10 +46,12 @@ def _setup_options(parsed: argparse.Namespace) -> SetupOptions:
 def add_setup_commands(commands: Any) -> None:
     """``commands`` is what ``add_subparsers`` gave."""
     setup = commands.add_parser("setup", help="install the engine's packages and models", description=_SETUP)
-    setup.add_argument("--models", type=_ids, metavar="ID,ID", help="models of the catalogue to install")
+    setup.add_argument("--models", type=_ids, metavar="ID,ID", help="models in the catalogue to install")
     setup.add_argument("--show", action="store_true", help="only show what would be installed")
     setup.add_argument("--json", action="store_true", help="with --show: print JSON, for programs")
-    setup.add_argument("--repair", action="store_true", help="install the packages again even if they are there")
+    setup.add_argument(
+        "--repair", action="store_true", help="reinstall the packages even if they are already installed"
+    )
 
     models = commands.add_parser("models", help="list, install, add, verify or remove models", description=_MODELS)
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -62,7 +64,7 @@ def add_setup_commands(commands: Any) -> None:
     for action in (install, verify, remove):
         action.add_argument("models", nargs="+", metavar="ID", help="id of the model, such as 117-3mm")
     remove.add_argument(
-        "--forget-digest", action="store_true", help="accept an archive with another SHA-256 digest next time"
+        "--forget-digest", action="store_true", help="accept an archive with a different SHA-256 checksum next time"
     )
     install.add_argument("--from-folder", type=Path, metavar="DIR", help="take the archives from this offline folder")
 
@@ -72,9 +74,11 @@ def add_setup_commands(commands: Any) -> None:
     doctor = commands.add_parser("doctor", help="check the installation", description=_DOCTOR)
     doctor.add_argument("--network", action="store_true", dest="ask_servers", help="also check that the servers answer")
 
-    bundle = commands.add_parser("make-offline-bundle", help="make a folder for offline set-up", description=_BUNDLE)
+    bundle = commands.add_parser(
+        "make-offline-bundle", help="create a folder for offline installation", description=_BUNDLE
+    )
     bundle.add_argument("output", type=Path, metavar="DIR", help="folder to write")
-    bundle.add_argument("--models", type=_ids, metavar="ID,ID", help="models of the catalogue to include")
+    bundle.add_argument("--models", type=_ids, metavar="ID,ID", help="models in the catalogue to include")
 
     for command in (listing, doctor):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -96,7 +100,7 @@ def _add_sources(command: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="build of PyTorch: cpu, cu126, cu130, ...; the default suits this computer",
     )
-    group.add_argument("--index-url", metavar="URL", help="package index to use in place of PyPI and PyTorch's own")
+    group.add_argument("--index-url", metavar="URL", help="package index to use instead of PyPI and PyTorch's own")
     group.add_argument("--extra-index-url", metavar="URL", help="an additional package index")
     group.add_argument(
         "--from-folder", type=Path, metavar="DIR", help="install from this offline folder, without the network"
@@ -105,9 +109,14 @@ def _add_sources(command: argparse.ArgumentParser) -> None:
 
 def _add_network(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("network")
-    group.add_argument("--proxy", metavar="URL", help=f"proxy; the default is ${PROXY_VARIABLE}, else the system's")
     group.add_argument(
-        "--certificate-file", type=Path, metavar="FILE", help="PEM file of certificates to trust in addition"
+        "--proxy", metavar="URL", help=f"proxy; the default is ${PROXY_VARIABLE} or, if unset, the system's"
+    )
+    group.add_argument(
+        "--certificate-file",
+        type=Path,
+        metavar="FILE",
+        help="PEM file with certificates to trust in addition to the system's",
     )
 
 
@@ -119,7 +128,7 @@ def _add_folders(command: argparse.ArgumentParser) -> None:
             f"--{name}-folder",
             type=Path,
             metavar="DIR",
-            help=f"folder of {what}; the default is ${variable}, else a folder of the user",
+            help=f"folder of {what}; the default is ${variable} or, if unset, a per-user folder",
         )
 
 
@@ -135,23 +144,24 @@ _SETUP = """\
 Installs what a segmentation needs: the engine's packages (PyTorch, nnU-Net and others) into a folder of their own, and
 models. What is already installed is kept. Interrupted downloads continue where they stopped."""
 _MODELS = """\
-Manages the installed models. Without the packages of the engine, models can only be listed and removed."""
+Manages the installed models. Without the engine's packages, you can only list and remove models."""
 _LIST = """\
-Lists the models of the catalogue: which are installed, how large they are, and their licences."""
+Lists the models in the catalogue: which are installed, how large they are, and their licences."""
 _INSTALL = """\
-Downloads models of the catalogue, converts old ones to nnU-Net v2, and checks them."""
+Downloads models in the catalogue, converts those in nnU-Net v1 format to v2, and checks them."""
 _ADD = """\
-Installs a model from a ZIP archive or an unpacked folder: one of the catalogue, or your own nnU-Net model. The archive
-or folder itself is not changed. Prints the id of the model, or the folder into which your own was installed."""
+Installs a model from a ZIP archive or an unpacked folder: one in the catalogue or your own nnU-Net model. The archive
+or folder itself is not changed. Prints the id of the model, or the folder into which your own model was installed."""
 _VERIFY = """\
 Checks that the files of installed models are complete and unchanged, and that the engine can load them."""
 _REMOVE = """\
-Removes models of the catalogue by their ids, or your own models by the names of their folders."""
+Removes models in the catalogue by their ids, or your own models by the names of their folders."""
 _REMOVE_ALL = """\
-Removes the engine's packages. Results, and models unless you ask for it, are kept."""
+Removes the engine's packages. Results are kept, and so are the models unless you use --with-models."""
 _DOCTOR = """\
 Checks the computer, the engine and the models, and says what is wrong and what to do about it. It changes nothing, and
 its report names no users, patients or folders. The exit status is 0 if everything is in place, otherwise 1."""
 _BUNDLE = """\
-Writes a folder from which another computer of the same kind (system, processor, Python version) installs the packages
-and models without internet: run "setup --from-folder DIR" there. An interrupted run continues where it stopped."""
+Writes a folder from which another computer of the same kind (operating system, processor, Python version) can install
+the packages and models without internet access: run "setup --from-folder DIR" there. An interrupted run continues
+where it stopped."""

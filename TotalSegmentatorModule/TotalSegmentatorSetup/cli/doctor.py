@@ -110,7 +110,7 @@ def _examine_engine(installation: Installation, report: Report) -> None:
     if answer.get("gpu_problem"):
         report.say(f"The graphics card is not used: {answer['gpu_problem']}.")
     if newest is not None and installation.is_outdated(newest):
-        report.say("The packages do not match this version of the module. Choose Update, or run 'setup --repair'.")
+        report.say("The packages do not match this version of the module. Click Update, or run 'setup --repair'.")
     for engine in installation.packages.all():
         if newest is not None and engine.folder != newest.folder:
             report.say(f"An older set of packages is still installed ({size_text(engine.bytes)}).")

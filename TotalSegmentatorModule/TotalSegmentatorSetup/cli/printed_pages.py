@@ -18,7 +18,7 @@ def plan_page(plan: dict[str, Any]) -> str:
     for item in plan["items"]:
         download = f"{size_text(item['bytes'])} download" + (f" from {item['host']}" if item["host"] else "")
         lines.append(f"{item['title']}: " + ("installed" if item["installed"] else f"to install, {download}"))
-        lines.append(f"  {item['purpose']}; licence {item['licence']}; {size_text(item['disk_bytes'])} on the disk")
+        lines.append(f"  {item['purpose']}; licence {item['licence']}; {size_text(item['disk_bytes'])} on disk")
     lines.append(f"Device: {plan['device']['name']}")
     lines += [f"Folder of the {name}: {path}" for name, path in plan["folders"].items()]
     lines.append(f"Free disk space: {size_text(plan['free_bytes'])}")
@@ -29,7 +29,7 @@ def plan_page(plan: dict[str, Any]) -> str:
 
 
 def models_page(states: Sequence[ModelState], own_models: Mapping[str, int]) -> str:
-    """A table of the catalogue's models, then the user's own; ``own_models``: names and bytes on the disk."""
+    """A table of the catalogue's models, then the user's own; ``own_models``: names and bytes on disk."""
     rows = [
         (
             state.id,
@@ -42,8 +42,8 @@ def models_page(states: Sequence[ModelState], own_models: Mapping[str, int]) -> 
         for state in states
     ]
     rows += [(name, "your own model", "yes", "-", size_text(count), "-") for name, count in own_models.items()]
-    heads = ("Model", "Description", "Installed", "Download", "On the disk", "Licence")
-    return text_table(heads, rows, right=("Download", "On the disk"))
+    heads = ("Model", "Description", "Installed", "Download", "On disk", "Licence")
+    return text_table(heads, rows, right=("Download", "On disk"))
 
 
 def size_text(count: int | None) -> str:

@@ -67,7 +67,7 @@ def exit_codes() -> list[tuple[int, str, str]]:
     ``{named:.1f}`` values become <named>.
     """
     rows = [
-        (0, "", "The command did what it was asked to do."),
+        (0, "", "The command succeeded."),
         (2, "", "The arguments are wrong."),
         (141, "", "The program that read the output ended early."),
     ]

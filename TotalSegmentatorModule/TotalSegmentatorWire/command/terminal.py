@@ -16,9 +16,9 @@ _STAGES = {
     Stage.READING: "reading the CT",
     Stage.CHECKING: "checking the CT",
     Stage.LOADING_MODEL: "loading the model",
-    Stage.RESAMPLING: "resampling",
+    Stage.RESAMPLING: "resampling the CT",
     Stage.PREDICTING: "segmenting",
-    Stage.RESTORING: "restoring the grid",
+    Stage.RESTORING: "resampling the labels",
     Stage.WRITING: "writing",
 }
 _EXPORT_STEPS = {

@@ -227,7 +227,7 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     (
         "EXPORT_CT_WRITTEN",
         _("The CT does not come from DICOM, so a new CT series was written for the structures to refer to."),
-        _("Send both; the structures cannot be attached to a CT series that the planning system already has."),
+        _("Send the new series too; the structures cannot be attached to one that the planning system already has."),
     ),
     (
         "EXPORT_RESAMPLED",

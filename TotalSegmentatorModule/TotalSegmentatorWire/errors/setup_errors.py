@@ -31,14 +31,14 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
         63,
         _("This computer does not trust the certificate of the server {host}."),
         _(
-            "If your network inspects secure connections, choose its certificate file in the settings; "
+            "If your network inspects secure connections, choose its certificate file in the set-up settings; "
             "otherwise install from an offline folder."
         ),
     ),
     (
         "CLOCK_WRONG",
         64,
-        _("The certificate of {host} is not valid on the date of this computer's clock, {date}."),
+        _("The certificate of {host} is not valid on this computer's current date, {date}."),
         _("Set the computer's clock and try again."),
     ),
     (
@@ -110,19 +110,19 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
         "FOLDER_NOT_WRITABLE",
         75,
         _("The folder for {purpose} is not writable."),
-        _("In the settings of the set-up, choose a folder that you have permission to write to."),
+        _("In the set-up settings, choose a folder that you have permission to write to."),
     ),
     (
         "FILE_LOCKED",
         76,
         _("Another program, usually antivirus software, is using a file that has to be replaced or removed."),
-        _("Wait a minute and try again. If it happens again, have this program's folders excluded from scanning."),
+        _("Wait a minute and try again. If it happens again, have the installation folders excluded from scanning."),
     ),
     (
         "SETUP_BUSY",
         77,
-        _("Another Slicer is already running this installation."),
-        _("Wait until it has finished; both can then use it."),
+        _("Another instance of Slicer is already running this installation."),
+        _("Wait until it is finished; both instances can then use it."),
     ),
     # -- packages ------------------------------------------------------------------------------------------------------
     (
@@ -135,13 +135,13 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
         "PIP_MISSING",
         79,
         _("Python's package installer pip is missing or cannot be started."),
-        _("Reinstall Slicer, or choose another Python in the settings of the set-up."),
+        _("Reinstall Slicer, or choose another Python in the set-up settings."),
     ),
     (
         "PACKAGE_NOT_FOUND",
         80,
         _("The package {package} was not found in the package index or offline folder."),
-        _("Check their addresses in the settings of the set-up, then try again."),
+        _("Check the index or folder in the set-up settings, then try again."),
     ),
     (
         "PACKAGE_INSTALL_FAILED",

@@ -117,7 +117,7 @@ def test_two_that_install_at_once_install_once(quick, bench, monkeypatch):
         first = pool.submit(bench.install)
         assert is_running.wait(20)
         second = pool.submit(bench.install)
-        with pytest.raises(SegmentationError, match="Another Slicer"):
+        with pytest.raises(SegmentationError, match="Another instance of Slicer"):
             bench.store().remove_all()
         go_on.set()
         assert first.result() == second.result()
