@@ -50,7 +50,7 @@ def try_engine(device: str) -> dict[str, Any]:
         return answer | {"gpu_problem": reason_of(error)}
     difference = float((computed - expected).abs().max())
     if not difference <= _LARGEST_DIFFERENCE:
-        return answer | {"gpu_problem": f"its results differ from the processor's by {difference:.3g}"}
+        return answer | {"gpu_problem": f"its results differ from the CPU's by {difference:.3g}"}
     return answer | {"device": chosen, "device_name": name}
 
 

@@ -222,7 +222,7 @@ def _inherited(configurations: dict[str, Any], name: str) -> dict[str, Any]:
     chain = []
     while name is not None:
         if name in chain:
-            raise ValueError("configurations inherit in a circle")
+            raise ValueError("configurations inherit from each other in a circle")
         chain.append(name)
         name = configurations[name].get("inherits_from")
     settings: dict[str, Any] = {}

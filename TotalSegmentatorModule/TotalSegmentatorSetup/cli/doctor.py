@@ -108,7 +108,7 @@ def _examine_engine(installation: Installation, report: Report) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in sorted(answer["versions"].items()))
     report.say(f"The engine uses {where} and runs on: {answer['device_name'] or answer['device']} ({versions}).")
     if answer.get("gpu_problem"):
-        report.say(f"The graphics card is not used: {answer['gpu_problem']}.")
+        report.say(f"The GPU is not used: {answer['gpu_problem']}.")
     if newest is not None and installation.is_outdated(newest):
         report.say("The packages do not match this version of the module. Click Update, or run 'setup --repair'.")
     for engine in installation.packages.all():

@@ -20,9 +20,9 @@ from TotalSegmentatorSetup.packages.engine_program import EngineProgram
 from TotalSegmentatorSetup.packages.package_store import EnginePlan, InstalledEngine, PackageStore
 from TotalSegmentatorSetup.support.progress import SetupReporter
 
-_ENGINE_PURPOSE = "compute the segmentation in their own process; Slicer's own packages stay unchanged"
+_ENGINE_PURPOSE = "run the segmentation in a process of its own; Slicer's own packages are not changed"
 _ENGINE_LICENCE = "BSD-3-Clause and Apache-2.0 (PyTorch, nnU-Net, OpenVINO)"
-_MODEL_PURPOSE = "networks for {title}; research use only, not a medical device"
+_MODEL_PURPOSE = "networks for {title}; for research use, not a medical device"
 
 
 def own_packages() -> EngineProgram | None:

@@ -204,7 +204,7 @@ def short_reason(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"(ERROR|error|[A-Za-z]*Error)\b", line)] or lines
     if not errors:
-        return "pip said nothing"
+        return "pip gave no reason"
     line = re.sub(r"^(ERROR|error):\s*", "", errors[-1])
     line = re.sub(r"(['\"])[^'\"]*[/\\][^'\"]*\1", "a file", line)  # quoted paths may hold blanks
     return re.sub(r"(?:\S*://|[A-Za-z]:\\|\S*[/\\])\S*", "a file", line)[:160]

@@ -139,8 +139,8 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "DEVICE_MEMORY_SHORT",
         35,
-        _("There is not enough graphics memory: {free_gb:.1f} GB free."),
-        _("Close other programs that use the graphics card, choose a 3 mm model, or choose the device 'cpu'."),
+        _("There is not enough GPU memory: {free_gb:.1f} GB free."),
+        _("Close other programs that use the GPU, choose a 3 mm model, or choose the device 'cpu'."),
     ),
     (
         "OUTPUT_NOT_WRITABLE",
@@ -333,7 +333,7 @@ JOB_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "DEVICE_MEMORY_SUMS",
-        _("Graphics memory is low, so the sums of overlapping tiles are stored in main memory."),
+        _("GPU memory is low, so the sums of overlapping tiles are stored in main memory."),
         _(
             "No action is needed: the result is the same but takes longer. To save time, close other programs "
             "or volumes."

@@ -38,7 +38,7 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "CLOCK_WRONG",
         64,
-        _("The certificate of {host} is not valid on this computer's current date, {date}."),
+        _("The certificate of the server {host} is not valid on this computer's current date, {date}."),
         _("Set the computer's clock and try again."),
     ),
     (
@@ -62,7 +62,7 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "DOWNLOAD_CUT",
         68,
-        _("The connection to {host} was lost repeatedly."),
+        _("The connection to the server {host} was lost repeatedly."),
         _("Try again; the download resumes where it stopped."),
     ),
     (
@@ -201,13 +201,13 @@ SETUP_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "GPU_UNUSABLE",
-        _("The installed packages cannot use the graphics card {device}, so the CPU will be used."),
-        _("To use the graphics card, update its driver and click Repair."),
+        _("The installed packages cannot use the GPU {device}, so the CPU will be used."),
+        _("To use the GPU, update its driver and click Repair."),
     ),
     (
         "DRIVER_OLD",
         _("The graphics driver {driver} is too old ({needed} is required), so packages for the CPU are installed."),
-        _("To use the graphics card, update its driver and click Repair."),
+        _("To use the GPU, update its driver and click Repair."),
     ),
     (
         "DIGEST_RECORDED",
