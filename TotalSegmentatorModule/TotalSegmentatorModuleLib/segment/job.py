@@ -97,6 +97,7 @@ class SegmentationJob:
             self._report_progress(1.0 - _RECEIVING_SHARE * (1.0 - fraction), STAGE_RECEIVING)
             yield _RECEIVING_MS
         self._report_progress(1.0, STAGE_RECEIVING)
+        yield 0  # the import gets a step of its own
         return header, image
 
     # -- handing over --------------------------------------------------------------------------------------------------
