@@ -23,19 +23,10 @@ def decimal_string(value: float) -> str:
     return next(text for text in candidates if len(text) <= MAXIMUM_DECIMAL_STRING)
 
 
-def short_string(text: str) -> str:
-    """``text`` cut to what an SH value may hold."""
-    return _cut(text, MAXIMUM_SHORT_STRING)
-
-
 def long_string(text: str) -> str:
     """``text`` cut to what an LO value may hold."""
-    return _cut(text, MAXIMUM_LONG_STRING)
-
-
-def _cut(text: str, length: int) -> str:
     kept = "".join(" " if is_forbidden(character) else character for character in text)
-    return " ".join(kept.split())[:length].rstrip()
+    return " ".join(kept.split())[:MAXIMUM_LONG_STRING].rstrip()
 
 
 def is_forbidden(character: str) -> bool:
