@@ -103,7 +103,7 @@ def test_left_is_left_and_absent_structures_are_listed(panel_run: PanelRun):
 @pytest.fixture(scope="module")
 def segmented(example_ct: Path, example_model: Path):
     """A function from a CT's path to its labels and grid, by one engine that keeps its network."""
-    from TotalSegmentatorEngine.imaging.reading import read_input
+    from TotalSegmentatorEngine.ct_input.reading import read_input
     from TotalSegmentatorEngine.job.reporting import SilentReporter
     from TotalSegmentatorEngine.job.task import SegmentationTask
     from TotalSegmentatorEngine.pipeline.cache import EngineCache

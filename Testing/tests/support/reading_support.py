@@ -8,7 +8,7 @@ import ct_variants
 import numpy as np
 import pydicom
 import pytest
-from TotalSegmentatorEngine.imaging.reading import ReadInput, read_input
+from TotalSegmentatorEngine.ct_input.reading import ReadInput, read_input
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 RAS_GRID = np.array([[0.9, 0, 0, -20.0], [0, 1.1, 0, 35.5], [0, 0, 2.5, 710.25], [0, 0, 0, 1.0]])

@@ -28,7 +28,7 @@ from TotalSegmentatorEngine.job.reporting import SilentReporter
 if TYPE_CHECKING:
     from TotalSegmentatorSetup.cli.arguments import SetupOptions
 
-    from TotalSegmentatorEngine.imaging.reading import ReadInput
+    from TotalSegmentatorEngine.ct_input.reading import ReadInput
     from TotalSegmentatorEngine.job.reporting import Reporter
     from TotalSegmentatorEngine.job.task import SegmentationResult
 
@@ -91,7 +91,7 @@ def _segment(options: SegmentOptions) -> int:
 
 
 def _show_plan(options: PlanOptions) -> int:
-    from TotalSegmentatorEngine.imaging.reading import read_input
+    from TotalSegmentatorEngine.ct_input.reading import read_input
     from TotalSegmentatorEngine.pipeline.run_job import plan_job
 
     _check_exists(options.input)
@@ -216,7 +216,7 @@ class _SegmentFiles:
             check_before_job(self._order, self._options.input)
 
     def read(self, reporter: Reporter) -> ReadInput:
-        from TotalSegmentatorEngine.imaging.reading import read_input
+        from TotalSegmentatorEngine.ct_input.reading import read_input
 
         reporter.progress(Stage.READING, 0.0)
         ct = read_input(self._options.input)

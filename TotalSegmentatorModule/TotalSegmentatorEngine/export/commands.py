@@ -15,6 +15,7 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.export import EXPORT_JOB, ExportFinishedEvent, ExportStep
 from TotalSegmentatorWire.messages.segment import Stage
 
+from TotalSegmentatorEngine.ct_input.reading import is_dicom
 from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
 from TotalSegmentatorEngine.export.compare.comparison import compare
 from TotalSegmentatorEngine.export.compare.pairing import read_pairs
@@ -28,12 +29,11 @@ from TotalSegmentatorEngine.export.order import ExportOrder, check_order, check_
 from TotalSegmentatorEngine.export.progress import ExportReporter
 from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of_files, source_of_transfer
 from TotalSegmentatorEngine.export.sources.structures import Warn, read_structures
-from TotalSegmentatorEngine.imaging.reading import is_dicom
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.result_file import result_segments
 
 if TYPE_CHECKING:
-    from TotalSegmentatorEngine.imaging.reading import ReadInput
+    from TotalSegmentatorEngine.ct_input.reading import ReadInput
     from TotalSegmentatorEngine.job.reporting import JobReporter
     from TotalSegmentatorEngine.job.task import SegmentationResult
 

@@ -10,8 +10,8 @@ from TotalSegmentatorEngine.inference.weight_prefetch import WeightPrefetch
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 
 if TYPE_CHECKING:
+    from TotalSegmentatorEngine.ct_input.reading import ReadInput
     from TotalSegmentatorEngine.imaging.geometry import Volume
-    from TotalSegmentatorEngine.imaging.reading import ReadInput
     from TotalSegmentatorEngine.inference.tile_runner import TileRunner
 
 LARGEST_NETWORK_COUNT = 6

@@ -27,7 +27,7 @@ from TotalSegmentatorEngine.pipeline.prepare import prepare
 if TYPE_CHECKING:
     import numpy as np
 
-    from TotalSegmentatorEngine.imaging.reading import ReadInput
+    from TotalSegmentatorEngine.ct_input.reading import ReadInput
 
 _log = logging.getLogger(__name__)
 

@@ -31,9 +31,9 @@ from TotalSegmentatorWire.messages.segment import (
 )
 from TotalSegmentatorWire.retry import retry_while_locked
 
+from TotalSegmentatorEngine.ct_input.reading import ReadInput, read_transferred
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
 from TotalSegmentatorEngine.imaging.raw_voxels import write_raw
-from TotalSegmentatorEngine.imaging.reading import ReadInput, read_transferred
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import SegmentationResult
 from TotalSegmentatorEngine.pipeline.cache import EngineCache

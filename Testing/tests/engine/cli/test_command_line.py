@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command_line_support import GRID, PATIENT, events_of
 from TotalSegmentatorEngine.cli.main import main
-from TotalSegmentatorEngine.imaging.reading import read_input
+from TotalSegmentatorEngine.ct_input.reading import read_input
 from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorEngine.worker import serve as worker

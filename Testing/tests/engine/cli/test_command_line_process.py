@@ -15,7 +15,7 @@ import pytest
 from command_line_support import PATIENT
 from places import MODULE_FOLDER
 from TotalSegmentatorEngine.cli.main import main
-from TotalSegmentatorEngine.imaging.reading import read_input
+from TotalSegmentatorEngine.ct_input.reading import read_input
 
 # -- the process -------------------------------------------------------------------------------------------------------
 

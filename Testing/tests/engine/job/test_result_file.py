@@ -15,8 +15,8 @@ import pytest
 import SimpleITK
 import slicer
 import vtk
+from TotalSegmentatorEngine.ct_input.reading import read_input
 from TotalSegmentatorEngine.imaging.geometry import Geometry
-from TotalSegmentatorEngine.imaging.reading import read_input
 from TotalSegmentatorEngine.job import result_file
 from TotalSegmentatorEngine.job.result_file import check_output, write_result
 from TotalSegmentatorEngine.job.task import SegmentationResult

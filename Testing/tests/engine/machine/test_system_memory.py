@@ -228,7 +228,7 @@ def test_windows_counts_what_may_be_committed(monkeypatch: pytest.MonkeyPatch, t
 
 def test_memory_that_runs_out_anywhere_is_reported_as_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from TotalSegmentatorEngine.cli import main as command_line
-    from TotalSegmentatorEngine.imaging import reading
+    from TotalSegmentatorEngine.ct_input import reading
     from TotalSegmentatorEngine.job.error_boundary import problem_of
 
     def out_of_memory(*_arguments: object) -> None:

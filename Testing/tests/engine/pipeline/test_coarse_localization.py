@@ -17,8 +17,8 @@ from engine_support import blobs_volume, turned
 from hu_models import block_volume, make_hu_model
 from job_recorder import NetworkRun, run
 from seeded_models import make_catalogue_model
+from TotalSegmentatorEngine.ct_input.reading import ReadInput
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
-from TotalSegmentatorEngine.imaging.reading import ReadInput
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
 from TotalSegmentatorEngine.pipeline.cache import EngineCache

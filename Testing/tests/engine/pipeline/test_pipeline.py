@@ -10,8 +10,8 @@ import pytest
 from engine_support import blobs_volume, turned
 from nnunet_reference import nnunet_labels
 from seeded_models import configuration_settings, make_model_folder, plans_of
+from TotalSegmentatorEngine.ct_input.reading import ReadInput
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
-from TotalSegmentatorEngine.imaging.reading import ReadInput
 from TotalSegmentatorEngine.job.reporting import JobReporter, SilentReporter
 from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.pipeline.cache import EngineCache

@@ -32,7 +32,7 @@ from TotalSegmentatorWire.messages.segment import FoundStructure, PlanEvent, Sta
 from TotalSegmentatorWire.tables.structures import structure_table
 
 if TYPE_CHECKING:
-    from TotalSegmentatorEngine.imaging.reading import ReadInput
+    from TotalSegmentatorEngine.ct_input.reading import ReadInput
     from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
     from TotalSegmentatorWire.messages.segment import CtHeader
 
@@ -98,8 +98,8 @@ class FakeReader:
 
     def __call__(self, job_folder: Path, header: CtHeader) -> ReadInput:
         import numpy as np
+        from TotalSegmentatorEngine.ct_input.reading import ReadInput
         from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
-        from TotalSegmentatorEngine.imaging.reading import ReadInput
 
         array = np.fromfile(job_folder / CT_VOXELS, dtype=header.dtype).reshape(header.shape)
         if not np.isfinite(array).all():

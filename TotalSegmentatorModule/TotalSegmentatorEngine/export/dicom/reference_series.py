@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-from TotalSegmentatorEngine.imaging.dicom_headers import SliceHeader, read_headers
-from TotalSegmentatorEngine.imaging.dicom_series import read_planes, series_geometry, series_headers, validate_planes
+from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, read_headers
+from TotalSegmentatorEngine.dicom_series.pixels import read_planes, series_geometry
+from TotalSegmentatorEngine.dicom_series.series import series_headers
+from TotalSegmentatorEngine.dicom_series.slice_order import validate_planes
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
 
 if TYPE_CHECKING:

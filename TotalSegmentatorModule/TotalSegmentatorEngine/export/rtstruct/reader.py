@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
+from TotalSegmentatorEngine.dicom_series.headers import looks_like_dicom
 from TotalSegmentatorEngine.export.core.codes import FMA, TISSUE, RoiCodes
 from TotalSegmentatorEngine.export.core.roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
@@ -27,7 +28,6 @@ from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.rtstruct.contour_encoding import CLOSED_PLANAR, CLOSED_PLANAR_XOR
 from TotalSegmentatorEngine.export.rtstruct.dataset import RT_STRUCTURE_SET_STORAGE
 from TotalSegmentatorEngine.export.rtstruct.rasterising import fill_box
-from TotalSegmentatorEngine.imaging.dicom_headers import looks_like_dicom
 
 if TYPE_CHECKING:
     from pydicom import Dataset

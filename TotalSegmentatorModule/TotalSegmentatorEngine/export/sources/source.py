@@ -9,6 +9,7 @@ from typing import Literal
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
+from TotalSegmentatorEngine.ct_input.reading import is_dicom, read_input
 from TotalSegmentatorEngine.export.core.segmentation import Segmentation
 from TotalSegmentatorEngine.export.dicom.reference_series import (
     ReferenceSeries,
@@ -25,7 +26,6 @@ from TotalSegmentatorEngine.export.sources.slicer_transfer import (
 )
 from TotalSegmentatorEngine.export.sources.structures import Warn, as_segmentation, read_structures
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
-from TotalSegmentatorEngine.imaging.reading import is_dicom, read_input
 
 
 @dataclass(frozen=True, eq=False)

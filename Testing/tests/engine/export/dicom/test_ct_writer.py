@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from ct_variants import LEFT_HANDED, RIGHT_HANDED, reordered, turned
 from rtstruct_support import read
+from TotalSegmentatorEngine.ct_input.reading import read_input
 from TotalSegmentatorEngine.export.dicom.ct_writer import CtIdentity, write_ct_series
 from TotalSegmentatorEngine.export.dicom.reference_series import read_reference, reference_volume
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, geometry_from_lps
-from TotalSegmentatorEngine.imaging.reading import read_input
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 GRID = geometry_from_lps((6, 8, 10), (0.9, 1.1, 2.5), (1, 0, 0, 0, 1, 0, 0, 0, 1), (-17.123, 30.5, -881.325))

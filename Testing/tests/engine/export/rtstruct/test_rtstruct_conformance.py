@@ -12,13 +12,13 @@ import pytest
 from ct_variants import turned
 from export_support import ORDER_OF_POSITION, in_position, write_ct_series
 from rtstruct_support import AXIAL, ball, conformance_errors, make_roi
+from TotalSegmentatorEngine.ct_input.reading import read_input
 from TotalSegmentatorEngine.export.core.codes import Code, RoiCodes
 from TotalSegmentatorEngine.export.dicom.ct_writer import write_ct_series as write_new_series
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, read_reference
 from TotalSegmentatorEngine.export.rtstruct.contours import ContourOptions
 from TotalSegmentatorEngine.export.rtstruct.writer import StructureSetOptions, write_rtstruct
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
-from TotalSegmentatorEngine.imaging.reading import read_input
 
 TUMOUR = RoiCodes(
     category=Code("SCT", "49755003", "Morphologically Altered Structure"),

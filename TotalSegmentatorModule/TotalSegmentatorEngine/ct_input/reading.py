@@ -13,8 +13,10 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.segment import CtHeader
 
-from TotalSegmentatorEngine.imaging.dicom_headers import SliceHeader, looks_like_dicom, read_headers
-from TotalSegmentatorEngine.imaging.dicom_series import read_series, read_slice, validate_series
+from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, looks_like_dicom, read_headers
+from TotalSegmentatorEngine.dicom_series.pixels import read_slice
+from TotalSegmentatorEngine.dicom_series.series import read_series
+from TotalSegmentatorEngine.dicom_series.slice_order import validate_series
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
 from TotalSegmentatorEngine.imaging.image_files import compact, is_nifti_name, read_itk, read_nifti
 from TotalSegmentatorEngine.imaging.raw_voxels import read_raw

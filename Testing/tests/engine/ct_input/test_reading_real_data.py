@@ -8,8 +8,8 @@ import ct_variants
 import numpy as np
 import pytest
 from reading_support import refusal
+from TotalSegmentatorEngine.ct_input.reading import read_input
 from TotalSegmentatorEngine.imaging.geometry import canonical_reorientation
-from TotalSegmentatorEngine.imaging.reading import read_input
 
 pytestmark = pytest.mark.shared
 

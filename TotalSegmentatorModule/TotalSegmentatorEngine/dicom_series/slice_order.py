@@ -1,26 +1,12 @@
-"""Reads one DICOM CT series: validates its headers, orders its slices by position, takes the pixels from SimpleITK.
-
-The grid comes from ImagePositionPatient, ImageOrientationPatient and PixelSpacing alone; SliceThickness and
-SpacingBetweenSlices are not looked at, since both are often wrong. GDCM, inside SimpleITK, decodes the pixels (JPEG
-2000 and the other compressions too) and applies RescaleSlope and RescaleIntercept.
-"""
+"""Orders the slices of a CT series by position, and refuses what is no straight, complete, regular volume."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-from TotalSegmentatorEngine.imaging.dicom_headers import SliceHeader, read_header, read_headers
-from TotalSegmentatorEngine.imaging.geometry import (
-    LPS_FROM_RAS,
-    MAXIMUM_SHEAR_DEGREES,
-    Geometry,
-    Volume,
-    check_geometry,
-)
-from TotalSegmentatorEngine.imaging.image_files import compact, unreadable
+from TotalSegmentatorEngine.dicom_series.headers import SliceHeader
+from TotalSegmentatorEngine.imaging.geometry import MAXIMUM_SHEAR_DEGREES
 from TotalSegmentatorEngine.imaging.validation import check_size
 
 MAXIMUM_TILT_DEGREES = MAXIMUM_SHEAR_DEGREES
@@ -42,64 +28,6 @@ SAME_PIXEL_SPACING_MM = 1e-3
 
 STEPS_OF_A_REGION = 3
 """So many equal steps on end are meant; slices that get lost leave one or two wide steps in a place."""
-
-LONE_SLICE_STEP_MM = 1.0
-"""Distance of slices on the grid of a single one; nothing is measured along it."""
-
-_DERIVED_MODALITIES = frozenset(["SEG", "RTDOSE", "RTIMAGE", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "REG", "DOC"])
-"""What may lie beside a CT series in its folder and is passed over where a series of images is there."""
-
-
-def read_series(path: Path) -> tuple[Volume, str | None]:
-    """The volume and SeriesInstanceUID (None where the files have none) of a folder, or of one file's series.
-
-    A folder must hold the images of one series; objects derived from it, such as structure sets, are passed over, and
-    so is what is no DICOM. Where the folder itself holds no DICOM file, its subfolders are searched. A file stands for
-    all files of its folder with the same SeriesInstanceUID.
-
-    Raises SegmentationError: INPUT_UNREADABLE, INPUT_SEVERAL_SERIES, and all that ``validate_series`` raises.
-    """
-    ordered = validate_series(series_headers(path))
-    volume = Volume(read_planes(ordered), series_geometry(ordered))
-    check_geometry(volume.geometry)
-    return volume, ordered[0].series_uid or None
-
-
-def series_headers(path: Path) -> list[SliceHeader]:
-    """The headers that ``read_series`` validates, in the order of the files' names.
-
-    Raises SegmentationError: INPUT_UNREADABLE, INPUT_SEVERAL_SERIES.
-    """
-    if path.is_dir():
-        return _only_series(_folder_headers(path))
-    own = read_header(path)
-    if not own:
-        raise SegmentationError("INPUT_UNREADABLE")
-    beside = (other for other in sorted(path.parent.iterdir()) if other.is_file() and other != path)
-    # headers of another modality may carry the same UID; only images of this one belong to it
-    return own + [h for h in read_headers(beside) if h.series_uid == own[0].series_uid and h.is_image]
-
-
-def _folder_headers(folder: Path) -> list[SliceHeader]:
-    headers = read_headers(sorted(path for path in folder.iterdir() if path.is_file()))
-    if not any(header.is_image for header in headers):
-        below = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent != folder)
-        headers += read_headers(below)
-    if not headers:
-        raise SegmentationError("INPUT_UNREADABLE")
-    return headers
-
-
-def _only_series(headers: list[SliceHeader]) -> list[SliceHeader]:
-    images = [h for h in headers if h.is_image and h.modality not in _DERIVED_MODALITIES]
-    chosen = images or headers
-    count = len({header.series_uid for header in chosen})
-    if count > 1 and images:
-        raise SegmentationError("INPUT_SEVERAL_SERIES", count=count)
-    return chosen
-
-
-# -- validation --------------------------------------------------------------------------------------------------------
 
 
 def validate_series(headers: list[SliceHeader]) -> list[SliceHeader]:
@@ -214,63 +142,3 @@ def _has_regions(multiples: np.ndarray) -> bool:
 
 def _irregular(steps: np.ndarray) -> SegmentationError:
     return SegmentationError("INPUT_IRREGULAR_SLICES", smallest_mm=float(steps.min()), largest_mm=float(steps.max()))
-
-
-# -- grid and pixels ---------------------------------------------------------------------------------------------------
-
-
-def series_geometry(slices: list[SliceHeader]) -> Geometry:
-    """The grid of validated, ordered slices: k steps from the first to the last position in equal parts.
-
-    A single slice has no step; the grid's is LONE_SLICE_STEP_MM then.
-    """
-    first, last = slices[0], slices[-1]
-    row_spacing, column_spacing = first.pixel_spacing
-    ijk_to_lps = np.eye(4)
-    ijk_to_lps[:3, 0] = first.orientation[0] * column_spacing
-    ijk_to_lps[:3, 1] = first.orientation[1] * row_spacing
-    if len(slices) > 1:
-        ijk_to_lps[:3, 2] = (last.position - first.position) / (len(slices) - 1)
-    else:
-        ijk_to_lps[:3, 2] = np.cross(*first.orientation) * LONE_SLICE_STEP_MM
-    ijk_to_lps[:3, 3] = first.position
-    return Geometry((len(slices), first.rows, first.columns), LPS_FROM_RAS @ ijk_to_lps)
-
-
-def read_slice(header: SliceHeader) -> np.ndarray:
-    """Rescaled pixels of one slice of a classic series, shape (rows, columns). Raises INPUT_UNREADABLE."""
-    return read_planes([header])[0]
-
-
-def read_planes(slices: list[SliceHeader]) -> np.ndarray:
-    """Rescaled pixels of validated slices in their order, shape (slices, rows, columns). Raises INPUT_UNREADABLE."""
-    import SimpleITK
-
-    first = slices[0]
-    try:
-        if first.frame is not None:
-            array = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(first.path)))
-            array = array.reshape(-1, first.rows, first.columns)[[header.frame for header in slices]]
-            _check_one_rescaling(slices)
-        else:
-            # it warns about steps that differ by rounding errors; the steps are validated above
-            SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-            reader = SimpleITK.ImageSeriesReader()
-            reader.SetFileNames([str(header.path) for header in slices])
-            if not _store_alike(slices):
-                # the reader takes the first slice's type for all: fractions in a later slice would be cut off
-                reader.SetOutputPixelType(SimpleITK.sitkFloat32)
-            array = SimpleITK.GetArrayFromImage(reader.Execute()).reshape(len(slices), first.rows, first.columns)
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise unreadable(error) from None
-    return compact(array)
-
-
-def _store_alike(slices: list[SliceHeader]) -> bool:
-    return len({(header.slope, header.intercept, header.stored_type) for header in slices}) == 1
-
-
-def _check_one_rescaling(slices: list[SliceHeader]) -> None:
-    """GDCM applies one rescaling to a whole multi-frame file; frames with rescalings of their own would be wrong."""
-    if not _store_alike(slices):
-        raise SegmentationError("INPUT_INCONSISTENT_SLICES")

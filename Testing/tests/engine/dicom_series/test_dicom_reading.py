@@ -11,7 +11,7 @@ import pydicom
 import pytest
 from pydicom.uid import generate_uid
 from reading_support import RAS_GRID, assert_same_patient, changed, moved, refusal, small_ct
-from TotalSegmentatorEngine.imaging.reading import read_input
+from TotalSegmentatorEngine.ct_input.reading import read_input
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import ct_variants
 import numpy as np
 import pytest
 from reading_support import RAS_GRID, assert_same_patient, changed, moved, small_ct
-from TotalSegmentatorEngine.imaging.reading import read_transferred
+from TotalSegmentatorEngine.ct_input.reading import read_transferred
 from TotalSegmentatorWire import job_folder
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.segment import CtHeader

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import SimpleITK
 from reading_support import RAS_GRID, assert_same_patient, refusal, small_ct
+from TotalSegmentatorEngine.ct_input.reading import read_input
 from TotalSegmentatorEngine.imaging.geometry import Geometry
-from TotalSegmentatorEngine.imaging.reading import read_input
 
 
 @pytest.fixture
