@@ -196,7 +196,8 @@ def _structures(path: Path, reference: ReferenceSeries, labels: str | None, warn
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
     if is_dicom(path):
-        return [(structure.name, structure.mask) for structure in read_structures(path, reference, warn)]
+        structures, _left_out = read_structures(path, reference, warn)
+        return [(structure.name, structure.mask) for structure in structures]
     source = source_of_files(path, None, labels, warn)
     aligned = dataclasses.replace(source, reference=reference).aligned()
     return _named_voxels(place(aligned, reference.grid))

@@ -179,8 +179,20 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "CONTOURS_OFF_PLANE",
         166,
-        _("Some contours of the structure set do not lie on a slice of the chosen CT: {count}."),
+        _("No structure of the structure set lies on the slices of the chosen CT; contours beside them: {count}."),
         _("Choose the CT series to which the structure set refers."),
+    ),
+    (
+        "EXPORT_STRUCTURE_LEFT_OUT",
+        180,
+        _("The structure {name} could not be read from the file: {detail}."),
+        _("Choose the CT on which it was drawn, have the file written again, or leave the structure out."),
+    ),
+    (
+        "EXPORT_NUMBERS_SHARED",
+        181,
+        _("The file uses one number for several structures, so they cannot be told apart: {names}."),
+        _("Give each structure a number of its own in the program that wrote the file, and export it there again."),
     ),
     (
         "COMPARISON_NOTHING_IN_COMMON",
@@ -259,9 +271,95 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("The export failed, so the segmentation was saved next to the output as {file}."),
         _("Fix the problem, then export this file with the command 'export'; you do not need to segment again."),
     ),
+    # -- reading files of others ---------------------------------------------------------------------------------------
     (
         "STRUCTURE_WITHOUT_VOXELS",
-        _("Structures without contours or voxels were skipped: {count}."),
+        _("Structures without contours or voxels were skipped: {names}."),
         _("No action is needed."),
+    ),
+    (
+        "STRUCTURES_OFF_PLANE",
+        _("Structures with contours that are not on the slices of the CT were left out: {names}."),
+        _("If you need them, choose the CT on which they were drawn."),
+    ),
+    (
+        "STRUCTURES_OUTSIDE_CT",
+        _("Structures that extend beyond the CT were left out: {names}."),
+        _("If you need them, choose the CT on which they were drawn."),
+    ),
+    (
+        "STRUCTURES_OTHER_FRAME",
+        _("Structures that were drawn in another frame of reference, on other images, were left out: {names}."),
+        _("If you need them, choose the CT on which they were drawn."),
+    ),
+    (
+        "STRUCTURES_DAMAGED",
+        _("Structures with contours that are damaged or of an unknown kind were left out: {names}."),
+        _("If you need them, have the file written again by the program from which it comes."),
+    ),
+    (
+        "STRUCTURES_NUMBER_SHARED",
+        _("Structures that share a number cannot be told apart and were left out: {names}."),
+        _("If you need them, give each a number of its own in the program that wrote the file."),
+    ),
+    (
+        "STRUCTURES_NOT_RESAMPLED",
+        _("Structures on another grid cannot be resampled to uneven slices and were left out: {names}."),
+        _("If you need them, choose the CT on which they were made."),
+    ),
+    (
+        "STRUCTURES_TOLD_APART",
+        _("Structures share a number in the file and were told apart by their order: {names}."),
+        _("Check that each name belongs to its contours."),
+    ),
+    (
+        "STRUCTURES_JOINED",
+        _("Structures that are listed in several parts of the file were joined: {names}."),
+        _("Check these structures."),
+    ),
+    (
+        "STRUCTURES_TYPE_CONTRADICTED",
+        _("The file states contradictory types for some structures, so none was used: {names}."),
+        _("Check the types of these structures in the planning system."),
+    ),
+    (
+        "STRUCTURES_CUT_AT_BORDER",
+        _("Structures that extend beyond the image were cut at its border: {names}."),
+        _("Do not use their volumes or dose statistics as those of whole structures."),
+    ),
+    (
+        "STRUCTURES_OTHER_IMAGES",
+        _("Structures refer to images that are not in the CT and were placed by their coordinates: {names}."),
+        _("Check that they were drawn on this CT, or on another series of the same scan."),
+    ),
+    (
+        "CONTOURS_REPEATED",
+        _("Contours that the file lists more than once were counted once: {count}, in {names}."),
+        _("Check these structures."),
+    ),
+    (
+        "CONTOURS_SKIPPED",
+        _("Points, open curves and lines, which enclose nothing, were skipped: {count}, in {names}."),
+        _("No action is needed if they are markers; otherwise check these structures."),
+    ),
+    (
+        "CONTOURS_TAKEN_AS_CLOSED",
+        _("Contours whose type is missing or misspelled were read as closed contours: {count}, in {names}."),
+        _("Check these structures."),
+    ),
+    (
+        "CONTOURS_WITHOUT_STRUCTURE",
+        _("Contours that belong to no named structure of the file were skipped: {count}."),
+        _("Check that no structure is missing."),
+    ),
+    (
+        "SEGMENTS_UNDESCRIBED",
+        _("The file contains voxels of segments that it does not describe, which were skipped; segments: {count}."),
+        _("Check that no structure is missing."),
+    ),
+    (
+        "EXPORT_ORIGIN_UNSTATED",
+        _("The file does not say on which images its structures were drawn."),
+        _("Check that they are in the right place on the CT."),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -45,10 +46,36 @@ class Segment:
     """Where a DICOM file said that it comes from."""
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A structure of a file that could not be read, while others could."""
+
+    name: str
+    detail: str
+    """Why, to stand after "it cannot be exported:"."""
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     segments: tuple[Segment, ...]
+    """No two have the same id."""
     layers: tuple[Layer, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    """Whoever asks for one of these gets an error, not an export without it."""
+
+
+def unique_ids(ids: Iterable[str]) -> list[str]:
+    """Ids of segments in their order; one that occurred before gets a number: "3", "3-2", "3-3"."""
+    taken: set[str] = set()
+    unique = []
+    for number_of_none, wanted in enumerate(ids):
+        name, count = wanted or f"Segment_{number_of_none + 1}", 1
+        while name in taken:
+            count += 1
+            name = f"{wanted}-{count}"
+        taken.add(name)
+        unique.append(name)
+    return unique
 
 
 def structure_of(segment_id: str, name: str, tags: dict[str, str]) -> Structure | None:

@@ -10,6 +10,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.export.core.codes import RoiCodes
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
+from TotalSegmentatorEngine.export.dicom.reading_report import ReadingReport
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ class ReadStructure:
     codes: RoiCodes | None = None
 
 
-def check_origin(dataset: Dataset, frames: Set[str], instances: Set[str], reference: ReferenceSeries) -> None:
+def check_origin(
+    dataset: Dataset, frames: Set[str], instances: Set[str], reference: ReferenceSeries, report: ReadingReport
+) -> None:
     """Refuses a file of another patient, or one whose coordinates have nothing to do with the CT's.
 
     ``frames`` and ``instances`` are the Frame of Reference UIDs and the SOP Instance UIDs that the file refers to. It
     belongs to the CT if it refers to one of its images or to its frame of reference; what it does not state cannot
-    contradict. Raises SegmentationError: EXPORT_OTHER_PATIENT, EXPORT_OTHER_CT.
+    contradict, and ``report`` says so. Raises SegmentationError: EXPORT_OTHER_PATIENT, EXPORT_OTHER_CT.
     """
     patients = {str(header.get("PatientID") or "").strip() for header in (dataset, reference.dataset)} - {""}
     if len(patients) > 1:
@@ -52,3 +55,5 @@ def check_origin(dataset: Dataset, frames: Set[str], instances: Set[str], refere
     stated = frames - {""}
     if stated and reference.frame_of_reference_uid not in stated:
         raise SegmentationError("EXPORT_OTHER_CT")
+    if not stated:
+        report.note("EXPORT_ORIGIN_UNSTATED")

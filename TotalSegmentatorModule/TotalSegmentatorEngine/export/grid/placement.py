@@ -44,6 +44,7 @@ class PlacedSegmentation:
         """Raises SegmentationError("EXPORT_GEOMETRY_DIFFERS") where a segment has voxels outside of the grid."""
         self.grid = grid
         self.segments = segmentation.segments
+        self.left_out = segmentation.left_out
         self._layers = [_placed(layer, grid) for layer in segmentation.layers]
         self._resampled: dict[tuple[int, int], VoxelMask] = {}
         for segment in self.segments:

@@ -44,8 +44,9 @@ def plan_rois(
       pass for two. The body outline never gets the sign, as a CT always cuts the body.
     - The parts of a union are among the chosen segments; those of a union that was chosen by its name among all.
 
-    Raises SegmentationError: "EXPORT_STRUCTURE_UNKNOWN" for a chosen name that means nothing, "EXPORT_TEMPLATE_EMPTY"
-    where the template names nothing that is there, "EXPORT_SEGMENT_EMPTY" where no chosen structure has a voxel,
+    Raises SegmentationError: "EXPORT_STRUCTURE_UNKNOWN" for a chosen name that means nothing,
+    "EXPORT_STRUCTURE_LEFT_OUT" for that of a structure that could not be read, "EXPORT_TEMPLATE_EMPTY" where the
+    template names nothing that is there, "EXPORT_SEGMENT_EMPTY" where no chosen structure has a voxel,
     "EXPORT_NOTHING_CHOSEN" where none is left for another reason, "EXPORT_NO_BODY" where the outline is to be made and
     cannot.
     """

@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.export_formats import TG263
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorEngine.export.core.codes import RoiCodes
-from TotalSegmentatorEngine.export.core.segmentation import Segment
+from TotalSegmentatorEngine.export.core.segmentation import Segment, structure_of
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
 from TotalSegmentatorEngine.export.rois.parts import Part, segment_part, union_part
 from TotalSegmentatorEngine.export.rois.segment_names import SegmentNames, all_names
@@ -62,7 +63,8 @@ class Selection:
 def select(placed: PlacedSegmentation, choice: Choice, edited: Collection[str]) -> Selection:
     """Segments without a voxel are among the selected.
 
-    Raises SegmentationError("EXPORT_STRUCTURE_UNKNOWN") for a chosen name that means nothing.
+    Raises SegmentationError: "EXPORT_STRUCTURE_UNKNOWN" for a chosen name that means nothing,
+    "EXPORT_STRUCTURE_LEFT_OUT" for that of a structure that could not be read.
     """
     return _Selector(placed, choice, edited).selection()
 
@@ -113,12 +115,22 @@ class _Selector:
             union = self._union_named(name)
             if segments:
                 ids.update(segment.id for segment in segments)
-            elif union is not None:
-                self._unions[_key(union)] = union
             else:
+                self._check_not_left_out(name)
+                if union is not None:
+                    self._unions[_key(union)] = union
+                    continue
                 self._all.check_known(name, [entry.name for entry in self._entries if entry.name])
                 self._not_found += 1
         return [segment for segment in self._all.segments if segment.id in ids]
+
+    def _check_not_left_out(self, name: str) -> None:
+        """Raises SegmentationError("EXPORT_STRUCTURE_LEFT_OUT") where the file has it, and it could not be read."""
+        for structure in self._placed.left_out:
+            row = structure_of(structure.name, structure.name, {})
+            named = Segment(structure.name, structure.name, (0, 0, 0), 0, 0, structure=row)
+            if SegmentNames([named]).asked(name):
+                raise SegmentationError("EXPORT_STRUCTURE_LEFT_OUT", name=structure.name, detail=structure.detail)
 
     def _under_template_name(self, name: str) -> list[Segment]:
         sources = [entry.source for entry in self._entries if entry.source and name_key(entry.name) == name_key(name)]

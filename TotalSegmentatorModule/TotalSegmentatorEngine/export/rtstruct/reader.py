@@ -1,22 +1,20 @@
 """Reads an RT Structure Set of any maker as masks on the planes of its CT.
 
 All closed contours of a structure on one plane are filled together by the even-odd rule, which serves keyholes, holes
-as contours of their own and CLOSEDPLANAR_XOR (PS3.3 C.8.8.6.3) alike. Points and open curves enclose nothing and are
-passed over.
+as contours of their own and CLOSEDPLANAR_XOR (PS3.3 C.8.8.6.3) alike. A structure that cannot be placed on the CT is
+left out by name; the others are read.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.headers import looks_like_dicom
 from TotalSegmentatorEngine.export.core.codes import FMA, TISSUE, RoiCodes
@@ -24,30 +22,23 @@ from TotalSegmentatorEngine.export.core.roi import GENERATION_ALGORITHMS, ORIGIN
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.dicom.object import quiet, stated_code
 from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure, check_origin
+from TotalSegmentatorEngine.export.dicom.reading_report import OTHER_FRAME, OUTSIDE_CT, ReadingReport
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
-from TotalSegmentatorEngine.export.rtstruct.contour_encoding import CLOSED_PLANAR, CLOSED_PLANAR_XOR
+from TotalSegmentatorEngine.export.rtstruct.contour_items import (
+    PlaneContours,
+    UnreadableContoursError,
+    contours_on_planes,
+    reaches_beyond,
+)
 from TotalSegmentatorEngine.export.rtstruct.dataset import RT_STRUCTURE_SET_STORAGE
 from TotalSegmentatorEngine.export.rtstruct.rasterising import fill_box
+from TotalSegmentatorEngine.export.rtstruct.referenced_images import ReferencedImages
+from TotalSegmentatorEngine.export.rtstruct.roi_items import RoiItems, roi_items
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-OFF_PLANE_MM = 0.1
-"""Largest distance of a contour's points from an image plane. Makers round coordinates to 0.01 mm or 0.1 mm; a contour
-that lies further away was drawn on other planes, and to move it to the next one would change its volume."""
-
-_CLOSED = (CLOSED_PLANAR, CLOSED_PLANAR_XOR)
-_FEWEST_POINTS = 3
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Contours:
-    """The closed contours of one structure by plane, each (n, 2) of pixel coordinates (i, j)."""
-
-    by_plane: dict[int, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
-    off_plane: int = 0
 
 
 def is_structure_set(path: Path) -> bool:
@@ -59,48 +50,64 @@ def is_structure_set(path: Path) -> bool:
         return False
 
 
-def read_rtstruct(
-    path: Path, reference: ReferenceSeries, warn: Callable[[Problem], None] = lambda problem: None
-) -> list[ReadStructure]:
-    """The structures with at least one voxel, in the file's order.
+def read_rtstruct(path: Path, reference: ReferenceSeries, report: ReadingReport | None = None) -> list[ReadStructure]:
+    """The structures that can be placed on the CT and have at least one voxel, in the file's order.
 
-    ``warn`` gets STRUCTURE_WITHOUT_VOXELS for the others. Raises SegmentationError: SEGMENTATION_UNREADABLE,
-    EXPORT_OTHER_PATIENT, EXPORT_OTHER_CT, CONTOURS_OFF_PLANE.
+    ``report`` gets what is left out, and why, and what was made of oddities. Raises SegmentationError:
+    SEGMENTATION_UNREADABLE, EXPORT_OTHER_PATIENT, EXPORT_OTHER_CT, and where every structure is left out also
+    CONTOURS_OFF_PLANE, EXPORT_NUMBERS_SHARED.
     """
+    report = ReadingReport() if report is None else report
     with _damage_told():
-        structures = _structures(path, reference)
-    filled = [structure for structure in structures if not structure.mask.is_empty]
-    if len(filled) < len(structures):
-        warn(Problem("STRUCTURE_WITHOUT_VOXELS", {"count": len(structures) - len(filled)}))
-    return filled
+        dataset = _read(path)
+        if not _is_structure_set(dataset):
+            raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is not an RT Structure Set")
+        if not dataset.get("StructureSetROISequence") or "ROIContourSequence" not in dataset:
+            raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it contains no structures")
+        images = ReferencedImages(dataset, reference)
+        check_origin(dataset, images.frames, images.instances, reference, report)
+        read = [_structure(roi, images, reference, report) for roi in roi_items(dataset, report)]
+    structures = [structure for structure in read if structure is not None]
+    if not structures:
+        report.check_something_left()
+    return structures
 
 
-def _structures(path: Path, reference: ReferenceSeries) -> list[ReadStructure]:
-    dataset = _read(path)
-    if not _is_structure_set(dataset):
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is not an RT Structure Set")
-    if not dataset.get("StructureSetROISequence") or "ROIContourSequence" not in dataset:
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it contains no structures")
-    check_origin(dataset, _frames(dataset), _instances(dataset), reference)
-    contours = {number: _placed(item, reference) for number, item in _items_by_roi(dataset, "ROIContourSequence")}
-    off_plane = sum(found.off_plane for found in contours.values())
-    if off_plane:
-        raise SegmentationError("CONTOURS_OFF_PLANE", count=off_plane)
-    observations = dict(_items_by_roi(dataset, "RTROIObservationsSequence"))
-    colours = {number: _colour(item) for number, item in _items_by_roi(dataset, "ROIContourSequence")}
-    return [
-        ReadStructure(
-            number=number,
-            name=name,
-            colour=colours.get(number),
-            interpreted_type=_text(observations.get(number), "RTROIInterpretedType"),
-            mask=_mask(contours.get(number, _Contours()), reference),
-            algorithm=_algorithm(item),
-            origin=_origin(item),
-            codes=_codes(observations.get(number)),
-        )
-        for number, name, item in _named(dataset)
-    ]
+def _structure(
+    roi: RoiItems, images: ReferencedImages, reference: ReferenceSeries, report: ReadingReport
+) -> ReadStructure | None:
+    """None for a structure that is left out or has no voxel."""
+    if images.is_elsewhere(roi):
+        report.leave_out(roi.name, OTHER_FRAME, SegmentationError("EXPORT_OTHER_CT"))
+        return None
+    try:
+        contours = contours_on_planes(roi, reference, report)
+    except UnreadableContoursError as unreadable:
+        report.leave_out(roi.name, unreadable.code, unreadable.error)
+        return None
+    mask = _mask(contours, reference)
+    is_cut = reaches_beyond(contours, reference)
+    if mask.is_empty:
+        if is_cut:
+            error = SegmentationError("CONTOURS_OFF_PLANE", count=sum(map(len, contours.values())))
+            report.leave_out(roi.name, OUTSIDE_CT, error)
+        else:
+            report.note("STRUCTURE_WITHOUT_VOXELS", roi.name)
+        return None
+    if is_cut:
+        report.note("STRUCTURES_CUT_AT_BORDER", roi.name)
+    if images.is_of_other_images(roi):
+        report.note("STRUCTURES_OTHER_IMAGES", roi.name)
+    return ReadStructure(
+        number=roi.number,
+        name=roi.name,
+        colour=next((colour for colour in map(_colour, roi.contours) if colour is not None), None),
+        interpreted_type=_text(roi.observation, "RTROIInterpretedType"),
+        mask=mask,
+        algorithm=_algorithm(roi.description),
+        origin=_origin(roi.description),
+        codes=_codes(roi.observation),
+    )
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -110,7 +117,23 @@ def _read(path: Path, header_only: bool = False) -> Dataset:
     import pydicom
 
     tags = ["SOPClassUID", "Modality"] if header_only else None
-    return pydicom.dcmread(path, force=True, specific_tags=tags)
+    dataset = pydicom.dcmread(path, force=True, specific_tags=tags)
+    if not header_only:
+        _check_whole(dataset)
+    return dataset
+
+
+def _check_whole(dataset: Dataset) -> None:
+    """pydicom takes what is there of an element at which a file is cut off; half a sequence would be read as less."""
+    for tag in dataset.keys():  # noqa: SIM118 - iterating over a data set decodes its elements
+        element = dataset.get_item(tag)
+        stated, value = getattr(element, "length", _UNDEFINED_LENGTH), element.value
+        if stated != _UNDEFINED_LENGTH and isinstance(value, bytes) and len(value) != stated:
+            raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is cut off")
+
+
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+"""PS3.5 7.1.1."""
 
 
 @contextmanager
@@ -128,17 +151,6 @@ def _damage_told() -> Iterator[None]:
 
 def _is_structure_set(dataset: Dataset) -> bool:
     return dataset.get("SOPClassUID") == RT_STRUCTURE_SET_STORAGE or dataset.get("Modality") == "RTSTRUCT"
-
-
-def _named(dataset: Dataset) -> Iterator[tuple[int, str, Dataset]]:
-    for item in dataset.get("StructureSetROISequence") or ():
-        number = _number(item.get("ROINumber"))
-        yield number, _text(item, "ROIName") or str(number), item
-
-
-def _items_by_roi(dataset: Dataset, sequence: str) -> Iterator[tuple[int, Dataset]]:
-    for item in dataset.get(sequence) or ():
-        yield _number(item.get("ReferencedROINumber")), item
 
 
 def _text(item: Dataset | None, keyword: str) -> str:
@@ -175,85 +187,20 @@ def _colour(item: Dataset) -> tuple[int, int, int] | None:
     channels = item.get("ROIDisplayColor") or ()
     if isinstance(channels, str) or len(channels) != 3:
         return None
-    red, green, blue = (min(255, max(0, int(channel))) for channel in channels)
+    try:
+        red, green, blue = (min(255, max(0, int(channel))) for channel in channels)
+    except ValueError:
+        return None
     return red, green, blue
 
 
-def _number(value: object) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="a structure has no number") from None
+# -- pixels ------------------------------------------------------------------------------------------------------------
 
 
-def _frames(dataset: Dataset) -> set[str]:
-    """Every frame of reference that the file names."""
-    named = {str(dataset.get("FrameOfReferenceUID") or "")}
-    for item in dataset.get("ReferencedFrameOfReferenceSequence") or ():
-        named.add(str(item.get("FrameOfReferenceUID") or ""))
-    for item in dataset.get("StructureSetROISequence") or ():
-        named.add(str(item.get("ReferencedFrameOfReferenceUID") or ""))
-    return named
-
-
-def _instances(dataset: Dataset) -> set[str]:
-    """SOP Instance UIDs of the images that the file names."""
-    return {
-        str(image.get("ReferencedSOPInstanceUID") or "")
-        for frame in dataset.get("ReferencedFrameOfReferenceSequence") or ()
-        for study in frame.get("RTReferencedStudySequence") or ()
-        for series in study.get("RTReferencedSeriesSequence") or ()
-        for image in series.get("ContourImageSequence") or ()
-    }
-
-
-# -- contours ----------------------------------------------------------------------------------------------------------
-
-
-def _placed(roi: Dataset, reference: ReferenceSeries) -> _Contours:
-    found = _Contours()
-    polygons = [points for item in roi.get("ContourSequence") or () if len(points := _polygon(item))]
-    if not polygons:
-        return found
-    pixels, along_normal = reference.pixels_of(np.concatenate(polygons))
-    ends = np.cumsum([len(points) for points in polygons])
-    planes = reference.plane_distances
-    for own, heights in zip(np.split(pixels, ends[:-1]), np.split(along_normal, ends[:-1]), strict=True):
-        plane = int(np.abs(planes - heights[0]).argmin())
-        if np.abs(heights - planes[plane]).max() > OFF_PLANE_MM:
-            found.off_plane += 1
-        else:
-            found.by_plane[plane].append(own)
-    return found
-
-
-def _polygon(item: Dataset) -> np.ndarray:
-    """The points of a contour (n, 3) that encloses an area; of another one none."""
-    if str(item.get("ContourGeometricType") or CLOSED_PLANAR) not in _CLOSED:
-        return np.zeros((0, 3))
-    points = _points(item)
-    return points if len(points) >= _FEWEST_POINTS else points[:0]
-
-
-def _points(item: Dataset) -> np.ndarray:
-    """LPS in mm, (n, 3). Parsed from the bytes: pydicom would make an object of each of millions of numbers."""
-    if "ContourData" not in item:
-        return np.zeros((0, 3))
-    value = item.get_item("ContourData").value
-    try:
-        numbers = np.array(value.split(b"\\") if isinstance(value, bytes) else value, dtype=np.float64)
-        points = numbers.reshape(-1, 3)
-    except ValueError:
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="a contour's coordinates are damaged") from None
-    if not np.isfinite(points).all():
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="a contour's coordinates are damaged")
-    return points
-
-
-def _mask(contours: _Contours, reference: ReferenceSeries) -> VoxelMask:
+def _mask(contours: PlaneContours, reference: ReferenceSeries) -> VoxelMask:
     """The pixels whose centres the contours enclose."""
     shape = reference.grid.shape
-    filled = {plane: fill_box(polygons, shape[1:]) for plane, polygons in contours.by_plane.items()}
+    filled = {plane: fill_box(polygons, shape[1:]) for plane, polygons in contours.items()}
     filled = {plane: (inside, box) for plane, (inside, box) in filled.items() if inside.any()}
     if not filled:
         return VoxelMask(np.zeros((0, 0, 0), bool), (0, 0, 0), shape)

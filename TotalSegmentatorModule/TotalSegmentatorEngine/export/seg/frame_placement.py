@@ -78,7 +78,7 @@ class PiecePlacer:
     def mask(self, pieces: Pieces) -> VoxelMask:
         """A segment's voxels. Raises SegmentationError: EXPORT_GEOMETRY_DIFFERS, INPUT_IRREGULAR_SLICES."""
         places = [self._places[plane] for plane in pieces.planes]
-        if any(place is None for place in places):
+        if self.is_resampled(pieces):
             return _resampled(pieces, self._reference, self._step)
         masks = []
         for (k, row, column), (j, i), voxels in zip(places, pieces.starts, pieces.voxels, strict=True):
@@ -86,6 +86,10 @@ class PiecePlacer:
             _check_inside(start, voxels.shape, self._reference)
             masks.append(VoxelMask(voxels[np.newaxis], start, self._reference.grid.shape))
         return union(masks)
+
+    def is_resampled(self, pieces: Pieces) -> bool:
+        """True where the segment is not on the CT's own pixels, so that its shape changes a little."""
+        return any(self._places[plane] is None for plane in pieces.planes)
 
     def _place_on_pixels(self, plane: FramePlane) -> tuple[int, int, int] | None:
         """k of the CT's plane and j, i of the CT's pixel that the frame's first pixel is; None where it is none."""

@@ -6,19 +6,25 @@ A frame that lies on the CT's own pixels is taken as it is, on irregular planes 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME
-from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.export.core.codes import UNCODED, RoiCodes
 from TotalSegmentatorEngine.export.core.roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN
-from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.dicom.object import quiet, stated_code
 from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure, check_origin
+from TotalSegmentatorEngine.export.dicom.reading_report import (
+    NUMBER_SHARED,
+    OUTSIDE_CT,
+    UNEVEN_SLICES,
+    ReadingReport,
+    listed,
+)
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.seg.frame_placement import FramePlane, PiecePlacer, Pieces
 
@@ -42,36 +48,54 @@ def is_seg(path: Path) -> bool:
         return False
 
 
-def read_seg(
-    path: Path, reference: ReferenceSeries, warn: Callable[[Problem], None] = lambda problem: None
-) -> list[ReadStructure]:
+def read_seg(path: Path, reference: ReferenceSeries, report: ReadingReport | None = None) -> list[ReadStructure]:
     """The structures with at least one voxel, in the order of their numbers, on ``reference.grid``.
 
-    ``warn`` gets STRUCTURE_WITHOUT_VOXELS for the others. Raises SegmentationError: SEGMENTATION_UNREADABLE,
-    EXPORT_OTHER_PATIENT, EXPORT_OTHER_CT, EXPORT_GEOMETRY_DIFFERS, and INPUT_IRREGULAR_SLICES where another grid would
-    have to be resampled onto irregular planes.
+    ``report`` gets what is left out, and why. Raises SegmentationError: SEGMENTATION_UNREADABLE, EXPORT_OTHER_PATIENT,
+    EXPORT_OTHER_CT, and where every structure is left out also EXPORT_NUMBERS_SHARED, EXPORT_GEOMETRY_DIFFERS, and
+    INPUT_IRREGULAR_SLICES where another grid would have to be resampled onto irregular planes.
     """
+    report = ReadingReport() if report is None else report
     dataset = _read(path)
     if not _is_seg(dataset):
         raise _unreadable("it is not a DICOM SEG")
     with quiet():
-        check_origin(dataset, {str(dataset.get("FrameOfReferenceUID") or "")}, _instances(dataset), reference)
-        segments = _segments(dataset)
+        frames = {str(dataset.get("FrameOfReferenceUID") or "")}
+        check_origin(dataset, frames, _instances(dataset), reference, report)
+        segments = _segments(dataset, report)
         planes, numbers = _frames(dataset)
         pieces = _pieces(path, dataset, segments, planes, numbers)
-    placer = PiecePlacer(reference, planes)
-    filled = [number for number in sorted(segments) if pieces[number].voxels]
-    if len(filled) < len(segments):
-        warn(Problem("STRUCTURE_WITHOUT_VOXELS", {"count": len(segments) - len(filled)}))
-    with quiet():
-        return [_structure(number, segments[number], placer.mask(pieces[number])) for number in filled]
+        _report_undescribed(dataset, pieces, report)
+        placer = PiecePlacer(reference, planes)
+        read = [_structure(number, segments[number], pieces[number], placer, report) for number in sorted(segments)]
+    structures = [structure for structure in read if structure is not None]
+    if not structures:
+        report.check_something_left()
+    return structures
 
 
-def _structure(number: int, item: Dataset, mask: VoxelMask) -> ReadStructure:
+def _structure(
+    number: int, item: Dataset, pieces: Pieces, placer: PiecePlacer, report: ReadingReport
+) -> ReadStructure | None:
+    """None for a structure that is left out or has no voxel."""
+    name = _name(item, number)
+    if not pieces.voxels:
+        report.note("STRUCTURE_WITHOUT_VOXELS", name)
+        return None
+    try:
+        mask = placer.mask(pieces)
+    except SegmentationError as error:
+        report.leave_out(name, OUTSIDE_CT if error.code == "EXPORT_GEOMETRY_DIFFERS" else UNEVEN_SLICES, error)
+        return None
+    if mask.is_empty:  # thinner than the CT's slices
+        report.note("STRUCTURE_WITHOUT_VOXELS", name)
+        return None
+    if placer.is_resampled(pieces):
+        report.note("EXPORT_RESAMPLED", name)
     algorithm, algorithm_name = _algorithm(item)
     return ReadStructure(
         number=number,
-        name=_text(item, "SegmentLabel") or f"Segment {number}",
+        name=name,
         colour=_colour(item),
         interpreted_type="",
         mask=mask,
@@ -103,6 +127,14 @@ def _is_seg(dataset: Dataset) -> bool:
 
 
 # -- header ------------------------------------------------------------------------------------------------------------
+
+
+def _report_undescribed(dataset: Dataset, pieces: dict[int, Pieces], report: ReadingReport) -> None:
+    """Voxels of numbers that no segment has belong to nobody."""
+    described = {int(item.SegmentNumber) for item in dataset.get("SegmentSequence") or []}
+    unknown = [number for number, found in pieces.items() if number not in described and found.voxels]
+    if unknown:
+        report.note("SEGMENTS_UNDESCRIBED", count=len(unknown))
 
 
 def _instances(dataset: Dataset) -> set[str]:
@@ -145,14 +177,37 @@ def _group(groups: list[Dataset], name: str) -> Dataset:
     return next((group for group in groups if name in group), groups[-1])[name].value[0]
 
 
-def _segments(dataset: Dataset) -> dict[int, Dataset]:
-    """Segment number to its description, without the background of a label map."""
-    padding = dataset.get("PixelPaddingValue") if dataset.get("SegmentationType") == "LABELMAP" else None
+def _segments(dataset: Dataset, report: ReadingReport) -> dict[int, Dataset]:
+    """Segment number to its description, without the background of a label map.
+
+    Segment Number is what frames refer to (PS3.3 C.8.20.2); of segments that share one nobody knows whose they are.
+    """
+    described: dict[int, list[Dataset]] = {}
     try:
-        items = {int(item.SegmentNumber): item for item in dataset.get("SegmentSequence") or []}
+        for item in dataset.get("SegmentSequence") or []:
+            described.setdefault(int(item.SegmentNumber), []).append(item)
     except (AttributeError, TypeError, ValueError) as error:
         raise _unreadable("a segment has no number") from error
-    return {number: item for number, item in items.items() if number not in (0, padding)}
+    segments = {}
+    for number, items in described.items():
+        names = list(dict.fromkeys(_name(item, number) for item in items))
+        if number in _background(dataset):
+            continue
+        if len(names) == 1:  # once, or one segment that is described twice
+            segments[number] = items[0]
+            continue
+        for name in names:
+            report.leave_out(name, NUMBER_SHARED, SegmentationError("EXPORT_NUMBERS_SHARED", names=listed(names)))
+    return segments
+
+
+def _background(dataset: Dataset) -> set[int | None]:
+    """Values of a label map that are no segment; no segment of the other kinds has the number 0 either."""
+    return {0, dataset.get("PixelPaddingValue") if dataset.get("SegmentationType") == "LABELMAP" else None}
+
+
+def _name(item: Dataset, number: int) -> str:
+    return _text(item, "SegmentLabel") or f"Segment {number}"
 
 
 def _text(item: Dataset, keyword: str) -> str:
@@ -197,19 +252,19 @@ def _pieces(
     planes: list[FramePlane],
     numbers: list[int | None],
 ) -> dict[int, Pieces]:
-    """Segment number to its voxels; one frame is read and decoded at a time."""
+    """Segment number to its voxels, also for numbers without a description; one frame is read at a time."""
     pieces = {number: Pieces() for number in segments}
+    background = _background(dataset)
     least = 1.0
     if dataset.get("SegmentationType") == "FRACTIONAL":
         least = FRACTION_INSIDE * float(dataset.get("MaximumFractionalValue") or 255)
     for plane, number, pixels in zip(planes, numbers, _decoded(path, dataset), strict=True):
         if number is not None:
-            if number in pieces:
-                pieces[number].add(plane, pixels >= least)
+            pieces.setdefault(number, Pieces()).add(plane, pixels >= least)
             continue
         for label in np.flatnonzero(np.bincount(pixels.ravel())).tolist():
-            if label in pieces:
-                pieces[label].add(plane, pixels == label)
+            if label not in background:
+                pieces.setdefault(label, Pieces()).add(plane, pixels == label)
     return pieces
 
 

@@ -71,7 +71,8 @@ def source_of_files(path: Path, reference_path: Path | None, labels: str | None,
     if path.is_file() and is_dicom(path):
         if reference is None:
             raise SegmentationError("EXPORT_NOT_DICOM")
-        segmentation = as_segmentation(read_structures(path, reference, warn), reference.grid)
+        structures, left_out = read_structures(path, reference, warn)
+        segmentation = as_segmentation(structures, reference.grid, left_out)
         return ExportSource(segmentation, reference, reference.grid, ct, lies_on="planes")
     segmentation = read_segmentation(path, labels)
     image_grid = segmentation.layers[0].geometry

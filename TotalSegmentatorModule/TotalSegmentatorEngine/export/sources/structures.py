@@ -9,8 +9,16 @@ from pathlib import Path
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of
+from TotalSegmentatorEngine.export.core.segmentation import (
+    Layer,
+    LeftOut,
+    Segment,
+    Segmentation,
+    structure_of,
+    unique_ids,
+)
 from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure
+from TotalSegmentatorEngine.export.dicom.reading_report import ReadingReport
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.rois.parts import ALGORITHM_NAME_TAG, ALGORITHM_TYPE_TAG
 from TotalSegmentatorEngine.export.rtstruct.reader import is_structure_set, read_rtstruct
@@ -24,24 +32,37 @@ _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 Warn = Callable[[Problem], None]
 
 
-def read_structures(path: Path, reference: ReferenceSeries, warn: Warn) -> list[ReadStructure]:
-    """The structures of a DICOM SEG or an RT Structure Set on the planes of the CT.
+def read_structures(
+    path: Path, reference: ReferenceSeries, warn: Warn
+) -> tuple[list[ReadStructure], tuple[LeftOut, ...]]:
+    """The structures of a DICOM SEG or an RT Structure Set on the planes of the CT, and those that were left out.
 
     Raises SegmentationError: SEGMENTATION_UNREADABLE, and what the readers of these raise.
     """
     if is_structure_set(path):
-        return read_rtstruct(path, reference, warn)
-    if is_seg(path):
-        return read_seg(path, reference, warn)
-    raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is neither a DICOM SEG nor an RT Structure Set")
+        read = read_rtstruct
+    elif is_seg(path):
+        read = read_seg
+    else:
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is neither a DICOM SEG nor an RT Structure Set")
+    report = ReadingReport()
+    try:
+        return read(path, reference, report), report.left_out
+    finally:
+        for problem in report.warnings():
+            warn(problem)
 
 
-def as_segmentation(structures: Sequence[ReadStructure], grid: Geometry) -> Segmentation:
+def as_segmentation(
+    structures: Sequence[ReadStructure], grid: Geometry, left_out: tuple[LeftOut, ...] = ()
+) -> Segmentation:
     """Each structure as a segment with a layer of its own, cut to its voxels: they can overlap.
 
-    A segment says who made it, what it means and its interpreted type as the file does, and nothing more.
+    A segment says who made it, what it means and its interpreted type as the file does, and nothing more. Its id is
+    the structure's number, or made of it where an earlier one has the same.
     """
     segments, layers = [], []
+    ids = unique_ids(str(structure.number) for structure in structures)
     for number, structure in enumerate(structures):
         offset = np.eye(4)
         offset[:3, 3] = structure.mask.start[::-1]
@@ -51,7 +72,7 @@ def as_segmentation(structures: Sequence[ReadStructure], grid: Geometry) -> Segm
         colour = structure.colour or (row.colour if row is not None else _COLOURLESS)
         segments.append(
             Segment(
-                id=str(structure.number),
+                id=ids[number],
                 name=structure.name,
                 colour=colour,
                 layer=number,
@@ -63,7 +84,7 @@ def as_segmentation(structures: Sequence[ReadStructure], grid: Geometry) -> Segm
                 origin=structure.origin,
             )
         )
-    return Segmentation(tuple(segments), tuple(layers))
+    return Segmentation(tuple(segments), tuple(layers), left_out)
 
 
 def _tags(structure: ReadStructure) -> dict[str, str]:

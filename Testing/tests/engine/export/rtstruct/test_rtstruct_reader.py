@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rtstruct_support import (
     make_roi,
     written,
 )
+from TotalSegmentatorEngine.export.dicom.reading_report import ReadingReport
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, read_reference
 from TotalSegmentatorEngine.export.rtstruct.reader import is_structure_set, read_rtstruct
 from TotalSegmentatorEngine.export.rtstruct.writer import write_rtstruct
@@ -133,23 +135,35 @@ def test_structures_without_voxels_are_passed_over(tmp_path: Path, reference: Re
     dataset.ROIContourSequence[1].ContourSequence[0].ContourData = ["0", "0", "5000"]
     del dataset.ROIContourSequence[2]
     dataset.save_as(tmp_path / "rs.dcm")
-    problems: list[Problem] = []
-    assert [structure.name for structure in read_rtstruct(tmp_path / "rs.dcm", reference, problems.append)] == [
-        "Shell4"
+    report = ReadingReport()
+    assert [structure.name for structure in read_rtstruct(tmp_path / "rs.dcm", reference, report)] == ["Shell4"]
+    assert report.warnings() == [
+        Problem("STRUCTURE_WITHOUT_VOXELS", {"names": "Shell1, Shell2, Shell3", "count": 3}),
+        Problem("CONTOURS_SKIPPED", {"names": "Shell2", "count": 1}),
     ]
-    assert problems == [Problem("STRUCTURE_WITHOUT_VOXELS", {"count": 3})]
     assert is_structure_set(tmp_path / "rs.dcm")
 
 
-def test_contours_that_leave_the_image_are_cut_at_its_border(tmp_path: Path, reference: ReferenceSeries):
+def test_contours_that_leave_the_image_are_cut_at_its_border_and_named(tmp_path: Path, reference: ReferenceSeries):
     mask = ball(AXIAL.shape, (4, 14, 36), 12)
     dataset = written(tmp_path / "rs.dcm", [make_roi(1, "Ball", mask)], reference)
-    shift(dataset, (-10 * 0.9, 0, 0))
+    assert problems_of(tmp_path / "rs.dcm", reference) == []
+    shift(dataset, (5 * 0.9, 0, 0))
     dataset.save_as(tmp_path / "rs.dcm")
     (structure,) = read_rtstruct(tmp_path / "rs.dcm", reference)
-    assert np.array_equal(structure.mask.whole()[:, :, :30], mask[:, :, 10:])
-    shift(dataset, (-60.0, 0, 0))
+    assert np.array_equal(structure.mask.whole()[:, :, 5:], mask[:, :, :-5])
+    named = {"names": "Ball", "count": 1}
+    assert problems_of(tmp_path / "rs.dcm", reference) == [Problem("STRUCTURES_CUT_AT_BORDER", named)]
+    shift(dataset, (60.0, 0, 0))
     dataset.save_as(tmp_path / "rs.dcm")
-    problems: list[Problem] = []
-    assert read_rtstruct(tmp_path / "rs.dcm", reference, problems.append) == []
-    assert len(problems) == 1
+    with pytest.raises(SegmentationError) as caught:
+        read_rtstruct(tmp_path / "rs.dcm", reference)
+    assert caught.value.code == "CONTOURS_OFF_PLANE"
+    assert problems_of(tmp_path / "rs.dcm", reference) == [Problem("STRUCTURES_OUTSIDE_CT", named)]
+
+
+def problems_of(path: Path, reference: ReferenceSeries) -> list[Problem]:
+    report = ReadingReport()
+    with suppress(SegmentationError):
+        read_rtstruct(path, reference, report)
+    return report.warnings()

@@ -12,6 +12,7 @@ import pytest
 import SimpleITK
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 from roi_support import RAS_GRID, SHAPE, a_reference, a_roi, at_steps, code_of, differing, two_rois, whole_masks
+from TotalSegmentatorEngine.export.dicom.reading_report import ReadingReport
 from TotalSegmentatorEngine.export.dicom.reference_series import Plane, ReferenceSeries, read_reference
 from TotalSegmentatorEngine.export.seg.reader import read_seg
 from TotalSegmentatorEngine.export.seg.writer import write_seg
@@ -85,10 +86,10 @@ def test_segments_without_voxels_are_reported_and_passed_over(written) -> None:
         extra.SegmentNumber, extra.SegmentLabel = 3, "Nothing"
         dataset.SegmentSequence.append(extra)
 
-    problems: list[Problem] = []
-    read = read_seg(changed(path, one_more), reference, problems.append)
+    report = ReadingReport()
+    read = read_seg(changed(path, one_more), reference, report)
     assert [structure.name for structure in read] == ["Kidney_L", "GTV"]
-    assert problems == [Problem("STRUCTURE_WITHOUT_VOXELS", {"count": 1})]
+    assert report.warnings() == [Problem("STRUCTURE_WITHOUT_VOXELS", {"names": "Nothing", "count": 1})]
 
 
 def ball(centre: tuple[float, float, float], radius: float, grid: Geometry) -> np.ndarray:

@@ -57,13 +57,14 @@ def rois() -> list[Roi]:
 
 def replanned(path: Path, reference: ReferenceSeries, **choice) -> RoiPlan:
     """The plan to export the structures of a file of others."""
-    structures = read_structures(path, reference, lambda problem: None)
+    structures, _left_out = read_structures(path, reference, lambda problem: None)
     segmentation = as_segmentation(structures, reference.grid)
     return plan_rois(place(segmentation, reference.grid), Choice(**choice))
 
 
 def read_again(path: Path, reference: ReferenceSeries) -> dict[str, ReadStructure]:
-    return {structure.name: structure for structure in read_structures(path, reference, lambda problem: None)}
+    structures, _left_out = read_structures(path, reference, lambda problem: None)
+    return {structure.name: structure for structure in structures}
 
 
 @pytest.mark.parametrize("second", FORMATS)

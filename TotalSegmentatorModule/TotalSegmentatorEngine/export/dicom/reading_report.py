@@ -1,0 +1,107 @@
+"""What a reader of somebody else's file says besides its structures: what was left out, and what was made of oddities.
+
+Structures are named, since a number tells nobody which one is missing. Names are what somebody typed: they are shown
+to the user and stay out of the log.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+
+from TotalSegmentatorEngine.export.core.segmentation import LeftOut
+
+OFF_PLANE = "STRUCTURES_OFF_PLANE"
+OUTSIDE_CT = "STRUCTURES_OUTSIDE_CT"
+OTHER_FRAME = "STRUCTURES_OTHER_FRAME"
+DAMAGED = "STRUCTURES_DAMAGED"
+NUMBER_SHARED = "STRUCTURES_NUMBER_SHARED"
+UNEVEN_SLICES = "STRUCTURES_NOT_RESAMPLED"
+
+REASONS = {
+    OFF_PLANE: "its contours do not all lie on slices of the CT",
+    OUTSIDE_CT: "it extends beyond the CT",
+    OTHER_FRAME: "it was drawn in another frame of reference",
+    DAMAGED: "its contours are damaged or of an unknown kind",
+    NUMBER_SHARED: "it shares its number with another structure",
+    UNEVEN_SLICES: "it is not on the slices of the CT, whose spacing is not constant",
+}
+"""Why a structure is left out: code of the warning, and what the error says where the structure was asked for."""
+
+MOST_NAMES = 6
+LONGEST_SHOWN = 40
+"""Characters of one name: ROI Name may have 64 (PS3.5 6.2), a .seg.nrrd file any number."""
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
+
+
+@dataclass(frozen=True)
+class _Exclusion:
+    structure: LeftOut
+    code: str
+    error: SegmentationError
+
+
+class ReadingReport:
+    """Collects by structure; ``warnings`` makes one warning of each kind.
+
+    >>> report = ReadingReport()
+    >>> report.note("CONTOURS_REPEATED", "Spleen", 2)
+    >>> report.leave_out("Couch", OUTSIDE_CT, SegmentationError("EXPORT_OTHER_CT"))
+    """
+
+    def __init__(self) -> None:
+        self._excluded: list[_Exclusion] = []
+        self._notes: dict[str, dict[str, int]] = {}
+
+    def leave_out(self, name: str, code: str, error: SegmentationError) -> None:
+        """The structure is not read; ``code`` is one of REASONS. ``error``: what to raise where nothing else is."""
+        self._excluded.append(_Exclusion(LeftOut(name, REASONS[code]), code, error))
+
+    def note(self, code: str, name: str = "", count: int = 1) -> None:
+        """Something odd about a structure that is read, or about ``count`` parts of it; ``code`` is a warning's."""
+        of_names = self._notes.setdefault(code, {})
+        of_names[name] = of_names.get(name, 0) + count
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """In the file's order."""
+        return tuple(exclusion.structure for exclusion in self._excluded)
+
+    def warnings(self) -> list[Problem]:
+        """Their values: ``names``, abbreviated, and ``count``: of the structures left out, else of what was noted."""
+        excluded: dict[str, list[str]] = {}
+        for exclusion in self._excluded:
+            excluded.setdefault(exclusion.code, []).append(exclusion.structure.name)
+        problems = [Problem(code, {"names": listed(names), "count": len(names)}) for code, names in excluded.items()]
+        for code, of_names in self._notes.items():
+            problems.append(Problem(code, {"names": listed(of_names), "count": sum(of_names.values())}))
+        return problems
+
+    def check_something_left(self) -> None:
+        """To be called where no structure was read. Raises the error of the most frequent reason for it."""
+        if self._excluded:
+            codes = [exclusion.code for exclusion in self._excluded]
+            raise next(exclusion.error for exclusion in self._excluded if codes.count(exclusion.code) == _most(codes))
+
+
+def _most(codes: list[str]) -> int:
+    return max(codes.count(code) for code in codes)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Some names for a sentence: "A, B, C" or, where there are more than MOST_NAMES, "A, B, ... and 12 more"."""
+    shown = [shortened(name) for name in names]
+    rest = len(shown) - MOST_NAMES
+    if rest <= 1:  # "and 1 more" is no shorter than the name itself
+        return ", ".join(shown)
+    return "{} and {} more".format(", ".join(shown[:MOST_NAMES]), rest)
+
+
+def shortened(name: str) -> str:
+    """``name`` in one line of at most LONGEST_SHOWN characters."""
+    text = _UNPRINTABLE.sub(" ", name).strip()
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3].rstrip() + "..."
