@@ -6,7 +6,6 @@ One ``SliceHeader`` per image plane: one per file of a classic series, one per f
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,9 @@ from typing import Any
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorEngine.dicom_series.pixel_data import StoredImage, read_to_pixels, stored_image
+from TotalSegmentatorEngine.imaging.library_output import library_lines
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ _TAGS = [
     "ImageOrientationPatient",
     "PixelSpacing",
     "GantryDetectorTilt",
+    "SpacingBetweenSlices",
+    "SliceThickness",
     "SamplesPerPixel",
     "NumberOfFrames",
     "Rows",
@@ -39,6 +43,8 @@ _TAGS = [
     "BitsAllocated",
     "BitsStored",
     "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "RescaleSlope",
     "RescaleIntercept",
     "SharedFunctionalGroupsSequence",
@@ -75,8 +81,16 @@ class SliceHeader:
     """Distance in mm of rows (along j), of columns (along i)."""
     tilt_degrees: float
     """GantryDetectorTilt as stated, 0 where absent."""
+    stated_steps: tuple[float, ...]
+    """SpacingBetweenSlices and SliceThickness in mm, which often are not the step between slices."""
     slope: float
     intercept: float
+    states_rescaling: bool
+    """False where slope or intercept is not in the file; they are 1 and 0 then."""
+    padding: tuple[int, ...]
+    """Pixel Padding Value, and Pixel Padding Range Limit where there is one: the 16 bits as they stand in the file."""
+    stored: StoredImage
+    """What the file says about its pixels as a whole."""
 
 
 def read_headers(files: Iterable[Path]) -> list[SliceHeader]:
@@ -95,29 +109,27 @@ def read_header(path: Path) -> list[SliceHeader]:
     """
     if not looks_like_dicom(path):
         return []
+    with library_lines():
+        return _read(path)
+
+
+def _read(path: Path) -> list[SliceHeader]:
     try:
-        dataset = _read_dataset(path)
+        dataset, element = read_to_pixels(path, _TAGS)
+        stored = stored_image(dataset, element)
         if _is_cut_off(dataset):
             raise EOFError
-        frames = int(dataset.get("NumberOfFrames") or 1)
         per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
         if per_frame is None:
             # a multi-frame object without functional groups (a film loop) states no positions: one header shows it
-            return [_header(path, None if frames == 1 else 0, dataset, [dataset])]
+            return [_header(path, None if stored.frames == 1 else 0, dataset, [dataset], stored)]
+        if len(per_frame) != stored.frames:
+            raise ValueError("another number of functional groups than of frames")
         shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
-        return [_header(path, number, dataset, [frame, *shared]) for number, frame in enumerate(per_frame)]
+        return [_header(path, number, dataset, [frame, *shared], stored) for number, frame in enumerate(per_frame)]
     except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
         _log.error("the DICOM header of a file cannot be read (%s)", type(error).__name__)
         raise SegmentationError("INPUT_UNREADABLE") from None
-
-
-def _read_dataset(path: Path) -> Any:
-    import pydicom
-
-    logging.getLogger("pydicom").propagate = False  # its messages hold paths and values
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS, force=True)
 
 
 def _is_cut_off(dataset: Any) -> bool:
@@ -137,7 +149,7 @@ def looks_like_dicom(path: Path) -> bool:
     return start[128:132] == b"DICM" or start[:4] in (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x02\x00\x00\x00")
 
 
-def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any]) -> SliceHeader:
+def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any], stored: StoredImage) -> SliceHeader:
     """``groups``: where the geometry is looked for, in this order: the file itself, or its functional groups."""
     slope, intercept = (
         _find(groups, "PixelValueTransformationSequence", name) for name in ("RescaleSlope", "RescaleIntercept")
@@ -166,9 +178,38 @@ def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any]) -> S
         orientation=None if orientation is None else _unit_rows(orientation.reshape(2, 3)),
         pixel_spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
         tilt_degrees=0.0 if tilt is None else float(tilt[0]),
+        stated_steps=_stated_steps(groups),
         slope=1.0 if slope is None else float(slope),
         intercept=0.0 if intercept is None else float(intercept),
+        states_rescaling=slope is not None and intercept is not None,
+        padding=_padding(dataset),
+        stored=stored,
     )
+
+
+def _stated_steps(groups: list[Any]) -> tuple[float, ...]:
+    names = ("SpacingBetweenSlices", "SliceThickness")
+    values = (_numbers(_find(groups, "PixelMeasuresSequence", name), 1) for name in names)
+    return tuple(float(value[0]) for value in values if value is not None and value[0] > 0)
+
+
+def _padding(dataset: Any) -> tuple[int, ...]:
+    names = ("PixelPaddingValue", "PixelPaddingRangeLimit") if "PixelPaddingValue" in dataset else ()
+    values = (_sixteen_bits(dataset, name) for name in names)
+    return tuple(value for value in values if value is not None)
+
+
+def _sixteen_bits(dataset: Any, name: str) -> int | None:
+    """The number from its bytes: its representation is often wrong, and undefined in an implicit transfer syntax."""
+    if name not in dataset:
+        return None
+    element = dataset.get_item(name)
+    if isinstance(element.value, bytes):
+        if len(element.value) == 2:
+            return int.from_bytes(element.value, "little" if element.is_little_endian else "big")
+        element = dataset[name]
+    number = _numbers(element.value, 1)
+    return None if number is None else int(number[0]) & 0xFFFF
 
 
 def _identifier(dataset: Any, name: str) -> str:

@@ -1,48 +1,124 @@
 """The grid and the pixels of ordered, validated slices.
 
-The grid comes from ImagePositionPatient, ImageOrientationPatient and PixelSpacing alone; SliceThickness and
-SpacingBetweenSlices are not looked at, since both are often wrong. GDCM, inside SimpleITK, decodes the pixels (JPEG
-2000 and the other compressions too) and applies RescaleSlope and RescaleIntercept.
+The grid comes from ImagePositionPatient, ImageOrientationPatient and PixelSpacing. SliceThickness and
+SpacingBetweenSlices are often wrong; they decide nothing but what rounded positions leave open. GDCM, inside SimpleITK,
+decodes the pixels (JPEG 2000 and the other compressions too) and applies RescaleSlope and RescaleIntercept. It makes an
+image of damaged pixels too, at most with a line on standard error: so files are checked before, and such a line counts.
 """
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader
+from TotalSegmentatorEngine.dicom_series.padding import padding_range, with_air
+from TotalSegmentatorEngine.dicom_series.pixel_data import pixel_fault
+from TotalSegmentatorEngine.dicom_series.regular_grid import grid_of
 from TotalSegmentatorEngine.imaging.geometry import LPS_FROM_RAS, Geometry
 from TotalSegmentatorEngine.imaging.image_files import compact, unreadable
+from TotalSegmentatorEngine.imaging.library_output import library_lines
 
 LONE_SLICE_STEP_MM = 1.0
 """Distance of slices on the grid of a single one; nothing is measured along it."""
 
+_log = logging.getLogger(__name__)
+
 
 def series_geometry(slices: list[SliceHeader]) -> Geometry:
-    """The grid of validated, ordered slices: k steps from the first to the last position in equal parts.
+    """The grid of validated, ordered slices: the one of least squares through their positions (regular_grid.py).
 
     A single slice has no step; the grid's is LONE_SLICE_STEP_MM then.
     """
-    first, last = slices[0], slices[-1]
+    first = slices[0]
     row_spacing, column_spacing = first.pixel_spacing
     ijk_to_lps = np.eye(4)
     ijk_to_lps[:3, 0] = first.orientation[0] * column_spacing
     ijk_to_lps[:3, 1] = first.orientation[1] * row_spacing
+    normal = np.cross(*first.orientation)
     if len(slices) > 1:
-        ijk_to_lps[:3, 2] = (last.position - first.position) / (len(slices) - 1)
+        positions = np.array([header.position for header in slices])
+        ijk_to_lps[:3, 3], ijk_to_lps[:3, 2] = grid_of(positions, normal, first.stated_steps)
     else:
-        ijk_to_lps[:3, 2] = np.cross(*first.orientation) * LONE_SLICE_STEP_MM
-    ijk_to_lps[:3, 3] = first.position
+        ijk_to_lps[:3, 3], ijk_to_lps[:3, 2] = first.position, normal * LONE_SLICE_STEP_MM
     return Geometry((len(slices), first.rows, first.columns), LPS_FROM_RAS @ ijk_to_lps)
 
 
 def read_slice(header: SliceHeader) -> np.ndarray:
-    """Rescaled pixels of one slice of a classic series, shape (rows, columns). Raises INPUT_UNREADABLE."""
-    return read_planes([header])[0]
+    """Rescaled pixels of one slice of a classic series, shape (rows, columns), as Slicer has them: with padding.
+
+    Raises SegmentationError("INPUT_UNREADABLE").
+    """
+    return compact(_checked_planes([header])[0])
 
 
 def read_planes(slices: list[SliceHeader]) -> np.ndarray:
-    """Rescaled pixels of validated slices in their order, shape (slices, rows, columns). Raises INPUT_UNREADABLE."""
+    """Rescaled pixels of validated slices in their order, padding turned to air, shape (slices, rows, columns).
+
+    Raises SegmentationError: INPUT_UNREADABLE for pixels that are incomplete or that a decoder complains about,
+    INPUT_RESCALE_MISSING, INPUT_INCONSISTENT_SLICES.
+    """
+    check_rescaling(slices)
+    return compact(with_air(_checked_planes(slices), [padding_range(header) for header in slices]))
+
+
+def check_rescaling(slices: Iterable[SliceHeader]) -> None:
+    """A slice without Rescale Slope or Intercept among others that have them would be off by 1024 HU, mostly.
+
+    Raises SegmentationError("INPUT_RESCALE_MISSING").
+    """
+    slices = list(slices)
+    without = [header for header in slices if not header.states_rescaling]
+    if 0 < len(without) < len(slices):
+        raise SegmentationError("INPUT_RESCALE_MISSING", count=len(without), file=without[0].path.name)
+
+
+def check_pixels(slices: Iterable[SliceHeader]) -> None:
+    """Each file holds the pixels that its header promises; nothing is decoded.
+
+    Raises SegmentationError("INPUT_UNREADABLE").
+    """
+    for path, stored in {header.path: header.stored for header in slices}.items():
+        try:
+            fault = pixel_fault(path, stored)
+        except OSError as error:
+            raise unreadable(error) from None
+        if fault is not None:
+            raise _damaged(path, fault)
+
+
+def _damaged(path: Path, fault: str) -> SegmentationError:
+    _log.error("the pixels of a file are damaged: %s", fault)
+    return SegmentationError("INPUT_UNREADABLE")
+
+
+def _checked_planes(slices: list[SliceHeader]) -> np.ndarray:
+    check_pixels(slices)
+    with library_lines() as lines:
+        array = _decoded(slices)
+    if lines:
+        _check_decoders(slices)
+    return array
+
+
+def _check_decoders(slices: list[SliceHeader]) -> None:
+    """Finds the compressed file whose decoder prints something: it makes an image of damaged data, and says so there.
+
+    Raises SegmentationError("INPUT_UNREADABLE").
+    """
+    compressed = {header.path: header for header in slices if header.stored.is_compressed}
+    for path, header in compressed.items():
+        with library_lines() as lines:
+            _decoded([header])
+        if lines:
+            raise _damaged(path, "a decoder complains")
+
+
+def _decoded(slices: list[SliceHeader]) -> np.ndarray:
     import SimpleITK
 
     first = slices[0]
@@ -51,18 +127,17 @@ def read_planes(slices: list[SliceHeader]) -> np.ndarray:
             array = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(first.path)))
             array = array.reshape(-1, first.rows, first.columns)[[header.frame for header in slices]]
             _check_one_rescaling(slices)
-        else:
-            # it warns about steps that differ by rounding errors; the steps are validated above
-            SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-            reader = SimpleITK.ImageSeriesReader()
-            reader.SetFileNames([str(header.path) for header in slices])
-            if not _store_alike(slices):
-                # the reader takes the first slice's type for all: fractions in a later slice would be cut off
-                reader.SetOutputPixelType(SimpleITK.sitkFloat32)
-            array = SimpleITK.GetArrayFromImage(reader.Execute()).reshape(len(slices), first.rows, first.columns)
+            return array
+        # it warns about steps that differ by rounding errors; the steps are validated above
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+        reader = SimpleITK.ImageSeriesReader()
+        reader.SetFileNames([str(header.path) for header in slices])
+        if not _store_alike(slices):
+            # the reader takes the first slice's type for all: fractions in a later slice would be cut off
+            reader.SetOutputPixelType(SimpleITK.sitkFloat32)
+        return SimpleITK.GetArrayFromImage(reader.Execute()).reshape(len(slices), first.rows, first.columns)
     except (RuntimeError, ValueError, IndexError) as error:
         raise unreadable(error) from None
-    return compact(array)
 
 
 def _store_alike(slices: list[SliceHeader]) -> bool:

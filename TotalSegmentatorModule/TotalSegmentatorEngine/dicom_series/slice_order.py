@@ -6,17 +6,15 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader
+from TotalSegmentatorEngine.dicom_series.regular_grid import LARGEST_DISTANCE_MM, is_regular, slice_line, step_fit
 from TotalSegmentatorEngine.imaging.geometry import MAXIMUM_SHEAR_DEGREES
 from TotalSegmentatorEngine.imaging.validation import check_size
 
 MAXIMUM_TILT_DEGREES = MAXIMUM_SHEAR_DEGREES
 """Largest angle between the line through the slice positions and the slices' normal."""
 
-MAXIMUM_STEP_SPREAD_MM = 0.05
-"""Largest difference between the steps from slice to slice; above it the series is irregular or has holes."""
-
-SMALLEST_STEP_OF_HOLES_MM = 10 * MAXIMUM_STEP_SPREAD_MM
-"""Below it any step is a multiple of the smallest one, as the spread allows for."""
+SMALLEST_STEP_OF_HOLES_MM = 0.5
+"""Below it any step is a multiple of the smallest one, as the rounding of the positions allows for."""
 
 SAME_POSITION_MM = 0.01
 """Slices closer than this along the normal lie at one position; no CT is reconstructed as finely."""
@@ -100,36 +98,40 @@ def _validate_positions(positions: np.ndarray, normal: np.ndarray) -> Segmentati
     duplicates = int(np.count_nonzero(steps < SAME_POSITION_MM))
     if duplicates:
         raise SegmentationError("INPUT_DUPLICATE_SLICES", count=duplicates)
-    path = positions[-1] - positions[0]
-    tilt = float(np.degrees(np.arctan2(np.linalg.norm(np.cross(path, normal)), path @ normal)))
-    if tilt > MAXIMUM_TILT_DEGREES:
-        raise SegmentationError("INPUT_GANTRY_TILT", degrees=tilt)
-    is_irregular = bool(np.ptp(steps) > MAXIMUM_STEP_SPREAD_MM)
-    multiples = _multiples(steps) if is_irregular else None
+    line = slice_line(positions, normal)
+    if line.tilt_degrees > MAXIMUM_TILT_DEGREES:
+        raise SegmentationError("INPUT_GANTRY_TILT", degrees=line.tilt_degrees)
+    _, step, off_mm = step_fit(along)
+    if is_regular(off_mm, line.beside_mm, step):
+        return None
+    multiples = _multiples(along)
     if multiples is not None:
         hole = int(np.argmax(multiples > 1))
         missing = int(multiples.sum()) - len(steps)
         raise SegmentationError("INPUT_MISSING_SLICES", missing=missing, position_mm=float(along[hole]))
-    # how far each slice lies beside the line from the first to the last one
-    line = positions[0] + np.outer(along - along[0], path / (path @ normal))
-    if np.abs(positions - line).max() > MAXIMUM_STEP_SPREAD_MM:
+    if line.beside_mm.max() > LARGEST_DISTANCE_MM:
         raise _irregular(np.linalg.norm(np.diff(positions, axis=0), axis=1))
-    return _irregular(steps) if is_irregular else None
+    return _irregular(steps)
 
 
-def _multiples(steps: np.ndarray) -> np.ndarray | None:
-    """How many times the series' own step fits into each of ``steps`` (mm); None where they are no multiples of one,
-    or where regions of the CT have steps of their own.
+def _multiples(along: np.ndarray) -> np.ndarray | None:
+    """How many times the series' own step fits into each step between slices at ``along`` (mm); None where the slices
+    are on no regular grid, or where regions of the CT have steps of their own.
 
     Where more than half of the slices are missing, the usual step is twice the series' own: the smallest is tried too,
     unless it is so small that everything would be a multiple of it.
     """
+    steps = np.diff(along)
     for step in (float(np.median(steps)), float(steps.min())):
-        multiples = np.round(steps / step)
-        if multiples.min() < 1 or multiples.max() == 1 or step < SMALLEST_STEP_OF_HOLES_MM:
+        singles = steps[np.round(steps / step) == 1]
+        if step < SMALLEST_STEP_OF_HOLES_MM or not len(singles):
             continue
-        mean = steps.sum() / multiples.sum()  # the headers of a single step are rounded
-        if np.abs(steps - multiples * mean).max() <= MAXIMUM_STEP_SPREAD_MM:
+        multiples = np.round(steps / singles.mean())  # a single step is that of rounded positions
+        if multiples.min() < 1 or multiples.max() == 1:
+            continue
+        places = np.concatenate([[0.0], np.cumsum(multiples)])
+        _, own_step, off_mm = step_fit(along, places)
+        if is_regular(off_mm, np.zeros(1), own_step):
             return None if _has_regions(multiples) else multiples
     return None
 

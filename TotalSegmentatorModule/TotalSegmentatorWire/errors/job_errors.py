@@ -94,6 +94,15 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
         _("Choose the axial series, or remove localizers and secondary captures from the folder."),
     ),
     (
+        "INPUT_RESCALE_MISSING",
+        92,
+        _(
+            "Slices without Rescale Slope or Rescale Intercept lie among others that have them ({count}, the first in "
+            "{file}): their Hounsfield units are not known."
+        ),
+        _("Send the series again from the scanner or archive, or leave these slices out if they are at an end."),
+    ),
+    (
         "INPUT_SEVERAL_SERIES",
         23,
         _("The folder contains {count} DICOM series."),

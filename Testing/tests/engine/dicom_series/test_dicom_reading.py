@@ -86,7 +86,7 @@ def test_enhanced_multi_frame_with_shuffled_frames(tmp_path: Path, ct: np.ndarra
     [
         (moved(shift=lambda n: (0, 2.5 * n * np.tan(np.radians(0.2)), 0)), "INPUT_GANTRY_TILT"),
         (moved(shift=lambda n: (2.5 * n * np.tan(np.radians(14)), 0, 0)), "INPUT_GANTRY_TILT"),
-        (moved({3: (0, 0, 0.06)}), "INPUT_IRREGULAR_SLICES"),
+        (moved({3: (0, 0, 0.1)}), "INPUT_IRREGULAR_SLICES"),
         (moved({5: (0, 0, 1.0)}), "INPUT_IRREGULAR_SLICES"),
         (moved({2: (0.4, 0, 0)}), "INPUT_IRREGULAR_SLICES"),
         (moved({5: (0, 0, 2.5)}), "INPUT_MISSING_SLICES"),
@@ -110,7 +110,7 @@ def test_slice_positions(tmp_path: Path, ct: np.ndarray, edit, code: str) -> Non
         ([0, 2.5, 5, 7.5, 12.5, 17.5, 22.5], None),  # reconstructed finely here and coarsely there
         ([0, 2, 4, 7.5, 9, 12.2], None),
         ([0, 2, 4, 6, 6.1, 8, 10.05], None),  # everything is a multiple of 0.1 within the spread
-        ([0, 2.46, 4.96, 7.5, 10, 12.5], None),  # no step is twice another
+        ([0, 2.3, 4.8, 7.5, 10, 12.5], None),  # no step is twice another
     ],
 )
 def test_missing_slices_are_reported_from_irregular_ones(tmp_path: Path, positions: list, missing: int | None) -> None:
@@ -124,14 +124,14 @@ def test_missing_slices_are_reported_from_irregular_ones(tmp_path: Path, positio
 @pytest.mark.parametrize(
     "edit",
     [
-        moved({3: (0, 0, 0.02)}),
+        moved({3: (0, 0, 0.06)}),
         moved(shift=lambda n: (0, 2.5 * n * np.tan(np.radians(0.05)), 0)),
     ],
-    ids=["steps within 0.05 mm", "tilt within 0.1 degrees"],
+    ids=["a slice within 0.06 mm of its place", "tilt within 0.1 degrees"],
 )
 def test_small_deviations_are_accepted(tmp_path: Path, ct: np.ndarray, edit) -> None:
     read = read_input(ct_variants.write_dicom_series(tmp_path / "series", ct, RAS_GRID, edit))
-    assert read.volume.geometry.spacing == pytest.approx((0.9, 1.1, 2.5), abs=1e-3)
+    assert read.volume.geometry.spacing == pytest.approx((0.9, 1.1, 2.5), abs=3e-3)
 
 
 def test_the_values_of_the_sentences(tmp_path: Path, ct: np.ndarray) -> None:
