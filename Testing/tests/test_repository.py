@@ -57,7 +57,10 @@ ARROWS = {
         ENGINE: "ct_input imaging job",
         f"{ENGINE}/export": "compare core dicom files grid rois rtstruct seg sources surfaces",
     },
-    f"{ENGINE}/export/sources": {ENGINE: "ct_input imaging", f"{ENGINE}/export": "core dicom grid rois rtstruct seg"},
+    f"{ENGINE}/export/sources": {
+        ENGINE: "ct_input dicom_series imaging",
+        f"{ENGINE}/export": "core dicom grid rois rtstruct seg",
+    },
     f"{ENGINE}/export/compare": {ENGINE: "imaging", f"{ENGINE}/export": "core rois"},
     f"{ENGINE}/export/seg": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom grid"},
     f"{ENGINE}/export/rtstruct": {ENGINE: "dicom_series imaging", f"{ENGINE}/export": "core dicom"},

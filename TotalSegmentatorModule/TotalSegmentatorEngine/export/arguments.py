@@ -30,7 +30,7 @@ class ExportOptions:
     """What the Slicer module wrote."""
     reference: Path | None = None
     labels: str | None = None
-    """One of LABEL_TABLES."""
+    """One of LABEL_TABLES, or the path of a CSV file."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
     export.add_argument(
         "--reference", type=Path, metavar="CT", help="the CT: DICOM folder or file; required for DICOM formats"
     )
-    export.add_argument("--labels", choices=LABEL_TABLES, help="label table of a label image with several label values")
+    _add_labels(export)
     export.add_argument(
         "--structures", type=names, metavar="NAME,NAME", help="only these structures, by any of their names"
     )
@@ -111,9 +111,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
     compare.add_argument(
         "--reference", type=Path, required=not is_transfer, metavar="CT", help="DICOM folder of the CT"
     )
-    compare.add_argument(
-        "--labels", choices=LABEL_TABLES, help="label table of a label image with several label values"
-    )
+    _add_labels(compare)
     compare.add_argument(
         "--pairs",
         type=Path,
@@ -130,6 +128,15 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
             metavar="DIR",
             help=f"instead of {replaced}: folder written by the Slicer module",
         )
+
+
+def _add_labels(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--labels",
+        metavar="TABLE|FILE",
+        help="names of the label values of a label image that does not contain them: {}, or a CSV file with the "
+        "columns label,name".format(", ".join(LABEL_TABLES)),
+    )
 
 
 def add_export_options(command: argparse.ArgumentParser) -> None:

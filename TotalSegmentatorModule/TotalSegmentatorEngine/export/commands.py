@@ -14,6 +14,7 @@ from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.export import EXPORT_JOB, ExportFinishedEvent, ExportStep
 from TotalSegmentatorWire.messages.segment import Stage
+from TotalSegmentatorWire.tables.structures import LABEL_TABLES
 
 from TotalSegmentatorEngine.ct_input.reading import is_dicom
 from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
@@ -27,6 +28,7 @@ from TotalSegmentatorEngine.export.export_job import ExportResult, export
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, place
 from TotalSegmentatorEngine.export.order import ExportOrder, check_order, check_outputs
 from TotalSegmentatorEngine.export.progress import ExportReporter
+from TotalSegmentatorEngine.export.sources.label_images import needs_table
 from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of_files, source_of_transfer
 from TotalSegmentatorEngine.export.sources.structures import Warn, read_structures
 from TotalSegmentatorEngine.job.error_boundary import problem_of
@@ -85,11 +87,16 @@ def _check_export_files(options: ExportOptions) -> None:
     """Raises SegmentationError("EXPORT_WOULD_OVERWRITE")."""
     order = options.order
     template = Path(order.template) if order.template is not None else None
-    inputs = [options.transferred, options.reference, options.segmentation, template]
+    inputs = [options.transferred, options.reference, options.segmentation, template, _table_file(options.labels)]
     outputs = {"output": None if order.is_into_folder else order.output, "table": order.table}
     check_outputs(_run_outputs(options.files) | outputs, inputs)
     if order.table is not None and order.table.exists() and not order.output.exists():
         raise SegmentationError("EXPORT_WOULD_OVERWRITE", file="table")
+
+
+def _table_file(labels: str | None) -> Path | None:
+    """The user's own table of label values."""
+    return None if labels is None or labels in LABEL_TABLES else Path(labels)
 
 
 def _run_outputs(files: RunFiles) -> dict[str, Path | None]:
@@ -154,7 +161,8 @@ def _check_compare_files(options: CompareOptions) -> None:
     """Raises SegmentationError: EXPORT_WOULD_OVERWRITE, EXPORT_SUFFIX."""
     if options.csv is not None and options.csv.suffix.lower() != ".csv":
         raise SegmentationError("EXPORT_SUFFIX", format="csv", suffixes=".csv")
-    inputs = [options.transferred, options.reference, options.ours, options.theirs, options.pairs]
+    tables = [options.pairs, _table_file(options.labels)]
+    inputs = [options.transferred, options.reference, options.ours, options.theirs, *tables]
     check_outputs(_run_outputs(options.files) | {"table": options.csv}, inputs)
 
 
@@ -164,7 +172,7 @@ def _compare(options: CompareOptions, reporter: ExportReporter, printed: list[st
     pairs = read_pairs(options.pairs) if options.pairs is not None else ()
     ours, reference = _our_side(options, reporter.warning)
     reporter.progress(ExportStep.READING, 0.1)
-    theirs = _structures(options.theirs, reference, options.labels, reporter.warning)
+    theirs = _structures(options.theirs, reference, _labels_of(options.theirs, options), reporter.warning)
 
     def report(done: int, count: int, name: str) -> None:
         reporter.progress(ExportStep.MEASURING, 0.2 + 0.8 * done / max(count, 1), name)
@@ -184,11 +192,18 @@ NamedVoxels = tuple[str, VoxelMask | Callable[[], VoxelMask]]
 def _our_side(options: CompareOptions, warn: Warn) -> tuple[list[NamedVoxels], ReferenceSeries]:
     if options.transferred is None:
         reference = read_reference(options.reference)
-        return _structures(options.ours, reference, options.labels, warn), reference
+        return _structures(options.ours, reference, _labels_of(options.ours, options), warn), reference
     source = source_of_transfer(options.transferred)
     if source.reference is None:
         raise SegmentationError("EXPORT_NOT_DICOM")
     return _named_voxels(place(source.aligned(), source.grid)), source.reference
+
+
+def _labels_of(path: Path, options: CompareOptions) -> str | None:
+    """The chosen table is for the side that does not say itself what its label values mean, if there is one."""
+    sides = [side for side in (options.ours, options.theirs) if side is not None]
+    nameless = [side for side in sides if needs_table(side)]
+    return options.labels if path in nameless or not nameless else None
 
 
 def _structures(path: Path, reference: ReferenceSeries, labels: str | None, warn: Warn) -> list[NamedVoxels]:

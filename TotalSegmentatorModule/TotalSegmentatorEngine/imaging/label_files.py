@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.imaging.label_names import LabelName, name_extension
 
 _COMPRESSION_LEVEL = 1
 """Of isal, 0 to 3: label images shrink to 2 % at levels 1 and 2, and level 3 takes ten times as long for no less."""
@@ -135,10 +136,16 @@ def _one_line(value: str) -> str:
 
 
 def write_nifti(
-    stream: BinaryIO, labels: np.ndarray, geometry: Geometry, check_cancelled: Callable[[], None] = lambda: None
+    stream: BinaryIO,
+    labels: np.ndarray,
+    geometry: Geometry,
+    names: Sequence[LabelName] = (),
+    check_cancelled: Callable[[], None] = lambda: None,
 ) -> None:
-    """Gzipped NIfTI of ``labels`` (k, j, i; uint8 or uint16). sform and qform both hold the grid, as float32: readers
-    differ in which they take."""
+    """Gzipped NIfTI of ``labels`` (k, j, i; uint8 or uint16) with the ``names`` of its values in a header extension.
+
+    sform and qform both hold the grid, as float32: readers differ in which they take.
+    """
     import nibabel
 
     voxels = np.ascontiguousarray(labels)
@@ -146,8 +153,9 @@ def write_nifti(
     header.set_xyzt_units("mm")
     header.set_sform(geometry.ijk_to_ras, code=1)
     header.set_qform(geometry.ijk_to_ras, code=1)
-    header["vox_offset"] = len(header.binaryblock) + len(_NO_EXTENSIONS)
-    _write_gzip(stream, [header.binaryblock, _NO_EXTENSIONS, memoryview(voxels)], check_cancelled)
+    extensions = name_extension(names) if names else _NO_EXTENSIONS
+    header["vox_offset"] = len(header.binaryblock) + len(extensions)
+    _write_gzip(stream, [header.binaryblock, extensions, memoryview(voxels)], check_cancelled)
 
 
 # -- gzip --------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from TotalSegmentatorWire.tables.structures import Structure
 from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_disk_space, check_place
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.label_files import FileSegment, write_nifti, write_nrrd
+from TotalSegmentatorEngine.imaging.label_names import LabelName
 from TotalSegmentatorEngine.job.task import SegmentationResult
 
 SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz")
@@ -46,7 +47,8 @@ def write_result(
     """Write ``result.labels`` (uint8, (k, j, i) of ``geometry``) to ``path``, replacing a file of that name.
 
     ``.seg.nrrd``: one layer with a segment per found structure: its name as id, its display name, colour, terminology
-    and tags; absent structures are not made into empty segments. ``.nrrd`` and ``.nii.gz``: the label values alone.
+    and tags; absent structures are not made into empty segments. ``.nii.gz``: the label values, with the names of all
+    structures of the label set; ``.nrrd``: the values alone.
     ``series_instance_uid`` is that of the CT, where it came from DICOM.
     Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_NOT_WRITABLE, DISK_FULL, and what ``check_cancelled`` raises.
     """
@@ -56,7 +58,8 @@ def write_result(
     labels = np.ascontiguousarray(result.labels, dtype=np.uint8)
     with atomic_file(path, labels.nbytes) as stream:
         if path.name.lower().endswith(".nii.gz"):
-            write_nifti(stream, labels, geometry, check_cancelled)
+            names = [LabelName(row.label, row.name, row.colour) for row in result.structures]
+            write_nifti(stream, labels, geometry, names, check_cancelled)
         else:
             segments = result_segments(result, series_instance_uid) if path.name.lower().endswith(".seg.nrrd") else []
             write_nrrd(stream, [labels], geometry, segments, check_cancelled)

@@ -35,6 +35,24 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         _("The label image does not say what its {count} label values mean."),
         _("Specify the label table with --labels, or use the .seg.nrrd file of the same result."),
     ),
+    (
+        "LABELS_CONTRADICT",
+        182,
+        _("The label value {value} is {name} according to {source}, but {other} according to {other_source}."),
+        _("Omit --labels to use the names in the file, or correct the table that is wrong."),
+    ),
+    (
+        "LABEL_TABLE_INVALID",
+        183,
+        _("The label table cannot be used: {detail}."),
+        _("Correct the file: a CSV file with the columns label and name, one row for each label value."),
+    ),
+    (
+        "LABEL_TABLE_UNKNOWN",
+        184,
+        _("There is no label table or CSV file named {name}; the available tables are {known}."),
+        _("Correct the name, or specify the path of a CSV file with the columns label and name."),
+    ),
     # -- segmentation and CT -------------------------------------------------------------------------------------------
     (
         "EXPORT_OTHER_PATIENT",
@@ -356,6 +374,11 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         "SEGMENTS_UNDESCRIBED",
         _("The file contains voxels of segments that it does not describe, which were skipped; segments: {count}."),
         _("Check that no structure is missing."),
+    ),
+    (
+        "LABELS_LEFT_OUT",
+        _("Label values without a name were left out: {names}."),
+        _("If you need them, specify a CSV file with their names with --labels."),
     ),
     (
         "EXPORT_ORIGIN_UNSTATED",

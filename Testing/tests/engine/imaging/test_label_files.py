@@ -65,4 +65,4 @@ def test_writing_can_be_cancelled() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_nifti(io.BytesIO(), labels, grid, cancel)
+        write_nifti(io.BytesIO(), labels, grid, check_cancelled=cancel)

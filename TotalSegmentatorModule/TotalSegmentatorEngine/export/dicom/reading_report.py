@@ -7,7 +7,8 @@ to the user and stay out of the log.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
@@ -25,7 +26,7 @@ REASONS = {
     OFF_PLANE: "its contours do not all lie on slices of the CT",
     OUTSIDE_CT: "it extends beyond the CT",
     OTHER_FRAME: "it was drawn in another frame of reference",
-    DAMAGED: "its contours are damaged or of an unknown kind",
+    DAMAGED: "it is damaged or of an unknown kind",
     NUMBER_SHARED: "it shares its number with another structure",
     UNEVEN_SLICES: "it is not on the slices of the CT, whose spacing is not constant",
 }
@@ -84,12 +85,22 @@ class ReadingReport:
     def check_something_left(self) -> None:
         """To be called where no structure was read. Raises the error of the most frequent reason for it."""
         if self._excluded:
-            codes = [exclusion.code for exclusion in self._excluded]
-            raise next(exclusion.error for exclusion in self._excluded if codes.count(exclusion.code) == _most(codes))
+            codes = [exclusion.error.code for exclusion in self._excluded]
+            most = max(codes, key=codes.count)
+            values = [exclusion.error.problem.values for exclusion in self._excluded if exclusion.error.code == most]
+            counted = {"count": sum(value["count"] for value in values)} if "count" in values[0] else {}
+            raise SegmentationError(most, **(values[0] | counted))
 
 
-def _most(codes: list[str]) -> int:
-    return max(codes.count(code) for code in codes)
+@contextmanager
+def reported(warn: Callable[[Problem], None]) -> Iterator[ReadingReport]:
+    """A report whose warnings ``warn`` gets at the end, also where reading fails: they say what the error does not."""
+    report = ReadingReport()
+    try:
+        yield report
+    finally:
+        for problem in report.warnings():
+            warn(problem)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """Writes structures as a label image with its table: .seg.nrrd for Slicer, plain .nrrd and .nii.gz for the rest.
 
 A .seg.nrrd file holds overlapping structures in several layers. A plain image holds one label a voxel, so that
-structures that overlap are refused: no order of precedence would show the reader what is missing.
+structures that overlap are refused: no order of precedence would show the reader what is missing. NIfTI carries the
+names of its label values in a header extension.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from TotalSegmentatorEngine.export.files.label_table import write_label_table
 from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_place
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.label_files import FileSegment, write_nifti, write_nrrd
+from TotalSegmentatorEngine.imaging.label_names import LabelName
 
 SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz")
 
@@ -61,7 +63,7 @@ def write_label_image(
             write_label_table(files.enter_context(atomic_file(table_path)), rois)
         stream = files.enter_context(atomic_file(path, needed))
         if suffix == ".nii.gz":
-            write_nifti(stream, layers[0], grid)
+            write_nifti(stream, layers[0], grid, [LabelName(roi.number, roi.name, roi.colour) for roi in rois])
         else:
             write_nrrd(stream, layers, grid, segments)
     return len(layers)

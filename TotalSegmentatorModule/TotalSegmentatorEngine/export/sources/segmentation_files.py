@@ -3,40 +3,52 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.structures import LABEL_TABLES, structure_table
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of
+from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of, unique_ids
+from TotalSegmentatorEngine.export.dicom.reading_report import DAMAGED, NUMBER_SHARED, ReadingReport, listed, reported
+from TotalSegmentatorEngine.export.sources.label_images import (
+    UNNAMED_COLOUR,
+    check_chosen,
+    chosen_names,
+    label_image,
+)
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, geometry_from_lps
 from TotalSegmentatorEngine.imaging.image_files import is_nifti_name, read_itk, read_nifti
-
-_UNNAMED_COLOUR = (128, 174, 128)
-"""Of a mask without a table."""
+from TotalSegmentatorEngine.imaging.label_names import LabelName
 
 _log = logging.getLogger(__name__)
 
 
-def read_segmentation(path: Path, labels: str | None = None) -> Segmentation:
+def read_segmentation(
+    path: Path, labels: str | None = None, warn: Callable[[Problem], None] = lambda problem: None
+) -> Segmentation:
     """The segments of a .seg.nrrd file, or those that a label image (.nrrd, .nii.gz, .mha) holds.
 
-    ``labels`` names the label table of a label image (one of ``LABEL_TABLES``). Without it an image of a single value
-    is one segment, named after the file.
+    ``labels``: the label table of a label image, one of ``LABEL_TABLES`` or a CSV file; ``label_image`` says which
+    names an image has without it. ``warn`` gets what was left out.
 
-    Raises SegmentationError: INPUT_NOT_FOUND, SEGMENTATION_UNREADABLE, EXPORT_LABELS_UNNAMED.
+    Raises SegmentationError: INPUT_NOT_FOUND, SEGMENTATION_UNREADABLE, EXPORT_NUMBERS_SHARED, and what ``label_image``
+    raises.
     """
     if not path.is_file():
         raise SegmentationError("INPUT_NOT_FOUND")
-    if labels is not None and labels not in LABEL_TABLES:
-        known = ", ".join(LABEL_TABLES)
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail=f"the available label tables are {known}")
-    if not is_nifti_name(path):
-        fields, arrays, geometry = _read_nrrd(path)
-        if _segment_numbers(fields):
-            return _slicer_segmentation(fields, arrays, geometry)
-    return _label_image(_read_labels(path), labels, path)
+    if labels is not None:
+        chosen_names(labels)
+    with reported(warn) as report:
+        if not is_nifti_name(path):
+            fields, arrays, geometry = _read_nrrd(path)
+            if _segment_numbers(fields):
+                segmentation = _slicer_segmentation(fields, arrays, geometry, report)
+                if labels is not None and len(arrays) == 1:  # else a value is one name's in each layer
+                    check_chosen((LabelName(segment.label, segment.name) for segment in segmentation.segments), labels)
+                return segmentation
+        return label_image(_read_labels(path), path, labels, report)
 
 
 # -- Slicer's segmentations --------------------------------------------------------------------------------------------
@@ -73,7 +85,9 @@ def _segment_numbers(fields: dict[str, str]) -> list[int]:
     )
 
 
-def _slicer_segmentation(fields: dict[str, str], arrays: list[np.ndarray], geometry: Geometry) -> Segmentation:
+def _slicer_segmentation(
+    fields: dict[str, str], arrays: list[np.ndarray], geometry: Geometry, report: ReadingReport
+) -> Segmentation:
     """By Docs/developer_guide/modules/segmentations.md of Slicer's source.
 
     Files of Slicer before 4.11 state neither layer nor label value: each segment has a layer of its own, of ones.
@@ -81,20 +95,64 @@ def _slicer_segmentation(fields: dict[str, str], arrays: list[np.ndarray], geome
     segments = []
     for position, number in enumerate(_segment_numbers(fields)):
         prefix = f"Segment{number}_"
-        segment_id = fields[prefix + "ID"]
-        name = fields.get(prefix + "Name", segment_id)
-        tags = _tags(fields.get(prefix + "Tags", ""))
+        name = fields.get(prefix + "Name", fields[prefix + "ID"])
         try:
-            layer = int(fields.get(prefix + "Layer", position))
-            label = int(fields.get(prefix + "LabelValue", 1))
-            channels = [round(float(part) * 255) for part in fields.get(prefix + "Color", "").split()]
-        except ValueError:
-            raise SegmentationError("SEGMENTATION_UNREADABLE", detail="a segment's header is damaged") from None
-        if not 0 <= layer < len(arrays):
-            raise SegmentationError("SEGMENTATION_UNREADABLE", detail="a layer is missing")
-        colour = tuple(np.clip(channels, 0, 255).tolist()) if len(channels) == 3 else _UNNAMED_COLOUR
-        segments.append(Segment(segment_id, name, colour, layer, label, tags, structure_of(segment_id, name, tags)))
-    return Segmentation(tuple(segments), tuple(Layer(array, geometry) for array in arrays))
+            segments.append(_slicer_segment(fields, prefix, position, len(arrays)))
+        except SegmentationError as error:
+            report.leave_out(name, DAMAGED, error)
+    _report_unnamed(segments, arrays, report)
+    segments = _told_apart(segments, report)
+    if not segments:
+        report.check_something_left()
+    ids = unique_ids(segment.id for segment in segments)
+    segments = [replace(segment, id=own) for segment, own in zip(segments, ids, strict=True)]
+    return Segmentation(tuple(segments), tuple(Layer(array, geometry) for array in arrays), report.left_out)
+
+
+def _slicer_segment(fields: dict[str, str], prefix: str, position: int, layers: int) -> Segment:
+    segment_id = fields[prefix + "ID"]
+    name = fields.get(prefix + "Name", segment_id)
+    tags = _tags(fields.get(prefix + "Tags", ""))
+    try:
+        layer = int(fields.get(prefix + "Layer", position))
+        label = int(fields.get(prefix + "LabelValue", 1))
+        channels = [round(float(part) * 255) for part in fields.get(prefix + "Color", "").split()]
+    except ValueError:
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="a segment's header is damaged") from None
+    if not 0 <= layer < layers:
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="a layer is missing")
+    colour = tuple(np.clip(channels, 0, 255).tolist()) if len(channels) == 3 else UNNAMED_COLOUR
+    return Segment(segment_id, name, colour, layer, label, tags, structure_of(segment_id, name, tags))
+
+
+def _told_apart(segments: list[Segment], report: ReadingReport) -> list[Segment]:
+    """Without segments that claim the same voxels: one value of one layer is one segment's."""
+    owners: dict[tuple[int, int], list[Segment]] = {}
+    for segment in segments:
+        owners.setdefault((segment.layer, segment.label), []).append(segment)
+    kept = []
+    for segment in segments:
+        others = owners[segment.layer, segment.label]
+        if len(others) == 1:
+            kept.append(segment)
+        else:
+            shared = SegmentationError("EXPORT_NUMBERS_SHARED", names=listed(other.name for other in others))
+            report.leave_out(segment.name, NUMBER_SHARED, shared)
+    return kept
+
+
+def _report_unnamed(segments: list[Segment], arrays: list[np.ndarray], report: ReadingReport) -> None:
+    """Voxels with values that no segment has would be missing without a word."""
+    for number, array in enumerate(arrays):
+        if array.dtype not in (np.uint8, np.uint16):
+            continue
+        present = np.zeros(np.iinfo(array.dtype).max + 1, dtype=bool)
+        for plane in array:
+            present |= np.bincount(plane.ravel(), minlength=len(present)) > 0
+        named = {segment.label for segment in segments if segment.layer == number}
+        for value in np.flatnonzero(present).tolist():
+            if value and value not in named:
+                report.note("LABELS_LEFT_OUT", str(value))
 
 
 def _tags(text: str) -> dict[str, str]:
@@ -118,25 +176,3 @@ def _read_labels(path: Path) -> Volume:
             raise SegmentationError("SEGMENTATION_UNREADABLE", detail="its values are not whole numbers")
         array = array.astype(np.int32)
     return Volume(array, volume.geometry)
-
-
-def _label_image(volume: Volume, labels: str | None, path: Path) -> Segmentation:
-    present = [int(value) for value in np.unique(volume.array) if value > 0]
-    layer = Layer(volume.array, volume.geometry)
-    if labels is not None:
-        rows = {row.label: row for row in structure_table(labels)}
-        unknown = [value for value in present if value not in rows]
-        if unknown:
-            raise SegmentationError("EXPORT_LABELS_UNNAMED", count=len(unknown))
-        segments = [
-            Segment(row.name, row.display_name, row.colour, 0, row.label, {}, row)
-            for row in (rows[value] for value in present)
-        ]
-    elif len(present) > 1:
-        raise SegmentationError("EXPORT_LABELS_UNNAMED", count=len(present))
-    else:
-        name = path.name.split(".")[0]
-        row = structure_of(name, name, {})
-        colour = row.colour if row is not None else _UNNAMED_COLOUR
-        segments = [Segment(name, name, colour, 0, value, {}, row) for value in present or [1]]
-    return Segmentation(tuple(segments), (layer,))

@@ -74,7 +74,7 @@ def source_of_files(path: Path, reference_path: Path | None, labels: str | None,
         structures, left_out = read_structures(path, reference, warn)
         segmentation = as_segmentation(structures, reference.grid, left_out)
         return ExportSource(segmentation, reference, reference.grid, ct, lies_on="planes")
-    segmentation = read_segmentation(path, labels)
+    segmentation = read_segmentation(path, labels, warn)
     image_grid = segmentation.layers[0].geometry
     if reference is None and reference_path is not None:
         volume = read_input(reference_path).volume

@@ -18,7 +18,7 @@ from TotalSegmentatorEngine.export.core.segmentation import (
     unique_ids,
 )
 from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure
-from TotalSegmentatorEngine.export.dicom.reading_report import ReadingReport
+from TotalSegmentatorEngine.export.dicom.reading_report import reported
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.rois.parts import ALGORITHM_NAME_TAG, ALGORITHM_TYPE_TAG
 from TotalSegmentatorEngine.export.rtstruct.reader import is_structure_set, read_rtstruct
@@ -45,12 +45,8 @@ def read_structures(
         read = read_seg
     else:
         raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is neither a DICOM SEG nor an RT Structure Set")
-    report = ReadingReport()
-    try:
+    with reported(warn) as report:
         return read(path, reference, report), report.left_out
-    finally:
-        for problem in report.warnings():
-            warn(problem)
 
 
 def as_segmentation(
