@@ -22,6 +22,8 @@ from TotalSegmentatorModuleLib.segment.script_view import ScriptView
 from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
 from TotalSegmentatorModuleLib.self_test import check_import_of_all_structures, check_parameters_survive
 
+_AFTER_SELECTORS = -10.0
+"""Priority of an observer that is called when the selectors, whose priority is 0, have listed the scene's nodes."""
 _OWN_PACKAGES = ("TotalSegmentatorModuleLib", "TotalSegmentatorSetup", "TotalSegmentatorWire")
 
 
@@ -73,8 +75,12 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.parameterWidgets = parameter_widgets(uiWidget)
         self.logic = TotalSegmentatorModuleLogic()
         self.panel = Panel(self.ui, self.logic.makeSession)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        for event in (scene.StartImportEvent, scene.StartRestoreEvent):  # no StartCloseEvent comes with them
+            self.addObserver(scene, event, self.onSceneStartChange)
+        for event in (scene.EndCloseEvent, scene.EndImportEvent, scene.EndRestoreEvent):
+            self.addObserver(scene, event, self.onSceneEndChange, priority=_AFTER_SELECTORS)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
         self.initializeParameterNode()
@@ -105,7 +111,12 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.panel.scene_closing()
         self.setParameterNode(None)
 
-    def onSceneEndClose(self, caller, event):
+    def onSceneStartChange(self, caller, event):
+        """Nodes come and go: what the selectors show meanwhile must not become a choice."""
+        self.setParameterNode(None)
+
+    def onSceneEndChange(self, caller, event):
+        """The scene was closed, read, or restored from a scene view."""
         if self.parent.isEntered:
             self.initializeParameterNode()
             self.panel.enter()

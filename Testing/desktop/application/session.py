@@ -117,6 +117,15 @@ class Desktop:
         self.world.close_scene()
         self.process_events()
 
+    def save_scene(self, folder: str | Path) -> Path:
+        """File > Save: the scene and its nodes in ``folder``; returns the path of the .mrml file."""
+        return self.world.save_scene(Path(folder))
+
+    def load_scene(self, path: str | Path, *, clear: bool = False) -> None:
+        """Add Data > scene; with ``clear`` the scene is closed first."""
+        self.world.load_scene(Path(path), clear)
+        self.process_events()
+
     def quit(self) -> None:
         """The user quits: every module's ``cleanup``, then ``aboutToQuit``; afterwards this object is used up."""
         if self._closed:

@@ -8,7 +8,7 @@ from typing import Any
 import slicer
 import vtk
 
-from desktop.pythonqt.slot_runtime import RUNTIME
+from desktop.scene.subject_hierarchy import SegmentationsPlugin, SubjectHierarchyKeeper
 from desktop.scene.terminologies import write_terminologies
 
 MODULE_LOGICS = {
@@ -31,17 +31,6 @@ MODULE_LOGICS = {
 """Slicer module -> class of its logic. Those that the wheel lacks are left out of ``slicer.modules``."""
 
 SLICE_VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
-_IN_HIERARCHY = (
-    "vtkMRMLVolumeNode",
-    "vtkMRMLSegmentationNode",
-    "vtkMRMLModelNode",
-    "vtkMRMLMarkupsNode",
-    "vtkMRMLTransformNode",
-    "vtkMRMLTableNode",
-    "vtkMRMLTextNode",
-    "vtkMRMLPlotChartNode",
-    "vtkMRMLPlotSeriesNode",
-)
 
 
 class MrmlWorld:
@@ -70,6 +59,7 @@ class MrmlWorld:
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene, True)
         self.slice_logics = {name: self._slice_logic(name, way) for name, way in SLICE_VIEWS.items()}
         self.hierarchy = SubjectHierarchyKeeper(self.scene)
+        self.segmentations_plugin = SegmentationsPlugin(self.scene)  # after the items: it looks them up
 
     def _make_logics(self, terminologies: Path) -> None:
         colors = self.application_logic.GetColorLogic()
@@ -104,6 +94,30 @@ class MrmlWorld:
         """File > Close Scene: ``StartCloseEvent``, nodes removed, ``EndCloseEvent``."""
         self.scene.Clear(False)
 
+    def save_scene(self, folder: Path) -> Path:
+        """File > Save with all nodes beside the scene's file; returns the path of the .mrml file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.scene.SetRootDirectory(str(folder))
+        for node in slicer.util.getNodesByClass("vtkMRMLStorableNode"):
+            if not node.GetSaveWithScene() or not node.AddDefaultStorageNode(None):
+                continue
+            storage = node.GetStorageNode()
+            name = "".join(letter if letter.isalnum() else "_" for letter in node.GetName())
+            storage.SetFileName(str(folder / f"{name}.{storage.GetDefaultWriteFileExtension()}"))
+            if not storage.WriteData(node):
+                raise OSError(f"Could not write {name}")
+        path = folder / "scene.mrml"
+        self.scene.SetURL(str(path))
+        if not self.scene.Commit():
+            raise OSError("Could not write the scene")
+        return path
+
+    def load_scene(self, path: Path, clear: bool) -> None:
+        """``slicer.util.loadScene``: an import, which without ``clear`` closes nothing (qSlicerSceneReader::load)."""
+        self.scene.SetURL(str(path))
+        if not (self.scene.Connect() if clear else self.scene.Import()):
+            raise RuntimeError("The scene could not be read")
+
     def shut_down(self) -> None:
         """Let go of scene and logics, in the order in which Slicer destroys them."""
         self.hierarchy.stop()
@@ -114,54 +128,3 @@ class MrmlWorld:
                 logic.SetMRMLScene(None)
         self.application_logic.SetMRMLScene(None)
         self.scene.RemoveAllObservers()
-
-
-class SubjectHierarchyKeeper:
-    """Makes a subject-hierarchy item for every node that has one in Slicer, where Qt plugins do it."""
-
-    def __init__(self, scene: Any) -> None:
-        self._scene = scene
-        self._tags = []
-        for event, function in (
-            (scene.NodeAddedEvent, self._added),
-            (scene.NodeAboutToBeRemovedEvent, self._leaving),
-            (scene.EndImportEvent, self._imported),
-        ):
-            self._tags.append(scene.AddObserver(event, self._observer(function)))
-
-    def _observer(self, function: Any) -> Any:
-        def observe(caller: Any, event: str, node: Any = None) -> None:
-            RUNTIME.run(function, (node,))
-
-        observe.CallDataType = vtk.VTK_OBJECT
-        return observe
-
-    def _belongs(self, node: Any) -> bool:
-        return node is not None and not node.GetHideFromEditors() and any(node.IsA(kind) for kind in _IN_HIERARCHY)
-
-    def _added(self, node: Any) -> None:
-        if self._belongs(node) and not self._scene.IsImporting():
-            self._make_item(node)
-
-    def _make_item(self, node: Any) -> None:
-        tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene)
-        if tree is not None and not tree.GetItemByDataNode(node):
-            tree.CreateItem(tree.GetSceneItemID(), node)
-
-    def _leaving(self, node: Any) -> None:
-        if not self._belongs(node) or self._scene.IsClosing():
-            return
-        tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene)
-        item = tree.GetItemByDataNode(node) if tree is not None else 0
-        if item:
-            tree.RemoveItem(item, False, False)
-
-    def _imported(self, _node: Any) -> None:
-        for index in range(self._scene.GetNumberOfNodes()):
-            node = self._scene.GetNthNode(index)
-            if self._belongs(node):
-                self._make_item(node)
-
-    def stop(self) -> None:
-        for tag in self._tags:
-            self._scene.RemoveObserver(tag)

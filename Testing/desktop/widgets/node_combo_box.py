@@ -33,7 +33,7 @@ class _SceneNodes(QtWidgets.QWidget):
         self._tags: list[int] = []
         self._node: Any = None
         self._attributes: dict[str, dict[str, Any]] = {}
-        self._batch = False
+        self._listed: list[Any] = []
 
     def mrmlScene(self) -> Any:
         return self._scene
@@ -48,8 +48,8 @@ class _SceneNodes(QtWidgets.QWidget):
             events = {
                 scene.NodeAddedEvent: self._node_added,
                 scene.NodeAboutToBeRemovedEvent: self._node_leaving,
-                scene.StartBatchProcessEvent: lambda *_: setattr(self, "_batch", True),
-                scene.EndBatchProcessEvent: self._batch_ended,
+                scene.EndImportEvent: self._scene_changed,
+                scene.EndCloseEvent: self._scene_changed,
             }
             for event, function in events.items():
                 self._tags.append(scene.AddObserver(event, self._guard(function)))
@@ -67,7 +67,7 @@ class _SceneNodes(QtWidgets.QWidget):
         return observe
 
     def _node_added(self, node: Any) -> None:
-        if not self._fits(node) or self._batch:
+        if not self._fits(node) or self._is_switching():
             return
         node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._guard_name(node))
         self._rebuild()
@@ -88,12 +88,23 @@ class _SceneNodes(QtWidgets.QWidget):
         return renamed
 
     def _node_leaving(self, node: Any) -> None:
+        if self._is_switching():
+            return
         if node is self._node or self._fits(node):
             self._aboutToBeRemoved.emit(node)
             self._rebuild(leaving=node)
 
-    def _batch_ended(self, _node: Any) -> None:
-        self._batch = False
+    def _is_switching(self) -> bool:
+        """Whether the scene is being read or closed: qMRMLSceneModel looks at its nodes again when that is over."""
+        return self._scene is not None and (self._scene.IsImporting() or self._scene.IsClosing())
+
+    def _scene_changed(self, _node: Any) -> None:
+        """As qMRMLSceneModel::updateScene: all rows go, the current one too, and come again."""
+        self._clear_rows()
+        for index in range(self._scene.GetNumberOfNodes()):
+            node = self._scene.GetNthNode(index)
+            if self._fits(node) and not any(node is known for known in self._listed):
+                node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._guard_name(node))
         self._rebuild()
 
     def _fits(self, node: Any) -> bool:
@@ -125,6 +136,9 @@ class _SceneNodes(QtWidgets.QWidget):
     def removeAttribute(self, kind: str, name: str) -> None:
         self._attributes.get(kind, {}).pop(name, None)
         self._rebuild()
+
+    def _clear_rows(self) -> None:
+        raise NotImplementedError
 
     def _rebuild(self, leaving: Any = None) -> None:
         raise NotImplementedError
@@ -184,11 +198,15 @@ class qMRMLNodeComboBox(_SceneNodes):  # noqa: N801 - Slicer's name
             requested, self._requested = self._requested, None
             self.setCurrentNodeID(requested)
 
+    def _clear_rows(self) -> None:
+        self._was_empty = True
+        self._select(None)
+
     # -- the list ------------------------------------------------------------------------------------------------------
     def _rebuild(self, leaving: Any = None) -> None:
-        if not hasattr(self, "_combo") or self._batch:
+        if not hasattr(self, "_combo") or self._is_switching():
             return
-        nodes = self._nodes(leaving)
+        nodes = self._listed = self._nodes(leaving)
         row = self._combo.currentIndex()
         self._combo.clear()
         if self.property("noneEnabled"):
@@ -265,8 +283,8 @@ class qMRMLNodeComboBox(_SceneNodes):  # noqa: N801 - Slicer's name
             return
         if self._scene is None:
             self._requested = node.GetID() if node is not None else None
-        if node is not None and not any(node is known for known in self._nodes()):
-            node = None
+        if node is not None and not any(node is known for known in self._listed):
+            node = None  # also one of a scene that is still being read
         self._select(node)
 
     def setCurrentNodeID(self, node_id: str) -> None:

@@ -62,6 +62,47 @@ def test_selector_with_actions_or_none_chooses_nothing_by_itself(app):
     assert early.currentNode() is ct, "chosen before there was a scene"
 
 
+def test_selectors_list_a_scene_when_it_has_been_read(app, tmp_path):
+    import slicer
+
+    app.add_volume(np.zeros((4, 5, 6), np.int16), np.eye(4), "saved CT")
+    path = app.save_scene(tmp_path)
+    app.close_scene()
+    selector = slicer.qMRMLNodeComboBox()
+    selector.nodeTypes, selector.noneEnabled = ["vtkMRMLScalarVolumeNode"], True
+    selector.setMRMLScene(slicer.mrmlScene)
+    events, chosen = [], []
+
+    def choose(name):
+        events.append(name)
+        node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+        selector.setCurrentNode(node)
+        chosen.append(selector.currentNode() is node and node is not None)
+
+    for name in ("StartCloseEvent", "NewSceneEvent", "EndImportEvent"):
+        slicer.mrmlScene.AddObserver(getattr(slicer.mrmlScene, name), lambda *_, name=name: choose(name), -1.0)
+
+    app.load_scene(path)
+
+    assert events == ["NewSceneEvent", "EndImportEvent"], "an import closes nothing"
+    assert chosen == [False, True], "the node is in the scene before it is in the list"
+
+
+def test_segmentation_that_changes_without_its_item_is_an_error(app):
+    import slicer
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "organs")
+    node.GetSegmentation().AddEmptySegment("liver")
+    assert app.errors == []
+    slicer.mrmlScene.GetSubjectHierarchyNode().RemoveItem(
+        slicer.mrmlScene.GetSubjectHierarchyNode().GetItemByDataNode(node), False, False
+    )
+
+    node.GetSegmentation().GetNthSegment(0).SetName("spleen")
+
+    assert [str(error).startswith("Unable to find subject hierarchy item") for error in app.errors] == [True]
+
+
 def test_util_functions_of_slicer_work(app):
     import slicer
 

@@ -96,12 +96,24 @@ class InputsSection:
 
     # -- what is chosen ------------------------------------------------------------------------------------------------
 
+    @property
+    def ct(self):
+        """The chosen vtkMRMLScalarVolumeNode, None where none is shown: the list leaves out nodes that are hidden."""
+        shown = self._ui.inputSelector.currentNode()
+        return shown if self._parameters is not None and self._parameters.inputVolume is shown else None
+
+    @property
+    def output(self):
+        """The vtkMRMLSegmentationNode to replace, None for a new one; likewise only one that is shown."""
+        shown = self._ui.outputSelector.currentNode()
+        return shown if self._parameters is not None and self._parameters.outputSegmentation is shown else None
+
     def obstacle(self) -> str:
         """Why Apply is disabled, in a sentence; empty if it is enabled."""
-        parameters = self._parameters
-        if parameters is None or parameters.inputVolume is None:
+        parameters, ct = self._parameters, self.ct
+        if parameters is None or ct is None:
             return _("Choose the CT to segment.")
-        if parameters.inputVolume.GetImageData() is None:
+        if ct.GetImageData() is None:
             return _("The chosen volume contains no image.")
         if parameters.model == OWN_FOLDER and not parameters.modelFolder:
             return _("Choose the folder of your model.")

@@ -145,8 +145,7 @@ class Panel:
         parameters = self._parameters
         if parameters is None:  # the scene is being closed
             return
-        output = parameters.outputSegmentation
-        if not self._may_replace(output):
+        if not self._may_replace(self._inputs.output):
             return
         self._messages.clear()
         try:
@@ -161,12 +160,12 @@ class Panel:
     def _chosen_order(self, parameters: SegmentationParameters) -> JobOrder:
         """The order of the current choices. Raises SegmentationError if they are unsuitable."""
         return JobOrder(
-            ct=parameters.inputVolume,
+            ct=self._inputs.ct,
             model=parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model,
             models_folder=settings.models_folder(),
             structures=self._inputs.structures(),
             device=parameters.device,
-            output=parameters.outputSegmentation,
+            output=self._inputs.output,
             options=self._options.options(),
         )
 
@@ -260,4 +259,5 @@ class Panel:
     def _show_ready(self) -> None:
         if not self._session.is_busy:
             obstacle = self._setup.obstacle() if self._setup is not None else ""
-            self._progress.show_ready(obstacle or self._inputs.obstacle())
+            ct = self._inputs.ct
+            self._progress.show_ready(obstacle or self._inputs.obstacle(), ct.GetName() if ct is not None else "")

@@ -22,10 +22,11 @@ class ProgressSection:
         ui.progressFrame.setVisible(False)
         ui.planLabel.setVisible(False)
 
-    def show_ready(self, obstacle: str) -> None:
-        """No job runs. ``obstacle`` says why none can be started; empty when one can."""
+    def show_ready(self, obstacle: str, ct_name: str) -> None:
+        """No job runs. ``obstacle`` says why none can be started; empty when one can, on the CT ``ct_name``."""
+        ready = _("Segment '{ct}'. You can keep working while it runs.").format(ct=ct_name)
         self._ui.applyButton.setText(_("Apply"))
-        self._ui.applyButton.setToolTip(obstacle or _("Segment the CT. You can keep working while it runs."))
+        self._ui.applyButton.setToolTip(obstacle or ready)
         self._ui.applyButton.setEnabled(not obstacle)
         self._ui.progressFrame.setVisible(False)
         self._ui.planLabel.setVisible(False)

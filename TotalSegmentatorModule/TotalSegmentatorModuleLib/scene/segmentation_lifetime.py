@@ -28,22 +28,29 @@ def is_result(node) -> bool:
     return bool(node and node.IsA("vtkMRMLSegmentationNode") and node.GetAttribute(RESULT_ATTRIBUTE))
 
 
-def release_images(node) -> None:
-    """Let the segments of ``node`` go without their voxels and surfaces; the segments themselves stay."""
+def release_contents(node) -> None:
+    """Let ``node``, which leaves the scene, go without its segments: it keeps an empty vtkSegmentation.
+
+    Nobody hears of it segment by segment. A scene that is being closed loses its subject hierarchy early, and Slicer's
+    plugin reports an error for every segment that changes afterwards (qSlicerSubjectHierarchySegmentationsPlugin,
+    onSegmentModified).
+    """
     segmentation = node.GetSegmentation()
-    was_modifying = node.StartModify()
-    try:
-        for index in range(segmentation.GetNumberOfSegments()):
-            segmentation.GetNthSegment(index).RemoveAllRepresentations("")
-    finally:
-        node.EndModify(was_modifying)
+    node.SetAndObserveSegmentation(slicer.vtkSegmentation())
+    _release_images(segmentation)
+
+
+def _release_images(segmentation) -> None:
+    """Take voxels and surfaces from the segments of a vtkSegmentation; the segments themselves stay."""
+    for index in range(segmentation.GetNumberOfSegments()):
+        segmentation.GetNthSegment(index).RemoveAllRepresentations("")
 
 
 def remove_all_segments(node) -> None:
     """Empty ``node`` in milliseconds, whatever its segments share."""
     was_modifying = node.StartModify()
     try:
-        release_images(node)
+        _release_images(node.GetSegmentation())
         node.GetSegmentation().RemoveAllSegments()
     finally:
         node.EndModify(was_modifying)
@@ -85,7 +92,7 @@ class SegmentationLifetime:
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_about_to_be_removed(self, _scene, _event, node) -> None:
         if is_result(node):
-            release_images(node)
+            release_contents(node)
 
 
 _lifetime = SegmentationLifetime()

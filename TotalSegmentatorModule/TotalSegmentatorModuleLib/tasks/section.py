@@ -166,11 +166,11 @@ class TaskSection:
 
     def _missing(self) -> str:
         node, ct = self._segmentation, self._ct
-        if node is None:
+        if node is None or self._ui.segmentationSelector.currentNode() is not node:  # a node that is hidden
             return self._no_segmentation_text()
         if not node.GetSegmentation().GetNumberOfSegments():
             return _("The chosen segmentation is empty.")
-        if ct is None or ct.GetImageData() is None:
+        if ct is None or self._ui.ctSelector.currentNode() is not ct or ct.GetImageData() is None:
             return _("Choose the CT on which the segmentation was made.")
         return self._missing_choice()
 
