@@ -22,6 +22,7 @@ from TotalSegmentatorEngine.export.arguments import (
     ExportOptions,
     add_export_commands,
     add_export_options,
+    add_series,
     order_from,
 )
 from TotalSegmentatorEngine.job.task import SegmentationTask
@@ -41,6 +42,8 @@ class SegmentOptions:
     order: ExportOrder | None
     """With ``--export``: how the result is exported; None for a file of labels."""
     install: bool
+    series: str | None = None
+    """Which series of the input's folder."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class PlanOptions:
     input: Path
     task: SegmentationTask
     json: bool
+    series: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,11 @@ def _segment_options(parsed: argparse.Namespace) -> SegmentOptions:
     # the names asked for are the model's; all that was segmented is exported
     order = None if parsed.export is None else order_from(parsed, format=parsed.export, structures=None)
     files = options_from(parsed, RunFiles)
-    return SegmentOptions(parsed.input, parsed.output, _task(parsed), files, order, parsed.install)
+    return SegmentOptions(parsed.input, parsed.output, _task(parsed), files, order, parsed.install, parsed.series)
 
 
 def _plan_options(parsed: argparse.Namespace) -> PlanOptions:
-    return PlanOptions(parsed.input, _task(parsed), parsed.json)
+    return PlanOptions(parsed.input, _task(parsed), parsed.json, parsed.series)
 
 
 def _structures_options(parsed: argparse.Namespace) -> StructuresOptions:
@@ -105,7 +109,13 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> Comma
         add_setup_commands(commands)
 
     for command in (segment, plan):
-        command.add_argument("input", type=Path, metavar="INPUT", help="NIfTI, NRRD, MHA or MHD file, or DICOM folder")
+        command.add_argument(
+            "input",
+            type=Path,
+            metavar="INPUT",
+            help="NIfTI, NRRD, MHA or MHD file, DICOM folder with its subfolders, or one file of a DICOM series, "
+            "which stands for the whole series",
+        )
     segment.add_argument(
         "output", type=Path, metavar="OUTPUT", help=".seg.nrrd, .nrrd or .nii.gz file; with --export as for 'export'"
     )
@@ -115,6 +125,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> Comma
         command.add_argument(
             "--structures", metavar="NAME,NAME", type=names, help="only these structures, by any of their names"
         )
+        add_series(command, "the default is the only one")
         command.add_argument("--device", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
         _add_job_options(command)
     segment.add_argument(

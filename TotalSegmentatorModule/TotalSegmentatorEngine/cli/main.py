@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from TotalSegmentatorSetup.cli.arguments import SetupOptions
 
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
-    from TotalSegmentatorEngine.job.reporting import Reporter
+    from TotalSegmentatorEngine.job.reporting import JobReporter, Reporter
     from TotalSegmentatorEngine.job.task import SegmentationResult
+    from TotalSegmentatorEngine.series_selection.series_choice import SeriesChoice
 
 BROKEN_PIPE = 141
 """Exit status of a program whose reader has gone: 128 and the number of SIGPIPE."""
@@ -93,11 +94,18 @@ def _segment(options: SegmentOptions) -> int:
 def _show_plan(options: PlanOptions) -> int:
     from TotalSegmentatorEngine.ct_input.reading import read_input
     from TotalSegmentatorEngine.pipeline.run_job import plan_job
+    from TotalSegmentatorEngine.series_selection.series_choice import SeriesChoice
+
+    def read() -> ReadInput:
+        ct = read_input(options.input, SeriesChoice(options.series))
+        if ct.note:
+            Terminal().show_note(f"CT: {ct.note}")
+        return ct
 
     _check_exists(options.input)
     handler = open_log(None)
     try:
-        planned = plan_job(options.task, lambda: read_input(options.input), _PlanReporter())
+        planned = plan_job(options.task, read, _PlanReporter())
     finally:
         logging.getLogger().removeHandler(handler)
     print(json.dumps(planned.to_json(), indent=1) if options.json else plan_page(planned))
@@ -213,13 +221,15 @@ class _SegmentFiles:
         elif shape is None:
             from TotalSegmentatorEngine.export.commands import check_before_job
 
-            check_before_job(self._order, self._options.input)
+            check_before_job(self._order, *self._source())
 
-    def read(self, reporter: Reporter) -> ReadInput:
+    def read(self, reporter: JobReporter) -> ReadInput:
         from TotalSegmentatorEngine.ct_input.reading import read_input
 
         reporter.progress(Stage.READING, 0.0)
-        ct = read_input(self._options.input)
+        ct = read_input(*self._source())
+        if ct.note:
+            reporter.note(f"CT: {ct.note}")
         reporter.progress(Stage.CHECKING, 1.0)
         self.check_output(ct.volume.geometry.shape)
         return ct
@@ -235,11 +245,16 @@ class _SegmentFiles:
         from TotalSegmentatorEngine.export.commands import export_result
 
         try:
-            export_result(self._order, result, ct, self._options.input, reporter)
+            export_result(self._order, result, ct, self._source(), reporter)
         except Exception as error:
             if not (isinstance(error, SegmentationError) and error.code == "CANCELLED"):
                 self._keep(result, ct, reporter)
             raise
+
+    def _source(self) -> tuple[Path, SeriesChoice]:
+        from TotalSegmentatorEngine.series_selection.series_choice import SeriesChoice
+
+        return self._options.input, SeriesChoice(self._options.series)
 
     def _keep(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
         """What took minutes to compute is saved where the export of it failed."""

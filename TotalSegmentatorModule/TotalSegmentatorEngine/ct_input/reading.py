@@ -12,14 +12,16 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.segment import CtHeader
 
+from TotalSegmentatorEngine.ct_input.file_kind import check_kind
 from TotalSegmentatorEngine.ct_input.slicer_volume import validated_by_headers
-from TotalSegmentatorEngine.dicom_series.headers import looks_like_dicom
-from TotalSegmentatorEngine.dicom_series.series import read_series
+from TotalSegmentatorEngine.dicom_series.recognition import looks_like_dicom
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
 from TotalSegmentatorEngine.imaging.image_files import compact, is_nifti_name, read_itk, read_nifti
 from TotalSegmentatorEngine.imaging.library_output import library_lines
 from TotalSegmentatorEngine.imaging.raw_voxels import read_raw
 from TotalSegmentatorEngine.imaging.validation import check_size, check_volume
+from TotalSegmentatorEngine.series_selection.series import read_series
+from TotalSegmentatorEngine.series_selection.series_choice import ANY_SERIES, SeriesChoice
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,8 @@ class ReadInput:
     """Array (k, j, i) in HU: uint8, int8, int16 or int32 where the stored values are whole numbers, else float32."""
     warnings: list[Problem] = field(default_factory=list)
     series_instance_uid: str | None = None
+    note: str = ""
+    """Which slices of a DICOM series were read, and what was passed over; for the terminal."""
 
 
 def is_dicom(path: Path) -> bool:
@@ -37,22 +41,25 @@ def is_dicom(path: Path) -> bool:
     return path.is_dir() or (not is_nifti_name(path) and looks_like_dicom(path))
 
 
-def read_input(path: Path) -> ReadInput:
-    """The CT in a NIfTI, NRRD, MHA or MHD file, or in a folder with one DICOM series (or one file of it).
+def read_input(path: Path, choice: SeriesChoice = ANY_SERIES) -> ReadInput:
+    """The CT in a NIfTI, NRRD, MHA or MHD file, or the CT series of a DICOM folder (or of one file of it).
+
+    ``choice`` tells which series of a folder is meant; an image file has none.
 
     Raises SegmentationError with one of the INPUT_ codes.
     """
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
-    series_uid = None
     with library_lines():
         if is_dicom(path):
-            volume, series_uid = read_series(path)
-        elif is_nifti_name(path):
-            volume = read_nifti(path)
-        else:
-            volume = read_itk(path)
-    return ReadInput(volume, check_volume(volume), series_uid)
+            read = read_series(path, choice)
+            warnings = [*read.selected.warnings, *check_volume(read.volume)]
+            return ReadInput(read.volume, warnings, read.series_uid, read.selected.note)
+        if choice.named is not None:
+            raise SegmentationError("INPUT_SERIES_UNKNOWN", series=choice.named)
+        check_kind(path)
+        volume = read_nifti(path) if is_nifti_name(path) else read_itk(path)
+    return ReadInput(volume, check_volume(volume))
 
 
 def read_transferred(job_folder: Path, header: CtHeader) -> ReadInput:
@@ -74,5 +81,6 @@ def read_transferred(job_folder: Path, header: CtHeader) -> ReadInput:
     check_geometry(geometry)
     volume = Volume(read_raw(job_folder / CT_VOXELS, shape, header.dtype), geometry)
     with library_lines():
-        volume = Volume(compact(validated_by_headers(volume, header.dicom_files)), geometry)
-    return ReadInput(volume, check_volume(volume), header.series_instance_uid)
+        voxels, warnings = validated_by_headers(volume, header.dicom_files)
+    volume = Volume(compact(voxels), geometry)
+    return ReadInput(volume, [*warnings, *check_volume(volume)], header.series_instance_uid)

@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, read_headers
 from TotalSegmentatorEngine.dicom_series.padding import Range, is_unmeasured, padding_range, with_air
 from TotalSegmentatorEngine.dicom_series.pixels import check_pixels, check_rescaling, read_slice
 from TotalSegmentatorEngine.dicom_series.slice_order import validate_series
 from TotalSegmentatorEngine.imaging.geometry import LPS_FROM_RAS, Volume
+from TotalSegmentatorEngine.series_selection.series_choice import select_of_files
 
 SAME_PIXEL_HU = 1.5
 """Largest difference of a pixel between a DICOM slice and the same slice in Slicer: decoders of lossy JPEG may differ
@@ -30,32 +31,39 @@ SAME_PLACE_VOXELS = 0.5
 _log = logging.getLogger(__name__)
 
 
-def validated_by_headers(volume: Volume, dicom_files: Iterable[str]) -> np.ndarray:
-    """The voxels of ``volume`` (k, j, i) with the padding that the headers of ``dicom_files`` state turned to air.
+def validated_by_headers(volume: Volume, dicom_files: Iterable[str]) -> tuple[np.ndarray, list[Problem]]:
+    """The voxels of ``volume`` (k, j, i) with the padding that the headers of ``dicom_files`` state turned to air, and
+    warnings about the series.
 
     Raises SegmentationError: INPUT_NOT_CT, and while the volume is the series itself all that a DICOM folder is refused
-    for (validate_series, check_pixels, check_rescaling).
+    for (select_of_files, validate_series, check_pixels, check_rescaling).
     """
     try:
         headers = [found for found in read_headers(map(Path, dicom_files)) if found.is_image]
     except SegmentationError:
         _log.warning("the series' headers cannot be read and were not validated")
-        return volume.array
+        return volume.array, []
     if not headers:
-        return volume.array
+        return volume.array, []
     other = next((found.modality for found in headers if found.modality != "CT"), None)
     if other is not None:
         raise SegmentationError("INPUT_NOT_CT", modality=other or "not stated")
     if _has_shape_of(volume, headers):
         check_pixels(headers)
+    warnings: list[Problem] = []
     try:
-        validate_series(headers)
-        check_rescaling(headers)
+        selected = select_of_files(headers)
+        validate_series(selected.slices)
+        check_rescaling(selected.slices)
+        if selected.aside and len(headers) == volume.geometry.shape[0]:  # perhaps Slicer took it for a slice
+            odd = selected.aside[0]
+            raise SegmentationError("INPUT_SLICE_UNUSABLE", file=odd.header.path.name, detail=odd.detail)
+        warnings = [problem for problem in selected.warnings if problem.code == "INPUT_UIDS_SHARED"]
     except SegmentationError as error:
         if _is_the_stack(volume, headers):
             raise
         _log.info("the series' headers show %s, but the volume is no longer that series", error.code)
-    return with_air(volume.array, _padding_of_slices(volume, headers))
+    return with_air(volume.array, _padding_of_slices(volume, headers)), warnings
 
 
 def _has_shape_of(volume: Volume, headers: list[SliceHeader]) -> bool:

@@ -15,12 +15,17 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.pixel_data import StoredImage, read_to_pixels, stored_image
+from TotalSegmentatorEngine.dicom_series.recognition import looks_like_dicom
+from TotalSegmentatorEngine.dicom_series.series_labels import LABEL_TAGS, SliceLabels, labels_of
 from TotalSegmentatorEngine.imaging.library_output import library_lines
 
 _log = logging.getLogger(__name__)
 
-_DICOMDIR = "1.2.840.10008.1.3.10"
-"""Media Storage Directory Storage, PS3.6 table A-1."""
+_CT_CLASSES = frozenset(["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"])
+"""CT, Enhanced CT and Legacy Converted Enhanced CT Image Storage, PS3.6 table A-1."""
+
+HEADER_DAMAGED = "its DICOM header is damaged"
+"""What is said of a file whose header cannot be read."""
 
 _TAGS = [
     "SOPClassUID",
@@ -49,6 +54,7 @@ _TAGS = [
     "RescaleIntercept",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
+    *LABEL_TAGS,
 ]
 
 
@@ -91,12 +97,13 @@ class SliceHeader:
     """Pixel Padding Value, and Pixel Padding Range Limit where there is one: the 16 bits as they stand in the file."""
     stored: StoredImage
     """What the file says about its pixels as a whole."""
+    labels: SliceLabels
 
 
 def read_headers(files: Iterable[Path]) -> list[SliceHeader]:
     """Headers of the DICOM files among ``files``, in their order; files that are no DICOM are passed over.
 
-    Raises SegmentationError("INPUT_UNREADABLE") as ``read_header`` does.
+    Raises SegmentationError("INPUT_SLICE_UNUSABLE") as ``read_header`` does.
     """
     return [header for path in files for header in read_header(path)]
 
@@ -104,8 +111,8 @@ def read_headers(files: Iterable[Path]) -> list[SliceHeader]:
 def read_header(path: Path) -> list[SliceHeader]:
     """The headers of one file: none where it is no DICOM file, one per frame of a multi-frame image.
 
-    Raises SegmentationError("INPUT_UNREADABLE") for a DICOM file with a damaged header: passing over it could shorten
-    the series unnoticed.
+    Raises SegmentationError("INPUT_SLICE_UNUSABLE") for a DICOM file with a damaged header: passing over it could
+    shorten the series unnoticed.
     """
     if not looks_like_dicom(path):
         return []
@@ -129,24 +136,16 @@ def _read(path: Path) -> list[SliceHeader]:
         return [_header(path, number, dataset, [frame, *shared], stored) for number, frame in enumerate(per_frame)]
     except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
         _log.error("the DICOM header of a file cannot be read (%s)", type(error).__name__)
-        raise SegmentationError("INPUT_UNREADABLE") from None
+        raise SegmentationError("INPUT_SLICE_UNUSABLE", file=path.name, detail=HEADER_DAMAGED) from None
 
 
 def _is_cut_off(dataset: Any) -> bool:
-    """True where nothing could be read, or a CT without its size. A DICOMDIR has none of the tags by right."""
-    if len(dataset) == 0:
-        return dataset.file_meta.get("MediaStorageSOPClassUID") != _DICOMDIR
-    return dataset.get("Modality") == "CT" and "Rows" not in dataset
-
-
-def looks_like_dicom(path: Path) -> bool:
-    """True for a file with DICOM's preamble, or one without it that begins with group 0002 or 0008 in little endian."""
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(132)
-    except OSError:
+    """True where nothing could be read, or a CT without its size. A DICOMDIR has none of the tags by right, and raw
+    data of a CT no image."""
+    sop_class = _identifier(dataset, "SOPClassUID")
+    if "Rows" in dataset or (sop_class and sop_class not in _CT_CLASSES):
         return False
-    return start[128:132] == b"DICM" or start[:4] in (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x02\x00\x00\x00")
+    return bool(sop_class) or dataset.get("Modality") == "CT" or "SeriesInstanceUID" not in dataset
 
 
 def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any], stored: StoredImage) -> SliceHeader:
@@ -184,6 +183,7 @@ def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any], stor
         states_rescaling=slope is not None and intercept is not None,
         padding=_padding(dataset),
         stored=stored,
+        labels=labels_of(dataset, groups),
     )
 
 

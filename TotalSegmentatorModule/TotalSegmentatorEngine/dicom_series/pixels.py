@@ -51,7 +51,7 @@ def series_geometry(slices: list[SliceHeader]) -> Geometry:
 def read_slice(header: SliceHeader) -> np.ndarray:
     """Rescaled pixels of one slice of a classic series, shape (rows, columns), as Slicer has them: with padding.
 
-    Raises SegmentationError("INPUT_UNREADABLE").
+    Raises SegmentationError: INPUT_SLICE_UNUSABLE, INPUT_UNREADABLE.
     """
     return compact(_checked_planes([header])[0])
 
@@ -59,7 +59,7 @@ def read_slice(header: SliceHeader) -> np.ndarray:
 def read_planes(slices: list[SliceHeader]) -> np.ndarray:
     """Rescaled pixels of validated slices in their order, padding turned to air, shape (slices, rows, columns).
 
-    Raises SegmentationError: INPUT_UNREADABLE for pixels that are incomplete or that a decoder complains about,
+    Raises SegmentationError: INPUT_SLICE_UNUSABLE for pixels that are incomplete or that a decoder complains about,
     INPUT_RESCALE_MISSING, INPUT_INCONSISTENT_SLICES.
     """
     check_rescaling(slices)
@@ -80,7 +80,7 @@ def check_rescaling(slices: Iterable[SliceHeader]) -> None:
 def check_pixels(slices: Iterable[SliceHeader]) -> None:
     """Each file holds the pixels that its header promises; nothing is decoded.
 
-    Raises SegmentationError("INPUT_UNREADABLE").
+    Raises SegmentationError: INPUT_SLICE_UNUSABLE, INPUT_UNREADABLE.
     """
     for path, stored in {header.path: header.stored for header in slices}.items():
         try:
@@ -93,28 +93,35 @@ def check_pixels(slices: Iterable[SliceHeader]) -> None:
 
 def _damaged(path: Path, fault: str) -> SegmentationError:
     _log.error("the pixels of a file are damaged: %s", fault)
-    return SegmentationError("INPUT_UNREADABLE")
+    return SegmentationError("INPUT_SLICE_UNUSABLE", file=path.name, detail=fault)
 
 
 def _checked_planes(slices: list[SliceHeader]) -> np.ndarray:
     check_pixels(slices)
     with library_lines() as lines:
-        array = _decoded(slices)
+        try:
+            array = _decoded(slices)
+        except SegmentationError:
+            _check_decoders(slices)
+            raise
     if lines:
         _check_decoders(slices)
     return array
 
 
 def _check_decoders(slices: list[SliceHeader]) -> None:
-    """Finds the compressed file whose decoder prints something: it makes an image of damaged data, and says so there.
+    """Finds the file that cannot be decoded, or the compressed one whose decoder prints something: it makes an image of
+    damaged data, and says so there.
 
-    Raises SegmentationError("INPUT_UNREADABLE").
+    Raises SegmentationError("INPUT_SLICE_UNUSABLE").
     """
-    compressed = {header.path: header for header in slices if header.stored.is_compressed}
-    for path, header in compressed.items():
+    for path, header in {header.path: header for header in slices}.items():
         with library_lines() as lines:
-            _decoded([header])
-        if lines:
+            try:
+                _decoded([header])
+            except SegmentationError:
+                raise _damaged(path, "its pixels cannot be decoded") from None
+        if lines and header.stored.is_compressed:
             raise _damaged(path, "a decoder complains")
 
 

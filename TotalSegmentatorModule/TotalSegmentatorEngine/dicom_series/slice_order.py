@@ -31,8 +31,6 @@ STEPS_OF_A_REGION = 3
 def validate_series(headers: list[SliceHeader]) -> list[SliceHeader]:
     """The slices of one series ordered along their normal, if they make up a straight, complete, regular CT volume.
 
-    A file that occurs twice (the same SOPInstanceUID and frame) counts once.
-
     Raises SegmentationError: what ``validate_planes`` raises, INPUT_IRREGULAR_SLICES, INPUT_TOO_FEW_SLICES.
     """
     slices, irregular = validate_planes(headers)
@@ -57,7 +55,7 @@ def validate_planes(headers: list[SliceHeader]) -> tuple[list[SliceHeader], Segm
     samples = max(header.samples for header in headers)
     if samples > 1:
         raise SegmentationError("INPUT_NOT_SCALAR", components=samples)
-    slices = list({(h.sop_uid or str(h.path), h.frame): h for h in headers}.values())
+    slices = list(headers)
     _validate_consistency(slices)
     normal = np.cross(*slices[0].orientation)
     slices.sort(key=lambda header: float(header.position @ normal))

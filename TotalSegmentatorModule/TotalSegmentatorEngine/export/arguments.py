@@ -29,6 +29,8 @@ class ExportOptions:
     transferred: Path | None = None
     """What the Slicer module wrote."""
     reference: Path | None = None
+    series: str | None = None
+    """Which series of ``reference``."""
     labels: str | None = None
     """One of LABEL_TABLES, or the path of a CSV file."""
 
@@ -41,6 +43,7 @@ class CompareOptions:
     """None where ``transferred`` is given."""
     transferred: Path | None = None
     reference: Path | None = None
+    series: str | None = None
     labels: str | None = None
     pairs: Path | None = None
     csv: Path | None = None
@@ -80,8 +83,12 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
     )
     export.add_argument("--to", required=True, dest="format", choices=tuple(FORMATS), help="format to write")
     export.add_argument(
-        "--reference", type=Path, metavar="CT", help="the CT: DICOM folder or file; required for DICOM formats"
+        "--reference",
+        type=Path,
+        metavar="CT",
+        help="the CT: DICOM folder, one file of a DICOM series, or image file; required for DICOM formats",
     )
+    add_series(export, "the default is the series that SEGMENTATION refers to")
     _add_labels(export)
     export.add_argument(
         "--structures", type=names, metavar="NAME,NAME", help="only these structures, by any of their names"
@@ -109,8 +116,13 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         compare.add_argument("ours", type=Path, metavar="OURS", help="segmentation file, DICOM SEG or RT Structure Set")
     compare.add_argument("theirs", type=Path, metavar="THEIRS", help="segmentation to compare it with")
     compare.add_argument(
-        "--reference", type=Path, required=not is_transfer, metavar="CT", help="DICOM folder of the CT"
+        "--reference",
+        type=Path,
+        required=not is_transfer,
+        metavar="CT",
+        help="DICOM folder of the CT, or one file of its series",
     )
+    add_series(compare, "the default is the series that OURS or THEIRS refers to")
     _add_labels(compare)
     compare.add_argument(
         "--pairs",
@@ -136,6 +148,16 @@ def _add_labels(command: argparse.ArgumentParser) -> None:
         metavar="TABLE|FILE",
         help="names of the label values of a label image that does not contain them: {}, or a CSV file with the "
         "columns label,name".format(", ".join(LABEL_TABLES)),
+    )
+
+
+def add_series(command: argparse.ArgumentParser, default: str) -> None:
+    """The option that chooses a CT where a folder holds several; ``default`` says what happens without it."""
+    command.add_argument(
+        "--series",
+        metavar="ROW|UID",
+        help="CT series, if the folder contains several: a row of the list that is then printed, such as 3 or 3.2, "
+        f"or a Series Instance UID; {default}",
     )
 
 

@@ -23,16 +23,23 @@ from TotalSegmentatorEngine.export.compare.pairing import read_pairs
 from TotalSegmentatorEngine.export.compare.table import comparison_page, write_comparison
 from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
-from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, read_reference, reference_volume
+from TotalSegmentatorEngine.export.dicom.reference_series import (
+    ReferenceSeries,
+    check_identifiers,
+    read_reference,
+    reference_volume,
+)
 from TotalSegmentatorEngine.export.export_job import ExportResult, export
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, place
 from TotalSegmentatorEngine.export.order import ExportOrder, check_order, check_outputs
 from TotalSegmentatorEngine.export.progress import ExportReporter
 from TotalSegmentatorEngine.export.sources.label_images import needs_table
+from TotalSegmentatorEngine.export.sources.referenced_series import choice_for
 from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of_files, source_of_transfer
 from TotalSegmentatorEngine.export.sources.structures import Warn, read_structures
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.result_file import result_segments
+from TotalSegmentatorEngine.series_selection.series_choice import ANY_SERIES, SelectedSeries, SeriesChoice
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
@@ -67,8 +74,21 @@ def _export(options: ExportOptions, reporter: ExportReporter, printed: list[str]
     if options.transferred is not None:
         source = source_of_transfer(options.transferred)
     else:
-        source = source_of_files(options.segmentation, options.reference, options.labels, reporter.warning)
+        source = source_of_files(
+            options.segmentation,
+            options.reference,
+            options.labels,
+            reporter.warning,
+            options.series,
+            lambda selected: _report(selected, reporter),
+        )
     return finish(export(options.order, source, reporter), printed)
+
+
+def _report(selected: SelectedSeries, reporter: ExportReporter) -> None:
+    reporter.note(f"CT: {selected.note}")
+    for warning in selected.warnings:
+        reporter.warning(warning)
 
 
 def finish(result: ExportResult, printed: list[str]) -> ExportFinishedEvent:
@@ -107,21 +127,25 @@ def _run_outputs(files: RunFiles) -> dict[str, Path | None]:
 
 
 def export_result(
-    order: ExportOrder, result: SegmentationResult, ct: ReadInput, input_path: Path, reporter: JobReporter
+    order: ExportOrder,
+    result: SegmentationResult,
+    ct: ReadInput,
+    source: tuple[Path, SeriesChoice],
+    reporter: JobReporter,
 ) -> ExportResult:
-    """Exports what ``segment`` has just found in the CT of ``input_path``."""
-    reference = read_reference(input_path) if is_dicom(input_path) else None
+    """Exports what ``segment`` has just found in the CT of ``source``: its path, and which series of it."""
+    reference = read_reference(*source) if is_dicom(source[0]) else None
     segments = []
     for segment in result_segments(result, ct.series_instance_uid):
         row = structure_of(segment.id, segment.name, segment.tags)
         segments.append(Segment(segment.id, segment.name, segment.colour, 0, segment.label, segment.tags, row))
     segmentation = Segmentation(tuple(segments), (Layer(result.labels, ct.volume.geometry),))
     volume = (lambda: ct.volume) if reference is None else (lambda: reference_volume(reference))
-    source = ExportSource(segmentation, reference, ct.volume.geometry, volume)
-    return export(order, source, _InsideJob(reporter))
+    found = ExportSource(segmentation, reference, ct.volume.geometry, volume)
+    return export(order, found, _InsideJob(reporter))
 
 
-def check_before_job(order: ExportOrder, input_path: Path) -> None:
+def check_before_job(order: ExportOrder, input_path: Path, choice: SeriesChoice = ANY_SERIES) -> None:
     """Refuses before a job what would make the export of its result fail.
 
     Raises SegmentationError: what ``check_order`` and ``read_reference`` raise, EXPORT_NOT_DICOM,
@@ -132,7 +156,7 @@ def check_before_job(order: ExportOrder, input_path: Path) -> None:
     if not order.kind.is_dicom or not input_path.exists():
         return
     if is_dicom(input_path):
-        read_reference(input_path)
+        check_identifiers(read_reference(input_path, choice))
     elif not order.is_into_folder:
         raise SegmentationError("EXPORT_NOT_DICOM")
 
@@ -170,7 +194,7 @@ def _compare(options: CompareOptions, reporter: ExportReporter, printed: list[st
     started = time.monotonic()
     reporter.progress(ExportStep.READING, 0.0)
     pairs = read_pairs(options.pairs) if options.pairs is not None else ()
-    ours, reference = _our_side(options, reporter.warning)
+    ours, reference = _our_side(options, reporter.warning, lambda selected: _report(selected, reporter))
     reporter.progress(ExportStep.READING, 0.1)
     theirs = _structures(options.theirs, reference, _labels_of(options.theirs, options), reporter.warning)
 
@@ -189,9 +213,12 @@ def _compare(options: CompareOptions, reporter: ExportReporter, printed: list[st
 NamedVoxels = tuple[str, VoxelMask | Callable[[], VoxelMask]]
 
 
-def _our_side(options: CompareOptions, warn: Warn) -> tuple[list[NamedVoxels], ReferenceSeries]:
+def _our_side(
+    options: CompareOptions, warn: Warn, report: Callable[[SelectedSeries], None]
+) -> tuple[list[NamedVoxels], ReferenceSeries]:
     if options.transferred is None:
-        reference = read_reference(options.reference)
+        choice = choice_for([options.ours, options.theirs], options.series)
+        reference = read_reference(options.reference, choice, report)
         return _structures(options.ours, reference, _labels_of(options.ours, options), warn), reference
     source = source_of_transfer(options.transferred)
     if source.reference is None:

@@ -19,7 +19,7 @@ from TotalSegmentatorWire.tables.export_formats import LABEL_IMAGES
 from TotalSegmentatorEngine.export.core.roi import Roi
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.dicom.ct_writer import write_ct_series
-from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, read_reference
+from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, check_identifiers, read_reference
 from TotalSegmentatorEngine.export.grid.alignment import edited_segments
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, place
 from TotalSegmentatorEngine.export.order import ExportOrder, check_order
@@ -98,6 +98,8 @@ def _with_series(
 ) -> ExportSource:
     """For a DICOM format a source whose CT is a DICOM series: its own, or one that is written now."""
     if source.reference is not None or not order.kind.is_dicom:
+        if source.reference is not None and order.kind.is_dicom:
+            check_identifiers(source.reference)
         return source
     if folder is None or source.ct is None:
         raise SegmentationError("EXPORT_NOT_DICOM")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
-from TotalSegmentatorWire.messages.segment import WarningEvent
+from TotalSegmentatorWire.messages.segment import NoteEvent, WarningEvent
 
 
 class EventReporter:
@@ -42,6 +42,10 @@ class EventReporter:
         if problem not in self._warned:
             self._warned.append(problem)
             self._emit(WarningEvent(self._job_id, problem.to_json()))
+
+    def note(self, text: str) -> None:
+        """``text`` is shown, and not logged."""
+        self._emit(NoteEvent(self._job_id, text))
 
     def check_cancelled(self) -> None:
         """Raises SegmentationError(CANCELLED) when the user has cancelled the job."""

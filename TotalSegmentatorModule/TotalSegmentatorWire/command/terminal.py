@@ -8,7 +8,7 @@ from typing import Any
 
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.export import ExportProgressEvent, ExportStep
-from TotalSegmentatorWire.messages.segment import ProgressEvent, Stage, WarningEvent, problem_from_json
+from TotalSegmentatorWire.messages.segment import NoteEvent, ProgressEvent, Stage, WarningEvent, problem_from_json
 from TotalSegmentatorWire.messages.setup import SetupProgressEvent, SetupStep
 
 _STAGES = {
@@ -58,6 +58,9 @@ class Terminal:
         if isinstance(event, WarningEvent):
             self.show_problem(problem_from_json(event.problem), "warning")
             return
+        if isinstance(event, NoteEvent):
+            self.show_note(event.text)
+            return
         progress = _progress_of(event)
         if progress is not None:
             self._show_progress(event.fraction, *progress)
@@ -69,6 +72,12 @@ class Terminal:
 
     def show_problem(self, problem: Problem, kind: str = "error") -> None:
         self._write_line(f"{kind} {problem.code}: {problem.what} {problem.todo}")
+        if problem.listing:
+            self._write_line(problem.listing)
+
+    def show_note(self, text: str) -> None:
+        """What is worth knowing and no reason to act."""
+        self._write_line(text)
 
     def close_line(self) -> None:
         """What is written next begins on a line of its own."""

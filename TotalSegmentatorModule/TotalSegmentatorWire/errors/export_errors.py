@@ -172,7 +172,7 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "EXPORT_MIXED_SERIES",
         178,
-        _("The slices of the CT series belong to different patients or studies."),
+        _("The identifiers of the CT's slices contradict each other: {detail}."),
         _("Send the CT from its source again; do not use this one."),
     ),
     (

@@ -12,11 +12,8 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "INPUT_UNREADABLE",
         11,
-        _("The image could not be read: the file is damaged or its format is not supported."),
-        _(
-            "Use a NIfTI, NRRD, MHA or MHD file, or a folder with one DICOM series, and check that other "
-            "programs can open it."
-        ),
+        _("The image could not be read: the file is damaged or has an unsupported variant of its format."),
+        _("Copy or export the image again, and check that other programs can open it."),
     ),
     (
         "INPUT_NOT_3D",
@@ -105,8 +102,11 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "INPUT_SEVERAL_SERIES",
         23,
-        _("The folder contains {count} DICOM series."),
-        _("Choose a folder that contains only one CT series."),
+        _("The input contains {count} CT series, acquisitions or phases, and only one can be used."),
+        _(
+            "Choose one with the option --series. In Slicer, load only one of them: in the DICOM module, turn on "
+            "Advanced and click Examine."
+        ),
     ),
     (
         "INPUT_NOT_CT",

@@ -8,10 +8,11 @@ from typing import Any
 from TotalSegmentatorWire.errors.definition import ErrorDefinition
 from TotalSegmentatorWire.errors.export_errors import EXPORT_ERRORS, EXPORT_WARNINGS
 from TotalSegmentatorWire.errors.job_errors import JOB_ERRORS, JOB_WARNINGS
+from TotalSegmentatorWire.errors.series_errors import SERIES_ERRORS, SERIES_WARNINGS
 from TotalSegmentatorWire.errors.setup_errors import SETUP_ERRORS, SETUP_WARNINGS
 
-ERRORS: dict[str, ErrorDefinition] = SETUP_ERRORS | EXPORT_ERRORS | JOB_ERRORS
-WARNINGS: dict[str, ErrorDefinition] = SETUP_WARNINGS | EXPORT_WARNINGS | JOB_WARNINGS
+ERRORS: dict[str, ErrorDefinition] = SETUP_ERRORS | EXPORT_ERRORS | JOB_ERRORS | SERIES_ERRORS
+WARNINGS: dict[str, ErrorDefinition] = SETUP_WARNINGS | EXPORT_WARNINGS | JOB_WARNINGS | SERIES_WARNINGS
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Problem:
         return self.definition.todo.format(**self.values)
 
     @property
+    def listing(self) -> str:
+        """Lines from which the user can choose, for a terminal; mostly none."""
+        return str(self.values.get("list") or "")
+
+    @property
     def exit_code(self) -> int:
         return self.definition.exit_code
 
@@ -45,7 +51,8 @@ class Problem:
 class SegmentationError(Exception):
     """A foreseeable failure, raised anywhere in the engine: ``raise SegmentationError("INPUT_NOT_3D", dimensions=4)``.
 
-    Values are plain numbers and strings. They never hold patient data: no paths, names or identifiers.
+    Values are plain numbers and strings. They never hold patient data: no paths, names or identifiers. A file's own
+    name may stand in a sentence where the user must find the file; a log gets no values that are texts.
     """
 
     def __init__(self, code: str, **values: Any) -> None:

@@ -145,6 +145,16 @@ class WarningEvent:
 
 
 @dataclass(frozen=True)
+class NoteEvent:
+    """Something worth knowing that is no reason to act: which slices were read."""
+
+    KIND: ClassVar[str] = "note"
+    job_id: str
+    text: str
+    """In English, without the names of patients and files."""
+
+
+@dataclass(frozen=True)
 class FinishedEvent:
     """The result lies complete in ``result_folder``: labels.raw and result.json (see job_folder)."""
 
@@ -179,6 +189,7 @@ EVENTS = {
         PlanEvent,
         ProgressEvent,
         WarningEvent,
+        NoteEvent,
         FinishedEvent,
         FailedEvent,
         CancelledEvent,

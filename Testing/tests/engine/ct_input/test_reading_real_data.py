@@ -30,8 +30,8 @@ pytestmark = pytest.mark.shared
         ("sts_001/rtstruct", "INPUT_NOT_CT"),
         ("dcmqi_ct3/liver.dcm", "INPUT_NOT_CT"),
         ("dcmqi_ct3/24x38x3/screenshots/slicer.png", "INPUT_NOT_3D"),
-        ("README.md", "INPUT_UNREADABLE"),
-        ("LICENSES", "INPUT_UNREADABLE"),
+        ("README.md", "INPUT_FORMAT_UNKNOWN"),
+        ("LICENSES", "INPUT_NO_IMAGES"),
     ],
 )
 def test_real_bad_input(shared: Path, path: str, code: str) -> None:

@@ -48,7 +48,7 @@ def test_other_files_copies_and_subfolders_do_not_disturb_a_series(tmp_path: Pat
     folder = ct_variants.write_dicom_series(tmp_path / "disc" / "0001" / "series", ct, RAS_GRID)
     shutil.copy(folder / "slice-0002.dcm", folder / "slice-0002 copy.dcm")
     (folder / "readme.txt").write_text("not a DICOM file, although it is longer than a preamble" * 5)
-    (folder / "empty.dcm").write_bytes(b"")
+    (folder / "empty.txt").write_bytes(b"")
 
     def as_structure_set(dataset: pydicom.Dataset, number: int) -> None:
         dataset.Modality = "RTSTRUCT"
@@ -88,7 +88,7 @@ def test_enhanced_multi_frame_with_shuffled_frames(tmp_path: Path, ct: np.ndarra
         (moved(shift=lambda n: (2.5 * n * np.tan(np.radians(14)), 0, 0)), "INPUT_GANTRY_TILT"),
         (moved({3: (0, 0, 0.1)}), "INPUT_IRREGULAR_SLICES"),
         (moved({5: (0, 0, 1.0)}), "INPUT_IRREGULAR_SLICES"),
-        (moved({2: (0.4, 0, 0)}), "INPUT_IRREGULAR_SLICES"),
+        (moved({2: (0.4, 0, 0)}), "INPUT_SLICE_UNUSABLE"),
         (moved({5: (0, 0, 2.5)}), "INPUT_MISSING_SLICES"),
         (moved({0: (0, 0, -7.5)}), "INPUT_MISSING_SLICES"),
         (moved({4: (0, 0, -2.5)}), "INPUT_DUPLICATE_SLICES"),
@@ -157,14 +157,14 @@ def test_the_values_of_the_sentences(tmp_path: Path, ct: np.ndarray) -> None:
         (changed(-1, Modality="MR"), "INPUT_NOT_CT"),
         (changed(-1, Modality="PT"), "INPUT_NOT_CT"),
         (changed(-1, Modality=None), "INPUT_NOT_CT"),
-        (changed(2, PixelSpacing=["0.9", "0.9"]), "INPUT_INCONSISTENT_SLICES"),
-        (changed(2, ImageOrientationPatient=["1", "0", "0", "0", "0", "-1"]), "INPUT_INCONSISTENT_SLICES"),
-        (changed(2, ImagePositionPatient=None), "INPUT_DEGENERATE_DIRECTION"),
+        (changed(2, PixelSpacing=["0.9", "0.9"]), "INPUT_SLICE_UNUSABLE"),
+        (changed(2, ImageOrientationPatient=["1", "0", "0", "0", "0", "-1"]), "INPUT_SLICE_UNUSABLE"),
+        (changed(2, ImagePositionPatient=None), "INPUT_SLICE_UNUSABLE"),
         (changed(-1, PixelSpacing=None), "INPUT_DEGENERATE_DIRECTION"),
         (changed(-1, ImageOrientationPatient=["1", "0", "0", "1", "0", "0"]), "INPUT_DEGENERATE_DIRECTION"),
         (changed(-1, ImageOrientationPatient=["0", "0", "0", "0", "0", "0"]), "INPUT_DEGENERATE_DIRECTION"),
         (changed(-1, SamplesPerPixel=3), "INPUT_NOT_SCALAR"),
-        (changed(3, SeriesInstanceUID=generate_uid()), "INPUT_SEVERAL_SERIES"),
+        (changed(3, SeriesInstanceUID=generate_uid()), "INPUT_SLICE_UNUSABLE"),
     ],
 )
 def test_headers_of_a_series(tmp_path: Path, ct: np.ndarray, edit, code: str) -> None:
@@ -193,11 +193,13 @@ def test_a_damaged_header_is_not_passed_over(tmp_path: Path, ct: np.ndarray) -> 
     folder = ct_variants.write_dicom_series(tmp_path / "series", ct, RAS_GRID)
     last = folder / "slice-0001.dcm"
     last.write_bytes(last.read_bytes()[:140] + b"\xff" * 40)
-    assert refusal(folder).code == "INPUT_UNREADABLE"
+    problem = refusal(folder).problem
+    assert (problem.code, problem.values["file"]) == ("INPUT_SLICE_UNUSABLE", "slice-0001.dcm")
 
 
 def test_truncated_pixels_of_a_series(tmp_path: Path, ct: np.ndarray) -> None:
     folder = ct_variants.write_dicom_series(tmp_path / "series", ct, RAS_GRID)
     path = folder / "slice-0003.dcm"
     path.write_bytes(path.read_bytes()[:-60])
-    assert refusal(folder).code == "INPUT_UNREADABLE"
+    problem = refusal(folder).problem
+    assert (problem.code, problem.values["file"]) == ("INPUT_SLICE_UNUSABLE", path.name)

@@ -30,7 +30,7 @@ def two_series(dataset, number: int) -> None:
 
 
 def two_patients(dataset, number: int) -> None:
-    dataset.PatientID = "P{}".format(number % 2)
+    dataset.PatientID = "P{}".format(number // 5)
 
 
 def elsewhere(dataset, number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,15 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, read_headers
 from TotalSegmentatorEngine.dicom_series.pixels import read_planes, series_geometry
-from TotalSegmentatorEngine.dicom_series.series import series_headers
 from TotalSegmentatorEngine.dicom_series.slice_order import validate_planes
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
+from TotalSegmentatorEngine.series_selection.series_choice import (
+    ANY_SERIES,
+    SelectedSeries,
+    SeriesChoice,
+    select_of_files,
+    select_series,
+)
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -113,15 +119,20 @@ class ReferenceSeries:
         return path / height if height else self.normal
 
 
-def read_reference(path: Path) -> ReferenceSeries:
-    """The series of a DICOM folder, or of one file of it.
+def read_reference(
+    path: Path, choice: SeriesChoice = ANY_SERIES, report: Callable[[SelectedSeries], None] = lambda selected: None
+) -> ReferenceSeries:
+    """The CT series of a DICOM folder, or of one file of it; ``report`` gets what was chosen and passed over.
 
-    Raises SegmentationError: INPUT_NOT_FOUND, INPUT_UNREADABLE, INPUT_SEVERAL_SERIES, EXPORT_MIXED_SERIES,
-    EXPORT_NO_FRAME_OF_REFERENCE and what ``dicom_series.validate_planes`` raises (INPUT_GANTRY_TILT, ...).
+    Raises SegmentationError: INPUT_NOT_FOUND, EXPORT_MIXED_SERIES, EXPORT_NO_FRAME_OF_REFERENCE, what ``select_series``
+    raises and what ``dicom_series.validate_planes`` raises (INPUT_GANTRY_TILT, ...).
     """
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
-    return _reference(series_headers(path))
+    selected = select_series(path, choice)
+    reference = _reference(selected.slices)
+    report(selected)
+    return reference
 
 
 def reference_of_files(files: Sequence[Path]) -> ReferenceSeries:
@@ -135,10 +146,17 @@ def reference_of_files(files: Sequence[Path]) -> ReferenceSeries:
     headers = [header for header in read_headers(files) if header.is_image]
     if not headers:
         raise SegmentationError("INPUT_UNREADABLE")
-    series = len({header.series_uid for header in headers})
-    if series > 1:
-        raise SegmentationError("INPUT_SEVERAL_SERIES", count=series)
-    return _reference(headers)
+    return _reference(select_of_files(headers, as_one=True).slices)
+
+
+def check_identifiers(reference: ReferenceSeries) -> None:
+    """Before structures refer to the planes. Raises SegmentationError("EXPORT_MIXED_SERIES")."""
+    files: dict[str, set[Path]] = {}
+    for plane in reference.planes:
+        files.setdefault(plane.sop_instance_uid, set()).add(plane.path)
+    if any(uid and len(paths) > 1 for uid, paths in files.items()):
+        detail = "several slices share one SOP Instance UID, so structures cannot refer to them"
+        raise SegmentationError("EXPORT_MIXED_SERIES", detail=detail)
 
 
 def reference_volume(reference: ReferenceSeries) -> Volume:
@@ -147,14 +165,18 @@ def reference_volume(reference: ReferenceSeries) -> Volume:
 
 
 def _headers_of(reference: ReferenceSeries) -> list[SliceHeader]:
+    """The planes' headers again, in the planes' order."""
     files = list(dict.fromkeys(plane.path for plane in reference.planes))
-    return validate_planes([header for header in read_headers(files) if header.is_image])[0]
+    found = {(header.path, header.frame): header for header in read_headers(files)}
+    frames = (None if plane.frame_number is None else plane.frame_number - 1 for plane in reference.planes)
+    return [found[plane.path, frame] for plane, frame in zip(reference.planes, frames, strict=True)]
 
 
 def _reference(headers: list[SliceHeader]) -> ReferenceSeries:
     slices, irregular = validate_planes(headers)
     if len({header.patient_id for header in slices}) > 1 or len({header.study_uid for header in slices}) > 1:
-        raise SegmentationError("EXPORT_MIXED_SERIES")
+        detail = "they belong to different patients or studies"
+        raise SegmentationError("EXPORT_MIXED_SERIES", detail=detail)
     frames_of_reference = {header.frame_of_reference for header in slices}
     if len(frames_of_reference) != 1 or "" in frames_of_reference:
         raise SegmentationError("EXPORT_NO_FRAME_OF_REFERENCE")

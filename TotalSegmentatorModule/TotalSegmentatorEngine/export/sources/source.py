@@ -18,6 +18,7 @@ from TotalSegmentatorEngine.export.dicom.reference_series import (
     reference_volume,
 )
 from TotalSegmentatorEngine.export.grid.alignment import check_series, on_planes, on_volume_voxels
+from TotalSegmentatorEngine.export.sources.referenced_series import choice_for
 from TotalSegmentatorEngine.export.sources.segmentation_files import read_segmentation
 from TotalSegmentatorEngine.export.sources.slicer_transfer import (
     read_transferred_segmentation,
@@ -26,6 +27,7 @@ from TotalSegmentatorEngine.export.sources.slicer_transfer import (
 )
 from TotalSegmentatorEngine.export.sources.structures import Warn, as_segmentation, read_structures
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.series_selection.series_choice import SelectedSeries, SeriesChoice
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +63,22 @@ class ExportSource:
         return self.reference.grid if self.reference is not None else self.image_grid
 
 
-def source_of_files(path: Path, reference_path: Path | None, labels: str | None, warn: Warn) -> ExportSource:
+def source_of_files(
+    path: Path,
+    reference_path: Path | None,
+    labels: str | None,
+    warn: Warn,
+    series: str | None = None,
+    report: Callable[[SelectedSeries], None] = lambda selected: None,
+) -> ExportSource:
     """``path``: a segmentation file, a label image, or a DICOM SEG or structure set of the reference's series.
-    ``reference_path``: the CT, a DICOM folder or a file; None for formats that need no CT.
+    ``reference_path``: the CT, a DICOM folder or a file; None for formats that need no CT. ``series``: which series of
+    the folder, as SeriesChoice has it; without it the one that the segmentation refers to. ``report`` gets what was
+    chosen.
 
     Raises SegmentationError: what the readers of these raise.
     """
-    reference, ct = _reference(reference_path)
+    reference, ct = _reference(reference_path, choice_for([path], series), report)
     if path.is_file() and is_dicom(path):
         if reference is None:
             raise SegmentationError("EXPORT_NOT_DICOM")
@@ -77,7 +88,7 @@ def source_of_files(path: Path, reference_path: Path | None, labels: str | None,
     segmentation = read_segmentation(path, labels, warn)
     image_grid = segmentation.layers[0].geometry
     if reference is None and reference_path is not None:
-        volume = read_input(reference_path).volume
+        volume = read_input(reference_path, SeriesChoice(series)).volume
         return ExportSource(segmentation, None, volume.geometry, lambda: volume)
     return ExportSource(segmentation, reference, image_grid, ct)
 
@@ -103,13 +114,15 @@ def source_of_transfer(folder: Path) -> ExportSource:
     return ExportSource(segmentation, None, image_grid, ct)
 
 
-def _reference(path: Path | None) -> tuple[ReferenceSeries | None, Callable[[], Volume] | None]:
+def _reference(
+    path: Path | None, choice: SeriesChoice, report: Callable[[SelectedSeries], None]
+) -> tuple[ReferenceSeries | None, Callable[[], Volume] | None]:
     if path is None:
         return None, None
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
     if is_dicom(path):
-        reference = read_reference(path)
+        reference = read_reference(path, choice, report)
         return reference, _reader_of(reference)
     return None, None
 

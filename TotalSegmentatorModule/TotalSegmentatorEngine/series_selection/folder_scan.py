@@ -1,0 +1,128 @@
+"""Reads the header of every DICOM file below a folder, once, and lists what could not be read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorEngine.dicom_series.headers import HEADER_DAMAGED, SliceHeader, read_header
+from TotalSegmentatorEngine.dicom_series.recognition import looks_like_dicom
+
+_OF_THE_SYSTEM = frozenset(["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"])
+_FOLDERS_OF_THE_SYSTEM = frozenset(["__macosx", "@eadir", "$recycle.bin", "system volume information"])
+"""In lower case: what operating systems and file servers put into any folder."""
+
+_START_BYTES = 1 << 16
+"""The Series Instance UID stands in group 0020, within the first kilobytes of an image's header."""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A file that is no readable DICOM file."""
+
+    path: Path
+    detail: str
+    """Why, as a clause: "it is empty"."""
+    is_dicom: bool = False
+    """True where it begins like a DICOM file."""
+    series_uid: str = ""
+    """Of a damaged DICOM file, where it can still be found."""
+    sop_uid: str = ""
+    """Likewise."""
+
+
+@dataclass(frozen=True, eq=False)
+class FolderScan:
+    """The files of a folder tree, in the order of their names."""
+
+    headers: list[SliceHeader] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+
+    @property
+    def images(self) -> list[SliceHeader]:
+        return [header for header in self.headers if header.is_image]
+
+
+def scan_folder(folder: Path) -> FolderScan:
+    """All files of ``folder`` and below; hidden ones and the system's own are left out.
+
+    Symbolic links are followed, each folder is visited once. Of a file that is no DICOM file the start alone is read.
+    """
+    scan = FolderScan()
+    for path in _files_below(folder):
+        try:
+            headers = read_header(path)
+        except SegmentationError:
+            scan.unread.append(Unread(path, HEADER_DAMAGED, True, *_identifiers_in(path)))
+            continue
+        scan.headers.extend(headers)
+        if not headers:
+            scan.unread.append(_unread(path))
+    return scan
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sorts "IM2" before "IM10"."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part]
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Depth first, files of a folder before its subfolders."""
+    waiting, visited = [folder], set()
+    while waiting:
+        current = waiting.pop()
+        try:
+            status = current.stat()
+            entries = sorted(os.scandir(current), key=lambda entry: (natural_key(entry.name), entry.name))
+        except OSError:
+            continue
+        if (status.st_dev, status.st_ino) in visited:
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+        yield from (
+            current / entry.name for entry in visible if entry.name.lower() not in _OF_THE_SYSTEM and _is(entry.is_file)
+        )
+        folders = [
+            entry.name for entry in visible if entry.name.lower() not in _FOLDERS_OF_THE_SYSTEM and _is(entry.is_dir)
+        ]
+        waiting.extend(current / name for name in reversed(folders))
+
+
+def _is(test: object) -> bool:
+    """False for what cannot be looked at, such as a link in a circle."""
+    try:
+        return test()
+    except OSError:
+        return False
+
+
+def _unread(path: Path) -> Unread:
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            stream.read(1)
+    except OSError:
+        return Unread(path, "it cannot be opened")
+    return Unread(path, "it is empty" if size == 0 else "it is not a DICOM file", looks_like_dicom(path))
+
+
+def _identifiers_in(path: Path) -> tuple[str, str]:
+    """Series and SOP Instance UID, looked for as bytes: the tag in little endian, VR or length, then the text."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(_START_BYTES)
+    except OSError:
+        return "", ""
+    found = (
+        re.search(tag + rb"(?:UI..|..\x00\x00)([0-9.]{5,64})", start, re.DOTALL)
+        for tag in (rb"\x20\x00\x0e\x00", rb"\x08\x00\x18\x00")
+    )
+    series, instance = (match[1].decode("ascii").rstrip("\0") if match else "" for match in found)
+    return series, instance

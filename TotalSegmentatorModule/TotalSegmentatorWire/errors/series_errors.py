@@ -1,0 +1,62 @@
+"""What can go wrong when the CT is looked for in a folder; a part of the table in problem.py."""
+
+from __future__ import annotations
+
+from TotalSegmentatorWire.errors.definition import ErrorDefinition, table, warnings_table
+from TotalSegmentatorWire.errors.definition import translatable as _
+
+SERIES_ERRORS: dict[str, ErrorDefinition] = table(
+    __file__,
+    (
+        "INPUT_NO_IMAGES",
+        87,
+        _("The folder and its subfolders contain no DICOM images; files of other kinds: {files}."),
+        _("Choose the folder of a DICOM series, or the image file itself if the CT is a NIfTI, NRRD or MHA file."),
+    ),
+    (
+        "INPUT_ARCHIVE",
+        88,
+        _("The input is an archive ({kind}), not an image."),
+        _("Unpack it, then choose the folder or file that it contained."),
+    ),
+    (
+        "INPUT_FORMAT_UNKNOWN",
+        89,
+        _("The input is not an image in a known format; its extension is {suffix}."),
+        _("Choose a NIfTI, NRRD, MHA or MHD file, a DICOM file, or a folder with a DICOM series."),
+    ),
+    (
+        "INPUT_SERIES_UNKNOWN",
+        90,
+        _("The input contains no CT series {series}."),
+        _("Give --series the number of a row in the list of series, or a Series Instance UID that the files state."),
+    ),
+    (
+        "INPUT_SLICE_UNUSABLE",
+        91,
+        _("The file {file} cannot be used, but it may be a slice of the CT: {detail}."),
+        _(
+            "Copy or send the series again so that it is complete and sound. If the file does not belong to the CT, "
+            "move it out of the folder."
+        ),
+    ),
+)
+
+SERIES_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
+    __file__,
+    (
+        "INPUT_IMAGES_LEFT_OUT",
+        _("Images of the CT series that are not slices were left out ({kinds}): {files}."),
+        _("No action is needed if these are localizers, result pages or copies."),
+    ),
+    (
+        "INPUT_FILES_UNREAD",
+        _("Damaged or empty DICOM files outside the series were left out ({count}): {files}."),
+        _("Check that none of them belongs to the CT."),
+    ),
+    (
+        "INPUT_UIDS_SHARED",
+        _("Different slices share their SOP Instance UIDs ({count} slices), so their positions tell them apart."),
+        _("Check the number of slices. Send the CT from its source again before you export to DICOM."),
+    ),
+)
