@@ -63,7 +63,7 @@ ARROWS = {
         f"{ENGINE}/export": "core dicom grid rois rtstruct seg",
     },
     f"{ENGINE}/export/compare": {ENGINE: "imaging", f"{ENGINE}/export": "core rois"},
-    f"{ENGINE}/export/seg": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom grid"},
+    f"{ENGINE}/export/seg": {ENGINE: "dicom_series imaging", f"{ENGINE}/export": "core dicom grid"},
     f"{ENGINE}/export/rtstruct": {ENGINE: "dicom_series imaging", f"{ENGINE}/export": "core dicom"},
     f"{ENGINE}/export/surfaces": {ENGINE: "imaging", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export/files": {ENGINE: "imaging", f"{ENGINE}/export": "core"},

@@ -14,6 +14,7 @@ import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
+from TotalSegmentatorEngine.dicom_series.pixel_data import pixel_fault, read_to_pixels, stored_image
 from TotalSegmentatorEngine.export.core.codes import UNCODED, RoiCodes
 from TotalSegmentatorEngine.export.core.roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN
 from TotalSegmentatorEngine.export.dicom.object import quiet, stated_code
@@ -269,14 +270,29 @@ def _pieces(
 
 
 def _decoded(path: Path, dataset: Dataset) -> Iterator[np.ndarray]:
-    """``dataset`` is the file's header; a deflated file cannot be read in parts."""
+    """Frame after frame (rows, columns). ``dataset`` is the file's header; a deflated file cannot be read in parts."""
     import pydicom
     from pydicom.pixels import iter_pixels
     from pydicom.uid import DeflatedExplicitVRLittleEndian
 
     is_deflated = dataset.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
     try:
+        _check_whole(path)
         yield from iter_pixels(pydicom.dcmread(path) if is_deflated else path)
+    except SegmentationError:
+        raise
     except Exception as error:  # noqa: BLE001 - each decoder has its own kinds
         _log.error("decoding a DICOM SEG failed with %s", type(error).__name__)
         raise _unreadable("its pixels cannot be decoded") from None
+
+
+def _check_whole(path: Path) -> None:
+    """A decoder makes frames of what is left of pixel data: missing voxels would look like background."""
+    dataset, element = read_to_pixels(path, _PIXEL_TAGS)
+    fault = pixel_fault(path, stored_image(dataset, element))
+    if fault is not None:
+        _log.error("the pixel data of a DICOM SEG: %s", fault)
+        raise _unreadable("its pixel data are incomplete or damaged")
+
+
+_PIXEL_TAGS = ["Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames"]
