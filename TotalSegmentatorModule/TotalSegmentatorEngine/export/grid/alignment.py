@@ -99,7 +99,7 @@ def edited_segments(placed: PlacedSegmentation) -> set[str]:
     edited = set()
     for segment in placed.segments:
         made = segment.tags.get(VOXEL_DIGEST_TAG)
-        if not made:
+        if not made or not placed.is_inside(segment):  # it cannot go out
             continue
         mask = placed.mask(segment)
         if mask.is_empty or not is_same(made, voxel_digest(mask.voxels, mask.start, placed.grid)):

@@ -38,17 +38,15 @@ class _PlacedLayer:
 
 
 class PlacedSegmentation:
-    """Gives each segment's voxels on ``grid``."""
+    """Gives each segment's voxels on ``grid``. To ask for a segment that has voxels outside of the grid raises
+    SegmentationError("EXPORT_GEOMETRY_DIFFERS"); one that nobody asks for does no harm."""
 
     def __init__(self, segmentation: Segmentation, grid: Geometry) -> None:
-        """Raises SegmentationError("EXPORT_GEOMETRY_DIFFERS") where a segment has voxels outside of the grid."""
         self.grid = grid
         self.segments = segmentation.segments
         self.left_out = segmentation.left_out
         self._layers = [_placed(layer, grid) for layer in segmentation.layers]
         self._resampled: dict[tuple[int, int], VoxelMask] = {}
-        for segment in self.segments:
-            self._check_inside(segment)
 
     def is_resampled(self, segment: Segment) -> bool:
         """True where the segment's lattice is not the grid's, so that its shape changes a little."""
@@ -59,6 +57,7 @@ class PlacedSegmentation:
         layer = self._layers[segment.layer]
         if segment.label not in layer.boxes:
             return None
+        self._check_inside(segment)
         if layer.start is None:
             mask = self.mask(segment)
             return None if mask.is_empty else mask.box
@@ -72,6 +71,7 @@ class PlacedSegmentation:
         layer = self._layers[segment.layer]
         if segment.label not in layer.boxes:
             return VoxelMask(np.zeros((0, 0, 0), bool), (0, 0, 0), self.grid.shape)
+        self._check_inside(segment)
         if layer.start is None:
             return self._resample(segment)
         box = layer.boxes[segment.label]
@@ -99,23 +99,31 @@ class PlacedSegmentation:
             self._resampled[key] = VoxelMask.cropped(inside, tuple(int(low) for low in first), self.grid.shape)
         return self._resampled[key]
 
+    def is_inside(self, segment: Segment) -> bool:
+        """False where it has voxels outside of the grid."""
+        return self._beyond_mm(segment) == 0
+
     def _check_inside(self, segment: Segment) -> None:
+        distance = self._beyond_mm(segment)
+        if distance:
+            raise SegmentationError("EXPORT_GEOMETRY_DIFFERS", distance_mm=distance)
+
+    def _beyond_mm(self, segment: Segment) -> float:
+        """How far the segment's voxels lie outside of the grid; 0 where rounding explains it."""
         layer = self._layers[segment.layer]
         box = layer.boxes.get(segment.label)
         if box is None:
-            return
+            return 0.0
         tolerance = ALIGNED_VOXELS if layer.start is not None else BEYOND_VOXELS
         low, high = _limits(np.linalg.inv(layer.to_layer), box)
-        last = np.array(self.grid.shape) - 1
-        beyond = np.maximum(-low, high - last).max()
-        if beyond > tolerance:
-            step = np.array(self.grid.spacing)[::-1]
-            distance = float((np.maximum(np.maximum(-low, high - last), 0) * step).max())
-            raise SegmentationError("EXPORT_GEOMETRY_DIFFERS", distance_mm=distance)
+        beyond = np.maximum(-low, high - (np.array(self.grid.shape) - 1))
+        if beyond.max() <= tolerance:
+            return 0.0
+        return float((np.maximum(beyond, 0) * np.array(self.grid.spacing)[::-1]).max())
 
 
 def place(segmentation: Segmentation, grid: Geometry) -> PlacedSegmentation:
-    """The segmentation on the CT's grid. Raises SegmentationError("EXPORT_GEOMETRY_DIFFERS")."""
+    """The segmentation on the CT's grid."""
     return PlacedSegmentation(segmentation, grid)
 
 

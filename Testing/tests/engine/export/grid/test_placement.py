@@ -82,11 +82,15 @@ def test_a_layer_may_be_smaller_or_larger_than_the_ct(labels: np.ndarray):
     assert [np.array_equal(placed.mask(s).whole(), labels == s.label) for s in placed.segments] == [True] * 3
 
 
-def test_voxels_outside_of_the_ct_are_refused(labels: np.ndarray):
-    with pytest.raises(SegmentationError) as refused:
-        place(segmentation(labels, moved(GRID, (0, 0, 1), SHAPE)), GRID)
-    assert refused.value.code == "EXPORT_GEOMETRY_DIFFERS"
-    assert refused.value.problem.values["distance_mm"] == pytest.approx(0.8)
+def test_voxels_outside_of_the_ct_are_refused_where_they_are_asked_for(labels: np.ndarray):
+    placed = place(segmentation(labels, moved(GRID, (0, 0, 1), SHAPE)), GRID)
+    beyond = [segment for segment in placed.segments if not placed.is_inside(segment)]
+    assert beyond and len(beyond) < len(placed.segments)
+    for ask in (placed.box, placed.mask):
+        with pytest.raises(SegmentationError) as refused:
+            ask(beyond[0])
+        assert refused.value.code == "EXPORT_GEOMETRY_DIFFERS"
+        assert refused.value.problem.values["distance_mm"] == pytest.approx(0.8)
 
 
 def test_overlapping_segments_of_several_layers_keep_all_their_voxels(labels: np.ndarray):
