@@ -16,7 +16,8 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, read_headers
 from TotalSegmentatorEngine.dicom_series.padding import Range, is_unmeasured, padding_range, with_air
-from TotalSegmentatorEngine.dicom_series.pixels import check_pixels, check_rescaling, read_slice
+from TotalSegmentatorEngine.dicom_series.pixels import check_decoders, check_pixels, read_slice, store_alike
+from TotalSegmentatorEngine.dicom_series.rescaling import check_against_neighbours, check_scale
 from TotalSegmentatorEngine.dicom_series.slice_order import validate_series
 from TotalSegmentatorEngine.imaging.geometry import LPS_FROM_RAS, Volume
 from TotalSegmentatorEngine.series_selection.series_choice import select_of_files
@@ -36,7 +37,7 @@ def validated_by_headers(volume: Volume, dicom_files: Iterable[str]) -> tuple[np
     warnings about the series.
 
     Raises SegmentationError: INPUT_NOT_CT, and while the volume is the series itself all that a DICOM folder is refused
-    for (select_of_files, validate_series, check_pixels, check_rescaling).
+    for (select_of_files, validate_series, pixels.py, rescaling.py).
     """
     try:
         headers = [found for found in read_headers(map(Path, dicom_files)) if found.is_image]
@@ -50,11 +51,12 @@ def validated_by_headers(volume: Volume, dicom_files: Iterable[str]) -> tuple[np
         raise SegmentationError("INPUT_NOT_CT", modality=other or "not stated")
     if _has_shape_of(volume, headers):
         check_pixels(headers)
+        check_decoders(found for found in headers if found.stored.is_jpeg)
     warnings: list[Problem] = []
     try:
         selected = select_of_files(headers)
         validate_series(selected.slices)
-        check_rescaling(selected.slices)
+        check_scale(selected.slices)
         if selected.aside and len(headers) == volume.geometry.shape[0]:  # perhaps Slicer took it for a slice
             odd = selected.aside[0]
             raise SegmentationError("INPUT_SLICE_UNUSABLE", file=odd.header.path.name, detail=odd.detail)
@@ -63,7 +65,12 @@ def validated_by_headers(volume: Volume, dicom_files: Iterable[str]) -> tuple[np
         if _is_the_stack(volume, headers):
             raise
         _log.info("the series' headers show %s, but the volume is no longer that series", error.code)
-    return with_air(volume.array, _padding_of_slices(volume, headers)), warnings
+    array = with_air(volume.array, _padding_of_slices(volume, headers))
+    places = [_slice_of(volume, found) for found in headers]
+    if len(set(places)) == len(places) and None not in places and not store_alike(headers):
+        order = np.argsort(places)
+        check_against_neighbours(array[np.sort(places)], [headers[n] for n in order])
+    return array, warnings
 
 
 def _has_shape_of(volume: Volume, headers: list[SliceHeader]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 
-_JPEG = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in range(50, 67))
+JPEG = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (*range(50, 67), 70))
 _JPEG_LS = frozenset(["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"])
 _JPEG_2000 = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 92, 93, 201, 202, 203))
 """High-throughput JPEG 2000 (201 to 203) has the same markers around its blocks."""
@@ -26,7 +26,7 @@ _SOC, _SIZ, _SOT, _EOC = b"\xff\x4f", b"\xff\x51", b"\xff\x90", b"\xff\xd9"
 
 def starts_frame(fragment: bytes, transfer_syntax: str) -> bool:
     """True where this item begins a frame. One of RLE is a frame always (PS3.5 A.4.2); others may go on in the next."""
-    if transfer_syntax in _JPEG or transfer_syntax in _JPEG_LS:
+    if transfer_syntax in JPEG or transfer_syntax in _JPEG_LS:
         return fragment[:2] == bytes([0xFF, _SOI])
     if transfer_syntax in _JPEG_2000:
         return fragment[:4] == _SOC + _SIZ
@@ -39,7 +39,7 @@ def codestream_fault(frame: bytes, transfer_syntax: str, rows: int, columns: int
     Codestreams of other transfer syntaxes (video) are not judged.
     """
     try:
-        if transfer_syntax in _JPEG or transfer_syntax in _JPEG_LS:
+        if transfer_syntax in JPEG or transfer_syntax in _JPEG_LS:
             size = _jpeg_size(frame, _JPEG_LS_MARKER if transfer_syntax in _JPEG_LS else _JPEG_MARKER)
         elif transfer_syntax in _JPEG_2000:
             size = _jpeg_2000_size(frame)

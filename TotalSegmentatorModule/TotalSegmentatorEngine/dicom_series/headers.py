@@ -48,6 +48,7 @@ _TAGS = [
     "BitsAllocated",
     "BitsStored",
     "PixelRepresentation",
+    "PhotometricInterpretation",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
     "RescaleSlope",
@@ -79,6 +80,8 @@ class SliceHeader:
     samples: int
     stored_type: tuple[int, int, int]
     """Bits allocated, bits stored, pixel representation (1: signed)."""
+    photometric: str
+    """Photometric Interpretation, empty where absent."""
     position: np.ndarray | None
     """ImagePositionPatient: LPS of the first pixel's centre in mm."""
     orientation: np.ndarray | None
@@ -124,7 +127,7 @@ def _read(path: Path) -> list[SliceHeader]:
     try:
         dataset, element = read_to_pixels(path, _TAGS)
         stored = stored_image(dataset, element)
-        if _is_cut_off(dataset):
+        if _is_cut_off(dataset) or (element is not None and not (stored.rows and stored.columns)):
             raise EOFError
         per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
         if per_frame is None:
@@ -173,6 +176,7 @@ def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any], stor
         stored_type=tuple(
             int(dataset.get(name) or 0) for name in ("BitsAllocated", "BitsStored", "PixelRepresentation")
         ),
+        photometric=str(dataset.get("PhotometricInterpretation") or "").strip(),
         position=_numbers(_find(groups, "PlanePositionSequence", "ImagePositionPatient"), 3),
         orientation=None if orientation is None else _unit_rows(orientation.reshape(2, 3)),
         pixel_spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),

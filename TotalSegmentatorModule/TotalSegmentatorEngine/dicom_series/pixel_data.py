@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from TotalSegmentatorEngine.dicom_series.codestreams import codestream_fault, starts_frame
+from TotalSegmentatorEngine.dicom_series.codestreams import JPEG, codestream_fault, starts_frame
 
 _PIXELS = frozenset([0x7FE00008, 0x7FE00009, 0x7FE00010])
 """Float Pixel Data, Double Float Pixel Data, Pixel Data."""
@@ -60,6 +60,11 @@ class StoredImage:
         return self.transfer_syntax not in _UNCOMPRESSED
 
     @property
+    def is_jpeg(self) -> bool:
+        """True where the decoder makes an image of damaged data and only prints a line: not JPEG-LS, not JPEG 2000."""
+        return self.transfer_syntax in JPEG
+
+    @property
     def expected_bytes(self) -> int:
         """Size of the uncompressed pixels; one-bit pixels are packed across rows and frames (PS3.5 8.1.1)."""
         bits = self.rows * self.columns * self.samples * self.frames * self.bits_allocated
@@ -73,7 +78,8 @@ class StoredImage:
 def read_to_pixels(path: Path, tags: list[str] | None = None) -> tuple[Any, PixelElement | None]:
     """pydicom's dataset of what comes before the pixels, all of it or ``tags`` only, and where the pixels are.
 
-    Raises OSError, EOFError for a deflated file that is cut off, and whatever pydicom raises for damaged bytes.
+    Raises OSError, EOFError for a file that is cut off or in which an element goes beyond the end, and whatever pydicom
+    raises for damaged bytes.
     """
     from pydicom.filereader import read_dataset, read_partial
     from pydicom.tag import Tag
@@ -83,11 +89,19 @@ def read_to_pixels(path: Path, tags: list[str] | None = None) -> tuple[Any, Pixe
     specific = None if tags is None else [Tag(tag) for tag in tags]
     with path.open("rb") as stream:
         dataset = read_partial(stream, stop_when=end, force=True, specific_tags=specific)
+        if any(_is_short(found) for found in dataset.elements()):
+            raise EOFError
         source: BinaryIO = stream
         if dataset.file_meta.get("TransferSyntaxUID") == _DEFLATED:
             source, end = _inflated(stream, dataset.file_meta), _Stop()
             read_dataset(source, is_implicit_VR=False, is_little_endian=True, stop_when=end, specific_tags=[])
         return dataset, end.element(source)
+
+
+def _is_short(element: Any) -> bool:
+    """True for an element, not interpreted yet, that states more bytes than were left in the file."""
+    value, length = getattr(element, "value", None), getattr(element, "length", 0)
+    return isinstance(value, bytes) and length != _UNDEFINED and len(value) < length
 
 
 class _Stop:
@@ -103,8 +117,10 @@ class _Stop:
         return False
 
     def element(self, stream: BinaryIO) -> PixelElement | None:
-        """``stream`` stands where the element begins."""
+        """``stream`` stands where the element begins. Raises EOFError where it was sent beyond its end."""
         if self._found is None:
+            if stream.tell() > stream.seek(0, io.SEEK_END):
+                raise EOFError
             return None
         vr, length = self._found
         offset = stream.tell() + (12 if vr in _LONG_FORMS else 8)

@@ -19,6 +19,7 @@ from TotalSegmentatorEngine.dicom_series.headers import SliceHeader
 from TotalSegmentatorEngine.dicom_series.padding import padding_range, with_air
 from TotalSegmentatorEngine.dicom_series.pixel_data import pixel_fault
 from TotalSegmentatorEngine.dicom_series.regular_grid import grid_of
+from TotalSegmentatorEngine.dicom_series.rescaling import check_against_neighbours, check_scale
 from TotalSegmentatorEngine.imaging.geometry import LPS_FROM_RAS, Geometry
 from TotalSegmentatorEngine.imaging.image_files import compact, unreadable
 from TotalSegmentatorEngine.imaging.library_output import library_lines
@@ -59,22 +60,13 @@ def read_slice(header: SliceHeader) -> np.ndarray:
 def read_planes(slices: list[SliceHeader]) -> np.ndarray:
     """Rescaled pixels of validated slices in their order, padding turned to air, shape (slices, rows, columns).
 
-    Raises SegmentationError: INPUT_SLICE_UNUSABLE for pixels that are incomplete or that a decoder complains about,
-    INPUT_RESCALE_MISSING, INPUT_INCONSISTENT_SLICES.
+    Raises SegmentationError: INPUT_UNREADABLE for pixels that are incomplete or that a decoder complains about,
+    what rescaling.py refuses, INPUT_INCONSISTENT_SLICES.
     """
-    check_rescaling(slices)
-    return compact(with_air(_checked_planes(slices), [padding_range(header) for header in slices]))
-
-
-def check_rescaling(slices: Iterable[SliceHeader]) -> None:
-    """A slice without Rescale Slope or Intercept among others that have them would be off by 1024 HU, mostly.
-
-    Raises SegmentationError("INPUT_RESCALE_MISSING").
-    """
-    slices = list(slices)
-    without = [header for header in slices if not header.states_rescaling]
-    if 0 < len(without) < len(slices):
-        raise SegmentationError("INPUT_RESCALE_MISSING", count=len(without), file=without[0].path.name)
+    check_scale(slices)
+    planes = with_air(_checked_planes(slices), [padding_range(header) for header in slices])
+    check_against_neighbours(planes, slices)
+    return compact(planes)
 
 
 def check_pixels(slices: Iterable[SliceHeader]) -> None:
@@ -102,14 +94,14 @@ def _checked_planes(slices: list[SliceHeader]) -> np.ndarray:
         try:
             array = _decoded(slices)
         except SegmentationError:
-            _check_decoders(slices)
+            check_decoders(slices)
             raise
     if lines:
-        _check_decoders(slices)
+        check_decoders(header for header in slices if header.stored.is_compressed)
     return array
 
 
-def _check_decoders(slices: list[SliceHeader]) -> None:
+def check_decoders(slices: Iterable[SliceHeader]) -> None:
     """Finds the file that cannot be decoded, or the compressed one whose decoder prints something: it makes an image of
     damaged data, and says so there.
 
@@ -139,7 +131,7 @@ def _decoded(slices: list[SliceHeader]) -> np.ndarray:
         SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
         reader = SimpleITK.ImageSeriesReader()
         reader.SetFileNames([str(header.path) for header in slices])
-        if not _store_alike(slices):
+        if not store_alike(slices):
             # the reader takes the first slice's type for all: fractions in a later slice would be cut off
             reader.SetOutputPixelType(SimpleITK.sitkFloat32)
         return SimpleITK.GetArrayFromImage(reader.Execute()).reshape(len(slices), first.rows, first.columns)
@@ -147,11 +139,12 @@ def _decoded(slices: list[SliceHeader]) -> np.ndarray:
         raise unreadable(error) from None
 
 
-def _store_alike(slices: list[SliceHeader]) -> bool:
+def store_alike(slices: list[SliceHeader]) -> bool:
+    """True where one rescaling and one type of pixels hold for all."""
     return len({(header.slope, header.intercept, header.stored_type) for header in slices}) == 1
 
 
 def _check_one_rescaling(slices: list[SliceHeader]) -> None:
     """GDCM applies one rescaling to a whole multi-frame file; frames with rescalings of their own would be wrong."""
-    if not _store_alike(slices):
+    if not store_alike(slices):
         raise SegmentationError("INPUT_INCONSISTENT_SLICES")

@@ -100,6 +100,24 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
         _("Send the series again from the scanner or archive, or leave these slices out if they are at an end."),
     ),
     (
+        "INPUT_RESCALE_CONTRADICTED",
+        94,
+        _(
+            "The slice {file} differs from the next one by {difference_hu:.0f} HU on average, and its Rescale Slope, "
+            "Intercept or pixel format from those of the other slices: its header is probably damaged."
+        ),
+        _("Send the series again from the scanner or archive."),
+    ),
+    (
+        "INPUT_PHOTOMETRIC",
+        93,
+        _(
+            "The Photometric Interpretation of {file} is not MONOCHROME2, so it is not certain which values are "
+            "Hounsfield units."
+        ),
+        _("Choose the original CT, or export it again with the Photometric Interpretation MONOCHROME2."),
+    ),
+    (
         "INPUT_SEVERAL_SERIES",
         23,
         _("The input contains {count} CT series, acquisitions or phases, and only one can be used."),
