@@ -13,8 +13,9 @@ from TotalSegmentatorWire.messages.segment import CtHeader
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def read_as_slicer_sends(series: Path, job: Path, edit=None) -> ReadInput:
-    """``edit`` changes the voxels (k, j, i) on the way, as somebody may do it in Slicer."""
+def read_as_slicer_sends(series: Path, job: Path, edit=None, first_slice: int = 0) -> ReadInput:
+    """``edit`` changes the voxels (k, j, i) on the way, as somebody may do it in Slicer; they begin with slice number
+    ``first_slice`` of the series then."""
     names = SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(series))
     reader = SimpleITK.ImageSeriesReader()
     reader.SetFileNames(names)
@@ -23,7 +24,7 @@ def read_as_slicer_sends(series: Path, job: Path, edit=None) -> ReadInput:
     array = array if edit is None else edit(array)
     to_lps = np.eye(4)
     to_lps[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
-    to_lps[:3, 3] = image.GetOrigin()
+    to_lps[:3, 3] = image.GetOrigin() + first_slice * to_lps[:3, 2]
     job.mkdir(parents=True, exist_ok=True)
     (job / job_folder.CT_VOXELS).write_bytes(np.ascontiguousarray(array).tobytes())
     header = CtHeader(

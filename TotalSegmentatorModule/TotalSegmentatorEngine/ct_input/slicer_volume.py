@@ -1,8 +1,9 @@
 """What the DICOM headers say about a volume that Slicer hands over: Slicer shows neither a tilt nor a hole, reads short
 pixels and slices without their rescaling as they are, and keeps padding.
 
-Modality is validated always; the rest only while the voxels are still those of the series (a user who resampled a
-tilted CT has done what the error asks for, though Slicer keeps the series' identifiers on the volume).
+Modality is validated always, and the pixels of all files that lie inside the volume: no resampling mends them. The rest
+is validated only while the voxels are still those of the series (a user who resampled a tilted CT has done what the
+error asks for, though Slicer keeps the series' identifiers on the volume).
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ def validated_by_headers(volume: Volume, dicom_files: Iterable[str]) -> tuple[np
     other = next((found.modality for found in headers if found.modality != "CT"), None)
     if other is not None:
         raise SegmentationError("INPUT_NOT_CT", modality=other or "not stated")
-    if _has_shape_of(volume, headers):
-        check_pixels(headers)
-        check_decoders(found for found in headers if found.stored.is_jpeg)
+    inside = [found for found in headers if _lies_inside(volume, found)]
+    check_pixels(inside)
+    check_decoders(found for found in inside if found.stored.is_jpeg)
     warnings: list[Problem] = []
     try:
         selected = select_of_files(headers)
@@ -113,13 +114,26 @@ def _padding_of_slices(volume: Volume, headers: list[SliceHeader]) -> list[Range
     return ranges
 
 
+def _lies_inside(volume: Volume, header: SliceHeader) -> bool:
+    """False for a slice that was cropped away: its position is beyond the volume's slices."""
+    if header.position is None:
+        return True
+    k = float(_place(volume, header)[2])
+    return -SAME_PLACE_VOXELS <= k <= volume.geometry.shape[0] - 1 + SAME_PLACE_VOXELS
+
+
+def _place(volume: Volume, header: SliceHeader) -> np.ndarray:
+    """Voxel coordinates (i, j, k) of the slice's first pixel."""
+    ijk_from_lps = np.linalg.inv(LPS_FROM_RAS @ volume.geometry.ijk_to_ras)
+    return (ijk_from_lps @ np.append(header.position, 1.0))[:3]
+
+
 def _slice_of(volume: Volume, header: SliceHeader) -> int | None:
     """The slice of the volume that has the header's position and size, None where there is none."""
     count, rows, columns = volume.geometry.shape
     if header.position is None or (header.rows, header.columns) != (rows, columns):
         return None
-    lps = np.append(header.position, 1.0)
-    place = (np.linalg.inv(volume.geometry.ijk_to_ras) @ np.linalg.inv(LPS_FROM_RAS) @ lps)[:3]
+    place = _place(volume, header)
     k = round(float(place[2]))
     is_there = np.abs(place - (0, 0, k)).max() < SAME_PLACE_VOXELS and 0 <= k < count
     return k if is_there else None

@@ -95,7 +95,7 @@ class SliceHeader:
     slope: float
     intercept: float
     states_rescaling: bool
-    """False where slope or intercept is not in the file; they are 1 and 0 then."""
+    """False where slope or intercept is not in the file, or a slope of 0; they are 1 and 0 then, for GDCM too."""
     padding: tuple[int, ...]
     """Pixel Padding Value, and Pixel Padding Range Limit where there is one: the 16 bits as they stand in the file."""
     stored: StoredImage
@@ -182,9 +182,9 @@ def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any], stor
         pixel_spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
         tilt_degrees=0.0 if tilt is None else float(tilt[0]),
         stated_steps=_stated_steps(groups),
-        slope=1.0 if slope is None else float(slope),
-        intercept=0.0 if intercept is None else float(intercept),
-        states_rescaling=slope is not None and intercept is not None,
+        slope=float(slope or 1.0),
+        intercept=float(intercept or 0.0),
+        states_rescaling=bool(slope) and intercept is not None,
         padding=_padding(dataset),
         stored=stored,
         labels=labels_of(dataset, groups),
