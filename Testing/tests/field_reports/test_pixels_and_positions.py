@@ -70,8 +70,9 @@ def test_a_slice_with_half_of_its_pixels_is_refused_by_name_report_6(
     reports: Path, tmp_path: Path, segmented, capsys: pytest.CaptureFixture
 ):
     status, _ = segmented(reports / "6" / "ct")
-    assert status == ERRORS["INPUT_SLICE_UNUSABLE"].exit_code
-    assert code_of_transferred(reports / "6" / "ct", tmp_path / "job") == "INPUT_SLICE_UNUSABLE"
+    assert status == ERRORS["INPUT_UNREADABLE"].exit_code
+    assert "CT03.dcm" in capsys.readouterr().err
+    assert code_of_transferred(reports / "6" / "ct", tmp_path / "job") == "INPUT_UNREADABLE"
 
 
 def test_positions_rounded_to_a_tenth_of_a_millimetre_are_a_regular_grid_report_11(

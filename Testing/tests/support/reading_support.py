@@ -25,7 +25,7 @@ def refusal(path: Path) -> SegmentationError:
         read_input(path)
     what, todo = caught.value.problem.what, caught.value.problem.todo
     assert what.endswith(".") and todo.endswith(".") and "{" not in what + todo
-    assert not any(path.name in value for value in caught.value.problem.values.values() if isinstance(value, str))
+    assert not any(str(path.parent) in str(value) for value in caught.value.problem.values.values())
     return caught.value
 
 

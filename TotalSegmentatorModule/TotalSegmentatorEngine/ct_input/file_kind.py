@@ -37,7 +37,7 @@ def check_kind(path: Path) -> None:
         with path.open("rb") as stream:
             start = stream.read(512)
     except OSError:
-        raise SegmentationError("INPUT_UNREADABLE") from None
+        raise SegmentationError("INPUT_UNREADABLE", file=path.name) from None
     kind = next((kind for at, magic, kind in _ARCHIVES if start[at : at + len(magic)] == magic), None)
     name = path.name.lower()
     if kind is not None:

@@ -52,7 +52,7 @@ def series_geometry(slices: list[SliceHeader]) -> Geometry:
 def read_slice(header: SliceHeader) -> np.ndarray:
     """Rescaled pixels of one slice of a classic series, shape (rows, columns), as Slicer has them: with padding.
 
-    Raises SegmentationError: INPUT_SLICE_UNUSABLE, INPUT_UNREADABLE.
+    Raises SegmentationError: INPUT_UNREADABLE.
     """
     return compact(_checked_planes([header])[0])
 
@@ -72,20 +72,20 @@ def read_planes(slices: list[SliceHeader]) -> np.ndarray:
 def check_pixels(slices: Iterable[SliceHeader]) -> None:
     """Each file holds the pixels that its header promises; nothing is decoded.
 
-    Raises SegmentationError: INPUT_SLICE_UNUSABLE, INPUT_UNREADABLE.
+    Raises SegmentationError: INPUT_UNREADABLE.
     """
     for path, stored in {header.path: header.stored for header in slices}.items():
         try:
             fault = pixel_fault(path, stored)
         except OSError as error:
-            raise unreadable(error) from None
+            raise unreadable(error, path) from None
         if fault is not None:
             raise _damaged(path, fault)
 
 
 def _damaged(path: Path, fault: str) -> SegmentationError:
     _log.error("the pixels of a file are damaged: %s", fault)
-    return SegmentationError("INPUT_SLICE_UNUSABLE", file=path.name, detail=fault)
+    return SegmentationError("INPUT_UNREADABLE", file=path.name)
 
 
 def _checked_planes(slices: list[SliceHeader]) -> np.ndarray:
@@ -105,7 +105,7 @@ def check_decoders(slices: Iterable[SliceHeader]) -> None:
     """Finds the file that cannot be decoded, or the compressed one whose decoder prints something: it makes an image of
     damaged data, and says so there.
 
-    Raises SegmentationError("INPUT_SLICE_UNUSABLE").
+    Raises SegmentationError("INPUT_UNREADABLE").
     """
     for path, header in {header.path: header for header in slices}.items():
         with library_lines() as lines:
@@ -136,7 +136,7 @@ def _decoded(slices: list[SliceHeader]) -> np.ndarray:
             reader.SetOutputPixelType(SimpleITK.sitkFloat32)
         return SimpleITK.GetArrayFromImage(reader.Execute()).reshape(len(slices), first.rows, first.columns)
     except (RuntimeError, ValueError, IndexError) as error:
-        raise unreadable(error) from None
+        raise unreadable(error, first.path) from None
 
 
 def store_alike(slices: list[SliceHeader]) -> bool:

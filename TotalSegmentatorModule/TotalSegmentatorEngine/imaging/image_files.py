@@ -30,10 +30,10 @@ def is_nifti_name(path: Path) -> bool:
     return path.name.lower().endswith(NIFTI_SUFFIXES)
 
 
-def unreadable(error: Exception) -> SegmentationError:
+def unreadable(error: Exception, path: Path) -> SegmentationError:
     """INPUT_UNREADABLE; the log gets the kind of error only, since libraries put paths into their messages."""
     _log.error("reading failed with %s", type(error).__name__)
-    return SegmentationError("INPUT_UNREADABLE")
+    return SegmentationError("INPUT_UNREADABLE", file=path.name)
 
 
 def read_nifti(path: Path) -> Volume:
@@ -63,7 +63,7 @@ def read_nifti(path: Path) -> Volume:
         image = kind.from_filename(path, mmap=False)
         header = image.header
     except damages as error:
-        raise unreadable(error) from None
+        raise unreadable(error, path) from None
     _check_dimensions(image.shape, _components(header.get_data_dtype()))
     shape = tuple(reversed(image.shape[:3]))
     try:
@@ -77,7 +77,7 @@ def read_nifti(path: Path) -> Volume:
     try:
         stored = np.asanyarray(image.dataobj.get_unscaled())
     except damages as error:
-        raise unreadable(error) from None
+        raise unreadable(error, path) from None
     scaled = rescaled(stored.reshape(image.shape[:3]).T, float(image.dataobj.slope), float(image.dataobj.inter))
     return Volume(scaled, geometry)
 
@@ -102,7 +102,7 @@ def read_itk(path: Path) -> Volume:
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        raise unreadable(error) from None
+        raise unreadable(error, path) from None
     size, dimension = tuple(reversed(reader.GetSize())), reader.GetDimension()
     _check_dimensions(tuple(reversed(size)), reader.GetNumberOfComponents())
     direction = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3]
@@ -112,7 +112,7 @@ def read_itk(path: Path) -> Volume:
     try:
         image = reader.Execute()
     except RuntimeError as error:
-        raise unreadable(error) from None
+        raise unreadable(error, path) from None
     return Volume(compact(SimpleITK.GetArrayFromImage(image).reshape(geometry.shape)), geometry)
 
 

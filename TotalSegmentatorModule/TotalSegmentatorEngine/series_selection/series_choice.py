@@ -161,7 +161,7 @@ def _own_series(path: Path) -> SliceHeader:
     except SegmentationError:
         own = []
     if not own:
-        raise SegmentationError("INPUT_UNREADABLE")
+        raise SegmentationError("INPUT_UNREADABLE", file=path.name)
     return own[0]
 
 

@@ -12,7 +12,7 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "INPUT_UNREADABLE",
         11,
-        _("The image could not be read: the file is damaged or has an unsupported variant of its format."),
+        _("The image could not be read: {file} is damaged or has an unsupported variant of its format."),
         _("Copy or export the image again, and check that other programs can open it."),
     ),
     (

@@ -145,7 +145,7 @@ def reference_of_files(files: Sequence[Path]) -> ReferenceSeries:
         raise SegmentationError("EXPORT_FILES_MISSING", count=missing)
     headers = [header for header in read_headers(files) if header.is_image]
     if not headers:
-        raise SegmentationError("INPUT_UNREADABLE")
+        raise SegmentationError("INPUT_UNREADABLE", file=files[0].name)
     return _reference(select_of_files(headers, as_one=True).slices)
 
 
@@ -214,4 +214,4 @@ def _header_dataset(path: Path) -> Dataset:
             warnings.simplefilter("ignore")
             return pydicom.dcmread(path, stop_before_pixels=True, force=True)
     except (OSError, InvalidDicomError, ValueError) as error:
-        raise SegmentationError("INPUT_UNREADABLE") from error
+        raise SegmentationError("INPUT_UNREADABLE", file=path.name) from error
