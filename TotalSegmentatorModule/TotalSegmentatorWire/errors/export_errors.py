@@ -356,6 +356,11 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("Check these structures."),
     ),
     (
+        "CONTOURS_CROSS",
+        _("Contours of a structure cross each other; what both of them enclose was taken as outside: {names}."),
+        _("Check these structures."),
+    ),
+    (
         "CONTOURS_SKIPPED",
         _("Points, open curves and lines, which enclose nothing, were skipped: {count}, in {names}."),
         _("No action is needed if they are markers; otherwise check these structures."),

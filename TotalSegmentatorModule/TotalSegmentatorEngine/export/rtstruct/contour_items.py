@@ -1,7 +1,7 @@
 """The contours of one structure of a structure set, on the planes of a CT.
 
 What is odd about them is either harmless and reported (points and open curves enclose nothing, a contour that stands
-there twice counts once, a misspelled type is understood), or it makes the structure unreadable: contours beside the
+there twice counts once, of two that cross what both enclose is outside, a misspelled type is understood), or it makes the structure unreadable: contours beside the
 planes, or damaged ones.
 """
 
@@ -23,8 +23,8 @@ from TotalSegmentatorEngine.export.dicom.reading_report import (
     ReadingReport,
 )
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
+from TotalSegmentatorEngine.export.rtstruct.overlapping_contours import do_cross, without_repeats
 from TotalSegmentatorEngine.export.rtstruct.rasterising import fill_contours
-from TotalSegmentatorEngine.export.rtstruct.repeated_contours import without_repeats
 from TotalSegmentatorEngine.export.rtstruct.roi_items import RoiItems
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def contours_on_planes(roi: RoiItems, reference: ReferenceSeries, report: Readin
     if len(set(of_item)) > 1:
         _check_apart(kept, pixels, of_item, reference, roi.name)
         report.note("STRUCTURES_JOINED", roi.name)
-    return {plane: [pixels[position] for position in positions] for plane, positions in kept.items()}
+    contours = {plane: [pixels[position] for position in positions] for plane, positions in kept.items()}
+    if any(do_cross(polygons, reference.grid.shape[1:]) for polygons in contours.values()):
+        report.note("CONTOURS_CROSS", roi.name)
+    return contours
 
 
 def reaches_beyond(contours: PlaneContours, reference: ReferenceSeries) -> bool:
@@ -159,7 +162,8 @@ def _placed(polygons: list[np.ndarray], reference: ReferenceSeries) -> tuple[lis
     pixels, along_normal = reference.pixels_of(np.concatenate(polygons))
     ends = np.cumsum([len(points) for points in polygons])[:-1]
     planes = reference.plane_distances
-    lowest, highest = planes.min() - OFF_PLANE_MM, planes.max() + OFF_PLANE_MM
+    outside = max(OFF_PLANE_MM, reference.grid.spacing[2] / 2)  # half a slice is still its place
+    lowest, highest = planes.min() - outside, planes.max() + outside
     on_planes: list[int] = []
     beyond = between = 0
     for heights in np.split(along_normal, ends):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rtstruct_changes import Change, Reading
 from rtstruct_support import hollow_ball, reference_on
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 
@@ -18,3 +20,9 @@ def reference(tmp_path: Path) -> ReferenceSeries:
 @pytest.fixture
 def shell() -> np.ndarray:
     return hollow_ball()
+
+
+@pytest.fixture
+def read(tmp_path: Path, reference: ReferenceSeries) -> Callable[[Change], Reading]:
+    """Reads a structure set of three balls after a change."""
+    return lambda change: Reading(tmp_path, reference, change)

@@ -1,8 +1,8 @@
-"""Finds contours that a structure set holds twice.
+"""Contours of one plane that should not be as they are: the same one twice, or two that cross.
 
 All contours of a plane are filled together by the even-odd rule, under which a contour that is there twice would turn
 an area into a hole. The second one is the same polygon: perhaps from another starting point, the other way round, or
-rounded differently. A hole or an island never runs along the same line as the contour around it.
+rounded differently. A hole or an island never runs along the same line as the contour around it; nor does it cross it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from TotalSegmentatorEngine.export.rtstruct.rasterising import fill_contours
+
 SAME_LINE_MM = 0.1
 SAME_LINE_PIXELS = 0.2
 """Two contours are one where no point of either is further from the other: the smaller of the two. Makers round to
 0.1 mm, which moves a point by 0.07 mm at most."""
+
+CROSSING_PIXELS = 3
+CROSSING_SHARE = 0.01
+"""Two contours cross where each has at least so many pixels outside of the other, and this share of the smaller one:
+a hole that touches the contour around it can be rounded over it."""
 
 _POINTS_AT_ONCE = 1 << 20
 
@@ -40,6 +47,30 @@ def without_repeats(contours: Sequence[np.ndarray], pixel_spacing: tuple[float, 
             if not repeats & {first, second} and _is_same_line(polygons[first], polygons[second], tolerance):
                 repeats.add(max(first, second))
     return [number for number in range(len(polygons)) if number not in repeats]
+
+
+def do_cross(contours: Sequence[np.ndarray], shape: tuple[int, int]) -> bool:
+    """True where two of the ``contours`` of a plane, each (n, 2) of (i, j), overlap and neither encloses the other.
+
+    ``shape``: rows and columns of the plane.
+    """
+    if len(contours) < 2:
+        return False
+    low = np.array([contour.min(axis=0) for contour in contours])
+    high = np.array([contour.max(axis=0) for contour in contours])
+    filled: dict[int, np.ndarray] = {}
+    for second in range(1, len(contours)):
+        touching = (low[:second] < high[second]).all(axis=1) & (high[:second] > low[second]).all(axis=1)
+        for first in np.flatnonzero(touching).tolist():
+            for number in (first, second):
+                if number not in filled:
+                    filled[number] = fill_contours([contours[number]], shape)
+            one, other = filled[first], filled[second]
+            common = int(np.count_nonzero(one & other))
+            outside = min(int(np.count_nonzero(one)), int(np.count_nonzero(other))) - common
+            if common and outside >= max(CROSSING_PIXELS, CROSSING_SHARE * (common + outside)):
+                return True
+    return False
 
 
 def _is_same_line(first: np.ndarray, second: np.ndarray, tolerance: float) -> bool:
