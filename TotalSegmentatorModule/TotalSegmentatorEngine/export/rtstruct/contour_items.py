@@ -1,8 +1,8 @@
 """The contours of one structure of a structure set, on the planes of a CT.
 
-What is odd about them is either harmless and reported (points and open curves enclose nothing, a contour that stands
-there twice counts once, of two that cross what both enclose is outside, a misspelled type is understood), or it makes the structure unreadable: contours beside the
-planes, or damaged ones.
+What is odd about them is either reported and read all the same (points and open curves enclose nothing, a contour that
+stands there twice counts once, of two that cross the overlap is outside, a misspelled type is understood), or it makes
+the structure unreadable: contours beside the planes, or damaged ones.
 """
 
 from __future__ import annotations
