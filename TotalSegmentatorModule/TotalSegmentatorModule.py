@@ -18,8 +18,9 @@ from TotalSegmentatorModuleLib.panel.module_panel import Panel
 from TotalSegmentatorModuleLib.panel.widgets import load_panel, parameter_widgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
-from TotalSegmentatorModuleLib.segment.script_view import ScriptView
-from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
+from TotalSegmentatorModuleLib.scripting.export_choices import export_order
+from TotalSegmentatorModuleLib.scripting.interface import ScriptInterface
+from TotalSegmentatorModuleLib.scripting.segmentation_order import segmentation_order
 from TotalSegmentatorModuleLib.self_test import check_import_of_all_structures, check_parameters_survive
 
 _AFTER_SELECTORS = -10.0
@@ -160,23 +161,19 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
 
 
 class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
-    """Segmentation without a panel, for scripts.
+    """Segmentation and export for scripts, from Slicer's main thread::
 
-    ::
+        logic = slicer.util.getModuleLogic("TotalSegmentatorModule")
+        segmentation = logic.process(slicer.util.getNode("CT"), structures=["liver", "spleen"])
+        logic.export(segmentation, "rtstruct", "/data/rs.dcm")
+        logic.close()
 
-        logic = TotalSegmentatorModuleLogic()
-        logic.apply(logic.Order(ct=volumeNode, model="104-3mm", models_folder=folder))
-        while logic.view.is_busy:
-            slicer.app.processEvents()
-        logic.view.node  # the vtkMRMLSegmentationNode, or None: logic.view.problem says why
+    With the panel it is the panel's logic, which then shows what a script runs. Paths may be str or Path.
     """
-
-    Order = JobOrder
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
-        self.view = None
-        self.session = None
+        self._scripting = ScriptInterface()
         application_lifetime().start(slicer.mrmlScene)
 
     def getParameterNode(self):
@@ -184,19 +181,54 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
 
     def makeSession(self, callbacks):
         """The one session of this logic, which calls ``callbacks`` (job_types.JobCallbacks)."""
-        self.session = SegmentationSession(callbacks)
-        return self.session
+        return self._scripting.make_session(callbacks)
 
-    def apply(self, order):
-        """Start a job. Raises JobBusyError while one runs, SegmentationError for problems that are known at once."""
-        if self.session is None:
-            self.view = ScriptView()
-            self.makeSession(self.view.callbacks)
-        self.session.apply(order)
+    def process(self, ct, output=None, structures=None, model=None, wait=True, **options):
+        """Segment ``ct`` (vtkMRMLScalarVolumeNode); returns the vtkMRMLSegmentationNode with the result.
+
+        ``output``: vtkMRMLSegmentationNode whose segments are replaced without asking; None makes a new one.
+        ``structures``: names, None for all. ``model``: id of the catalogue or path of a model folder; None for the one
+        that the panel suggests. ``wait=False`` returns None at once; ``wait()`` then gives the result.
+        ``options``: ``device`` (auto, cpu, cuda, mps), ``models_folder``, and the fields of JobOptions
+        (runtime, precision, crop, profile, smooth, largest_piece, smallest_island_mm3).
+
+        Raises SegmentationError, whose ``code`` is one of those in docs/command-line.md; JOB_RUNNING while a
+        segmentation runs, ENGINE_MISSING and MODEL_MISSING where something has to be installed first.
+        """
+        self._scripting.start(segmentation_order(ct, output, structures, model, **options))
+        return self.wait() if wait else None
+
+    def wait(self):
+        """Wait for the segmentation that ``process`` started; returns and raises what that does. Slicer's events are
+        processed meanwhile."""
+        return self._scripting.wait()
+
+    @property
+    def is_busy(self):
+        """Whether a segmentation runs."""
+        return self._scripting.is_busy
 
     def cancel(self):
-        if self.session is not None:
-            self.session.cancel()
+        """Stop the segmentation that runs; the scene is not changed. ``wait`` then raises CANCELLED."""
+        self._scripting.cancel()
+
+    def export(self, segmentation, to, path, **options):
+        """Write ``segmentation`` (vtkMRMLSegmentationNode) to files; returns their paths. Nothing is replaced: a name
+        that exists gets a number.
+
+        ``to``: rtstruct, seg, nrrd, nifti, stl, ply, obj, gltf or volumes. ``path``: a folder, or a file with the
+        format's suffix. ``options``: ``ct``, if it is not the segmentation's reference volume; ``structures`` (ids or
+        names), ``states`` (unreviewed, edited, approved, rejected; by default all but rejected), ``template``,
+        ``names``, ``external``, ``set_label``, ``encoding``, ``holes``, ``smooth_contours``, ``smallest_island``,
+        ``space`` as on the command line, ``add_to_database``.
+
+        Raises SegmentationError; ValueError for a choice that does not exist.
+        """
+        return self._scripting.export(export_order(segmentation, to, path, **options))
+
+    def close(self):
+        """End the segmentation that runs, and the background process; the next ``process`` starts a new one."""
+        self._scripting.close()
 
 
 class TotalSegmentatorModuleTest(ScriptedLoadableModuleTest):

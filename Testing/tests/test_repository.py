@@ -23,8 +23,9 @@ MAXIMUM_FILES = 15
 ENGINE, LIB, SETUP = "TotalSegmentatorEngine", "TotalSegmentatorModuleLib", "TotalSegmentatorSetup"
 WIRE = "TotalSegmentatorWire"
 ARROWS = {
-    "TotalSegmentatorModule.py": {LIB: "- panel scene segment"},
+    "TotalSegmentatorModule.py": {LIB: "- panel scene scripting"},
     LIB: {LIB: "scene"},
+    f"{LIB}/scripting": {LIB: "- background export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {LIB: "- compare export qt_helpers scene segment setup tasks texts"},
     f"{LIB}/setup": {LIB: "- background qt_helpers scene segment texts", SETUP: "network packages"},
     f"{LIB}/export": {LIB: "- background qt_helpers scene tasks texts"},

@@ -31,6 +31,9 @@ EXPORT_SMOOTH = "ExportSmoothContours"
 EXPORT_ISLAND = "ExportSmallestIsland"
 EXPORT_SPACE = "ExportSpace"
 COMPARE_PAIRS = "ComparePairs"
+MODEL = "Model"
+MODEL_FOLDER = "ModelFolder"
+DEVICE = "Device"
 _WORK = "WorkFolder"
 
 

@@ -47,7 +47,7 @@ class qSlicerModuleManager(QtCore.QObject):  # noqa: N801 - Slicer's name
     def unloadModules(self) -> None:
         """Every module's ``cleanup``, the last one first, each followed by the end of its widgets."""
         for name in reversed(list(self._modules)):
-            widget = self._modules[name].widgetRepresentation()
+            widget = self._modules[name].made_representation()
             if widget is not None and widget.property("isEntered"):
                 widget.exit()  # the main window turns to no module first
             self.moduleAboutToBeUnloaded.emit(name)

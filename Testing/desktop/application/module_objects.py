@@ -40,10 +40,16 @@ class qSlicerScriptedLoadableModule(QtCore.QObject):  # noqa: N801 - Slicer's na
         self._widget: qSlicerScriptedLoadableModuleWidget | None = None
 
     def widgetRepresentation(self) -> QtWidgets.QWidget | None:
+        """Makes the panel when it is asked for first, as also ``slicer.util.getModuleLogic`` does, without a window."""
+        if self._widget is None and self.property("widgetRepresentationCreationEnabled"):
+            self._widget = qSlicerScriptedLoadableModuleWidget(self.property("path"))
+            self._widget.setMRMLScene(slicer.mrmlScene)
+            self._widget.instantiate()
         return self._widget
 
-    def set_representation(self, widget: qSlicerScriptedLoadableModuleWidget | None) -> None:
-        self._widget = widget
+    def made_representation(self) -> qSlicerScriptedLoadableModuleWidget | None:
+        """The panel if there is one already."""
+        return self._widget
 
     def logic(self) -> Any:
         return slicer.app.applicationLogic().GetModuleLogic(self.property("name"))

@@ -58,16 +58,9 @@ class Desktop:
         _current[:] = [self]
 
     # -- modules -------------------------------------------------------------------------------------------------------
-    def open_module(self, path: str | Path) -> Any:
-        """Load a scripted module's main file and show its panel as if the user had chosen it; returns its Widget.
-
-        Exceptions of the module's constructor and ``setup`` are raised, where Slicer would print them.
-        """
-        from desktop.application.module_objects import (
-            import_module_file,
-            qSlicerScriptedLoadableModule,
-            qSlicerScriptedLoadableModuleWidget,
-        )
+    def load_module(self, path: str | Path) -> Any:
+        """What Slicer does at its start: import the module's main file, make an object of its class; no panel yet."""
+        from desktop.application.module_objects import import_module_file, qSlicerScriptedLoadableModule
 
         path = Path(path).resolve()
         name = path.stem
@@ -77,10 +70,15 @@ class Desktop:
         self._native.moduleManager()._modules[name] = module
         instance = getattr(python_module, name)(wrap(module))
         setattr(slicer.modules, name + "Instance", instance)
-        representation = qSlicerScriptedLoadableModuleWidget(str(path))
-        module.set_representation(representation)
-        representation.setMRMLScene(self.world.scene)
-        representation.instantiate()
+        return module
+
+    def open_module(self, path: str | Path) -> Any:
+        """Load a scripted module's main file and show its panel as if the user had chosen it; returns its Widget.
+
+        Exceptions of the module's constructor and ``setup`` are raised, where Slicer would print them.
+        """
+        known = self._native.moduleManager().module(Path(path).stem)
+        representation = (known or self.load_module(path)).widgetRepresentation()
         for opened in self._opened:
             opened.exit()
         self._opened.append(representation)

@@ -98,6 +98,11 @@ def _process_events(*arguments: Any) -> None:
         QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete.value)
 
 
+def _run_loop(self: QtInstance, *arguments: Any) -> int:
+    with RUNTIME.returned_to_event_loop():
+        return alive(self).exec()
+
+
 def _writable_location(*arguments: Any, **keywords: Any) -> str:
     """A folder of the session, never the home folder of whoever runs the tests."""
     _refuse(keywords, "writableLocation")
@@ -124,6 +129,7 @@ def install(overrides: dict[str, dict[str, Callable[..., Any]]] | None = None) -
             "QSettings": {"value": _settings_value},
             "QUiLoader": {"load": _load},
             "QStandardPaths": {"writableLocation": staticmethod(_writable_location)},
+            "QEventLoop": {"exec_": _run_loop, "exec": _run_loop},
             "QCoreApplication": {"processEvents": staticmethod(_process_events)},
             "QFileDialog": {
                 name: _static_dialog(f"QFileDialog.{name}", default)

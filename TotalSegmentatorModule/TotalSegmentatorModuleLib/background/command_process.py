@@ -35,6 +35,8 @@ class Failure:
     code: str
     what: str
     todo: str
+    problem: Problem | None = None
+    """None where a program printed its failure only."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class ProcessProtocol:
 
 
 def failure_of(problem: Problem) -> Failure:
-    return Failure(problem.code, *problem_texts(problem))
+    return Failure(problem.code, *problem_texts(problem), problem)
 
 
 def process_result(end: TaskEnd) -> ProcessResult:

@@ -46,7 +46,9 @@ class ExportOrder:
     """vtkMRMLScalarVolumeNode on whose grid and to whose series the structures go out."""
     options: ExportOptions
     folder: Path
-    """Where the file or the folder is put, under a name of its own."""
+    """Where the file or the folder is put."""
+    name: str = ""
+    """Of the file or the folder, without a suffix; empty for the segmentation's."""
     states: tuple[str, ...] = ()
     """Values of ReviewState that go out; empty for all but rejected ones."""
     template: str = ""

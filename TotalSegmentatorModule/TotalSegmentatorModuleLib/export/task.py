@@ -54,7 +54,7 @@ class ExportTask:
         """Raises SegmentationError("OUTPUT_NOT_WRITABLE")."""
         order = self._order
         self._digests = digests_of(order.segmentation, segment_ids)
-        self._destination = ExportDestination(order.folder, file_name(order.segmentation.GetName() or ""))
+        self._destination = ExportDestination(order.folder, file_name(order.name or order.segmentation.GetName() or ""))
         output = self._destination.output("" if self._is_folder else order.options.format.suffix)
         return export_arguments(order, folder, output)
 

@@ -5,7 +5,7 @@ It knows the scene and Qt's timer, but no widgets.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background import installed_engine
-from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
+from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner, ignore
 from TotalSegmentatorModuleLib.model_choices import check_installed
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource, check_ct
@@ -56,6 +56,7 @@ class SegmentationSession:
         self._manager: WorkerManager | None = None
         self._job: SegmentationJob | None = None
         self._ct: VolumeCtSource | None = None
+        self._on_order_end: Callable[[TaskEnd], None] = ignore
 
     # -- what the panel asks for ---------------------------------------------------------------------------------------
 
@@ -63,14 +64,19 @@ class SegmentationSession:
     def is_busy(self) -> bool:
         return self._runner.is_busy
 
-    def apply(self, order: JobOrder) -> None:
-        """Start a job. Raises JobBusyError while one runs, SegmentationError for problems that are known at once."""
+    def apply(self, order: JobOrder, on_end: Callable[[TaskEnd], None] = ignore) -> None:
+        """Start a job. ``on_end`` is called after the session's own callbacks, with the node and the header as the
+        result; a job that is ended from outside counts as cancelled.
+
+        Raises JobBusyError while a job runs, SegmentationError for problems that are known at once.
+        """
         self._require_idle()
         check_ct(order.ct)
         check_installed(order.model, order.models_folder)
         self._callbacks.on_progress(0.0, STAGE_PREPARING, None, 0, 0)
         self._prepare(VolumeCtSource(order.ct))
         task = self._segment(order, DicomFileSearch(order.ct), OutputChoice(order.output))
+        self._on_order_end = on_end
         self._runner.start(task, self._on_end)
 
     def cancel(self) -> None:
@@ -86,13 +92,13 @@ class SegmentationSession:
     def scene_closed(self) -> None:
         """The scene is being closed: the job ends, a result that is arriving waits for its import."""
         if self.is_busy and self._job.is_receiving:
-            self._runner.stop()
+            self._stop()
         else:
             self._runner.cancel()
 
     def shutdown(self) -> None:
         """End the job and the engine at once, without waiting. The session may be used again afterwards."""
-        self._runner.stop()
+        self._stop()
         if self._manager is not None:
             self._manager.shutdown()
             self._manager = None
@@ -163,7 +169,22 @@ class SegmentationSession:
         self._manager.discard_result(header.job_id)
         return node, header
 
+    def _stop(self) -> None:
+        """End the job at once."""
+        self._runner.stop()
+        self._end_order(TaskEnd(is_cancelled=True))
+
     def _on_end(self, end: TaskEnd) -> None:
+        try:
+            self._report_end(end)
+        finally:
+            self._end_order(end)
+
+    def _end_order(self, end: TaskEnd) -> None:
+        on_end, self._on_order_end = self._on_order_end, ignore
+        on_end(end)
+
+    def _report_end(self, end: TaskEnd) -> None:
         if end.problem is not None:
             self.look_for_unimported_results()  # the result, if there was one, is kept
             self._callbacks.on_failed(end.problem)

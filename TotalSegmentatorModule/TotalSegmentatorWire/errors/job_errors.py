@@ -292,6 +292,12 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
         _("Restart Slicer. If that does not help, reinstall the extension."),
     ),
     (
+        "JOB_RUNNING",
+        106,
+        _("Another segmentation or export is already running."),
+        _("Wait until it is finished, or cancel it."),
+    ),
+    (
         "CANCELLED",
         130,
         _("The segmentation was cancelled."),

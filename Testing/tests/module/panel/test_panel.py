@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -18,7 +17,7 @@ import vtk
 from job_support import expected_labels, soft_tissue_with_air
 from panel_support import MODULE
 from time_bounds import READY_SECONDS
-from TotalSegmentatorWire.errors.problem import ERRORS
+from TotalSegmentatorWire.errors.problem import ERRORS, SegmentationError
 
 LONGEST_BLOCK_MS = 50.0
 
@@ -124,26 +123,12 @@ def test_warning_is_shown_beside_the_result(user):
 
 
 def test_second_job_while_one_runs_is_refused_clearly(user):
-    from TotalSegmentatorModuleLib.segment.job_types import JobBusyError
-
     ct = user.add_ct()
     user.plan("predicting", "slow")
     user.click_apply()
 
-    logic = user.widget.logic
-    with pytest.raises(JobBusyError, match="already running"):
-        logic.apply(logic.Order(ct, "104-3mm", Path()))
-
-
-def test_logic_works_without_the_panel(user, app):
-    ct = user.add_ct()
-    logic = type(user.widget.logic)()
-    logic.apply(logic.Order(ct, json.dumps({}), Path()))
-
-    assert app.wait_until(lambda: not logic.view.is_busy, 30.0)
-    assert logic.view.problem is None
-    assert logic.view.node.GetSegmentation().GetNumberOfSegments() == 2
-    logic.session.dispose()
+    with pytest.raises(SegmentationError, match="already running"):
+        user.widget.logic.process(ct, model="104-3mm", models_folder=Path())
 
 
 def test_log_can_be_copied(user, app):

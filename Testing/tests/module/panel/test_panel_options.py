@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
-import slicer
 import vtk
 from fake_setup import put_models
 from job_support import needs_signals
@@ -30,9 +26,11 @@ SWITCHES = {
 @pytest.fixture
 def orders(user, monkeypatch) -> list:
     """What the panel orders of its session; no job is started. All models count as installed."""
+    from TotalSegmentatorModuleLib.segment.session import SegmentationSession
+
     put_models(read_catalogue(), default_models_folder())
     ordered: list = []
-    monkeypatch.setattr(user.widget.logic.session, "apply", ordered.append)
+    monkeypatch.setattr(SegmentationSession, "apply", lambda _session, order: ordered.append(order))
     return ordered
 
 
@@ -223,15 +221,3 @@ def test_engine_killed_for_memory_is_reported_as_that(user):
     assert user.error_code == "ENGINE_KILLED"
     assert "memory" in user.ui.messages.errorWhatLabel.text
     assert user.ui.messages.errorTodoLabel.text == ERRORS["ENGINE_KILLED"].todo
-
-
-def test_script_gives_options_and_sees_the_plan(user, app):
-    ct = user.add_ct()
-    logic = type(user.widget.logic)()
-    logic.apply(logic.Order(ct, json.dumps({}), Path(), options=JobOptions(smallest_island_mm3=50.0)))
-
-    assert app.wait_until(lambda: not logic.view.is_busy, 30.0)
-    assert logic.view.plan.tiles == 2
-    assert logic.view.header.options["smallest_island_mm3"] == 50.0
-    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
-    logic.session.dispose()

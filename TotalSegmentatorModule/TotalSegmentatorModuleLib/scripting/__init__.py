@@ -1,0 +1,1 @@
+"""What scripts in Slicer call: segmentation and export without a click."""

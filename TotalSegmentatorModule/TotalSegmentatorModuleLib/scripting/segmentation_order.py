@@ -1,0 +1,52 @@
+"""What a script asks of a segmentation, as an order of the session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from TotalSegmentatorWire.messages.options import JobOptions
+
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model
+from TotalSegmentatorModuleLib.panel.structure_names import known_names, parse_names
+from TotalSegmentatorModuleLib.segment.session import JobOrder
+
+
+def segmentation_order(
+    ct,
+    output=None,
+    structures: str | Iterable[str] | None = None,
+    model: str | os.PathLike | None = None,
+    *,
+    models_folder: str | os.PathLike | None = None,
+    device: str = "auto",
+    **options,
+) -> JobOrder:
+    """The arguments are those of the logic's ``process``.
+
+    Raises SegmentationError: STRUCTURE_UNKNOWN, BAD_REQUEST for an option's value; TypeError for an unknown option.
+    """
+    folder = Path(models_folder) if models_folder is not None else settings.models_folder()
+    if model is None:
+        model_id, own_folder = initial_model(folder)
+    elif str(model) in CATALOGUE:
+        model_id, own_folder = str(model), ""
+    else:
+        model_id, own_folder = OWN_FOLDER, os.fspath(model)
+    return JobOrder(
+        ct=ct,
+        model=own_folder if model_id == OWN_FOLDER else model_id,
+        models_folder=folder,
+        structures=parse_names(_comma_separated(structures), known_names(model_id, own_folder)),
+        device=device,
+        output=output,
+        options=JobOptions(**options),
+    )
+
+
+def _comma_separated(structures: str | Iterable[str] | None) -> str:
+    if structures is None or isinstance(structures, str):
+        return structures or ""
+    return ",".join(structures)
