@@ -322,7 +322,7 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "STRUCTURES_NOT_RESAMPLED",
-        _("Structures on another grid cannot be resampled to uneven slices and were left out: {names}."),
+        _("Structures could not be resampled to the CT because of uneven slices and were left out: {names}."),
         _("If you need them, choose the CT on which they were made."),
     ),
     (

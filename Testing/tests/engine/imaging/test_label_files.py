@@ -9,8 +9,10 @@ import zlib
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.label_files import write_nifti, write_nrrd
+from TotalSegmentatorEngine.imaging.label_names import LabelName, names_in_nifti
 
 LARGER_THAN_A_PIECE = (3, 1700, 1001)
 
@@ -66,3 +68,14 @@ def test_writing_can_be_cancelled() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         write_nifti(io.BytesIO(), labels, grid, check_cancelled=cancel)
+
+
+def test_names_between_header_and_voxels_change_neither(tmp_path) -> None:
+    labels, grid = random_labels((30, 40, 50), np.uint16)
+    path = tmp_path / "labels.nii.gz"
+    with path.open("wb") as stream:
+        write_nifti(stream, labels, grid, [LabelName(1, "Leber & Co", (1, 2, 3)), LabelName(2, "b")])
+    assert np.array_equal(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path))), labels)
+    image = nibabel.load(path)
+    assert np.array_equal(np.asarray(image.dataobj).T, labels) and np.array_equal(image.affine, grid.ijk_to_ras)
+    assert [(name.value, name.name) for name in names_in_nifti(path)] == [(1, "Leber & Co"), (2, "b")]

@@ -28,7 +28,7 @@ REASONS = {
     OTHER_FRAME: "it was drawn in another frame of reference",
     DAMAGED: "it is damaged or of an unknown kind",
     NUMBER_SHARED: "it shares its number with another structure",
-    UNEVEN_SLICES: "it is not on the slices of the CT, whose spacing is not constant",
+    UNEVEN_SLICES: "it cannot be resampled to the CT because of uneven slices",
 }
 """Why a structure is left out: code of the warning, and what the error says where the structure was asked for."""
 

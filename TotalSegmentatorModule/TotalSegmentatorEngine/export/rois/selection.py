@@ -130,7 +130,7 @@ class _Selector:
             row = structure_of(structure.name, structure.name, {})
             named = Segment(structure.name, structure.name, (0, 0, 0), 0, 0, structure=row)
             if SegmentNames([named]).asked(name):
-                raise SegmentationError("EXPORT_STRUCTURE_LEFT_OUT", name=structure.name, detail=structure.detail)
+                raise SegmentationError("EXPORT_STRUCTURE_LEFT_OUT", name=name, detail=structure.detail)
 
     def _under_template_name(self, name: str) -> list[Segment]:
         sources = [entry.source for entry in self._entries if entry.source and name_key(entry.name) == name_key(name)]

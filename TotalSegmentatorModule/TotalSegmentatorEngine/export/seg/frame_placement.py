@@ -17,6 +17,12 @@ from TotalSegmentatorEngine.imaging.geometry import LPS_FROM_RAS, Geometry
 SAME_PIXEL = 0.05
 """A frame lies on the CT's pixels where no corner is further from them, in voxels: headers round."""
 
+UNEVEN_STEPS = 0.1
+"""Frames that are resampled may lie so far from where even steps would put them, in steps or in pixels."""
+
+SAME_DIRECTION = 2e-3
+"""Largest difference of a direction cosine (0.1 degrees): headers round to three decimals."""
+
 
 @dataclass(frozen=True, eq=False)
 class FramePlane:
@@ -76,7 +82,8 @@ class PiecePlacer:
         self._places = {plane: self._place_on_pixels(plane) for plane in dict.fromkeys(planes)}
 
     def mask(self, pieces: Pieces) -> VoxelMask:
-        """A segment's voxels. Raises SegmentationError: EXPORT_GEOMETRY_DIFFERS, INPUT_IRREGULAR_SLICES."""
+        """A segment's voxels. Raises SegmentationError: EXPORT_GEOMETRY_DIFFERS, and where it cannot be resampled
+        INPUT_IRREGULAR_SLICES (the CT's slices are uneven), SEGMENTATION_UNREADABLE (its own frames are)."""
         places = [self._places[plane] for plane in pieces.planes]
         if self.is_resampled(pieces):
             return _resampled(pieces, self._reference, self._step)
@@ -127,7 +134,10 @@ def _resampled(pieces: Pieces, reference: ReferenceSeries, step: float) -> Voxel
     first = pieces.planes[0]
     distances = np.array([(plane.position - first.position) @ first.normal for plane in pieces.planes])
     lowest = int(np.argmin(distances))
-    ks = np.round((distances - distances[lowest]) / step).astype(int)
+    steps = (distances - distances[lowest]) / step
+    ks = np.round(steps).astype(int)
+    if np.abs(steps - ks).max() > UNEVEN_STEPS or not all(_is_above(plane, first) for plane in pieces.planes):
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="its frames are not evenly stacked")
     starts = np.array(pieces.starts)
     ends = starts + [voxels.shape for voxels in pieces.voxels]
     corner = starts.min(axis=0)
@@ -137,6 +147,13 @@ def _resampled(pieces: Pieces, reference: ReferenceSeries, step: float) -> Voxel
     layer = Layer(array, _grid(pieces.planes[lowest], corner, array.shape, step))
     segment = Segment("segment", "segment", (0, 0, 0), 0, 1)
     return place(Segmentation((segment,), (layer,)), reference.grid).mask(segment)
+
+
+def _is_above(plane: FramePlane, first: FramePlane) -> bool:
+    """True where the two frames have the same pixels in a row along their normal."""
+    aside = (plane.position - first.position) @ first.orientation.T / (first.spacing[1], first.spacing[0])
+    is_parallel = np.abs(plane.orientation - first.orientation).max() <= SAME_DIRECTION
+    return bool(is_parallel and np.abs(aside).max() <= UNEVEN_STEPS and np.allclose(plane.spacing, first.spacing))
 
 
 def _grid(plane: FramePlane, corner: np.ndarray, shape: tuple[int, ...], step: float) -> Geometry:

@@ -42,7 +42,8 @@ def label_image(volume: Volume, path: Path, labels: str | None, report: ReadingR
     Raises SegmentationError: EXPORT_LABELS_UNNAMED, LABELS_CONTRADICT, LABEL_TABLE_INVALID, LABEL_TABLE_UNKNOWN,
     EXPORT_NUMBERS_SHARED.
     """
-    present = [int(value) for value in np.unique(volume.array) if value > 0]
+    values = [int(value) for value in np.unique(volume.array)]
+    present = [value for value in values if value > 0]
     layers = (Layer(volume.array, volume.geometry),)
     chosen = {} if labels is None else chosen_names(labels)
     own = _own_names(path, report)
@@ -58,7 +59,7 @@ def label_image(volume: Volume, path: Path, labels: str | None, report: ReadingR
     if unknown and (labels in LABEL_TABLES or len(unknown) == len(present)):
         report.check_something_left()
         raise SegmentationError("EXPORT_LABELS_UNNAMED", count=len(unknown))
-    for value in unknown:
+    for value in (*(value for value in values if value < 0), *unknown):
         report.note("LABELS_LEFT_OUT", str(value))
     segments = _segments([names[value] for value in present if value in names], labels)
     return Segmentation(tuple(segments), layers, report.left_out)

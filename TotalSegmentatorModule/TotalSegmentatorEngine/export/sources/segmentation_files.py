@@ -22,6 +22,9 @@ from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, geometry_f
 from TotalSegmentatorEngine.imaging.image_files import is_nifti_name, read_itk, read_nifti
 from TotalSegmentatorEngine.imaging.label_names import LabelName
 
+LARGEST_LABEL = 1 << 24
+"""Largest value of a label image: 32-bit floating point, in which larger ones are read, holds these exactly."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -174,5 +177,7 @@ def _read_labels(path: Path) -> Volume:
     if array.dtype.kind == "f":
         if not np.array_equal(array, np.rint(array)):
             raise SegmentationError("SEGMENTATION_UNREADABLE", detail="its values are not whole numbers")
+        if np.abs(array).max(initial=0) > LARGEST_LABEL:
+            raise SegmentationError("SEGMENTATION_UNREADABLE", detail="its values are too large for label values")
         array = array.astype(np.int32)
     return Volume(array, volume.geometry)

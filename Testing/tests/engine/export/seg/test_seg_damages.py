@@ -163,3 +163,28 @@ def test_what_is_resampled_is_said(tmp_path: Path, reference: ReferenceSeries):
     report = ReadingReport()
     assert len(read_seg(changed(path, shift), reference, report)) == 1
     assert [problem.code for problem in report.warnings()] == ["EXPORT_RESAMPLED"]
+
+
+@pytest.mark.parametrize("kind", ["uneven steps", "beside each other"])
+def test_frames_that_are_not_stacked_evenly_are_not_resampled(tmp_path: Path, reference: ReferenceSeries, kind: str):
+    """Off the CT's pixels a segment is resampled as a volume, which they do not make."""
+    rois = [a_roi(1, "Kidney_L", kidney()), a_roi(2, "Lump", kidney())]
+    write_seg(tmp_path / "seg.dcm", rois, reference)
+
+    def spoil(dataset: pydicom.Dataset) -> None:
+        frames = [
+            frame
+            for frame in dataset.PerFrameFunctionalGroupsSequence
+            if frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber == 2
+        ]
+        for number, frame in enumerate(frames):
+            x, y, z = map(float, frame.PlanePositionSequence[0].ImagePositionPatient)
+            off = (x, y, z + 0.4 * (number == 2)) if kind == "uneven steps" else (x + 0.3 * number, y, z)
+            frame.PlanePositionSequence[0].ImagePositionPatient = list(off)
+
+    report = ReadingReport()
+    (read,) = read_seg(changed(tmp_path / "seg.dcm", spoil), reference, report)
+    np.testing.assert_array_equal(read.mask.whole(), kidney())
+    assert [(problem.code, problem.values["names"]) for problem in report.warnings()] == [
+        ("STRUCTURES_NOT_RESAMPLED", "Lump")
+    ]

@@ -153,6 +153,27 @@ def test_one_name_for_two_values_is_two_structures(case: Case, image: Path, tmp_
     assert sorted(found.values()) == sorted([case.kidney.sum(), case.liver.sum()]), found
 
 
+def test_values_below_zero_are_said(case: Case, tmp_path: Path, capsys):
+    labels = case.liver.astype(np.int16) * 5 - case.kidney.astype(np.int16)
+    nibabel.Nifti1Image(labels.T, GRID.ijk_to_ras).to_filename(tmp_path / "labels.nii.gz")
+    table = own_table(tmp_path, "label,name\n5,Leber\n")
+    assert volumes(tmp_path / "labels.nii.gz", tmp_path / "v.csv", "--labels", table) == 0
+    assert voxels_in(tmp_path / "v.csv") == {"Leber": case.liver.sum()}
+    assert "without a name were left out: -1." in capsys.readouterr().err
+
+
+def test_in_a_comparison_the_table_is_for_the_image_without_names(case: Case, image: Path, tmp_path: Path, capsys):
+    """Values of a file with names of its own mean what it says, whatever the table for the other one is."""
+    values = case.liver.astype(np.uint8) * 1 + case.kidney.astype(np.uint8) * 3
+    nibabel.Nifti1Image(values.T, GRID.ijk_to_ras).to_filename(tmp_path / "other.nii.gz")
+    other = with_names(tmp_path / "other.nii.gz", (1, "liver"), (3, "kidney_right"))
+    words = ["compare", image, other, "--reference", case.ct, "--labels", "structures_104"]
+    assert main([str(word) for word in words]) == 0
+    assert "Structures compared: 2; Dice: mean 1.000" in capsys.readouterr().out
+    words = ["compare", other, other, "--reference", case.ct, "--labels", "structures_104"]
+    assert main([str(word) for word in words]) == ERRORS["LABELS_CONTRADICT"].exit_code
+
+
 # -- ours --------------------------------------------------------------------------------------------------------------
 
 
