@@ -145,10 +145,11 @@ def _read(path: Path) -> list[SliceHeader]:
 def _is_cut_off(dataset: Any) -> bool:
     """True where nothing could be read, or a CT without its size. A DICOMDIR has none of the tags by right, and raw
     data of a CT no image."""
-    sop_class = _identifier(dataset, "SOPClassUID")
-    if "Rows" in dataset or (sop_class and sop_class not in _CT_CLASSES):
+    stated = (dataset.get("SOPClassUID"), dataset.file_meta.get("MediaStorageSOPClassUID"))
+    classes = {str(uid) for uid in stated if uid}
+    if "Rows" in dataset or (classes and not classes & _CT_CLASSES):
         return False
-    return bool(sop_class) or dataset.get("Modality") == "CT" or "SeriesInstanceUID" not in dataset
+    return bool(classes) or dataset.get("Modality") == "CT" or "SeriesInstanceUID" not in dataset
 
 
 def _header(path: Path, frame: int | None, dataset: Any, groups: list[Any], stored: StoredImage) -> SliceHeader:

@@ -10,7 +10,6 @@ from typing import Any
 LABELS: dict[str, tuple[str, ...]] = {
     "patient": ("PatientID",),
     "study": ("StudyInstanceUID",),
-    "frame of reference": ("FrameOfReferenceUID",),
     "phase": (
         "TemporalPositionIdentifier",
         "TemporalPositionIndex",
@@ -24,6 +23,7 @@ LABELS: dict[str, tuple[str, ...]] = {
     "slice thickness": ("SliceThickness",),
     "contrast": ("ContrastBolusAgent",),
     "series": ("SeriesDescription",),
+    "frame of reference": ("FrameOfReferenceUID",),
 }
 """Labels that all slices of one volume share, by what users call them, with the attributes that state them (PS3.3
 C.7.6.16.2, C.8.2.1, C.7.6.18); the first one that is there counts. Numbers and times that may differ from slice to

@@ -122,7 +122,7 @@ def _identifiers_in(path: Path) -> tuple[str, str]:
         return "", ""
     found = (
         re.search(tag + rb"(?:UI..|..\x00\x00)([0-9.]{5,64})", start, re.DOTALL)
-        for tag in (rb"\x20\x00\x0e\x00", rb"\x08\x00\x18\x00")
+        for tag in (rb"\x20\x00\x0e\x00", rb"(?:\x02\x00\x03|\x08\x00\x18)\x00")
     )
     series, instance = (match[1].decode("ascii").rstrip("\0") if match else "" for match in found)
     return series, instance

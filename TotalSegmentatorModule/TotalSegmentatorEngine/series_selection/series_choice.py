@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -69,7 +70,9 @@ class SelectedSeries:
     def warnings(self) -> list[Problem]:
         found = []
         if self.aside:
-            kinds = ", ".join(_counted(count, kind) for kind, count in Counter(one.kind for one in self.aside).items())
+            kinds = ", ".join(
+                _counted_kind(count, kind) for kind, count in Counter(one.kind for one in self.aside).items()
+            )
             names = file_names([one.header.path for one in self.aside])
             found.append(Problem("INPUT_IMAGES_LEFT_OUT", {"kinds": kinds, "files": names}))
         if self.unread:
@@ -255,6 +258,13 @@ def _of_series(listed: SeriesList, series: Series, choice: SeriesChoice) -> tupl
 
 def _several(choices: Sequence[Row], rows: Sequence[Row]) -> SegmentationError:
     return SegmentationError("INPUT_SEVERAL_SERIES", count=len(choices), example=choices[0].id, list=choices_text(rows))
+
+
+def _counted_kind(number: int, kind: str) -> str:
+    """``kind`` is one of Aside.kind; its noun gets the plural."""
+    if number > 1:
+        kind = re.sub(r"\b(localizer|image|page|slice)\b", r"\1s", kind.replace("copy", "copies"), count=1)
+    return f"{number} {kind}"
 
 
 def _counted(number: int, noun: str, plural: str | None = None) -> str:

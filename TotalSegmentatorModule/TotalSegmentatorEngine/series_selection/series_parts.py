@@ -103,7 +103,7 @@ def take_apart(images: Sequence[SliceHeader]) -> SeriesContent:
         aside += [_outsider(header, kept) for group in groups if group not in kept for header in group]
         if len(clusters) == 1 and len(kept) > 1 and np.diff(positions_along(slices)).min() > SAME_POSITION_MM:
             together = slices
-    return SeriesContent(_with_words(parts), aside, duplicates, together)
+    return SeriesContent(_with_words(sorted(parts, key=_age)), aside, duplicates, together)
 
 
 # -- images that are no slices -----------------------------------------------------------------------------------------
@@ -232,7 +232,17 @@ def _pixels(header: SliceHeader) -> np.ndarray | None:
         return None
 
 
-# -- words -------------------------------------------------------------------------------------------------------------
+# -- order and words ---------------------------------------------------------------------------------------------------
+
+
+def _age(part: Part) -> tuple:
+    """Sorts parts as they were acquired and numbered, whatever their files are called."""
+    labels = [header.labels for header in part.slices]
+    numbers = [
+        min((number for number in stated if number is not None), default=np.inf)
+        for stated in zip(*((label.acquisition, label.seconds, label.instance) for label in labels), strict=True)
+    ]
+    return (*numbers, labels[0].values, float(part.along[0]))
 
 
 def _with_words(parts: list[Part]) -> list[Part]:
