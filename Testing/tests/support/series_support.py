@@ -55,6 +55,7 @@ def write_page(path: Path, series: str | None = None, **attributes) -> Path:
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     del dataset.ImagePositionPatient, dataset.ImageOrientationPatient, dataset.PixelSpacing
     dataset.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, "RGB"
     dataset.SeriesInstanceUID = series or generate_uid()
     for keyword, value in attributes.items():
         setattr(dataset, keyword, value)
