@@ -55,11 +55,17 @@ DIFFERENCES = [
     ({"SeriesDescription": "arterial"}, {"SeriesDescription": "venous"}, "series venous"),
     ({"PatientID": "Miller 1"}, {"PatientID": "Miller 2"}, "patient 2"),
     ({}, {}, "images 101 to 108"),
+    ({"AcquisitionNumber": 3}, {"AcquisitionNumber": 4}, "acquisition 3"),
+    ({}, {}, "images 1 to 8"),
 ]
+"""Each with its slices at the same places, half a step apart, or a third."""
 
 
-@pytest.mark.parametrize("shift_mm", [0.0, 1.0, 0.7], ids=["same places", "half a step", "a third of a step"])
-@pytest.mark.parametrize(("first", "second", "said"), DIFFERENCES, ids=[said for _, _, said in DIFFERENCES])
+@pytest.mark.parametrize(
+    ("first", "second", "said", "shift_mm"),
+    [(*difference, (0.0, 1.0, 0.7)[number % 3]) for number, difference in enumerate(DIFFERENCES)],
+    ids=[said for _, _, said in DIFFERENCES],
+)
 def test_two_volumes_in_one_series_are_listed(
     tmp_path: Path, segment: SegmentCommand, first: dict, second: dict, said: str, shift_mm: float
 ) -> None:
