@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def read_header(path: Path) -> list[SliceHeader]:
 
 def _read(path: Path) -> list[SliceHeader]:
     try:
-        dataset, element = read_to_pixels(path, _TAGS)
+        dataset, element = read_to_pixels(path, _tags())
         stored = stored_image(dataset, element)
         if _is_cut_off(dataset) or (element is not None and not (stored.rows and stored.columns)):
             raise EOFError
@@ -140,6 +141,14 @@ def _read(path: Path) -> list[SliceHeader]:
     except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
         _log.error("the DICOM header of a file cannot be read (%s)", type(error).__name__)
         raise SegmentationError("INPUT_SLICE_UNUSABLE", file=path.name, detail=HEADER_DAMAGED) from None
+
+
+@cache
+def _tags() -> list[Any]:
+    """_TAGS as pydicom has them; looking the keywords up for each file would take as long as reading it."""
+    from pydicom.tag import Tag
+
+    return [Tag(keyword) for keyword in _TAGS]
 
 
 def _is_cut_off(dataset: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 
 LABELS: dict[str, tuple[str, ...]] = {
@@ -123,15 +124,23 @@ def labels_of(dataset: Any, groups: list[Any]) -> SliceLabels:
 
 def _text(dataset: Any, keyword: str) -> str:
     """The value as text. What pydicom has not decoded yet is taken as it is, which is ten times as quick."""
-    if keyword not in dataset:
+    tag = _tag(keyword)
+    if tag not in dataset:
         return ""
-    value = dataset.get(keyword) if keyword in _BINARY else dataset.get_item(keyword).value
+    value = dataset.get(keyword) if keyword in _BINARY else dataset.get_item(tag).value
     if value is None:
         return ""
     if isinstance(value, bytes):
         return value.decode("latin-1").strip(" \0")
     is_many = not isinstance(value, str) and hasattr(value, "__iter__")
     return "\\".join(map(str, value)) if is_many else str(value).strip()
+
+
+@cache
+def _tag(keyword: str) -> Any:
+    from pydicom.tag import Tag
+
+    return Tag(keyword)
 
 
 def _of_frame(groups: list[Any], sequence: str, keyword: str) -> str:
@@ -149,6 +158,7 @@ def _number(text: str) -> float | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def _seconds(moment: str) -> float | None:
     """Of DT, of DA and TM together, or of TM alone (PS3.5 6.2)."""
     digits = re.sub(r"[:\s]", "", moment)
@@ -165,10 +175,16 @@ def _seconds(moment: str) -> float | None:
 
 
 def _description(dataset: Any) -> str:
-    if not _text(dataset, "SeriesDescription"):
-        return ""
-    text = "".join(letter if letter.isprintable() else " " for letter in str(dataset.get("SeriesDescription")))
-    for private in re.split(r"[\^=\s,]+", f"{_text(dataset, 'PatientName')} {_text(dataset, 'PatientID')}"):
+    text = _text(dataset, "SeriesDescription")
+    if not text.isascii():
+        text = str(dataset.get("SeriesDescription"))  # decoded by the file's character set
+    return _shown(text, f"{_text(dataset, 'PatientName')} {_text(dataset, 'PatientID')}") if text else ""
+
+
+@lru_cache
+def _shown(text: str, names: str) -> str:
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    for private in re.split(r"[\^=\s,]+", names):
         if len(private) > 2:
             text = re.sub(re.escape(private), "...", text, flags=re.IGNORECASE)
     return " ".join(text.split())[:_LONGEST_SHOWN]
