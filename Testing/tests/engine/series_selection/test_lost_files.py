@@ -132,7 +132,7 @@ def test_damaged_pixels_are_named(tmp_path: Path, segment: SegmentCommand) -> No
     files = write_series(tmp_path / "ct", chest())
     files[4].write_bytes(files[4].read_bytes()[:-40])
     run = segment(tmp_path / "ct")
-    assert run.code == "INPUT_SLICE_UNUSABLE" and "CT004.dcm" in run.err
+    assert run.code == "INPUT_UNREADABLE" and "CT004.dcm" in run.err
 
 
 def test_a_file_that_nobody_may_open_counts_as_lost(tmp_path: Path, segment: SegmentCommand, monkeypatch) -> None:
