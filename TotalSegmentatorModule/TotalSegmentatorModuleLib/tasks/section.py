@@ -7,6 +7,7 @@ from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.command.command_run import without_text
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorModuleLib import settings
@@ -229,7 +230,7 @@ class TaskSection:
 
     def _on_warning(self, problem: Problem) -> None:
         self._page.add_warning(problem)
-        self._on_log("{}: {} {}\n".format(problem.code, *problem_texts(problem)))
+        self._on_log("{}: {} {}\n".format(problem.code, *problem_texts(without_text(problem))))
 
     def _on_end(self, task_end: TaskEnd) -> None:
         end = process_result(task_end)

@@ -119,7 +119,12 @@ class CommandRun:
 
 
 def sentence_without_text(problem: Problem) -> str:
-    """What happened, with ``<text>`` for all that somebody may have typed: a name or label can be a patient's."""
+    """What happened, as ``without_text`` has it."""
+    return without_text(problem).what
+
+
+def without_text(problem: Problem) -> Problem:
+    """``problem`` with ``<text>`` for all that somebody may have typed: a name or label can be a patient's."""
 
     def is_own(name: str) -> bool:
         return name in _OWN_WORDS or (name == "detail" and problem.code not in _TYPED_DETAILS)
@@ -128,7 +133,7 @@ def sentence_without_text(problem: Problem) -> str:
         name: value if isinstance(value, (int, float)) or is_own(name) else "<text>"
         for name, value in problem.values.items()
     }
-    return problem.definition.what.format(**shown)
+    return Problem(problem.code, shown)
 
 
 def open_log(path: Path | None) -> logging.Handler:
