@@ -14,9 +14,10 @@ from desktop.application.graphics import prepare_graphics
 prepare_graphics()
 
 import slicer  # noqa: E402 - the check above must come before VTK's libraries are loaded
-from PySide6 import QtCore, QtWidgets  # noqa: E402
+from PySide6 import QtCore, QtTest, QtWidgets  # noqa: E402
 
 from desktop.application import environment  # noqa: E402
+from desktop.application.module_panel import MainWindow  # noqa: E402
 from desktop.pythonqt.proxies import QtInstance, alive, wrap  # noqa: E402
 from desktop.pythonqt.signals import disconnect  # noqa: E402
 from desktop.pythonqt.slot_runtime import RUNTIME  # noqa: E402
@@ -53,7 +54,7 @@ class Desktop:
         self.dicom_database = ctkDICOMDatabase(str(Path(self._folder.name) / "database"))
         environment.publish_session(self.world, wrap(self._native), wrap(self.dicom_database))
         self._opened: list[Any] = []
-        self._window = _window()
+        self._window = MainWindow()
         self._closed = False
         _current[:] = [self]
 
@@ -79,13 +80,9 @@ class Desktop:
         """
         known = self._native.moduleManager().module(Path(path).stem)
         representation = (known or self.load_module(path)).widgetRepresentation()
-        for opened in self._opened:
-            opened.exit()
         self._opened.append(representation)
-        self._window.setCentralWidget(_scrolled(representation))
         self._window.show()
-        representation.enter()
-        self.process_events()
+        self._switch_to(representation)
         return representation.self()
 
     def reload_module(self, name: str | None = None) -> Any:
@@ -95,19 +92,53 @@ class Desktop:
         self.process_events()
         return representation.self()
 
-    def leave_module(self, name: str | None = None) -> None:
-        """The user switches to another module: ``exit``."""
-        self._representation(name).exit()
+    def leave_module(self) -> None:
+        """The user switches to another module, one without Python: the shown one gets ``exit`` and loses its place."""
+        self._switch_to(_other_module())
 
     def enter_module(self, name: str | None = None) -> None:
         """The user comes back: ``enter``."""
-        self._representation(name).enter()
+        self._switch_to(self._representation(name))
+
+    def _switch_to(self, widget: QtWidgets.QWidget) -> None:
+        shown = self._window.panel.module()
+        if shown is widget:
+            return
+        if hasattr(shown, "exit"):
+            shown.exit()
+        self._window.panel.remove()
+        self._window.panel.add(widget)
+        if hasattr(widget, "enter"):
+            widget.enter()
+        self.process_events()
 
     def _representation(self, name: str | None) -> Any:
         for representation in reversed(self._opened):
             if name is None or representation.property("moduleName") == name:
                 return representation
         raise RuntimeError("No such module is open")
+
+    # -- the window ----------------------------------------------------------------------------------------------------
+    def resize_window(self, width: int, height: int) -> None:
+        """The user resizes the main window."""
+        self._window.resize(width, height)
+        self.process_events()
+
+    def set_panel_width(self, width: int) -> None:
+        """The user drags the border of the module panel; it does not become narrower than Slicer lets it."""
+        self._window.set_panel_width(width)
+        self.process_events()
+
+    @property
+    def panel_width(self) -> int:
+        """Width of the module panel, its scroll bar included."""
+        return self._window.panel.width()
+
+    def cut_off(self) -> list[str]:
+        """What of the shown module a user cannot read whole, a line each; empty if everything has room."""
+        from desktop.application.room import cut_off
+
+        return cut_off(self._window.panel.module())
 
     # -- the session ---------------------------------------------------------------------------------------------------
     def close_scene(self) -> None:
@@ -210,11 +241,21 @@ class Desktop:
         native.click()
         self.process_events()
 
+    def wheel(self, widget: Any, notches: int) -> None:
+        """Turn the mouse wheel over the middle of a widget, away from the user if ``notches`` is positive."""
+        native = _native(widget)
+        window = native.window()
+        at = native.mapTo(window, native.rect().center())
+        turned = QtCore.QPoint(0, 120 * notches)
+        QtTest.QTest.wheelEvent(window.windowHandle(), QtCore.QPointF(at), turned)
+        self.process_events()
+
     def grab(self, widget: Any, path: str | Path, width: int = 0, height: int = 0) -> Path:
-        """Picture of a widget as PNG; with a size the window is given that size first."""
+        """Picture of a widget as PNG; with a size the module panel is given that width and the window that height."""
         native = _native(widget)
         if width and height:
-            native.window().resize(width, height)
+            self._window.resize(max(1024, width + 200), height)
+            self._window.set_panel_width(width)
         self.process_events()
         self.process_events()
         target = Path(path)
@@ -246,19 +287,10 @@ def _native(widget: Any) -> Any:
     return widget
 
 
-def _window() -> QtWidgets.QMainWindow:
-    """Frame around the module panel. Not named qSlicerMainWindow: ``slicer.util.mainWindow()`` is None as in tests."""
-    window = QtWidgets.QMainWindow()
-    window.setObjectName("standInWindow")
-    window.setWindowTitle("Module panel")
-    window.resize(460, 900)
-    return window
-
-
-def _scrolled(widget: QtWidgets.QWidget) -> QtWidgets.QScrollArea:
-    area = QtWidgets.QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(widget)
-    return area
+def _other_module() -> QtWidgets.QWidget:
+    """The widget of some other module, tall as the Segment Editor's."""
+    widget = QtWidgets.QWidget()
+    layout = QtWidgets.QVBoxLayout(widget)
+    for row in range(30):
+        layout.addWidget(QtWidgets.QPushButton(f"Effect {row + 1}"))
+    return widget

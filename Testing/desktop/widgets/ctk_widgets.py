@@ -9,97 +9,8 @@ from typing import ClassVar
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
+from desktop.widgets.collapsible_button import ctkCollapsibleButton
 from desktop.widgets.native_properties import setter, stored
-
-_EXPLICIT = QtCore.Qt.WidgetAttribute.WA_WState_ExplicitShowHide
-_WAS_HIDDEN = "standInHiddenBeforeCollapse"
-
-
-class ctkCollapsibleButton(QtWidgets.QWidget):  # noqa: N801 - CTK's name
-    """A title that shows and hides the widgets below it. CTK's is a QAbstractButton; its text is the title."""
-
-    clicked = QtCore.Signal(bool)
-    toggled = QtCore.Signal(bool)
-    contentsCollapsed = QtCore.Signal(bool)
-    SLICER_SIGNALS: ClassVar[dict[str, str]] = {"contentsCollapsed(bool)": "contentsCollapsed"}
-
-    def __init__(self, *arguments: object) -> None:
-        text = arguments[0] if arguments and isinstance(arguments[0], str) else ""
-        parents = [argument for argument in arguments if isinstance(argument, QtWidgets.QWidget)]
-        super().__init__(*parents[:1])
-        self._text, self._collapsed = text, False
-        self._header = QtWidgets.QToolButton(self)
-        self._header.setObjectName("qt_header")
-        self._header.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._header.setAutoRaise(True)
-        self._header.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
-        self._header.clicked.connect(self._header_clicked)
-        self._refresh()
-
-    def _header_clicked(self) -> None:
-        self.setCollapsed(not self._collapsed)
-        self.clicked.emit(not self._collapsed)
-
-    def _refresh(self) -> None:
-        arrow = QtCore.Qt.ArrowType.RightArrow if self._collapsed else QtCore.Qt.ArrowType.DownArrow
-        self._header.setArrowType(arrow)
-        self._header.setText(self._text)
-        self._header.setGeometry(0, 0, self.width(), self._header.sizeHint().height())
-        self.setContentsMargins(0, self._header.sizeHint().height(), 0, 0)
-
-    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
-        self._refresh()
-        super().resizeEvent(event)
-
-    def childEvent(self, event: QtCore.QChildEvent) -> None:
-        child = event.child()
-        if event.added() and isinstance(child, QtWidgets.QWidget) and self._collapsed and child is not self._header:
-            child.hide()
-        super().childEvent(event)
-
-    def sizeHint(self) -> QtCore.QSize:
-        hint = self._header.sizeHint()
-        return hint if self._collapsed or self.layout() is None else super().sizeHint().expandedTo(hint)
-
-    def minimumSizeHint(self) -> QtCore.QSize:
-        return self._header.sizeHint() if self._collapsed else super().minimumSizeHint()
-
-    def setCollapsed(self, collapsed: bool) -> None:
-        if collapsed == self._collapsed:
-            return
-        self._collapsed = bool(collapsed)
-        for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly):
-            if child is self._header or child.isWindow():
-                continue
-            if self._collapsed:
-                child.setProperty(_WAS_HIDDEN, child.testAttribute(_EXPLICIT) and child.isHidden())
-                child.hide()
-            elif not child.property(_WAS_HIDDEN):
-                child.show()
-        self.setMaximumHeight(self._header.sizeHint().height() if self._collapsed else 16777215)
-        self._refresh()
-        self.updateGeometry()
-        self.contentsCollapsed.emit(self._collapsed)
-        self.toggled.emit(not self._collapsed)
-
-    def setText(self, text: str) -> None:
-        self._text = text
-        self._refresh()
-
-    def setChecked(self, checked: bool) -> None:
-        self.setCollapsed(not checked)
-
-    def toggle(self) -> None:
-        self.setCollapsed(not self._collapsed)
-
-    def click(self) -> None:
-        self._header_clicked()
-
-    text = QtCore.Property(str, lambda self: self._text, setText)
-    collapsed = QtCore.Property(bool, lambda self: self._collapsed, setCollapsed)
-    checked = QtCore.Property(bool, lambda self: not self._collapsed, setChecked)
-    flat = stored(bool, "flat", False)
-    contentsFrameShape = stored(int, "contentsFrameShape", 0)
 
 
 class ctkCheckBox(QtWidgets.QCheckBox):  # noqa: N801 - CTK's name
@@ -222,15 +133,22 @@ class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801 - CTK's name
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._edit = QtWidgets.QLineEdit()
-        self._browse = QtWidgets.QToolButton()
+        policy = QtWidgets.QSizePolicy.Policy
+        self._combo = QtWidgets.QComboBox(self)
+        self._combo.setEditable(True)
+        self._combo.setInsertPolicy(QtWidgets.QComboBox.InsertPolicy.NoInsert)
+        self._browse = QtWidgets.QToolButton(self)
         self._browse.setText("...")
+        self._browse.setSizePolicy(policy.Fixed, policy.Ignored)
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._edit, 1)
+        layout.setSpacing(0)
+        layout.addWidget(self._combo)
         layout.addWidget(self._browse)
+        self.setSizePolicy(policy.Expanding, policy.Fixed)
+        self.setFocusProxy(self._combo)
         self._is_valid = False
-        self._edit.textChanged.connect(self._text_changed)
+        self._combo.editTextChanged.connect(self._text_changed)
         self._browse.clicked.connect(self.browse)
 
     def _text_changed(self, path: str) -> None:
@@ -241,7 +159,14 @@ class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801 - CTK's name
             self.validInputChanged.emit(self._is_valid)
 
     def setCurrentPath(self, path: str) -> None:
-        self._edit.setText(path)
+        self._combo.setEditText(path)
+
+    def sizeHint(self) -> QtCore.QSize:
+        """CTK's does not depend on the path, unlike that of the combo box inside."""
+        arrow = self._combo.style().pixelMetric(QtWidgets.QStyle.PixelMetric.PM_ScrollBarExtent)
+        return QtCore.QSize(arrow + 9 + self._browse.sizeHint().width(), self._combo.minimumSizeHint().height())
+
+    minimumSizeHint = sizeHint
 
     def browse(self) -> None:
         """Take the answer that the test has queued, as the file dialog would."""
@@ -254,7 +179,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801 - CTK's name
     def addCurrentPathToHistory(self) -> None:
         """CTK remembers the path in the settings; the stand-in has no history."""
 
-    currentPath = QtCore.Property(str, lambda self: self._edit.text(), setCurrentPath)
+    currentPath = QtCore.Property(str, lambda self: self._combo.currentText(), setCurrentPath)
     filters = stored(int, "filters", Filters.Files.value)
     nameFilters = stored("QStringList", "nameFilters", [])
     showBrowseButton = stored(bool, "showBrowseButton", True, changed="_refresh")

@@ -60,6 +60,8 @@ class qMRMLSegmentsTableView(qMRMLWidget):  # noqa: N801 - Slicer's name
         self._tags: list[int] = []
         self._list = QtWidgets.QListWidget(self)
         self._list.setSelectionMode(QtWidgets.QAbstractItemView.SelectionMode.ExtendedSelection)
+        policy = QtWidgets.QSizePolicy.Policy
+        self.setSizePolicy(policy.Preferred, policy.MinimumExpanding)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._list)

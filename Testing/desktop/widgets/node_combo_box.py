@@ -171,7 +171,7 @@ class qMRMLNodeComboBox(_SceneNodes):  # noqa: N801 - Slicer's name
     selectNodeUponCreation = stored(bool, "selectNodeUponCreation", True)
     noneDisplay = stored(str, "noneDisplay", "None", changed="_rebuild")
     interactionNodeSingletonTag = stored(str, "interactionNodeSingletonTag", "")
-    sizeAdjustPolicy = stored(int, "sizeAdjustPolicy", 0)
+    sizeAdjustPolicy = stored(int, "sizeAdjustPolicy", 1, changed="_adjust_size")
     setBaseName = setter("baseName")
     setNoneEnabled = setter("noneEnabled")
     setAddEnabled = setter("addEnabled")
@@ -185,12 +185,20 @@ class qMRMLNodeComboBox(_SceneNodes):  # noqa: N801 - Slicer's name
         self._labels: dict[str, str] = {}
         self._was_empty = True
         self._requested: str | None = None  # asked for before there was a scene
-        self._combo = QtWidgets.QComboBox(self)
+        policy = QtWidgets.QSizePolicy.Policy
+        self.setSizePolicy(policy.Preferred, policy.Fixed)
+        self._combo = QtWidgets.QComboBox(self)  # whose size hint holds the longest name that it has seen
+        self._combo.setSizePolicy(policy.Expanding, policy.Expanding)
+        self._combo.setFocusProxy(self)
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._combo)
         self._combo.activated.connect(self._picked)
         self._rebuild()
+
+    def _adjust_size(self) -> None:
+        policy = QtWidgets.QComboBox.SizeAdjustPolicy(self.property("sizeAdjustPolicy"))
+        self._combo.setSizeAdjustPolicy(policy)
 
     def setMRMLScene(self, scene: Any) -> None:
         super().setMRMLScene(scene)

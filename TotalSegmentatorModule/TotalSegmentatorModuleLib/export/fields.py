@@ -122,8 +122,7 @@ class ExportFields:
         ui.outlineCheckBox.setVisible(self.format.takes_outline)
         for widget in (ui.templateLabel, ui.templatePathLineEdit):
             widget.setVisible(self.choice == OWN_TEMPLATE)
-        for widget in (ui.segmentsLabel, ui.segmentsTable):
-            widget.setVisible(self.choice == SELECTED)
+        ui.segmentsTable.setVisible(self.choice == SELECTED)
         ui.databaseCheckBox.setVisible(self.format.kind.is_dicom)
         ui.databaseCheckBox.setEnabled(has_database())
         self._options_ui.collapsibleButton.setVisible(bool({*CONTOUR_OPTIONS, SPACE} & {*options}))

@@ -41,9 +41,9 @@ def format_titles() -> dict[str, str]:
     return {
         "rtstruct": _("RT Structure Set (DICOM)"),
         "seg-binary": _("DICOM Segmentation"),
-        "seg-labelmap": _("DICOM Segmentation, label map (requires a recent reader)"),
+        "seg-labelmap": _("DICOM Segmentation, label map"),
         "nrrd": _("NRRD segmentation"),
-        "nifti": _("NIfTI label image with label table"),
+        "nifti": _("NIfTI label image and table"),
         "stl": _("STL surfaces"),
         "ply": _("PLY surfaces"),
         "obj": _("OBJ surfaces"),

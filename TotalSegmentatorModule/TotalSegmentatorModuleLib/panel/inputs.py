@@ -157,7 +157,7 @@ class InputsSection:
 
     def _placeholder(self) -> str:
         if not self._known:
-            return _("All structures, or names separated by commas")
+            return _("All, or names separated by commas")
         examples = [name for name in ("liver", "spleen") if name in self._known] or self._known[:2]
         return _("All {count}, or names: {examples}, ...").format(count=len(self._known), examples=", ".join(examples))
 

@@ -9,7 +9,9 @@ from typing import Any
 import qt
 import slicer
 
+from TotalSegmentatorModuleLib.qt_helpers.input_manners import WheelGuard, keep_lists_narrow
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets, add_ui
+from TotalSegmentatorModuleLib.qt_helpers.wrapped_labels import WrappedLabels
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class PanelWidgets:
     advanced: Widgets
     setup: Widgets
     log: Widgets
+    filters: tuple[WrappedLabels, WheelGuard]
+    """Work as long as something refers to them."""
 
 
 def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
@@ -52,6 +56,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     advanced = add_ui(sections, resource_path("UI/Advanced.ui"))
     setup = add_ui(sections, resource_path("UI/Setup.ui"))
     log = add_ui(sections, resource_path("UI/Log.ui"))
+    keep_lists_narrow(panel)
     return panel, PanelWidgets(
         inputs=inputs,
         unimported=unimported,
@@ -66,6 +71,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         advanced=advanced,
         setup=setup,
         log=log,
+        filters=(WrappedLabels(panel), WheelGuard(panel)),
     )
 
 
