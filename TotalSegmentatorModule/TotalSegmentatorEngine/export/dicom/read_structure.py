@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+import logging
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,11 +12,14 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.export.core.codes import RoiCodes
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
+from TotalSegmentatorEngine.export.dicom.object import quiet
 from TotalSegmentatorEngine.export.dicom.reading_report import ReadingReport
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,22 @@ class ReadStructure:
     origin: str = ""
     """What the file says in words about where it comes from: ROI Generation Description, for instance."""
     codes: RoiCodes | None = None
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Damage shows while a file is read, and again when a value is looked at, which pydicom decodes then.
+
+    Raises SegmentationError("SEGMENTATION_UNREADABLE").
+    """
+    try:
+        with quiet():
+            yield
+    except SegmentationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
+        _log.error("a DICOM file of structures cannot be read (%s)", type(error).__name__)
+        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is damaged or not a DICOM file") from None
 
 
 def check_origin(

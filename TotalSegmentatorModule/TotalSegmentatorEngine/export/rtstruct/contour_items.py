@@ -43,6 +43,9 @@ _OPEN = ("POINT", "OPENPLANAR", "OPENNONPLANAR")
 """Contour Geometric Type, PS3.3 C.8.8.6.1, without what is no letter."""
 _SPELLED_RIGHT = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 
+_NUMBERS = b"0123456789+-.eE \\"
+"""What Contour Data is made of: decimal strings, PS3.5 6.2. NumPy would pass over zeroed bytes in a number."""
+
 _FEWEST_POINTS = 3
 
 PlaneContours = dict[int, list[np.ndarray]]
@@ -131,7 +134,10 @@ def _points(item: Dataset) -> np.ndarray:
         if isinstance(value, bytes):
             if 0 <= getattr(element, "length", 0) < 0xFFFFFFFF and len(value) != element.length:
                 raise ValueError("cut off")
-            value = value.rstrip(b" \0").split(b"\\") if value.strip(b" \0") else []
+            value = value.rstrip(b" \0")
+            if value.translate(None, _NUMBERS):
+                raise ValueError("no decimal strings")
+            value = value.split(b"\\") if value else []
         numbers = np.array([] if value is None else value, dtype=np.float64)
         points = numbers.reshape(-1, 3)
     except (TypeError, ValueError):

@@ -7,9 +7,6 @@ left out by name; the others are read.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +17,8 @@ from TotalSegmentatorEngine.dicom_series.headers import looks_like_dicom
 from TotalSegmentatorEngine.export.core.codes import FMA, TISSUE, RoiCodes
 from TotalSegmentatorEngine.export.core.roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
-from TotalSegmentatorEngine.export.dicom.object import quiet, stated_code
-from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure, check_origin
+from TotalSegmentatorEngine.export.dicom.object import stated_code
+from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure, check_origin, damage_told
 from TotalSegmentatorEngine.export.dicom.reading_report import OTHER_FRAME, OUTSIDE_CT, ReadingReport
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.rtstruct.contour_items import (
@@ -38,13 +35,11 @@ from TotalSegmentatorEngine.export.rtstruct.roi_items import RoiItems, roi_items
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_log = logging.getLogger(__name__)
-
 
 def is_structure_set(path: Path) -> bool:
     """True for a DICOM file that says it is an RT Structure Set."""
     try:
-        with _damage_told():
+        with damage_told():
             return looks_like_dicom(path) and _is_structure_set(_read(path, header_only=True))
     except SegmentationError:
         return False
@@ -58,7 +53,7 @@ def read_rtstruct(path: Path, reference: ReferenceSeries, report: ReadingReport 
     CONTOURS_OFF_PLANE, EXPORT_NUMBERS_SHARED.
     """
     report = ReadingReport() if report is None else report
-    with _damage_told():
+    with damage_told():
         dataset = _read(path)
         if not _is_structure_set(dataset):
             raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is not an RT Structure Set")
@@ -134,19 +129,6 @@ def _check_whole(dataset: Dataset) -> None:
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 """PS3.5 7.1.1."""
-
-
-@contextmanager
-def _damage_told() -> Iterator[None]:
-    """Damage shows while a file is read, and again when a value is looked at, which pydicom decodes then."""
-    try:
-        with quiet():
-            yield
-    except SegmentationError:
-        raise
-    except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
-        _log.error("the structure set cannot be read (%s)", type(error).__name__)
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is damaged or not a DICOM file") from None
 
 
 def _is_structure_set(dataset: Dataset) -> bool:

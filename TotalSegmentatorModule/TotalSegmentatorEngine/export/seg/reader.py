@@ -17,8 +17,8 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorEngine.dicom_series.pixel_data import pixel_fault, read_to_pixels, stored_image
 from TotalSegmentatorEngine.export.core.codes import UNCODED, RoiCodes
 from TotalSegmentatorEngine.export.core.roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN
-from TotalSegmentatorEngine.export.dicom.object import quiet, stated_code
-from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure, check_origin
+from TotalSegmentatorEngine.export.dicom.object import stated_code
+from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure, check_origin, damage_told
 from TotalSegmentatorEngine.export.dicom.reading_report import (
     NUMBER_SHARED,
     OUTSIDE_CT,
@@ -44,7 +44,8 @@ _log = logging.getLogger(__name__)
 def is_seg(path: Path) -> bool:
     """True for a DICOM file that says it is a Segmentation."""
     try:
-        return _is_seg(_read(path, header_only=True))
+        with damage_told():
+            return _is_seg(_read(path, header_only=True))
     except SegmentationError:
         return False
 
@@ -57,10 +58,10 @@ def read_seg(path: Path, reference: ReferenceSeries, report: ReadingReport | Non
     INPUT_IRREGULAR_SLICES where another grid would have to be resampled onto irregular planes.
     """
     report = ReadingReport() if report is None else report
-    dataset = _read(path)
-    if not _is_seg(dataset):
-        raise _unreadable("it is not a DICOM SEG")
-    with quiet():
+    with damage_told():
+        dataset = _read(path)
+        if not _is_seg(dataset):
+            raise _unreadable("it is not a DICOM SEG")
         frames = {str(dataset.get("FrameOfReferenceUID") or "")}
         check_origin(dataset, frames, _instances(dataset), reference, report)
         segments = _segments(dataset, report)
@@ -114,13 +115,8 @@ def _unreadable(detail: str) -> SegmentationError:
 def _read(path: Path, header_only: bool = False) -> Dataset:
     import pydicom
 
-    try:
-        with quiet():
-            tags = ["SOPClassUID"] if header_only else None
-            return pydicom.dcmread(path, force=True, specific_tags=tags, stop_before_pixels=True)
-    except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
-        _log.error("the segmentation cannot be read (%s)", type(error).__name__)
-        raise _unreadable("it is damaged or not a DICOM file") from None
+    tags = ["SOPClassUID"] if header_only else None
+    return pydicom.dcmread(path, force=True, specific_tags=tags, stop_before_pixels=True)
 
 
 def _is_seg(dataset: Dataset) -> bool:

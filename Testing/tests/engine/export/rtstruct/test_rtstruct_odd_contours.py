@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset
-from rtstruct_changes import BALLS, FIRST, SHAPE, THIRD, Change, contours, points_of, set_points
+from rtstruct_changes import BALLS, FIRST, SHAPE, THIRD, Change, Reading, contours, points_of, set_points
 from rtstruct_support import ball, hollow_ball, make_roi, written
 from TotalSegmentatorEngine.export.dicom.reading_report import ReadingReport
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.rtstruct.contours import ContourOptions
 from TotalSegmentatorEngine.export.rtstruct.reader import read_rtstruct
 from TotalSegmentatorEngine.export.rtstruct.writer import StructureSetOptions
+from TotalSegmentatorWire.errors.problem import SegmentationError
 
 # -- contours that are there twice -------------------------------------------------------------------------------------
 
@@ -171,6 +172,17 @@ def no_points_left(dataset: Dataset) -> None:
     contours(dataset, 1)[0].ContourData = []
 
 
+def test_a_zeroed_byte_in_a_number_leaves_the_structure_out(tmp_path: Path, reference: ReferenceSeries):
+    found = Reading(tmp_path, reference, lambda dataset: None)
+    content = bytearray(found.path.read_bytes())
+    place = content.index(b".", content.index(b"CLOSED_PLANAR") + 30) - 1  # a digit of A's first contour
+    content[place] = 0
+    found.path.write_bytes(bytes(content))
+    report = ReadingReport()
+    assert [structure.name for structure in read_rtstruct(found.path, reference, report)] == ["B", "C"]
+    assert [(problem.code, problem.values["names"]) for problem in report.warnings()] == [("STRUCTURES_DAMAGED", "A")]
+
+
 @pytest.mark.parametrize("change", [not_a_number, infinite, one_number_less, points_missing, no_points_left])
 def test_damaged_contours_leave_the_structure_out(read, change: Change):
     found = read(change)
@@ -184,3 +196,25 @@ def test_a_damaged_colour_does_no_harm(read):
         del dataset.ROIContourSequence[2].ROIDisplayColor
 
     read(change).assert_read(**BALLS)
+
+
+def test_zeroed_blocks_never_change_voxels_without_a_word(tmp_path: Path, reference: ReferenceSeries):
+    """Changed digits cannot be noticed; missing ones are: the structure is refused, left out or named."""
+    found = Reading(tmp_path, reference, lambda dataset: None)
+    content = found.path.read_bytes()
+    random = np.random.default_rng(5)
+    refused = 0
+    for _ in range(120):
+        start, length = int(random.integers(400, len(content))), int(random.integers(1, 80))
+        found.path.write_bytes(content[:start] + bytes(min(length, len(content) - start)) + content[start + length :])
+        report = ReadingReport()
+        try:
+            read = read_rtstruct(found.path, reference, report)
+        except SegmentationError:
+            refused += 1
+            continue
+        named = ", ".join(problem.values["names"] for problem in report.warnings())
+        for structure in read:
+            if structure.name in BALLS and structure.name not in named.split(", "):
+                np.testing.assert_array_equal(structure.mask.whole(), BALLS[structure.name], f"block at {start}")
+    assert refused < 120
