@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from TotalSegmentatorWire.command.command_run import CommandRun, open_log
+from TotalSegmentatorWire.command.log_text import warnings_to_log
 from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.plan import plan_from_json
@@ -105,7 +106,8 @@ def _show_plan(options: PlanOptions) -> int:
     _check_exists(options.input)
     handler = open_log(None)
     try:
-        planned = plan_job(options.task, read, _PlanReporter())
+        with warnings_to_log():
+            planned = plan_job(options.task, read, _PlanReporter())
     finally:
         logging.getLogger().removeHandler(handler)
     print(json.dumps(planned.to_json(), indent=1) if options.json else plan_page(planned))

@@ -6,6 +6,7 @@ One ``SliceHeader`` per image plane: one per file of a classic series, one per f
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 _CT_CLASSES = frozenset(["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"])
 """CT, Enhanced CT and Legacy Converted Enhanced CT Image Storage, PS3.6 table A-1."""
+
+_UID = re.compile(r"\d+(\.\d+)+")
 
 HEADER_DAMAGED = "its DICOM header is damaged"
 """What is said of a file whose header cannot be read."""
@@ -152,11 +155,12 @@ def _tags() -> list[Any]:
 
 
 def _is_cut_off(dataset: Any) -> bool:
-    """True where nothing could be read, or a CT without its size. A DICOMDIR has none of the tags by right, and raw
-    data of a CT no image."""
+    """True where nothing could be read, a CT without its size, or an object of no class. A DICOMDIR has none of the
+    tags by right, and raw data of a CT no image."""
     stated = (dataset.get("SOPClassUID"), dataset.file_meta.get("MediaStorageSOPClassUID"))
     classes = {str(uid) for uid in stated if uid}
-    if "Rows" in dataset or (classes and not classes & _CT_CLASSES):
+    is_other = bool(classes) and all(map(_UID.fullmatch, classes)) and not classes & _CT_CLASSES
+    if "Rows" in dataset or is_other:
         return False
     return bool(classes) or dataset.get("Modality") == "CT" or "SeriesInstanceUID" not in dataset
 

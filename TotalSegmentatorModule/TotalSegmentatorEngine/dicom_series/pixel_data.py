@@ -89,7 +89,7 @@ def read_to_pixels(path: Path, tags: list[str] | None = None) -> tuple[Any, Pixe
     specific = None if tags is None else [Tag(tag) for tag in tags]
     with path.open("rb") as stream:
         dataset = read_partial(stream, stop_when=end, force=True, specific_tags=specific)
-        if any(_is_short(found) for found in dataset.elements()):
+        if any(_is_short(found) for found in (*dataset.file_meta.elements(), *dataset.elements())):
             raise EOFError
         source: BinaryIO = stream
         if dataset.file_meta.get("TransferSyntaxUID") == _DEFLATED:

@@ -127,8 +127,6 @@ def _decoded(slices: list[SliceHeader]) -> np.ndarray:
             array = array.reshape(-1, first.rows, first.columns)[[header.frame for header in slices]]
             _check_one_rescaling(slices)
             return array
-        # it warns about steps that differ by rounding errors; the steps are validated above
-        SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
         reader = SimpleITK.ImageSeriesReader()
         reader.SetFileNames([str(header.path) for header in slices])
         if not store_alike(slices):

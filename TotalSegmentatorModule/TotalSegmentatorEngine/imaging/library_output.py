@@ -27,23 +27,32 @@ _QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\[[^\]\n]*\]")
 
 _log = logging.getLogger(__name__)
 
+_said: list[Counter[str]] = []
+"""What was said so far, once for each block that is open; only the main thread reads images."""
+
 
 @contextmanager
 def library_lines() -> Iterator[list[str]]:
     """Nothing that a library prints inside the block reaches the terminal; it goes to the log when the block ends.
 
     Yields the list that holds the lines printed by native code once the block has ended. Python's warnings are logged
-    by kind and place only, as their text may quote what was read. Blocks may lie within each other; the innermost one
-    gets the lines.
+    by kind and place only, as their text may quote what was read. Blocks may lie within each other: the innermost one
+    gets the lines, the outermost one logs those of all, each once.
     """
     lines: list[str] = []
+    is_outermost = not _said
+    said = Counter() if is_outermost else _said[0]
+    _said.append(said)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             with _redirected(lines):
                 yield lines
         finally:
-            _log_all(lines, caught)
+            _said.pop()
+            said.update(_loggable(lines, caught))
+            if is_outermost:
+                _log_all(said)
 
 
 @contextmanager
@@ -82,8 +91,13 @@ def _sort_out(file: BinaryIO, lines: list[str]) -> None:
             lines.append(line.strip())
 
 
-def _log_all(lines: list[str], caught: list[warnings.WarningMessage]) -> None:
-    places = [f"{w.category.__name__} in {Path(w.filename).name}, line {w.lineno}" for w in caught]
-    printed = [_QUOTED.sub("<value>", line)[:_LONGEST_LINE] for line in lines]
-    for text, count in Counter([*places, *printed]).items():
+def _loggable(lines: list[str], caught: list[warnings.WarningMessage]) -> Iterator[str]:
+    for warning in caught:
+        yield f"{warning.category.__name__} in {Path(warning.filename).name}, line {warning.lineno}"
+    for line in lines:
+        yield _QUOTED.sub("<value>", line)[:_LONGEST_LINE]
+
+
+def _log_all(said: Counter[str]) -> None:
+    for text, count in said.items():
         _log.info("a library says: %s%s", text, f" ({count} times)" if count > 1 else "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from TotalSegmentatorWire.command.log_text import LogFormatter
+from TotalSegmentatorWire.command.log_text import LogFormatter, warnings_to_log
 from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.segment import CancelledEvent, FailedEvent, encode
@@ -68,7 +68,8 @@ class CommandRun:
         handler = open_log(self._files.log)
         previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            last = work()
+            with warnings_to_log():
+                last = work()
             self._terminal.close_line()
             self.emit(last)
             return 0

@@ -11,6 +11,8 @@ import re
 import sys
 import traceback
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 _UID = re.compile(r"\d+(?:\.\d+){5,}")
@@ -61,25 +63,40 @@ class LogFormatter(logging.Formatter):
 
 
 def log_to_standard_error() -> None:
-    """Send all records of ``logging``, and the place of every Python warning, to standard error."""
+    """Send all records of ``logging``, and the place of each Python warning, to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LogFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its messages quote values of the header
-    warnings.showwarning = _log_warning
+    warnings.showwarning = _new_warnings_log()
 
 
-def _log_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: object = None,
-    line: object = None,
-) -> None:
-    """Only kind and place: the text of a warning may quote what was read."""
-    logging.getLogger(__name__).info(
-        "%s in %s, line %d", category.__name__, filename.replace("\\", "/").rpartition("/")[2], lineno
-    )
+@contextmanager
+def warnings_to_log() -> Iterator[None]:
+    """Python's warnings go to the log inside the block, none to the terminal."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _new_warnings_log()
+        yield
+
+
+def _new_warnings_log() -> Callable[..., None]:
+    """Logs each warning once, and only its kind and place: its text may quote what was read."""
+    seen: set[tuple[type[Warning], str, int]] = set()
+
+    def log_once(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: object = None,
+        line: object = None,
+    ) -> None:
+        place = (category, filename, lineno)
+        if place not in seen:
+            seen.add(place)
+            name = filename.replace("\\", "/").rpartition("/")[2]
+            logging.getLogger(__name__).info("%s in %s, line %d", category.__name__, name, lineno)
+
+    return log_once
