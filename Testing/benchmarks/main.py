@@ -81,6 +81,12 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "rtstruct": EngineBenchmark(
         "104 structures as RT Structure Set, against TotalSegmentator's writer, and as DICOM SEG", "rtstruct.measure", 8
     ),
+    "reading": EngineBenchmark(
+        "a CT of 512 x 512 x 400 read and checked, as DICOM and as .nii.gz", "reading.measure_time", 3
+    ),
+    "damage": EngineBenchmark(
+        "DICOM series in which one bit of the pixel data is changed, by transfer syntax", "reading.measure_damage", 2
+    ),
     "gpu": EngineBenchmark("five part models at 1.5 mm on a GPU", "gpu.measure", 10),
     "import": PanelBenchmark(
         "104 labels at 512 x 512 x 400 become segments, are replaced and removed (main thread)",

@@ -73,6 +73,7 @@ def test_ratios_are_the_closing_lines_and_judged_by_their_targets(capsys):
     report.ratio("time of another", 0.3299, 0.33)
     report.ratio("equal voxels", 0.99899, 0.999, ">=")
     report.ratio("shown", 1.5)
+    report.figure("time to read", 2.5, "s")
     report.table(["run", "s"], [["ours", 1.25]])
     report.close()
     lines = capsys.readouterr().out.splitlines()
@@ -82,6 +83,7 @@ def test_ratios_are_the_closing_lines_and_judged_by_their_targets(capsys):
         "ratio time of another = 0.330 (target <= 0.33)",
         "ratio equal voxels = 0.99899 (target >= 0.999)",
         "ratio shown = 1.500 (no target)",
+        "figure time to read = 2.500 s (no target)",
     ]
     assert report.missed == [lines[2], lines[4]]
     report.close()

@@ -45,8 +45,12 @@ class Report:
                 self.missed.append(line)
         self._closing.append(line)
 
+    def figure(self, name: str, value: float, unit: str) -> None:
+        """``figure NAME = VALUE UNIT (no target)``."""
+        self._closing.append(f"figure {name} = {value:.3f} {unit} (no target)")
+
     def close(self) -> None:
-        """Prints the ratios since the last ``close``."""
+        """Prints the ratios and figures since the last ``close``."""
         for line in self._closing:
             print(line, flush=True)
         self._closing.clear()

@@ -33,14 +33,15 @@ def starts_frame(fragment: bytes, transfer_syntax: str) -> bool:
     return True
 
 
-def codestream_fault(frame: bytes, transfer_syntax: str, rows: int, columns: int) -> str | None:
-    """What is wrong with the codestream of a frame of ``rows`` x ``columns``; None where it is whole.
+def codestream_fault(frame: bytes, transfer_syntax: str, rows: int, columns: int, bits_allocated: int) -> str | None:
+    """What is wrong with the codestream of a frame of ``rows`` x ``columns`` pixels; None where it is whole.
 
     Codestreams of other transfer syntaxes (video) are not judged.
     """
     try:
         if transfer_syntax in JPEG or transfer_syntax in _JPEG_LS:
-            size = _jpeg_size(frame, _JPEG_LS_MARKER if transfer_syntax in _JPEG_LS else _JPEG_MARKER)
+            marker = _JPEG_LS_MARKER if transfer_syntax in _JPEG_LS else _JPEG_MARKER
+            size = _jpeg_size(frame, marker, bits_allocated)
         elif transfer_syntax in _JPEG_2000:
             size = _jpeg_2000_size(frame)
         elif transfer_syntax == _RLE:
@@ -54,8 +55,9 @@ def codestream_fault(frame: bytes, transfer_syntax: str, rows: int, columns: int
     return None if size == (rows, columns) else "a compressed frame has another size than the header says"
 
 
-def _jpeg_size(frame: bytes, marker: re.Pattern[bytes]) -> tuple[int, int] | None:
-    """Rows and columns of a JPEG stream that runs from SOI to EOI with one scan at least; None where it does not."""
+def _jpeg_size(frame: bytes, marker: re.Pattern[bytes], bits_allocated: int) -> tuple[int, int] | None:
+    """Rows and columns of a JPEG stream that runs from SOI to EOI with one scan at least; None where it does not, or
+    where its pixels have more bits than are allocated: GDCM's libjpeg writes beyond its memory then."""
     if frame[:2] != bytes([0xFF, _SOI]):
         return None
     place, size, scans = 2, None, 0
@@ -66,13 +68,15 @@ def _jpeg_size(frame: bytes, marker: re.Pattern[bytes]) -> tuple[int, int] | Non
             return None
         code = frame[place + 1]
         if code == _EOI:
-            return size if scans else None
+            return tuple(size) if size and scans else None
         if code in _ALONE:
             place += 2
             continue
         (length,) = struct.unpack_from(">H", frame, place + 2)
         if code in _FRAME_HEADERS:
-            size = struct.unpack_from(">HH", frame, place + 5)
+            precision, *size = struct.unpack_from(">BHH", frame, place + 4)
+            if precision > min(bits_allocated, 16):
+                return None
         place += 2 + length
         if code == _SOS:
             scans += 1

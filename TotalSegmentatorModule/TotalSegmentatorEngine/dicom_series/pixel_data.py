@@ -184,7 +184,8 @@ def _encapsulated_fault(image: StoredImage, value: bytes) -> str | None:
             frames[-1] += fragment
     if len(frames) != image.frames:
         return "another number of compressed frames than the header says"
-    faults = (codestream_fault(frame, image.transfer_syntax, image.rows, image.columns) for frame in frames)
+    about = (image.transfer_syntax, image.rows, image.columns, image.bits_allocated)
+    faults = (codestream_fault(frame, *about) for frame in frames)
     return next((fault for fault in faults if fault), None)
 
 
