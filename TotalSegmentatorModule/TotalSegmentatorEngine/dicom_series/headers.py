@@ -9,7 +9,6 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorEngine.dicom_series.pixel_data import StoredImage, read_to_pixels, stored_image
 from TotalSegmentatorEngine.dicom_series.recognition import looks_like_dicom
 from TotalSegmentatorEngine.dicom_series.series_labels import LABEL_TAGS, SliceLabels, labels_of
-from TotalSegmentatorEngine.imaging.library_output import library_lines
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +29,7 @@ _UID = re.compile(r"\d+(\.\d+)+")
 HEADER_DAMAGED = "its DICOM header is damaged"
 """What is said of a file whose header cannot be read."""
 
-_TAGS = [
+_TAGS = (
     "SOPClassUID",
     "SOPInstanceUID",
     "FrameOfReferenceUID",
@@ -60,7 +58,7 @@ _TAGS = [
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
     *LABEL_TAGS,
-]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,13 +121,8 @@ def read_header(path: Path) -> list[SliceHeader]:
     """
     if not looks_like_dicom(path):
         return []
-    with library_lines():
-        return _read(path)
-
-
-def _read(path: Path) -> list[SliceHeader]:
     try:
-        dataset, element = read_to_pixels(path, _tags())
+        dataset, element = read_to_pixels(path, _TAGS)
         stored = stored_image(dataset, element)
         if _is_cut_off(dataset) or (element is not None and not (stored.rows and stored.columns)):
             raise EOFError
@@ -144,14 +137,6 @@ def _read(path: Path) -> list[SliceHeader]:
     except Exception as error:  # noqa: BLE001 - pydicom raises any kind of exception for damaged bytes
         _log.error("the DICOM header of a file cannot be read (%s)", type(error).__name__)
         raise SegmentationError("INPUT_SLICE_UNUSABLE", file=path.name, detail=HEADER_DAMAGED) from None
-
-
-@cache
-def _tags() -> list[Any]:
-    """_TAGS as pydicom has them; looking the keywords up for each file would take as long as reading it."""
-    from pydicom.tag import Tag
-
-    return [Tag(keyword) for keyword in _TAGS]
 
 
 def _is_cut_off(dataset: Any) -> bool:

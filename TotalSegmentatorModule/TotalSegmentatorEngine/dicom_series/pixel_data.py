@@ -12,6 +12,7 @@ import logging
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -75,18 +76,17 @@ class StoredImage:
         return max(1, min(self.rows, self.columns) * self.samples * self.bits_allocated // 8)
 
 
-def read_to_pixels(path: Path, tags: list[str] | None = None) -> tuple[Any, PixelElement | None]:
+def read_to_pixels(path: Path, tags: tuple[str, ...] | None = None) -> tuple[Any, PixelElement | None]:
     """pydicom's dataset of what comes before the pixels, all of it or ``tags`` only, and where the pixels are.
 
     Raises OSError, EOFError for a file that is cut off or in which an element goes beyond the end, and whatever pydicom
     raises for damaged bytes.
     """
     from pydicom.filereader import read_dataset, read_partial
-    from pydicom.tag import Tag
 
     logging.getLogger("pydicom").propagate = False  # its messages hold paths and values
     end = _Stop()
-    specific = None if tags is None else [Tag(tag) for tag in tags]
+    specific = None if tags is None else list(_tags_of(tags))
     with path.open("rb") as stream:
         dataset = read_partial(stream, stop_when=end, force=True, specific_tags=specific)
         if any(_is_short(found) for found in (*dataset.file_meta.elements(), *dataset.elements())):
@@ -102,6 +102,14 @@ def _is_short(element: Any) -> bool:
     """True for an element, not interpreted yet, that states more bytes than were left in the file."""
     value, length = getattr(element, "value", None), getattr(element, "length", 0)
     return isinstance(value, bytes) and length != _UNDEFINED and len(value) < length
+
+
+@cache
+def _tags_of(names: tuple[str, ...]) -> tuple[Any, ...]:
+    """As pydicom has them; looking the keywords up for each file would take as long as reading it."""
+    from pydicom.tag import Tag
+
+    return tuple(Tag(name) for name in names)
 
 
 class _Stop:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -123,7 +124,7 @@ def _decoded(slices: list[SliceHeader]) -> np.ndarray:
     first = slices[0]
     try:
         if first.frame is not None:
-            array = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(first.path)))
+            array = _array_of(SimpleITK.ReadImage(str(first.path)))
             array = array.reshape(-1, first.rows, first.columns)[[header.frame for header in slices]]
             _check_one_rescaling(slices)
             return array
@@ -132,9 +133,18 @@ def _decoded(slices: list[SliceHeader]) -> np.ndarray:
         if not store_alike(slices):
             # the reader takes the first slice's type for all: fractions in a later slice would be cut off
             reader.SetOutputPixelType(SimpleITK.sitkFloat32)
-        return SimpleITK.GetArrayFromImage(reader.Execute()).reshape(len(slices), first.rows, first.columns)
+        return _array_of(reader.Execute()).reshape(len(slices), first.rows, first.columns)
     except (RuntimeError, ValueError, IndexError) as error:
         raise unreadable(error, first.path) from None
+
+
+def _array_of(image: Any) -> np.ndarray:
+    """The image's voxels, copied once: out of the image's memory, which goes with it, or in being made compact."""
+    import SimpleITK
+
+    view = SimpleITK.GetArrayViewFromImage(image)
+    array = compact(view)
+    return array if array.flags.writeable else array.copy()
 
 
 def store_alike(slices: list[SliceHeader]) -> bool:

@@ -291,4 +291,4 @@ def _check_whole(path: Path) -> None:
         raise _unreadable("its pixel data are incomplete or damaged")
 
 
-_PIXEL_TAGS = ["Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames"]
+_PIXEL_TAGS = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames")
