@@ -54,7 +54,8 @@ ARROWS = {
     f"{ENGINE}/dicom_series": {ENGINE: "imaging"},
     f"{ENGINE}/models": {},
     f"{ENGINE}/machine": {},
-    f"{ENGINE}/imaging": {},
+    f"{ENGINE}/imaging": {ENGINE: "payloads"},
+    f"{ENGINE}/payloads": {},
     f"{ENGINE}/export": {
         ENGINE: "ct_input imaging job series_selection",
         f"{ENGINE}/export": "compare core dicom files grid rois rtstruct seg sources surfaces",
@@ -100,6 +101,7 @@ FORBIDDEN = {
     f"{ENGINE}/dicom_series": TORCH,
     f"{ENGINE}/series_selection": TORCH,
     f"{ENGINE}/imaging": TORCH,
+    f"{ENGINE}/payloads": TORCH | {"SimpleITK", "nibabel"},
     f"{ENGINE}/job": TORCH,
     f"{ENGINE}/export": TORCH,
     SETUP: ENGINE_PACKAGES | SLICER | TESTS | {"numpy"},

@@ -23,7 +23,22 @@ _ARCHIVES = (
 
 _GZIP = b"\x1f\x8b"
 
-_IMAGE_ENDINGS = (".dcm", ".dicom", ".dic", ".ima", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".img.gz", ".vtk")
+_IMAGE_ENDINGS = (
+    ".dcm",
+    ".dicom",
+    ".dic",
+    ".ima",
+    ".nrrd",
+    ".nhdr",
+    ".mha",
+    ".mhd",
+    ".hdr",
+    ".img",
+    ".img.gz",
+    ".vtk",
+    ".gipl",
+    ".gipl.gz",
+)
 """Beside NIfTI's. A file with one of them that cannot be read is damaged; no need to ask for its format."""
 
 

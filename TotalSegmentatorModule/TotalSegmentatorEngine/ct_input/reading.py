@@ -58,8 +58,9 @@ def read_input(path: Path, choice: SeriesChoice = ANY_SERIES) -> ReadInput:
         if choice.named is not None:
             raise SegmentationError("INPUT_SERIES_UNKNOWN", series=choice.named)
         check_kind(path)
-        volume = read_nifti(path) if is_nifti_name(path) else read_itk(path)
-    return ReadInput(volume, check_volume(volume))
+        warnings: list[Problem] = []
+        volume = read_nifti(path, warnings.append) if is_nifti_name(path) else read_itk(path)
+    return ReadInput(volume, [*warnings, *check_volume(volume)])
 
 
 def read_transferred(job_folder: Path, header: CtHeader) -> ReadInput:

@@ -1,29 +1,58 @@
-"""Reads image files other than DICOM: NIfTI by nibabel, everything else (NRRD, MHA, MHD, ...) by SimpleITK.
+"""Reads image files other than DICOM: NIfTI, and everything that SimpleITK knows (NRRD, MHA, MHD, ...).
 
-NIfTI goes by nibabel because ITK refuses matrices that are not orthonormal without saying which
-matrix, and because TotalSegmentator reads with nibabel: the same transform wins where a file states two.
+Headers are read by nibabel (NIfTI) and SimpleITK, voxels by ``payloads`` wherever a format allows it: both libraries
+take damaged files without a word.
 """
 
 from __future__ import annotations
 
 import logging
-import zlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry, geometry_from_lps
+from TotalSegmentatorEngine.imaging.library_output import library_lines
+from TotalSegmentatorEngine.imaging.nifti_grid import nifti_grid
 from TotalSegmentatorEngine.imaging.validation import check_size
+from TotalSegmentatorEngine.payloads.find_payload import find_payload
+from TotalSegmentatorEngine.payloads.payload import (
+    TOO_SHORT,
+    check_parts,
+    check_payload,
+    check_possible,
+    damaged,
+    read_payload,
+)
+from TotalSegmentatorEngine.payloads.streams import NONE, CheckedStream, DamagedStreamError, compression_of
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 _MM_PER_UNIT = {1: 1000.0, 3: 0.001}
 """By the lowest three bits of NIfTI's xyzt_units: metres and micrometres; all else counts as millimetres."""
 
+_NIFTI2_SIZES = (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
+"""A header of NIfTI-2 begins with its size, 540 bytes."""
+_BYTES_SKIPPED = 1 << 20
+
+_DETACHED_HEADERS = (".nhdr", ".mhd", ".hdr")
+"""Their voxels lie in other files, which may be missing."""
+
+_COMPLAINT = re.compile(r"error|truncat|short|corrupt|damage|invalid|fail|not read|premature|unexpected", re.IGNORECASE)
+"""What libraries print where they go on with a damaged file."""
+
 _LARGEST_EXACT_SLOPE = 2.0**15
 """Whole slopes and intercepts up to here times 32-bit values fit into 64 bits."""
 
 _log = logging.getLogger(__name__)
+
+
+def ignore(problem: Problem) -> None:
+    """For those who show no warnings."""
 
 
 def is_nifti_name(path: Path) -> bool:
@@ -36,62 +65,111 @@ def unreadable(error: Exception, path: Path) -> SegmentationError:
     return SegmentationError("INPUT_UNREADABLE", file=path.name)
 
 
-def read_nifti(path: Path) -> Volume:
-    """The volume of a NIfTI-1 or NIfTI-2 file; sform before qform, as nibabel has it; length units respected.
+def read_nifti(path: Path, warn: Callable[[Problem], None] = ignore) -> Volume:
+    """The volume of a NIfTI-1 or NIfTI-2 file on the grid that Slicer takes (nifti_grid.py); length units respected.
 
-    Raises SegmentationError: INPUT_UNREADABLE, INPUT_NOT_3D, INPUT_NOT_SCALAR, INPUT_TOO_FEW_SLICES,
-    INPUT_DEGENERATE_DIRECTION, INPUT_SHEARED.
+    Whether the file is compressed is told by its first bytes. It is read to its end, its checksum compared.
+    ``warn`` gets what the grid leaves open.
+
+    Raises SegmentationError: INPUT_UNREADABLE, INPUT_DAMAGED, INPUT_NOT_3D, INPUT_NOT_SCALAR, INPUT_TOO_FEW_SLICES,
+    INPUT_DEGENERATE_DIRECTION, INPUT_SHEARED, INPUT_MIRRORED_TRANSFORMS.
     """
+    try:
+        with path.open("rb") as source:
+            compression = compression_of(source.read(4))
+            source.seek(0)
+            return _read_nifti(path, CheckedStream(source, compression), compression, warn)
+    except DamagedStreamError as error:
+        raise damaged(path, str(error)) from None
+    except OSError as error:
+        raise unreadable(error, path) from None
+
+
+def _read_nifti(path: Path, stream: CheckedStream, compression: str, warn: Callable[[Problem], None]) -> Volume:
+    header = _nifti_header(path, stream)
+    sizes = tuple(int(size) for size in header.get_data_shape())
+    dtype = header.get_data_dtype()
+    _check_dimensions(sizes, _components(dtype))
+    shape = tuple(reversed(sizes[:3]))
+    check_size(shape)
+    scale = _MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
+    geometry = nifti_grid(header, path, shape, scale, warn)
+    check_geometry(geometry)
+    slope, intercept = _scaling(path, header)
+    count = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    check_possible(path, compression, path.stat().st_size, count)
+    stored = np.empty(shape, dtype)
+    if stream.read_into(memoryview(stored.reshape(-1).view(np.uint8))) < count:
+        raise damaged(path, TOO_SHORT)
+    if compression != NONE:
+        stream.finish()
+    return Volume(rescaled(stored, slope, intercept), geometry)
+
+
+def _nifti_header(path: Path, stream: CheckedStream) -> Any:
+    """nibabel's; ``stream`` stands at the voxels afterwards."""
     import nibabel
-    from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
     from nibabel.wrapstruct import WrapStructError
 
-    damages = (
-        ImageFileError,
-        HeaderDataError,
-        WrapStructError,
-        OSError,
-        EOFError,
-        ValueError,
-        OverflowError,
-        zlib.error,
-    )
+    size = stream.read(4)
+    kind = nibabel.Nifti2Header if size in _NIFTI2_SIZES else nibabel.Nifti1Header
+    length = kind.template_dtype.itemsize
+    block = size + stream.read(length - len(size))
+    if len(block) < length:
+        _log.error("a NIfTI header is incomplete")
+        raise SegmentationError("INPUT_UNREADABLE", file=path.name)
     try:
-        # not mapped into memory: the file may change or go while its CT is being segmented
-        kind = nibabel.Nifti2Image if _is_nifti2(path) else nibabel.Nifti1Image
-        image = kind.from_filename(path, mmap=False)
-        header = image.header
-    except damages as error:
+        header = kind(block)
+        gap = max(int(header.get_data_offset()), length) - length
+    except (HeaderDataError, WrapStructError, ValueError, OverflowError) as error:
         raise unreadable(error, path) from None
-    _check_dimensions(image.shape, _components(header.get_data_dtype()))
-    shape = tuple(reversed(image.shape[:3]))
+    if not header["magic"].tobytes().startswith(b"n+"):
+        _log.error("a NIfTI file has another magic number")
+        raise SegmentationError("INPUT_UNREADABLE", file=path.name)
+    while gap > 0:  # extensions
+        skipped = len(stream.read(min(gap, _BYTES_SKIPPED)))
+        if not skipped:
+            raise damaged(path, TOO_SHORT)
+        gap -= skipped
+    return header
+
+
+def _scaling(path: Path, header: Any) -> tuple[float, float]:
+    from nibabel.spatialimages import HeaderDataError
+
     try:
-        affine = header.get_best_affine()
-    except (HeaderDataError, ValueError, np.linalg.LinAlgError):  # a quaternion that is none
-        raise SegmentationError("INPUT_DEGENERATE_DIRECTION") from None
-    scale = _MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
-    geometry = Geometry(shape, np.diag([scale, scale, scale, 1.0]) @ affine)
-    check_size(shape)
-    check_geometry(geometry)
-    try:
-        stored = np.asanyarray(image.dataobj.get_unscaled())
-    except damages as error:
+        slope, intercept = header.get_slope_inter()
+    except HeaderDataError as error:
         raise unreadable(error, path) from None
-    scaled = rescaled(stored.reshape(image.shape[:3]).T, float(image.dataobj.slope), float(image.dataobj.inter))
-    return Volume(scaled, geometry)
+    return 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)
 
 
-def _is_nifti2(path: Path) -> bool:
-    """NIfTI-2 has a header of 540 bytes, NIfTI-1 of 348; the first four bytes say which."""
-    import gzip
+@dataclass(frozen=True, eq=False)
+class ItkImage:
+    """What a file of any format but DICOM and NIfTI holds."""
 
-    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
-        return stream.read(4) in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
+    array: np.ndarray
+    """As stored: (k, j, i), or (k, j, i, value) where a voxel has several values."""
+    geometry: Geometry
+    fields: dict[str, str]
+    """Of the file's header, as ITK has them."""
 
 
 def read_itk(path: Path) -> Volume:
     """The volume of any file that SimpleITK knows. The header is validated before the voxels are read.
+
+    Raises SegmentationError as ``read_nifti`` does.
+    """
+    image = read_itk_image(path, most_components=1)
+    return Volume(compact(image.array), image.geometry)
+
+
+def read_itk_image(path: Path, most_components: int) -> ItkImage:
+    """The image of any file that SimpleITK knows, with up to ``most_components`` values a voxel.
+
+    ITK reads the header. The voxels of the formats in ``payloads`` are read here, since ITK compares no checksum and
+    takes short files; those of other formats by ITK, whose every complaint is an error.
 
     Raises SegmentationError as ``read_nifti`` does.
     """
@@ -102,18 +180,57 @@ def read_itk(path: Path) -> Volume:
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
+        payload = find_payload(path) if path.suffix.lower() in _DETACHED_HEADERS else None
+        if payload is not None:
+            check_parts(payload)
         raise unreadable(error, path) from None
-    size, dimension = tuple(reversed(reader.GetSize())), reader.GetDimension()
-    _check_dimensions(tuple(reversed(size)), reader.GetNumberOfComponents())
+    size, dimension, components = reader.GetSize(), reader.GetDimension(), reader.GetNumberOfComponents()
+    _check_dimensions(size, components if components > most_components else 1)
+    shape = tuple(reversed(size[:3]))
     direction = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3]
-    geometry = geometry_from_lps(size[-3:], reader.GetSpacing()[:3], direction, reader.GetOrigin()[:3])
-    check_size(geometry.shape)
+    geometry = geometry_from_lps(shape, reader.GetSpacing()[:3], direction, reader.GetOrigin()[:3])
+    check_size(shape)
     check_geometry(geometry)
-    try:
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise unreadable(error, path) from None
-    return Volume(compact(SimpleITK.GetArrayFromImage(image).reshape(geometry.shape)), geometry)
+    fields = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    whole = shape if components == 1 else (*shape, components)
+    return ItkImage(_itk_voxels(path, reader, whole), geometry, fields)
+
+
+def _itk_voxels(path: Path, reader: Any, shape: tuple[int, ...]) -> np.ndarray:
+    payload = find_payload(path)
+    dtype = _itk_type(reader.GetPixelID())
+    if payload is not None and payload.stated_bytes is None and dtype is not None:
+        dtype = dtype.newbyteorder(">" if payload.is_big_endian else "<")
+        voxels = read_payload(payload, int(np.prod(shape, dtype=object)) * dtype.itemsize)
+        return voxels.view(dtype).reshape(shape)
+    if payload is not None:
+        check_payload(payload)
+    return _by_itk(path, reader).reshape(shape)
+
+
+def _by_itk(path: Path, reader: Any) -> np.ndarray:
+    import SimpleITK
+
+    with library_lines() as lines:
+        try:
+            image = reader.Execute()
+        except RuntimeError as error:
+            raise unreadable(error, path) from None
+    if any(_COMPLAINT.search(line) for line in lines):
+        raise damaged(path, "a library complained while it was read")
+    return SimpleITK.GetArrayFromImage(image)
+
+
+def _itk_type(pixel_id: int) -> np.dtype | None:
+    """None for complex numbers and other rarities."""
+    import SimpleITK
+
+    names = {"UInt8": "u1", "Int8": "i1", "UInt16": "u2", "Int16": "i2", "UInt32": "u4", "Int32": "i4"}
+    names |= {"UInt64": "u8", "Int64": "i8", "Float32": "f4", "Float64": "f8"}
+    for name, code in names.items():
+        if pixel_id in (getattr(SimpleITK, f"sitk{name}"), getattr(SimpleITK, f"sitkVector{name}")):
+            return np.dtype(code)
+    return None
 
 
 def _check_dimensions(shape: tuple[int, ...], components: int) -> None:

@@ -108,7 +108,9 @@ def test_unreadable_files(tmp_path: Path, suffix: str, content: bytes) -> None:
 def test_truncated_files(tmp_path: Path, ct: np.ndarray, suffix: str) -> None:
     path = ct_variants.write_image(tmp_path / ("ct" + suffix), ct, RAS_GRID)
     path.write_bytes(path.read_bytes()[:-60])
-    assert refusal(path).code == "INPUT_UNREADABLE"
+    error = refusal(path)
+    assert error.code == "INPUT_DAMAGED"
+    assert path.name in error.problem.what
 
 
 def test_a_gzip_file_that_holds_no_nifti(tmp_path: Path) -> None:

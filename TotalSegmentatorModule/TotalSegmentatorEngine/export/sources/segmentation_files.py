@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +17,16 @@ from TotalSegmentatorEngine.export.sources.label_images import (
     chosen_names,
     label_image,
 )
-from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, geometry_from_lps
-from TotalSegmentatorEngine.imaging.image_files import is_nifti_name, read_itk, read_nifti
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.imaging.image_files import is_nifti_name, read_itk, read_itk_image, read_nifti
 from TotalSegmentatorEngine.imaging.label_names import LabelName
+from TotalSegmentatorEngine.imaging.library_output import library_lines
 
 LARGEST_LABEL = 1 << 24
 """Largest value of a label image: 32-bit floating point, in which larger ones are read, holds these exactly."""
 
-_log = logging.getLogger(__name__)
+MOST_LAYERS = 1 << 16
+"""Of one file; each is an image of its own."""
 
 
 def read_segmentation(
@@ -51,7 +52,7 @@ def read_segmentation(
                 if labels is not None and len(arrays) == 1:  # else a value is one name's in each layer
                     check_chosen((LabelName(segment.label, segment.name) for segment in segmentation.segments), labels)
                 return segmentation
-        return label_image(_read_labels(path), path, labels, report)
+        return label_image(_read_labels(path, warn), path, labels, report)
 
 
 # -- Slicer's segmentations --------------------------------------------------------------------------------------------
@@ -59,25 +60,14 @@ def read_segmentation(
 
 def _read_nrrd(path: Path) -> tuple[dict[str, str], list[np.ndarray], Geometry]:
     """Header fields, layers (k, j, i) and their grid."""
-    import SimpleITK
-
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
-        fields = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
-        image = reader.Execute()
-    except RuntimeError as error:
-        _log.error("reading failed with %s", type(error).__name__)
-        raise SegmentationError(
-            "SEGMENTATION_UNREADABLE", detail="it is damaged or its format is not supported"
-        ) from None
-    if image.GetDimension() != 3:
-        raise SegmentationError("SEGMENTATION_UNREADABLE", detail="it is not a three-dimensional image")
-    array = SimpleITK.GetArrayFromImage(image)
+        with library_lines():
+            image = read_itk_image(path, most_components=MOST_LAYERS)
+    except SegmentationError as error:
+        raise _unsuitable(error) from error
+    array = image.array
     layers = [array] if array.ndim == 3 else [array[..., number] for number in range(array.shape[-1])]
-    geometry = geometry_from_lps(layers[0].shape, image.GetSpacing(), image.GetDirection(), image.GetOrigin())
-    return fields, layers, geometry
+    return image.fields, layers, image.geometry
 
 
 def _segment_numbers(fields: dict[str, str]) -> list[int]:
@@ -166,13 +156,12 @@ def _tags(text: str) -> dict[str, str]:
 # -- label images ------------------------------------------------------------------------------------------------------
 
 
-def _read_labels(path: Path) -> Volume:
+def _read_labels(path: Path, warn: Callable[[Problem], None]) -> Volume:
     try:
-        volume = read_nifti(path) if is_nifti_name(path) else read_itk(path)
+        with library_lines():
+            volume = read_nifti(path, warn) if is_nifti_name(path) else read_itk(path)
     except SegmentationError as error:
-        raise SegmentationError(
-            "SEGMENTATION_UNREADABLE", detail=f"its image is not suitable ({error.code})"
-        ) from error
+        raise _unsuitable(error) from error
     array = volume.array
     if array.dtype.kind == "f":
         if not np.array_equal(array, np.rint(array)):
@@ -181,3 +170,12 @@ def _read_labels(path: Path) -> Volume:
             raise SegmentationError("SEGMENTATION_UNREADABLE", detail="its values are too large for label values")
         array = array.astype(np.int32)
     return Volume(array, volume.geometry)
+
+
+def _unsuitable(error: SegmentationError) -> SegmentationError:
+    """What an image reader found, said of a segmentation; damages are named as they are."""
+    if error.code in ("INPUT_DAMAGED", "INPUT_MIRRORED_TRANSFORMS"):
+        return error
+    if error.code == "INPUT_UNREADABLE":
+        return SegmentationError("SEGMENTATION_UNREADABLE", detail="it is damaged or its format is not supported")
+    return SegmentationError("SEGMENTATION_UNREADABLE", detail=f"its image is not suitable ({error.code})")

@@ -1,0 +1,1 @@
+"""The voxels inside image files: where they lie, and that they are whole."""
