@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from TotalSegmentatorEngine.dicom_series.recognition import looks_like_dicom
 _OF_THE_SYSTEM = frozenset(["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"])
 _FOLDERS_OF_THE_SYSTEM = frozenset(["__macosx", "@eadir", "$recycle.bin", "system volume information"])
 """In lower case: what operating systems and file servers put into any folder."""
+
+_FILES_LOOKED_AT = 3
+"""In a folder beside that of a file, to see whether the file's series goes on there."""
 
 _START_BYTES = 1 << 16
 """The Series Instance UID stands in group 0020, within the first kilobytes of an image's header."""
@@ -54,7 +57,7 @@ def scan_folder(folder: Path) -> FolderScan:
     Symbolic links are followed, each folder is visited once. Of a file that is no DICOM file the start alone is read.
     """
     scan = FolderScan()
-    for path in _files_below(folder):
+    for path in _files_below(folder, scan.unread):
         try:
             headers = read_header(path)
         except SegmentationError:
@@ -66,40 +69,78 @@ def scan_folder(folder: Path) -> FolderScan:
     return scan
 
 
+def series_folder(path: Path, series_uid: str) -> Path:
+    """The folder to search for the series of the file ``path``: its own, or the one above where that one or a folder
+    beside its own holds files of the series too, as on discs with so many files a folder."""
+    above = path.parent.parent
+    if not series_uid or above == path.parent:
+        return path.parent
+    files, folders = _listed(above)
+    if any(_is_of_series(file, series_uid) for file in files):
+        return above
+    for folder in folders:
+        first = _listed(folder)[0][:_FILES_LOOKED_AT] if folder != path.parent else []
+        if any(_is_of_series(file, series_uid) for file in first):
+            return above
+    return path.parent
+
+
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Sorts "IM2" before "IM10"."""
     parts = re.split(r"(\d+)", name.lower())
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part]
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Depth first, files of a folder before its subfolders."""
+def _files_below(folder: Path, unread: list[Unread]) -> Iterator[Path]:
+    """Depth first, files of a folder before its subfolders. Folders that cannot be opened go to ``unread``."""
     waiting, visited = [folder], set()
     while waiting:
         current = waiting.pop()
         try:
             status = current.stat()
-            entries = sorted(os.scandir(current), key=lambda entry: (natural_key(entry.name), entry.name))
+            if (status.st_dev, status.st_ino) in visited:
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            files, folders = _listed(current)
         except OSError:
+            unread.append(Unread(current, "it is a folder that cannot be opened"))
             continue
-        if (status.st_dev, status.st_ino) in visited:
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-        yield from (
-            current / entry.name for entry in visible if entry.name.lower() not in _OF_THE_SYSTEM and _is(entry.is_file)
-        )
-        folders = [
-            entry.name for entry in visible if entry.name.lower() not in _FOLDERS_OF_THE_SYSTEM and _is(entry.is_dir)
-        ]
-        waiting.extend(current / name for name in reversed(folders))
+        yield from files
+        waiting.extend(reversed(folders))
 
 
-def _is(test: object) -> bool:
+def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files and folders in the order of their names, without hidden ones and the system's. Raises OSError."""
+    entries = sorted(os.scandir(folder), key=lambda entry: (natural_key(entry.name), entry.name))
+    files, folders = [], []
+    for entry in entries:
+        name = entry.name.lower()
+        if name.startswith("."):
+            continue
+        if _is(entry.is_dir):
+            folders += [folder / entry.name] * (name not in _FOLDERS_OF_THE_SYSTEM)
+        elif (_is(entry.is_file) or _leads_nowhere(entry)) and name not in _OF_THE_SYSTEM:
+            files.append(folder / entry.name)
+    return files, folders
+
+
+def _is(test: Callable[[], bool]) -> bool:
     """False for what cannot be looked at, such as a link in a circle."""
     try:
         return test()
     except OSError:
+        return False
+
+
+def _leads_nowhere(entry: os.DirEntry) -> bool:
+    """True for a link whose file is not there, as in a copy of a data set whose files are fetched on demand."""
+    return entry.is_symlink() and not Path(entry.path).exists()
+
+
+def _is_of_series(path: Path, series_uid: str) -> bool:
+    try:
+        return any(header.series_uid == series_uid for header in read_header(path)[:1])
+    except SegmentationError:
         return False
 
 
@@ -109,7 +150,7 @@ def _unread(path: Path) -> Unread:
         with path.open("rb") as stream:
             stream.read(1)
     except OSError:
-        return Unread(path, "it cannot be opened")
+        return Unread(path, "its file is missing" if path.is_symlink() else "it cannot be opened")
     return Unread(path, "it is empty" if size == 0 else "it is not a DICOM file", looks_like_dicom(path))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, read_header
-from TotalSegmentatorEngine.series_selection.folder_scan import FolderScan, Unread, scan_folder
+from TotalSegmentatorEngine.series_selection.folder_scan import FolderScan, Unread, scan_folder, series_folder
 from TotalSegmentatorEngine.series_selection.odd_slices import check_ends, check_line
 from TotalSegmentatorEngine.series_selection.series_list import (
     Row,
@@ -123,7 +123,7 @@ def select_series(path: Path, choice: SeriesChoice = ANY_SERIES) -> SelectedSeri
         own = _own_series(path)
         if not own.is_image:
             return SelectedSeries([own])
-    scan = scan_folder(path if own is None else path.parent)
+    scan = scan_folder(path if own is None else series_folder(path, own.series_uid))
     if not scan.headers:
         if scan.unread and any(unread.is_dicom for unread in scan.unread):
             first = next(unread for unread in scan.unread if unread.is_dicom)
@@ -204,7 +204,7 @@ def _selected(listed: SeriesList, scan: FolderScan, own: SliceHeader | None, cho
 def _choose(listed: SeriesList, own: SliceHeader | None, choice: SeriesChoice) -> tuple[Row | None, Series | None]:
     """The row that is meant; without one the series whose faults are to be reported."""
     if choice.named is not None:
-        return _named(listed, choice.named)
+        return _named(listed, choice.named.strip())
     if own is not None:
         series = next((one for one in listed.series if any(image.path == own.path for image in one.images)), None)
         return _of_series(listed, series, choice) if series is not None else (None, None)

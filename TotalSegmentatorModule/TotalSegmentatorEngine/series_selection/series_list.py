@@ -83,7 +83,8 @@ def list_series(images: Sequence[SliceHeader]) -> SeriesList:
 
 def choices_text(rows: Sequence[Row]) -> str:
     """A table for a terminal, without a line end at its end."""
-    table = [_line(row) for row in rows]
+    origins = _origins(rows)
+    table = [_line(row, origins[row.slices[0].study_uid]) for row in rows]
     heads = ("--series", "Series", "What tells it apart", "Slices", "From mm", "To mm", "Step mm", "Note")
     used = [column for column, head in enumerate(heads) if any(line[column] for line in table)]
     return text_table(
@@ -132,13 +133,26 @@ def _rows(number: str, series: Series) -> list[Row]:
     return rows
 
 
-def _line(row: Row) -> tuple[str, ...]:
+def _origins(rows: Sequence[Row]) -> dict[str, str]:
+    """By StudyInstanceUID, what tells apart the studies and patients whose series are listed; mostly nothing."""
+    first = {row.slices[0].study_uid: row.slices[0] for row in rows}
+    patients = list(dict.fromkeys(header.patient_id for header in first.values()))
+    dates = {header.labels.study_time[:8] for header in first.values()}
+    words = {}
+    for uid, header in first.items():
+        patient = f"patient {patients.index(header.patient_id) + 1}" if len(patients) > 1 else ""
+        date = f"study of {header.labels.study_time[:8] or 'unknown date'}" if len(dates) > 1 else ""
+        words[uid] = ", ".join(filter(None, (patient, date)))
+    return words
+
+
+def _line(row: Row, origin: str) -> tuple[str, ...]:
     first, last = extent_mm(row.slices)
     steps = np.diff(positions_along(row.slices))
     return (
         row.id,
         series_name(row),
-        ", ".join(row.words) or _usual_words(row),
+        ", ".join(filter(None, (origin, ", ".join(row.words) or _usual_words(row)))),
         str(len(row.slices)),
         f"{first:.1f}",
         f"{last:.1f}",

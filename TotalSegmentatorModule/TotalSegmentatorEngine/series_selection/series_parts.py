@@ -24,6 +24,9 @@ from TotalSegmentatorEngine.dicom_series.slice_order import (
 )
 from TotalSegmentatorEngine.series_selection.interleaving import FEWEST_SLICES, separate
 
+PROOFS_OF_DIFFERENCE = 3
+"""Where so many pairs of slices with the same labels at the same places differ, there are no copies."""
+
 _PLANES = ("sagittal", "coronal", "axial")
 """By the axis, in LPS, that is nearest to the normal."""
 
@@ -77,10 +80,11 @@ def positions_along(slices: Sequence[SliceHeader]) -> np.ndarray:
 
 def take_apart(images: Sequence[SliceHeader]) -> SeriesContent:
     """``images``: the image headers of one series, in any order. Pixels are read only where two slices coincide."""
-    localizers = [header for header in images if "LOCALIZER" in header.labels.image_type]
-    placed = [header for header in images if _is_placed(header) and header.samples == 1]
-    if len(localizers) < len(images):
-        placed = [header for header in placed if "LOCALIZER" not in header.labels.image_type]
+    placed = [
+        header
+        for header in images
+        if _is_placed(header) and header.samples == 1 and "LOCALIZER" not in header.labels.image_type
+    ]
     clusters = sorted(_clusters(placed), key=len, reverse=True)
     main = clusters[0] if clusters else []
     if len(main) < FEWEST_SLICES:
@@ -98,7 +102,9 @@ def take_apart(images: Sequence[SliceHeader]) -> SeriesContent:
         duplicates += copies
         aside += [Aside(header, "damaged copy", "its pixels are damaged", False) for header in broken]
         groups = separate(slices, positions_along(slices))
-        kept = [group for group in groups if len(group) >= FEWEST_SLICES] or [slices]
+        kept = [group for group in groups if _is_volume(group)]
+        if not kept and _is_volume(slices):
+            groups = kept = [slices]
         parts += [Part(tuple(group)) for group in kept]
         aside += [_outsider(header, kept) for group in groups if group not in kept for header in group]
         if len(clusters) == 1 and len(kept) > 1 and np.diff(positions_along(slices)).min() > SAME_POSITION_MM:
@@ -162,8 +168,16 @@ def _aside(header: SliceHeader, main: Sequence[SliceHeader]) -> Aside:
     return Aside(header, kind, detail, is_like and bool(same_size or is_parallel))
 
 
+def _is_volume(slices: Sequence[SliceHeader]) -> bool:
+    """False for images that were taken at one place again and again, to watch the contrast medium arrive."""
+    along = np.sort(positions_along(slices))
+    return int(np.count_nonzero(np.diff(along) > SAME_POSITION_MM)) + 1 >= FEWEST_SLICES
+
+
 def _outsider(header: SliceHeader, groups: Sequence[Sequence[SliceHeader]]) -> Aside:
     """A slice of an acquisition that is no volume. Beyond all volumes it can belong to one of them."""
+    if not groups:
+        return Aside(header, "slice of another acquisition", "it belongs to another acquisition", False)
     normal = np.cross(*groups[0][0].orientation)
     place = float(header.position @ (normal / np.linalg.norm(normal)))
     ranges = [positions_along(group) for group in groups]
@@ -185,44 +199,55 @@ def _without_copies(
     broken: list[SliceHeader] = []
     place = -np.inf
     here: list[SliceHeader] = []
+    different: Counter[tuple] = Counter()
     for number in order:
         header = cluster[number]
         if along[number] - place > SAME_POSITION_MM:
             place, here = along[number], []
-        verdict = next((found for other in here if (found := _compare(header, other)) != "different"), "different")
-        if verdict == "different":
+        for other in here:
+            verdict = _compare(header, other, different)
+            if verdict == "copy":
+                copies.append(header)
+                break
+            if verdict == "damaged":
+                broken.append(header)
+                break
+            if verdict == "other damaged":
+                broken.append(other)
+                slices[slices.index(other)] = here[here.index(other)] = header
+                break
+        else:
             here.append(header)
             slices.append(header)
-        elif verdict == "copy":
-            copies.append(header)
-        elif verdict == "damaged":
-            broken.append(header)
-        else:  # the other one is damaged
-            broken.append(here[-1])
-            slices[slices.index(here[-1])] = here[-1] = header
     return slices, copies, broken
 
 
-def _compare(header: SliceHeader, other: SliceHeader) -> str:
-    """``header`` at the place of ``other``: "different", a "copy", or the same slice with one of the two "damaged"."""
+def _compare(header: SliceHeader, other: SliceHeader, different: Counter[tuple]) -> str:
+    """``header`` at the place of ``other``: "different", a "copy", or the same slice with one of the two "damaged".
+
+    ``different`` counts pairs of labels whose slices differed, so that two phases are not compared pixel by pixel.
+    """
     if header.path == other.path or np.linalg.norm(header.position - other.position) > SAME_POSITION_MM:
         return "different"
     is_same_image = bool(header.sop_uid) and header.sop_uid == other.sop_uid
-    if not is_same_image and _identity(header) != _identity(other):
+    labels = _identity(header), _identity(other)
+    if not is_same_image and different[labels] >= (PROOFS_OF_DIFFERENCE if labels[0] == labels[1] else 1):
         return "different"
     if filecmp.cmp(header.path, other.path, shallow=False):
         return "copy"
     one, two = _pixels(header), _pixels(other)
     if one is not None and two is not None:
-        return "copy" if np.array_equal(one, two) else "different"
+        if np.array_equal(one, two):
+            return "copy"
+        different.update({labels, labels[::-1]})
+        return "different"
     if not is_same_image or (one is None and two is None):
         return "different"
     return "damaged" if one is None else "other damaged"
 
 
 def _identity(header: SliceHeader) -> tuple:
-    labels = header.labels
-    return labels.values, labels.acquisition, labels.seconds
+    return header.labels.values, header.labels.acquisition
 
 
 def _pixels(header: SliceHeader) -> np.ndarray | None:

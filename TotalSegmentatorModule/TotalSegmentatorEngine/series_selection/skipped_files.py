@@ -17,8 +17,10 @@ from TotalSegmentatorEngine.dicom_series.headers import SliceHeader
 from TotalSegmentatorEngine.series_selection.folder_scan import FolderScan, Unread, natural_key
 from TotalSegmentatorEngine.series_selection.series_parts import positions_along
 
-_UNFINISHED = re.compile(r"(\.(part|partial|filepart|crdownload|download|tmp|temp|!ut|bak)|~)+$", re.IGNORECASE)
-"""Endings of files that a transfer has not finished."""
+_UNFINISHED = re.compile(
+    r"(\.(part|partial|filepart|crdownload|download|tmp|temp|!ut|bak|gz|bz2|xz|zip)|~)+$", re.IGNORECASE
+)
+"""Endings of files that a transfer has not finished, or that somebody packed."""
 
 _DICOM_ENDINGS = (".dcm", ".dicom", ".dic", ".ima")
 

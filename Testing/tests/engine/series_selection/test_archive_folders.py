@@ -212,3 +212,55 @@ def test_files_without_a_preamble_are_recognised(tmp_path: Path, segment: Segmen
     np.testing.assert_array_equal(run.array, expected)
     files[7].rename(tmp_path / "ct" / "the last one, without any ending")
     np.testing.assert_array_equal(segment(tmp_path / "ct").array, expected)
+
+
+@pytest.mark.parametrize("name", ["a/CT000.dcm", "b/CT005.dcm"])
+def test_a_file_stands_for_its_series_in_the_folders_beside_its_own(
+    tmp_path: Path, segment: SegmentCommand, name: str
+) -> None:
+    root = tmp_path / "disc"
+    for folder in ("a", "b"):
+        (root / folder).mkdir(parents=True)
+    files = write_series(root, chest())
+    moved = [path.rename(root / ("a" if number < 5 else "b") / path.name) for number, path in enumerate(files)]
+    write_series(root / "c", chest(2))
+    run = segment(root / name)
+    assert run.note.startswith("8 slices"), run.err
+    np.testing.assert_array_equal(run.array, pixels_of(moved))
+
+
+@pytest.mark.parametrize("name", ["part2/CT006.dcm", "CT000.dcm"])
+def test_a_file_stands_for_its_series_in_the_folder_above(tmp_path: Path, segment: SegmentCommand, name: str) -> None:
+    files = write_series(tmp_path / "ct", chest())
+    (tmp_path / "ct" / "part2").mkdir()
+    for path in files[5:]:
+        path.rename(tmp_path / "ct" / "part2" / path.name)
+    assert segment(tmp_path / "ct" / name).array.shape == (8, 16, 18)
+
+
+def test_series_of_several_patients_and_days_are_told_apart_without_names(
+    tmp_path: Path, segment: SegmentCommand
+) -> None:
+    for number, (patient, day) in enumerate([("Meier", "20250102"), ("Meier", "20260203"), ("Schulz", "20260203")]):
+        write_series(
+            tmp_path / "ct" / str(number), chest(number), PatientID=patient, StudyDate=day, SeriesDescription="CT"
+        )
+    run = segment(tmp_path / "ct")
+    assert run.rows == ["1", "2", "3"]
+    assert "patient 1, study of 20250102" in run.err and "patient 2, study of 20260203" in run.err
+    assert "Meier" not in run.err and "Schulz" not in run.err
+
+
+def test_images_that_watch_the_contrast_medium_are_no_ct(tmp_path: Path, segment: SegmentCommand) -> None:
+    files = write_series(tmp_path / "ct", chest())
+    write_series(
+        tmp_path / "ct",
+        chest(3, 12),
+        "MON{:02d}.dcm",
+        AcquisitionNumber=lambda n: n + 2,
+        ImagePositionPatient=[-20, -20, -95],
+    )
+    run = segment(tmp_path / "ct")
+    assert run.status == 0, run.err
+    assert "12 images of 1 other series" in run.note
+    np.testing.assert_array_equal(run.array, pixels_of(files))

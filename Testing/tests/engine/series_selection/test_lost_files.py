@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +42,27 @@ def unfinished(path: Path) -> None:
     path.rename(path.with_name(path.name + ".part")).write_bytes(b"")
 
 
-DAMAGES = [emptied, cut, cut_in_the_preamble, zeroed, page_of_a_server, damaged_header, unfinished]
+def packed(path: Path) -> None:
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+
+def linked_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.parent / "fetched on demand")
+
+
+DAMAGES = [
+    packed,
+    linked_to_nothing,
+    emptied,
+    cut,
+    cut_in_the_preamble,
+    zeroed,
+    page_of_a_server,
+    damaged_header,
+    unfinished,
+]
 NAMES = ["CT{:03d}.dcm", "IM{}", "1.2.840.113619.2.5.{}", "{:08x}deadbeef00112233", "Series 2 - image {}.IMA"]
 
 

@@ -167,6 +167,16 @@ def test_a_series_that_lies_there_twice_counts_once(
     np.testing.assert_array_equal(run.array, pixels_of(files))
 
 
+def test_a_series_that_was_sent_again_under_other_labels_counts_once(tmp_path: Path, segment: SegmentCommand) -> None:
+    files = write_series(tmp_path / "ct" / "1", chest())
+    shutil.copytree(tmp_path / "ct" / "1", tmp_path / "ct" / "2")
+    for path in (tmp_path / "ct" / "2").iterdir():
+        change(path, SOPInstanceUID=generate_uid(), SeriesDescription="corrected", AcquisitionNumber=8)
+    run = segment(tmp_path / "ct")
+    assert run.status == 0 and "8 copies" in run.note, run.err
+    np.testing.assert_array_equal(run.array, pixels_of(files))
+
+
 def test_one_slice_twice_with_other_pixels_is_no_copy(tmp_path: Path, segment: SegmentCommand) -> None:
     files = write_series(tmp_path / "ct", chest())
     other = Path(shutil.copy(files[3], tmp_path / "ct" / "other.dcm"))
