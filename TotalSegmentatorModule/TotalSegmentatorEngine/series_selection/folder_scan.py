@@ -69,20 +69,35 @@ def scan_folder(folder: Path) -> FolderScan:
     return scan
 
 
-def series_folder(path: Path, series_uid: str) -> Path:
-    """The folder to search for the series of the file ``path``: its own, or the one above where that one or a folder
-    beside its own holds files of the series too, as on discs with so many files a folder."""
-    above = path.parent.parent
-    if not series_uid or above == path.parent:
-        return path.parent
-    files, folders = _listed(above)
-    if any(_is_of_series(file, series_uid) for file in files):
-        return above
-    for folder in folders:
-        first = _listed(folder)[0][:_FILES_LOOKED_AT] if folder != path.parent else []
-        if any(_is_of_series(file, series_uid) for file in first):
-            return above
-    return path.parent
+def scan_series(path: Path, series_uid: str) -> FolderScan:
+    """The files of the folder of ``path`` and below; or of the folder above, where the series of the file goes on there
+    or in a folder beside its own, as on discs with so many files a folder. Mere copies there do not count."""
+    scan = scan_folder(path.parent)
+    if not series_uid or not _is_above(path.parent, series_uid):
+        return scan
+    wide = scan_folder(path.parent.parent)
+    places = _places(scan, series_uid)
+    return wide if _places(wide, series_uid) - places else scan
+
+
+def _is_above(folder: Path, series_uid: str) -> bool:
+    """True where the folder above, or one of the first files in a folder beside this one, holds the series too."""
+    try:
+        files, folders = _listed(folder.parent)
+        for other in folders:
+            files += _listed(other)[0][:_FILES_LOOKED_AT] if other != folder else []
+    except OSError:
+        return False
+    return any(_is_of_series(file, series_uid) for file in files)
+
+
+def _places(scan: FolderScan, series_uid: str) -> set[tuple]:
+    """Positions of the series' images to a tenth of a millimetre."""
+    return {
+        tuple(header.position.round(1).tolist())
+        for header in scan.images
+        if header.series_uid == series_uid and header.position is not None
+    }
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
@@ -93,9 +108,9 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 
 def _files_below(folder: Path, unread: list[Unread]) -> Iterator[Path]:
     """Depth first, files of a folder before its subfolders. Folders that cannot be opened go to ``unread``."""
-    waiting, visited = [folder], set()
-    while waiting:
-        current = waiting.pop()
+    waiting, links, visited = [folder], [], set()
+    while waiting or links:
+        current = waiting.pop() if waiting else links.pop(0)
         try:
             status = current.stat()
             if (status.st_dev, status.st_ino) in visited:
@@ -106,7 +121,8 @@ def _files_below(folder: Path, unread: list[Unread]) -> Iterator[Path]:
             unread.append(Unread(current, "it is a folder that cannot be opened"))
             continue
         yield from files
-        waiting.extend(reversed(folders))
+        waiting.extend(path for path in reversed(folders) if not path.is_symlink())
+        links.extend(path for path in folders if path.is_symlink())  # last: a folder keeps its own name
 
 
 def _listed(folder: Path) -> tuple[list[Path], list[Path]]:

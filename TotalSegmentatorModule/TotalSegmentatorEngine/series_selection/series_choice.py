@@ -11,7 +11,7 @@ from pathlib import Path
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, read_header
-from TotalSegmentatorEngine.series_selection.folder_scan import FolderScan, Unread, scan_folder, series_folder
+from TotalSegmentatorEngine.series_selection.folder_scan import FolderScan, Unread, scan_folder, scan_series
 from TotalSegmentatorEngine.series_selection.odd_slices import check_ends, check_line
 from TotalSegmentatorEngine.series_selection.series_list import (
     Row,
@@ -123,7 +123,7 @@ def select_series(path: Path, choice: SeriesChoice = ANY_SERIES) -> SelectedSeri
         own = _own_series(path)
         if not own.is_image:
             return SelectedSeries([own])
-    scan = scan_folder(path if own is None else series_folder(path, own.series_uid))
+    scan = scan_folder(path) if own is None else scan_series(path, own.series_uid)
     if not scan.headers:
         if scan.unread and any(unread.is_dicom for unread in scan.unread):
             first = next(unread for unread in scan.unread if unread.is_dicom)
@@ -206,7 +206,7 @@ def _choose(listed: SeriesList, own: SliceHeader | None, choice: SeriesChoice) -
     if choice.named is not None:
         return _named(listed, choice.named.strip())
     if own is not None:
-        series = next((one for one in listed.series if any(image.path == own.path for image in one.images)), None)
+        series = next((one for one in listed.series if any(_is_same(image, own) for image in one.images)), None)
         return _of_series(listed, series, choice) if series is not None else (None, None)
     referenced = [one for one in listed.series if choice.refers_to(one.uid)] or [
         one for one in listed.series if any(image.sop_uid in choice.instances for image in one.images)
@@ -223,6 +223,11 @@ def _choose(listed: SeriesList, own: SliceHeader | None, choice: SeriesChoice) -
     # the largest one says best what is wrong; a CT before anything else
     ranked = sorted(listed.series, key=lambda one: (_is_ct(one), len(one.images)), reverse=True)
     return None, ranked[0] if ranked else None
+
+
+def _is_same(image: SliceHeader, own: SliceHeader) -> bool:
+    """True for the same file, by whatever links it was reached."""
+    return image.path.name == own.path.name and image.path.resolve() == own.path.resolve()
 
 
 def _is_ct(series: Series) -> bool:

@@ -264,3 +264,18 @@ def test_images_that_watch_the_contrast_medium_are_no_ct(tmp_path: Path, segment
     assert run.status == 0, run.err
     assert "12 images of 1 other series" in run.note
     np.testing.assert_array_equal(run.array, pixels_of(files))
+
+
+def test_copies_in_the_folder_beside_do_not_disturb_a_file(tmp_path: Path, segment: SegmentCommand) -> None:
+    files = write_series(tmp_path / "disc" / "a", chest())
+    shutil.copytree(tmp_path / "disc" / "a", tmp_path / "disc" / "windowed")
+    for path in (tmp_path / "disc" / "windowed").iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.PixelData = bytes(len(dataset.PixelData))
+        dataset.save_as(path)
+    (tmp_path / "disc" / "0 link").symlink_to(tmp_path / "disc" / "a")
+    for path in (files[0], tmp_path / "disc" / "0 link" / "CT003.dcm"):
+        run = segment(path)
+        assert run.note == "8 slices from -100.0 to -86.0 mm", run.err
+        np.testing.assert_array_equal(run.array, pixels_of(files))
+    assert segment(tmp_path / "disc").code == "INPUT_SEVERAL_SERIES"
