@@ -43,8 +43,9 @@ _OPEN = ("POINT", "OPENPLANAR", "OPENNONPLANAR")
 """Contour Geometric Type, PS3.3 C.8.8.6.1, without what is no letter."""
 _SPELLED_RIGHT = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 
-_NUMBERS = b"0123456789+-.eE \\"
-"""What Contour Data is made of: decimal strings, PS3.5 6.2. NumPy would pass over zeroed bytes in a number."""
+_NUMBERS = b"0123456789+-.eE \t\r\n\\"
+"""What Contour Data is made of: decimal strings, PS3.5 6.2, in some files broken into lines. NumPy would pass over
+zeroed bytes in a number."""
 
 _FEWEST_POINTS = 3
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """Segmentation and Label Map Segmentation Storage, PS3.6 table A-1."""
 
+BINARY, FRACTIONAL, LABELMAP = "BINARY", "FRACTIONAL", "LABELMAP"
+
 FRACTION_INSIDE = 0.5
 """A fractional segmentation holds a voxel from this probability or occupancy on."""
 
@@ -123,6 +125,24 @@ def _is_seg(dataset: Dataset) -> bool:
     return str(dataset.get("SOPClassUID") or "") in SEGMENTATION_CLASSES
 
 
+def _kind(dataset: Dataset) -> str:
+    """Segmentation Type (PS3.3 C.8.20.2): what the values of pixels mean. Some makers write small letters.
+
+    Raises SegmentationError("SEGMENTATION_UNREADABLE") where nobody can know: every value of a fractional segmentation
+    would count as inside, were it taken for a binary one.
+    """
+    if dataset.SOPClassUID == SEGMENTATION_CLASSES[1]:
+        return LABELMAP
+    stated = _text(dataset, "SegmentationType").upper()
+    if stated == FRACTIONAL and not dataset.get("MaximumFractionalValue"):
+        raise _unreadable("it does not say which value of a pixel is the whole")
+    if stated in (BINARY, FRACTIONAL, LABELMAP):
+        return stated
+    if dataset.get("BitsAllocated") == 1:
+        return BINARY
+    raise _unreadable("it does not say what the values of its pixels mean")
+
+
 # -- header ------------------------------------------------------------------------------------------------------------
 
 
@@ -145,7 +165,7 @@ def _frames(dataset: Dataset) -> tuple[list[FramePlane], list[int | None]]:
     """Each frame's plane and segment number; None in a label map."""
     shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
     per_frame = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
-    is_label_map = dataset.get("SegmentationType") == "LABELMAP"
+    is_label_map = _kind(dataset) == LABELMAP
     planes: dict[tuple, FramePlane] = {}
     of_frames: list[FramePlane] = []
     numbers: list[int | None] = []
@@ -200,7 +220,7 @@ def _segments(dataset: Dataset, report: ReadingReport) -> dict[int, Dataset]:
 
 def _background(dataset: Dataset) -> set[int | None]:
     """Values of a label map that are no segment; no segment of the other kinds has the number 0 either."""
-    return {0, dataset.get("PixelPaddingValue") if dataset.get("SegmentationType") == "LABELMAP" else None}
+    return {0, dataset.get("PixelPaddingValue") if _kind(dataset) == LABELMAP else None}
 
 
 def _name(item: Dataset, number: int) -> str:
@@ -253,8 +273,8 @@ def _pieces(
     pieces = {number: Pieces() for number in segments}
     background = _background(dataset)
     least = 1.0
-    if dataset.get("SegmentationType") == "FRACTIONAL":
-        least = FRACTION_INSIDE * float(dataset.get("MaximumFractionalValue") or 255)
+    if _kind(dataset) == FRACTIONAL:
+        least = FRACTION_INSIDE * float(dataset.MaximumFractionalValue)
     for plane, number, pixels in zip(planes, numbers, _decoded(path, dataset), strict=True):
         if number is not None:
             pieces.setdefault(number, Pieces()).add(plane, pixels >= least)

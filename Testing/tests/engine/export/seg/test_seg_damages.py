@@ -188,3 +188,21 @@ def test_frames_that_are_not_stacked_evenly_are_not_resampled(tmp_path: Path, re
     assert [(problem.code, problem.values["names"]) for problem in report.warnings()] == [
         ("STRUCTURES_NOT_RESAMPLED", "Lump")
     ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_type_in_small_letters_is_understood(tmp_path: Path, reference: ReferenceSeries, kind: str):
+    def spell(dataset: pydicom.Dataset) -> None:
+        dataset.SegmentationType = str(dataset.SegmentationType).lower()
+
+    path = seg_file(tmp_path, reference, kind)
+    before = [structure.mask.whole() for structure in read_seg(path, reference)]
+    after = [structure.mask.whole() for structure in read_seg(changed(path, spell), reference)]
+    assert len(before) == 2
+    np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("lost", ["SegmentationType", "MaximumFractionalValue"])
+def test_values_of_which_nobody_knows_what_they_mean_are_refused(tmp_path: Path, reference: ReferenceSeries, lost: str):
+    path = changed(seg_file(tmp_path, reference, "fractional"), lambda dataset: delattr(dataset, lost))
+    assert code_of(lambda: read_seg(path, reference)) == "SEGMENTATION_UNREADABLE"
