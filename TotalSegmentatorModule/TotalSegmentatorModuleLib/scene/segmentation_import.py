@@ -20,7 +20,13 @@ from TotalSegmentatorWire.tables.structures import Structure
 
 from TotalSegmentatorModuleLib.scene.review_tags import mark_unreviewed
 from TotalSegmentatorModuleLib.scene.segmentation_lifetime import mark_result, remove_all_segments
-from TotalSegmentatorModuleLib.scene.volumes import file_beside, ijk_to_ras, scalar_volumes, series_instance_uid
+from TotalSegmentatorModuleLib.scene.volumes import (
+    collapse_item,
+    file_beside,
+    ijk_to_ras,
+    scalar_volumes,
+    series_instance_uid,
+)
 
 BINARY_LABELMAP = "Binary labelmap"
 SCALARS_NAME = "ImageScalars"
@@ -58,6 +64,8 @@ class ImportTarget:
     """vtkMRMLScalarVolumeNode; without one the segmentation has its geometry from the result alone."""
     output: object = None
     """vtkMRMLSegmentationNode whose segments are replaced; None makes a new one."""
+    name: str = ""
+    """Of a new segmentation; made unique."""
 
 
 def import_result(labels: LabelImage, header: ResultHeader, target: ImportTarget):
@@ -66,7 +74,7 @@ def import_result(labels: LabelImage, header: ResultHeader, target: ImportTarget
     ``labels`` must hold the voxels already and belongs to the segmentation from now on.
     """
     segments = _segments(labels.oriented(np.asarray(header.ijk_to_ras)), header)  # before anything is taken away
-    node = target.output or _new_segmentation(target.ct)
+    node = target.output or _new_segmentation(target)
     was_modifying = node.StartModify()
     try:
         remove_all_segments(node)
@@ -110,11 +118,14 @@ def _is_on_grid(volume, header: ResultHeader) -> bool:
     return bool(np.abs(apart).max() < GRID_TOLERANCE_MM)
 
 
-def _new_segmentation(ct):
+def _new_segmentation(target: ImportTarget):
+    ct = target.ct
     name = _("{ct} segmentation").format(ct=ct.GetName()) if ct is not None else _("CT segmentation")
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    unique = slicer.mrmlScene.GenerateUniqueName(target.name or name)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", unique)
     if ct is not None:
         file_beside(node, ct)
+    collapse_item(node)
     return node
 
 

@@ -55,3 +55,10 @@ def file_beside(node, other) -> None:
     item = hierarchy_item(node)[1]
     if item and other_item:
         hierarchy.SetItemParent(item, hierarchy.GetItemParent(other_item))
+
+
+def collapse_item(node) -> None:
+    """Show ``node`` in the Data module without what is below it: a hundred segments would hide everything else."""
+    hierarchy, item = hierarchy_item(node)
+    if item:
+        hierarchy.SetItemExpanded(item, False)

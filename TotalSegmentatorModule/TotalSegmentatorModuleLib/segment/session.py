@@ -22,11 +22,13 @@ from TotalSegmentatorModuleLib.model_choices import check_installed
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource, check_ct
 from TotalSegmentatorModuleLib.scene.dicom_files import DicomFileSearch
+from TotalSegmentatorModuleLib.scene.older_results import hide_older_results
 from TotalSegmentatorModuleLib.scene.output_segmentation import OutputChoice
 from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, LabelImage, find_ct, import_result
 from TotalSegmentatorModuleLib.segment.job import SegmentationJob
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks, JobSettings
 from TotalSegmentatorModuleLib.segment.progress_text import STAGE_PREPARING, absent_text
+from TotalSegmentatorModuleLib.segment.result_name import result_name
 from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 
 
@@ -152,7 +154,9 @@ class SegmentationSession:
         """The segmentation node and the header; the result's files are not needed any more then."""
         ct = find_ct(header, self._ct.node if self._ct is not None else None)
         output = choice.resolve()
-        node = import_result(image, header, ImportTarget(ct, output))
+        name = result_name(ct.GetName() if ct is not None else "", header)
+        node = import_result(image, header, ImportTarget(ct, output, name))
+        hide_older_results(node)
         if ct is None:
             self._callbacks.on_note(
                 _(

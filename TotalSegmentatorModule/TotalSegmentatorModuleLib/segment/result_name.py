@@ -1,0 +1,41 @@
+"""The name of a new result, by which several results of one CT can be told apart."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.segment import ResultHeader
+
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE
+from TotalSegmentatorModuleLib.segment.name_lists import readable_name
+
+_NAMED = 2
+"""So many structures are named, more are counted."""
+
+
+def result_name(ct_name: str, header: ResultHeader) -> str:
+    """For example "CT \u2013 104 structures, 1.5 mm \u2013 14:32"; ``ct_name`` may be empty."""
+    names = [readable_name(found.name) for found in header.found]
+    if len(names) <= _NAMED:
+        structures = ", ".join(names) or _("no structures")
+    else:
+        structures = _("{count} structures").format(count=len(names))
+    return _("{ct} \u2013 {structures}, {model} \u2013 {time}").format(
+        ct=ct_name or _("CT"), structures=structures, model=_model_text(header.model), time=_clock(header.created)
+    )
+
+
+def _model_text(model: str) -> str:
+    """The voxel spacing of a model of the catalogue; of another one its name."""
+    known = CATALOGUE.get(model)
+    return _("{spacing:g} mm").format(spacing=known.spacing_mm) if known is not None else model
+
+
+def _clock(created: str) -> str:
+    """An ISO 8601 time as hours and minutes in the computer's time zone, now where it cannot be read."""
+    try:
+        moment = datetime.fromisoformat(created).astimezone()
+    except ValueError:
+        moment = datetime.now().astimezone()
+    return moment.strftime("%H:%M")
