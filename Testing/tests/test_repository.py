@@ -26,7 +26,7 @@ ARROWS = {
     "TotalSegmentatorModule.py": {LIB: "- panel scene scripting"},
     LIB: {LIB: "scene"},
     f"{LIB}/scripting": {LIB: "- background export panel qt_helpers scene segment tasks texts"},
-    f"{LIB}/panel": {LIB: "- compare export qt_helpers scene segment setup tasks texts"},
+    f"{LIB}/panel": {LIB: "- compare export qt_helpers scene segment setup tasks texts", SETUP: "packages"},
     f"{LIB}/setup": {LIB: "- background qt_helpers scene segment texts", SETUP: "network packages"},
     f"{LIB}/export": {LIB: "- background qt_helpers scene tasks texts"},
     f"{LIB}/compare": {LIB: "- qt_helpers scene tasks"},

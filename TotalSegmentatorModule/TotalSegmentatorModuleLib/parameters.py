@@ -7,7 +7,6 @@ from typing import Annotated
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 LARGEST_ISLAND_MM3 = 100_000
 """A tenth of a litre: more than any island that one would call noise."""
 
@@ -21,7 +20,7 @@ class SegmentationParameters:
     modelFolder - the user's own nnU-Net v2 model folder
     isModelChosen - False until a model was chosen, so that an installed one can be suggested
     structures - comma-separated names; empty for all
-    device - one of DEVICES
+    device - auto, cpu, cuda or mps
     isFaster - reduced precision
     isCropped - each network only in the region of its structures
     isSmooth - boundaries are interpolated between the model's voxels

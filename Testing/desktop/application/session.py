@@ -222,13 +222,26 @@ class Desktop:
 
     @contextlib.contextmanager
     def dialog_answers(self, *answers: Any) -> Iterator[None]:
-        """What the user answers to the next modal dialogs; RuntimeError if some were not asked."""
+        """What the user answers to the next modal dialogs: values, or functions that look at the dialog and give one.
+
+        RuntimeError if some were not asked.
+        """
         DIALOG_ANSWERS.extend(answers)
         yield
         if DIALOG_ANSWERS:
             left = len(DIALOG_ANSWERS)
             DIALOG_ANSWERS.clear()
             raise RuntimeError(f"{left} dialog answers were not asked for")
+
+    @contextlib.contextmanager
+    def everyday_mode(self, *answers: Any) -> Iterator[None]:
+        """Slicer without ``--testing``: message boxes are shown too, and get these answers."""
+        self._native.is_testing = False
+        try:
+            with self.dialog_answers(*answers):
+                yield
+        finally:
+            self._native.is_testing = True
 
     # -- the user's hands and eyes -------------------------------------------------------------------------------------
     def click(self, widget: Any) -> None:

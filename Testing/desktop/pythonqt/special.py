@@ -48,6 +48,8 @@ def _modal(self: QtInstance, *arguments: Any) -> int:
     with RUNTIME.returned_to_event_loop():
         QtWidgets.QApplication.processEvents()
     answer = _answer(f"{type(self).__name__}.exec_()", 0)
+    if callable(answer):
+        answer = answer(self)
     if not _is_alive(self):
         return int(answer)
     if isinstance(native, QtWidgets.QMessageBox):

@@ -87,10 +87,10 @@ class V1Folder:
 
 
 def read_v1_folder(path: Path, configuration: str) -> V1Folder:
-    """Raises SegmentationError: MODEL_MISSING, MODEL_DAMAGED, MODEL_UNSAFE, MODEL_NOT_3D, MODEL_CASCADE,
-    MODEL_SEVERAL_CHANNELS, MODEL_TOO_MANY_LABELS, MODEL_UNSUPPORTED."""
+    """Raises SegmentationError: MODEL_FOLDER_MISSING, MODEL_DAMAGED, MODEL_UNSAFE, MODEL_NOT_3D,
+    MODEL_CASCADE, MODEL_SEVERAL_CHANNELS, MODEL_TOO_MANY_LABELS, MODEL_UNSUPPORTED."""
     if not path.is_dir():
-        raise SegmentationError("MODEL_MISSING", model=path.name)
+        raise SegmentationError("MODEL_FOLDER_MISSING", folder=path.name)
     if not (path / "plans.pkl").is_file():
         raise SegmentationError("MODEL_DAMAGED", detail="plans.pkl is missing")
     plans = _plans_of(read_values(path / "plans.pkl", "plans.pkl"), configuration, "plans.pkl")

@@ -121,12 +121,12 @@ def _stamp(path: Path) -> FileStamp:
 def read_model_folder(path: Path) -> ModelFolder:
     """The model in ``path``, which contains plans.json or is the dataset folder above it.
 
-    Raises SegmentationError: MODEL_MISSING where there is nothing, MODEL_DAMAGED for missing or malformed files,
+    Raises SegmentationError: MODEL_FOLDER_MISSING where there is nothing, MODEL_DAMAGED for missing or malformed files,
     MODEL_AMBIGUOUS for a dataset folder with several models of which not exactly one is a 3d_fullres,
     MODEL_NOT_3D, MODEL_CASCADE, MODEL_SEVERAL_CHANNELS, MODEL_REGION_LABELS, MODEL_TOO_MANY_LABELS, MODEL_UNSUPPORTED.
     """
     if not path.is_dir():
-        raise SegmentationError("MODEL_MISSING", model=path.name)
+        raise SegmentationError("MODEL_FOLDER_MISSING", folder=path.name)
     if (path / "plans.json").is_file() or (path / "dataset.json").is_file():
         return _read(path)
     return _only_model_below(path)

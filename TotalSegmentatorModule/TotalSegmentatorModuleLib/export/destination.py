@@ -21,13 +21,14 @@ _LONGEST_NAME = 60
 _NOT_IN_NAMES = re.compile(r"[^\w\-. ()+]+")
 """Signs that one of the systems, or a planning system's importer, does not take in names of files."""
 
-_PLAINER = str.maketrans({"\u2013": "-", ":": ".", ",": None})
+_CLOCK = re.compile(r"(?<=\d):(?=\d)")
+_PLAINER = str.maketrans({"\u2013": "-", ",": None})
 """Of the signs in the names of results, those that have a plain counterpart."""
 
 
 def file_name(text: str) -> str:
     """``text`` as the name of a file, without a suffix."""
-    plain = _NOT_IN_NAMES.sub("_", text.translate(_PLAINER)).strip(" ._")[:_LONGEST_NAME].strip(" .")
+    plain = _NOT_IN_NAMES.sub("_", _CLOCK.sub(".", text.translate(_PLAINER))).strip(" ._")[:_LONGEST_NAME].strip(" .")
     return plain or "segmentation"
 
 

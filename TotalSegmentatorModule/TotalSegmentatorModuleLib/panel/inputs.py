@@ -9,10 +9,11 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorModuleLib import settings
-from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, model_choices, preferred_model
+from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, initial_model, keep_model, model_choices
+from TotalSegmentatorModuleLib.panel.device_choices import device_choices
 from TotalSegmentatorModuleLib.panel.structure_completer import StructureCompleter
 from TotalSegmentatorModuleLib.panel.structure_names import known_names, parse_names, unknown_name
-from TotalSegmentatorModuleLib.parameters import DEVICES, SegmentationParameters
+from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.volumes import only_ct
@@ -35,7 +36,8 @@ class InputsSection:
         self._model_ids: list[str] = []
         ui.inputSelector.setMRMLScene(slicer.mrmlScene)
         ui.outputSelector.setMRMLScene(slicer.mrmlScene)
-        for device, title in zip(DEVICES, _device_titles(), strict=True):
+        self._devices = device_choices()
+        for device, title in self._devices:
             ui.deviceComboBox.addItem(title, device)
         self._completer = StructureCompleter(ui.structuresLineEdit)
         self.refresh_models()
@@ -50,10 +52,21 @@ class InputsSection:
         self._parameters = parameters
         if parameters is None:
             return
-        if not parameters.isModelChosen or parameters.model not in self._model_ids:
-            parameters.model = preferred_model(settings.models_folder())
+        self._set_defaults(parameters)
         self.choose_only_ct()
         self.show_parameters()
+
+    def _set_defaults(self, parameters: SegmentationParameters) -> None:
+        """A new scene begins with what was chosen last; what a scene holds and this computer lacks is replaced, too."""
+        if not parameters.isModelChosen or parameters.model not in self._model_ids:
+            model, folder = initial_model(settings.models_folder())
+            if parameters.modelFolder == "":
+                parameters.modelFolder = folder
+            parameters.model = model
+            if parameters.device == "auto":
+                parameters.device = settings.text(settings.DEVICE) or "auto"
+        if parameters.device not in dict(self._devices):
+            parameters.device = "auto"
 
     def choose_only_ct(self) -> None:
         """Choose the only CT in the scene if none was chosen."""
@@ -125,20 +138,32 @@ class InputsSection:
         """The requested structures under the model's names; None for all. Raises SegmentationError."""
         return parse_names(self._parameters.structures, self._known)
 
+    def chosen_structures_text(self) -> str:
+        """What a result will hold, in words."""
+        asked = self._parameters.structures.strip(" ,") if self._parameters is not None else ""
+        if asked:
+            return asked
+        model = self._ui.modelComboBox.currentText
+        return _("all structures of the model '{model}' that are found").format(model=model)
+
     # -- slots ---------------------------------------------------------------------------------------------------------
 
     def _on_model_activated(self, index: int) -> None:
         if self._parameters is not None:
             self._parameters.isModelChosen = True
             self._parameters.model = self._ui.modelComboBox.itemData(index) or OWN_FOLDER
+            keep_model(self._parameters.model, self._parameters.modelFolder)
 
     def _on_device_activated(self, index: int) -> None:
         if self._parameters is not None:
             self._parameters.device = self._ui.deviceComboBox.itemData(index)
+            device = self._parameters.device
+            settings.set_text(settings.DEVICE, "" if device == "auto" else device)
 
     def _on_model_folder_changed(self, path: str) -> None:
         if self._parameters is not None and self._parameters.modelFolder != path:
             self._parameters.modelFolder = path
+            keep_model(self._parameters.model, path)
 
     # -- structures ----------------------------------------------------------------------------------------------------
 
@@ -174,7 +199,3 @@ def _select(combo, data: str) -> None:
             combo.setCurrentIndex(index)
             return
     combo.setCurrentIndex(0)
-
-
-def _device_titles() -> list[str]:
-    return [_("Automatic"), _("CPU"), _("NVIDIA GPU (CUDA)"), _("Apple GPU (MPS)")]

@@ -13,7 +13,7 @@ from TotalSegmentatorWire.messages.segment import ResultHeader
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.compare.section import CompareSection
 from TotalSegmentatorModuleLib.export.section import ExportSection
-from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER
+from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, keep_model
 from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
 from TotalSegmentatorModuleLib.panel.inputs import InputsSection
 from TotalSegmentatorModuleLib.panel.messages import MessagesSection
@@ -21,6 +21,7 @@ from TotalSegmentatorModuleLib.panel.progress import ProgressSection
 from TotalSegmentatorModuleLib.panel.unimported_results import UnimportedResultsSection
 from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.ct_source import check_ct
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks
@@ -174,10 +175,11 @@ class Panel:
         if not count:
             return True
         question = _(
-            "The segmentation '{name}' contains {count} segments. They will be replaced when the result is ready, "
-            "including all manual edits.\n\nTo keep them, choose 'Create new segmentation' as the output instead."
-        ).format(name=output.GetName(), count=count)
-        return slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Replace segments?"))
+            "The segmentation '{name}' contains {count} segments. All of them, including manual edits, are replaced "
+            "when the result is ready. Afterwards it contains only: {remains}.\n\n"
+            "To keep them, choose 'Create new segmentation' as the output instead."
+        ).format(name=output.GetName(), count=count, remains=self._inputs.chosen_structures_text())
+        return confirm_loss(question, _("Replace segments?"), _("Replace"))
 
     def _import_result(self, job_id: str) -> None:
         self._messages.clear()
@@ -212,6 +214,7 @@ class Panel:
             if model == OWN_FOLDER:
                 self._parameters.modelFolder = folder
             self._parameters.model = model
+            keep_model(model, self._parameters.modelFolder)
 
     # -- background tasks ----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from TotalSegmentatorSetup.network.access import PROXY_VARIABLE
+from TotalSegmentatorSetup.packages.engine_program import PACKAGES_VARIABLE
 from TotalSegmentatorWire.job_folder import create_owned_folder, jobs_folder, new_id
 from TotalSegmentatorWire.messages.setup import SETUP_EVENTS, SetupFinishedEvent
 from TotalSegmentatorWire.resources import ENGINE_PROGRAM
@@ -39,6 +40,9 @@ class SetupProgram:
         """The proxy's address goes here: it may hold a password, and command lines can be read by everyone."""
         proxy = settings.text(settings.PROXY)
         chosen = {PROXY_VARIABLE: proxy} if proxy else {}
+        packages = settings.engine_packages_folder()
+        if packages is not None:  # then no others are to be installed
+            chosen[PACKAGES_VARIABLE] = str(packages)
         return self.environment | chosen | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 

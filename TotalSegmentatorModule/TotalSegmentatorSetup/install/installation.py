@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,13 +18,19 @@ from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.models.model_store import ModelStore
 from TotalSegmentatorSetup.models.state import ModelState
 from TotalSegmentatorSetup.packages.bootstrap import has_own_packages
-from TotalSegmentatorSetup.packages.engine_program import EngineProgram
+from TotalSegmentatorSetup.packages.engine_program import PACKAGES_VARIABLE, EngineProgram
 from TotalSegmentatorSetup.packages.package_store import EnginePlan, InstalledEngine, PackageStore
 from TotalSegmentatorSetup.support.progress import SetupReporter
 
 _ENGINE_PURPOSE = "run the segmentation in a process of its own; Slicer's own packages are not changed"
 _ENGINE_LICENCE = "BSD-3-Clause and Apache-2.0 (PyTorch, nnU-Net, OpenVINO)"
 _MODEL_PURPOSE = "networks for {title}; for research use, not a medical device"
+
+
+def chosen_packages() -> EngineProgram | None:
+    """This Python with the folder of packages that the user made and named; None where none is named."""
+    folder = os.environ.get(PACKAGES_VARIABLE)
+    return EngineProgram(sys.executable, Path(folder)) if folder else None
 
 
 def own_packages() -> EngineProgram | None:
@@ -46,7 +54,10 @@ class Installation:
         return ModelStore(options.models_folder, options.network, self._reporter, program, options.archives)
 
     def engine_program(self) -> EngineProgram | None:
-        """The engine's packages of this product, else this Python's own, else None."""
+        """The packages that the user has chosen, else the newest of this product, else this Python's own, else None."""
+        chosen = chosen_packages()
+        if chosen is not None:
+            return chosen
         newest = self.packages.newest()
         return newest.program if newest is not None else own_packages()
 
@@ -157,7 +168,10 @@ class Installation:
             return True
 
     def _needs_engine(self) -> bool:
-        """An older set of packages does as long as nothing newer was asked for: ``--repair`` brings the new one."""
+        """An older set of packages does as long as nothing newer was asked for: ``--repair`` brings the new one. Where
+        the user has chosen packages, others would not be used."""
+        if chosen_packages() is not None and not self._options.repair:
+            return False
         newest, variant = self.packages.newest(), self._options.torch_variant
         is_other = newest is not None and variant is not None and newest.variant != variant
         return self._options.repair or is_other or self.engine_program() is None

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,25 @@ def gpu_driver(program: str | None = None) -> Driver | None:
     if not rows:
         return None
     return Driver(rows[0][0], tuple(_gpu(row) for row in rows))
+
+
+def has_card(root: Path = Path("/")) -> bool:
+    """Whether this computer has an NVIDIA card with a driver, found out in no time: no program is asked.
+
+    Linux: the driver has a folder for each card (NVIDIA's README, "proc interface"), and a device file; under WSL it is
+    the library that Windows lends (CUDA on WSL user guide). Windows: the driver's CUDA library (not run here). ``root``
+    is where the file system begins.
+    """
+    if sys.platform == "darwin":  # the last driver was for macOS 10.13
+        return False
+    if os.name == "nt":
+        return (Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvcuda.dll").is_file()
+    folder = root / "proc" / "driver" / "nvidia" / "gpus"
+    if folder.is_dir() and any(folder.iterdir()):
+        return True
+    if any((root / "dev").glob("nvidia[0-9]*")):
+        return True
+    return (root / "dev" / "dxg").exists() and (root / "usr" / "lib" / "wsl" / "lib" / "libcuda.so.1").exists()
 
 
 def _nvidia_smi() -> str | None:

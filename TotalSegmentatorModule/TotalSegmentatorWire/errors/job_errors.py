@@ -161,13 +161,13 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
         "DEVICE_UNAVAILABLE",
         32,
         _("The device {device} is not available on this computer."),
-        _("Choose the device 'auto' or 'cpu'."),
+        _("Choose Automatic or Processor (CPU) as the device, or 'auto' or 'cpu' on the command line."),
     ),
     (
         "DEVICE_MEMORY_SHORT",
         35,
         _("There is not enough GPU memory: {free_gb:.1f} GB free."),
-        _("Close other programs that use the GPU, choose a 3 mm model, or choose the device 'cpu'."),
+        _("Close other programs that use the GPU, choose a 3 mm model, or choose Processor (CPU) as the device."),
     ),
     (
         "OUTPUT_NOT_WRITABLE",
@@ -187,6 +187,12 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
         40,
         _("The model '{model}' is not installed."),
         _("Click Apply in the panel to install it, or run the command 'models install'."),
+    ),
+    (
+        "MODEL_FOLDER_MISSING",
+        107,
+        _("There is no model folder '{folder}' at the chosen place."),
+        _("Choose the folder of your model again, or a model from the list."),
     ),
     (
         "MODEL_DAMAGED",

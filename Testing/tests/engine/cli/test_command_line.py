@@ -225,7 +225,7 @@ def test_a_model_that_does_not_exist_is_named_with_the_nearest(
     assert main([*command, "--model", "117-3m"]) == ERRORS["MODEL_UNKNOWN"].exit_code
     assert "no model named 117-3m; the closest names are 117-3mm, " in capsys.readouterr().err
     if "--install" not in command:
-        assert main([*command, "--model", str(tmp_path / "117-3m")]) == ERRORS["MODEL_MISSING"].exit_code
+        assert main([*command, "--model", str(tmp_path / "117-3m")]) == ERRORS["MODEL_FOLDER_MISSING"].exit_code
 
 
 def test_serve_is_handed_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

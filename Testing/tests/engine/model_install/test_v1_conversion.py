@@ -310,7 +310,7 @@ def test_incomplete_cut_and_contradicting_folders_are_refused(tmp_path: Path) ->
     other = dataclasses.replace(FLAT, spacing=(4.0, 1.0, 1.0))
     plans.write_bytes(pickle.dumps(v1_plans(other)))
     assert "different plans" in refusal(source, tmp_path).problem.what
-    assert refusal(tmp_path / "nothing", tmp_path).code == "MODEL_MISSING"
+    assert refusal(tmp_path / "nothing", tmp_path).code == "MODEL_FOLDER_MISSING"
 
 
 # -- whole or not at all -----------------------------------------------------------------------------------------------
@@ -354,8 +354,8 @@ def test_the_command_prints_one_object(tmp_path: Path, capsys) -> None:
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (answer["dataset"], answer["folds"], answer["labels"]) == (TASK, ["fold_0"], 17)
     assert answer["bytes"] > 1000
-    assert command_line.main(["convert-model", str(tmp_path / "nothing"), str(tmp_path / "x")]) == 40
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["problem"]["code"] == "MODEL_MISSING"
+    assert command_line.main(["convert-model", str(tmp_path / "nothing"), str(tmp_path / "x")]) == 107
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["problem"]["code"] == "MODEL_FOLDER_MISSING"
 
 
 def test_plans_are_refused_before_torch_is_loaded(tmp_path: Path) -> None:

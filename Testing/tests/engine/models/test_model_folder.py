@@ -69,7 +69,7 @@ def test_transposed_plans_give_the_spacing_in_the_order_of_the_image(tmp_path: P
 
 
 def test_missing_and_damaged_folders(tmp_path: Path) -> None:
-    assert refusal_of(tmp_path / "nowhere").code == "MODEL_MISSING"
+    assert refusal_of(tmp_path / "nowhere").code == "MODEL_FOLDER_MISSING"
     (tmp_path / "empty").mkdir()
     assert refusal_of(tmp_path / "empty").code == "MODEL_DAMAGED"
     assert refusal_of(write_folder(tmp_path / "no_weights", weights=False)).code == "MODEL_DAMAGED"

@@ -15,8 +15,10 @@ def installer(user):
 @pytest.fixture
 def orders(user, monkeypatch):
     """Orders that reached the session, which does not start them."""
+    from TotalSegmentatorModuleLib.segment.session import SegmentationSession
+
     reached = []
-    monkeypatch.setattr(user.widget.logic.session, "apply", reached.append)
+    monkeypatch.setattr(SegmentationSession, "apply", lambda _session, order: reached.append(order))
     return reached
 
 

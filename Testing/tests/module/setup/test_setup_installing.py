@@ -128,7 +128,7 @@ def test_engine_that_lacks_a_package_is_offered_anew(installer, monkeypatch):
 
     engine = engine_environment(sys.executable, installer.user.mark, missing="torch")
     monkeypatch.setattr(installed_engine, "engine_environment", lambda: engine)
-    installer.user.widget.logic.session.restart_engine()
+    installer.user.widget.logic.close()
     installer.plans(ENGINE_ITEM)
     installer.user.add_ct()
     installer.user.plan()

@@ -98,3 +98,15 @@ def test_offline_folder_is_chosen_on_the_page(installer, tmp_path):
     call = installer.calls[-1]
     assert call[call.index("--from-folder") + 1] == str(tmp_path)
     assert installer.ui.setup.offlineFolderPathLineEdit.currentPath == str(tmp_path)
+
+
+def test_set_up_is_told_of_the_users_own_packages(installer, tmp_path):
+    """It then plans no others."""
+    from TotalSegmentatorModuleLib import settings
+    from TotalSegmentatorModuleLib.setup.commands import setup_program
+
+    assert "TOTALSEGMENTATOR_ENGINE_PACKAGES" not in setup_program().process_environment()
+
+    settings.set_text(settings.ENGINE_PACKAGES, str(tmp_path))
+
+    assert setup_program().process_environment()["TOTALSEGMENTATOR_ENGINE_PACKAGES"] == str(tmp_path)
