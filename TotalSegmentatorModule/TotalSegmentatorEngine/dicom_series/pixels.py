@@ -9,6 +9,7 @@ image of damaged pixels too, at most with a line on standard error: so files are
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def series_geometry(slices: list[SliceHeader]) -> Geometry:
 
     A single slice has no step; the grid's is LONE_SLICE_STEP_MM then.
     """
-    first = slices[0]
+    first = prevailing_plane(slices)
     row_spacing, column_spacing = first.pixel_spacing
     ijk_to_lps = np.eye(4)
     ijk_to_lps[:3, 0] = first.orientation[0] * column_spacing
@@ -46,8 +47,14 @@ def series_geometry(slices: list[SliceHeader]) -> Geometry:
         positions = np.array([header.position for header in slices])
         ijk_to_lps[:3, 3], ijk_to_lps[:3, 2] = grid_of(positions, normal, first.stated_steps)
     else:
-        ijk_to_lps[:3, 3], ijk_to_lps[:3, 2] = first.position, normal * LONE_SLICE_STEP_MM
+        ijk_to_lps[:3, 3], ijk_to_lps[:3, 2] = slices[0].position, normal * LONE_SLICE_STEP_MM
     return Geometry((len(slices), first.rows, first.columns), LPS_FROM_RAS @ ijk_to_lps)
+
+
+def prevailing_plane(slices: list[SliceHeader]) -> SliceHeader:
+    """The first slice that has the pixel spacing and orientation of most: they may differ by a last digit."""
+    planes = [(header.pixel_spacing, header.orientation.tobytes()) for header in slices]
+    return slices[planes.index(Counter(planes).most_common(1)[0][0])]
 
 
 def read_slice(header: SliceHeader) -> np.ndarray:

@@ -27,8 +27,8 @@ class SliceLine:
 
     direction: np.ndarray
     """LPS, shape (3,): how far the line goes for each mm along the normal."""
-    beside_mm: np.ndarray
-    """Distance of each slice from the line within its plane, shape (slices,)."""
+    beside: np.ndarray
+    """How far each slice lies beside the line, within its plane: LPS in mm, shape (slices, 3)."""
     tilt_degrees: float
     """Angle between the normal and the line that most slices follow: a few beside it do not turn it."""
 
@@ -43,9 +43,9 @@ def slice_line(positions: np.ndarray, normal: np.ndarray) -> SliceLine:
     along = positions @ normal
     lateral = positions - np.outer(along, normal)
     slope, _ = _line_fit(along, lateral)
-    slanted = _beside(lateral - np.outer(along, slope))
-    upright = _beside(lateral)
-    if slanted.max() > EXACT_MM and upright.max() <= LARGEST_DISTANCE_MM:
+    slanted = _from_mean(lateral - np.outer(along, slope))
+    upright = _from_mean(lateral)
+    if np.abs(slanted).max() > EXACT_MM and np.abs(upright).max() <= LARGEST_DISTANCE_MM:
         return SliceLine(normal, upright, 0.0)
     slant = min(np.linalg.norm(slope), np.linalg.norm(_usual_slope(along, lateral)))
     return SliceLine(normal + slope, slanted, float(np.degrees(np.arctan(slant))))
@@ -58,24 +58,25 @@ def _usual_slope(along: np.ndarray, lateral: np.ndarray) -> np.ndarray:
     return np.median(rise / run[:, None], axis=0)
 
 
-def _beside(lateral: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(lateral - lateral.mean(axis=0), axis=1)
+def _from_mean(lateral: np.ndarray) -> np.ndarray:
+    return lateral - lateral.mean(axis=0)
 
 
 def step_fit(along: np.ndarray, places: np.ndarray | None = None) -> tuple[float, float, np.ndarray]:
     """``along`` (mm, shape (slices,)) as start + place * step, by least squares; ``places`` are 0, 1, 2, ... if None.
 
-    Returns start (mm, of place 0), step (mm) and how far each slice is from its place (mm, shape (slices,)).
+    Returns start (mm, of place 0), step (mm) and how far each slice is beyond its place (mm, shape (slices,)).
     """
     numbers = np.arange(len(along), dtype=np.float64) if places is None else places.astype(np.float64)
     step, start = _line_fit(numbers, along)
-    return float(start), float(step), np.abs(along - start - numbers * step)
+    return float(start), float(step), along - start - numbers * step
 
 
-def is_regular(off_mm: np.ndarray, beside_mm: np.ndarray, step_mm: float) -> bool:
-    """True where no slice is too far from its place: ``off_mm`` along the normal, ``beside_mm`` within its plane."""
-    allowed = min(LARGEST_DISTANCE_MM, LARGEST_DISTANCE_STEPS * step_mm)
-    return bool(np.hypot(off_mm, beside_mm).max() <= allowed)
+def is_regular(off: np.ndarray, step_mm: float) -> bool:
+    """True where no slice is too far from its place; ``off``: how far each is, LPS in mm, shape (slices, 3), or along
+    the normal only, shape (slices,). Each coordinate is rounded by itself, so each counts by itself.
+    """
+    return bool(np.abs(off).max() <= min(LARGEST_DISTANCE_MM, LARGEST_DISTANCE_STEPS * step_mm))
 
 
 def grid_of(
@@ -93,11 +94,12 @@ def grid_of(
     along = positions @ normal
     _, step, off_mm = step_fit(along)
     line = slice_line(positions, normal)
-    if np.abs(off).max() <= EXACT_MM or not is_regular(off_mm, line.beside_mm, step):
+    if np.abs(off).max() <= EXACT_MM or not is_regular(line.beside + np.outer(off_mm, normal), step):
         return positions[0], step_vector
     from_middle = numbers - numbers.mean()
     for stated in stated_steps_mm:
-        if is_regular(np.abs(along - along.mean() - from_middle * stated), line.beside_mm, stated):
+        off_mm = along - along.mean() - from_middle * stated
+        if is_regular(line.beside + np.outer(off_mm, normal), stated):
             step = stated
             break
     return positions.mean(axis=0) + from_middle[0] * step * line.direction, step * line.direction

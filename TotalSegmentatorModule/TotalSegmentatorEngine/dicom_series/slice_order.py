@@ -100,14 +100,14 @@ def _validate_positions(positions: np.ndarray, normal: np.ndarray) -> Segmentati
     if line.tilt_degrees > MAXIMUM_TILT_DEGREES:
         raise SegmentationError("INPUT_GANTRY_TILT", degrees=line.tilt_degrees)
     _, step, off_mm = step_fit(along)
-    if is_regular(off_mm, line.beside_mm, step):
+    if is_regular(line.beside + np.outer(off_mm, normal), step):
         return None
     multiples = _multiples(along)
     if multiples is not None:
         hole = int(np.argmax(multiples > 1))
         missing = int(multiples.sum()) - len(steps)
         raise SegmentationError("INPUT_MISSING_SLICES", missing=missing, position_mm=float(along[hole]))
-    if line.beside_mm.max() > LARGEST_DISTANCE_MM:
+    if np.abs(line.beside).max() > LARGEST_DISTANCE_MM:
         raise _irregular(np.linalg.norm(np.diff(positions, axis=0), axis=1))
     return _irregular(steps)
 
@@ -129,7 +129,7 @@ def _multiples(along: np.ndarray) -> np.ndarray | None:
             continue
         places = np.concatenate([[0.0], np.cumsum(multiples)])
         _, own_step, off_mm = step_fit(along, places)
-        if is_regular(off_mm, np.zeros(1), own_step):
+        if is_regular(off_mm, own_step):
             return None if _has_regions(multiples) else multiples
     return None
 

@@ -13,7 +13,7 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, read_headers
-from TotalSegmentatorEngine.dicom_series.pixels import read_planes, series_geometry
+from TotalSegmentatorEngine.dicom_series.pixels import prevailing_plane, read_planes, series_geometry
 from TotalSegmentatorEngine.dicom_series.slice_order import validate_planes
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
 from TotalSegmentatorEngine.series_selection.series_choice import (
@@ -180,13 +180,13 @@ def _reference(headers: list[SliceHeader]) -> ReferenceSeries:
     frames_of_reference = {header.frame_of_reference for header in slices}
     if len(frames_of_reference) != 1 or "" in frames_of_reference:
         raise SegmentationError("EXPORT_NO_FRAME_OF_REFERENCE")
-    first = slices[0]
+    first, plane = slices[0], prevailing_plane(slices)
     return ReferenceSeries(
         planes=tuple(_plane(header) for header in slices),
         rows=first.rows,
         columns=first.columns,
-        pixel_spacing=first.pixel_spacing,
-        orientation=first.orientation,
+        pixel_spacing=plane.pixel_spacing,
+        orientation=plane.orientation,
         irregular=irregular,
         grid=_grid(slices),
         dataset=_header_dataset(first.path),
