@@ -152,7 +152,7 @@ def _aside(header: SliceHeader, main: Sequence[SliceHeader]) -> Aside:
     is_like = (
         header.labels.image_type == types.most_common(1)[0][0]
         and header.sop_class == first.sop_class
-        and header.modality == first.modality
+        and (bool(first.sop_class) or header.modality == first.modality)  # a CT of another modality is damaged
     )
     same_size = (header.rows, header.columns) == (first.rows, first.columns)
     if "LOCALIZER" in header.labels.image_type:

@@ -106,6 +106,8 @@ def _bits_of(file: bytes, name: str) -> Iterator[tuple[int, int]]:
 @pytest.mark.parametrize(
     "values",
     [
+        {"Modality": "OT"},
+        {"Modality": ""},
         {"Rows": 30, "Columns": 24},
         {"Rows": 23},
         {"Columns": 31},
