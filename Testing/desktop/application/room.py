@@ -80,6 +80,7 @@ def _text_height(label: QtWidgets.QLabel) -> int:
     """What a label without limits of its own says: a minimum height counts in QLabel's height for a width."""
     twin = QtWidgets.QLabel(label.text())
     twin.setWordWrap(True)
+    twin.setTextInteractionFlags(label.textInteractionFlags())
     twin.setFont(label.font())
     twin.setContentsMargins(label.contentsMargins())
     return twin.heightForWidth(label.width()) if label.text() else 0
