@@ -34,6 +34,7 @@ class Panel:
     """Makes the sections and the session, and connects them."""
 
     def __init__(self, ui: PanelWidgets, make_session: Callable[[JobCallbacks], SegmentationSession]) -> None:
+        self._wrapped_labels = ui.wrapped_labels
         self._parameters: SegmentationParameters | None = None
         self._new_results: list[tuple[TaskSection, str]] = []
         self._new_result_timer = Ticker(self._announce_result)
@@ -132,6 +133,7 @@ class Panel:
             section.close()
         self._setup.close()
         self._session.dispose()
+        self._wrapped_labels.close()
 
     # -- clicks --------------------------------------------------------------------------------------------------------
 

@@ -31,8 +31,9 @@ class PanelWidgets:
     advanced: Widgets
     setup: Widgets
     log: Widgets
-    filters: tuple[WrappedLabels, WheelGuard]
-    """Work as long as something refers to them."""
+    wrapped_labels: WrappedLabels
+    wheel_guard: WheelGuard
+    """Works as long as something refers to it."""
 
 
 def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
@@ -71,7 +72,8 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         advanced=advanced,
         setup=setup,
         log=log,
-        filters=(WrappedLabels(panel), WheelGuard(panel)),
+        wrapped_labels=WrappedLabels(panel),
+        wheel_guard=WheelGuard(panel),
     )
 
 

@@ -21,7 +21,7 @@ _SAFETY = 1.15
 
 
 class WrappedLabels(qt.QObject):
-    """Looks after all word-wrapped labels below ``top`` (QWidget) as long as it is referred to."""
+    """Looks after all word-wrapped labels below ``top`` (QWidget) as long as it is referred to, until ``close``."""
 
     def __init__(self, top) -> None:
         qt.QObject.__init__(self)
@@ -35,9 +35,15 @@ class WrappedLabels(qt.QObject):
         self._timer.setSingleShot(True)
         self._timer.connect("timeout()", self._lay_out)
         self._types = (qt.QEvent.Resize, qt.QEvent.Show, qt.QEvent.FontChange)
+        self._clipboard = qt.QApplication.clipboard()
+        self._clipboard.connect("dataChanged()", self._on_clipboard)
         for widget in (top, *top.findChildren(qt.QWidget)):
             if widget in self._labels or widget.layout() is not None:
                 widget.installEventFilter(self)
+
+    def close(self) -> None:
+        """The panel ends."""
+        self._clipboard.disconnect("dataChanged()", self._on_clipboard)
 
     def eventFilter(self, widget, event) -> bool:
         kind = event.type()
@@ -63,6 +69,12 @@ class WrappedLabels(qt.QObject):
                 if widget.layout() is not None:
                     widget.layout().activate()
                 widget = widget.parent()
+
+    def _on_clipboard(self) -> None:
+        """What is copied from a label is what was written into it: a path with invisible characters opens nothing."""
+        is_ours = any(label.hasFocus() and label.hasSelectedText for label in self._labels)
+        if is_ours and _ZERO_WIDTH_SPACE in self._clipboard.text():
+            self._clipboard.setText(self._clipboard.text().replace(_ZERO_WIDTH_SPACE, ""))
 
 
 class _WrappedLabel:

@@ -150,6 +150,22 @@ def test_words_are_broken_only_where_they_have_no_room(user, app):
     assert label.text == "Another text."
 
 
+def test_a_broken_word_is_copied_whole(user, app):
+    label = user.ui.messages.resultLabel
+    for widget in (user.ui.messages.messagesWidget, label):
+        widget.setVisible(True)
+    label.setText(f"Folder: {UNBROKEN}")
+    app.set_panel_width(370)
+    settle(app)
+    label.setSelection(len("Folder: "), len(label.text) - len("Folder: "))
+    label.setFocus()
+    settle(app)
+    assert "\u200b" in label.selectedText
+    slicer.app.clipboard().setText(label.selectedText)  # what its menu does
+    app.process_events()
+    assert slicer.app.clipboard().text() == UNBROKEN
+
+
 def test_a_label_is_as_high_again_when_its_text_is_shorter(user, app, width):
     app.set_panel_width(width)
     label = user.ui.messages.resultLabel
