@@ -191,9 +191,21 @@ def read_itk_image(path: Path, most_components: int) -> ItkImage:
     geometry = geometry_from_lps(shape, reader.GetSpacing()[:3], direction, reader.GetOrigin()[:3])
     check_size(shape)
     check_geometry(geometry)
-    fields = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
     whole = shape if components == 1 else (*shape, components)
-    return ItkImage(_itk_voxels(path, reader, whole), geometry, fields)
+    return ItkImage(_itk_voxels(path, reader, whole), geometry, _fields(reader))
+
+
+def _fields(reader: Any) -> dict[str, str]:
+    """Header fields; SimpleITK gives bytes that are no UTF-8 as lone surrogates, and takes no such key back."""
+    fields = {}
+    for key in reader.GetMetaDataKeys():
+        if key.isprintable():
+            value = reader.GetMetaData(key).encode("utf-8", "surrogateescape")
+            try:
+                fields[key] = value.decode("utf-8")
+            except UnicodeDecodeError:
+                fields[key] = value.decode("latin-1")
+    return fields
 
 
 def _itk_voxels(path: Path, reader: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -74,7 +74,7 @@ def _segment_numbers(fields: dict[str, str]) -> list[int]:
     return sorted(
         int(key[len("Segment") : -len("_ID")])
         for key in fields
-        if key.startswith("Segment") and key.endswith("_ID") and key[len("Segment") : -len("_ID")].isdigit()
+        if key.startswith("Segment") and key.endswith("_ID") and key[len("Segment") : -len("_ID")].isdecimal()
     )
 
 

@@ -88,3 +88,12 @@ def test_a_table_that_contradicts_the_segments_is_refused(labels: np.ndarray, tm
     assert status == ERRORS["LABELS_CONTRADICT"].exit_code
     (tmp_path / "own.csv").write_text("label,name\n1,Liver\n2,spleen\n", encoding="utf-8")
     assert volumes(path, tmp_path / "v.csv", "--labels", tmp_path / "own.csv") == 0
+
+
+def test_headers_in_another_encoding_are_read(labels: np.ndarray, tmp_path: Path):
+    path = write(tmp_path / "s.seg.nrrd", [labels], [segment("Lasion", 1), segment("b", 2), segment("c", 3)])
+    content = path.read_bytes().replace(b"Lasion", "L\u00e4sion".encode("latin-1"))
+    content = content.replace(b"encoding: gzip", b"encoding: gzip\nnote\xe4:=x")
+    path.write_bytes(content)
+    assert volumes(path, tmp_path / "v.csv") == 0
+    assert voxels_in(tmp_path / "v.csv") == {"L\u00e4sion": 4, "b": 8, "c": 12}
