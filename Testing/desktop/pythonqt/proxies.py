@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import shiboken6
-from PySide6 import QtCore
+from PySide6 import QtCore, QtWidgets
 from shiboken6 import Shiboken
 
 from desktop.pythonqt import signals
@@ -117,7 +117,10 @@ class QtInstance(metaclass=QtClass):
         return signals.disconnect(alive(sender), signal, target)
 
     def __bool__(self) -> bool:
-        return shiboken6.isValid(self._native)
+        """False after deletion, and for a layout without items, as PythonQt has it."""
+        if not shiboken6.isValid(self._native):
+            return False
+        return not isinstance(self._native, QtWidgets.QLayout) or self._native.count() > 0
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, QtInstance):

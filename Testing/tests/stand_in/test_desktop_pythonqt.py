@@ -306,3 +306,19 @@ def test_application_data_stays_in_the_session_folder(app):
 
     place = Path(qt.QStandardPaths.writableLocation(qt.QStandardPaths.AppLocalDataLocation))
     assert place.is_relative_to(Path(slicer.app.temporaryPath).parent)
+
+
+def test_layout_without_items_is_false_and_not_among_the_child_variables(app, tmp_path):
+    import qt
+    import slicer
+
+    widget = qt.QWidget()
+    layout, empty, filled = qt.QVBoxLayout(widget), qt.QVBoxLayout(), qt.QVBoxLayout()
+    empty.objectName, filled.objectName = "empty", "filled"
+    for each in (empty, filled):
+        layout.addLayout(each)
+    filled.addWidget(qt.QLabel("text"))
+
+    assert filled and not empty
+    variables = slicer.util.childWidgetVariables(widget)
+    assert hasattr(variables, "filled") and not hasattr(variables, "empty")

@@ -10,7 +10,7 @@ import qt
 import slicer
 
 from TotalSegmentatorModuleLib.qt_helpers.input_manners import WheelGuard, keep_lists_narrow
-from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets, add_ui
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets, add_ui, named_children
 from TotalSegmentatorModuleLib.qt_helpers.wrapped_labels import WrappedLabels
 
 
@@ -42,7 +42,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     ``resource_path`` gives the path of a file in the module's Resources folder.
     """
     panel = slicer.util.loadUI(resource_path("UI/TotalSegmentatorModule.ui"))
-    sections = slicer.util.childWidgetVariables(panel).sectionsLayout
+    sections = named_children(panel).sectionsLayout
     # the order of loading is the order in the panel and of the Tab key
     inputs = add_ui(sections, resource_path("UI/Inputs.ui"))
     unimported = add_ui(sections, resource_path("UI/UnimportedResults.ui"))
