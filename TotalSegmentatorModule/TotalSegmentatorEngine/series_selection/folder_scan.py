@@ -13,9 +13,9 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorEngine.dicom_series.headers import HEADER_DAMAGED, SliceHeader, read_header
 from TotalSegmentatorEngine.dicom_series.recognition import looks_like_dicom
 
-_OF_THE_SYSTEM = frozenset(["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"])
+_OF_THE_SYSTEM = frozenset(["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "dicomdir"])
 _FOLDERS_OF_THE_SYSTEM = frozenset(["__macosx", "@eadir", "$recycle.bin", "system volume information"])
-"""In lower case: what operating systems and file servers put into any folder."""
+"""In lower case: what operating systems and file servers put into any folder, and DICOM's own list of a disc."""
 
 _FILES_LOOKED_AT = 3
 """In a folder beside that of a file, to see whether the file's series goes on there."""

@@ -13,9 +13,9 @@ from TotalSegmentatorEngine.dicom_series.regular_grid import LARGEST_DISTANCE_MM
 from TotalSegmentatorEngine.dicom_series.slice_order import (
     SAME_ORIENTATION,
     SAME_PIXEL_SPACING_MM,
-    SAME_POSITION_MM,
 )
 from TotalSegmentatorEngine.series_selection.series_list import Series
+from TotalSegmentatorEngine.series_selection.stack_line import StackLine
 
 _FEWEST_IN_LINE = 4
 """So many slices in line at least show which ones are aside."""
@@ -39,18 +39,8 @@ def check_line(slices: Sequence[SliceHeader]) -> None:
     """
     if len(slices) <= _FEWEST_IN_LINE:
         return
-    normal = np.cross(*slices[0].orientation)
-    normal = normal / np.linalg.norm(normal)
-    positions = np.array([header.position for header in slices])
-    along = positions @ normal
-    beside = positions - np.outer(along, normal)
-    steps = np.diff(along)
-    usable = steps > SAME_POSITION_MM
-    if not usable.any():
-        return
-    slope = np.median(np.diff(beside, axis=0)[usable] / steps[usable, None], axis=0)
-    rest = beside - np.outer(along, slope)
-    distances = np.linalg.norm(rest - np.median(rest, axis=0), axis=1)
+    line = StackLine(slices)
+    distances = np.array([line.distance(header) for header in slices])
     aside = distances > LARGEST_DISTANCE_MM
     count = int(np.count_nonzero(aside))
     farthest = int(np.argmax(distances))
@@ -68,25 +58,14 @@ def check_ends(slices: Sequence[SliceHeader], others: Sequence[Series]) -> None:
     """
     if len(slices) < 2:
         return
-    first = slices[0]
-    normal = np.cross(*first.orientation)
-    normal = normal / np.linalg.norm(normal)
-    positions = np.array([header.position for header in slices])
-    along = positions @ normal
-    step = float(np.median(np.diff(along)))
-    if step <= SAME_POSITION_MM:
-        return
+    line = StackLine(slices)
     for header in (image for series in others for image in series.images):
-        if not _is_like(header, first):
-            continue
-        place = float(header.position @ normal)
-        nearest = slices[int(np.argmin(np.abs(along - place)))]
-        beside = header.position - nearest.position
-        distance = abs(float(beside @ normal))
-        off_line = np.linalg.norm(beside - (beside @ normal) * normal)
-        if abs(distance - step) <= _SAME_STEP * step and off_line <= _SAME_STEP * step:
-            detail = "it has another Series Instance UID, but lies where the next slice would be"
-            raise SegmentationError("INPUT_SLICE_UNUSABLE", file=header.path.name, detail=detail)
+        if line.step and _is_like(header, slices[0]):
+            distance = float(np.abs(line.along - line.place(header)).min())
+            allowed = _SAME_STEP * line.step
+            if abs(distance - line.step) <= allowed and line.distance(header) <= allowed:
+                detail = "it has another Series Instance UID, but lies where the next slice would be"
+                raise SegmentationError("INPUT_SLICE_UNUSABLE", file=header.path.name, detail=detail)
 
 
 def _is_like(header: SliceHeader, first: SliceHeader) -> bool:

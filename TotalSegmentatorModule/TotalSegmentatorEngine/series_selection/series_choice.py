@@ -21,7 +21,7 @@ from TotalSegmentatorEngine.series_selection.series_list import (
     list_series,
     series_name,
 )
-from TotalSegmentatorEngine.series_selection.series_parts import Aside, positions_along
+from TotalSegmentatorEngine.series_selection.series_parts import Aside, positions_along, take_apart
 from TotalSegmentatorEngine.series_selection.skipped_files import has_dicom_ending, possible_slice
 
 _NAMED_FILES = 3
@@ -173,6 +173,7 @@ def _selected(listed: SeriesList, scan: FolderScan, own: SliceHeader | None, cho
     if row is None:
         # no volume: what there is goes on to the validation, which says why
         if series is not None:
+            _check_one_uid(listed, series)
             return SelectedSeries(list(series.images))
         return SelectedSeries(scan.headers if own is None else [own])
     slices = list(row.slices)
@@ -199,6 +200,15 @@ def _selected(listed: SeriesList, scan: FolderScan, own: SliceHeader | None, cho
         words=row.words,
         name=series_name(row) if others else "",
     )
+
+
+def _check_one_uid(listed: SeriesList, series: Series) -> None:
+    """Raises SegmentationError("INPUT_SLICE_UNUSABLE") where a CT's files have a Series Instance UID each."""
+    images = [image for one in listed.series if _is_ct(one) for image in one.images]
+    if len(images) > len(series.images) and take_apart(images).parts:
+        other = next(image for image in images if image.series_uid != series.uid)
+        detail = "it has another Series Instance UID than the files beside it"
+        raise SegmentationError("INPUT_SLICE_UNUSABLE", file=other.path.name, detail=detail)
 
 
 def _choose(listed: SeriesList, own: SliceHeader | None, choice: SeriesChoice) -> tuple[Row | None, Series | None]:

@@ -23,9 +23,13 @@ from TotalSegmentatorEngine.dicom_series.slice_order import (
     SAME_POSITION_MM,
 )
 from TotalSegmentatorEngine.series_selection.interleaving import FEWEST_SLICES, separate
+from TotalSegmentatorEngine.series_selection.stack_line import StackLine
 
 PROOFS_OF_DIFFERENCE = 3
 """Where so many pairs of slices with the same labels at the same places differ, there are no copies."""
+
+BESIDE_MM = 0.5
+"""A page lies farther from the line of the slices, or exactly upon a slice."""
 
 _PLANES = ("sagittal", "coronal", "axial")
 """By the axis, in LPS, that is nearest to the normal."""
@@ -87,10 +91,14 @@ def take_apart(images: Sequence[SliceHeader]) -> SeriesContent:
     ]
     clusters = sorted(_clusters(placed), key=len, reverse=True)
     main = clusters[0] if clusters else []
+    pages = _pages(main)
+    if pages:
+        of_pages = {id(page.header) for page in pages}
+        main = clusters[0] = [header for header in main if id(header) not in of_pages]
     if len(main) < FEWEST_SLICES:
         return SeriesContent([])
     slices_or_not = {id(header) for header in placed}
-    aside = [_aside(header, main) for header in images if id(header) not in slices_or_not]
+    aside = [*pages, *(_aside(header, main) for header in images if id(header) not in slices_or_not)]
     parts: list[Part] = []
     duplicates: list[SliceHeader] = []
     together: list[SliceHeader] = []
@@ -144,6 +152,24 @@ def _difference(header: SliceHeader, first: SliceHeader) -> tuple[str, str] | No
     if np.abs(np.subtract(header.pixel_spacing, first.pixel_spacing)).max() > SAME_PIXEL_SPACING_MM:
         return "image of another size", "its pixel spacing differs from that of the other slices"
     return None
+
+
+def _pages(cluster: Sequence[SliceHeader]) -> list[Aside]:
+    """Images of an image type of their own that lie upon a slice, or beside the line of the slices: pages that were
+    given any position, or that of the first slice."""
+    if len(cluster) < FEWEST_SLICES:
+        return []
+    types = Counter(header.labels.image_type for header in cluster)
+    odd = [header for header in cluster if types[header.labels.image_type] < FEWEST_SLICES]
+    rest = [header for header in cluster if types[header.labels.image_type] >= FEWEST_SLICES]
+    if not odd or len(rest) < FEWEST_SLICES:
+        return []
+    line = StackLine(rest)
+    return [
+        Aside(header, "page", "its image type differs from that of the slices", False)
+        for header in odd
+        if line.distance(header) > BESIDE_MM or np.abs(line.along - line.place(header)).min() <= SAME_POSITION_MM
+    ]
 
 
 def _aside(header: SliceHeader, main: Sequence[SliceHeader]) -> Aside:

@@ -36,7 +36,7 @@ def possible_slice(slices: Sequence[SliceHeader], scan: FolderScan) -> Unread | 
 
     ``slices``: those chosen, ordered along their normal.
     """
-    if not scan.unread or slices[0].frame is not None:
+    if not scan.unread:
         return None
     series = _ChosenSeries(slices, scan)
     return next((unread for unread in scan.unread if series.may_hold(unread)), None)
@@ -52,7 +52,8 @@ class _ChosenSeries:
         self._instances = {header.sop_uid for header in slices} - {""}
         self._rank = {header.path: number for number, header in enumerate(slices)}
         self._folders = {path.parent for path in self._rank}
-        self._names = [_shape(path) for path in self._rank]
+        self._names = {_shape(path) for path in self._rank}
+        self._endings = {_ending(path) for path in self._rank}
         self._sizes = [_size(path) for path in self._rank]
         self._is_uniform = max(self._sizes) - min(self._sizes) <= _SIZE_SPREAD * max(self._sizes)
         self._by_folder: dict[Path, list[Path]] = defaultdict(list)
@@ -85,7 +86,7 @@ class _ChosenSeries:
         """By its ending, or by its size."""
         if has_dicom_ending(path):
             return True
-        is_of_series = _ending(path) in {_ending(known) for known in self._rank}
+        is_of_series = _ending(path) in self._endings
         return is_of_series and self._is_uniform and min(self._sizes) <= _size(path) <= max(self._sizes)
 
     def _is_elsewhere(self, path: Path) -> bool:

@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import ct_variants
 import numpy as np
 import pytest
 from pydicom.uid import generate_uid
-from series_support import SegmentCommand, change, chest, pixels_of, series_uid, write_series
+from series_support import AXIAL, SegmentCommand, change, chest, pixels_of, series_uid, write_series
 
 
 def emptied(path: Path) -> None:
@@ -154,6 +155,13 @@ def test_damaged_pixels_are_named(tmp_path: Path, segment: SegmentCommand) -> No
     files[4].write_bytes(files[4].read_bytes()[:-40])
     run = segment(tmp_path / "ct")
     assert run.code == "INPUT_UNREADABLE" and "CT004.dcm" in run.err
+
+
+def test_the_second_file_of_multi_frame_images_is_missed(tmp_path: Path, segment: SegmentCommand) -> None:
+    ct_variants.write_enhanced_dicom(tmp_path / "ct" / "part1.dcm", chest(), AXIAL)
+    (tmp_path / "ct" / "part2.dcm").write_bytes(b"")
+    run = segment(tmp_path / "ct")
+    assert run.code == "INPUT_SLICE_UNUSABLE" and "part2.dcm" in run.err
 
 
 def test_a_file_that_nobody_may_open_counts_as_lost(tmp_path: Path, segment: SegmentCommand, monkeypatch) -> None:

@@ -237,3 +237,35 @@ def test_two_planes_in_one_series_are_listed(tmp_path: Path, segment: SegmentCom
     row = "1.1" if "axial" in next(line for line in run.err.splitlines() if line.startswith("1.1")) else "1.2"
     np.testing.assert_array_equal(segment(tmp_path / "ct", "--series", row).array, pixels_of(files))
     assert len(coronal) == 6
+
+
+@pytest.mark.parametrize("position", [[-20, -20, ORIGIN_MM], [0, 0, 0], [100, 0, -96]], ids=str)
+def test_a_page_with_some_position_is_left_out(tmp_path: Path, segment: SegmentCommand, position: list) -> None:
+    files = write_series(tmp_path / "ct", chest())
+    (page,) = write_series(
+        tmp_path / "ct",
+        chest(3, 1),
+        "PAGE{}.dcm",
+        SeriesInstanceUID=str(pydicom.dcmread(files[0]).SeriesInstanceUID),
+        ImageType=["DERIVED", "SECONDARY", "OTHER"],
+        ImagePositionPatient=position,
+    )
+    run = segment(tmp_path / "ct")
+    assert (run.status, run.warnings) == (0, ["INPUT_IMAGES_LEFT_OUT"]), run.err
+    assert "1 page" in run.err and page.name in run.err
+    np.testing.assert_array_equal(run.array, pixels_of(files))
+
+
+def test_a_derived_slice_at_its_place_is_a_slice(tmp_path: Path, segment: SegmentCommand) -> None:
+    files = write_series(
+        tmp_path / "ct",
+        chest(),
+        ImageType=lambda n: ["DERIVED", "SECONDARY", "AXIAL"] if n == 7 else ["ORIGINAL", "PRIMARY", "AXIAL"],
+    )
+    np.testing.assert_array_equal(segment(tmp_path / "ct").array, pixels_of(files))
+
+
+def test_files_with_a_series_uid_each_are_told_so(tmp_path: Path, segment: SegmentCommand) -> None:
+    write_series(tmp_path / "ct", chest(), SeriesInstanceUID=lambda n: "1.2.840.99.{}".format(n))
+    run = segment(tmp_path / "ct")
+    assert run.code == "INPUT_SLICE_UNUSABLE" and "another Series Instance UID" in run.err

@@ -11,6 +11,7 @@ import pytest
 from export_case import GRID, SHAPE, Case, error_code
 from export_support import write_ct_series
 from pydicom.uid import generate_uid
+from series_support import SegmentCommand
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.export.dicom.reference_series import read_reference
 from TotalSegmentatorWire.tables.result_tags import series_digest
@@ -96,3 +97,14 @@ def test_a_structure_set_chooses_the_phase_that_it_was_drawn_on(case: Case, tmp_
     words = ("export", case.folder / "rs.dcm", tmp_path / "v.csv", "--to", "volumes", "--reference", folder)
     assert run(*words) == 0
     assert "(acquisition 1)" in capsys.readouterr().err
+
+
+def test_segment_exports_onto_the_chosen_series(case: Case, study: Path, tmp_path: Path, monkeypatch, capsys):
+    """The choice holds from the reading to the export."""
+    SegmentCommand(tmp_path, monkeypatch, capsys)
+    monkeypatch.setattr("command_line_support.FakeModel.warnings", (), raising=False)
+    chosen = read_reference(case.ct).series_instance_uid
+    words = ("segment", study, tmp_path / "out.dcm", "--model", "m", "--export", "rtstruct", "--series")
+    assert run(*words, chosen) == 0, capsys.readouterr().err
+    assert referenced_series(tmp_path / "out.dcm") == chosen
+    assert run(*words[:-1]) == 23
