@@ -204,11 +204,12 @@ def _selected(listed: SeriesList, scan: FolderScan, own: SliceHeader | None, cho
 
 def _check_one_uid(listed: SeriesList, series: Series) -> None:
     """Raises SegmentationError("INPUT_SLICE_UNUSABLE") where a CT's files have a Series Instance UID each."""
-    images = [image for one in listed.series if _is_ct(one) for image in one.images]
-    if len(images) > len(series.images) and take_apart(images).parts:
-        other = next(image for image in images if image.series_uid != series.uid)
-        detail = "it has another Series Instance UID than the files beside it"
-        raise SegmentationError("INPUT_SLICE_UNUSABLE", file=other.path.name, detail=detail)
+    images = [image for one in listed.series if _is_ct(one) and not one.is_ct_volume for image in one.images]
+    for part in take_apart(images).parts:
+        others = [image for image in part.slices if image.series_uid != series.uid]
+        if 0 < len(others) < len(part.slices):
+            detail = "it has another Series Instance UID than the files beside it"
+            raise SegmentationError("INPUT_SLICE_UNUSABLE", file=others[0].path.name, detail=detail)
 
 
 def _choose(listed: SeriesList, own: SliceHeader | None, choice: SeriesChoice) -> tuple[Row | None, Series | None]:
