@@ -124,48 +124,51 @@ def check_geometry(geometry: Geometry) -> None:
         raise SegmentationError("INPUT_SHEARED", degrees=shear)
 
 
-# -- canonical orientation ---------------------------------------------------------------------------------------------
+# -- voxel orders ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Reorientation:
-    """Turns arrays of one grid into the canonical order [S, A, R] and back, by transposing and flipping only."""
+    """Turns arrays of one grid into another voxel order and back, by transposing and flipping only.
+
+    The new order is mostly the canonical one, whose array axes are [S, A, R].
+    """
 
     axes: tuple[int, int, int]
-    """For each canonical array axis (S, A, R) the array axis (of k, j, i) that it comes from."""
+    """For each new array axis the array axis (of k, j, i) that it comes from."""
     flips: tuple[bool, bool, bool]
-    """For each canonical array axis whether it runs against the original one."""
+    """For each new array axis whether it runs against the original one."""
 
     @property
     def is_identity(self) -> bool:
         return self.axes == (0, 1, 2) and not any(self.flips)
 
     def apply(self, volume: Volume) -> Volume:
-        """The same image with the array axes [S, A, R], each index growing in that direction, and the grid that fits.
+        """The same image in the new order, and the grid that fits.
 
         The array is C-contiguous; it is the input's own where nothing changes.
         """
         array = np.ascontiguousarray(self.view(volume.array))
-        return Volume(array, Geometry(array.shape, volume.geometry.ijk_to_ras @ self._canonical_to_original(volume)))
+        return Volume(array, Geometry(array.shape, volume.geometry.ijk_to_ras @ self._new_to_original(volume)))
 
     def view(self, array: np.ndarray) -> np.ndarray:
-        """An array of the original order (k, j, i) as [S, A, R], without copying: writing to it writes to ``array``."""
+        """An array of the original order (k, j, i) in the new one; a view: writing to it writes to ``array``."""
         return array.transpose(self.axes)[self._slices]
 
     def undo(self, array: np.ndarray) -> np.ndarray:
-        """An array [S, A, R] of the canonical grid in the original order (k, j, i), C-contiguous."""
+        """An array of the new order in the original one (k, j, i), C-contiguous."""
         return np.ascontiguousarray(array[self._slices].transpose(np.argsort(self.axes)))
 
     @property
     def _slices(self) -> tuple[slice, ...]:
         return tuple(slice(None, None, -1) if flip else slice(None) for flip in self.flips)
 
-    def _canonical_to_original(self, volume: Volume) -> np.ndarray:
-        """4x4 from canonical (i, j, k) = (R, A, S) indices to the original (i, j, k) indices."""
+    def _new_to_original(self, volume: Volume) -> np.ndarray:
+        """4x4 from the new (i, j, k) indices to the original ones."""
         matrix = np.zeros((4, 4))
         matrix[3, 3] = 1.0
-        for canonical_axis, (axis, flip) in enumerate(zip(self.axes, self.flips, strict=True)):
-            row, column = 2 - axis, 2 - canonical_axis  # array axes run k, j, i; matrix axes i, j, k
+        for new_axis, (axis, flip) in enumerate(zip(self.axes, self.flips, strict=True)):
+            row, column = 2 - axis, 2 - new_axis  # array axes run k, j, i; matrix axes i, j, k
             matrix[row, column] = -1.0 if flip else 1.0
             matrix[row, 3] = volume.geometry.shape[axis] - 1 if flip else 0.0
         return matrix
@@ -177,13 +180,21 @@ def canonical_reorientation(geometry: Geometry) -> Reorientation:
     TotalSegmentator and nnU-Net's NibabelIOWithReorient orient the CT with that function, so ties (axes turned by 45
     degrees) must fall as they do there.
     """
-    from nibabel.orientations import io_orientation
+    return reorientation_to(geometry, "RAS")
 
-    orientation = io_orientation(geometry.ijk_to_ras)
-    if np.isnan(orientation).any():
+
+def reorientation_to(geometry: Geometry, orientation: str) -> Reorientation:
+    """How the i, j, k of this grid come to grow towards the letters of ``orientation``, as "LPS", as nearly as the axes
+    allow. Raises SegmentationError("INPUT_DEGENERATE_DIRECTION")."""
+    from nibabel.orientations import axcodes2ornt, io_orientation
+
+    present = io_orientation(geometry.ijk_to_ras)
+    if np.isnan(present).any():
         raise SegmentationError("INPUT_DEGENERATE_DIRECTION")
+    of_world = {int(world_axis): (axis, sign) for axis, (world_axis, sign) in enumerate(present)}
     axes, flips = [0, 0, 0], [False, False, False]
-    for input_axis, (output_axis, sign) in enumerate(orientation):  # in i, j, k and R, A, S
-        axes[2 - int(output_axis)] = 2 - input_axis
-        flips[2 - int(output_axis)] = sign < 0
+    for new_axis, (world_axis, wanted_sign) in enumerate(axcodes2ornt(tuple(orientation))):  # in i, j, k and R, A, S
+        axis, sign = of_world[int(world_axis)]
+        axes[2 - new_axis] = 2 - axis
+        flips[2 - new_axis] = bool(sign != wanted_sign)
     return Reorientation(tuple(axes), tuple(flips))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.voxel_orders import CANONICAL, CANONICAL_READERS, VOXEL_ORDER_KEY, voxel_order
 
 CHECKPOINT_NAME = "checkpoint_final.pth"
 LARGEST_LABEL_COUNT = 255
@@ -57,7 +58,6 @@ _RESAMPLING_ARGUMENTS = frozenset(
         *("memefficient_seg_resampling", "aniso_axis_mode"),
     ]
 )
-_CANONICAL_READERS = frozenset(["NibabelIOWithReorient", "SimpleITKIOWithReorient"])
 _PLAIN_READERS = frozenset(["SimpleITKIO", "NibabelIO"])
 
 FileStamp = tuple[str, int, int]
@@ -88,8 +88,9 @@ class ModelFolder:
     """Millimetres, in the network's axes (after transpose_forward)."""
     transpose_forward: tuple[int, int, int]
     """Axis of the image (slices, rows, columns) that becomes the network's first, second, third axis."""
-    reads_canonical: bool
-    """Whether the folder's image reader turns the image to RAS."""
+    voxel_order: str | None
+    """The order in which the network gets the voxels: "RAS" where the folder's image reader turns every image so; for
+    the readers that do not, an orientation or AS_IN_FILE as it was stored with the model, None where nobody said."""
 
     @property
     def is_demo(self) -> bool:
@@ -200,7 +201,7 @@ def _validate(path: Path, plans: dict[str, Any], dataset_json: dict[str, Any]) -
         patch_size=patch_size,
         spacing=spacing,
         transpose_forward=transpose_forward,
-        reads_canonical=plans["image_reader_writer"] in _CANONICAL_READERS,
+        voxel_order=_voxel_order(plans, dataset_json),
     )
 
 
@@ -252,6 +253,14 @@ def _labels(dataset_json: dict[str, Any]) -> dict[str, int]:
     return {name: label for name, label in sorted(labels.items(), key=lambda item: item[1]) if label}
 
 
+def _voxel_order(plans: dict[str, Any], dataset_json: dict[str, Any]) -> str | None:
+    """Raises ValueError where what is stored is no voxel order."""
+    if plans["image_reader_writer"] in CANONICAL_READERS:
+        return CANONICAL
+    stored = dataset_json.get(VOXEL_ORDER_KEY)
+    return None if stored is None else voxel_order(str(stored))
+
+
 def _checkpoints(path: Path) -> list[Path]:
     """Weight files of all folds, or of "fold_all" where it is the only one, as nnU-Net's predictor chooses."""
     folds = [fold for fold in path.glob("fold_*") if (fold / CHECKPOINT_NAME).is_file()]
@@ -267,7 +276,7 @@ def _checkpoints(path: Path) -> list[Path]:
 
 def _check_names(plans: dict[str, Any], settings: dict[str, Any]) -> None:
     """Raises SegmentationError("MODEL_UNSUPPORTED") for any name outside the lists above."""
-    _require(plans["image_reader_writer"], _CANONICAL_READERS | _PLAIN_READERS, "image reader")
+    _require(plans["image_reader_writer"], CANONICAL_READERS | _PLAIN_READERS, "image reader")
     _require(plans.get("label_manager", "LabelManager"), frozenset(["LabelManager"]), "label manager")
     _require(settings.get("preprocessor_name"), frozenset(["DefaultPreprocessor"]), "preprocessor")
     for scheme in settings["normalization_schemes"]:

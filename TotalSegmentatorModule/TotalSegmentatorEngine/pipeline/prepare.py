@@ -12,6 +12,7 @@ from TotalSegmentatorWire.tables.structures import model_names
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
 from TotalSegmentatorEngine.machine.devices import check_device_name
 from TotalSegmentatorEngine.models.find_model import Model, coarser_models, find_model, structures_of
+from TotalSegmentatorEngine.models.network_voxel_order import depends_on_file
 
 
 def prepare(task: SegmentationTask) -> PreparedTask:
@@ -28,6 +29,8 @@ def prepare(task: SegmentationTask) -> PreparedTask:
     requested = None if task.structures is None else set(task.structures)
     structures = [structure for structure in model.structures if requested is None or structure.name in requested]
     warnings = [Problem("DEMO_MODEL")] if model.is_demo else []
+    if any(depends_on_file(model.profile, folder) for folder in model.folders_to_run):
+        warnings.append(Problem("MODEL_ORIENTATION_UNKNOWN"))
     coarse_model = None
     if requested is not None or task.options.crop == "body":
         coarse_model, problems = _coarse_model(model, task.models_folder)

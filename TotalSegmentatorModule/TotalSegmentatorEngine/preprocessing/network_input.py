@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from TotalSegmentatorWire.tables.catalogue import Profile
+from TotalSegmentatorWire.tables.voxel_orders import AS_IN_FILE
 
-from TotalSegmentatorEngine.imaging.geometry import Geometry, Reorientation, Volume, canonical_reorientation
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Reorientation, Volume, reorientation_to
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
+from TotalSegmentatorEngine.models.network_voxel_order import network_voxel_order
 from TotalSegmentatorEngine.preprocessing.linear_zoom import linear_zoom
 from TotalSegmentatorEngine.preprocessing.normalisation import Box, is_pointwise, nonzero_box, normalise
 from TotalSegmentatorEngine.preprocessing.plans_resampling import PlansResampling, image_resampling, logits_resampling
@@ -64,7 +66,8 @@ class NetworkGrid:
 
 def network_grid(geometry: Geometry, profile: Profile, folder: ModelFolder) -> NetworkGrid:
     """The grid that the profile makes of a CT for a model folder, known before anything is computed."""
-    reorientation = canonical_reorientation(geometry) if uses_canonical(profile, folder) else None
+    order = network_voxel_order(profile, folder)
+    reorientation = None if order == AS_IN_FILE else reorientation_to(geometry, order)
     axes = (0, 1, 2) if reorientation is None else reorientation.axes
     full_shape = tuple(geometry.shape[axis] for axis in axes)
     full_spacing = tuple(geometry.spacing[2 - axis] for axis in axes)
@@ -72,11 +75,6 @@ def network_grid(geometry: Geometry, profile: Profile, folder: ModelFolder) -> N
         return NetworkGrid(full_shape, full_spacing, full_shape, full_spacing, reorientation)
     shape = zoomed_shape(full_shape, full_spacing, folder.image_spacing)
     return NetworkGrid(shape, folder.image_spacing, full_shape, full_spacing, reorientation)
-
-
-def uses_canonical(profile: Profile, folder: ModelFolder) -> bool:
-    """Whether the networks get the canonical order [S, A, R]."""
-    return profile.orientation == "canonical" or folder.reads_canonical
 
 
 # -- the image ---------------------------------------------------------------------------------------------------------
@@ -87,8 +85,8 @@ class OrientedImage:
     """A CT, or a region of it, in the voxel order and at the spacing at which the networks get it."""
 
     array: np.ndarray
-    """(z, y, x): canonical [S, A, R], or the CT's own order where the profile says so. Of an integer type, or the CT's
-    own."""
+    """(z, y, x): [S, A, R] in the canonical order, or as ``network_voxel_order`` says. Of an integer type, or the
+    CT's own."""
     region: Region
     """Where the array lies on the network's grid."""
     spacing: tuple[float, float, float]
@@ -106,7 +104,7 @@ def image_key(profile: Profile, folder: ModelFolder) -> Hashable:
     """Names an oriented image of one CT: jobs with the same key share it."""
     spacing = folder.image_spacing if profile.spacing == "model" else None
     resampling = (profile.resampling_order, profile.truncate_to_int) if spacing else None
-    return "image", uses_canonical(profile, folder), spacing, resampling
+    return "image", network_voxel_order(profile, folder), spacing, resampling
 
 
 def oriented_image(

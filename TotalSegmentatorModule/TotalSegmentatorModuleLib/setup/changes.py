@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.segment import WarningEvent
 from TotalSegmentatorWire.messages.setup import SetupProgressEvent
+from TotalSegmentatorWire.tables.voxel_orders import AS_IN_FILE, ORIENTATIONS
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background.command_process import process_result
@@ -121,8 +122,10 @@ class SectionChanges:
     """The buttons that change the installation. ``on_done`` gets a sentence, and the model that was added."""
 
     def __init__(self, ui: Widgets, changes: SetupChanges, on_done: Callable[[str, str], None]) -> None:
+        self._orders = ui.voxelOrderComboBox
         self._changes = changes
         self._on_done = on_done
+        self._offer_orders()
         ui.repairButton.connect("clicked(bool)", self._on_repair)
         ui.updateButton.connect("clicked(bool)", self._on_update)
         ui.removeButton.connect("clicked(bool)", self._on_remove)
@@ -161,12 +164,20 @@ class SectionChanges:
     def _on_add_folder(self) -> None:
         self._add(qt.QFileDialog.getExistingDirectory(None, _("Choose model folder"), ""))
 
+    def _offer_orders(self) -> None:
+        self._orders.addItem(_("Not known"), "")
+        self._orders.addItem(_("As in each file"), AS_IN_FILE)
+        for orientation in ORIENTATIONS:
+            self._orders.addItem(orientation, orientation)
+
     def _add(self, path: str) -> None:
         if path:
             title = _("Adding a model")
-            self._changes.run(SetupChange(title, lambda: add_model_command(path), self._on_added))
+            order = self._orders.itemData(self._orders.currentIndex) or ""
+            self._changes.run(SetupChange(title, lambda: add_model_command(path, order), self._on_added))
 
     def _on_added(self, output: str) -> None:
+        self._orders.setCurrentIndex(0)  # another model may have another order
         lines = output.split("\n")
         added = next((line.strip() for line in reversed(lines) if line.strip()), "")
         self._on_done(_("The model was added."), added)

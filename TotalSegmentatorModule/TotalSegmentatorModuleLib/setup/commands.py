@@ -64,9 +64,10 @@ def install_command(models: Sequence[str], is_repair: bool = False) -> SetupComm
     return SetupCommand(_setup(models, is_repair), has_events=True)
 
 
-def add_model_command(path: str) -> SetupCommand:
-    """A model from an archive or an unpacked folder."""
-    return SetupCommand(("models", "add", path, *_network(), *_folders()), has_events=True)
+def add_model_command(path: str, voxel_order: str = "") -> SetupCommand:
+    """A model from an archive or an unpacked folder; ``voxel_order`` is that of its training images, if known."""
+    order = _given((("--orientation", voxel_order),))
+    return SetupCommand(("models", "add", path, *order, *_network(), *_folders()), has_events=True)
 
 
 def remove_command() -> SetupCommand:

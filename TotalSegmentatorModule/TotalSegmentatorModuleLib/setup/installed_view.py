@@ -60,8 +60,8 @@ class InstalledView:
 
     def _show_state(self) -> None:
         ui = self._ui
-        for button in (ui.repairButton, ui.addFileButton, ui.addFolderButton, ui.removeButton):
-            button.setEnabled(self._is_enabled)
+        for widget in (ui.repairButton, ui.addFileButton, ui.addFolderButton, ui.voxelOrderComboBox, ui.removeButton):
+            widget.setEnabled(self._is_enabled)
         ui.updateButton.setEnabled(self._is_enabled and self._is_outdated)
         if ui.collapsibleButton.collapsed:
             return

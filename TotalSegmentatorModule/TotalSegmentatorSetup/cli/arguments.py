@@ -11,6 +11,7 @@ from TotalSegmentatorWire.command.argument_types import options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.catalogue import catalogue_model
+from TotalSegmentatorWire.tables.voxel_orders import voxel_order
 from TotalSegmentatorWire.user_folders import ENGINES_VARIABLE, MODELS_VARIABLE
 
 from TotalSegmentatorSetup.install.options import InstallOptions
@@ -30,6 +31,8 @@ class SetupOptions:
     json: bool = False
     path: Path | None = None
     """The archive or folder of ``models add``."""
+    orientation: str | None = None
+    """The voxel order that ``models add`` stores with the model."""
     forget_digest: bool = False
     with_models: bool = False
     ask_servers: bool = False
@@ -59,6 +62,12 @@ def add_setup_commands(commands: Any) -> None:
     install = actions.add_parser("install", help="download and install models", description=_INSTALL)
     add = actions.add_parser("add", help="install a model from a file or folder", description=_ADD)
     add.add_argument("path", type=Path, metavar="PATH", help="ZIP archive, or unpacked folder")
+    add.add_argument(
+        "--orientation",
+        type=_orientation,
+        metavar="ORDER",
+        help="voxel order of the training images of your own model: RAS, LPS, LAS, ..., or file",
+    )
     verify = actions.add_parser("verify", help="check installed models", description=_VERIFY)
     remove = actions.add_parser("remove", help="remove installed models", description=_REMOVE)
     for action in (install, verify, remove):
@@ -140,6 +149,13 @@ def _ids(text: str) -> list[str]:
         raise argparse.ArgumentTypeError(error.problem.what) from error
 
 
+def _orientation(text: str) -> str:
+    try:
+        return voxel_order(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("give three letters such as RAS or LPS, or file") from error
+
+
 _SETUP = """\
 Installs what a segmentation needs: the engine's packages (PyTorch, nnU-Net and others) into a folder of their own, and
 models. What is already installed is kept. Interrupted downloads continue where they stopped."""
@@ -151,7 +167,13 @@ _INSTALL = """\
 Downloads models in the catalogue, converts those in nnU-Net v1 format to v2, and checks them."""
 _ADD = """\
 Installs a model from a ZIP archive or an unpacked folder: one in the catalogue or your own nnU-Net model. The archive
-or folder itself is not changed. Prints the id of the model, or the folder into which your own model was installed."""
+or folder itself is not changed. Prints the id of the model, or the folder into which your own model was installed.
+
+If the image reader of your own model is SimpleITKIO or NibabelIO, its network sees voxels in the order of the file, and
+nothing in the model says in which order they were in training. State it with --orientation: the directions towards
+which columns, rows and slices grow (R or L, A or P, S or I), for example LPS for images converted from DICOM by
+SimpleITK. Every CT is then brought into that order. Use "file" if the model was trained with images in all orders that
+occur. To change the order later, give the folder of the installed model."""
 _VERIFY = """\
 Checks that the files of installed models are complete and unchanged, and that the engine can load them."""
 _REMOVE = """\

@@ -42,7 +42,7 @@ def run(options: SetupOptions) -> int:
     with_progress: dict[str, Callable[[SetupRun], Any]] = {
         "setup": lambda job: job.installation.install(),
         "models install": lambda job: job.installation.install_models(),
-        "models add": lambda job: print(job.installation.models.add(options.path)),
+        "models add": lambda job: print(job.installation.models.add(options.path, options.orientation)),
         "models verify": lambda job: [job.installation.models.verify(model) for model in options.install.models],
         "make-offline-bundle": lambda job: make_bundle(job.installation, job.reporter, options.output),
     }

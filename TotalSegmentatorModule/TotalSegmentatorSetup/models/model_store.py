@@ -7,10 +7,10 @@ Drafts of killed processes are removed by the next installation; what they had d
 from __future__ import annotations
 
 import itertools
-import re
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,10 +19,12 @@ from TotalSegmentatorWire.disk_space import require_space
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.setup import SetupStep
 from TotalSegmentatorWire.tables.catalogue import CatalogueModel, ModelPart, catalogue_model, read_catalogue
+from TotalSegmentatorWire.tables.voxel_orders import CANONICAL
 
 from TotalSegmentatorSetup.models.archives import unpack
+from TotalSegmentatorSetup.models.orientation import settle_order, store_order
 from TotalSegmentatorSetup.models.records import ModelRecords, PartRecord
-from TotalSegmentatorSetup.models.sources import ModelSource, copy_model, find_source, published_part
+from TotalSegmentatorSetup.models.sources import ModelSource, copy_model, find_source, own_name, published_part
 from TotalSegmentatorSetup.models.state import ModelState
 from TotalSegmentatorSetup.network.access import NetworkSettings
 from TotalSegmentatorSetup.network.downloads import Downloaded, RemoteFile, digest_of, download, forget_download
@@ -211,6 +213,9 @@ class ModelStore:
         else:
             self._reporter.begin(SetupStep.CHECKING_MODEL, name)
             copy_model(found, made)
+        if published is None:
+            for warning in settle_order(made, found.voxel_order):
+                self._reporter.warning(warning)
         labels = [] if published is None else ["--model", published[0].id, "--part", published[1].name]
         engine.ask(["check-model", str(made), *labels, *([] if found.is_v1 else ["--rewrite"])], check)
         self._reporter.advance(1.0)
@@ -237,9 +242,10 @@ class ModelStore:
 
     # -- from a file or folder -----------------------------------------------------------------------------------------
 
-    def add(self, path: Path) -> str:
+    def add(self, path: Path, voxel_order: str | None = None) -> str:
         """Installs an archive or an unpacked folder, of the catalogue or the user's own; theirs stays as it is.
 
+        ``voxel_order`` is stored with a model of the user's own; for one that is installed already it is only stored.
         Returns the id of a model of the catalogue, else the path of the installed model folder. Raises
         SegmentationError.
         """
@@ -247,15 +253,30 @@ class ModelStore:
             raise SegmentationError("INPUT_NOT_FOUND")
         path = path.resolve()
         if path.is_dir() and (path == self._folder.resolve() or self._folder.resolve() in path.parents):
-            raise SegmentationError("MODEL_DAMAGED", detail="it is already in the folder of installed models")
+            if voxel_order is None:
+                raise SegmentationError("MODEL_DAMAGED", detail="it is already in the folder of installed models")
+            return self._store_order(path, voxel_order)
         self._require_engine()
         require_writable(self._folder, _PURPOSE)
         size = path.stat().st_size if path.is_file() else folder_bytes(path)
         require_space(self._folder, int(size * _UNPACKED_PER_BYTE))
         atomic_folder.clean(self._folder)
-        return self._add_archive(path) if path.is_file() else self._add_folder(path)
+        return (self._add_archive if path.is_file() else self._add_folder)(path, voxel_order)
 
-    def _add_archive(self, archive: Path) -> str:
+    def _store_order(self, path: Path, order: str) -> str:
+        """For a model of the user's own below the models folder."""
+        found = find_source(path, path.name)
+        name = found.folder.relative_to(self._folder.resolve()).parts[0]
+        record = self._records.of(name)
+        if record is None or record.model is not None:
+            raise SegmentationError("MODEL_ORIENTATION_FIXED", orientation=order)
+        with self._locked(name):
+            store_order(found.folder, order)
+            with self._locked("records", _RECORDS_LOCK_SECONDS):
+                self._records.remember(replace(record, files=self._digests(self._folder / name)))
+        return str(found.folder)
+
+    def _add_archive(self, archive: Path, voxel_order: str | None) -> str:
         draft = atomic_folder.new_draft(self._folder, "added")
         try:
             self._reporter.begin(SetupStep.UNPACKING_MODEL, archive.name)
@@ -266,14 +287,15 @@ class ModelStore:
             if published is not None:
                 part = published[1]
                 digest = self._checked_digest(archive, part, self._records.archive_digest(part.name))
+            found = replace(found, voxel_order=voxel_order)
             return self._add_source(found, draft, digest, "file", published, archive.stem)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def _add_folder(self, folder: Path) -> str:
+    def _add_folder(self, folder: Path, voxel_order: str | None) -> str:
         draft = atomic_folder.new_draft(self._folder, "added")
         try:
-            found = find_source(folder, folder.name)
+            found = replace(find_source(folder, folder.name), voxel_order=voxel_order)
             published = published_part(list(reversed(found.folder.parts)))
             return self._add_source(found, draft, None, "folder", published, folder.name)
         finally:
@@ -288,7 +310,9 @@ class ModelStore:
         published: tuple[CatalogueModel, ModelPart] | None,
         other_name: str,
     ) -> str:
-        name = published[1].name if published is not None else self._free_name(_own_name(found, draft, other_name))
+        if published is not None and found.voxel_order not in (None, CANONICAL):
+            raise SegmentationError("MODEL_ORIENTATION_FIXED", orientation=found.voxel_order)
+        name = published[1].name if published is not None else self._free_name(own_name(found, draft, other_name))
         with self._locked(name):
             place = self._install_source(found, draft, name, digest, source, published)
         return str(place) if published is None else published[0].id
@@ -371,10 +395,3 @@ class ModelStore:
 
 def _check_step(model: CatalogueModel) -> str:
     return SetupStep.CONVERTING_MODEL if model.format == "nnU-Net v1" else SetupStep.CHECKING_MODEL
-
-
-def _own_name(found: ModelSource, draft: Path, other_name: str) -> str:
-    """The dataset's folder; where there is none around the model, what the user's file or folder is called."""
-    is_top = found.folder.parent in (draft / "t", Path(found.folder.anchor))
-    name = other_name if is_top or not found.dataset.startswith(("Dataset", "Task")) else found.dataset
-    return name if re.fullmatch(r"[^\W_][\w .+-]*", name) else found.leaf

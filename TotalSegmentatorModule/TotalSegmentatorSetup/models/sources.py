@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ class ModelSource:
 
     folder: Path
     is_v1: bool
+    voxel_order: str | None = None
+    """As the user states it for a model of their own; see TotalSegmentatorWire.tables.voxel_orders."""
 
     @property
     def dataset(self) -> str:
@@ -65,6 +68,13 @@ def published_part(names: Iterator[str] | list[str]) -> tuple[CatalogueModel, Mo
     """The part of the catalogue that one of ``names`` (of folders and of the archive without its ending) is."""
     by_name = {part.name: (model, part) for model in read_catalogue().values() for part in model.parts}
     return next((by_name[name] for name in names if name in by_name), None)
+
+
+def own_name(found: ModelSource, draft: Path, other_name: str) -> str:
+    """The dataset's folder; where there is none around the model, what the user's file or folder is called."""
+    is_top = found.folder.parent in (draft / "t", Path(found.folder.anchor))
+    name = other_name if is_top or not found.dataset.startswith(("Dataset", "Task")) else found.dataset
+    return name if re.fullmatch(r"[^\W_][\w .+-]*", name) else found.leaf
 
 
 def copy_model(source: ModelSource, target: Path) -> None:

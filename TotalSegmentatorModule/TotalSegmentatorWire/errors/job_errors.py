@@ -330,6 +330,17 @@ JOB_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("Use it only to try the program. Choose a published model for everything else."),
     ),
     (
+        "MODEL_ORIENTATION_UNKNOWN",
+        _(
+            "The model does not record the voxel order of its training images, so its labels can depend on the voxel "
+            "order of the CT."
+        ),
+        _(
+            "Check the labels. If you know the order, add the model with it: in the Set-up section, or with the "
+            "command 'models add --orientation'."
+        ),
+    ),
+    (
         "RUNTIME_FALLBACK",
         _("The runtime {runtime} cannot run this network on this computer, so PyTorch was used instead."),
         _("No action is needed: the result is equally good but takes longer. See the log for the reason."),

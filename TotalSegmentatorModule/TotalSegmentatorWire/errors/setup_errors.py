@@ -174,6 +174,12 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
         _("Correct the name. The command 'models list' lists all models."),
     ),
     (
+        "MODEL_ORIENTATION_FIXED",
+        101,
+        _("The voxel order of this model is known, so it cannot be set to {orientation}."),
+        _("Omit the voxel order; it is only needed for your own models whose image reader does not reorient images."),
+    ),
+    (
         "SETUP_DIED",
         86,
         _("The set-up stopped unexpectedly (exit status {status})."),

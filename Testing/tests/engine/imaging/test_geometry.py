@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import ct_variants
 import nibabel
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from TotalSegmentatorEngine.imaging.geometry import (
     canonical_reorientation,
     check_geometry,
     geometry_from_lps,
+    reorientation_to,
 )
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
@@ -83,6 +85,18 @@ def test_canonical_orientation_is_nibabels(codes: str) -> None:
     canonical = canonical_reorientation(geometry).apply(Volume(array, geometry))
     np.testing.assert_array_equal(canonical.array, np.asarray(expected.dataobj).T)
     np.testing.assert_allclose(canonical.geometry.ijk_to_ras, expected.affine)
+
+
+@pytest.mark.parametrize("wanted", ALL_CODES)
+def test_any_voxel_order_is_reached_as_nibabel_reaches_it(wanted: str) -> None:
+    geometry = grid("PIR", turn=turned(33, 1))
+    array = np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE)
+    expected, matrix = ct_variants.reordered(array, geometry.ijk_to_ras, wanted)
+    reorientation = reorientation_to(geometry, wanted)
+    reordered = reorientation.apply(Volume(array, geometry))
+    np.testing.assert_array_equal(reordered.array, expected)
+    np.testing.assert_allclose(reordered.geometry.ijk_to_ras, matrix)
+    np.testing.assert_array_equal(reorientation.undo(reordered.array), array)
 
 
 def test_a_canonical_volume_is_not_copied() -> None:

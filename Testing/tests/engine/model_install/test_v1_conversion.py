@@ -111,7 +111,7 @@ def test_plans_say_the_same(tmp_path: Path) -> None:
     arguments = converted.settings["architecture"]["arch_kwargs"]
     assert arguments["strides"] == [[1, 1, 1], [2, 2, 2], [2, 2, 2], [2, 2, 2], [2, 2, 2], [1, 1, 2]]
     assert arguments["features_per_stage"] == [4, 8, 16, 32, 64, 128]
-    assert not converted.reads_canonical, "v1 reads an image as it lies"
+    assert converted.voxel_order is None, "v1 reads an image as it lies"
 
 
 def test_a_published_task_gets_its_structures_names(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_published_task_gets_its_structures_names(tmp_path: Path) -> None:
     table = {row.name: row.label_in_part for row in structure_table("structures_104") if row.part_model == "Task251"}
     assert converted.labels == table and len(table) == 17
     assert converted.dataset == TASK
-    assert converted.reads_canonical, "its publisher turns every image first"
+    assert converted.voxel_order == "RAS", "its publisher turns every image first"
 
 
 def test_only_the_publishers_task_of_that_number_gets_them(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from TotalSegmentatorEngine.models.find_model import find_model, structures_of
 from TotalSegmentatorEngine.models.model_folder import read_model_folder
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.structures import structure_table
+from TotalSegmentatorWire.tables.voxel_orders import VOXEL_ORDER_KEY
 
 
 def refusal_of(folder: Path) -> SegmentationError:
@@ -63,6 +65,39 @@ def test_transposed_plans_give_the_spacing_in_the_order_of_the_image(tmp_path: P
     settings = configuration_settings(spacing=(1.0, 2.0, 3.0))
     folder = write_folder(tmp_path / "D", plans_of(settings, transpose_forward=(2, 0, 1)))
     assert read_model_folder(folder).image_spacing == (2.0, 3.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("reader", "stored", "order", "warns"),
+    [
+        ("SimpleITKIO", None, None, True),
+        ("NibabelIO", None, None, True),
+        ("SimpleITKIO", "lps", "LPS", False),
+        ("NibabelIO", "file", "file", False),
+        ("NibabelIOWithReorient", None, "RAS", False),
+        ("SimpleITKIOWithReorient", "LPS", "RAS", False),
+    ],
+)
+def test_the_voxel_order_is_the_readers_or_the_stored_one_and_a_job_warns_of_an_unknown_one(
+    tmp_path: Path, reader: str, stored: str | None, order: str | None, warns: bool
+) -> None:
+    table = dataset_json_of(["liver"]) | ({} if stored is None else {VOXEL_ORDER_KEY: stored})
+    folder = write_folder(tmp_path / "D", plans_of(configuration_settings(), reader=reader), table)
+    assert read_model_folder(folder).voxel_order == order
+    codes = [warning.code for warning in prepare(SegmentationTask(str(folder), tmp_path)).warnings]
+    assert codes == (["MODEL_ORIENTATION_UNKNOWN"] if warns else [])
+
+
+def test_a_canonical_pipeline_needs_no_stored_order(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "D", plans_of(configuration_settings(), reader="SimpleITKIO"))
+    options = JobOptions(profile="totalsegmentator-2.18")
+    assert prepare(SegmentationTask(str(folder), tmp_path, options=options)).warnings == []
+
+
+def test_a_stored_order_that_is_none_is_refused(tmp_path: Path) -> None:
+    table = dataset_json_of(["liver"]) | {VOXEL_ORDER_KEY: "RAP"}
+    folder = write_folder(tmp_path / "D", plans_of(configuration_settings(), reader="SimpleITKIO"), table)
+    assert refusal_of(folder).code == "MODEL_DAMAGED"
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------

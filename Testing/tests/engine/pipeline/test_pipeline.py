@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import ct_variants
 import numpy as np
 import pytest
 from engine_support import blobs_volume, turned
@@ -20,6 +22,7 @@ from TotalSegmentatorEngine.pipeline.run_job import segment
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage, WarningEvent
+from TotalSegmentatorWire.tables.voxel_orders import VOXEL_ORDER_KEY
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -112,6 +115,29 @@ def test_a_canonical_model_does_not_see_how_the_ct_is_stored(tmp_path: Path, axe
     stored = labels_of(other, folder)
     again = turned(Volume(expected, volume.geometry), axes, flips)
     assert np.array_equal(stored, again.array)
+
+
+@pytest.mark.parametrize("order", ["RAS", "LPS", "PIR"])
+def test_a_model_gets_every_ct_in_the_voxel_order_that_is_stored_with_it(tmp_path: Path, order: str) -> None:
+    plans = plans_of(configuration_settings(spacing=(2.0, 2.0, 2.0)), reader="SimpleITKIO", transpose_forward=(2, 0, 1))
+    plain = make_model_folder(tmp_path / "plain", plans=plans)
+    stated = make_model_folder(tmp_path / "stated", plans=plans)
+    table = json.loads((stated / "dataset.json").read_text())
+    (stated / "dataset.json").write_text(json.dumps(table | {VOXEL_ORDER_KEY: order}))
+    volume = blobs_volume((20, 24, 22), (3.0, 2.5, 2.0))
+    in_order = Volume(*_in_order(volume.array, volume.geometry, order))
+    expected = labels_of(in_order, plain)
+    for stored in ("LPS", "RAS", "ASL", "LAI"):
+        labels = labels_of(Volume(*_in_order(volume.array, volume.geometry, stored)), stated)
+        back, _matrix = ct_variants.reordered(
+            labels, _in_order(volume.array, volume.geometry, stored)[1].ijk_to_ras, order
+        )
+        assert np.array_equal(back, expected), stored
+
+
+def _in_order(array: np.ndarray, geometry: Geometry, order: str) -> tuple[np.ndarray, Geometry]:
+    reordered, matrix = ct_variants.reordered(array, geometry.ijk_to_ras, order)
+    return reordered, Geometry(reordered.shape, matrix)
 
 
 @pytest.mark.parametrize(

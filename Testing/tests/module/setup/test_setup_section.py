@@ -78,6 +78,26 @@ def test_added_model_is_chosen(installer, tmp_path):
     assert call[2] == str(tmp_path / "model.zip")
 
 
+def test_the_voxel_order_goes_with_the_next_model_that_is_added_only(installer, tmp_path):
+    installer.user.add_ct()
+    installer.open_section()
+    orders = installer.ui.setup.voxelOrderComboBox
+    assert orders.count == 50
+    orders.setCurrentIndex(orders.findData("LPS"))
+    with installer.app.dialog_answers(str(tmp_path / "model")):
+        installer.app.click(installer.ui.setup.addFolderButton)
+    installer.wait(lambda: "added" in installer.ui.setup.noteLabel.text)
+    with installer.app.dialog_answers(str(tmp_path / "other")):
+        installer.app.click(installer.ui.setup.addFolderButton)
+    installer.wait(lambda: len([call for call in installer.calls if call[:2] == ["models", "add"]]) == 2)
+
+    first, second = (call for call in installer.calls if call[:2] == ["models", "add"])
+    assert first[2:5] == [str(tmp_path / "model"), "--orientation", "LPS"]
+    assert second[2] == str(tmp_path / "other")
+    assert "--orientation" not in second
+    assert orders.currentIndex == 0
+
+
 def test_diagnostics_name_no_folder(installer):
     from TotalSegmentatorModuleLib.setup.commands import log_path
 

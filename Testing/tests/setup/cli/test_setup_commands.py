@@ -105,6 +105,17 @@ def test_a_model_from_a_file(computer, tmp_path):
     assert computer.run("models", "add", archive).stdout.strip() == MODEL
 
 
+def test_a_voxel_order_is_checked_before_anything_is_added(computer, tmp_path):
+    archive = computer.home / "published.zip"
+
+    done = computer.run("models", "add", archive, "--orientation", "RAP", expected=2)
+    assert "RAS or LPS" in done.stderr
+    done = computer.run("models", "add", archive, "--orientation", "lps", expected=101)
+    assert "MODEL_ORIENTATION_FIXED" in done.stderr
+    assert installed_on(computer) == []
+    assert computer.run("models", "add", archive, "--orientation", "ras").stdout.strip() == MODEL
+
+
 def test_a_crafted_weight_file_is_refused_and_nothing_of_it_runs(computer, tmp_path):
     import pickle
     import zipfile
