@@ -42,7 +42,10 @@ ARROWS = {
         SETUP: "cli",
     },
     f"{ENGINE}/worker": {ENGINE: "ct_input imaging job pipeline"},
-    f"{ENGINE}/pipeline": {ENGINE: "ct_input imaging inference job labels machine models plan preprocessing"},
+    f"{ENGINE}/pipeline": {
+        ENGINE: "ct_input imaging inference job labels machine models plan preprocessing result_check"
+    },
+    f"{ENGINE}/result_check": {ENGINE: "imaging"},
     f"{ENGINE}/plan": {ENGINE: "imaging inference job machine models preprocessing"},
     f"{ENGINE}/labels": {ENGINE: "inference models preprocessing"},
     f"{ENGINE}/model_install": {ENGINE: "inference job machine models"},
@@ -103,6 +106,7 @@ FORBIDDEN = {
     f"{ENGINE}/imaging": TORCH,
     f"{ENGINE}/payloads": TORCH | {"SimpleITK", "nibabel"},
     f"{ENGINE}/job": TORCH,
+    f"{ENGINE}/result_check": TORCH,
     f"{ENGINE}/export": TORCH,
     SETUP: ENGINE_PACKAGES | SLICER | TESTS | {"numpy"},
     WIRE: ENGINE_PACKAGES | SLICER | TESTS | {"numpy"},

@@ -23,6 +23,7 @@ from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.result_check.orientation_check import check_orientation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,6 +110,10 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     reporter.progress(Stage.RESTORING, 1.0)
     names = {structure.name for structure in segmented.found}
     reporter.check_cancelled()
+    by_label = {structure.label: structure.name for structure in segmented.found}
+    mirrored = check_orientation(segmented.labels, volume.geometry, by_label)
+    if mirrored is not None:
+        reporter.warning(mirrored)
     return SegmentationResult(
         labels=segmented.labels,
         structures=prepared.structures,

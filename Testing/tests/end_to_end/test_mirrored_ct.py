@@ -1,0 +1,100 @@
+"""A CT whose header mirrors it is told by what the networks find in it, on the command line and in the panel.
+
+All of it is slow: the networks run over whole CTs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from demo_model.phantom_pool import random_parameters
+from phantom import make_phantom
+from places import DEMO_MODEL
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.job.reporting import SilentReporter
+from TotalSegmentatorEngine.job.task import SegmentationTask
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.pipeline.run_job import segment
+from TotalSegmentatorWire.errors.problem import Problem
+
+pytestmark = pytest.mark.slow  # see above
+
+RIGHT_WAY = (1, 1, 1)
+
+
+class Warnings(SilentReporter):
+    def __init__(self) -> None:
+        super().__init__()
+        self.problems: list[Problem] = []
+
+    def warning(self, problem: Problem) -> None:
+        self.problems.append(problem)
+
+
+def warned_by(model: Path) -> Callable[[Volume], list[str]]:
+    """A function from a CT to the codes of what the result is warned of; the network is kept between CTs."""
+    cache, prepared = EngineCache(), prepare(SegmentationTask(str(model), Path("models"), None, "cpu"))
+
+    def run(volume: Volume) -> list[str]:
+        reporter = Warnings()
+        segment(volume, prepared, cache, reporter)
+        assert all("The CT may be mirrored" in problem.what for problem in reporter.problems if is_result(problem.code))
+        return [problem.code for problem in reporter.problems if is_result(problem.code)]
+
+    return run
+
+
+def is_result(code: str) -> bool:
+    return code.startswith("RESULT_")
+
+
+@pytest.fixture(scope="module")
+def warned_by_example_model(example_model: Path):
+    return warned_by(example_model)
+
+
+def mirrored(array: np.ndarray, matrix: np.ndarray, signs: tuple[int, int, int]) -> Volume:
+    return Volume(array, Geometry(array.shape, np.diag([*signs, 1.0]) @ matrix))
+
+
+@pytest.mark.parametrize("signs", list(itertools.product((1, -1), repeat=3)))
+def test_each_wrong_header_of_a_real_ct_is_warned_of_and_the_right_one_is_not(
+    warned_by_example_model, example_ct: Path, signs
+):
+    image = nibabel.load(example_ct)
+    array = np.asarray(image.dataobj).transpose(2, 1, 0).astype(np.int16)
+    warned = warned_by_example_model(mirrored(array, image.affine, signs))
+    assert len(warned) == (0 if signs == RIGHT_WAY else 1)
+
+
+def test_phantoms_are_not_warned_of_and_an_upside_down_one_is():
+    warned = warned_by(DEMO_MODEL)
+    for seed in (3, 17):
+        phantom = make_phantom(random_parameters(seed))
+        assert warned(mirrored(phantom.ct, phantom.ijk_to_ras, RIGHT_WAY)) == [], seed
+    assert warned(mirrored(phantom.ct, phantom.ijk_to_ras, (1, 1, -1))) == ["RESULT_HEAD_FEET"]
+
+
+def test_the_panel_shows_the_warning_beside_the_result(example_ct: Path, example_model: Path, tmp_path: Path):
+    from panel_support import PanelUser, desktop
+
+    image = nibabel.load(example_ct)
+    upside_down = tmp_path / "ct.nii.gz"
+    nibabel.Nifti1Image(np.asarray(image.dataobj), np.diag([1.0, 1.0, -1.0, 1.0]) @ image.affine).to_filename(
+        upside_down
+    )
+    with desktop() as app:
+        app.load_volume(upside_down)
+        user = PanelUser(app, "")
+        user.choose_model_folder(str(example_model))
+        user.click_apply()
+        user.wait_until_ready(600)
+        assert not user.error_code, user.describe()
+        assert user.ui.messages.warningFrame.visible
+        assert "The CT may be mirrored or upside down" in user.ui.messages.warningLabel.text

@@ -1,0 +1,1 @@
+"""Whether the structures that were found lie in a body as they should. Without torch."""

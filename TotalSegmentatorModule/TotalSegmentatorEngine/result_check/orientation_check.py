@@ -1,0 +1,99 @@
+"""Whether the CT's axes can be right: where what was found lies as in a body, they are.
+
+A header with a wrong sign, or voxels in an order that the header does not tell, put the liver on the left or the lungs
+below it; the networks find structures in such a CT all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from TotalSegmentatorWire.errors.problem import Problem
+
+from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.result_check.body_order import ORGANS, PAIRS, VERTEBRAE, Relation, body_order, names_of
+from TotalSegmentatorEngine.result_check.places import FRONT, HEAD, RIGHT, Places, places_of, share_beyond
+
+SMALLEST_AGREEMENT = 0.8
+"""Of a group of relations, the mean share of voxels on their right side. Measured with the header as it is: at least
+0.98 for the published labels of a real CT (three models) and our own, 0.96 for 50 phantoms, 0.82 for 900 random parts
+of them. With a mirrored header, each of the seven wrong ones: at most 0.73 in at least one group of the labels that a
+network finds in such a CT, and at most 0.04 of mirrored labels."""
+PLAINLY_WRONG = 0.65
+"""Below that, a second axis is named as well: what a network finds in a CT that is mirrored along one axis is often
+disordered along the others, too."""
+FEWEST_RELATIONS = {ORGANS: 6, PAIRS: 4, VERTEBRAE: 4}
+"""Of a group: with fewer it is not judged."""
+FEWEST_STRUCTURES = 6
+"""That take part in the relations of a group."""
+SMALLEST_MM3 = 1000.0
+"""Smaller findings take no part: a gallbladder of 1 ml is mostly not one."""
+_CODES = {RIGHT: "RESULT_LEFT_RIGHT", FRONT: "RESULT_FRONT_BACK", HEAD: "RESULT_HEAD_FEET"}
+
+
+@dataclass(frozen=True)
+class _Vote:
+    """How far one relation holds in a result: 1 as in a body, 0 the other way round."""
+
+    relation: Relation
+    agreement: float
+    first: str
+    """The largest structure of that side."""
+    second: str
+
+
+def check_orientation(labels: np.ndarray, geometry: Geometry, names: Mapping[int, str]) -> Problem | None:
+    """A warning where the structures lie so that the CT must be mirrored, upside down or turned; None where they lie
+    right, or too few were found to tell.
+
+    ``labels``: uint8 (k, j, i) on the CT's grid ``geometry``; ``names``: of its labels, as in the tables of the 104 and
+    117 structures. Other names take no part.
+    """
+    agreement: dict[int, float] = {}
+    worst: list[_Vote] = []
+    for votes in _groups(_votes(places_of(labels, geometry, names))):
+        axis, mean = votes[0].relation.axis, float(np.mean([vote.agreement for vote in votes]))
+        if mean < min([SMALLEST_AGREEMENT, *agreement.values()]):
+            worst = votes
+        agreement[axis] = min(mean, agreement.get(axis, 1.0))
+    if not worst:
+        return None
+    example = min(worst, key=lambda vote: vote.agreement)
+    values = {
+        "wrong": sum(vote.agreement < SMALLEST_AGREEMENT for vote in worst),
+        "checked": len(worst),
+        "first": example.first,
+        "second": example.second,
+    }
+    is_turned = sum(mean < PLAINLY_WRONG for mean in agreement.values()) > 1
+    return Problem("RESULT_TURNED" if is_turned else _CODES[worst[0].relation.axis], values)
+
+
+def _votes(places: Places) -> list[_Vote]:
+    votes = []
+    for relation in body_order():
+        sides = [names_of(term, places.counts) for term in (relation.first, relation.second)]
+        if any(places.volume_mm3(side) < SMALLEST_MM3 for side in sides):
+            continue
+        first, second = (places.of(side, relation.axis) for side in sides)
+        largest = [max(side, key=lambda name: places.volume_mm3([name])) for side in sides]
+        votes.append(_Vote(relation, share_beyond(first, second), *largest))
+    return votes
+
+
+def _groups(votes: list[_Vote]) -> list[list[_Vote]]:
+    """The votes of each axis and group that has enough of them; the vertebrae where the organs say too little."""
+    by_group: dict[tuple[int, str], list[_Vote]] = {}
+    for vote in votes:
+        by_group.setdefault((vote.relation.axis, vote.relation.group), []).append(vote)
+    enough = {key: votes for key, votes in by_group.items() if _are_enough(votes)}
+    if (HEAD, ORGANS) in enough:  # a network that numbers vertebrae wrongly does not turn the CT upside down
+        enough.pop((HEAD, VERTEBRAE), None)
+    return list(enough.values())
+
+
+def _are_enough(votes: list[_Vote]) -> bool:
+    structures = {term for vote in votes for term in (vote.relation.first, vote.relation.second)}
+    return len(votes) >= FEWEST_RELATIONS[votes[0].relation.group] and len(structures) >= FEWEST_STRUCTURES
