@@ -330,52 +330,6 @@ JOB_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("Use it only to try the program. Choose a published model for everything else."),
     ),
     (
-        "MODEL_ORIENTATION_UNKNOWN",
-        _(
-            "The model does not record the voxel order of its training images, so its labels can depend on the voxel "
-            "order of the CT."
-        ),
-        _(
-            "Check the labels. If you know the order, add the model with it: in the Set-up section, or with the "
-            "command 'models add --orientation'."
-        ),
-    ),
-    (
-        "RESULT_LEFT_RIGHT",
-        _(
-            "The CT may be mirrored: left and right of what was found do not fit its axes ({wrong} of {checked} "
-            "comparisons, for example {first} and {second})."
-        ),
-        _(
-            "Check left and right of the CT before you use the result. Organs that lie on the other side in the "
-            "patient (situs inversus) also cause this warning."
-        ),
-    ),
-    (
-        "RESULT_FRONT_BACK",
-        _(
-            "The CT may be mirrored or turned over: front and back of what was found do not fit its axes ({wrong} of "
-            "{checked} comparisons, for example {first} and {second})."
-        ),
-        _("Check the orientation of the CT and the patient position in its header before you use the result."),
-    ),
-    (
-        "RESULT_HEAD_FEET",
-        _(
-            "The CT may be mirrored or upside down: head and feet of what was found do not fit its axes ({wrong} of "
-            "{checked} comparisons, for example {first} and {second})."
-        ),
-        _("Check the orientation of the CT and the order of its slices before you use the result."),
-    ),
-    (
-        "RESULT_TURNED",
-        _(
-            "The CT may be mirrored, upside down or turned: what was found does not fit its axes in several "
-            "directions ({wrong} of {checked} comparisons, for example {first} and {second})."
-        ),
-        _("Check the orientation of the CT and the patient position in its header before you use the result."),
-    ),
-    (
         "RUNTIME_FALLBACK",
         _("The runtime {runtime} cannot run this network on this computer, so PyTorch was used instead."),
         _("No action is needed: the result is equally good but takes longer. See the log for the reason."),

@@ -9,12 +9,15 @@ from TotalSegmentatorWire.errors.definition import ErrorDefinition
 from TotalSegmentatorWire.errors.export_errors import EXPORT_ERRORS, EXPORT_WARNINGS
 from TotalSegmentatorWire.errors.image_errors import IMAGE_ERRORS, IMAGE_WARNINGS
 from TotalSegmentatorWire.errors.job_errors import JOB_ERRORS, JOB_WARNINGS
+from TotalSegmentatorWire.errors.result_errors import RESULT_ERRORS, RESULT_WARNINGS
 from TotalSegmentatorWire.errors.series_errors import SERIES_ERRORS, SERIES_WARNINGS
 from TotalSegmentatorWire.errors.setup_errors import SETUP_ERRORS, SETUP_WARNINGS
 
-ERRORS: dict[str, ErrorDefinition] = SETUP_ERRORS | EXPORT_ERRORS | IMAGE_ERRORS | JOB_ERRORS | SERIES_ERRORS
+ERRORS: dict[str, ErrorDefinition] = (
+    SETUP_ERRORS | EXPORT_ERRORS | IMAGE_ERRORS | JOB_ERRORS | RESULT_ERRORS | SERIES_ERRORS
+)
 WARNINGS: dict[str, ErrorDefinition] = (
-    SETUP_WARNINGS | EXPORT_WARNINGS | IMAGE_WARNINGS | JOB_WARNINGS | SERIES_WARNINGS
+    SETUP_WARNINGS | EXPORT_WARNINGS | IMAGE_WARNINGS | JOB_WARNINGS | RESULT_WARNINGS | SERIES_WARNINGS
 )
 
 

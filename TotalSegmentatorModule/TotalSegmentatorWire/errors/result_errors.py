@@ -1,0 +1,90 @@
+"""What can be wrong with a result, and with the place it goes to; a part of the table in problem.py."""
+
+from __future__ import annotations
+
+from TotalSegmentatorWire.errors.definition import ErrorDefinition, table, warnings_table
+from TotalSegmentatorWire.errors.definition import translatable as _
+
+RESULT_ERRORS: dict[str, ErrorDefinition] = table(
+    __file__,
+    (
+        "OUTPUT_IS_INPUT",
+        102,
+        _("The {file} is the input, or a part of it, and would replace it."),
+        _("Choose another name or folder for it."),
+    ),
+)
+
+RESULT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
+    __file__,
+    (
+        "MODEL_ORIENTATION_UNKNOWN",
+        _(
+            "The model does not record the voxel order of its training images, so its labels can depend on the voxel "
+            "order of the CT."
+        ),
+        _(
+            "Check the labels. If you know the order, add the model with it: in the Set-up section, or with the "
+            "command 'models add --orientation'."
+        ),
+    ),
+    (
+        "RESULT_LEFT_RIGHT",
+        _(
+            "The CT may be mirrored: left and right of what was found do not fit its axes ({wrong} of {checked} "
+            "comparisons, for example {first} and {second})."
+        ),
+        _(
+            "Check left and right of the CT before you use the result. Organs that lie on the other side in the "
+            "patient (situs inversus) also cause this warning."
+        ),
+    ),
+    (
+        "RESULT_FRONT_BACK",
+        _(
+            "The CT may be mirrored or turned over: front and back of what was found do not fit its axes ({wrong} of "
+            "{checked} comparisons, for example {first} and {second})."
+        ),
+        _("Check the orientation of the CT and the patient position in its header before you use the result."),
+    ),
+    (
+        "RESULT_HEAD_FEET",
+        _(
+            "The CT may be mirrored or upside down: head and feet of what was found do not fit its axes ({wrong} of "
+            "{checked} comparisons, for example {first} and {second})."
+        ),
+        _("Check the orientation of the CT and the order of its slices before you use the result."),
+    ),
+    (
+        "RESULT_TURNED",
+        _(
+            "The CT may be mirrored, upside down or turned: what was found does not fit its axes in several "
+            "directions ({wrong} of {checked} comparisons, for example {first} and {second})."
+        ),
+        _("Check the orientation of the CT and the patient position in its header before you use the result."),
+    ),
+    (
+        "RESULT_KEPT_TEMPORARY",
+        _(
+            "The result could not be written where it was to go, so the segmentation was saved in the folder for "
+            "temporary files as {file}."
+        ),
+        _(
+            "Move the file to another folder, since temporary files are deleted. You can export it with the command "
+            "'export'; you do not need to segment again."
+        ),
+    ),
+    (
+        "RESULT_KEPT_HOME",
+        _(
+            "The result could not be written where it was to go, so the segmentation was saved in your home folder as "
+            "{file}."
+        ),
+        _("You can export this file with the command 'export'; you do not need to segment again."),
+    ),
+    (
+        "RESULT_NOT_KEPT",
+        _("The segmentation could not be kept: there is no room for it next to the output or in your own folders."),
+        _("Free some disk space, then segment again."),
+    ),
+)
