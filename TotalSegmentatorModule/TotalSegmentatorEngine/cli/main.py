@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from TotalSegmentatorSetup.cli.arguments import SetupOptions
 
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
-    from TotalSegmentatorEngine.job.reporting import JobReporter, Reporter
+    from TotalSegmentatorEngine.job.reporting import JobReporter
     from TotalSegmentatorEngine.job.task import SegmentationResult
     from TotalSegmentatorEngine.series_selection.series_choice import SeriesChoice
 
@@ -132,6 +132,18 @@ def _check_exists(path: Path) -> None:
         raise SegmentationError("INPUT_NOT_FOUND")
 
 
+def _check_not_input(name: str, path: Path | None, source: Path) -> None:
+    """Raises SegmentationError("OUTPUT_IS_INPUT") where writing to ``path``, the job's ``name``, would change it."""
+    from TotalSegmentatorEngine.ct_input.overwriting import is_input
+
+    try:
+        is_same = path is not None and is_input(path, source)
+    except OSError as error:  # a name that the system cannot hold
+        raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+    if is_same:
+        raise SegmentationError("OUTPUT_IS_INPUT", file=name)
+
+
 def _list_structures(options: StructuresOptions) -> int:
     from TotalSegmentatorEngine.models.find_model import structures_of
 
@@ -164,6 +176,9 @@ class _SegmentCommand:
     def run(self) -> int:
         """Returns the exit status; every problem has been printed, logged and emitted."""
         results: list[SegmentationResult] = []
+        files = self._options.files
+        for name, path in {"log": files.log, "events file": files.events}.items():  # before anything is appended
+            _check_not_input(name, path, self._options.input)
 
         def work() -> FinishedEvent:
             self._emit(StartedEvent(JOB_ID))
@@ -185,8 +200,7 @@ class _SegmentCommand:
         files = _SegmentFiles(options)
         files.check_output()
         _check_exists(options.input)
-        if options.output.exists() and options.output.samefile(options.input):
-            raise SegmentationError("OUTPUT_NOT_WRITABLE")
+        files.check_input()
         reporter = JobReporter(JOB_ID, self._emit, self._run.is_cancelled)
         return run_job(options.task, files, EngineCache(serves_one_job=True), reporter)
 
@@ -224,6 +238,14 @@ class _SegmentFiles:
             from TotalSegmentatorEngine.export.commands import check_before_job
 
             check_before_job(self._order, *self._source())
+        else:
+            from TotalSegmentatorEngine.export.commands import check_disk_before_job
+
+            check_disk_before_job(self._order, self._options.input, shape)
+
+    def check_input(self) -> None:
+        """Raises SegmentationError("OUTPUT_IS_INPUT") where the result would replace what is read."""
+        _check_not_input("output", self._options.output, self._options.input)
 
     def read(self, reporter: JobReporter) -> ReadInput:
         from TotalSegmentatorEngine.ct_input.reading import read_input
@@ -236,41 +258,42 @@ class _SegmentFiles:
         self.check_output(ct.volume.geometry.shape)
         return ct
 
-    def write(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
-        if self._order is None:
-            self._write_labels(self._options.output, result, ct, reporter.check_cancelled)
-        else:
-            self._export(result, ct, reporter)
-        reporter.progress(Stage.WRITING, 1.0)
-
-    def _export(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
-        from TotalSegmentatorEngine.export.commands import export_result
+    def write(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
+        from TotalSegmentatorEngine.cli.result_keeping import keep_result
 
         try:
-            export_result(self._order, result, ct, self._source(), reporter)
+            if self._order is None:
+                self._write_labels(self._options.output, result, ct, reporter.check_cancelled)
+            else:
+                self._export(result, ct, reporter)
         except Exception as error:
             if not (isinstance(error, SegmentationError) and error.code == "CANCELLED"):
-                self._keep(result, ct, reporter)
+                keep_result(
+                    self._options.output,
+                    lambda path, checks_room: self._write_labels(path, result, ct, lambda: None, checks_room),
+                    reporter,
+                )
             raise
+        reporter.progress(Stage.WRITING, 1.0)
+
+    def _export(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
+        from TotalSegmentatorEngine.export.commands import export_result
+
+        export_result(self._order, result, ct, self._source(), reporter)
 
     def _source(self) -> tuple[Path, SeriesChoice]:
         from TotalSegmentatorEngine.series_selection.series_choice import SeriesChoice
 
         return self._options.input, SeriesChoice(self._options.series)
 
-    def _keep(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
-        """What took minutes to compute is saved where the export of it failed."""
-        output = self._options.output
-        numbers = ("" if number == 0 else f"-{number}" for number in range(100))
-        free = (output.with_name(f"{output.stem}{number}.seg.nrrd") for number in numbers)
-        path = next(path for path in free if not path.exists())
-        self._write_labels(path, result, ct, lambda: None)
-        reporter.warning(Problem("EXPORT_RESULT_KEPT", {"file": path.name}))
-
     @staticmethod
     def _write_labels(
-        path: Path, result: SegmentationResult, ct: ReadInput, check_cancelled: Callable[[], None]
+        path: Path,
+        result: SegmentationResult,
+        ct: ReadInput,
+        check_cancelled: Callable[[], None],
+        checks_room: bool = True,
     ) -> None:
         from TotalSegmentatorEngine.job.result_file import write_result
 
-        write_result(path, result, ct.volume.geometry, check_cancelled, ct.series_instance_uid)
+        write_result(path, result, ct.volume.geometry, check_cancelled, ct.series_instance_uid, checks_room)

@@ -29,6 +29,7 @@ from TotalSegmentatorEngine.export.dicom.reference_series import (
     read_reference,
     reference_volume,
 )
+from TotalSegmentatorEngine.export.disk_need import check_disk_for_export
 from TotalSegmentatorEngine.export.export_job import ExportResult, export
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, place
 from TotalSegmentatorEngine.export.order import ExportOrder, check_order, check_outputs
@@ -37,6 +38,7 @@ from TotalSegmentatorEngine.export.sources.label_images import needs_table
 from TotalSegmentatorEngine.export.sources.referenced_series import choice_for
 from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of_files, source_of_transfer
 from TotalSegmentatorEngine.export.sources.structures import Warn, read_structures
+from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.result_file import result_segments
 from TotalSegmentatorEngine.series_selection.series_choice import ANY_SERIES, SelectedSeries, SeriesChoice
@@ -104,12 +106,11 @@ def finish(result: ExportResult, printed: list[str]) -> ExportFinishedEvent:
 
 
 def _check_export_files(options: ExportOptions) -> None:
-    """Raises SegmentationError("EXPORT_WOULD_OVERWRITE")."""
+    """Raises SegmentationError: what ``check_outputs`` raises."""
     order = options.order
     template = Path(order.template) if order.template is not None else None
     inputs = [options.transferred, options.reference, options.segmentation, template, _table_file(options.labels)]
-    outputs = {"output": None if order.is_into_folder else order.output, "table": order.table}
-    check_outputs(_run_outputs(options.files) | outputs, inputs)
+    check_outputs(_run_outputs(options.files) | {"output": order.output, "table": order.table}, inputs)
     if order.table is not None and order.table.exists() and not order.output.exists():
         raise SegmentationError("EXPORT_WOULD_OVERWRITE", file="table")
 
@@ -148,17 +149,23 @@ def export_result(
 def check_before_job(order: ExportOrder, input_path: Path, choice: SeriesChoice = ANY_SERIES) -> None:
     """Refuses before a job what would make the export of its result fail.
 
-    Raises SegmentationError: what ``check_order`` and ``read_reference`` raise, EXPORT_NOT_DICOM,
-    EXPORT_WOULD_OVERWRITE.
+    Raises SegmentationError: what ``check_order``, ``check_outputs`` and ``read_reference`` raise, EXPORT_NOT_DICOM,
+    DISK_FULL where there is no room for anything.
     """
+    check_outputs({"output": order.output, "table": order.table}, [input_path])
     check_order(order)
-    check_outputs({"output": None if order.is_into_folder else order.output, "table": order.table}, [input_path])
+    check_disk_space(order.output.parent, 0)
     if not order.kind.is_dicom or not input_path.exists():
         return
     if is_dicom(input_path):
         check_identifiers(read_reference(input_path, choice))
     elif not order.is_into_folder:
         raise SegmentationError("EXPORT_NOT_DICOM")
+
+
+def check_disk_before_job(order: ExportOrder, input_path: Path, shape: tuple[int, int, int]) -> None:
+    """``shape`` (k, j, i): that of the CT in ``input_path``. Raises SegmentationError("DISK_FULL")."""
+    check_disk_for_export(order, shape, is_dicom(input_path))
 
 
 class _InsideJob(ExportReporter):

@@ -22,6 +22,7 @@ from TotalSegmentatorWire.tables.export_formats import (
 )
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
+from TotalSegmentatorEngine.ct_input.overwriting import is_input
 from TotalSegmentatorEngine.export.dicom.text import MAXIMUM_LONG_STRING, MAXIMUM_SHORT_STRING, check_text
 from TotalSegmentatorEngine.export.rois.selection import Choice
 from TotalSegmentatorEngine.export.rois.template import load_template
@@ -130,10 +131,11 @@ def _check_place(order: ExportOrder) -> None:
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Sequence[Path | None]) -> None:
-    """``outputs``: what each file is called, and where it goes. ``inputs``: files, and folders none of whose files may
-    be replaced, such as that of the CT.
+    """``outputs``: what each file or folder is called, and where it goes. ``inputs``: files, and folders none of whose
+    files may be replaced, such as that of the CT.
 
-    Raises SegmentationError: EXPORT_WOULD_OVERWRITE, OUTPUT_NOT_WRITABLE for a name that the system cannot hold.
+    Raises SegmentationError: OUTPUT_IS_INPUT, EXPORT_WOULD_OVERWRITE for another file in such a folder and for two
+    outputs in one place, OUTPUT_NOT_WRITABLE for a name that the system cannot hold.
     """
     try:
         _check(outputs, inputs)
@@ -145,15 +147,11 @@ def _check(outputs: Mapping[str, Path | None], inputs: Sequence[Path | None]) ->
     read = [path for path in inputs if path is not None and path.exists()]
     written = {name: path for name, path in outputs.items() if path is not None}
     for name, path in written.items():
-        if path.is_file() and any(_is_part(path, source) for source in read):
+        if any(is_input(path, source) for source in read):
+            raise SegmentationError("OUTPUT_IS_INPUT", file=name)
+        if path.is_file() and any(source.is_dir() and source.resolve() in path.resolve().parents for source in read):
             raise SegmentationError("EXPORT_WOULD_OVERWRITE", file=name)
     places = [path.resolve() for path in written.values()]
     for name, path in written.items():
         if places.count(path.resolve()) > 1:
             raise SegmentationError("EXPORT_WOULD_OVERWRITE", file=name)
-
-
-def _is_part(path: Path, source: Path) -> bool:
-    if source.is_dir():
-        return source.resolve() in path.resolve().parents
-    return path.samefile(source)

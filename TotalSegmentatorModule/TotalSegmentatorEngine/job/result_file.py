@@ -43,18 +43,20 @@ def write_result(
     geometry: Geometry,
     check_cancelled: Callable[[], None] = lambda: None,
     series_instance_uid: str | None = None,
+    checks_room: bool = True,
 ) -> None:
     """Write ``result.labels`` (uint8, (k, j, i) of ``geometry``) to ``path``, replacing a file of that name.
 
     ``.seg.nrrd``: one layer with a segment per found structure: its name as id, its display name, colour, terminology
     and tags; absent structures are not made into empty segments. ``.nii.gz``: the label values, with the names of all
     structures of the label set; ``.nrrd``: the values alone.
-    ``series_instance_uid`` is that of the CT, where it came from DICOM.
+    ``series_instance_uid`` is that of the CT, where it came from DICOM. Without ``checks_room`` the labels, which
+    compress well, are written to a disk that might be too small for them as they are.
     Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_NOT_WRITABLE, DISK_FULL, and what ``check_cancelled`` raises.
     """
     if result.labels.shape != geometry.shape:
         raise ValueError(f"labels {result.labels.shape} and grid {geometry.shape} differ in shape")
-    check_output(path, geometry.shape)
+    check_output(path, geometry.shape if checks_room else None)
     labels = np.ascontiguousarray(result.labels, dtype=np.uint8)
     with atomic_file(path, labels.nbytes) as stream:
         if path.name.lower().endswith(".nii.gz"):

@@ -286,7 +286,7 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "EXPORT_RESULT_KEPT",
-        _("The export failed, so the segmentation was saved next to the output as {file}."),
+        _("The result could not be written as requested, so the segmentation was saved next to the output as {file}."),
         _("Fix the problem, then export this file with the command 'export'; you do not need to segment again."),
     ),
     # -- reading files of others ---------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ def test_the_output_is_judged_before_the_input(tmp_path: Path, tasks: list) -> N
 
 def test_the_input_is_not_overwritten(ct: Path, tasks: list) -> None:
     before = ct.read_bytes()
-    assert main(["segment", str(ct), str(ct), "--model", "m"]) == 33
+    assert main(["segment", str(ct), str(ct), "--model", "m"]) == ERRORS["OUTPUT_IS_INPUT"].exit_code
     assert ct.read_bytes() == before
 
 

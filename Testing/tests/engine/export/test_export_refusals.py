@@ -134,7 +134,7 @@ def test_nothing_that_is_read_is_written_over(case: Case, tmp_path: Path, capsys
     before = {path: path.read_bytes() for path in (a_slice, image, other, case.segmentation)}
     for order in orders:
         main([str(word) for word in order])
-        assert error_code(capsys) in ("EXPORT_WOULD_OVERWRITE", "EXPORT_SUFFIX"), order
+        assert error_code(capsys) in ("OUTPUT_IS_INPUT", "EXPORT_WOULD_OVERWRITE", "EXPORT_SUFFIX"), order
         assert {path: path.read_bytes() for path in before} == before
 
 
