@@ -27,7 +27,7 @@ def scripts_of(document: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", chapter, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.slow  # two jobs and two exports with the real engine: half a minute on two cores
+@pytest.mark.slow  # two jobs and two exports with the real engine: a minute on two busy cores
 def test_scripts_of_the_documents_run_as_printed(app, monkeypatch, tmp_path, mark, capsys):
     from TotalSegmentatorModuleLib import settings
 
@@ -37,7 +37,8 @@ def test_scripts_of_the_documents_run_as_printed(app, monkeypatch, tmp_path, mar
     app.load_module(MODULE)
     settings.set_text(settings.MODEL, "folder")  # the model that was chosen last
     settings.set_text(settings.MODEL_FOLDER, str(DEMO_MODEL))
-    phantom = make_phantom(PhantomParameters(spacing_mm=(5.0, 5.0, 5.0)))
+    abdomen = ((-207.0, 207.0), (-131.0, 131.0), (0.0, 270.0))
+    phantom = make_phantom(PhantomParameters(spacing_mm=(5.0, 5.0, 5.0), field_of_view_mm=abdomen))
     app.add_volume(phantom.ct, phantom.ijk_to_ras, "CT")
     assert slicer.util.mainWindow() is None
 
