@@ -25,9 +25,9 @@ def make_unsigned(dataset: pydicom.Dataset, number: int = 0) -> None:
     dataset.PixelRepresentation, dataset.RescaleIntercept = 0, str(-OFFSET)
 
 
-def encode(pixels: np.ndarray, syntax: str) -> bytes:
-    """The codestream of one frame, uint16 (rows, columns)."""
-    return _ENCODERS[syntax](pixels)
+def encode(pixels: np.ndarray, syntax: str, **options) -> bytes:
+    """The codestream of one frame, uint16 (rows, columns). ``options``: of Pillow's JPEG 2000 encoder."""
+    return _ENCODERS[syntax](pixels, **options)
 
 
 def set_frames(dataset: pydicom.Dataset, frames: list[bytes], syntax: str, **arguments) -> None:
@@ -75,9 +75,9 @@ def _by_pydicom(pixels: np.ndarray, syntax: str) -> bytes:
     return next(generate_frames(dataset.PixelData, number_of_frames=1))
 
 
-def _jpeg_2000(pixels: np.ndarray) -> bytes:
+def _jpeg_2000(pixels: np.ndarray, **options) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint16)).save(stream, "JPEG2000", irreversible=False, no_jp2=True)
+    Image.fromarray(pixels.astype(np.uint16)).save(stream, "JPEG2000", irreversible=False, no_jp2=True, **options)
     return stream.getvalue()
 
 
@@ -94,7 +94,7 @@ def _jpeg(pixels: np.ndarray) -> bytes:
         return frame_of(path)
 
 
-_ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
+_ENCODERS: dict[str, Callable[..., bytes]] = {
     uid.JPEGLosslessSV1: _jpeg,
     uid.JPEGLSLossless: _jpeg_ls,
     uid.JPEG2000Lossless: _jpeg_2000,

@@ -119,7 +119,8 @@ def _has_all_tiles(frame: bytes, place: int, tiles: int) -> bool:
         place += length
     if place < 0 or frame[place : place + 2] != _EOC:
         return False
-    return len(seen) == tiles and all(count in (0, seen[index]) for index, count in stated.items())
+    # more tile-parts than stated are no loss; some encoders count from 0
+    return len(seen) == tiles and all(seen[index] >= count for index, count in stated.items())
 
 
 def _is_whole_rle(frame: bytes, pixels: int) -> bool:

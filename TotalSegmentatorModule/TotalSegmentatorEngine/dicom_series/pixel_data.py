@@ -152,30 +152,41 @@ def stored_image(dataset: Any, element: PixelElement | None) -> StoredImage:
 def pixel_fault(path: Path, image: StoredImage) -> str | None:
     """What is wrong with the file's pixels, in a few words for the log; None where they are complete.
 
-    Uncompressed: too short, cut off, or longer by a row or more (Rows or Columns are wrong then). Compressed: an item
-    or the end is missing, another number of frames, a codestream that is incomplete or of another size. Nothing is read
-    of an uncompressed file; a compressed one is read once. Raises OSError.
+    Uncompressed: too short, cut off, or longer by rows that are no filling (Rows or Columns are wrong then).
+    Compressed: an item or the end is missing, another number of frames, a codestream that is incomplete or of another
+    size. Next to nothing is read of an uncompressed file; a compressed one is read once. Raises OSError.
     """
     element = image.element
     if element is None:
         return "no pixels"
     if not image.is_compressed:
-        return _length_fault(image, element)
+        return _length_fault(path, image, element)
     with path.open("rb") as stream:
         stream.seek(element.offset)
         return _encapsulated_fault(image, stream.read())
 
 
-def _length_fault(image: StoredImage, element: PixelElement) -> str | None:
+def _length_fault(path: Path, image: StoredImage, element: PixelElement) -> str | None:
     if element.length is None:
         return "encapsulated pixels in a file that says it is not compressed"
     if element.length < image.expected_bytes:
         return "fewer pixels than Rows x Columns"
     if element.available < image.expected_bytes:
         return "the file is cut off"
-    if element.length - image.expected_bytes > max(1, image.row_bytes - 1):
+    excess = element.length - image.expected_bytes
+    if excess >= image.row_bytes and not (image.frames == 1 and _is_filling(path, image, excess)):
         return "more pixels than Rows x Columns"
     return None
+
+
+def _is_filling(path: Path, image: StoredImage, excess: int) -> bool:
+    """True where what follows the pixels of a single frame is one byte again and again. In a deflated file nobody
+    looks: it may be anything."""
+    if image.transfer_syntax == _DEFLATED:
+        return False
+    with path.open("rb") as stream:
+        stream.seek(image.element.offset + image.expected_bytes)
+        return len(set(stream.read(excess))) == 1
 
 
 def _encapsulated_fault(image: StoredImage, value: bytes) -> str | None:

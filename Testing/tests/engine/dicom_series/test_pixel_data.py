@@ -15,7 +15,7 @@ from reading_support import RAS_GRID, assert_same_patient, refusal
 from slicer_route import read_as_slicer_sends
 from TotalSegmentatorEngine.ct_input.reading import read_input
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from transfer_syntaxes import COMPRESSED, UNCOMPRESSED, encode, frame_of, make_unsigned, set_frames, transcode
+from transfer_syntaxes import COMPRESSED, OFFSET, UNCOMPRESSED, encode, frame_of, make_unsigned, set_frames, transcode
 
 ALL = {**UNCOMPRESSED, **COMPRESSED}
 by_syntax = pytest.mark.parametrize("syntax", ALL, ids=lambda syntax: ALL[syntax].replace(" ", "-"))
@@ -80,15 +80,16 @@ def test_an_element_of_another_length_than_its_image_is_refused(copy_of, bytes_o
 
     def change(dataset: pydicom.Dataset) -> None:
         pixels = dataset.PixelData
-        dataset.PixelData = pixels[:-bytes_off] if bytes_off > 0 else pixels + bytes(-bytes_off)
+        dataset.PixelData = pixels[:-bytes_off] if bytes_off > 0 else pixels + pixels[bytes_off:]
 
     rewritten(folder / "slice-0002.dcm", change)
     assert refusal(folder).code == "INPUT_UNREADABLE"
 
 
-def test_filling_behind_the_pixels_is_no_damage(copy_of) -> None:
+@pytest.mark.parametrize("filling", [bytes(2), bytes(128), b"\xff" * 512])
+def test_filling_behind_the_pixels_is_no_damage(copy_of, filling: bytes) -> None:
     folder = copy_of(str(uid.ExplicitVRLittleEndian))
-    rewritten(folder / "slice-0002.dcm", lambda dataset: setattr(dataset, "PixelData", dataset.PixelData + bytes(2)))
+    rewritten(folder / "slice-0002.dcm", lambda dataset: setattr(dataset, "PixelData", dataset.PixelData + filling))
     assert_same_patient(read_input(folder), ct(), RAS_GRID)
 
 
@@ -120,6 +121,27 @@ def test_a_frame_in_several_items_is_read(copy_of, syntax: str) -> None:
     path = folder / "slice-0002.dcm"
     rewritten(path, lambda dataset: set_frames(dataset, [frame_of(path)], syntax, fragments_per_frame=3))
     assert_same_patient(read_input(folder), ct(), RAS_GRID)
+
+
+def test_a_tile_of_jpeg_2000_that_is_missing_is_noticed(copy_of) -> None:
+    """Each tile has its own part of the codestream; OpenJPEG leaves a missing one black."""
+    folder = copy_of(str(uid.JPEG2000Lossless))
+    path = folder / "slice-0002.dcm"
+    tiled = encode(
+        stored_slice(2), str(uid.JPEG2000Lossless), tile_size=(30, 8)
+    )  # Pillow makes those of full rows right
+    rewritten(path, lambda dataset: set_frames(dataset, [tiled], str(uid.JPEG2000Lossless)))
+    assert_same_patient(read_input(folder), ct(), RAS_GRID)
+    start = tiled.index(b"\xff\x90", tiled.index(b"\xff\x90") + 2)
+    length = int.from_bytes(tiled[start + 6 : start + 10], "big")
+    without_one = tiled[:start] + tiled[start + length :]
+    rewritten(path, lambda dataset: set_frames(dataset, [without_one], str(uid.JPEG2000Lossless)))
+    assert refusal(folder).code == "INPUT_UNREADABLE"
+
+
+def stored_slice(number: int) -> np.ndarray:
+    """The pixels of file ``slice-<number>``; files are numbered against the slices."""
+    return (ct()[len(ct()) - number].astype(np.int32) + OFFSET).astype(np.uint16)
 
 
 def test_a_decoder_that_prints_a_line_is_heard_and_kept_from_the_terminal(
