@@ -17,6 +17,8 @@ _OF_THE_SYSTEM = frozenset(["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
 _FOLDERS_OF_THE_SYSTEM = frozenset(["__macosx", "@eadir", "$recycle.bin", "system volume information"])
 """In lower case: what operating systems and file servers put into any folder, and DICOM's own list of a disc."""
 
+FOLDER_CLOSED = "it is a folder that cannot be opened"
+
 _FILES_LOOKED_AT = 3
 """In a folder beside that of a file, to see whether the file's series goes on there."""
 
@@ -118,7 +120,7 @@ def _files_below(folder: Path, unread: list[Unread]) -> Iterator[Path]:
             visited.add((status.st_dev, status.st_ino))
             files, folders = _listed(current)
         except OSError:
-            unread.append(Unread(current, "it is a folder that cannot be opened"))
+            unread.append(Unread(current, FOLDER_CLOSED))
             continue
         yield from files
         waiting.extend(path for path in reversed(folders) if not path.is_symlink())

@@ -11,7 +11,13 @@ from pathlib import Path
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, read_header
-from TotalSegmentatorEngine.series_selection.folder_scan import FolderScan, Unread, scan_folder, scan_series
+from TotalSegmentatorEngine.series_selection.folder_scan import (
+    FOLDER_CLOSED,
+    FolderScan,
+    Unread,
+    scan_folder,
+    scan_series,
+)
 from TotalSegmentatorEngine.series_selection.odd_slices import check_ends, check_line
 from TotalSegmentatorEngine.series_selection.series_list import (
     Row,
@@ -76,7 +82,7 @@ class SelectedSeries:
             names = file_names([one.header.path for one in self.aside])
             found.append(Problem("INPUT_IMAGES_LEFT_OUT", {"kinds": kinds, "files": names}))
         if self.unread:
-            names = file_names([one.path for one in self.unread])
+            names = file_names([Path("a folder") if one.detail == FOLDER_CLOSED else one.path for one in self.unread])
             found.append(Problem("INPUT_FILES_UNREAD", {"count": len(self.unread), "files": names}))
         shared = shared_instances(self.slices)
         if shared:
@@ -196,7 +202,11 @@ def _selected(listed: SeriesList, scan: FolderScan, own: SliceHeader | None, cho
         other_series=len(others),
         other_images=len(scan.images) - of_series,
         other_files=len({header.path for header in scan.headers} - image_files) + len(scan.unread),
-        unread=[unread for unread in scan.unread if unread.is_dicom or has_dicom_ending(unread.path)],
+        unread=[
+            unread
+            for unread in scan.unread
+            if unread.is_dicom or has_dicom_ending(unread.path) or unread.detail == FOLDER_CLOSED
+        ],
         words=row.words,
         name=series_name(row) if others else "",
     )

@@ -51,7 +51,7 @@ SERIES_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "INPUT_FILES_UNREAD",
-        _("Damaged or empty DICOM files outside the series were left out ({count}): {files}."),
+        _("Damaged or empty DICOM files, or closed folders, outside the series were left out ({count}): {files}."),
         _("Check that none of them belongs to the CT."),
     ),
     (

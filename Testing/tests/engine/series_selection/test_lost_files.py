@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -176,6 +177,24 @@ def test_a_file_that_nobody_may_open_counts_as_lost(tmp_path: Path, segment: Seg
     monkeypatch.setattr(Path, "open", refuse)
     run = segment(tmp_path / "ct")
     assert run.code == "INPUT_SLICE_UNUSABLE" and "it cannot be opened" in run.err
+
+
+def test_a_folder_that_nobody_may_open_is_told_without_its_name(
+    tmp_path: Path, segment: SegmentCommand, monkeypatch
+) -> None:
+    write_series(tmp_path / "ct", chest())
+    (tmp_path / "ct" / "Miller").mkdir()
+    listed = os.scandir
+
+    def refuse(path: Path):
+        if Path(path).name == "Miller":
+            raise PermissionError
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    run = segment(tmp_path / "ct")
+    assert (run.status, run.warnings) == (0, ["INPUT_FILES_UNREAD"])
+    assert "(1): a folder." in run.err and "Miller" not in run.err
 
 
 # -- slices with odd headers -------------------------------------------------------------------------------------------
