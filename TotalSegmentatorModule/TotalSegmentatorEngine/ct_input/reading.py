@@ -13,6 +13,7 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.segment import CtHeader
 
 from TotalSegmentatorEngine.ct_input.file_kind import check_kind
+from TotalSegmentatorEngine.ct_input.hu_scale import hu_scale_warnings
 from TotalSegmentatorEngine.ct_input.slicer_volume import validated_by_headers
 from TotalSegmentatorEngine.dicom_series.recognition import looks_like_dicom
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
@@ -53,14 +54,14 @@ def read_input(path: Path, choice: SeriesChoice = ANY_SERIES) -> ReadInput:
     with library_lines():
         if is_dicom(path):
             read = read_series(path, choice)
-            warnings = [*read.selected.warnings, *check_volume(read.volume)]
+            warnings = [*read.selected.warnings, *_check_values(read.volume)]
             return ReadInput(read.volume, warnings, read.series_uid, read.selected.note)
         if choice.named is not None:
             raise SegmentationError("INPUT_SERIES_UNKNOWN", series=choice.named)
         check_kind(path)
         warnings: list[Problem] = []
         volume = read_nifti(path, warnings.append) if is_nifti_name(path) else read_itk(path)
-    return ReadInput(volume, [*warnings, *check_volume(volume)])
+    return ReadInput(volume, [*warnings, *_check_values(volume)])
 
 
 def read_transferred(job_folder: Path, header: CtHeader) -> ReadInput:
@@ -84,4 +85,9 @@ def read_transferred(job_folder: Path, header: CtHeader) -> ReadInput:
     with library_lines():
         voxels, warnings = validated_by_headers(volume, header.dicom_files)
     volume = Volume(compact(voxels), geometry)
-    return ReadInput(volume, [*warnings, *check_volume(volume)], header.series_instance_uid)
+    return ReadInput(volume, [*warnings, *_check_values(volume)], header.series_instance_uid)
+
+
+def _check_values(volume: Volume) -> list[Problem]:
+    """One warning at most is about the scale of the values."""
+    return check_volume(volume) or hu_scale_warnings(volume.array)

@@ -22,6 +22,10 @@ SIXTEEN_BITS = (-32768, 65535)
 """Scanners store 16 bits a pixel; a value beyond them was not measured."""
 
 
+ENDS_OF_16_BITS = (-32768, 32767, 65535)
+"""Marks, padding and overflows; no proof of a CT."""
+
+
 def check_volume(volume: Volume) -> list[Problem]:
     """Refuses what cannot be segmented and returns warnings about what looks odd.
 
@@ -35,6 +39,9 @@ def check_volume(volume: Volume) -> list[Problem]:
     if not (np.isfinite(lowest) and np.isfinite(highest)):  # NaN anywhere makes both NaN
         count = volume.array.size - int(np.count_nonzero(np.isfinite(volume.array)))
         raise SegmentationError("INPUT_NON_FINITE", count=count)
+    if lowest == ENDS_OF_16_BITS[0] or highest in ENDS_OF_16_BITS[1:]:
+        measured = volume.array[~np.isin(volume.array, ENDS_OF_16_BITS)]
+        lowest, highest = (float(measured.min()), float(measured.max())) if len(measured) else (0.0, 0.0)
     if is_plausible(lowest, highest):
         return []
     return [Problem("IMPLAUSIBLE_HU", {"minimum": lowest, "maximum": highest})]
