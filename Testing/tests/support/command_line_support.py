@@ -13,7 +13,7 @@ from TotalSegmentatorWire.messages.segment import (
 from TotalSegmentatorWire.tables.structures import structure_table
 
 PATIENT = "Smith^John"
-GRID = np.diag([1.0, 1.0, 2.0, 1.0])
+GRID = np.diag([4.0, 4.0, 2.0, 1.0])
 
 
 class FakeModel:

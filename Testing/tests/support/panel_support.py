@@ -23,7 +23,7 @@ from time_bounds import READY_SECONDS
 
 MODULE = MODULE_FOLDER / "TotalSegmentatorModule.py"
 FAKE_SETUP = FAKES / "fake_setup.py"
-GRID = np.array([[-0.8, 0, 0, 100.0], [0, -0.8, 0, 120.0], [0, 0, 2.5, -300.0], [0, 0, 0, 1]])
+GRID = np.array([[-4.0, 0, 0, 100.0], [0, -4.0, 0, 120.0], [0, 0, 2.5, -300.0], [0, 0, 0, 1]])
 
 
 class PanelUser:

@@ -185,6 +185,9 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         metavar="MM3",
         help="remove islands smaller than this volume in cubic mm (a 10 mm cube has 1000)",
     )
+    group.add_argument(
+        "--accept-size", action="store_true", help="run even if the voxel spacing or the size of the CT is unlikely"
+    )
 
 
 def _device(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-from TotalSegmentatorEngine.imaging.geometry import Volume, check_geometry
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
 
 MINIMUM_VOXELS = 3
 """Fewest voxels along each axis. The pipelines resample from corner voxel to corner voxel, which one slice cannot be;
@@ -21,6 +21,12 @@ LOWEST_PLAUSIBLE_MAXIMUM_HU = 100
 SIXTEEN_BITS = (-32768, 65535)
 """Scanners store 16 bits a pixel; a value beyond them was not measured."""
 
+
+SMALLEST_SPACING_MM, LARGEST_SPACING_MM = 0.05, 10.0
+"""Micro-CTs of specimens are finer; no CT of a person is coarser in plane, not even for attenuation correction."""
+
+SMALLEST_EXTENT_MM, LARGEST_EXTENT_MM = 20.0, 2200.0
+"""A tooth or one vertebra is wider; the longest tables scan 2 m."""
 
 ENDS_OF_16_BITS = (-32768, 32767, 65535)
 """Marks, padding and overflows; no proof of a CT."""
@@ -51,6 +57,28 @@ def check_size(shape: tuple[int, ...]) -> None:
     """Raises SegmentationError("INPUT_TOO_FEW_SLICES") for a shape (k, j, i) with an axis below MINIMUM_VOXELS."""
     if min(shape) < MINIMUM_VOXELS:
         raise SegmentationError("INPUT_TOO_FEW_SLICES", voxels=int(min(shape)), minimum=MINIMUM_VOXELS)
+
+
+def check_extent(geometry: Geometry) -> None:
+    """Refuses a grid of an unlikely size: most often its lengths are in another unit, or its voxel sizes are made up.
+
+    In plane means the two axes with the smaller voxels, and the two longer ones: a slab may be thin, its slices thick.
+    Raises SegmentationError("INPUT_SIZE_UNLIKELY").
+    """
+    spacing = geometry.spacing
+    extents = sorted(step * size for step, size in zip(spacing, reversed(geometry.shape), strict=True))
+    finest, in_plane = sorted(spacing)[:2]
+    detail = ""
+    if finest < SMALLEST_SPACING_MM:
+        detail = f"its voxels are {finest:.3g} mm apart"
+    elif in_plane > LARGEST_SPACING_MM:
+        detail = f"its voxels are {in_plane:.3g} mm apart in the slices"
+    elif extents[2] > LARGEST_EXTENT_MM:
+        detail = f"it is {extents[2]:.0f} mm long"
+    elif extents[1] < SMALLEST_EXTENT_MM:
+        detail = f"it is {extents[1]:.3g} mm wide"
+    if detail:
+        raise SegmentationError("INPUT_SIZE_UNLIKELY", detail=detail)
 
 
 def is_plausible(lowest: float, highest: float) -> bool:

@@ -15,6 +15,8 @@ from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage
 
+LONG_JOB_SECONDS = 3600.0
+
 STAGE_WEIGHTS = {
     Stage.LOADING_ENGINE: 0.04,
     Stage.READING: 0.02,
@@ -42,6 +44,14 @@ class Reporter(Protocol):
 
     def check_cancelled(self) -> None:
         """Raises SegmentationError("CANCELLED") when the user has cancelled the job."""
+
+
+def long_job_warnings(plan: Plan) -> list[Problem]:
+    """LONG_JOB for a plan of more than LONG_JOB_SECONDS."""
+    if plan.seconds is None or plan.seconds <= LONG_JOB_SECONDS:
+        return []
+    hours, minutes = divmod(round(plan.seconds / 600) * 10, 60)
+    return [Problem("LONG_JOB", {"hours": hours, "minutes": minutes})]
 
 
 class SilentReporter:
@@ -73,6 +83,7 @@ class JobReporter(EventReporter):
         super().__init__(job_id, emit, is_cancelled, clock)
         self._first_tile_at: float | None = None
         self._first_tile = 0
+        self._is_long = False
         self._planned_end: float | None = None
 
     def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
@@ -88,6 +99,9 @@ class JobReporter(EventReporter):
         self._planned_end = None if plan.seconds is None else self._clock() + plan.seconds - plan.elapsed_seconds
         self._first_tile_at = None  # after a fallback tiles are counted anew
         self._emit(PlanEvent(self._job_id, plan.to_json()))
+        if not self._is_long and long_job_warnings(plan):
+            self._is_long = True
+            self.warning(long_job_warnings(plan)[0])
 
     def _seconds_left(self, stage: str, tile: int, tiles: int, now: float) -> float | None:
         """Tiles left at the pace of the tiles since the first one, and the share of what follows them.

@@ -18,8 +18,9 @@ from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.imaging.validation import check_extent
 from TotalSegmentatorEngine.imaging.voxel_digest import label_digests
-from TotalSegmentatorEngine.job.reporting import Reporter
+from TotalSegmentatorEngine.job.reporting import Reporter, long_job_warnings
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
@@ -53,6 +54,7 @@ def run_job(task: SegmentationTask, files: JobFiles, cache: EngineCache, reporte
     _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
     prefetch_weights(prepared, cache)
     ct = files.read(reporter)
+    _check_extent(task, ct)
     _log.info("CT of %d x %d x %d voxels (slices, rows, columns)", *ct.volume.geometry.shape)
     for warning in ct.warnings:
         reporter.warning(warning)
@@ -69,10 +71,17 @@ def plan_job(task: SegmentationTask, read: Callable[[], ReadInput], reporter: Re
     """The first steps of ``run_job``: reads, validates and plans. Raises SegmentationError as ``run_job`` does."""
     prepared = prepare(task)
     ct = read()
+    _check_extent(task, ct)
     planned = plan(ct.volume, prepared)
-    for warning in (*prepared.warnings, *ct.warnings):
+    for warning in (*prepared.warnings, *ct.warnings, *long_job_warnings(planned)):
         reporter.warning(warning)
     return planned
+
+
+def _check_extent(task: SegmentationTask, ct: ReadInput) -> None:
+    """Raises SegmentationError("INPUT_SIZE_UNLIKELY") unless the user has accepted the size."""
+    if not task.options.accept_size:
+        check_extent(ct.volume.geometry)
 
 
 def prefetch_weights(prepared: PreparedTask, cache: EngineCache) -> None:

@@ -41,6 +41,7 @@ class MessagesSection:
         self._ui.errorWhatLabel.setText(what)
         self._ui.errorTodoLabel.setText(todo)
         self._ui.errorCodeLabel.setText(_("Code: {code}").format(code=problem.code))
+        self._ui.errorAnywayButton.setVisible(problem.code == "INPUT_SIZE_UNLIKELY")
         self._ui.resultLabel.setVisible(False)
         self._set_visible(self._ui.errorFrame, True)
         self.add_log("{}: {} {}\n".format(problem.code, what, todo))

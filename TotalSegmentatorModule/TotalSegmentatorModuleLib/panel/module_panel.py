@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import slicer
 from slicer.i18n import tr as _
@@ -82,6 +83,7 @@ class Panel:
         )
         for button in (ui.messages.errorLogButton, ui.export_task.errorLogButton, ui.compare_task.errorLogButton):
             button.connect("clicked(bool)", self._messages.show_log)
+        ui.messages.errorAnywayButton.connect("clicked(bool)", self._on_anyway_clicked)
         ui.progress.applyButton.connect("clicked(bool)", self._on_apply_clicked)
 
     # -- what the module's widget calls --------------------------------------------------------------------------------
@@ -142,6 +144,14 @@ class Panel:
             self._session.cancel()
         else:
             self.apply()
+
+    def _on_anyway_clicked(self) -> None:
+        """Repeat the job that was refused for the CT's size."""
+        order = self._order
+        if order is None or self._session.is_busy or not self._may_replace(order.output):
+            return
+        self._messages.clear()
+        self._start_order(replace(order, options=replace(order.options, accept_size=True)))
 
     def apply(self) -> None:
         """Start a job with the choices of the parameter node; problems with them are shown."""

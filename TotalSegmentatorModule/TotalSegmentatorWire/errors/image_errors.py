@@ -23,7 +23,7 @@ IMAGE_ERRORS: dict[str, ErrorDefinition] = table(
         "INPUT_SIZE_UNLIKELY",
         98,
         _("The size of the CT is unlikely: {detail} (metres in place of mm?)."),
-        _("Correct the voxel spacing. If the size is right, segment the CT anyway (--accept-size)."),
+        _("Correct the voxel spacing. If the size is right, segment it anyway (on the command line: --accept-size)."),
     ),
 )
 

@@ -325,6 +325,11 @@ JOB_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("Check that the volume is a CT in Hounsfield units before you rely on the result."),
     ),
     (
+        "LONG_JOB",
+        _("This job will take long: about {hours} h {minutes} min on this computer."),
+        _("Let it run, or cancel it now. A 3 mm model, fewer structures or a GPU takes less time."),
+    ),
+    (
         "DEMO_MODEL",
         _("This demo model was trained only on the phantom; never use it for patients."),
         _("Use it only to try the program. Choose a published model for everything else."),

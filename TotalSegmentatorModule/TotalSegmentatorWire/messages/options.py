@@ -39,6 +39,9 @@ class JobOptions:
     smallest_island_mm3: float = 0.0
     """Connected pieces of a structure below this volume (mm3) are removed; 0 removes none."""
 
+    accept_size: bool = False
+    """Voxel sizes or a field of view that no CT of a person has are not refused."""
+
     def __post_init__(self) -> None:
         for name, known in (("runtime", RUNTIMES), ("precision", PRECISIONS), ("crop", CROPS)):
             if getattr(self, name) not in known:

@@ -192,7 +192,7 @@ class FakeModel:
 @pytest.fixture
 def ct(tmp_path: Path) -> Path:
     array = np.linspace(-1000, 900, 5 * 6 * 7).reshape(5, 6, 7).astype(np.int16)
-    return ct_variants.write_image(tmp_path / "ct.nii.gz", array, np.diag([1.0, 1.0, 2.0, 1.0]))
+    return ct_variants.write_image(tmp_path / "ct.nii.gz", array, np.diag([4.0, 4.0, 2.0, 1.0]))
 
 
 @pytest.fixture

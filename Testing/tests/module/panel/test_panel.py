@@ -109,6 +109,29 @@ def test_failure_is_explained_and_the_next_job_works(user, act, code):
     assert len(user.segmentations) == 1
 
 
+def test_an_unlikely_size_is_segmented_only_after_a_second_click(user):
+    user.add_ct(matrix=np.diag([0.0008, 0.0008, 0.002, 1.0]))
+    user.plan()
+
+    user.run_job()
+
+    assert user.error_code == "INPUT_SIZE_UNLIKELY"
+    assert "metres" in user.ui.messages.errorWhatLabel.text
+    assert user.segmentations == []
+    assert user.ui.messages.errorAnywayButton.visible
+    user.app.click(user.ui.messages.errorAnywayButton)
+    user.wait_until_ready(READY_SECONDS)
+    assert len(user.segmentations) == 1
+    assert not user.ui.messages.errorFrame.visible
+
+
+def test_other_errors_offer_no_second_click(user):
+    user.add_ct()
+    user.plan("resampling", "refuse")
+    user.run_job()
+    assert not user.ui.messages.errorAnywayButton.visible
+
+
 def test_warning_is_shown_beside_the_result(user):
     array = soft_tissue_with_air()
     array[0, 0, 0] = 9000
