@@ -30,6 +30,11 @@ IMAGE_ERRORS: dict[str, ErrorDefinition] = table(
 IMAGE_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     __file__,
     (
+        "IMPLAUSIBLE_HU",
+        _("The voxel values range from {minimum:.0f} to {maximum:.0f}, which is unusual for Hounsfield units."),
+        _("Check that the volume is a CT in Hounsfield units before you rely on the result."),
+    ),
+    (
         "HU_SCALE",
         _("The voxel values do not look like Hounsfield units: {detail}."),
         _("Check that the volume is a CT of the body in Hounsfield units before you rely on the result."),

@@ -320,11 +320,6 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
 JOB_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     __file__,
     (
-        "IMPLAUSIBLE_HU",
-        _("The voxel values range from {minimum:.0f} to {maximum:.0f}, which is unusual for Hounsfield units."),
-        _("Check that the volume is a CT in Hounsfield units before you rely on the result."),
-    ),
-    (
         "LONG_JOB",
         _("This job will take long: about {hours} h {minutes} min on this computer."),
         _("Let it run, or cancel it now. A 3 mm model, fewer structures or a GPU takes less time."),
