@@ -33,7 +33,7 @@ def model_choices(models_folder: Path) -> list[ModelChoice]:
     for model in CATALOGUE.values():
         is_installed = model.is_installed(models_folder)
         short = model.title.partition(" (")[0]  # without the remark in brackets, so that the list stays narrow
-        title = model.title if is_installed else _("{model} (not installed)").format(model=short)
+        title = model.title if is_installed else _("{model}, not installed").format(model=short)
         choices.append(ModelChoice(model.id, title, is_installed))
     return [*choices, ModelChoice(OWN_FOLDER, _("Model folder..."), True)]
 

@@ -79,7 +79,7 @@ def test_models_that_are_missing_say_so(user):
     user.add_ct()
 
     assert all(
-        user.ui.inputs.modelComboBox.itemText(index).endswith("(not installed)")
+        user.ui.inputs.modelComboBox.itemText(index).endswith(", not installed")
         for index in range(user.ui.inputs.modelComboBox.count - 1)
     )
     user.click_apply()
