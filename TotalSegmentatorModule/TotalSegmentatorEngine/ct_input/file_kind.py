@@ -7,6 +7,7 @@ from pathlib import Path
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.imaging.image_files import is_nifti_name
+from TotalSegmentatorEngine.imaging.itk_names import itk_name
 
 _ARCHIVES = (
     (0, b"PK\x03\x04", "ZIP"),
@@ -68,4 +69,5 @@ def check_kind(path: Path) -> None:
 def _is_known_to_itk(path: Path) -> bool:
     import SimpleITK
 
-    return bool(SimpleITK.ImageFileReader.GetImageIOFromFileName(str(path)))
+    with itk_name(path) as name:
+        return bool(SimpleITK.ImageFileReader.GetImageIOFromFileName(name))

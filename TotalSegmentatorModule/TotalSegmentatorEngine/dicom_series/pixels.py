@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
+from TotalSegmentatorEngine.dicom_series.gdcm_files import openable
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader
 from TotalSegmentatorEngine.dicom_series.padding import padding_range, with_air
 from TotalSegmentatorEngine.dicom_series.pixel_data import pixel_fault
@@ -126,23 +127,36 @@ def check_decoders(slices: Iterable[SliceHeader]) -> None:
 
 
 def _decoded(slices: list[SliceHeader]) -> np.ndarray:
+    first = slices[0]
+    paths = [header.path for header in (slices if first.frame is None else slices[:1])]
+    try:
+        try:
+            return _decoded_from(list(map(str, paths)), slices)
+        except (RuntimeError, TypeError):  # SimpleITK raises TypeError for names that are not UTF-8
+            with openable(paths) as names:
+                if names is None:
+                    raise
+                return _decoded_from(names, slices)
+    except (RuntimeError, TypeError, ValueError, IndexError, OSError) as error:
+        raise unreadable(error, first.path) from None
+
+
+def _decoded_from(names: list[str], slices: list[SliceHeader]) -> np.ndarray:
+    """``names``: the files of ``slices``, or the one file of all frames."""
     import SimpleITK
 
     first = slices[0]
-    try:
-        if first.frame is not None:
-            array = _array_of(SimpleITK.ReadImage(str(first.path)))
-            array = array.reshape(-1, first.rows, first.columns)[[header.frame for header in slices]]
-            _check_one_rescaling(slices)
-            return array
-        reader = SimpleITK.ImageSeriesReader()
-        reader.SetFileNames([str(header.path) for header in slices])
-        if not store_alike(slices):
-            # the reader takes the first slice's type for all: fractions in a later slice would be cut off
-            reader.SetOutputPixelType(SimpleITK.sitkFloat32)
-        return _array_of(reader.Execute()).reshape(len(slices), first.rows, first.columns)
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise unreadable(error, first.path) from None
+    if first.frame is not None:
+        array = _array_of(SimpleITK.ReadImage(names[0]))
+        array = array.reshape(-1, first.rows, first.columns)[[header.frame for header in slices]]
+        _check_one_rescaling(slices)
+        return array
+    reader = SimpleITK.ImageSeriesReader()
+    reader.SetFileNames(names)
+    if not store_alike(slices):
+        # the reader takes the first slice's type for all: fractions in a later slice would be cut off
+        reader.SetOutputPixelType(SimpleITK.sitkFloat32)
+    return _array_of(reader.Execute()).reshape(len(slices), first.rows, first.columns)
 
 
 def _array_of(image: Any) -> np.ndarray:

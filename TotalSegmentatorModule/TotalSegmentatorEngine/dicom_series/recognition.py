@@ -8,6 +8,9 @@ from pathlib import Path
 _MAGIC_AT, _MAGIC = 128, b"DICM"
 """PS3.10 7.1."""
 
+_FILE_META = b"\x02\x00\x00\x00"
+"""The first element of File Meta Information, always in little endian (PS3.10 7.1)."""
+
 _FIRST_GROUPS = (0x0002, 0x0008, 0x0010, 0x0018, 0x0020, 0x0028)
 """Groups with which a data set of an image can begin: tags ascend (PS3.5 7.1), and 0028 describes the pixels."""
 
@@ -35,6 +38,11 @@ def looks_like_dicom(path: Path) -> bool:
 def begins_like_dicom(start: bytes) -> bool:
     """``start``: the first kilobyte of a file, all of it where it is shorter."""
     return start[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] == _MAGIC or _begins_with_element(start)
+
+
+def with_preamble(data: bytes) -> bytes:
+    """A file that begins with File Meta Information, without the preamble before it, and the preamble; else nothing."""
+    return bytes(_MAGIC_AT) + _MAGIC + data if data[:4] == _FILE_META else b""
 
 
 def _begins_with_element(start: bytes) -> bool:

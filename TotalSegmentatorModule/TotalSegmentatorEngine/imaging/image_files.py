@@ -17,6 +17,7 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry, geometry_from_lps
+from TotalSegmentatorEngine.imaging.itk_names import itk_name
 from TotalSegmentatorEngine.imaging.library_output import library_lines
 from TotalSegmentatorEngine.imaging.nifti_grid import nifti_grid
 from TotalSegmentatorEngine.imaging.validation import check_size
@@ -173,10 +174,18 @@ def read_itk_image(path: Path, most_components: int) -> ItkImage:
 
     Raises SegmentationError as ``read_nifti`` does.
     """
+    try:
+        with itk_name(path) as name:
+            return _read_itk_image(path, name, most_components)
+    except OSError as error:
+        raise unreadable(error, path) from None
+
+
+def _read_itk_image(path: Path, name: str, most_components: int) -> ItkImage:
     import SimpleITK
 
     reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
+    reader.SetFileName(name)
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:

@@ -19,6 +19,7 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.imaging.geometry import MAXIMUM_SHEAR_DEGREES, Geometry, geometry_from_lps
+from TotalSegmentatorEngine.imaging.itk_names import itk_name
 
 SAME_VOXEL = 0.1
 """Largest distance, in the smallest voxel size, between the places of one voxel by two transforms that count as one."""
@@ -84,10 +85,11 @@ def _by_itk(path: Path, shape: tuple[int, int, int]) -> Geometry | None:
     import SimpleITK
 
     reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
     reader.SetImageIO("NiftiImageIO")
     try:
-        reader.ReadImageInformation()
+        with itk_name(path) as name:
+            reader.SetFileName(name)
+            reader.ReadImageInformation()
     except RuntimeError:
         _log.info("ITK refuses this NIfTI header")
         return None
