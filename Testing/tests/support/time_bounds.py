@@ -22,6 +22,7 @@ LONGEST_FIRST = (
     "test_setup_from_nothing.py",
     "test_setup_offline.py",
     "test_real_ct.py",
+    "test_mirrored_ct.py",
     "test_memory_strategies.py",
     "test_job_ends.py",
     "test_setup_commands.py",
