@@ -23,14 +23,17 @@ from TotalSegmentatorEngine.imaging.nifti_grid import nifti_grid
 from TotalSegmentatorEngine.imaging.validation import check_size
 from TotalSegmentatorEngine.payloads.find_payload import find_payload
 from TotalSegmentatorEngine.payloads.payload import (
+    TOO_LONG,
     TOO_SHORT,
+    Layers,
+    Payload,
     check_parts,
     check_payload,
     check_possible,
     damaged,
     read_payload,
 )
-from TotalSegmentatorEngine.payloads.streams import NONE, CheckedStream, DamagedStreamError, compression_of
+from TotalSegmentatorEngine.payloads.streams import CheckedStream, DamagedStreamError, compression_of
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 _MM_PER_UNIT = {1: 1000.0, 3: 0.001}
@@ -42,6 +45,9 @@ _BYTES_SKIPPED = 1 << 20
 
 _DETACHED_HEADERS = (".nhdr", ".mhd", ".hdr")
 """Their voxels lie in other files, which may be missing."""
+
+_ATTACHED = (".nrrd", ".mha")
+"""The voxels follow their header, and nothing follows them."""
 
 _COMPLAINT = re.compile(r"error|truncat|short|corrupt|damage|invalid|fail|not read|premature|unexpected", re.IGNORECASE)
 """What libraries print where they go on with a damaged file."""
@@ -102,8 +108,8 @@ def _read_nifti(path: Path, stream: CheckedStream, compression: str, warn: Calla
     stored = np.empty(shape, dtype)
     if stream.read_into(memoryview(stored.reshape(-1).view(np.uint8))) < count:
         raise damaged(path, TOO_SHORT)
-    if compression != NONE:
-        stream.finish()
+    if Layers(shape, dtype.itemsize).are_in(*stream.finish()):
+        raise damaged(path, TOO_LONG)
     return Volume(rescaled(stored, slope, intercept), geometry)
 
 
@@ -222,11 +228,19 @@ def _itk_voxels(path: Path, reader: Any, shape: tuple[int, ...]) -> np.ndarray:
     dtype = _itk_type(reader.GetPixelID())
     if payload is not None and payload.stated_bytes is None and dtype is not None:
         dtype = dtype.newbyteorder(">" if payload.is_big_endian else "<")
-        voxels = read_payload(payload, int(np.prod(shape, dtype=object)) * dtype.itemsize)
+        count = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        voxels = read_payload(payload, count, _layers(path, payload, shape, dtype))
         return voxels.view(dtype).reshape(shape)
     if payload is not None:
         check_payload(payload)
     return _by_itk(path, reader).reshape(shape)
+
+
+def _layers(path: Path, payload: Payload, shape: tuple[int, ...], dtype: np.dtype) -> Layers | None:
+    """For ``read_payload``. A header of its own can mean a part of a file, and VTK's files hold more than one table."""
+    if path.suffix.lower() not in _ATTACHED or [part.path for part in payload.parts] != [path]:
+        return None
+    return Layers(shape[:3], int(np.prod(shape[3:])) * dtype.itemsize)
 
 
 def _by_itk(path: Path, reader: Any) -> np.ndarray:

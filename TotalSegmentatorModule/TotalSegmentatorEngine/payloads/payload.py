@@ -16,6 +16,7 @@ AT_THE_END = -1
 """As Part.offset: the voxels are the last bytes of the file."""
 
 TOO_SHORT = "it is too short for the voxels that its header states"
+TOO_LONG = "it holds more voxels than its header states"
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +52,28 @@ def damaged(path: Path, detail: str) -> SegmentationError:
     return SegmentationError("INPUT_DAMAGED", file=path.name, detail=detail)
 
 
-def read_payload(payload: Payload, count: int) -> np.ndarray:
+@dataclass(frozen=True)
+class Layers:
+    """What a file holds behind its voxels where a size in its header is too small, which shuffles the voxels too."""
+
+    sizes: tuple[int, ...]
+    """Along the three axes, as stated."""
+    bytes_per_voxel: int
+
+    def are_in(self, left: int, left_without_zeros: int) -> bool:
+        """True where whole layers follow, or more than filling; zeros of any other length are filling."""
+        counts = (int(np.prod(self.sizes, dtype=object)) // size * self.bytes_per_voxel for size in self.sizes)
+        layers = sorted(counts)
+        return left_without_zeros >= layers[0] or (left > 0 and any(left % layer == 0 for layer in layers))
+
+
+def read_payload(payload: Payload, count: int, layers: Layers | None = None) -> np.ndarray:
     """``count`` bytes of voxels, uint8, shape (count,). Every stream is read to its end.
 
-    Raises SegmentationError("INPUT_DAMAGED") where there are fewer, or a checksum does not fit.
+    ``layers``: given where the voxels follow their header in one file, and nothing follows them.
+
+    Raises SegmentationError("INPUT_DAMAGED") where there are fewer bytes or layers of voxels more, or a checksum does
+    not fit.
     """
     each, rest = divmod(count, len(payload.parts))
     if rest or not each:
@@ -63,7 +82,7 @@ def read_payload(payload: Payload, count: int) -> np.ndarray:
         _check_length(part, each)
     voxels = np.empty(count, dtype=np.uint8)
     for number, part in enumerate(payload.parts):
-        _read_part(part, memoryview(voxels)[number * each : (number + 1) * each])
+        _read_part(part, memoryview(voxels)[number * each : (number + 1) * each], layers)
     return voxels
 
 
@@ -99,7 +118,7 @@ def _check_length(part: Part, count: int) -> None:
     check_possible(part.path, part.compression, size - max(part.offset, 0), count)
 
 
-def _read_part(part: Part, target: memoryview) -> None:
+def _read_part(part: Part, target: memoryview, layers: Layers | None) -> None:
     try:
         with ExitStack() as files:
             source = files.enter_context(part.path.open("rb"))
@@ -109,11 +128,12 @@ def _read_part(part: Part, target: memoryview) -> None:
             stream = CheckedStream(source, part.compression)
             skipped = stream.read(part.skip) if part.skip else b""
             found = stream.read_into(target)
-            if part.compression != NONE:
-                stream.finish()
+            rest = stream.finish() if part.compression != NONE or layers is not None else (0, 0)
     except DamagedStreamError as error:
         raise damaged(part.path, str(error)) from None
     except OSError:
         raise damaged(part.path, "it cannot be read to its end") from None
     if len(skipped) < part.skip or found < len(target):
         raise damaged(part.path, TOO_SHORT)
+    if layers is not None and layers.are_in(*rest):
+        raise damaged(part.path, TOO_LONG)

@@ -56,13 +56,16 @@ class CheckedStream:
             done += len(piece)
         return done
 
-    def finish(self) -> int:
-        """Reads on to the end, for its checksum; returns how many bytes were left."""
-        rest = 0
+    def finish(self) -> tuple[int, int]:
+        """Reads on to the end, for its checksum; returns how many bytes were left, and how many without zeros
+        at the end."""
+        rest = used = 0
         while self._has_more():
+            if last := len(bytes(self._left).rstrip(b"\0")):
+                used = rest + last
             rest += len(self._left)
             self._left = memoryview(b"")
-        return rest
+        return rest, used
 
     def _has_more(self) -> bool:
         while not self._left:
