@@ -24,11 +24,13 @@ LABELS: dict[str, tuple[str, ...]] = {
     "slice thickness": ("SliceThickness",),
     "contrast": ("ContrastBolusAgent",),
     "series": ("SeriesDescription",),
+    "position": ("PatientPosition",),
+    "comment": ("ImageComments",),
     "frame of reference": ("FrameOfReferenceUID",),
 }
 """Labels that all slices of one volume share, by what users call them, with the attributes that state them (PS3.3
-C.7.6.16.2, C.8.2.1, C.7.6.18); the first one that is there counts. Numbers and times that may differ from slice to
-slice are fields of their own."""
+C.7.3.1, C.7.6.1, C.7.6.16.2, C.8.2.1, C.7.6.18); the first one that is there counts. Numbers and times that may differ
+from slice to slice are fields of their own."""
 
 UNSHOWN = ("patient", "study", "frame of reference")
 """Labels whose values identify somebody: they are numbered instead."""
@@ -50,6 +52,8 @@ _OTHERS = (
     "AcquisitionDateTime",
     "AcquisitionDate",
     "AcquisitionTime",
+    "ContentDate",
+    "ContentTime",
     "InstanceNumber",
     "PatientName",
     "SeriesNumber",
@@ -82,6 +86,8 @@ class SliceLabels:
     """AcquisitionNumber"""
     seconds: float | None
     """When the slice was acquired, in seconds since some day."""
+    written_seconds: float | None
+    """When the image was made of what was acquired, likewise."""
     instance: float | None
     """InstanceNumber"""
     series_number: float | None
@@ -111,10 +117,13 @@ def labels_of(dataset: Any, groups: list[Any]) -> SliceLabels:
         return next((found for keyword in keywords if (found := text(keyword))), "")
 
     moment = text("AcquisitionDateTime") or text("AcquisitionDate") + text("AcquisitionTime")
+    values = {name: first(keywords) for name, keywords in LABELS.items()}
+    values["comment"] = _without_names(dataset, values["comment"])
     return SliceLabels(
-        values=tuple(first(keywords) for keywords in LABELS.values()),
+        values=tuple(values.values()),
         acquisition=_number(text("AcquisitionNumber")),
         seconds=_seconds(moment),
+        written_seconds=_seconds(text("ContentDate") + text("ContentTime")),
         instance=_number(text("InstanceNumber")),
         series_number=_number(text("SeriesNumber")),
         description=_description(dataset),
@@ -178,6 +187,11 @@ def _description(dataset: Any) -> str:
     text = _text(dataset, "SeriesDescription")
     if not text.isascii():
         text = str(dataset.get("SeriesDescription"))  # decoded by the file's character set
+    return _without_names(dataset, text)
+
+
+def _without_names(dataset: Any, text: str) -> str:
+    """A free text as it can be shown."""
     return _shown(text, f"{_text(dataset, 'PatientName')} {_text(dataset, 'PatientID')}") if text else ""
 
 

@@ -93,17 +93,17 @@ def _by_instance(slices: Sequence[SliceHeader], along: np.ndarray) -> Keys | Non
     if None in numbers:
         return None
     seen: dict[float, int] = {}
-    ranks = []
-    for number in numbers:
-        seen[number] = seen.get(number, 0) + 1
-        ranks.append(seen[number])
+    ranks = [0] * len(numbers)
+    for place in sorted(range(len(numbers)), key=lambda place: _age(slices[place])):
+        number = numbers[place]
+        ranks[place] = seen[number] = seen.get(number, 0) + 1
     if set(seen.values()) == {max(ranks)} and max(ranks) > 1 and _tells_apart(ranks, along):
         return ranks
     return _stacks(numbers, along)
 
 
 def _by_rank(slices: Sequence[SliceHeader], along: np.ndarray) -> Keys | None:
-    """Where every position occurs equally often: by number, time and name of the file."""
+    """Where every position occurs equally often: by times, number and name of the file."""
     starts = np.flatnonzero(np.diff(along, prepend=-np.inf) > SAME_POSITION_MM)
     counts = np.diff(starts, append=len(along))
     if len(counts) < FEWEST_SLICES or counts.min() < 2 or counts.min() != counts.max():
@@ -120,6 +120,8 @@ def _age(header: SliceHeader) -> tuple:
     return (
         labels.seconds is None,
         labels.seconds or 0.0,
+        labels.written_seconds is None,
+        labels.written_seconds or 0.0,
         labels.instance is None,
         labels.instance or 0.0,
         str(header.path),

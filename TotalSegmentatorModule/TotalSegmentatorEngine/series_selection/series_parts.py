@@ -289,9 +289,10 @@ def _pixels(header: SliceHeader) -> np.ndarray | None:
 def _age(part: Part) -> tuple:
     """Sorts parts as they were acquired and numbered, whatever their files are called."""
     labels = [header.labels for header in part.slices]
+    stated_numbers = ((label.acquisition, label.seconds, label.written_seconds, label.instance) for label in labels)
     numbers = [
         min((number for number in stated if number is not None), default=np.inf)
-        for stated in zip(*((label.acquisition, label.seconds, label.instance) for label in labels), strict=True)
+        for stated in zip(*stated_numbers, strict=True)
     ]
     return (*numbers, labels[0].values, float(part.along[0]))
 
@@ -330,7 +331,9 @@ def _descriptions(part: Part) -> dict[str, str]:
         text = value.replace("\\", "/")
         shown[name] = value if name in UNSHOWN else (text + unit if unit else f"{name} {text}") if value else ""
     seconds = [label.seconds for label in labels if label.seconds is not None]
-    shown["time"] = _clock(min(seconds)) if seconds else ""
+    written = [label.written_seconds for label in labels if label.written_seconds is not None]
+    shown["time"] = f"acquired at {_clock(min(seconds))}" if seconds else ""
+    shown["image time"] = f"written at {_clock(min(written))}" if written else ""
     shown["images"] = _range("image", [label.instance for label in labels])
     if not shown["images"]:
         names = sorted(header.path.name for header in part.slices)
@@ -348,4 +351,4 @@ def _range(noun: str, numbers: Sequence[float | None]) -> str:
 
 def _clock(seconds: float) -> str:
     of_day = int(seconds % 86400)
-    return f"acquired at {of_day // 3600:02d}:{of_day // 60 % 60:02d}:{of_day % 60:02d}"
+    return f"{of_day // 3600:02d}:{of_day // 60 % 60:02d}:{of_day % 60:02d}"

@@ -53,6 +53,12 @@ DIFFERENCES = [
     ({"TemporalPositionIdentifier": 1}, {"TemporalPositionIdentifier": 2}, "phase 2"),
     ({"NominalPercentageOfCardiacPhase": 40.0}, {"NominalPercentageOfCardiacPhase": 75.0}, "phase 75"),
     ({"SeriesDescription": "arterial"}, {"SeriesDescription": "venous"}, "series venous"),
+    ({"PatientPosition": "HFS"}, {"PatientPosition": "HFP"}, "position HFP"),
+    (
+        {"PatientName": "Miller^A", "ImageComments": "Miller native"},
+        {"PatientName": "Miller^A", "ImageComments": "Miller 70 s"},
+        "comment ... 70 s",
+    ),
     ({"PatientID": "Miller 1"}, {"PatientID": "Miller 2"}, "patient 2"),
     ({}, {}, "images 101 to 108"),
     ({"AcquisitionNumber": 3}, {"AcquisitionNumber": 4}, "acquisition 3"),
@@ -104,6 +110,25 @@ def test_four_phases_without_any_label_follow_the_image_numbers(tmp_path: Path, 
     for number, files in enumerate(phases, start=1):
         array = segment(tmp_path / "ct", "--series", "1.{}".format(number)).array
         np.testing.assert_array_equal(array, pixels_of(files))
+
+
+def test_copies_of_a_number_are_told_apart_by_when_they_were_written(tmp_path: Path, segment: SegmentCommand) -> None:
+    numbered = {"InstanceNumber": lambda number: number + 1}
+    first = {**numbered, "ContentTime": lambda number: f"1000{number:02d}"}
+    second = {**numbered, "ContentTime": lambda number: f"1005{number:02d}"}
+    one, two = two_stacks(tmp_path / "ct", 0.0, first, second)
+    for number, (a, b) in enumerate(zip(one, two, strict=True)):  # the names tell nothing
+        if number % 2:
+            swapped = a.rename(a.with_suffix(".tmp"))
+            b.rename(a)
+            swapped.rename(b)
+    first_files = [(b if number % 2 else a) for number, (a, b) in enumerate(zip(one, two, strict=True))]
+    second_files = [(a if number % 2 else b) for number, (a, b) in enumerate(zip(one, two, strict=True))]
+    expected = [pixels_of(first_files), pixels_of(second_files)]
+    run = segment(tmp_path / "ct")
+    assert run.rows == ["1.1", "1.2"] and "written at 10:05:00" in run.err
+    for row, array in zip(run.rows, expected, strict=True):
+        np.testing.assert_array_equal(segment(tmp_path / "ct", "--series", row).array, array)
 
 
 def test_phases_in_frames_of_one_file_are_told_apart(tmp_path: Path, segment: SegmentCommand) -> None:
