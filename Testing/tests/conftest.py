@@ -17,6 +17,9 @@ SHARED = REPOSITORY.parent / "shared"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if " at 0x" in item.nodeid:  # another name in each process, so that they could not share the tests
+            raise pytest.UsageError("the address of an object is part of a test's name: {}".format(item.nodeid))
     if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
         order = {name: place for place, name in enumerate(LONGEST_FIRST)}
         items.sort(key=lambda item: order.get(item.path.name, len(order)))

@@ -164,7 +164,7 @@ def test_phases_in_frames_of_one_file_are_told_apart(tmp_path: Path, segment: Se
         {"SOPInstanceUID": lambda n: "1.2.840.{}".format(n // 2)},
         {"KVP": lambda n: "120" if n % 2 else "120.0" if n == 0 else "120"},
     ],
-    ids=str,
+    ids="-".join,
 )
 def test_labels_that_change_along_the_patient_do_not_divide_a_ct(
     tmp_path: Path, segment: SegmentCommand, attributes: dict

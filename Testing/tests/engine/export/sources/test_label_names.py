@@ -100,7 +100,7 @@ def test_a_table_that_does_not_exist_is_refused(image: Path, tmp_path: Path):
 
 def test_the_users_table_is_not_overwritten(image: Path, tmp_path: Path):
     table = own_table(tmp_path, "label,name\n5,Leber\n2,Niere\n")
-    assert volumes(image, table, "--labels", table) == ERRORS["EXPORT_WOULD_OVERWRITE"].exit_code
+    assert volumes(image, table, "--labels", table) == ERRORS["OUTPUT_IS_INPUT"].exit_code
     assert table.read_text() == "label,name\n5,Leber\n2,Niere\n"
 
 
