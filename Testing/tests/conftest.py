@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +43,8 @@ def cache_folder_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Itera
     """What the engine measures is kept apart from the user's measurements, also by the processes that tests start."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("engine_cache")))
+        compiled = Path(tempfile.gettempdir()) / "torchinductor_of_tests"  # compiled once, not in every run
+        patched.setenv("TORCHINDUCTOR_CACHE_DIR", str(compiled))
         yield
 
 

@@ -27,7 +27,10 @@ ARROWS = {
     LIB: {LIB: "scene"},
     f"{LIB}/scripting": {LIB: "- background export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {LIB: "- compare export qt_helpers scene segment setup tasks texts", SETUP: "packages"},
-    f"{LIB}/setup": {LIB: "- background qt_helpers scene segment texts", SETUP: "network packages"},
+    f"{LIB}/setup": {
+        LIB: "- background qt_helpers scene segment texts",
+        SETUP: "models network packages support",
+    },
     f"{LIB}/export": {LIB: "- background qt_helpers scene tasks texts"},
     f"{LIB}/compare": {LIB: "- qt_helpers scene tasks"},
     f"{LIB}/tasks": {LIB: "- background qt_helpers scene texts"},

@@ -71,6 +71,19 @@ def set_text(key: str, value: str) -> None:
         settings.remove(PREFIX + key)
 
 
+def keys() -> list[str]:
+    """What is stored, below PREFIX."""
+    stored = qt.QSettings().allKeys()
+    return [key[len(PREFIX) :] for key in stored if key.startswith(PREFIX)]
+
+
+def forget_all() -> None:
+    """Remove everything that the module has stored, as if it had never been used."""
+    settings = qt.QSettings()
+    for key in keys():
+        settings.remove(PREFIX + key)
+
+
 def _folder(key: str) -> Path | None:
     path = text(key)
     return Path(path) if path else None

@@ -9,6 +9,10 @@ from pathlib import Path
 MODELS_VARIABLE = "TOTALSEGMENTATOR_MODELS"
 ENGINES_VARIABLE = "TOTALSEGMENTATOR_ENGINES"
 CACHE_VARIABLE = "TOTALSEGMENTATOR_CACHE"
+MEASUREMENTS = "machine-*"
+"""Files in the cache folder that hold measurements, with their locks and drafts."""
+COMPILED = "compiled"
+"""Folder in the cache folder for what torch.compile keeps."""
 _NAME = "TotalSegmentatorModule"
 _NAME_ON_WINDOWS = "TSM"
 """Short: PyTorch's own paths have up to 167 characters, and Windows allows 259 in all."""
@@ -36,7 +40,7 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Where measurements of this machine are kept: the folder named by TOTALSEGMENTATOR_CACHE, else one per user.
+    """For measurements of this machine and compiled networks: named by TOTALSEGMENTATOR_CACHE, else one per user.
 
     Raises RuntimeError where the system knows no home folder.
     """

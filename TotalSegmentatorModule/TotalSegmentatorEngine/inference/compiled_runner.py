@@ -6,12 +6,15 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import nn
+from TotalSegmentatorWire.user_folders import COMPILED, cache_folder
 
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
+
+_CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 
 
 class CompiledRunner(EagerRunner):
@@ -23,11 +26,22 @@ class CompiledRunner(EagerRunner):
     runtime = "compiled"
 
     def _prepared(self, network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+        _keep_in_cache_folder()
         return torch.compile(network.to(memory_format=torch.channels_last_3d), dynamic=False)
 
     @contextmanager
     def _checking_between_layers(self) -> Iterator[None]:
         yield  # there are no layers any more
+
+
+def _keep_in_cache_folder() -> None:
+    """PyTorch would keep compiled networks among the system's temporary files, where nobody removes them with us.
+
+    The variable is PyTorch's own (torch/_inductor/runtime/cache_dir_utils.py); one that is set is left as it is.
+    """
+    if _CACHE_VARIABLE not in os.environ:
+        with suppress(RuntimeError):  # the system knows no home folder
+            os.environ[_CACHE_VARIABLE] = str(cache_folder() / COMPILED)
 
 
 def has_compiler() -> bool:

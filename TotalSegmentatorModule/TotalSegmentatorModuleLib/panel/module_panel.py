@@ -71,6 +71,7 @@ class Panel:
                 on_models=self._show_models,
                 on_change=self._on_setup_change,
                 choose_model=self._choose_model,
+                model_in_use=self._model_in_use,
                 show_text=self._messages.show_text,
                 show_problem=self._messages.show_error,
                 add_note=self._messages.add_note,
@@ -227,6 +228,11 @@ class Panel:
                 self._parameters.modelFolder = folder
             self._parameters.model = model
             keep_model(model, self._parameters.modelFolder)
+
+    def _model_in_use(self) -> str:
+        if self._parameters is None:
+            return ""
+        return self._parameters.model if self._parameters.model != OWN_FOLDER else self._parameters.modelFolder
 
     # -- background tasks ----------------------------------------------------------------------------------------------
 

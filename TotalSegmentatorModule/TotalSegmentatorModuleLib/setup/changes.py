@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import qt
-import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.segment import WarningEvent
 from TotalSegmentatorWire.messages.setup import SetupProgressEvent
@@ -24,13 +23,10 @@ from TotalSegmentatorModuleLib.setup.commands import (
     SetupCommand,
     add_model_command,
     install_command,
-    log_path,
-    remove_command,
     run_setup,
 )
 from TotalSegmentatorModuleLib.setup.install_page import InstallPage
-from TotalSegmentatorModuleLib.setup.state import setup_state
-from TotalSegmentatorModuleLib.setup.texts import size_text, step_text
+from TotalSegmentatorModuleLib.setup.texts import step_text
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,7 @@ class SetupChanges:
 
 
 class SectionChanges:
-    """The buttons that change the installation. ``on_done`` gets a sentence, and the model that was added."""
+    """The buttons that install something. ``on_done`` gets a sentence, and the model that was added."""
 
     def __init__(self, ui: Widgets, changes: SetupChanges, on_done: Callable[[str, str], None]) -> None:
         self._orders = ui.voxelOrderComboBox
@@ -128,7 +124,6 @@ class SectionChanges:
         self._offer_orders()
         ui.repairButton.connect("clicked(bool)", self._on_repair)
         ui.updateButton.connect("clicked(bool)", self._on_update)
-        ui.removeButton.connect("clicked(bool)", self._on_remove)
         ui.addFileButton.connect("clicked(bool)", self._on_add_file)
         ui.addFolderButton.connect("clicked(bool)", self._on_add_folder)
 
@@ -143,19 +138,6 @@ class SectionChanges:
             self._on_done(_("The engine's packages were installed."), "")
 
         self._changes.run(SetupChange(title, lambda: install_command((), is_repair=True), on_done, touches_engine=True))
-
-    def _on_remove(self) -> None:
-        state = setup_state()
-        question = _(
-            "Remove the engine's packages ({engine}) and all models in the models folder ({models}) from this "
-            "computer? You will have to install them again before the next segmentation. Your segmentations are kept."
-        ).format(engine=size_text(state.engine_bytes), models=size_text(state.model_bytes))
-        if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Remove engine and models?")):
-            self._changes.run(SetupChange(_("Removing"), remove_command, self._on_removed, touches_engine=True))
-
-    def _on_removed(self, _output: str) -> None:
-        log_path().unlink(missing_ok=True)
-        self._on_done(_("The engine and the models were removed."), "")
 
     def _on_add_file(self) -> None:
         title = _("Choose model archive")

@@ -70,14 +70,23 @@ def add_model_command(path: str, voxel_order: str = "") -> SetupCommand:
     return SetupCommand(("models", "add", path, *order, *_network(), *_folders()), has_events=True)
 
 
-def remove_command() -> SetupCommand:
-    """The engine's packages and all installed models."""
-    return SetupCommand(("remove", "--with-models", *_folders()), has_events=False)
+def remove_command(with_models: bool = True, own_models: Sequence[str] = ()) -> SetupCommand:
+    """The engine's packages; ``with_models`` the models of the catalogue; of the user's own those that are named."""
+    models = ("--with-models",) if with_models else ()
+    own = _given([("--with-own-model", name) for name in own_models])
+    return SetupCommand(("remove", *models, *own, *_folders()), has_events=False)
 
 
-def doctor_command() -> SetupCommand:
-    """Problems of the installation, as JSON."""
-    return SetupCommand(("doctor", "--json", *_network(), *_folders()), has_events=False)
+def remove_models_command(models: Sequence[str]) -> SetupCommand:
+    """Only models: ids of the catalogue, folder names of the user's own."""
+    return SetupCommand(("models", "remove", *models, *_folders()), has_events=False)
+
+
+def doctor_command(model: str = "") -> SetupCommand:
+    """Problems of the installation and of ``model`` in use (id or folder), as JSON."""
+    return SetupCommand(
+        ("doctor", "--json", *_given((("--model", model),)), *_network(), *_folders()), has_events=False
+    )
 
 
 def log_path() -> Path:

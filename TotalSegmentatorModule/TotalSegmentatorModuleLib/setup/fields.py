@@ -37,6 +37,21 @@ class SetupFields:
     def choose_offline_folder(self, folder: str) -> None:
         self._ui.offlineFolderPathLineEdit.currentPath = folder  # its signal stores it
 
+    def show_defaults(self) -> None:
+        """The settings were forgotten."""
+        ui = self._ui
+        for path_line in (
+            ui.enginePackagesPathLineEdit,
+            ui.enginesFolderPathLineEdit,
+            ui.modelsFolderPathLineEdit,
+            ui.offlineFolderPathLineEdit,
+            ui.certificatePathLineEdit,
+        ):
+            path_line.currentPath = ""
+        for line in (ui.proxyLineEdit, ui.indexUrlLineEdit, ui.extraIndexUrlLineEdit):
+            line.setText("")
+        ui.torchVariantComboBox.setCurrentIndex(0)
+
     def _follow(self, path_line, key: str, on_changed: Callable[[], None] | None = None) -> None:
         def on_path(path: str) -> None:
             settings.set_text(key, path)

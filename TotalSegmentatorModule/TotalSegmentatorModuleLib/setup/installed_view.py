@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import qt
@@ -27,8 +28,10 @@ _LOG_TAIL_BYTES = 64 << 10
 class InstalledView:
     """Shows the installation while the section is open. changes.py connects the buttons that change it."""
 
-    def __init__(self, ui: Widgets) -> None:
+    def __init__(self, ui: Widgets, model_in_use: Callable[[], str]) -> None:
+        """``model_in_use`` tells the chosen model, by its id or its folder; empty where none is chosen."""
         self._ui = ui
+        self._model_in_use = model_in_use
         self._is_outdated = False
         self._is_enabled = True
         self._runner = TaskRunner(Ticker, settings.work_folder())
@@ -41,6 +44,10 @@ class InstalledView:
         """Read again what is installed, if the section is open."""
         if self._ui.collapsibleButton.collapsed:
             return
+        if not setup_state().has_engine:
+            self._is_outdated = False
+            self._show_state()
+            return  # and nothing is written, so that nothing is left after a removal
         self._show_state()
         if not self._runner.is_busy:
             self._runner.start(run_setup(show_command([])), self._on_plan)
@@ -68,7 +75,7 @@ class InstalledView:
         state = setup_state()
         ui.stateLabel.setText(state_text(state, self._is_outdated))
         ui.detailsLabel.setText(details_text(state))
-        is_there = bool(state.engine_bytes or state.models)
+        is_there = bool(state.engine_bytes or state.models or state.own_models)
         ui.removeButton.setEnabled(self._is_enabled and is_there)
 
     def _on_collapsed(self, is_collapsed: bool) -> None:
@@ -98,7 +105,7 @@ class InstalledView:
         self._runner.stop()
         self._ui.diagnosticsButton.setEnabled(False)
         self.show_note(_("Checking the installation. This may take a minute..."))
-        self._runner.start(run_setup(doctor_command()), self._on_doctor)
+        self._runner.start(run_setup(doctor_command(self._model_in_use())), self._on_doctor)
 
     def _on_doctor(self, end: TaskEnd) -> None:
         self._ui.diagnosticsButton.setEnabled(True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import qt
 from slicer.i18n import tr as _
@@ -12,7 +13,7 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background.command_process import Failure, failure_of, process_result
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
-from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, preferred_model
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.segment.session import JobOrder
@@ -23,6 +24,7 @@ from TotalSegmentatorModuleLib.setup.install_page import InstallPage
 from TotalSegmentatorModuleLib.setup.installed_view import InstalledView
 from TotalSegmentatorModuleLib.setup.pending_job import PendingOrder, SetupNeeds, needs_of
 from TotalSegmentatorModuleLib.setup.plan import setup_plan
+from TotalSegmentatorModuleLib.setup.removal import Removal
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class SetupCallbacks:
     """Whether Apply is enabled may have changed."""
     choose_model: Callable[[str, str], None]
     """The model's id, and its folder where that is OWN_FOLDER."""
+    model_in_use: Callable[[], str]
+    """The chosen model: its id, or its folder where it is the user's own; empty where none is chosen."""
     show_text: Callable[[str], None]
     show_problem: Callable[[Problem], None]
     add_note: Callable[[str], None]
@@ -55,10 +59,11 @@ class SetupSection:
         self._is_job_running = False
         self._plan_runner = TaskRunner(Ticker, settings.work_folder())
         self._page = InstallPage(page_ui)
-        self._installed = InstalledView(ui)
+        self._installed = InstalledView(ui, callbacks.model_in_use)
         self._changes = SetupChanges(page_ui, self._page, self._on_changes, callbacks.add_log)
         self._section_changes = SectionChanges(ui, self._changes, self._on_section_done)
         self._fields = SetupFields(ui, self._on_engine_folder, self._on_models_folder)
+        self._removal = Removal(ui.removeButton, self._changes, self._fields, self._on_removed)
         page_ui.offlineButton.connect("clicked(bool)", self._on_offline)
         page_ui.notNowButton.connect("clicked(bool)", self._on_not_now)
         self._lock()
@@ -108,6 +113,7 @@ class SetupSection:
         self._plan_runner.dispose()
         self._installed.dispose()
         self._changes.close()
+        self._removal.close()
 
     # -- the page ------------------------------------------------------------------------------------------------------
 
@@ -201,6 +207,12 @@ class SetupSection:
             self._callbacks.choose_model(added, "")
         elif added:
             self._callbacks.choose_model(OWN_FOLDER, added)
+
+    def _on_removed(self, sentence: str) -> None:
+        in_use = self._callbacks.model_in_use()
+        if in_use and in_use not in CATALOGUE and not Path(in_use).is_dir():
+            self._callbacks.choose_model(preferred_model(settings.models_folder()), "")
+        self._on_section_done(sentence, "")
 
     def _on_installation_changed(self) -> None:
         """Packages or models were installed or removed."""

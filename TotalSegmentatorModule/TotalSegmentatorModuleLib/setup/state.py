@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from TotalSegmentatorSetup.models.records import ModelRecords
 from TotalSegmentatorSetup.packages.installed_engine import newest_engine
+from TotalSegmentatorSetup.support.folders import folder_bytes
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background import installed_engine
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A model of the user's own that the set-up has copied into the models folder."""
+
+    name: str
+    """Of its folder there."""
+    folder: Path
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,11 @@ class SetupState:
     engine_bytes: int = 0
     models: tuple[str, ...] = ()
     """Titles of the installed models of the catalogue."""
+    model_ids: tuple[str, ...] = ()
+    """Their ids."""
     model_bytes: int = 0
+    own_models: tuple[OwnModel, ...] = ()
+    """The user's own models that were added here."""
     folders: tuple[str, ...] = ()
     """Existing folders of the engine and the models."""
 
@@ -43,18 +58,13 @@ def setup_state() -> SetupState:
         versions=engine.versions if is_used else {},
         engine_bytes=engine.bytes if engine is not None else 0,
         models=tuple(model.title for model in models),
-        model_bytes=sum(_bytes_in(folder) for folder in parts),
+        model_ids=tuple(model.id for model in models),
+        model_bytes=sum(folder_bytes(folder) for folder in parts),
+        own_models=tuple(
+            OwnModel(name, settings.models_folder() / name, folder_bytes(settings.models_folder() / name))
+            for name in ModelRecords(settings.models_folder()).own_names()
+        ),
         folders=tuple(
             str(folder) for folder in (settings.engines_folder(), settings.models_folder()) if folder.is_dir()
         ),
     )
-
-
-def _bytes_in(folder: Path) -> int:
-    """A model's folder holds some ten files."""
-    sizes = 0
-    for parent, _folders, names in os.walk(folder):
-        for name in names:
-            path = Path(parent) / name
-            sizes += path.stat().st_size if path.is_file() else 0
-    return sizes

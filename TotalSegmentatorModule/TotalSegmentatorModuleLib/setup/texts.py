@@ -20,6 +20,8 @@ def size_text(count: int | None) -> str:
         return _("unknown size")
     if count >= 0.1 * _GIGABYTE:
         return _("{size:.1f} GB").format(size=count / _GIGABYTE)
+    if 0 < count < _MEGABYTE:
+        return _("less than 1 MB")
     return _("{size:.0f} MB").format(size=count / _MEGABYTE)
 
 
@@ -128,11 +130,12 @@ def state_text(state: SetupState, is_outdated: bool) -> str:
         return _("The engine is not installed. You can install it when you first click Apply.")
     if is_outdated:
         return _("The engine was installed for another version of this module. Click Update.")
-    if not state.models:
+    count = len(state.models) + len(state.own_models)
+    if not count:
         return _("The engine is installed. No models are installed yet.")
-    if len(state.models) == 1:
+    if count == 1:
         return _("Ready: the engine and 1 model are installed.")
-    return _("Ready: the engine and {count} models are installed.").format(count=len(state.models))
+    return _("Ready: the engine and {count} models are installed.").format(count=count)
 
 
 def details_text(state: SetupState) -> str:
@@ -145,12 +148,34 @@ def details_text(state: SetupState) -> str:
         lines.append(_("Packages: {names}").format(names=names))
     elif state.has_engine:
         lines.append(_("Packages: your own") if state.has_chosen_packages else _("Packages: from Slicer's Python"))
-    if state.engine_bytes or state.model_bytes:
+    model_bytes = state.model_bytes + sum(model.bytes for model in state.own_models)
+    if state.engine_bytes or model_bytes:
         lines.append(
             _("Disk use: engine {engine}, models {models}").format(
-                engine=size_text(state.engine_bytes), models=size_text(state.model_bytes)
+                engine=size_text(state.engine_bytes), models=size_text(model_bytes)
             )
         )
     lines.append(_("Models: {names}").format(names="; ".join(state.models) if state.models else _("none")))
+    lines += [
+        _("Your own model: {name}, {size}, in {folder}").format(
+            name=model.name, size=size_text(model.bytes), folder=model.folder
+        )
+        for model in state.own_models
+    ]
     lines += [_("Installed in: {folder}").format(folder=folder) for folder in state.folders]
     return "\n".join(lines)
+
+
+def removal_question(state: SetupState) -> str:
+    """What is removed by default, and what is kept."""
+    question = _(
+        "Remove the engine's packages ({engine}) and the downloaded models ({models}) from this computer, with logs "
+        "and caches? You will have to install them again before the next segmentation. Your segmentations are kept."
+    ).format(engine=size_text(state.engine_bytes), models=size_text(state.model_bytes))
+    if not state.own_models:
+        return question
+    names = "; ".join("{} ({})".format(model.name, size_text(model.bytes)) for model in state.own_models)
+    kept = _("Your own models are kept unless you tick them below; they cannot be downloaded again: {names}.").format(
+        names=names
+    )
+    return "{}\n\n{}".format(question, kept)

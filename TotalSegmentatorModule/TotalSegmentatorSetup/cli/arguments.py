@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ class SetupOptions:
     """The voxel order that ``models add`` stores with the model."""
     forget_digest: bool = False
     with_models: bool = False
+    own_models: Sequence[str] = ()
+    """Folder names of the user's own models that ``remove`` removes as well."""
+    model: str | None = None
+    """The model in use, about which ``doctor`` is asked: id or folder."""
     ask_servers: bool = False
     output: Path | None = None
     """The folder that ``make-offline-bundle`` writes."""
@@ -78,9 +83,18 @@ def add_setup_commands(commands: Any) -> None:
     install.add_argument("--from-folder", type=Path, metavar="DIR", help="take the archives from this offline folder")
 
     away = commands.add_parser("remove", help="remove the engine's packages", description=_REMOVE_ALL)
-    away.add_argument("--with-models", action="store_true", help="remove all installed models as well")
+    away.add_argument("--with-models", action="store_true", help="remove the installed models of the catalogue as well")
+    away.add_argument(
+        "--with-own-model",
+        action="append",
+        default=[],
+        dest="own_models",
+        metavar="NAME",
+        help="also remove your own model with this folder name; may be repeated",
+    )
 
     doctor = commands.add_parser("doctor", help="check the installation", description=_DOCTOR)
+    doctor.add_argument("--model", metavar="MODEL", help="the model that you use: id in the catalogue, or model folder")
     doctor.add_argument("--network", action="store_true", dest="ask_servers", help="also check that the servers answer")
 
     bundle = commands.add_parser(
@@ -179,7 +193,8 @@ Checks that the files of installed models are complete and unchanged, and that t
 _REMOVE = """\
 Removes models in the catalogue by their ids, or your own models by the names of their folders."""
 _REMOVE_ALL = """\
-Removes the engine's packages. Results are kept, and so are the models unless you use --with-models."""
+Removes the engine's packages and what was measured on this computer. Results are kept. Models of the catalogue are
+removed only with --with-models, and your own models only by their names, which "models list" shows."""
 _DOCTOR = """\
 Checks the computer, the engine and the models, and says what is wrong and what to do about it. It changes nothing, and
 its report names no users, patients or folders. The exit status is 0 if everything is in place, otherwise 1."""

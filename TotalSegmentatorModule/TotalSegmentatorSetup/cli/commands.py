@@ -15,13 +15,13 @@ from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.disk_space import disk_full, is_disk_full
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.setup import SETUP_JOB, SetupFinishedEvent
-from TotalSegmentatorWire.user_folders import data_folder
 
 from TotalSegmentatorSetup.cli.arguments import SetupOptions
 from TotalSegmentatorSetup.cli.doctor import examine
 from TotalSegmentatorSetup.cli.printed_pages import models_page, plan_page
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.make_offline_bundle import make_bundle
+from TotalSegmentatorSetup.install.removal import remove_installation
 from TotalSegmentatorSetup.support.progress import SetupReporter
 
 _log = logging.getLogger(__name__)
@@ -72,18 +72,12 @@ def _remove_models(options: SetupOptions) -> int:
 
 
 def _remove_all(options: SetupOptions) -> int:
-    installation = Installation(options.install)
-    installation.packages.remove_all()
-    if options.with_models:
-        installation.models.remove_all()
-    folder = data_folder()
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    remove_installation(Installation(options.install), options.with_models, options.own_models)
     return 0
 
 
 def _doctor(options: SetupOptions) -> int:
-    report = examine(options.install, options.ask_servers)
+    report = examine(options.install, options.ask_servers, options.model)
     print(json.dumps(report.to_json(), indent=1) if options.json else "\n".join(report.lines))
     return 0 if report.state == "ready" else 1
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 import platform
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.disk_space import existing_parent, require_space
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
-from TotalSegmentatorWire.tables.catalogue import read_catalogue
+from TotalSegmentatorWire.tables.catalogue import check_model_name, read_catalogue
 
 from TotalSegmentatorSetup.cli.printed_pages import size_text
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.options import InstallOptions
+from TotalSegmentatorSetup.models.model_store import ModelStore
 from TotalSegmentatorSetup.network.access import NetworkSettings, open_url, problem_of
-from TotalSegmentatorSetup.support.folders import require_writable
+from TotalSegmentatorSetup.support.folders import folder_bytes, require_writable
 
 READY, ENGINE_MISSING, ENGINE_BROKEN, MODEL_MISSING, MODEL_DAMAGED, SYSTEM = (
     "ready",
@@ -60,8 +62,12 @@ class Report:
         self.lines.append(f"{problem.code}: {problem.what} {problem.todo}")
 
 
-def examine(options: InstallOptions, asks_servers: bool = False) -> Report:
-    """Looks at computer, engine and models, and where the packages and models come from if ``asks_servers``."""
+def examine(options: InstallOptions, asks_servers: bool = False, model: str | None = None) -> Report:
+    """Looks at computer, engine and models, and where the packages and models come from if ``asks_servers``.
+
+    ``model`` is the one in use: an id of the catalogue, or a model folder; without it any installed one will do. Raises
+    SegmentationError("MODEL_UNKNOWN") for a word that is neither.
+    """
     report = Report()
     report.say(
         f"TotalSegmentatorModule {ENGINE_VERSION}, Python {platform.python_version()}, "
@@ -70,7 +76,7 @@ def examine(options: InstallOptions, asks_servers: bool = False) -> Report:
     _examine_system(options, report)
     installation = Installation(options)
     _examine_engine(installation, report)
-    _examine_models(installation, report)
+    _examine_models(installation, report, model)
     if asks_servers:
         _examine_network(options.network, report)
     if report.state == READY:
@@ -116,17 +122,69 @@ def _examine_engine(installation: Installation, report: Report) -> None:
             report.say(f"An older set of packages is still installed ({size_text(engine.bytes)}).")
 
 
-def _examine_models(installation: Installation, report: Report) -> None:
-    states = [state for state in installation.models.states() if state.is_installed]
-    if not states:
+def _examine_models(installation: Installation, report: Report, in_use: str | None) -> None:
+    models = installation.models
+    if in_use is not None:
+        _examine_model_in_use(installation, report, in_use)
+    own = models.own_models()
+    states = [state for state in models.states() if state.is_installed and state.id != in_use]
+    if not states and not own and in_use is None:
         known = next(iter(read_catalogue()))
         report.blame(MODEL_MISSING, Problem("MODEL_MISSING", {"model": known}))
     for state in states:
-        try:
-            installation.models.verify(state.id)
-            report.say(f"The model {state.id} is complete ({size_text(state.disk_bytes)}).")
-        except SegmentationError as error:
-            report.blame(MODEL_DAMAGED, error.problem)
+        _verify(models, report, state.id, f"The model {state.id}", state.disk_bytes)
+    for number, (name, count) in enumerate(own.items(), start=1):
+        if in_use is None or not _is_in(in_use, models.folder / name):
+            _verify(models, report, name, f"The added model {number} of {len(own)}", count)
+
+
+def _examine_model_in_use(installation: Installation, report: Report, in_use: str) -> None:
+    """The name of a folder is not told: it may be anything."""
+    models = installation.models
+    check_model_name(in_use)
+    if in_use in read_catalogue():
+        state = next(state for state in models.states() if state.id == in_use)
+        if state.is_installed:
+            _verify(models, report, in_use, f"The model in use, {in_use},", state.disk_bytes)
+        else:
+            report.blame(MODEL_MISSING, Problem("MODEL_MISSING", {"model": in_use}))
+        return
+    added = next((name for name in models.own_models() if _is_in(in_use, models.folder / name)), None)
+    if added is not None:
+        _verify(models, report, added, "The model in use, which was added by the user,", models.own_models()[added])
+    elif not Path(in_use).expanduser().is_dir():
+        report.blame(MODEL_MISSING, Problem("MODEL_FOLDER_MISSING", {"folder": "..."}))
+    else:
+        _check_folder(installation, report, Path(in_use).expanduser())
+
+
+def _verify(models: ModelStore, report: Report, name: str, title: str, count: int) -> None:
+    try:
+        models.verify(name)
+        report.say(f"{title} is complete ({size_text(count)}).")
+    except SegmentationError as error:
+        report.say(f"{title} has a problem:")
+        report.blame(MODEL_DAMAGED, error.problem)
+
+
+def _check_folder(installation: Installation, report: Report, folder: Path) -> None:
+    """A model of the user's own that was chosen where it lies."""
+    title = "The model in use, a folder of the user's own,"
+    program = installation.engine_program()
+    if program is None:
+        report.say(f"{title} can be checked only when the engine is installed.")
+        return
+    try:
+        program.ask(["check-model", str(folder)])
+        report.say(f"{title} can be used ({size_text(folder_bytes(folder))}).")
+    except SegmentationError as error:
+        report.say(f"{title} has a problem:")
+        report.blame(MODEL_DAMAGED, error.problem)
+
+
+def _is_in(path: str, folder: Path) -> bool:
+    resolved = Path(path).expanduser().resolve()
+    return folder.resolve() in (resolved, *resolved.parents)
 
 
 def _examine_network(network: NetworkSettings, report: Report) -> None:

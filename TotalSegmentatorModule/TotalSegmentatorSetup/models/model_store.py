@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from TotalSegmentatorWire.tables.voxel_orders import CANONICAL
 from TotalSegmentatorSetup.models.archives import unpack
 from TotalSegmentatorSetup.models.orientation import settle_order, store_order
 from TotalSegmentatorSetup.models.records import ModelRecords, PartRecord
+from TotalSegmentatorSetup.models.removal import DOWNLOADS, ModelRemoval
 from TotalSegmentatorSetup.models.sources import ModelSource, copy_model, find_source, own_name, published_part
 from TotalSegmentatorSetup.models.state import ModelState
 from TotalSegmentatorSetup.network.access import NetworkSettings
@@ -34,7 +35,6 @@ from TotalSegmentatorSetup.support.file_lock import FolderLock
 from TotalSegmentatorSetup.support.folders import folder_bytes, require_writable
 from TotalSegmentatorSetup.support.progress import SetupReporter, SetupTask
 
-DOWNLOADS = ".downloads"
 USUAL_ARCHIVE_BYTES = 240_000_000
 """Of an archive whose publisher states no size; the later families' are 135 and 234 MB (models.json)."""
 _UNPACKED_PER_BYTE = 2.2
@@ -67,8 +67,14 @@ class ModelStore:
         self._bundle = bundle_folder
         self._fetch = fetch
         self._records = ModelRecords(models_folder)
+        self._removal = ModelRemoval(models_folder, reporter)
 
     # -- what is there -------------------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """The models folder."""
+        return self._folder
 
     def states(self) -> list[ModelState]:
         """Every model of the catalogue."""
@@ -77,8 +83,7 @@ class ModelStore:
 
     def own_models(self) -> dict[str, int]:
         """The user's own models that were added here: names of their folders, and their bytes on the disk."""
-        names = [name for name, record in self._records.all().items() if record.model is None and record.files]
-        return {name: folder_bytes(self._folder / name) for name in names}
+        return {name: folder_bytes(self._folder / name) for name in self._records.own_names()}
 
     def _state(self, model: CatalogueModel, records: dict[str, PartRecord]) -> ModelState:
         missing = [part for part in model.parts if not self._has(part)]
@@ -169,7 +174,7 @@ class ModelStore:
         """Of an archive that did not come through the network. Raises SegmentationError."""
         found = digest_of(archive, self._reporter)
         if part.sha256 is not None and found != part.sha256:
-            raise SegmentationError("DOWNLOAD_WRONG_DIGEST", file=archive.name)
+            raise SegmentationError("ARCHIVE_NOT_PUBLISHED", file=archive.name)
         if part.sha256 is None and recorded not in (None, found):
             raise SegmentationError("MODEL_DIGEST_CHANGED", file=archive.name)
         return found
@@ -324,21 +329,29 @@ class ModelStore:
 
     # -- checking and removing -----------------------------------------------------------------------------------------
 
-    def verify(self, model_id: str) -> None:
+    def verify(self, name: str) -> None:
         """That every file is there as it was installed, and that the engine takes it.
 
-        Raises SegmentationError: MODEL_MISSING, MODEL_DAMAGED, MODEL_UNSAFE and others of the check.
+        ``name`` is the id of a model of the catalogue, or the folder's name of one of the user's own. Raises
+        SegmentationError: MODEL_UNKNOWN, MODEL_MISSING, MODEL_DAMAGED, MODEL_UNSAFE and others of the check.
         """
-        model = catalogue_model(model_id)
+        if name in self._records.own_names():
+            self._verify_folder(name, [])
+            return
+        model = catalogue_model(name)
         if not model.is_installed(self._folder):
-            raise SegmentationError("MODEL_MISSING", model=model_id)
+            raise SegmentationError("MODEL_MISSING", model=name)
         for part in model.parts:
-            self._reporter.begin(SetupStep.CHECKING_MODEL, part.name)
-            self._compare(part.name)
-            if self._engine is not None:
-                leaf = next((self._folder / part.name).glob("*/plans.json")).parent
-                arguments = ["check-model", str(leaf), "--model", model_id, "--part", part.name]
-                self._engine.ask(arguments, self._reporter.check_cancelled)
+            self._verify_folder(part.name, ["--model", name, "--part", part.name])
+
+    def _verify_folder(self, name: str, labels: list[str]) -> None:
+        self._reporter.begin(SetupStep.CHECKING_MODEL, name)
+        self._compare(name)
+        if self._engine is not None:
+            leaf = next((self._folder / name).glob("*/plans.json"), None)
+            if leaf is None:
+                raise SegmentationError("MODEL_DAMAGED", detail="plans.json is missing")
+            self._engine.ask(["check-model", str(leaf.parent), *labels], self._reporter.check_cancelled)
 
     def _compare(self, name: str) -> None:
         """With the record of its installation; a model that was unpacked by hand has none."""
@@ -351,32 +364,16 @@ class ModelStore:
                 raise SegmentationError("MODEL_DAMAGED", detail=f"{path} was changed after the installation")
 
     def remove(self, name: str, forgets_digest: bool = False) -> None:
-        """A model of the catalogue by its id, or one of the user's own by its folder's name.
+        """See ModelRemoval.remove."""
+        self._removal.remove(name, forgets_digest)
 
-        ``forgets_digest``: an archive that differs from the one that was installed will be taken the next time.
+    def check_own(self, names: Collection[str]) -> None:
+        """See ModelRemoval.check_own."""
+        self._removal.check_own(names)
 
-        Raises SegmentationError: MODEL_UNKNOWN, FILE_LOCKED where a file is in use.
-        """
-        records = self._records.all()
-        is_own = name in records and records[name].model is None
-        parts = [name] if is_own else [part.name for part in catalogue_model(name).parts]
-        for part in parts:
-            with self._locked(part):
-                atomic_folder.discard(self._folder / part)
-                with self._locked("records", _RECORDS_LOCK_SECONDS):
-                    self._records.mark_removed(part, forgets_digest)
-
-    def remove_all(self) -> None:
-        """Every model that was installed here, their records and downloads; the folder too where it is empty then."""
-        if not self._folder.is_dir():
-            return
-        for name in sorted(self._records.all()):  # not what the user has put there by hand
-            atomic_folder.discard(self._folder / name)
-        self._records.forget()
-        shutil.rmtree(self._folder / DOWNLOADS, ignore_errors=True)
-        atomic_folder.clean(self._folder)
-        if not any(self._folder.iterdir()):
-            self._folder.rmdir()
+    def remove_all(self, own_names: Collection[str] = ()) -> None:
+        """See ModelRemoval.remove_all."""
+        self._removal.remove_all(own_names)
 
     # -- small things --------------------------------------------------------------------------------------------------
 

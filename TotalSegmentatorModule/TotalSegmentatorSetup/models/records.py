@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,12 @@ class ModelRecords:
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
+    def own_names(self) -> list[str]:
+        """Folders of the user's own models that were added and are still there."""
+        folder = self._file.parent
+        own = (name for name, record in self.all().items() if record.model is None and record.files)
+        return [name for name in own if (folder / name).is_dir()]
+
     def of(self, name: str) -> PartRecord | None:
         return self.all().get(name)
 
@@ -62,19 +69,25 @@ class ModelRecords:
         self._write({**self.all(), record.name: record})
 
     def mark_removed(self, name: str, forgets_digest: bool = False) -> None:
-        """Keeps the digest of the archive, unless it is to be forgotten."""
+        """Keeps the digest of the archive, unless it is to be forgotten; nobody publishes that of a user's own."""
         records = self.all()
-        if name in records and forgets_digest:
+        if name not in records:
+            return
+        if forgets_digest or records[name].model is None:
             del records[name]
             self._write(records)
-        elif name in records:
+        else:
             self._write({**records, name: replace(records[name], files={})})
 
-    def forget(self) -> None:
-        """Everything, when the whole product is removed."""
-        self._file.unlink(missing_ok=True)
+    def keep_only(self, names: Collection[str]) -> None:
+        """Forget everything else, digests too: the whole product is removed."""
+        self._write({name: record for name, record in self.all().items() if name in names})
 
     def _write(self, records: dict[str, PartRecord]) -> None:
+        """Without any records there is no file."""
+        if not records:
+            self._file.unlink(missing_ok=True)
+            return
         text = json.dumps({"version": _VERSION, "parts": [asdict(record) for record in records.values()]}, indent=1)
         draft = self._file.with_name(f"{RECORDS_FILE}.{os.getpid()}")
         draft.write_text(text, encoding="utf-8")

@@ -45,6 +45,11 @@ class FolderLock:
             time.sleep(_POLL_SECONDS)
         self._is_held = True
 
+    @classmethod
+    def remove_dead(cls, file: Path) -> None:
+        """Removes the lock ``file`` of a process that has ended; that of a living one stays."""
+        cls(file.parent, file.name[1:].removesuffix(".lock"))._remove_if_dead()
+
     def release(self) -> None:
         if self._is_held:
             self._is_held = False

@@ -94,6 +94,15 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
         _("Download it again, or choose another file."),
     ),
     (
+        "ARCHIVE_NOT_PUBLISHED",
+        115,
+        _("The file {file} bears the name of a published model but is not its archive: the SHA-256 checksum differs."),
+        _(
+            "Copy or download the published archive again. If this is your own model, rename the archive and the "
+            "dataset folder in it, then add it again."
+        ),
+    ),
+    (
         "ARCHIVE_TOO_LARGE",
         73,
         _("The archive {file} would unpack to more than {limit_gb:.1f} GB."),

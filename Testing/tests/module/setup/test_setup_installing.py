@@ -150,7 +150,7 @@ def test_the_users_own_packages_come_first_then_the_newest_that_were_installed(a
     assert not installed_engine.has_engine()
 
     fake_setup.put_engine(tmp_path)
-    assert installed_engine.engine_environment().packages_folder == tmp_path / "py311-fake" / "packages"
+    assert installed_engine.engine_environment().packages_folder == tmp_path / "py3.11-fake-0123456789ab" / "packages"
     assert installed_engine.has_engine()
 
     settings.set_text(settings.ENGINE_PACKAGES, "/my/packages")

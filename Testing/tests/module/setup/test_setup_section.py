@@ -27,7 +27,7 @@ def test_section_tells_the_state(installer, without_engine):
     details = installer.ui.setup.detailsLabel.text
     assert "torch 2.13.0" in details
     assert "processor" in details
-    assert "engine 1.9 GB" in details
+    assert "engine 1.9 GB, models less than 1 MB" in details
     assert "104" in details
     assert installer.ui.setup.removeButton.enabled
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -161,3 +163,81 @@ def test_the_doctor_says_what_is_missing_and_then_that_nothing_is(computer):
 def test_an_unknown_model_is_reported_with_the_known_ones(computer):
     assert "117-3mm" in computer.run("setup", "--models", "117-9mm", expected=2).stderr
     assert "MODEL_UNKNOWN" in computer.run("models", "remove", "117-9mm", expected=85).stderr
+
+
+def add_own_model(computer):
+    """A copy of the published one under a name that no catalogue has; returns its folder among the models."""
+    own = computer.home / "Dataset777_Mine"
+    shutil.copytree(next((computer.home / "published").glob("Dataset*")), own)
+    return Path(computer.run("models", "add", own).stdout.strip()).parent
+
+
+def files_of(computer):
+    """Everything that lies in the product's folders; libraries keep things of theirs beside them."""
+    tops = [folder / "TotalSegmentatorModule" for folder in (computer.data, computer.home / "cache")]
+    return sorted(path for top in tops for path in top.rglob("*") if path.is_file())
+
+
+def test_remove_keeps_an_own_model_until_it_is_named_and_leaves_nothing_else(computer):
+    computer.run("setup", "--models", MODEL)
+    own = add_own_model(computer)
+    cache = computer.home / "cache" / "TotalSegmentatorModule"
+    (cache / "compiled" / "ab").mkdir(parents=True)
+    for name in ("machine-12ab.json", "machine-12ab.lock", "compiled/ab/code.so"):
+        (cache / name).write_text("{}")
+
+    computer.run("remove", "--with-models", "--with-own-model", "Dataset778", expected=85)
+    assert installed_on(computer) == [MODEL]
+    computer.run("remove", "--with-models")
+    assert installed_on(computer) == []
+    assert {path for path in files_of(computer) if own not in path.parents} == {own.parent / "installed.json"}
+    assert not cache.exists()
+    assert "Dataset777_Mine" in computer.run("models", "list").stdout
+
+    computer.run("remove", "--with-models", "--with-own-model", "Dataset777_Mine")
+    assert files_of(computer) == []
+    assert not (computer.data / "TotalSegmentatorModule").exists()
+
+
+def test_caches_of_others_in_the_chosen_cache_folder_stay(computer, tmp_path):
+    cache = tmp_path / "scratch"
+    cache.mkdir()
+    for name in ("machine-12ab.json", "photo.png"):
+        (cache / name).write_text("{}")
+
+    computer.run("remove", TOTALSEGMENTATOR_CACHE=str(cache))
+    assert [path.name for path in cache.iterdir()] == ["photo.png"]
+
+
+def test_a_local_archive_that_is_another_one_is_not_called_a_download(computer):
+    archive = computer.home / "published.zip"
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr("more.txt", "more")
+
+    said = computer.run("models", "add", archive, expected=115).stderr
+    assert "ARCHIVE_NOT_PUBLISHED" in said
+    assert "downloaded file" not in said
+    assert "IT department" not in said
+
+
+def test_the_doctor_speaks_of_the_model_in_use(computer):
+    own = add_own_model(computer)
+    leaf = next(own.glob("*/plans.json")).parent
+    elsewhere = next((computer.home / "Dataset777_Mine").glob("*/plans.json")).parent
+    assert "added model 1 of 1 is complete" in computer.run("doctor").stdout
+    used = computer.run("doctor", "--model", leaf).stdout
+    assert "The model in use, which was added by the user, is complete" in used
+    assert "Everything is in place." in used
+    assert "MODEL_MISSING" not in used
+    assert "Dataset777" not in used
+    assert "a folder of the user's own, can be used" in computer.run("doctor", "--model", elsewhere).stdout
+    assert "MODEL_MISSING" in computer.run("doctor", "--model", MODEL, expected=1).stdout
+
+    (elsewhere / "plans.json").write_text("{")
+    (leaf / "dataset.json").unlink()
+    for broken in (elsewhere, leaf):
+        assert json.loads(computer.run("doctor", "--json", "--model", broken, expected=1).stdout)["state"] == (
+            "model_damaged"
+        )
+    assert "MODEL_FOLDER_MISSING" in computer.run("doctor", "--model", computer.home / "gone", expected=1).stdout
+    assert "MODEL_UNKNOWN" in computer.run("doctor", "--model", "104-9mm", expected=85).stderr

@@ -165,7 +165,7 @@ def test_an_archive_from_a_stick(published, folder, tmp_path, around):
 def test_an_archive_from_a_stick_that_is_not_the_published_one(published, folder, tmp_path):
     archive_of(tmp_path / "changed.zip", part_name(V2), weights=b"other")
 
-    assert code_of(store_of(folder).add, tmp_path / "changed.zip") == "DOWNLOAD_WRONG_DIGEST"
+    assert code_of(store_of(folder).add, tmp_path / "changed.zip") == "ARCHIVE_NOT_PUBLISHED"
 
 
 def test_a_model_of_the_users_own_is_copied_and_can_be_removed(published, folder, tmp_path):
@@ -181,8 +181,9 @@ def test_a_model_of_the_users_own_is_copied_and_can_be_removed(published, folder
     assert place == folder / "Dataset777_Mine" / own.name
     assert (place / "fold_0" / "checkpoint_final.pth").is_file()
     assert {path: path.read_bytes() for path in own.rglob("*") if path.is_file()} == before
+    store.verify("Dataset777_Mine")
     store.remove("Dataset777_Mine")
-    assert names_in(folder) == ["installed.json"]
+    assert not folder.exists()
 
 
 def own_model(folder, name="Dataset777_Mine"):
@@ -293,13 +294,22 @@ def test_verify_finds_a_changed_and_a_missing_file(published, folder):
     assert code_of(store.verify, V2) == "MODEL_DAMAGED"
 
 
-def test_nothing_is_left_after_all_was_removed(published, folder):
+def test_nothing_is_left_after_all_was_removed_but_own_models_that_were_not_named(published, folder, tmp_path):
     store = store_of(folder)
     store.install(V2)
+    kept = Path(store.add(own_model(tmp_path / "a").parent))
+    second = Path(store.add(own_model(tmp_path / "b").parent))
+    (folder / "installed.json.4711").write_text("half")
     (folder / ".downloads").mkdir()
+    assert code_of(store.remove_all, ["Dataset1"]) == "MODEL_UNKNOWN"
+    assert state_of(store, V2).is_installed
 
-    store.remove_all()
+    store.remove_all([second.parent.name])
+    assert names_in(folder) == [kept.parent.name, "installed.json"]
+    assert [*store.own_models()] == [kept.parent.name]
+    store.verify(kept.parent.name)
 
+    store.remove_all([kept.parent.name])
     assert not folder.exists()
 
 

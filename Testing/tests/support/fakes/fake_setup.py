@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     if arguments[0] == "doctor":
         print(json.dumps(DOCTOR))
         return 1
-    if arguments[0] == "remove":
+    if arguments[0] == "remove" or arguments[:2] == ["models", "remove"]:
         return 0
     with Path(value(arguments, "--log")).open("a", encoding="utf-8") as log:
         log.write("set-up begins\n")
@@ -110,7 +110,7 @@ def put_engine(engines: Path) -> None:
         "created": 1.0,
         "bytes": 1_900_000_000,
     }
-    folder = engines / "py311-fake"
+    folder = engines / "py3.11-fake-0123456789ab"
     (folder / "packages").mkdir(parents=True)
     (folder / "engine.json").write_text(json.dumps(record), encoding="utf-8")
 
