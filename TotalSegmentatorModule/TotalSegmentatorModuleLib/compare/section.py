@@ -62,6 +62,11 @@ class CompareSection(TaskSection):
     def _missing_choice(self) -> str:
         return "" if _path(self._ui.filePathLineEdit) is not None else _("Choose the file to compare with.")
 
+    def _note(self) -> str:
+        if self._ct is None or self._ct.GetAttribute("DICOM.instanceUIDs"):
+            return ""
+        return _("The CT does not come from DICOM. To compare, load its DICOM series and choose that.")
+
     def _task(self) -> ComparisonTask:
         self._order = ComparisonOrder(
             segmentation=self._segmentation,

@@ -28,8 +28,10 @@ _PLAINER = str.maketrans({"\u2013": "-", ",": None})
 
 def file_name(text: str) -> str:
     """``text`` as the name of a file, without a suffix."""
-    plain = _NOT_IN_NAMES.sub("_", _CLOCK.sub(".", text.translate(_PLAINER))).strip(" ._")[:_LONGEST_NAME].strip(" .")
-    return plain or "segmentation"
+    plain = _NOT_IN_NAMES.sub("_", _CLOCK.sub(".", text.translate(_PLAINER))).strip(" ._")
+    if len(plain) > _LONGEST_NAME:
+        plain = plain[:_LONGEST_NAME].rstrip(" .-")  # the cut may leave the dash before the time of day
+    return plain.strip(" .") or "segmentation"
 
 
 def free_name(folder: Path, name: str) -> str:

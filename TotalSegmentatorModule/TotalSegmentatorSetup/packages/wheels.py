@@ -146,7 +146,8 @@ class WheelFetcher:
         """From the variant's own index; where that does not answer and the user named no other, from pip's own.
 
         Then, and where PyTorch's libraries are packages of their own, what torch requires comes along, in the lock's
-        versions: a build for CUDA cannot be imported without its libraries.
+        versions: a build for CUDA cannot be imported without its libraries. On Linux the common index has no other
+        (pypi.org/project/torch), so someone who agreed to the small packages for the CPU is told.
         """
         variant = self._variant
         resolved = ["--only-binary", ":all:", "--constraint", str(self._lock)]
@@ -166,7 +167,10 @@ class WheelFetcher:
             if error.code not in _UNREACHABLE:
                 raise
             host = error.problem.values.get("host") or urlsplit(variant.index_url).hostname
-            self._warn(Problem("MIRROR_TRIED", {"host": host, "file": "torch"}))
+            if variant.system == "Linux" and not variant.has_libraries:
+                self._warn(Problem("TORCH_WITH_GPU_LIBRARIES", {"host": host}))
+            else:
+                self._warn(Problem("MIRROR_TRIED", {"host": host, "file": "torch"}))
             self._fetch([plain], resolved)
 
     def _fetch(self, pins: list[str], options: list[str], index_url: str | None = None) -> None:

@@ -33,7 +33,10 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         "EXPORT_LABELS_UNNAMED",
         153,
         _("The label image does not say what its {count} label values mean."),
-        _("Specify the label table with --labels, or use the .seg.nrrd file of the same result."),
+        _(
+            "Use the .seg.nrrd file of the same result. On the command line, you can also specify the label table "
+            "with --labels."
+        ),
     ),
     (
         "LABELS_CONTRADICT",
@@ -82,7 +85,10 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         "EXPORT_NOT_DICOM",
         158,
         _("The CT does not come from DICOM, so there is no series to refer to."),
-        _("Use the DICOM series of the CT, or export to a folder, where a new CT series is written as well."),
+        _(
+            "Load the CT from DICOM and choose it. To export without a DICOM series, export to a folder: a new CT "
+            "series is written there as well."
+        ),
     ),
     (
         "EXPORT_FILES_MISSING",

@@ -265,7 +265,10 @@ JOB_ERRORS: dict[str, ErrorDefinition] = table(
         "ENGINE_MISSING",
         50,
         _("The segmentation engine is not installed: the package {package} was not found."),
-        _("Click Apply in the panel to install it, or run the command 'setup'."),
+        _(
+            "Click Apply in the panel to install it, or run the command 'setup'. If the panel uses your own packages, "
+            "add the package to their folder."
+        ),
     ),
     (
         "ENGINE_START_FAILED",

@@ -215,6 +215,14 @@ SETUP_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("No action is needed."),
     ),
     (
+        "TORCH_WITH_GPU_LIBRARIES",
+        _(
+            "The server {host} did not provide PyTorch for the CPU, so PyTorch with its GPU libraries is downloaded "
+            "from the package index: about 2 GB more, and several GB more on disk."
+        ),
+        _("If that is too much, cancel, and choose an offline folder or a package index with the build for the CPU."),
+    ),
+    (
         "GPU_UNUSABLE",
         _("The installed packages cannot use the GPU {device}, so the CPU will be used."),
         _("To use the GPU, update its driver and click Repair."),

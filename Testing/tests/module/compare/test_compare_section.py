@@ -196,6 +196,7 @@ def test_ct_that_is_no_dicom_is_refused_before_anything_is_handed_over(comparer,
     comparer.add_result(comparer.user.add_ct())
     comparer.open_section()
     comparer.choose_file(tmp_path / "RS.dcm")
+    assert comparer.ui.compare_task.hintLabel.text.startswith("The CT does not come from DICOM.")
     comparer.compare()
 
     assert comparer.error_code == "EXPORT_NOT_DICOM"

@@ -82,6 +82,10 @@ def test_what_was_drawn_and_results_of_other_cts_stay_visible(user):
     [
         ("CT \u2013 104 structures, 1.5 mm \u2013 14:32", "CT - 104 structures 1.5 mm - 14.32"),
         ("liver/spleen", "liver_spleen"),
+        (
+            "ct \u2013 spleen, liver, Dataset256_TotalSegmentator_example_3mm \u2013 06:06",
+            "ct - spleen liver Dataset256_TotalSegmentator_example_3mm",
+        ),
     ],
 )
 def test_names_of_files_stay_readable(app, name, file):
