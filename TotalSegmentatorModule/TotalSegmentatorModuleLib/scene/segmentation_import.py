@@ -31,6 +31,8 @@ from TotalSegmentatorModuleLib.scene.volumes import (
 BINARY_LABELMAP = "Binary labelmap"
 SCALARS_NAME = "ImageScalars"
 """Slicer's DICOM segmentation exporter looks the voxels up by this name."""
+_GIVEN_NAME = "TotalSegmentatorModule.ResultName"
+"""Node attribute with the name that the module gave; a node of another name was named by the user."""
 GRID_TOLERANCE_MM = 1e-3
 """Two grids are the same when no corner of the image lies further apart."""
 
@@ -65,7 +67,7 @@ class ImportTarget:
     output: object = None
     """vtkMRMLSegmentationNode whose segments are replaced; None makes a new one."""
     name: str = ""
-    """Of a new segmentation; made unique."""
+    """Of a new segmentation, and of one that still has the name of the result it held; made unique."""
 
 
 def import_result(labels: LabelImage, header: ResultHeader, target: ImportTarget):
@@ -85,6 +87,8 @@ def import_result(labels: LabelImage, header: ResultHeader, target: ImportTarget
         for segment_id, segment in segments.items():
             node.GetSegmentation().AddSegment(segment, segment_id)
         mark_result(node)
+        if target.output is not None:
+            _rename_replaced(node, target.name)
     finally:
         node.EndModify(was_modifying)
     node.CreateDefaultDisplayNodes()
@@ -123,10 +127,18 @@ def _new_segmentation(target: ImportTarget):
     name = _("{ct} segmentation").format(ct=ct.GetName()) if ct is not None else _("CT segmentation")
     unique = slicer.mrmlScene.GenerateUniqueName(target.name or name)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", unique)
+    node.SetAttribute(_GIVEN_NAME, unique)
     if ct is not None:
         file_beside(node, ct)
     collapse_item(node)
     return node
+
+
+def _rename_replaced(node, name: str) -> None:
+    """The name of a result tells what was in it, so it would be wrong now; the user's own name stays."""
+    if name and node.GetName() != name and node.GetAttribute(_GIVEN_NAME) == node.GetName():
+        node.SetName(slicer.mrmlScene.GenerateUniqueName(name))
+        node.SetAttribute(_GIVEN_NAME, node.GetName())
 
 
 def _segments(image, header: ResultHeader) -> dict[str, object]:

@@ -64,6 +64,26 @@ def test_results_of_one_ct_have_names_of_their_own_and_the_last_is_shown(user):
     assert not any(tree.GetItemExpanded(tree.GetItemByDataNode(node)) for node in nodes)
 
 
+@pytest.mark.parametrize("own_name", ["", "For the tumour board"])
+def test_result_that_is_replaced_is_renamed_unless_the_user_named_it(user, app, own_name):
+    """The name says what was segmented when, which is wrong after a replacement."""
+    import qt
+
+    ct = user.add_ct(name="CT first")
+    user.plan()
+    user.run_job()
+    (node,) = user.segmentations
+    if own_name:
+        node.SetName(own_name)
+    ct.SetName("CT renamed")
+    user.parameters.outputSegmentation = node
+    with app.everyday_mode(lambda box: qt.QMessageBox.Ok):
+        user.run_job()
+
+    assert user.segmentations == [node]
+    assert node.GetName() == own_name if own_name else node.GetName().startswith("CT renamed \u2013 ")
+
+
 def test_what_was_drawn_and_results_of_other_cts_stay_visible(user):
     first, second = user.add_ct(name="CT first"), user.add_ct(name="CT second")
     drawn = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "drawn by hand")
