@@ -188,8 +188,8 @@ class Panel:
         if not count:
             return True
         question = _(
-            "The segmentation '{name}' contains {count} segments. All of them, including manual edits, are replaced "
-            "when the result is ready. Afterwards it contains only: {remains}.\n\n"
+            "All segments of '{name}' ({count}), including manual edits, are replaced when the result is ready. "
+            "Afterwards it contains only: {remains}.\n\n"
             "To keep them, choose 'Create new segmentation' as the output instead."
         ).format(name=output.GetName(), count=count, remains=self._inputs.chosen_structures_text())
         return confirm_loss(question, _("Replace segments?"), _("Replace"))

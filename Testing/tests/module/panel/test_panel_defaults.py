@@ -181,7 +181,7 @@ def test_question_says_what_goes_and_what_remains_and_enter_cancels(user, app, f
         user.click_apply()
 
     ((text, (accept, cancel)),) = asked
-    assert "'Liver of Monday' contains 3 segments" in text and remains in text
+    assert "All segments of 'Liver of Monday' (3), including" in text and remains in text
     assert accept == "Replace" and cancel.replace("&", "") == "Cancel"
     assert user.ui.progress.applyButton.text == "Apply"
     assert filled_output.GetSegmentation().GetNumberOfSegments() == 3
