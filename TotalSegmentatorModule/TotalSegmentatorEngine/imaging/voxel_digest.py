@@ -8,11 +8,13 @@ serves all of its structures, however far they reach.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from TotalSegmentatorWire.messages.segment import FoundStructure
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry, canonical_reorientation
 
@@ -36,11 +38,16 @@ def voxel_digest(voxels: np.ndarray, start: tuple[int, int, int], grid: Geometry
 
 
 def label_digests(
-    labels: np.ndarray, boxes: Mapping[int, Box], grid: Geometry, start: tuple[int, int, int] = (0, 0, 0)
+    labels: np.ndarray,
+    boxes: Mapping[int, Box],
+    grid: Geometry,
+    start: tuple[int, int, int] = (0, 0, 0),
+    on_plane: Callable[[], None] = lambda: None,
 ) -> dict[int, str]:
     """By label: RAS position in mm of its box's first voxel in canonical order, then a digest of its voxels in the box.
 
     ``labels``: uint8 (k, j, i), whose first voxel is ``start`` of ``grid``. ``boxes``: each label's bounding box in it.
+    ``on_plane`` is called before each plane; it may raise to stop.
     """
     turn = canonical_reorientation(grid)
     view = turn.view(labels)
@@ -50,10 +57,24 @@ def label_digests(
         shape = np.array([part.stop - part.start for part in box], "<i4")
         hashes[label] = hashlib.blake2b(shape.tobytes(), digest_size=_DIGEST_BYTES)
     for number in range(view.shape[0]):
+        on_plane()
         _add_plane(np.ascontiguousarray(view[number]), number, hashes, turned)
     return {
         label: " ".join([*_position(boxes[label], start, turn, grid), hashes[label].hexdigest()]) for label in boxes
     }
+
+
+def with_digests(
+    found: list[FoundStructure], labels: np.ndarray, grid: Geometry, on_plane: Callable[[], None] = lambda: None
+) -> list[FoundStructure]:
+    """``found`` in ``labels`` (uint8 (k, j, i) on ``grid``), each with its digest. ``on_plane`` is called again and
+    again; it may raise to stop."""
+    boxes = {}
+    for structure in found:
+        i_min, i_max, j_min, j_max, k_min, k_max = structure.extent
+        boxes[structure.label] = (slice(k_min, k_max + 1), slice(j_min, j_max + 1), slice(i_min, i_max + 1))
+    digests = label_digests(labels, boxes, grid, on_plane=on_plane)
+    return [dataclasses.replace(structure, digest=digests[structure.label]) for structure in found]
 
 
 def is_same(one: str, other: str) -> bool:

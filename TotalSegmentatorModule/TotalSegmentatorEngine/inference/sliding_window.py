@@ -89,7 +89,8 @@ class RowSink(Protocol):
 
 
 class TileCallback(Protocol):
-    """Called before each tile with the number of finished tiles; may raise to stop."""
+    """Called with the number of finished tiles before each tile, after the last one, and again where labels were made
+    since; may raise to stop."""
 
     def __call__(self, finished_tiles: int) -> None: ...
 
@@ -119,12 +120,14 @@ def predict(
         finished = 0
         for positions in _batches(starts, runner.tile_batch):
             on_tile(finished)
-            ring.move_to(positions[0][0])
+            if ring.move_to(positions[0][0]):
+                on_tile(finished)
             boxes = [_box(position, window.patch_size) for position in positions]
             tiles = torch.from_numpy(np.stack([_read_padded(source, box, before)[None] for box in boxes]))
             for box, prediction in zip(boxes, runner.run(tiles), strict=True):
                 ring.add(prediction, box)
             finished += len(positions)
+        on_tile(finished)
         ring.finish()
 
 
@@ -209,8 +212,9 @@ class TileSums:
         if self._file is not None:
             self._file.close()
 
-    def move_to(self, row: int) -> None:
-        """Emits and forgets the rows before ``row``, which no later tile touches."""
+    def move_to(self, row: int) -> bool:
+        """Emits and forgets the rows before ``row``, which no later tile touches. Whether there were any."""
+        is_moved = self._first_row < row
         while self._first_row < row:
             start = self._first_row % self._height
             count = min(row - self._first_row, self._height - start, _ROWS_AT_ONCE)
@@ -219,6 +223,7 @@ class TileSums:
             self._sums[:, rows] = 0
             self._weights[rows] = 0
             self._first_row += count
+        return is_moved
 
     def finish(self) -> None:
         self.move_to(self._rows)

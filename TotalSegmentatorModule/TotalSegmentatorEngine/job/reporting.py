@@ -15,6 +15,8 @@ from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage
 
+from TotalSegmentatorEngine.job.time_left import TimeLeft
+
 LONG_JOB_SECONDS = 3600.0
 
 STAGE_WEIGHTS = {
@@ -23,11 +25,16 @@ STAGE_WEIGHTS = {
     Stage.CHECKING: 0.01,
     Stage.LOADING_MODEL: 0.03,
     Stage.RESAMPLING: 0.05,
-    Stage.PREDICTING: 0.78,
+    Stage.PREDICTING: 0.73,
+    Stage.LABELLING: 0.05,
     Stage.RESTORING: 0.05,
     Stage.WRITING: 0.02,
 }
 """Share of each stage in the progress bar, about as a job of ten tiles on a CPU spends its time."""
+_PREDICTING_AND_LABELLING = STAGE_WEIGHTS[Stage.PREDICTING] + STAGE_WEIGHTS[Stage.LABELLING]
+"""Labels are made between tiles; a plan says what share of this they take."""
+LABELLING_SHOWN_AFTER = 0.5
+"""Seconds after which the panel shows that labels are made."""
 
 
 class Reporter(Protocol):
@@ -81,53 +88,55 @@ class JobReporter(EventReporter):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(job_id, emit, is_cancelled, clock)
-        self._first_tile_at: float | None = None
-        self._first_tile = 0
+        self._time_left = TimeLeft(_share_after(Stage.LABELLING) / _PREDICTING_AND_LABELLING)
+        self._labelling_weight = STAGE_WEIGHTS[Stage.LABELLING]
+        self._done = {Stage.PREDICTING: 0.0, Stage.LABELLING: 0.0}
+        self._labelling_since: float | None = None
         self._is_long = False
-        self._planned_end: float | None = None
 
     def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
-        """Emits at most one event in 0.1 s, but always the first and the last of a stage."""
+        """Emits at most one event in 0.1 s, but always the first and the last of a stage.
+
+        The making of labels is a stage of its own only where it takes a while: mostly it is a blink between two tiles.
+        """
+        now = self._clock()
         within = min(max(fraction_of_stage, 0.0), 1.0)
-        fraction = self._raise_fraction(_start_of(stage) + STAGE_WEIGHTS[stage] * within)
-        seconds_left = self._seconds_left(stage, tile, tiles, self._clock())
+        fraction = self._raise_fraction(self._fraction_of_job(stage, within))
+        seconds_left = self._time_left.report(stage, within, tile, tiles, now)
+        if stage != Stage.LABELLING:
+            self._labelling_since = None
+        elif self._labelling_since is None:
+            self._labelling_since = now
+        if self._labelling_since is not None and now - self._labelling_since < LABELLING_SHOWN_AFTER:
+            return
         if self._is_due(stage, within >= 1.0):
             self._emit(ProgressEvent(self._job_id, stage, fraction, seconds_left, tile, tiles))
 
     def plan(self, plan: Plan) -> None:
-        """Until tiles have shown their pace, the plan gives the time left."""
-        self._planned_end = None if plan.seconds is None else self._clock() + plan.seconds - plan.elapsed_seconds
-        self._first_tile_at = None  # after a fallback tiles are counted anew
+        """Until tiles have shown their pace, the plan gives the time left, and the share that labels take of it."""
+        self._time_left.plan(plan, self._clock())
+        self._labelling_weight = _labelling_weight(plan)
         self._emit(PlanEvent(self._job_id, plan.to_json()))
         if not self._is_long and long_job_warnings(plan):
             self._is_long = True
             self.warning(long_job_warnings(plan)[0])
 
-    def _seconds_left(self, stage: str, tile: int, tiles: int, now: float) -> float | None:
-        """Tiles left at the pace of the tiles since the first one, and the share of what follows them.
+    def _fraction_of_job(self, stage: str, within: float) -> float:
+        if stage not in self._done:
+            return _start_of(stage) + STAGE_WEIGHTS[stage] * within
+        self._done[stage] = within
+        predicting = _PREDICTING_AND_LABELLING - self._labelling_weight
+        done = self._done[Stage.PREDICTING] * predicting + self._done[Stage.LABELLING] * self._labelling_weight
+        return _start_of(Stage.PREDICTING) + done
 
-        The first tile is left out of the pace: it also pays for the memory and the plans of the convolutions.
-        """
-        if stage != Stage.PREDICTING:
-            return self._tail_seconds(stage, now)
-        if tile < 1 or tiles < 1:
-            return self._planned_seconds(now)
-        if self._first_tile_at is None:
-            self._first_tile_at, self._first_tile = now, tile
-        if tile <= self._first_tile:
-            return self._planned_seconds(now)
-        seconds_per_tile = (now - self._first_tile_at) / (tile - self._first_tile)
-        tail = _share_after(Stage.PREDICTING) / STAGE_WEIGHTS[Stage.PREDICTING] * seconds_per_tile * tiles
-        return round(seconds_per_tile * (tiles - tile) + tail, 1)
 
-    def _planned_seconds(self, now: float) -> float | None:
-        return None if self._planned_end is None else round(max(self._planned_end - now, 0.0), 1)
-
-    def _tail_seconds(self, stage: str, now: float) -> float | None:
-        if self._first_tile_at is None or stage not in (Stage.RESTORING, Stage.WRITING):
-            return self._planned_seconds(now)
-        predicting = now - self._first_tile_at
-        return round(predicting * (1.0 - self._fraction) / STAGE_WEIGHTS[Stage.PREDICTING], 1)
+def _labelling_weight(plan: Plan) -> float:
+    """The share of the progress bar for the making of labels."""
+    passes = [planned for planned in plan.passes if planned.seconds and planned.label_seconds is not None]
+    if len(passes) < len(plan.passes) or not passes:
+        return STAGE_WEIGHTS[Stage.LABELLING]
+    share = sum(planned.label_seconds for planned in passes) / sum(planned.seconds for planned in passes)
+    return _PREDICTING_AND_LABELLING * min(share, 1.0)
 
 
 def _start_of(stage: str) -> float:

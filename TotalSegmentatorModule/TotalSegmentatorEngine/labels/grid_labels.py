@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from TotalSegmentatorEngine.inference.tile_runner import Head
-from TotalSegmentatorEngine.labels.argmax import LabelSink, ResampledLabelSink
+from TotalSegmentatorEngine.labels.argmax import LabelSink, ResampledLabelSink, SlabCallback
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkInput, Piece, Region
 from TotalSegmentatorEngine.preprocessing.regions import shape_of
 
@@ -27,11 +25,11 @@ class GridLabels:
         return self._labels
 
     def sink(
-        self, _piece: Piece, source: NetworkInput, head: Head | None, on_slab: Callable[[], None]
+        self, _piece: Piece, source: NetworkInput, head: Head | None, on_slab: SlabCallback
     ) -> LabelSink | ResampledLabelSink:
         """A sink for the network's run over ``source``, which lies in the rows ``piece`` of the region."""
         if source.back is None:
-            return LabelSink(source.shape, head)
+            return LabelSink(source.shape, head, on_slab)
         return ResampledLabelSink(source.back.matrices(), head, on_slab=on_slab)
 
     def take(self, sink: LabelSink | ResampledLabelSink, piece: Piece, source: NetworkInput) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from scipy import ndimage
@@ -11,8 +11,17 @@ from TotalSegmentatorWire.tables.structures import Structure
 
 _SLICES_AT_ONCE = 16
 
+SlabCallback = Callable[[], None]
+"""Called before each slab or plane; may raise to stop."""
 
-def merge_part(merged: np.ndarray, part: np.ndarray, labels: Mapping[int, int]) -> None:
+
+def _nothing() -> None:
+    pass
+
+
+def merge_part(
+    merged: np.ndarray, part: np.ndarray, labels: Mapping[int, int], on_slab: SlabCallback = _nothing
+) -> None:
     """Writes a part's labels into ``merged``, in place; both uint8 (z, y, x).
 
     ``labels`` maps a label of the part to one of the whole set. As published, every label of a later part overwrites
@@ -20,22 +29,28 @@ def merge_part(merged: np.ndarray, part: np.ndarray, labels: Mapping[int, int]) 
     """
     table = _lookup(labels)
     for slices in _slabs(merged):
+        on_slab()
         translated = table[part[slices]]
         np.copyto(merged[slices], translated, where=translated != 0)
 
 
-def keep_only(labels: np.ndarray, wanted: Iterable[int]) -> None:
+def keep_only(labels: np.ndarray, wanted: Iterable[int], on_slab: SlabCallback = _nothing) -> None:
     """Turns every label that is not ``wanted`` into background, in place."""
     table = _lookup({label: label for label in wanted})
     for slices in _slabs(labels):
+        on_slab()
         labels[slices] = table[labels[slices]]
 
 
-def found_structures(labels: np.ndarray, structures: Iterable[Structure]) -> list[FoundStructure]:
+def found_structures(
+    labels: np.ndarray, structures: Iterable[Structure], on_slab: SlabCallback = _nothing
+) -> list[FoundStructure]:
     """Voxel count and extent of every structure that occurs in ``labels`` (k, j, i) uint8, in the given order."""
     counts = np.zeros(256, dtype=np.int64)
     for slices in _slabs(labels):
+        on_slab()
         counts += np.bincount(labels[slices].ravel(), minlength=256)
+    on_slab()
     boxes = ndimage.find_objects(labels)
     return [
         FoundStructure(structure.label, structure.name, int(counts[structure.label]), _extent(boxes, structure.label))

@@ -2,11 +2,13 @@
 
 Both functions do what TotalSegmentator does in ``totalsegmentator/postprocessing.py`` (version 2.18.0):
 ``keep_largest_blob_multilabel`` and ``remove_small_blobs_multilabel``. Voxels are connected by faces, not by edges or
-corners, and each label is processed by itself. One pass of cc3d serves all labels.
+corners, and each label is processed by itself. One pass of cc3d serves all labels. ``on_plane`` is called again and
+again; it may raise to stop.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cc3d
@@ -16,14 +18,14 @@ _FACES = 6
 """Connectivity: voxels that share a face."""
 
 
-def keep_largest_pieces(labels: np.ndarray) -> None:
+def keep_largest_pieces(labels: np.ndarray, on_plane: Callable[[], None] = lambda: None) -> None:
     """Keeps of each label only its largest component, in place; ``labels`` uint8 (z, y, x).
 
     Of equally large components the one that comes first in the array stays.
     """
     if labels.size == 0:
         return
-    pieces = _find_pieces(labels)
+    pieces = _find_pieces(labels, on_plane)
     order = np.lexsort((-pieces.sizes, pieces.labels))  # stable: the first of equals comes first
     _labels, first_of_label = np.unique(pieces.labels[order], return_index=True)
     is_removed = np.ones(len(order), dtype=bool)
@@ -31,14 +33,16 @@ def keep_largest_pieces(labels: np.ndarray) -> None:
     _remove(labels, pieces, is_removed)
 
 
-def remove_small_islands(labels: np.ndarray, smallest_mm3: float, voxel_mm3: float) -> None:
+def remove_small_islands(
+    labels: np.ndarray, smallest_mm3: float, voxel_mm3: float, on_plane: Callable[[], None] = lambda: None
+) -> None:
     """Removes components of a label up to the volume ``smallest_mm3``, in place; ``labels`` uint8 (z, y, x).
 
     As in TotalSegmentator a component of exactly that volume goes, too. ``voxel_mm3`` is the volume of a voxel.
     """
     if labels.size == 0:
         return
-    pieces = _find_pieces(labels)
+    pieces = _find_pieces(labels, on_plane)
     _remove(labels, pieces, pieces.sizes <= smallest_mm3 / voxel_mm3)
 
 
@@ -54,11 +58,12 @@ class _Pieces:
     """int64, voxels of each component; 0 for the background."""
 
 
-def _find_pieces(labels: np.ndarray) -> _Pieces:
+def _find_pieces(labels: np.ndarray, on_plane: Callable[[], None]) -> _Pieces:
     in_order = np.ascontiguousarray(labels)  # cc3d numbers components in the order of the memory
     numbers, count = cc3d.connected_components(in_order, connectivity=_FACES, return_N=True)
     piece_labels, sizes = np.zeros(count + 1, dtype=np.uint8), np.zeros(count + 1, dtype=np.int64)
     for plane, plane_numbers in zip(labels, numbers, strict=True):  # a plane at a time: bincount makes int64 of them
+        on_plane()
         inside = plane != 0
         found = plane_numbers[inside]
         piece_labels[found] = plane[inside]

@@ -6,7 +6,7 @@ labels. Here "turned" means the CT at its own spacing in the axes of the network
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 _LABELS = 256
 
 
-def restore_labels(labels: np.ndarray, grid: NetworkGrid, box: Region) -> np.ndarray:
-    """uint8 labels of the CT's own grid (k, j, i), C-contiguous.
+def restore_labels(
+    labels: np.ndarray, grid: NetworkGrid, box: Region, on_plane: Callable[[float], None] = lambda share: None
+) -> np.ndarray:
+    """uint8 labels of the CT's own grid (k, j, i), C-contiguous. ``on_plane`` gets the done share 0..1; it may raise.
 
     ``labels`` (uint8, of the shape of ``box``) lie at ``box`` on the network's grid; outside of it is background.
     """
@@ -33,23 +35,28 @@ def restore_labels(labels: np.ndarray, grid: NetworkGrid, box: Region) -> np.nda
     sources = [
         nearest[samples] - voxels.start for nearest, samples, voxels in zip(_nearest(grid), covered, box, strict=True)
     ]
-    _take_into(turned[covered], labels, sources)
+    _take_into(turned[covered], labels, sources, on_plane)
     return restored
 
 
 def found_on_grid(
-    labels: np.ndarray, grid: NetworkGrid, box: Region, structures: Iterable[Structure]
+    labels: np.ndarray,
+    grid: NetworkGrid,
+    box: Region,
+    structures: Iterable[Structure],
+    on_plane: Callable[[], None] = lambda: None,
 ) -> list[FoundStructure]:
     """What ``merging.found_structures`` finds in the restored labels, in the given order, without restoring them.
 
-    ``labels`` and ``box`` as for ``restore_labels``. Counts and extents are of the voxels of the CT.
+    ``labels`` and ``box`` as for ``restore_labels``. Counts and extents are of the voxels of the CT. ``on_plane`` is
+    called again and again; it may raise to stop.
     """
     nearest = _nearest(grid)
     weights = [
         np.bincount(indices, minlength=size)[voxels]
         for indices, size, voxels in zip(nearest, grid.shape, box, strict=True)
     ]
-    counts, occurs = _count(labels, weights)
+    counts, occurs = _count(labels, weights, on_plane)
     own_indices = _own_indices(grid)
     found = []
     for structure in structures:
@@ -95,7 +102,9 @@ def _covered(grid: NetworkGrid, region: Region) -> Region:
     )
 
 
-def _take_into(target: np.ndarray, labels: np.ndarray, sources: Sequence[np.ndarray]) -> None:
+def _take_into(
+    target: np.ndarray, labels: np.ndarray, sources: Sequence[np.ndarray], on_plane: Callable[[float], None]
+) -> None:
     """target[z, y, x] = labels[sources[0][z], sources[1][y], sources[2][x]], whatever the strides of ``target``."""
     # walks through the target as it lies in memory: several times faster than across it
     order = sorted(range(3), key=lambda axis: abs(target.strides[axis]), reverse=True)
@@ -105,18 +114,22 @@ def _take_into(target: np.ndarray, labels: np.ndarray, sources: Sequence[np.ndar
     slices, rows, columns = (sources[axis][step] for axis, step in zip(order, forward, strict=True))
     source, plane = -1, None
     for position, index in enumerate(slices):
+        on_plane(position / len(slices))
         if index != source:
             source, plane = index, planes[index].take(columns, axis=1).take(rows, axis=0)
         target[position] = plane
 
 
-def _count(labels: np.ndarray, weights: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+def _count(
+    labels: np.ndarray, weights: Sequence[np.ndarray], on_plane: Callable[[], None]
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """For each label the sum of weights[0][z] * weights[1][y] * weights[2][x] over its voxels (int64), and for each
     axis a table (label, position): whether the label has a voxel there that counts."""
     counts = np.zeros(_LABELS, dtype=np.int64)
     occurs = [np.zeros((_LABELS, size), dtype=bool) for size in labels.shape]
     plane_weights = np.multiply.outer(weights[1], weights[2]).ravel()
     for position, weight in enumerate(weights[0]):
+        on_plane()
         plane = labels[position].ravel()
         voxels = np.flatnonzero(plane)
         voxels = voxels[plane_weights[voxels] > 0]

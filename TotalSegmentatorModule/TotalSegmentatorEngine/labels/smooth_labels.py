@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from TotalSegmentatorEngine.inference.tile_runner import Head
-from TotalSegmentatorEngine.labels.argmax import ResampledLabelSink
+from TotalSegmentatorEngine.labels.argmax import ResampledLabelSink, SlabCallback
 from TotalSegmentatorEngine.labels.restoring import smooth_matrices
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, NetworkInput, Piece, Region
@@ -28,7 +26,7 @@ class SmoothLabels:
         _matrices, self.box = smooth_matrices(grid, region)
         self.labels = np.zeros([part.stop - part.start for part in self.box], dtype=np.uint8)
 
-    def sink(self, piece: Piece, source: NetworkInput, head: Head | None, on_slab: Callable) -> ResampledLabelSink:
+    def sink(self, piece: Piece, source: NetworkInput, head: Head | None, on_slab: SlabCallback) -> ResampledLabelSink:
         """A sink for the network's run over ``source``, which lies in the rows ``piece`` of the region."""
         matrices, _box = smooth_matrices(self._grid, self._place(piece, source))
         ordered = tuple(matrices[axis] for axis in self._folder.transpose_forward)

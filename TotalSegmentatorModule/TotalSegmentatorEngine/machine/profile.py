@@ -28,16 +28,15 @@ from TotalSegmentatorWire.user_folders import cache_folder
 
 from TotalSegmentatorEngine.machine.cpu_features import processor_name
 from TotalSegmentatorEngine.machine.memory import installed_memory
+from TotalSegmentatorEngine.machine.paces import MOST_SECONDS, Measured, checked_measured, pace_of, with_newest
 
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1
 _NEWEST_SHARE = 0.4
-"""Weight of the newest measurement in a running mean: four jobs on a machine that was busy are forgotten after five on
-an idle one."""
+"""Weight of the newest measurement of memory in a running mean."""
 _LARGEST_FILE = 4 * 1024**2
 """Bytes; some thousand networks. A longer file was not written by this program."""
-_MOST_SECONDS = 1e7
 _MOST_BYTES = 2**44
 _MOST_TILES = 2**53
 """Larger numbers in the file are no measurements."""
@@ -49,7 +48,7 @@ class NetworkRecord:
     """What running one kind of network with one runtime and precision has cost on this machine."""
 
     seconds_per_tile: float | None = None
-    """Mean of the tiles after a job's first; None while there was no such."""
+    """Of the tiles after a job's first; None while there was no such."""
     first_tile_seconds: float | None = None
     """Of a job's first tile, which also pays for memory."""
     activation_bytes: int | None = None
@@ -94,6 +93,7 @@ class MachineProfile:
         self._path = path
         self._tables = _no_tables() if path is None else _read(path)
         self._changed: set[tuple[str, str]] = set()
+        self._of_this_job: set[str] = set()
 
     @classmethod
     def load(cls, folder: Path | None = None) -> MachineProfile:
@@ -106,7 +106,9 @@ class MachineProfile:
         return cls(folder / f"machine-{machine_fingerprint()}.json")
 
     def save(self) -> None:
-        """Writes what was remembered; where that is impossible, this machine is measured again another time."""
+        """Ends a job, and writes what was remembered; where that is impossible, this machine is measured again another
+        time."""
+        self._of_this_job.clear()
         if not self._changed or self._path is None:
             return
         try:
@@ -127,7 +129,15 @@ class MachineProfile:
 
     def network(self, key: str, runtime: str, precision: str, device: str) -> NetworkRecord | None:
         """``key`` is an ``architecture_key``, the rest as in a Plan."""
-        return self._tables["networks"].get(_joined(key, runtime, precision, device))
+        place = _joined(key, runtime, precision, device)
+        record = self._tables["networks"].get(place)
+        if record is None:
+            return None
+        return dataclasses.replace(
+            record,
+            seconds_per_tile=self.rate(_tile_rate(place)),
+            first_tile_seconds=self.rate(_first_tile_rate(place)),
+        )
 
     def remember_network(
         self,
@@ -142,25 +152,23 @@ class MachineProfile:
         """One run of ``tiles`` tiles; ``seconds_per_tile`` is the mean without the first, None where it was alone."""
         if not (_is_measure(first_tile_seconds) and _is_measure(seconds_per_tile or 0.0)):
             return
-        old = self.network(key, runtime, precision, device) or NetworkRecord()
-        # a run of a few tiles says less about the pace than one of many
-        share = _NEWEST_SHARE if tiles > 4 else _NEWEST_SHARE / 2
-        record = dataclasses.replace(
-            old,
-            seconds_per_tile=_mixed(old.seconds_per_tile, seconds_per_tile, share),
-            first_tile_seconds=_mixed(old.first_tile_seconds, first_tile_seconds, _NEWEST_SHARE),
-            tiles_measured=old.tiles_measured + int(tiles),
-        )
-        self._set("networks", _joined(key, runtime, precision, device), record)
+        place = _joined(key, runtime, precision, device)
+        old = self._tables["networks"].get(place, NetworkRecord())
+        self._set("networks", place, dataclasses.replace(old, tiles_measured=old.tiles_measured + int(tiles)))
+        self.remember_rate(_first_tile_rate(place), 1, first_tile_seconds)
+        if seconds_per_tile is not None:
+            others = max(tiles - 1, 1)
+            self.remember_rate(_tile_rate(place), others, others * seconds_per_tile)
 
     def remember_activations(self, key: str, runtime: str, precision: str, device: str, count: int) -> None:
         """``count`` bytes were taken by a running tile. A larger measurement counts at once, a smaller one slowly:
         memory that another step had just given back may hide a part of it."""
         if not _is_measure(count):
             return
-        old = self.network(key, runtime, precision, device) or NetworkRecord()
+        place = _joined(key, runtime, precision, device)
+        old = self._tables["networks"].get(place, NetworkRecord())
         record = dataclasses.replace(old, activation_bytes=_grown(old.activation_bytes, count, _NEWEST_SHARE / 2))
-        self._set("networks", _joined(key, runtime, precision, device), record)
+        self._set("networks", place, record)
 
     # -- the fastest runtime ---------------------------------------------------------------------------------------
 
@@ -173,14 +181,22 @@ class MachineProfile:
 
     # -- everything else -------------------------------------------------------------------------------------------
 
-    def rate(self, name: str) -> float | None:
-        """Seconds a unit of the work ``name``; None before it was measured."""
-        return self._tables["rates"].get(name)
+    def rate(self, name: str, usual: float | None = None) -> float | None:
+        """Seconds a unit of the work ``name``. Before it was measured on more than a trifle, ``usual``, which is what
+        an ordinary computer takes; without that, None before it was measured at all."""
+        return pace_of(self._tables["rates"].get(name, ()), usual)
 
     def remember_rate(self, name: str, units: float, seconds: float) -> None:
-        """``units`` of the work ``name`` took ``seconds``; nothing is learnt of no work."""
-        if units > 0 and _is_measure(units) and _is_measure(seconds):
-            self._set("rates", name, _mixed(self.rate(name), float(seconds / units), _NEWEST_SHARE))
+        """``units`` of the work ``name`` took ``seconds``; nothing is learnt of no work. What one job measures several
+        times, until ``save``, is one measurement: if the computer was busy, all of it is an outlier."""
+        if not (units > 0 and _is_measure(units) and _is_measure(seconds)):
+            return
+        measured = self._tables["rates"].get(name, ())
+        if name in self._of_this_job:
+            *measured, (units_before, seconds_before) = measured
+            units, seconds = units + units_before, seconds + seconds_before
+        self._of_this_job.add(name)
+        self._set("rates", name, with_newest(measured, units, seconds))
 
     def bytes_of(self, name: str) -> int | None:
         """Memory that ``name`` takes, such as a process before its first job; None before it was measured."""
@@ -200,20 +216,21 @@ def _is_measure(value: float) -> bool:
     return math.isfinite(value) and value >= 0
 
 
-def _mixed(old: float | None, new: float | None, share: float) -> float | None:
-    """Running mean in which the newest value has the weight ``share``."""
-    if old is None or new is None:
-        return old if new is None else float(new)
-    return float((1 - share) * old + share * new)
-
-
 def _grown(old: int | None, new: int, share: float) -> int:
     """The new count if it is larger, else one that comes nearer to it."""
-    return int(new) if old is None else max(int(new), round(_mixed(old, new, share)))
+    return int(new) if old is None else max(int(new), round((1 - share) * old + share * new))
 
 
 def _joined(*names: str) -> str:
     return "|".join(names)
+
+
+def _tile_rate(place: str) -> str:
+    return f"tile|{place}"
+
+
+def _first_tile_rate(place: str) -> str:
+    return f"first tile|{place}"
 
 
 # -- what the file may hold --------------------------------------------------------------------------------------------
@@ -231,14 +248,21 @@ def _checked_number(value: Any, most: float, kind: type) -> Any:
 
 
 def _checked_network(fields: Any) -> NetworkRecord:
+    """Its times are kept with the rates. Earlier programs wrote them here, and counted the making of labels as the
+    last tile's: such times are not used."""
     record = NetworkRecord(**fields)
     _checked_number(record.tiles_measured, _MOST_TILES, int)
     if record.activation_bytes is not None:
         _checked_number(record.activation_bytes, _MOST_BYTES, int)
     for seconds in (record.seconds_per_tile, record.first_tile_seconds):
         if seconds is not None:
-            _checked_number(seconds, _MOST_SECONDS, float)
-    return record
+            _checked_number(seconds, MOST_SECONDS, float)
+    return dataclasses.replace(record, seconds_per_tile=None, first_tile_seconds=None)
+
+
+def _checked_rate(value: Any) -> tuple[Measured, ...] | None:
+    """None for what earlier programs wrote: a mean, of who knows what."""
+    return None if isinstance(value, float | int) and not isinstance(value, bool) else checked_measured(value)
 
 
 def _checked_choice(runtime: Any) -> str:
@@ -250,10 +274,11 @@ def _checked_choice(runtime: Any) -> str:
 _CHECKED: dict[str, Callable[[Any], Any]] = {
     "networks": _checked_network,
     "choices": _checked_choice,
-    "rates": lambda value: _checked_number(value, _MOST_SECONDS, float),
+    "rates": _checked_rate,
     "bytes": lambda value: _checked_number(value, _MOST_BYTES, int),
 }
-"""The tables; each function gives a value as it is kept in memory, or raises TypeError or ValueError."""
+"""The tables; each function gives a value as it is kept in memory or None for one that is not used, or raises TypeError
+or ValueError."""
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -277,9 +302,12 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         entries = content.get(name)
         for key, value in entries.items() if isinstance(entries, dict) else ():
             try:
-                tables[name][key] = checked(value)
+                kept = checked(value)
             except (TypeError, ValueError):
                 logger.info("a measurement of this machine is damaged and not used")
+                continue
+            if kept is not None:
+                tables[name][key] = kept
     return tables
 
 

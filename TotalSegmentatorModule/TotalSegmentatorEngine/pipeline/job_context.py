@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from TotalSegmentatorWire.messages.plan import Plan
@@ -30,6 +31,30 @@ class TileCounter:
         self._reporter.progress(Stage.PREDICTING, finished / max(self.total, 1), finished, self.total)
 
 
+class LabelCounter:
+    """Reports the labels that are made of the networks' predictions; the total may change while the job runs."""
+
+    def __init__(self, reporter: Reporter, total: int) -> None:
+        self._reporter = reporter
+        self.total = total
+        """Voxels of the labels of the whole job."""
+        self._done = 0.0
+
+    def for_sink(self) -> Callable[[float], None]:
+        """A function that takes how many labels of one sink are made. It raises SegmentationError("CANCELLED")."""
+        before = 0.0
+
+        def report(made: float) -> None:
+            nonlocal before
+            self._reporter.check_cancelled()
+            self._done += max(made - before, 0.0)
+            before = max(made, before)
+            self.total = max(self.total, round(self._done))
+            self._reporter.progress(Stage.LABELLING, self._done / max(self.total, 1))
+
+        return report
+
+
 @dataclass(frozen=True, eq=False)
 class JobContext:
     """What the steps share."""
@@ -41,3 +66,4 @@ class JobContext:
     reporter: Reporter
     networks: NetworkPool
     tiles: TileCounter
+    labels: LabelCounter

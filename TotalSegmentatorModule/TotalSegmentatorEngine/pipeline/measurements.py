@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -19,13 +20,15 @@ from TotalSegmentatorEngine.machine.memory import resident_memory
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, stored_bytes
-from TotalSegmentatorEngine.plan.planner import smoothing_rate
+from TotalSegmentatorEngine.plan.rates import label_rate
 
 
 class Sink(RowSink, Protocol):
     """Makes labels of the rows that it gets."""
 
     labels: np.ndarray
+    is_resampled: bool
+    """Whether the labels are those of resampled logits."""
 
 
 class Measurements:
@@ -58,8 +61,8 @@ class Measurements:
     ) -> Iterator[NetworkProbe]:
         """Measures a network's run of ``tiles`` tiles, unless it fails.
 
-        ``known_bytes`` is memory that a plan computes, for labels and sums. The first of ``sinks`` counts as the
-        network's own work. The others smooth labels, which has a rate of its own.
+        ``known_bytes`` is memory that a plan computes, for labels and sums. The making of labels by ``sinks`` has rates
+        of its own.
         """
         probe = NetworkProbe(sinks)
         yield probe
@@ -91,16 +94,19 @@ class NetworkProbe:
     """One network's run over one piece of the image: give ``sink`` and ``on_tile(...)`` to the sliding window."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
-        self.sink = sinks[0] if len(sinks) == 1 else _SinkGroup(sinks)
-        self._begun: list[float] = []
+        self.sink = _ClockedSinks(sinks)
+        self._first, self._others = _Booked(), _Booked()
+        self._finished: int | None = None
+        self._since = 0.0
+        self._labelled = 0.0
         self._resident = resident_memory() or 0
         self._most_bytes = 0
 
     def on_tile(self, report: TileCallback) -> TileCallback:
-        """``report`` with a measurement before each tile."""
+        """``report`` with a measurement at each call."""
 
         def measured(finished_tiles: int) -> None:
-            self._begun.append(time.monotonic())
+            self._book(finished_tiles)
             self._measure_memory()
             report(finished_tiles)
 
@@ -109,42 +115,63 @@ class NetworkProbe:
     def remember(
         self, machine: MachineProfile, folder: ModelFolder, runner: TileRunner, tiles: int, known_bytes: int
     ) -> None:
-        """Remembers the first tile's time, the mean of the others, and the memory beyond ``known_bytes``.
+        """Remembers the first tile's time, that of the others, each sink's, and the memory beyond ``known_bytes``.
 
-        The first tile pays for memory and for the plans of the convolutions. The last one's time ends here, so that
-        the mean includes the making of labels; smoothing, which has a rate of its own, is left out.
+        The first tile pays for memory and for the plans of the convolutions.
         """
-        smoothing = self.sink.smoothing_seconds if isinstance(self.sink, _SinkGroup) else 0.0
-        self._begun.append(max(time.monotonic() - smoothing, self._begun[-1]))
+        self._book(tiles)
         self._measure_memory()
         place = (architecture_key(folder), runner.runtime, runner.precision, str(runner.device))
-        first = self._begun[1] - self._begun[0]
-        others = self._begun[-1] - self._begun[1]
-        batches = len(self._begun) - 1
-        per_tile = others / (tiles - tiles / batches) if batches > 1 else None
-        machine.remember_network(*place, per_tile, first, tiles)
+        pace = self._others.seconds / self._others.tiles if self._others.tiles else None
+        first = self._first.seconds - (self._first.tiles - 1) * (pace or 0.0)  # of a batch, the other tiles
+        machine.remember_network(*place, pace, max(first, pace or 0.0), tiles)
         machine.remember_activations(*place, max(self._most_bytes - known_bytes, 0))
-        if isinstance(self.sink, _SinkGroup):
-            machine.remember_rate(smoothing_rate(folder), self.sink.smoothed_voxels, smoothing)
+        for sink, seconds in self.sink.seconds_of_each:
+            name = label_rate(folder, str(runner.device), sink.is_resampled)
+            machine.remember_rate(name, sink.labels.size, seconds)
+
+    def _book(self, finished: int) -> None:
+        """What passed since the last call, but for the making of labels, is the time of the tiles that it finished or
+        that finished before: a GPU may still be at them."""
+        now, labelled = time.monotonic(), self.sink.seconds
+        if self._finished is not None:
+            is_first = self._others.tiles == 0 and self._first.tiles in (0, finished)
+            booked = self._first if is_first else self._others
+            booked.seconds += max(now - self._since - (labelled - self._labelled), 0.0)
+            booked.tiles += finished - self._finished
+        self._finished, self._since, self._labelled = finished, now, labelled
 
     def _measure_memory(self) -> None:
         self._most_bytes = max(self._most_bytes, (resident_memory() or 0) - self._resident)
 
 
-class _SinkGroup:
-    """Feeds several sinks; the time of all but the first is measured."""
+@dataclass
+class _Booked:
+    tiles: int = 0
+    seconds: float = 0.0
+
+
+class _ClockedSinks:
+    """Feeds several sinks and measures each one's time."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._first, *self._others = sinks
-        self.smoothing_seconds = 0.0
+        self._sinks = list(sinks)
+        self._seconds = [0.0] * len(self._sinks)
 
     @property
-    def smoothed_voxels(self) -> int:
-        return sum(sink.labels.size for sink in self._others)
+    def seconds(self) -> float:
+        return sum(self._seconds)
+
+    @property
+    def seconds_of_each(self) -> list[tuple[Sink, float]]:
+        return list(zip(self._sinks, self._seconds, strict=True))
 
     def add(self, sums: torch.Tensor, weights: torch.Tensor) -> None:
-        self._first.add(sums, weights)
+        if sums.is_cuda:
+            torch.cuda.synchronize(sums.device)  # tiles that it is still at are not the labels' time
         started = time.monotonic()
-        for sink in self._others:
+        for number, sink in enumerate(self._sinks):
             sink.add(sums, weights)
-        self.smoothing_seconds += time.monotonic() - started
+            ended = time.monotonic()
+            self._seconds[number] += ended - started
+            started = ended

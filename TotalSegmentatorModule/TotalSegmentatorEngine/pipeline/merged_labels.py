@@ -21,41 +21,49 @@ from TotalSegmentatorEngine.preprocessing.regions import enclosing
 class MergedLabels:
     """Labels of the whole label set on the network's grid; with ``is_smooth`` in its axes at the CT's spacing."""
 
-    def __init__(self, grid: NetworkGrid, is_smooth: bool) -> None:
+    def __init__(self, grid: NetworkGrid, is_smooth: bool, reporter: Reporter) -> None:
         self.is_smooth = is_smooth
+        self._reporter = reporter
         self._grid = grid
         self._labels = np.zeros(grid.full_shape if is_smooth else grid.shape, dtype=np.uint8)
         self._box: Region | None = None
 
     def add(self, part: PartLabels, numbers: Mapping[int, int]) -> None:
-        """Overwrites earlier parts; ``numbers`` map the part's labels to those of the whole set."""
+        """Overwrites earlier parts; ``numbers`` map the part's labels to those of the whole set. Raises
+        SegmentationError("CANCELLED"), as ``restore`` does."""
         box = part.merged.box
-        merge_part(self._labels[box], part.merged.labels, numbers)
+        merge_part(self._labels[box], part.merged.labels, numbers, self._reporter.check_cancelled)
         self._box = box if self._box is None else enclosing([self._box, box])
 
-    def restore(self, prepared: PreparedTask, reporter: Reporter) -> tuple[np.ndarray, list[FoundStructure]]:
+    def restore(self, prepared: PreparedTask) -> tuple[np.ndarray, list[FoundStructure]]:
         """uint8 labels (k, j, i) of the CT with only the requested structures, postprocessed by the options, and the
-        structures found. Called once: it changes the merged labels. Raises SegmentationError("CANCELLED")."""
+        structures found. Called once: it changes the merged labels."""
+        reporter, listen = self._reporter, self._reporter.check_cancelled
         reporter.progress(Stage.RESTORING, 0.0)
-        reporter.check_cancelled()
+        listen()
         box = self._box or tuple(slice(0, 1) for _ in range(3))
         labels = self._labels[box]
         wanted = [structure.label for structure in prepared.structures]
         if len(wanted) < len(prepared.model.structures):
-            keep_only(labels, wanted)
+            keep_only(labels, wanted, listen)
         self._postprocess(labels, prepared.task.options)
-        reporter.check_cancelled()
+        listen()
         reporter.progress(Stage.RESTORING, 0.4)
         if self.is_smooth:
             restored = self._labels if self._grid.reorientation is None else self._grid.reorientation.undo(self._labels)
-            return restored, found_structures(restored, prepared.structures)
-        found = found_on_grid(labels, self._grid, box, prepared.structures)
-        return restore_labels(labels, self._grid, box), found
+            return restored, found_structures(restored, prepared.structures, listen)
+        found = found_on_grid(labels, self._grid, box, prepared.structures, listen)
+
+        def on_plane(share: float) -> None:
+            listen()
+            reporter.progress(Stage.RESTORING, 0.5 + 0.3 * share)
+
+        return restore_labels(labels, self._grid, box, on_plane), found
 
     def _postprocess(self, labels: np.ndarray, options: JobOptions) -> None:
         if options.largest_piece:
-            keep_largest_pieces(labels)
+            keep_largest_pieces(labels, self._reporter.check_cancelled)
         if options.smallest_island_mm3 > 0:
             extent = np.multiply(self._grid.full_shape, self._grid.full_spacing)
             voxel_mm3 = float(np.prod(extent) / np.prod(self._labels.shape))
-            remove_small_islands(labels, options.smallest_island_mm3, voxel_mm3)
+            remove_small_islands(labels, options.smallest_island_mm3, voxel_mm3, self._reporter.check_cancelled)

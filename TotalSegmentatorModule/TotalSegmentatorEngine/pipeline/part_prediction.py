@@ -14,7 +14,7 @@ from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.job_context import JobContext
 from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
 from TotalSegmentatorEngine.plan.memory_estimate import sums_bytes
-from TotalSegmentatorEngine.plan.planner import tiles_of
+from TotalSegmentatorEngine.plan.planner import label_work, tiles_of
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkInput, Piece, Region
 
 
@@ -46,6 +46,8 @@ class PartPrediction:
     def expect_more_tiles(self, part: Part, region: Region) -> None:
         """Counts the tiles of a run that the plan does not include."""
         self._context.tiles.total += tiles_of(self.grid, region, part.folder, self._profile, 1)
+        work = label_work(self.grid, region, part.folder, self._profile, self._is_smooth)
+        self._context.labels.total += sum(work.values())
 
     def predict(self, part: Part, region: Region) -> PartLabels:
         """Runs the part's network over ``region`` of the grid. Raises SegmentationError: CANCELLED, MODEL_DAMAGED,
@@ -66,7 +68,7 @@ class PartPrediction:
         window = Window(folder.patch_size, self._profile.step, self._profile.average)
         runner = context.networks.runner(folder, lambda: _middle_tile(source, window))
         head = runner.head if sums_features(runner.head, self._profile.average) else None
-        sinks = [output.sink(piece, source, head, context.reporter.check_cancelled) for output in outputs]
+        sinks = [output.sink(piece, source, head, context.labels.for_sink()) for output in outputs]
         tiles = window.tile_count(source.shape)
         known_bytes = sums_bytes(folder, source.shape, self._profile, plan) + sum(sink.labels.nbytes for sink in sinks)
         with context.measurements.network_run(folder, runner, tiles, known_bytes, sinks) as probe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 from TotalSegmentatorWire.messages.segment import Stage
@@ -10,7 +11,8 @@ from TotalSegmentatorWire.messages.segment import Stage
 from TotalSegmentatorEngine.models.find_model import Model
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.job_context import JobContext
-from TotalSegmentatorEngine.plan.planner import Regions, resampling_rate
+from TotalSegmentatorEngine.plan.planner import Regions
+from TotalSegmentatorEngine.plan.rates import plans_resampling_rate, resampling_rate
 from TotalSegmentatorEngine.preprocessing.network_input import (
     NetworkInput,
     OrientedImage,
@@ -67,7 +69,14 @@ class PreprocessedCt:
         image, profile = self._image.crop(region), self.model.profile
 
         def make() -> NetworkInput:
-            return tile_source(image, piece.rows, profile, folder)
+            started = time.monotonic()
+            source = tile_source(image, piece.rows, profile, folder, self._on_slab)
+            if profile.spacing == "plans":
+                seconds = time.monotonic() - started
+                self._context.measurements.machine.remember_rate(
+                    plans_resampling_rate(folder), math.prod(source.shape), seconds
+                )
+            return source
 
         if not self._is_whole(region):
             return make()
@@ -80,17 +89,17 @@ class PreprocessedCt:
     def _resampled(self, region: Region) -> OrientedImage:
         context, profile = self._context, self.model.profile
 
-        def on_slab(fraction: float) -> None:
-            context.reporter.check_cancelled()
-            context.reporter.progress(Stage.RESAMPLING, fraction)
-
-        on_slab(0.0)
+        self._on_slab(0.0)
         if not self.grid.is_resampled:
-            return oriented_image(context.volume, self.grid, profile, region, on_slab)
+            return oriented_image(context.volume, self.grid, profile, region, self._on_slab)
         share = math.prod(shape_of(region)) / math.prod(self.grid.shape)
         voxels = share * math.prod(self.grid.full_shape)
         with context.measurements.rate(resampling_rate(self.grid, profile), voxels):
-            return oriented_image(context.volume, self.grid, profile, region, on_slab)
+            return oriented_image(context.volume, self.grid, profile, region, self._on_slab)
+
+    def _on_slab(self, fraction: float) -> None:
+        self._context.reporter.check_cancelled()
+        self._context.reporter.progress(Stage.RESAMPLING, fraction)
 
     def _own_bytes(self, image: OrientedImage) -> int:
         """Memory of the image beyond the CT's own."""

@@ -6,7 +6,6 @@ The steps from the plan to the restored labels need torch; they are in segmentat
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -15,20 +14,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.plan import Plan
-from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
+from TotalSegmentatorWire.messages.segment import Stage
 
-from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.imaging.validation import check_extent
-from TotalSegmentatorEngine.imaging.voxel_digest import label_digests
 from TotalSegmentatorEngine.job.reporting import Reporter, long_job_warnings
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
-from TotalSegmentatorEngine.result_check.orientation_check import check_orientation
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
 
 _log = logging.getLogger(__name__)
@@ -118,15 +113,10 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     segmented = segment_volume(volume, prepared, cache, reporter, started)
     reporter.progress(Stage.RESTORING, 1.0)
     names = {structure.name for structure in segmented.found}
-    reporter.check_cancelled()
-    by_label = {structure.label: structure.name for structure in segmented.found}
-    mirrored = check_orientation(segmented.labels, volume.geometry, by_label)
-    if mirrored is not None:
-        reporter.warning(mirrored)
     return SegmentationResult(
         labels=segmented.labels,
         structures=prepared.structures,
-        found=_with_digests(segmented.found, segmented.labels, volume.geometry),
+        found=segmented.found,
         absent=[structure.name for structure in prepared.structures if structure.name not in names],
         model=prepared.model.id,
         profile=prepared.model.profile.id,
@@ -151,12 +141,3 @@ def _segmentation() -> ModuleType:
     except ModuleNotFoundError as error:
         raise SegmentationError("ENGINE_MISSING", package=str(error.name)) from error
     return segmentation
-
-
-def _with_digests(found: list[FoundStructure], labels: np.ndarray, geometry: Geometry) -> list[FoundStructure]:
-    boxes = {}
-    for structure in found:
-        i_min, i_max, j_min, j_max, k_min, k_max = structure.extent
-        boxes[structure.label] = (slice(k_min, k_max + 1), slice(j_min, j_max + 1), slice(i_min, i_max + 1))
-    digests = label_digests(labels, boxes, geometry)
-    return [dataclasses.replace(structure, digest=digests[structure.label]) for structure in found]

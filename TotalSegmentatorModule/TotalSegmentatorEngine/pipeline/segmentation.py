@@ -17,13 +17,14 @@ from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
 
 from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.imaging.voxel_digest import with_digests
 from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.devices import use_physical_cores
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization, localization_of, part_regions
-from TotalSegmentatorEngine.pipeline.job_context import JobContext, TileCounter
+from TotalSegmentatorEngine.pipeline.job_context import JobContext, LabelCounter, TileCounter
 from TotalSegmentatorEngine.pipeline.job_planning import JobPlanning
 from TotalSegmentatorEngine.pipeline.measurements import Measurements
 from TotalSegmentatorEngine.pipeline.merged_labels import MergedLabels
@@ -33,8 +34,10 @@ from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
 from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
 from TotalSegmentatorEngine.pipeline.strategy_runner import run_within_memory
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
-from TotalSegmentatorEngine.plan.planner import RESTORING_RATE, SMOOTH_RATE, Regions
+from TotalSegmentatorEngine.plan.planner import Regions
+from TotalSegmentatorEngine.plan.rates import CHECKING_RATE, RESTORING_RATE, SMOOTH_RATE
 from TotalSegmentatorEngine.preprocessing.regions import enclosing
+from TotalSegmentatorEngine.result_check.orientation_check import check_orientation
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +97,7 @@ class _Segmentation:
                 merged = self._predict_and_merge(ct, regions, context)
                 used = context.networks.used_options()
             labels, found = self._restore(merged, context.tiles)
+            found = self._checked(labels, found)
         return SegmentedVolume(labels, found, plan.device, used)
 
     @contextmanager
@@ -105,7 +109,10 @@ class _Segmentation:
             folders, plan, prepared.task.options, self._cache, self._measurements, self._reporter
         ) as networks:
             tiles = TileCounter(self._reporter, plan.tiles)
-            yield JobContext(self._volume, plan, self._cache, self._measurements, self._reporter, networks, tiles)
+            labels = LabelCounter(self._reporter, plan.label_voxels)
+            yield JobContext(
+                self._volume, plan, self._cache, self._measurements, self._reporter, networks, tiles, labels
+            )
 
     def _localize(self, context: JobContext) -> CoarseLocalization:
         """Runs the coarse model over the whole image."""
@@ -129,14 +136,14 @@ class _Segmentation:
     def _refine_plan(self, strategy: Strategy, regions: Regions, context: JobContext) -> None:
         """Reports the plan for the regions that are now known."""
         refined = self._planning.refined(strategy, regions)
-        context.tiles.total = refined.tiles
+        context.tiles.total, context.labels.total = refined.tiles, refined.label_voxels
         self._reporter.plan(refined)
         parts = self._prepared.model.parts_to_run
         context.networks.will_run([part.folder for part in parts if regions[part.name] is not None])
 
     def _predict_and_merge(self, ct: PreprocessedCt, regions: Regions, context: JobContext) -> MergedLabels:
         is_smooth = self._prepared.task.options.smooth
-        prediction, merged = PartPrediction(ct, context, is_smooth), MergedLabels(ct.grid, is_smooth)
+        prediction, merged = PartPrediction(ct, context, is_smooth), MergedLabels(ct.grid, is_smooth, self._reporter)
         needed = enclosing(region for region in regions.values() if region is not None)
         if needed is not None:
             ct.prepare(needed)
@@ -151,4 +158,14 @@ class _Segmentation:
         self._reporter.progress(Stage.PREDICTING, 1.0, tiles.done, tiles.done)
         rate = SMOOTH_RATE if merged.is_smooth else RESTORING_RATE
         with self._measurements.rate(rate, self._volume.array.size):
-            return merged.restore(self._prepared, self._reporter)
+            return merged.restore(self._prepared)
+
+    def _checked(self, labels: np.ndarray, found: list[FoundStructure]) -> list[FoundStructure]:
+        """``found`` with digests of the voxels; warns where the structures lie as in no body."""
+        names = {structure.label: structure.name for structure in found}
+        geometry = self._volume.geometry
+        with self._measurements.rate(CHECKING_RATE, self._volume.array.size):
+            mirrored = check_orientation(labels, geometry, names)
+            if mirrored is not None:
+                self._reporter.warning(mirrored)
+            return with_digests(found, labels, geometry, self._reporter.check_cancelled)

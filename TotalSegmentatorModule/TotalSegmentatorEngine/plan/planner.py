@@ -25,6 +25,18 @@ from TotalSegmentatorEngine.models.find_model import Model, Part
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, pass_memory
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
+from TotalSegmentatorEngine.plan.rates import (
+    CHECKING_RATE,
+    RESTORING_RATE,
+    SMOOTH_RATE,
+    USUAL_CHECKING,
+    USUAL_LABELLING,
+    USUAL_RESAMPLING,
+    USUAL_RESTORING,
+    label_rate,
+    plans_resampling_rate,
+    resampling_rate,
+)
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region, network_grid, pieces_of
 from TotalSegmentatorEngine.preprocessing.plans_resampling import image_resampling
 from TotalSegmentatorEngine.preprocessing.regions import enclosing, shape_of
@@ -32,9 +44,6 @@ from TotalSegmentatorEngine.preprocessing.regions import enclosing, shape_of
 LOCALIZATION_SHARE = 0.25
 """A coarse localization pass is made where it costs at most this share of the voxels of a run without one."""
 
-_SMOOTHING_SECONDS = 8e-9
-"""Seconds per voxel and label, before this machine has measured it: 35 s for 39 million voxels of 118 labels on two
-cores."""
 PEAK_MARGIN = 1.05
 """For short-lived memory that is not counted; a plan should rather name too much memory than too little."""
 
@@ -151,9 +160,12 @@ class Planner:
         shape = network_shape(grid, region, folder, profile)
         is_smooth = self._prepared.task.options.smooth and purpose == SEGMENTATION and profile.spacing == "model"
         seconds = self._network_seconds(folder, strategy, tiles)
-        if seconds is not None and is_smooth:
-            seconds += self._smoothing_seconds(folder, grid, region)
-        planned = PlannedPass(part.name, purpose, list(shape), not is_whole, tiles, seconds)
+        work = label_work(grid, region, folder, profile, is_smooth)
+        labelling = None if seconds is None else self._label_seconds(folder, strategy, work)
+        if seconds is not None:
+            seconds += labelling + self._plans_resampling_seconds(folder, profile, shape)
+        voxels = sum(work.values())
+        planned = PlannedPass(part.name, purpose, list(shape), not is_whole, tiles, seconds, voxels, labelling)
         memory = pass_memory(
             folder, shape, profile, grid, region, resampled, strategy, self._context.machine, is_smooth
         )
@@ -207,37 +219,47 @@ class Planner:
         if any(planned.purpose == LOCALIZATION for planned in to_come):
             coarse = self._prepared.coarse_model
             resampling += self._resampling_seconds(self._grid_of(coarse), coarse)
-        restoring = (machine.rate(SMOOTH_RATE if is_smooth else RESTORING_RATE) or 0.0) * full
-        total = sum(planned.seconds for planned in to_come) + resampling + restoring
+        finishing = machine.rate(SMOOTH_RATE if is_smooth else RESTORING_RATE, USUAL_RESTORING)
+        finishing += machine.rate(CHECKING_RATE, USUAL_CHECKING)
+        total = sum(planned.seconds for planned in to_come) + resampling + finishing * full
         return round(self._context.elapsed_seconds + total, 2)
 
-    def _smoothing_seconds(self, folder: ModelFolder, grid: NetworkGrid, region: Region) -> float:
-        rate = self._context.machine.rate(smoothing_rate(folder))
-        share = math.prod(shape_of(region)) / math.prod(grid.shape)
-        return (_SMOOTHING_SECONDS * len(folder.labels) if rate is None else rate) * share * math.prod(grid.full_shape)
+    def _label_seconds(self, folder: ModelFolder, strategy: Strategy, work: Mapping[bool, int]) -> float:
+        total = 0.0
+        for is_resampled, voxels in work.items():
+            usual = USUAL_LABELLING[is_resampled] * len(folder.labels)
+            total += voxels * self._context.machine.rate(label_rate(folder, strategy.device, is_resampled), usual)
+        return total
+
+    def _plans_resampling_seconds(self, folder: ModelFolder, profile: Profile, shape: Sequence[int]) -> float:
+        if profile.spacing == "model" or self._context.has_image:
+            return 0.0
+        return self._context.machine.rate(plans_resampling_rate(folder), USUAL_RESAMPLING) * math.prod(shape)
 
     def _resampling_seconds(self, grid: NetworkGrid, model: Model) -> float:
         """Of the whole CT."""
-        rate = self._context.machine.rate(resampling_rate(grid, model.profile)) if grid.is_resampled else None
-        return (rate or 0.0) * math.prod(grid.full_shape)
+        if not grid.is_resampled:
+            return 0.0
+        rate = self._context.machine.rate(resampling_rate(grid, model.profile), USUAL_RESAMPLING)
+        return rate * math.prod(grid.full_shape)
 
     def _resampled(self, regions: Regions | None) -> Region | None:
         """What is resampled of the CT, once for all parts."""
         return self.grid.whole if regions is None else enclosing(r for r in regions.values() if r is not None)
 
 
-RESTORING_RATE, SMOOTH_RATE = "restoring", "restoring, smooth"
-"""Names of rates in the machine's profile: seconds per voxel of the CT."""
-
-
-def smoothing_rate(folder: ModelFolder) -> str:
-    """Likewise: the smooth labels of one network, which are made of all its logits."""
-    return f"smoothing, {len(folder.labels) + 1} labels"
-
-
-def resampling_rate(grid: NetworkGrid, profile: Profile) -> str:
-    """Likewise; the number of voxels made of one differs with the spacing."""
-    return f"resampling, order {profile.resampling_order}, {grid.spacing[0]:g} mm"
+def label_work(
+    grid: NetworkGrid, region: Region, folder: ModelFolder, profile: Profile, is_smooth: bool
+) -> dict[bool, int]:
+    """Voxels whose label is found when a network runs over ``region``: True: of resampled logits; False: of others."""
+    shape = network_shape(grid, region, folder, profile)
+    own = [shape_of(region)[axis] for axis in folder.transpose_forward]
+    is_resampled = tuple(shape) != tuple(own)
+    work = {is_resampled: math.prod(own)}
+    if is_smooth:
+        share = math.prod(own) / math.prod(grid.shape)
+        work[True] = work.get(True, 0) + round(share * math.prod(grid.full_shape))
+    return work
 
 
 def network_shape(grid: NetworkGrid, region: Region, folder: ModelFolder, profile: Profile) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ SciPy is given TotalSegmentator's array, whose axes run R, A, S; ours run S, A, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,7 @@ def linear_zoom(
     z, y, x = (_axis(size, length, part) for size, length, part in zip(image.shape, wanted, region, strict=True))
     result = np.empty((len(z.low), len(y.low), len(x.low)), dtype=dtype)
 
-    def make(rows: slice) -> None:
+    def make(rows: slice) -> Iterator[None]:
         planes: dict[int, list[np.ndarray]] = {}
         for row in range(rows.start, rows.stop):
             low, high = int(z.low[row]), int(z.high[row])
@@ -58,6 +58,7 @@ def linear_zoom(
                 total += lower * z.low_weight[row]
                 total += higher * z.high_weight[row]
             result[row] = finish(total)
+            yield
 
     in_slabs(make, len(result), _ROWS_A_TASK, on_slab)
     return result

@@ -206,8 +206,15 @@ def input_key(profile: Profile, folder: ModelFolder, piece: Piece) -> Hashable:
     )
 
 
-def tile_source(image: OrientedImage, rows: slice, profile: Profile, folder: ModelFolder) -> NetworkInput:
-    """The ``rows`` of the image (along its first axis) as the network wants them."""
+def tile_source(
+    image: OrientedImage,
+    rows: slice,
+    profile: Profile,
+    folder: ModelFolder,
+    on_slab: SlabCallback = lambda fraction: None,
+) -> NetworkInput:
+    """The ``rows`` of the image (along its first axis) as the network wants them. ``on_slab`` as for
+    ``oriented_image``."""
     transposed = image.array[rows].transpose(folder.transpose_forward)
     spacing = tuple(image.spacing[axis] for axis in folder.transpose_forward)
     box = nonzero_box(transposed)
@@ -215,9 +222,10 @@ def tile_source(image: OrientedImage, rows: slice, profile: Profile, folder: Mod
     resampling = image_resampling(folder, cropped.shape, spacing) if profile.spacing == "plans" else None
     if is_pointwise(folder) and (resampling is None or resampling.is_identity):
         return NetworkInput(cropped, box, transposed.shape, None, folder.transpose_backward, folder)
+    on_slab(0.0)
     array, back = normalise(cropped, folder), None
     if resampling is not None:
-        array = resampling.apply(array)
+        array = resampling.apply(array, on_slab)
         of_logits = logits_resampling(folder, array.shape, cropped.shape, spacing)
         back = None if of_logits.is_identity else of_logits
     return NetworkInput(np.ascontiguousarray(array), box, transposed.shape, back, folder.transpose_backward)

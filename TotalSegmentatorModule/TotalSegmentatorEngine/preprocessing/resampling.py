@@ -7,7 +7,7 @@ matrices are what SciPy itself makes of the unit vectors: the same weights, at t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -142,7 +142,7 @@ def apply_matrices(
     result = np.empty(tuple(len(matrix) for matrix in matrices), dtype=dtype)
     rows, columns = bands(matrices[1]), bands(matrices[2])
 
-    def make(samples: slice) -> None:
+    def make(samples: slice) -> Iterator[None]:
         part = matrices[0][samples]
         needed = needed_voxels(part)
         start, stop = needed.start, needed.stop
@@ -150,9 +150,11 @@ def apply_matrices(
         for slices in range(start, stop, _SLICES_AT_ONCE):
             some = slice(slices, min(slices + _SLICES_AT_ONCE, stop))
             planes[some.start - start : some.stop - start] = in_plane(image[some], rows, columns)
+            yield
         for band in bands(part[:, needed]):
             made = along_first(planes[band.voxels], band.weights)
             result[samples][band.samples] = made if finish is None else finish(made)
+            yield
 
     in_slabs(make, len(result), _ROWS_A_TASK, on_slab)
     return result

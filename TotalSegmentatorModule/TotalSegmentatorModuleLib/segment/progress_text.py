@@ -95,6 +95,7 @@ def _stage_names() -> dict[str, str]:
         Stage.LOADING_MODEL: _("Loading the model"),
         Stage.RESAMPLING: _("Resampling the CT"),
         Stage.PREDICTING: _("Segmenting"),
+        Stage.LABELLING: _("Making the labels"),
         Stage.RESTORING: _("Resampling the labels to the CT's grid"),
         Stage.WRITING: _("Writing the result"),
         STAGE_RECEIVING: _("Importing the result"),

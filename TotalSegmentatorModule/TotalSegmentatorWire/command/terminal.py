@@ -18,6 +18,7 @@ _STAGES = {
     Stage.LOADING_MODEL: "loading the model",
     Stage.RESAMPLING: "resampling the CT",
     Stage.PREDICTING: "segmenting",
+    Stage.LABELLING: "making the labels",
     Stage.RESTORING: "resampling the labels",
     Stage.WRITING: "writing",
 }

@@ -31,6 +31,10 @@ class PlannedPass:
     tiles: int
     seconds: float | None
     """None where this machine has not run such a network yet and no estimate was made."""
+    label_voxels: int = 0
+    """Voxels whose label is found of the network's predictions."""
+    label_seconds: float | None = None
+    """Of ``seconds``, what finding them takes; None where ``seconds`` is."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,10 @@ class Plan:
     @property
     def tiles(self) -> int:
         return sum(planned.tiles for planned in self.passes)
+
+    @property
+    def label_voxels(self) -> int:
+        return sum(planned.label_voxels for planned in self.passes)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -19,8 +19,8 @@ PROTOCOL_VERSION = 2
 
 
 class Stage:
-    """Stages of a job, about in their order: with several networks, loading and predicting alternate. A progress event
-    names one of them."""
+    """Stages of a job, about in their order: with several networks, loading and predicting alternate, and labels are
+    made between the tiles of one. A progress event names one of them."""
 
     LOADING_ENGINE = "loading_engine"
     READING = "reading"
@@ -28,10 +28,11 @@ class Stage:
     LOADING_MODEL = "loading_model"
     RESAMPLING = "resampling"
     PREDICTING = "predicting"
+    LABELLING = "labelling"
     RESTORING = "restoring"
     WRITING = "writing"
 
-    ALL = (LOADING_ENGINE, READING, CHECKING, LOADING_MODEL, RESAMPLING, PREDICTING, RESTORING, WRITING)
+    ALL = (LOADING_ENGINE, READING, CHECKING, LOADING_MODEL, RESAMPLING, PREDICTING, LABELLING, RESTORING, WRITING)
 
 
 # -- requests: Slicer to worker ----------------------------------------------------------------------------------------

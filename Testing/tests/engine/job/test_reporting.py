@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+
 import pytest
 from TotalSegmentatorEngine.job.reporting import STAGE_WEIGHTS, JobReporter, SilentReporter
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
@@ -113,6 +116,57 @@ def test_after_the_tiles_the_plan_is_over() -> None:
         clock.now += 2
     reporter.progress(Stage.RESTORING, 0.0)
     assert 0 < events[-1].seconds_left < 10
+
+
+def labelled_plan(seconds: float, label_seconds: float) -> Plan:
+    plan = plan_of(seconds)
+    passes = [
+        dataclasses.replace(planned, seconds=seconds / 2, label_seconds=label_seconds / 2) for planned in plan.passes
+    ]
+    return dataclasses.replace(plan, passes=passes)
+
+
+def test_the_making_of_labels_between_two_tiles_moves_the_bar_and_the_time_left() -> None:
+    """67 seconds of a fine CT's labels, in a job of two short tiles."""
+    reporter, events, clock = make()
+    reporter.plan(labelled_plan(74.0, 67.0))
+    for tile in (0, 1):
+        reporter.progress(Stage.PREDICTING, tile / 2, tile, 2)
+        clock.now += 2
+    begun = len(events)
+    for slab in range(68):
+        reporter.progress(Stage.LABELLING, slab / 67)
+        clock.now += 1
+    shown = events[begun:]
+    assert {event.stage for event in shown} == {Stage.LABELLING} and len(shown) >= 66
+    assert shown[-1].fraction - shown[0].fraction > 0.6, "nearly all of the job's time"
+    assert max(after.fraction - event.fraction for event, after in itertools.pairwise(shown)) < 0.05
+    for second, event in enumerate(shown):
+        left = 67 - second + 2
+        assert 0.75 * left - 4 <= event.seconds_left <= 1.25 * left + 9
+
+
+def test_labels_without_a_plan_have_a_pace_of_their_own() -> None:
+    reporter, events, clock = make()
+    for tile in range(3):
+        reporter.progress(Stage.PREDICTING, tile / 4, tile, 4)
+        clock.now += 2
+    for slab in range(6):
+        reporter.progress(Stage.LABELLING, slab / 20)
+        clock.now += 3
+    assert events[-1].stage == Stage.LABELLING
+    assert 45 <= events[-1].seconds_left <= 60, "45 s of labels and two tiles of 2 s"
+
+
+def test_labels_made_in_a_blink_do_not_flicker() -> None:
+    reporter, events, clock = make()
+    for tile in range(20):
+        reporter.progress(Stage.PREDICTING, tile / 20, tile, 20)
+        clock.now += 1
+        for slab in range(8):
+            reporter.progress(Stage.LABELLING, (8 * tile + slab) / 160)
+            clock.now += 0.01
+    assert {event.stage for event in events} == {Stage.PREDICTING}
 
 
 def test_a_warning_is_reported_once() -> None:

@@ -62,30 +62,21 @@ def test_everything_remembered_is_there_in_the_next_process(tmp_path: Path) -> N
     assert profile.bytes_of("loaded") == 77
 
 
-def test_a_busy_hour_is_forgotten() -> None:
-    profile = MachineProfile()
-    for seconds in [10.0] * 4 + [1.0] * 5:
-        profile.remember_network(*PLACE, seconds, seconds, 20)
-        profile.remember_rate("restoring", 2, 2 * seconds)
-    record = profile.network(*PLACE)
-    assert 1.0 < record.seconds_per_tile < 2.0
-    assert 1.0 < record.first_tile_seconds < 2.0
-    assert 1.0 < profile.rate("restoring") < 2.0
-    assert record.tiles_measured == 180
-
-
-def test_a_single_tile_says_nothing_about_the_pace_and_few_say_little() -> None:
-    profile = MachineProfile()
-    profile.remember_network(*PLACE, None, 5.0, 1)
-    assert profile.network(*PLACE).seconds_per_tile is None
-    profile.remember_network(*PLACE, 2.0, 5.0, 20)
-    profile.remember_network(*PLACE, None, 5.0, 1)
-    assert profile.network(*PLACE).seconds_per_tile == 2.0
-    few, many = profile, MachineProfile()
-    many.remember_network(*PLACE, 2.0, 5.0, 20)
-    few.remember_network(*PLACE, 3.0, 5.0, 3)
-    many.remember_network(*PLACE, 3.0, 5.0, 30)
-    assert 2.0 < few.network(*PLACE).seconds_per_tile < many.network(*PLACE).seconds_per_tile < 3.0
+def test_what_earlier_programs_wrote_of_times_is_not_used_and_the_rest_is(tmp_path: Path) -> None:
+    """They counted the making of labels as the last tile's time."""
+    content = written(tmp_path)
+    place = "|".join(PLACE)
+    content["networks"] = {place: {**GOOD, "seconds_per_tile": 67.0}}
+    content["rates"] = {"restoring": 0.5, "loaded": 3}
+    file_in(tmp_path).write_text(json.dumps(content))
+    profile = MachineProfile.load(tmp_path)
+    assert profile.network(*PLACE) == NetworkRecord(None, None, 1000, 10)
+    assert profile.rate("restoring") is None and profile.rate("loaded") is None
+    assert profile.chosen_runtime(PLACE[0], "exact", "cpu") == "openvino"
+    assert profile.bytes_of("loaded") == 77
+    profile.remember_network(*PLACE, 2.0, 3.0, 5)
+    profile.save()
+    assert MachineProfile.load(tmp_path).network(*PLACE) == NetworkRecord(2.0, 3.0, 1000, 15)
 
 
 def test_memory_counts_at_once_when_it_grows_and_slowly_when_it_shrinks() -> None:
@@ -112,7 +103,7 @@ def test_what_cannot_have_been_measured_is_not_learnt(tmp_path: Path, nonsense: 
     profile.remember_bytes("loaded", nonsense)
     profile.remember_rate("another", 1, 1.0)
     profile.save()
-    before["rates"]["another"] = 1.0
+    before["rates"]["another"] = [[1.0, 1.0]]
     assert json.loads(file_in(tmp_path).read_text()) == before
 
 
@@ -223,14 +214,16 @@ GOOD = {"seconds_per_tile": 2.0, "first_tile_seconds": 3.0, "activation_bytes": 
         *(("networks", {**GOOD, "activation_bytes": value}) for value in (1.5, -1, 10**30, "", False)),
         *(("networks", {**GOOD, "tiles_measured": value}) for value in (None, 1.5, -1, math.inf)),
         *(("choices", value) for value in (None, 1, ["eager"], "auto", "../../program", {})),
-        *(("rates", value) for value in (None, math.nan, math.inf, -0.5, "1", True, [1], 1e200)),
+        *(("rates", value) for value in (None, math.nan, math.inf, -0.5, "1", True, [1], 1e200, [], {}, [[1, 1]] * 8)),
+        *(("rates", [[1.0, value]]) for value in (None, math.nan, math.inf, -0.5, "1", True, [1], 1e200)),
+        *(("rates", [[value, 1.0]]) for value in (None, 0, math.nan, math.inf, -0.5, "1", True, 1e-320, 1e200)),
         *(("bytes", value) for value in (None, math.nan, math.inf, -1, "1", 1.5, {}, 10**20)),
     ],
 )
 def test_a_damaged_entry_is_dropped_alone(tmp_path: Path, table: str, value: object) -> None:
     content = written(tmp_path)
     name = next(iter(content[table]))
-    content[table]["damaged" + name[name.index("|") :] if "|" in name else "damaged"] = value
+    content[table]["damaged" + name[name.index("|") :] if table in ("networks", "choices") else "damaged"] = value
     file_in(tmp_path).write_text(json.dumps(content))
     profile = MachineProfile.load(tmp_path)
     assert profile.network("damaged", *RUN) is None

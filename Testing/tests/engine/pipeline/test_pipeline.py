@@ -14,6 +14,7 @@ from nnunet_reference import nnunet_labels
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from TotalSegmentatorEngine.ct_input.reading import ReadInput
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.job import reporting
 from TotalSegmentatorEngine.job.reporting import JobReporter, SilentReporter
 from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
@@ -234,8 +235,13 @@ def test_progress_rises_through_the_stages_and_counts_tiles(tmp_path: Path) -> N
     assert plan.tiles == last.tiles
 
 
-@pytest.mark.parametrize("stop_at", [Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING, Stage.RESTORING])
-def test_a_job_stops_at_the_stage_where_it_is_cancelled_and_the_next_one_works(tmp_path: Path, stop_at: str) -> None:
+@pytest.mark.parametrize(
+    "stop_at", [Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING, Stage.LABELLING, Stage.RESTORING]
+)
+def test_a_job_stops_at_the_stage_where_it_is_cancelled_and_the_next_one_works(
+    tmp_path: Path, stop_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "LABELLING_SHOWN_AFTER", 0.0)
     plans = plans_of(configuration_settings(spacing=(2.0, 2.0, 2.0)))
     folder, volume = make_model_folder(tmp_path / "D", plans=plans), blobs_volume((20, 24, 22), (3.0, 3.0, 3.0))
     reached: list[str] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from nnunetv2.preprocessing.resampling.resample_torch import resample_torch_forn
 from scipy import ndimage
 from seeded_models import configuration_settings, plans_of, write_folder
 from TotalSegmentatorEngine.models.model_folder import read_model_folder
+from TotalSegmentatorEngine.preprocessing.parallel_slabs import in_slabs
 from TotalSegmentatorEngine.preprocessing.plans_resampling import image_resampling, logits_resampling
 from TotalSegmentatorEngine.preprocessing.resampling import (
     apply_matrices,
@@ -187,6 +190,33 @@ def test_resampling_can_be_stopped() -> None:
     assert len(fractions) == 2
     assert sum(made) < 5000, "rows that nobody waits for any more are not made"
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("resampling")]
+
+
+def test_a_long_slab_is_listened_to_and_stopped_in_its_midst() -> None:
+    """A slab of a large CT may take seconds, and Cancel must not wait for its end."""
+
+    class StopError(Exception):
+        pass
+
+    calls: list[float] = []
+    made: list[int] = []
+    waiting = threading.Event()
+
+    def make(rows: slice) -> Iterator[None]:
+        for row in range(rows.start, rows.stop):
+            waiting.wait(0.02)
+            made.append(row)
+            yield
+
+    def stop_at_third(fraction: float) -> None:
+        calls.append(fraction)
+        if len(calls) == 3:
+            raise StopError
+
+    begun = time.monotonic()
+    with pytest.raises(StopError):
+        in_slabs(make, 1000, 1000, stop_at_third)
+    assert time.monotonic() - begun < 10 and len(made) < 500, "a slab of 20 s"
 
 
 # -- the plans' own functions ------------------------------------------------------------------------------------------

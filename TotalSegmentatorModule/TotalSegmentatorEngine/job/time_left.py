@@ -1,0 +1,93 @@
+"""How long a job still takes: at its own pace as soon as it has shown one, before that by its plan.
+
+Tiles and the making of labels have each a pace of their own: labels of a fine CT may take longer than the networks.
+"""
+
+from __future__ import annotations
+
+from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.segment import Stage
+
+_PACE_SECONDS = 1.0
+"""After so long the making of labels has shown its pace; before, a first slab says too little."""
+
+
+class TimeLeft:
+    """Gets each report of progress with its time, in seconds of any clock.
+
+    ``tail_share`` is the time of everything after tiles and labels as a share of theirs.
+    """
+
+    def __init__(self, tail_share: float) -> None:
+        self._tail_share = tail_share
+        self._planned_end: float | None = None
+        self._planned_labelling: float | None = None
+        self._previous: tuple[str | None, float] = (None, 0.0)
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._tile, self._tiles = 0, 0
+        self._first_tile: int | None = None
+        self._first_tile_at = 0.0
+        self._predicting = 0.0
+        self._labelling = 0.0
+        self._labelled = 0.0
+
+    def plan(self, plan: Plan, now: float) -> None:
+        """After a fallback tiles are counted anew, and so are their paces."""
+        self._planned_end = None if plan.seconds is None else now + plan.seconds - plan.elapsed_seconds
+        labelling = [planned.label_seconds for planned in plan.passes]
+        self._planned_labelling = None if None in labelling else sum(labelling)
+        self._start_anew()
+
+    def report(self, stage: str, fraction_of_stage: float, tile: int, tiles: int, now: float) -> float | None:
+        """Seconds until the job has finished; None while unknown. Arguments as of ``Reporter.progress``."""
+        self._book(now)
+        self._previous = (stage, now)
+        if stage == Stage.PREDICTING and tiles:
+            self._tile, self._tiles = tile, tiles
+            if self._first_tile is None and tile >= 1:
+                # left out of the pace: it also pays for the memory and the plans of the convolutions
+                self._first_tile, self._first_tile_at = tile, now
+                self._predicting = 0.0
+        elif stage == Stage.LABELLING:
+            self._labelled = max(self._labelled, min(fraction_of_stage, 1.0))
+        elif stage in (Stage.RESTORING, Stage.WRITING) and self._first_tile is not None:
+            share_done = fraction_of_stage / 2 + (0.5 if stage == Stage.WRITING else 0.0)
+            return round((now - self._first_tile_at) * self._tail_share * max(1.0 - share_done, 0.0), 1)
+        return self._seconds_left(now)
+
+    def _book(self, now: float) -> None:
+        """Time since the last report belongs to the stage that was reported."""
+        stage, since = self._previous
+        if stage == Stage.PREDICTING:
+            self._predicting += now - since
+        elif stage == Stage.LABELLING:
+            self._labelling += now - since
+
+    def _seconds_left(self, now: float) -> float | None:
+        tiles = self._of_tiles()
+        labels = self._of_labels()
+        if tiles is None or labels is None:
+            return None if self._planned_end is None else round(max(self._planned_end - now, 0.0), 1)
+        to_come, total = tiles[0] + labels[0], tiles[1] + labels[1]
+        return round(to_come + self._tail_share * total, 1)
+
+    def _of_tiles(self) -> tuple[float, float] | None:
+        """Seconds of the tiles to come and of all; None before there is a pace."""
+        if self._first_tile is None:
+            return None
+        run = self._tile - self._first_tile
+        if run < 1:
+            return (0.0, self._predicting) if self._tile >= self._tiles else None
+        pace = self._predicting / run
+        return pace * (self._tiles - self._tile), pace * self._tiles
+
+    def _of_labels(self) -> tuple[float, float] | None:
+        """Likewise of the labels: by the plan until they have a pace, nothing where there is no plan either."""
+        if self._labelling >= _PACE_SECONDS and self._labelled > 0:
+            total = self._labelling / self._labelled
+            return total * (1.0 - self._labelled), total
+        if self._planned_labelling is None:
+            return 0.0, 0.0
+        return self._planned_labelling * (1.0 - self._labelled), self._planned_labelling
