@@ -124,7 +124,8 @@ class ExportSection(TaskSection):
     def _is_confirmed(self, order: ExportOrder) -> bool:
         """Ask once for each segmentation before unapproved structures are exported to DICOM."""
         counts = count_by_state(order.segmentation, order.segment_ids)
-        unapproved = counts[ReviewState.UNREVIEWED] + counts[ReviewState.EDITED]
+        open_states = (ReviewState.UNREVIEWED, ReviewState.EDITED, ReviewState.NEEDS_ATTENTION)
+        unapproved = sum(counts[state] for state in open_states)
         node_id = order.segmentation.GetID()
         is_approved_only = order.states == (ReviewState.APPROVED.value,)
         if not order.needs_dicom or not unapproved or is_approved_only or node_id in self._confirmed:

@@ -25,6 +25,6 @@ def unreviewed_question(unapproved: int, count: int) -> str:
     """The question before unapproved structures are exported."""
     return _(
         "{unapproved} of {count} structures have not been approved in a review. Automatic contours can be wrong even "
-        "where they look right.\n\nCheck each of them before it is used for treatment. This question is asked once for "
-        "each segmentation."
+        "where they look right.\n\nCheck each of them before it is used for treatment. To approve a structure, set its "
+        "status to Completed in the Segment Editor's list. This question is asked once for each segmentation."
     ).format(unapproved=unapproved, count=count)

@@ -7,7 +7,7 @@ from typing import Any
 
 import slicer
 import vtk
-from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG
+from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, SLICER_STATUS_TAG
 
 from TotalSegmentatorModuleLib.scene.segmentation_import import BINARY_LABELMAP
 
@@ -52,9 +52,10 @@ def _segments(segmentation) -> Iterator[tuple[str, Any]]:
 
 
 def _segment_stamp(segment_id: str, segment, source: str) -> Hashable:
-    review_state = vtk.reference("")
-    segment.GetTag(REVIEW_STATE_TAG, review_state)
-    described = (segment_id, segment.GetName(), tuple(segment.GetColor()), str(review_state))
+    judged = [vtk.reference(""), vtk.reference("")]
+    for tag, value in zip((REVIEW_STATE_TAG, SLICER_STATUS_TAG), judged, strict=True):
+        segment.GetTag(tag, value)
+    described = (segment_id, segment.GetName(), tuple(segment.GetColor()), *map(str, judged))
     # a fractional or surface segmentation may hold label images as well, that were made from it
     return (*described, *(_times(segment.GetRepresentation(name)) for name in (source, BINARY_LABELMAP)))
 

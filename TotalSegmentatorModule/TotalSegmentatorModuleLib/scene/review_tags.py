@@ -7,7 +7,14 @@ from collections.abc import Collection, Mapping
 import vtk
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
-from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, VOXEL_DIGEST_TAG, ReviewState, review_state
+from TotalSegmentatorWire.tables.review_state import (
+    REVIEW_STATE_TAG,
+    SLICER_STATUS_TAG,
+    VOXEL_DIGEST_TAG,
+    ReviewState,
+    review_state,
+    review_tags,
+)
 
 _TERMINOLOGY_TAG = "TerminologyEntry"
 _ALGORITHM_TAGS = ("DICOM.SegmentAlgorithmType", "DICOM.SegmentAlgorithmName")
@@ -16,6 +23,7 @@ _EXPORTED_TAGS = (
     *_ALGORITHM_TAGS,
     *provenance_tags("", "", "", JobOptions().to_json(), series_instance_uid="1"),
     REVIEW_STATE_TAG,
+    SLICER_STATUS_TAG,
     VOXEL_DIGEST_TAG,
 )
 """VTK's Python does not list the tags of a segment: these are asked for by name."""
@@ -28,8 +36,16 @@ def segment_tags(segment) -> dict[str, str]:
 
 def state_of(segment) -> ReviewState:
     """What the tags say. Whether the voxels were edited meanwhile only an export finds out."""
-    state = _tag(segment, REVIEW_STATE_TAG)
-    return review_state({REVIEW_STATE_TAG: state} if state else {})
+    tags = {name: _tag(segment, name) for name in (REVIEW_STATE_TAG, SLICER_STATUS_TAG)}
+    return review_state({name: value for name, value in tags.items() if value})
+
+
+def set_state(segment, state: ReviewState) -> None:
+    """Write the state of a vtkSegment, so that Slicer's segment list shows it, too; what it has already is not written
+    again: each change of a tag clears the Segment Editor's redo."""
+    for name, value in review_tags(state).items():
+        if _tag(segment, name) != value:
+            segment.SetTag(name, value)
 
 
 def digests_of(node, segment_ids: Collection[str]) -> dict[str, str]:
@@ -56,7 +72,7 @@ def mark_edited(node, segment_ids: Collection[str], digests: Mapping[str, str]) 
         if segment is None or _tag(segment, VOXEL_DIGEST_TAG) != digests.get(segment_id):
             continue
         if state_of(segment) is ReviewState.UNREVIEWED:
-            segment.SetTag(REVIEW_STATE_TAG, ReviewState.EDITED.value)
+            set_state(segment, ReviewState.EDITED)
 
 
 def _tag(segment, name: str) -> str:

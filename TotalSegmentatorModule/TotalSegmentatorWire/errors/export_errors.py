@@ -27,7 +27,10 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         "EXPORT_NOTHING_CHOSEN",
         152,
         _("There are no structures left to export."),
-        _("Choose other structures, show hidden ones, or approve some in the review first."),
+        _(
+            "Choose other structures or show hidden ones. Approved structures are those with the status Completed in "
+            "the Segment Editor's list."
+        ),
     ),
     (
         "EXPORT_LABELS_UNNAMED",
@@ -241,21 +244,6 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
 EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     __file__,
     (
-        "EXPORT_UNREVIEWED",
-        _("Some exported structures are not approved: {unreviewed} not reviewed, {edited} edited."),
-        _("Check them before they are used for treatment planning."),
-    ),
-    (
-        "EXPORT_REJECTED_LEFT_OUT",
-        _("Rejected structures were not exported: {count}."),
-        _("Correct and approve them, or choose explicitly to export rejected structures."),
-    ),
-    (
-        "EXPORT_EMPTY_LEFT_OUT",
-        _("Empty structures were not exported: {count}."),
-        _("No action is needed if the CT does not show them."),
-    ),
-    (
         "EXPORT_CUT",
         _("Some structures are cut off by the field of view and marked with ~ in their names: {count}."),
         _("Do not use their volumes or dose statistics as those of whole organs."),
@@ -284,11 +272,6 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         "EXPORT_NAMES_CHANGED",
         _("Some names were shortened to {longest} characters or numbered to be unique: {count}."),
         _("Check the names in the planning system, or specify them in a template."),
-    ),
-    (
-        "EXPORT_TEMPLATE_ABSENT",
-        _("Some structures of the template are not in the segmentation: {count}."),
-        _("No action is needed if the CT does not show them."),
     ),
     (
         "EXPORT_RESULT_KEPT",

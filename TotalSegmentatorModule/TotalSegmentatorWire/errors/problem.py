@@ -10,6 +10,7 @@ from TotalSegmentatorWire.errors.export_errors import EXPORT_ERRORS, EXPORT_WARN
 from TotalSegmentatorWire.errors.image_errors import IMAGE_ERRORS, IMAGE_WARNINGS
 from TotalSegmentatorWire.errors.job_errors import JOB_ERRORS, JOB_WARNINGS
 from TotalSegmentatorWire.errors.result_errors import RESULT_ERRORS, RESULT_WARNINGS
+from TotalSegmentatorWire.errors.selection_warnings import SELECTION_WARNINGS
 from TotalSegmentatorWire.errors.series_errors import SERIES_ERRORS, SERIES_WARNINGS
 from TotalSegmentatorWire.errors.setup_errors import SETUP_ERRORS, SETUP_WARNINGS
 
@@ -17,7 +18,13 @@ ERRORS: dict[str, ErrorDefinition] = (
     SETUP_ERRORS | EXPORT_ERRORS | IMAGE_ERRORS | JOB_ERRORS | RESULT_ERRORS | SERIES_ERRORS
 )
 WARNINGS: dict[str, ErrorDefinition] = (
-    SETUP_WARNINGS | EXPORT_WARNINGS | IMAGE_WARNINGS | JOB_WARNINGS | RESULT_WARNINGS | SERIES_WARNINGS
+    SETUP_WARNINGS
+    | EXPORT_WARNINGS
+    | IMAGE_WARNINGS
+    | JOB_WARNINGS
+    | RESULT_WARNINGS
+    | SELECTION_WARNINGS
+    | SERIES_WARNINGS
 )
 
 

@@ -1,6 +1,7 @@
 """Whether a structure was looked at: one definition for the review, the export and the files.
 
-The state is a tag of the segment, so that it is kept with the scene and in ``.seg.nrrd`` files.
+The state is in two tags of the segment, so that it is kept with the scene and in ``.seg.nrrd`` files: Slicer's own
+status, which the user sets in the Segment Editor, and a tag of ours for what Slicer has no word for.
 """
 
 from __future__ import annotations
@@ -10,35 +11,68 @@ from collections.abc import Iterable, Mapping
 
 from TotalSegmentatorWire.tables.result_tags import PREFIX
 
+SLICER_STATUS_TAG = "Segmentation.Status"
+"""vtkSlicerSegmentationsModuleLogic::GetStatusTagName; absent counts as not started."""
 REVIEW_STATE_TAG = PREFIX + "ReviewState"
 VOXEL_DIGEST_TAG = PREFIX + "VoxelDigest"
 """Of the voxels as the engine made them (TotalSegmentatorEngine.imaging.voxel_digest): other voxels are edited ones."""
 
 
 class ReviewState(enum.Enum):
-    """The values of the tag."""
+    """The values of our tag."""
 
     UNREVIEWED = "unreviewed"
     EDITED = "edited"
     APPROVED = "approved"
+    NEEDS_ATTENTION = "needs-attention"
     REJECTED = "rejected"
 
 
-_FROM_BEST_TO_WORST = (ReviewState.APPROVED, ReviewState.EDITED, ReviewState.UNREVIEWED, ReviewState.REJECTED)
+_FROM_BEST_TO_WORST = (
+    ReviewState.APPROVED,
+    ReviewState.EDITED,
+    ReviewState.UNREVIEWED,
+    ReviewState.NEEDS_ATTENTION,
+    ReviewState.REJECTED,
+)
+_NOT_STARTED, _FLAGGED = "notstarted", "flagged"
+_OF_SLICER = {
+    _NOT_STARTED: ReviewState.UNREVIEWED,
+    "inprogress": ReviewState.EDITED,
+    "completed": ReviewState.APPROVED,
+    _FLAGGED: ReviewState.NEEDS_ATTENTION,
+}
+"""vtkSlicerSegmentationsModuleLogic::GetSegmentStatusAsMachineReadableString."""
+_TO_SLICER = {state: status for status, state in _OF_SLICER.items()} | {ReviewState.REJECTED: _FLAGGED}
 
 
 def review_state(tags: Mapping[str, str], is_edited: bool = False) -> ReviewState:
     """What the tags say. Without a state a structure is edited where its voxels changed, else unreviewed.
 
-    An unknown value, of a later version, counts as no review state.
+    Slicer's status comes first, because the user sees and sets it; painting turns "notstarted" into "inprogress". Where
+    it is "flagged", our tag tells rejected structures apart; where it is absent, our tag says all. An unknown value, of
+    a later version, counts as no state.
     """
-    try:
-        state = ReviewState(tags.get(REVIEW_STATE_TAG, ReviewState.UNREVIEWED.value))
-    except ValueError:
-        state = ReviewState.UNREVIEWED
+    status, own = tags.get(SLICER_STATUS_TAG, ""), _own_state(tags)
+    state = _OF_SLICER.get(status, own)
+    if status == _FLAGGED and own is ReviewState.REJECTED:
+        state = own
     return ReviewState.EDITED if is_edited and state is ReviewState.UNREVIEWED else state
 
 
+def review_tags(state: ReviewState) -> dict[str, str]:
+    """Both tags of a structure in this state."""
+    return {REVIEW_STATE_TAG: state.value, SLICER_STATUS_TAG: _TO_SLICER[state]}
+
+
+def _own_state(tags: Mapping[str, str]) -> ReviewState:
+    try:
+        return ReviewState(tags.get(REVIEW_STATE_TAG, ReviewState.UNREVIEWED.value))
+    except ValueError:
+        return ReviewState.UNREVIEWED
+
+
 def worst(states: Iterable[ReviewState]) -> ReviewState:
-    """The state of a union of structures: a rejected part spoils it, then one that nobody looked at."""
+    """The state of a union of structures: a rejected part spoils it, then one that needs attention, then one that
+    nobody looked at."""
     return max(states, key=_FROM_BEST_TO_WORST.index)

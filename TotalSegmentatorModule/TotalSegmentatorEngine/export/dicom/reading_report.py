@@ -6,14 +6,14 @@ to the user and stay out of the log.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.export.core.segmentation import LeftOut
+from TotalSegmentatorEngine.export.core.shown_names import listed
 
 OFF_PLANE = "STRUCTURES_OFF_PLANE"
 OUTSIDE_CT = "STRUCTURES_OUTSIDE_CT"
@@ -31,12 +31,6 @@ REASONS = {
     UNEVEN_SLICES: "it cannot be resampled to the CT because of uneven slices",
 }
 """Why a structure is left out: code of the warning, and what the error says where the structure was asked for."""
-
-MOST_NAMES = 6
-LONGEST_SHOWN = 40
-"""Characters of one name: ROI Name may have 64 (PS3.5 6.2), a .seg.nrrd file any number."""
-
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 
 
 @dataclass(frozen=True)
@@ -101,18 +95,3 @@ def reported(warn: Callable[[Problem], None]) -> Iterator[ReadingReport]:
     finally:
         for problem in report.warnings():
             warn(problem)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Some names for a sentence: "A, B, C" or, where there are more than MOST_NAMES, "A, B, ... and 12 more"."""
-    shown = [shortened(name) for name in names]
-    rest = len(shown) - MOST_NAMES
-    if rest <= 1:  # "and 1 more" is no shorter than the name itself
-        return ", ".join(shown)
-    return "{} and {} more".format(", ".join(shown[:MOST_NAMES]), rest)
-
-
-def shortened(name: str) -> str:
-    """``name`` in one line of at most LONGEST_SHOWN characters."""
-    text = _UNPRINTABLE.sub(" ", name).strip()
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3].rstrip() + "..."

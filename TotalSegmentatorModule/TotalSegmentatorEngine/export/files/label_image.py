@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG
+from TotalSegmentatorWire.tables.review_state import review_tags
 from TotalSegmentatorWire.tables.structures import CATEGORY_CONTEXT, REGION_CONTEXT
 
 from TotalSegmentatorEngine.export.core.codes import Code, RoiCodes
@@ -92,7 +92,7 @@ def _segments(rois: Sequence[Roi], places: Sequence[int], extents: Sequence[tupl
 
 def _tags(roi: Roi) -> dict[str, str]:
     """Those that it came with, so that a reader still knows on which CT it was made and whether it was edited."""
-    tags = {**roi.tags, REVIEW_STATE_TAG: roi.review_state.value}
+    tags = {**roi.tags, **review_tags(roi.review_state)}
     if roi.algorithm:
         tags["DICOM.SegmentAlgorithmType"] = roi.algorithm
     if roi.algorithm_name and "DICOM.SegmentAlgorithmName" not in tags:  # that one lacks the model, which has its tag

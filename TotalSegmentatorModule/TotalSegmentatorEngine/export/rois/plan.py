@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
@@ -10,6 +10,7 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorEngine.export.core.roi import Roi
+from TotalSegmentatorEngine.export.core.shown_names import all_listed
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
 from TotalSegmentatorEngine.export.rois.parts import AUTOMATIC
@@ -36,6 +37,7 @@ def plan_rois(
     ``edited``: ids of segments whose voxels are not those that the engine made. ``outline`` makes the body's mask; it
     is called when the ROI's voxels are asked for. None where there is no CT to find the body in.
 
+    - Every structure that stays out is named in a warning.
     - Rejected structures stay out unless ``choice.states`` has them. A union is in the worst state of its parts, so
       one rejected part keeps all of it out.
     - A structure that touches the first or last slice or the image's border is cut: ``~`` in its name. A union is also
@@ -53,11 +55,11 @@ def plan_rois(
     selection = select(placed, choice, edited)
     kept = [selected for selected in selection.structures if _goes_out(selected, choice.states)]
     filled = [selected for selected in kept if not selected.part.is_empty]
-    empty = len(kept) - len(filled) + selection.not_found
-    left_out = len(selection.structures) - len(kept)
+    empty = [selected.name for selected in kept if selected.part.is_empty] + selection.not_found
+    left_out = [selected.name for selected in selection.structures if not _goes_out(selected, choice.states)]
     if not filled and not _is_outline_alone(choice):
         if empty and not left_out:
-            raise SegmentationError("EXPORT_SEGMENT_EMPTY", count=empty)
+            raise SegmentationError("EXPORT_SEGMENT_EMPTY", count=len(empty))
         if choice.template is not None and choice.structures is None and not selection.structures:
             raise SegmentationError("EXPORT_TEMPLATE_EMPTY")
         raise SegmentationError("EXPORT_NOTHING_CHOSEN")
@@ -70,15 +72,20 @@ def plan_rois(
         rois.insert(0, _body(choice, names, outline))
 
     changed = sum(selected.is_shortened or selected.name != name for selected, name in zip(filled, names, strict=True))
-    counts = {
-        "EXPORT_REJECTED_LEFT_OUT": left_out if choice.states is None else 0,
+    missing = {
+        "EXPORT_REJECTED_LEFT_OUT" if choice.states is None else "EXPORT_STATES_LEFT_OUT": left_out,
         "EXPORT_EMPTY_LEFT_OUT": empty,
         "EXPORT_TEMPLATE_ABSENT": selection.not_in_segmentation,
-        "EXPORT_CUT": sum(roi.is_cut for roi in rois),
     }
-    warnings = [Problem(code, {"count": count}) for code, count in counts.items() if count]
+    warnings = [_named(code, absent) for code, absent in missing.items() if absent]
+    cut = sum(roi.is_cut for roi in rois)
+    if cut:
+        warnings.append(Problem("EXPORT_CUT", {"count": cut}))
     if changed:
         warnings.append(Problem("EXPORT_NAMES_CHANGED", {"count": changed, "longest": choice.longest_name}))
+    flagged = [roi.name for roi in rois if roi.review_state is ReviewState.NEEDS_ATTENTION]
+    if flagged:
+        warnings.append(_named("EXPORT_NEEDS_ATTENTION", flagged))
     warnings += _unreviewed(filled)
     return RoiPlan(rois, warnings)
 
@@ -86,6 +93,10 @@ def plan_rois(
 def _goes_out(selected: Selected, states: Collection[ReviewState] | None) -> bool:
     state = selected.part.review_state
     return state is not ReviewState.REJECTED if states is None else state in states
+
+
+def _named(code: str, names: Sequence[str]) -> Problem:
+    return Problem(code, {"names": all_listed(names), "count": len(names)})
 
 
 def _is_outline_alone(choice: Choice) -> bool:

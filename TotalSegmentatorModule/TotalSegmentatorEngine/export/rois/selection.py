@@ -54,10 +54,10 @@ class Selected:
 @dataclass(frozen=True)
 class Selection:
     structures: list[Selected]
-    not_in_segmentation: int
-    """Entries of the template for which there is nothing."""
-    not_found: int
-    """Structures that were chosen by name and are not there."""
+    not_in_segmentation: list[str]
+    """Names of the template's entries for which there is nothing."""
+    not_found: list[str]
+    """Names of structures that were chosen by name and are not there."""
 
 
 def select(placed: PlacedSegmentation, choice: Choice, edited: Collection[str]) -> Selection:
@@ -79,7 +79,7 @@ class _Selector:
         self._all = SegmentNames(placed.segments)
         self._unions: dict[str, Entry] = {}
         """Unions that were chosen by name, by name_key."""
-        self._not_found = 0
+        self._not_found: list[str] = []
         self._chosen = self._all if choice.structures is None else SegmentNames(self._asked(choice.structures))
         self._taken = {
             segment.id
@@ -91,7 +91,7 @@ class _Selector:
 
     def selection(self) -> Selection:
         structures: list[Selected] = []
-        absent = 0
+        absent: list[str] = []
         named = {_key(entry) for entry in self._entries}
         others = [entry for key, entry in self._unions.items() if key not in named]
         for entry in (*self._entries, *others):
@@ -100,9 +100,9 @@ class _Selector:
             if found or entry.is_pattern:
                 continue
             if _key(entry) in self._unions:
-                self._not_found += 1
+                self._not_found.append(entry.name or entry.source)
             elif self._choice.structures is None and not entry.is_optional:
-                absent += 1
+                absent.append(entry.name or entry.source)
         return Selection(structures, absent, self._not_found)
 
     # -- what was chosen by name ---------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class _Selector:
                     self._unions[_key(union)] = union
                     continue
                 self._all.check_known(name, [entry.name for entry in self._entries if entry.name])
-                self._not_found += 1
+                self._not_found.append(name)
         return [segment for segment in self._all.segments if segment.id in ids]
 
     def _check_not_left_out(self, name: str) -> None:

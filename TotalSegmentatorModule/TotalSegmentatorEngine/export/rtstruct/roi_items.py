@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
+from TotalSegmentatorEngine.export.core.shown_names import listed
 from TotalSegmentatorEngine.export.dicom.object import items_of
-from TotalSegmentatorEngine.export.dicom.reading_report import DAMAGED, NUMBER_SHARED, ReadingReport, listed
+from TotalSegmentatorEngine.export.dicom.reading_report import DAMAGED, NUMBER_SHARED, ReadingReport
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -17,15 +17,10 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorEngine.dicom_series.pixel_data import pixel_fault, read_to_pixels, stored_image
 from TotalSegmentatorEngine.export.core.codes import UNCODED, RoiCodes
 from TotalSegmentatorEngine.export.core.roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN
+from TotalSegmentatorEngine.export.core.shown_names import listed
 from TotalSegmentatorEngine.export.dicom.object import stated_code
 from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure, check_origin, damage_told
-from TotalSegmentatorEngine.export.dicom.reading_report import (
-    NUMBER_SHARED,
-    OUTSIDE_CT,
-    UNEVEN_SLICES,
-    ReadingReport,
-    listed,
-)
+from TotalSegmentatorEngine.export.dicom.reading_report import NUMBER_SHARED, OUTSIDE_CT, UNEVEN_SLICES, ReadingReport
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.seg.frame_placement import FramePlane, PiecePlacer, Pieces
 

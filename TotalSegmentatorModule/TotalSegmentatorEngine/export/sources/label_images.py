@@ -17,7 +17,8 @@ from TotalSegmentatorWire.tables.structures import LABEL_TABLES, structure_table
 
 from TotalSegmentatorEngine.dicom_series.headers import looks_like_dicom
 from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of, unique_ids
-from TotalSegmentatorEngine.export.dicom.reading_report import NUMBER_SHARED, ReadingReport, listed, shortened
+from TotalSegmentatorEngine.export.core.shown_names import listed, shortened
+from TotalSegmentatorEngine.export.dicom.reading_report import NUMBER_SHARED, ReadingReport
 from TotalSegmentatorEngine.export.rois.tg263_names import is_named_as
 from TotalSegmentatorEngine.export.sources.label_csv import is_label_csv, read_label_csv
 from TotalSegmentatorEngine.imaging.geometry import Volume

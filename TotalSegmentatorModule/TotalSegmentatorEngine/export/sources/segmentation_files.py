@@ -10,7 +10,8 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of, unique_ids
-from TotalSegmentatorEngine.export.dicom.reading_report import DAMAGED, NUMBER_SHARED, ReadingReport, listed, reported
+from TotalSegmentatorEngine.export.core.shown_names import listed
+from TotalSegmentatorEngine.export.dicom.reading_report import DAMAGED, NUMBER_SHARED, ReadingReport, reported
 from TotalSegmentatorEngine.export.sources.label_images import (
     UNNAMED_COLOUR,
     check_chosen,

@@ -314,7 +314,7 @@ def test_unknown_structure_is_refused_with_the_nearest_names():
 
 def test_structure_that_this_ct_does_not_show_is_no_unknown_one():
     plan = planned("liver", structures=["liver", "brain", "Kidneys"])
-    assert names(plan) == ["Liver"] and warnings(plan)["EXPORT_EMPTY_LEFT_OUT"] == {"count": 2}
+    assert names(plan) == ["Liver"] and warnings(plan)["EXPORT_EMPTY_LEFT_OUT"]["count"] == 2
     error = refusal("liver", structures=["brain"])
     assert (error.code, error.problem.values) == ("EXPORT_SEGMENT_EMPTY", {"count": 1})
 
@@ -325,7 +325,7 @@ def test_structure_that_this_ct_does_not_show_is_no_unknown_one():
 def test_empty_structures_stay_out_with_a_warning():
     plan = planned("liver", Block("spleen", NOWHERE), Block("Scar", NOWHERE))
     assert names(plan) == ["Liver"] and plan.rois[0].number == 1
-    assert warnings(plan)["EXPORT_EMPTY_LEFT_OUT"] == {"count": 2}
+    assert warnings(plan)["EXPORT_EMPTY_LEFT_OUT"]["count"] == 2
 
 
 def test_nothing_but_empty_structures_is_refused():
@@ -343,10 +343,11 @@ def test_states_choose_what_goes_out():
     )
     plan = planned(*blocks)
     assert names(plan) == ["Liver", "Spleen", "Colon"]
-    assert warnings(plan)["EXPORT_REJECTED_LEFT_OUT"] == {"count": 1}
+    assert warnings(plan)["EXPORT_REJECTED_LEFT_OUT"]["count"] == 1
     assert warnings(plan)["EXPORT_UNREVIEWED"] == {"unreviewed": 1, "edited": 1}
     approved = planned(*blocks, states={APPROVED})
-    assert names(approved) == ["Liver"] and not approved.warnings
+    assert names(approved) == ["Liver"]
+    assert warnings(approved) == {"EXPORT_STATES_LEFT_OUT": {"names": "Spleen, Colon, Brain", "count": 3}}
     assert names(planned(*blocks, states={REJECTED})) == ["Brain"]
 
 

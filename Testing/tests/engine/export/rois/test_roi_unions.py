@@ -74,7 +74,7 @@ def test_union_without_one_of_its_parts_is_marked_as_a_part(missing):
 def test_pair_of_which_one_side_is_missing_stays_out(blocks, pair):
     plan = planned(*blocks, "liver", template=[pair, "Liver"])
     assert names(plan) == ["Liver"]
-    assert warnings(plan)["EXPORT_TEMPLATE_ABSENT"] == {"count": 1}
+    assert warnings(plan)["EXPORT_TEMPLATE_ABSENT"]["count"] == 1
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,7 @@ def test_pair_of_which_one_side_is_missing_stays_out(blocks, pair):
         (("approved", "edited"), EDITED),
         (("approved", None), UNREVIEWED),
         (("edited", None), UNREVIEWED),
+        (("approved", "needs-attention"), ReviewState.NEEDS_ATTENTION),
         (("approved", "a state of a later version"), UNREVIEWED),
     ],
 )
@@ -96,7 +97,7 @@ def test_rejected_part_keeps_the_whole_union_out():
     blocks = (Block("kidney_left", state="rejected"), Block("kidney_right", state="approved"))
     plan = planned(*blocks, template=["Kidneys", "*"])
     assert names(plan) == ["Kidney_R"]
-    assert warnings(plan)["EXPORT_REJECTED_LEFT_OUT"] == {"count": 2}
+    assert warnings(plan)["EXPORT_REJECTED_LEFT_OUT"]["count"] == 2
     every = planned(*blocks, template=["Kidneys", "*"], states={APPROVED, REJECTED})
     assert names(every) == ["Kidneys", "Kidney_L", "Kidney_R"] and every.rois[0].review_state is REJECTED
 

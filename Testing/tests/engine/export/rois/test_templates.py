@@ -106,7 +106,7 @@ def test_what_the_segmentation_lacks_is_counted_unless_it_is_optional():
     lines = ["SpinalCord", "Kidneys", "PTV*", {"source": "Atrium_L", "optional": True}, "Liver", "Parotid_L"]
     plan = planned("liver", template=lines)
     assert names(plan) == ["Liver"]
-    assert warnings(plan)["EXPORT_TEMPLATE_ABSENT"] == {"count": 3}
+    assert warnings(plan)["EXPORT_TEMPLATE_ABSENT"]["count"] == 3
 
 
 def test_pattern_takes_what_no_other_entry_names():
