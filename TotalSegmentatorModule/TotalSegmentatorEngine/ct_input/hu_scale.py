@@ -34,6 +34,9 @@ SMALLEST_TISSUE = 0.003
 more."""
 SMALLEST_SOFT = 0.10
 """Share of fat and soft tissue among what is denser than lung: 0.69 and more in real CTs, up to 0.05 elsewhere."""
+NOISY_DENSE, NOISY_AIR, NOISE_END, MIDDLE_OF_AIR = 0.1, -700, -1300, (-1075, -925)
+"""A noisy CT (thin slices, sharp kernel, cone beam) scatters about -1000, and most of what it has below -1100 is above
+-1300, for noise of up to 300 HU. A doubled intercept leaves next to nothing above -400."""
 LARGEST_BELOW_AIR = 0.02
 """Share of differing values below air; beside metal and at resampled edges of padding there are fewer."""
 
@@ -62,7 +65,7 @@ def _odd(values: np.ndarray) -> str:
     below_air = values[values < AIR[0]]
     dense = share((DENSER_THAN_LUNG, np.inf))
     air = share(AIR)
-    if _differing(below_air) > LARGEST_BELOW_AIR * len(values):
+    if _differing(below_air) > LARGEST_BELOW_AIR * len(values) and not (dense > NOISY_DENSE and _is_noise(values)):
         return "many are below -1100, where not even air is; the intercept or slope may have been applied twice"
     if dense < SMALLEST_TISSUE:
         return "almost none are above -400, so there is only air"
@@ -84,6 +87,12 @@ def _has_air_at_1000(share: Callable[[tuple[float, float]], float], dense: float
     if around < 2 * share(BONE):
         return False
     return share(INVERTED_AIR) > max(0.10 * dense, 0.7 * around) or around > 0.4 * dense
+
+
+def _is_noise(values: np.ndarray) -> bool:
+    """True where what lies below air belongs to air that is where it should be."""
+    middle = float(np.median(values[values < NOISY_AIR]))
+    return MIDDLE_OF_AIR[0] <= middle <= MIDDLE_OF_AIR[1] and float(np.median(values[values < AIR[0]])) > NOISE_END
 
 
 def _differing(below_air: np.ndarray) -> int:

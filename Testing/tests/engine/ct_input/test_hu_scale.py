@@ -116,3 +116,10 @@ def test_a_fixed_value_outside_the_scanned_circle_does_no_harm(phantom_ct: np.nd
     padded = phantom_ct.copy()
     padded[:, :8] = padded[:, :, :8] = -3024
     assert not warned(padded)
+
+
+@pytest.mark.parametrize("noise_hu", [40, 90, 150, 300])
+def test_noise_of_thin_slices_and_sharp_kernels_has_no_warning(real_ct: np.ndarray, noise_hu: float) -> None:
+    noisy = real_ct + np.random.default_rng(3).normal(0, noise_hu, real_ct.shape)
+    assert not hu_scale_warnings(noisy)
+    assert hu_scale_warnings(noisy - 1024)
