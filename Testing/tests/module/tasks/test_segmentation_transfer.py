@@ -11,13 +11,12 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 import slicer
 import vtk
 from export_user import SHAPE, add_segment, blocks
-from panel_support import GRID
 from TotalSegmentatorEngine.export.sources.slicer_transfer import (
     transferred_ct,
 )
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from transfer_scene import add_balls, first_two
+from transfer_scene import GRID, add_balls, first_two
 
 OBLIQUE = np.array([[-0.79, 0.05, 0.3, 100.0], [0.02, -0.8, 0.1, 120.0], [0.12, 0.02, 2.4, -300.0], [0, 0, 0, 1.0]])
 

@@ -13,13 +13,12 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 import slicer
 import vtk
 from export_user import SHAPE, add_segment
-from panel_support import GRID
 from time_bounds import BLOCK_SECONDS
 from TotalSegmentatorEngine.export.sources.slicer_transfer import (
     read_transferred_segmentation,
 )
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from transfer_scene import add_balls, first_two
+from transfer_scene import GRID, add_balls, first_two
 
 # -- meanwhile ---------------------------------------------------------------------------------------------------------
 

@@ -6,12 +6,14 @@ import numpy as np
 import slicer
 import vtk
 from export_user import SHAPE, blocks, result_of
-from panel_support import GRID
 from TotalSegmentatorEngine.export.grid.placement import place
 from TotalSegmentatorEngine.export.sources.slicer_transfer import (
     read_transferred_segmentation,
     transferred_ct_geometry,
 )
+
+GRID = np.array([[-0.8, 0, 0, 100.0], [0, -0.8, 0, 120.0], [0, 0, 2.5, -300.0], [0, 0, 0, 1]])
+"""Fine enough for surfaces of some millimetres."""
 
 
 class Scene:
