@@ -92,7 +92,17 @@ def import_result(labels: LabelImage, header: ResultHeader, target: ImportTarget
     finally:
         node.EndModify(was_modifying)
     node.CreateDefaultDisplayNodes()
+    _show(node)
     return node
+
+
+def _show(node) -> None:
+    """A new result is seen, whatever was hidden in the segmentation that it replaces."""
+    display = node.GetDisplayNode()
+    was_modifying = display.StartModify()
+    display.SetVisibility(True)
+    display.SetAllSegmentsVisibility(True)
+    display.EndModify(was_modifying)
 
 
 def structure_from_row(row: dict) -> Structure:

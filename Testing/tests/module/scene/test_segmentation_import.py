@@ -185,6 +185,20 @@ def test_replaced_segmentation_keeps_its_node(app, lib):
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
 
 
+def test_a_result_is_seen_where_the_replaced_one_was_hidden(app, lib):
+    ct = add_ct(app)
+    node = import_into(lib, ct, structures=structure_table("structures_104")[:3])
+    display = node.GetDisplayNode()
+    display.SetVisibility(False)
+    display.SetAllSegmentsVisibility(False)
+
+    import_into(lib, ct, output=node, structures=structure_table("structures_104")[1:5])
+
+    assert display.GetVisibility()
+    ids = [node.GetSegmentation().GetNthSegmentID(n) for n in range(4)]
+    assert all(display.GetSegmentVisibility(each) for each in ids)
+
+
 # -- edits are not lost ------------------------------------------------------------------------------------------------
 
 

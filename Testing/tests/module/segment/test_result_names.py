@@ -112,3 +112,16 @@ def test_names_of_files_stay_readable(app, name, file):
     from TotalSegmentatorModuleLib.export.destination import file_name
 
     assert file_name(name) == file
+
+
+def test_a_result_that_is_open_in_the_segment_editor_stays_visible(user):
+    user.add_ct(name="CT abdomen")
+    user.plan()
+    user.run_job()
+    edited = user.segmentations[0]
+    editor = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")
+    editor.SetAndObserveSegmentationNode(edited)
+
+    user.run_job()
+
+    assert edited.GetDisplayNode().GetVisibility()
