@@ -127,10 +127,8 @@ def _is_line(points: np.ndarray) -> bool:
 
 def _points(item: Dataset) -> np.ndarray:
     """LPS in mm, (n, 3). Parsed from the bytes: pydicom would make an object of each of millions of numbers."""
-    if "ContourData" not in item:
-        return np.zeros((0, 3))
-    element = item.get_item("ContourData")
-    value = element.value
+    element = item.get_item("ContourData") if "ContourData" in item else None
+    value = None if element is None else element.value
     try:
         if isinstance(value, bytes):
             if 0 <= getattr(element, "length", 0) < 0xFFFFFFFF and len(value) != element.length:

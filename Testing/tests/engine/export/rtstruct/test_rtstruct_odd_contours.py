@@ -172,6 +172,10 @@ def no_points_left(dataset: Dataset) -> None:
     contours(dataset, 1)[0].ContourData = []
 
 
+def data_missing(dataset: Dataset) -> None:
+    del contours(dataset, 1)[0].ContourData
+
+
 def test_a_zeroed_byte_in_a_number_leaves_the_structure_out(tmp_path: Path, reference: ReferenceSeries):
     found = Reading(tmp_path, reference, lambda dataset: None)
     content = bytearray(found.path.read_bytes())
@@ -183,7 +187,9 @@ def test_a_zeroed_byte_in_a_number_leaves_the_structure_out(tmp_path: Path, refe
     assert [(problem.code, problem.values["names"]) for problem in report.warnings()] == [("STRUCTURES_DAMAGED", "A")]
 
 
-@pytest.mark.parametrize("change", [not_a_number, infinite, one_number_less, points_missing, no_points_left])
+@pytest.mark.parametrize(
+    "change", [not_a_number, infinite, one_number_less, points_missing, no_points_left, data_missing]
+)
 def test_damaged_contours_leave_the_structure_out(read, change: Change):
     found = read(change)
     found.assert_read(A=FIRST, C=THIRD)
