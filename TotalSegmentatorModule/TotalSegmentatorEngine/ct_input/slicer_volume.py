@@ -30,6 +30,9 @@ by 1."""
 SAME_PLACE_VOXELS = 0.5
 """A slice of the volume is that of the file whose first pixel is nearer than this to its own."""
 
+_OF_ALL_SLICES = frozenset(["INPUT_UIDS_SHARED", "INPUT_MIXED_ORIGIN"])
+"""Warnings that do not depend on what Slicer left out."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -61,7 +64,7 @@ def validated_by_headers(volume: Volume, dicom_files: Iterable[str]) -> tuple[np
         if selected.aside and len(headers) == volume.geometry.shape[0]:  # perhaps Slicer took it for a slice
             odd = selected.aside[0]
             raise SegmentationError("INPUT_SLICE_UNUSABLE", file=odd.header.path.name, detail=odd.detail)
-        warnings = [problem for problem in selected.warnings if problem.code == "INPUT_UIDS_SHARED"]
+        warnings = [problem for problem in selected.warnings if problem.code in _OF_ALL_SLICES]
     except SegmentationError as error:
         if _is_the_stack(volume, headers):
             raise

@@ -87,6 +87,10 @@ class SelectedSeries:
         shared = shared_instances(self.slices)
         if shared:
             found.append(Problem("INPUT_UIDS_SHARED", {"count": shared}))
+        patients = len({slice_.patient_id for slice_ in self.slices} - {""})
+        frames = len({slice_.frame_of_reference for slice_ in self.slices} - {""})
+        if patients > 1 or frames > 1:
+            found.append(Problem("INPUT_MIXED_ORIGIN", {"patients": patients, "frames": frames}))
         return found
 
     @property

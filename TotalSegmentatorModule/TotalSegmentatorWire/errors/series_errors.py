@@ -59,4 +59,12 @@ SERIES_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("Different slices share their SOP Instance UIDs ({count} slices), so their positions tell them apart."),
         _("Check the number of slices. Send the CT from its source again before you export to DICOM."),
     ),
+    (
+        "INPUT_MIXED_ORIGIN",
+        _(
+            "The slices of this CT name different patients or frames of reference (patients: {patients}, frames of "
+            "reference: {frames}), so they may not belong together."
+        ),
+        _("Check that all slices show the same scan of one patient. Otherwise, separate the parts first."),
+    ),
 )

@@ -220,6 +220,15 @@ def test_a_uid_that_other_slices_have_too_costs_no_slice(tmp_path: Path, segment
     np.testing.assert_array_equal(run.array, pixels_of(files))
 
 
+@pytest.mark.parametrize("attribute", ["PatientID", "FrameOfReferenceUID"])
+def test_two_origins_end_to_end_are_warned_of(tmp_path: Path, segment: SegmentCommand, attribute: str) -> None:
+    files = write_series(tmp_path / "ct", chest(), **{attribute: lambda n: "1.2.{}".format(n // 4)})
+    run = segment(tmp_path / "ct")
+    assert (run.status, run.warnings) == (0, ["INPUT_MIXED_ORIGIN"])
+    read = handed_over(tmp_path / "job", pixels_of(files), files)
+    assert [warning.code for warning in read.warnings] == ["INPUT_MIXED_ORIGIN"]
+
+
 # -- images that are no slices -----------------------------------------------------------------------------------------
 
 
