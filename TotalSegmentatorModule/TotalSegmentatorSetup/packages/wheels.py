@@ -146,8 +146,8 @@ class WheelFetcher:
         """From the variant's own index; where that does not answer and the user named no other, from pip's own.
 
         Then, and where PyTorch's libraries are packages of their own, what torch requires comes along, in the lock's
-        versions: a build for CUDA cannot be imported without its libraries. On Linux the common index has no other
-        (pypi.org/project/torch), so someone who agreed to the small packages for the CPU is told.
+        versions: a build for CUDA cannot be imported without its libraries. On Linux the common index has no other,
+        so someone who agreed to the small packages for the CPU is told.
         """
         variant = self._variant
         resolved = ["--only-binary", ":all:", "--constraint", str(self._lock)]
