@@ -69,8 +69,8 @@ def validated_by_headers(volume: Volume, dicom_files: Iterable[str]) -> tuple[np
         if _is_the_stack(volume, headers):
             raise
         _log.info("the series' headers show %s, but the volume is no longer that series", error.code)
-    array = with_air(volume.array, _padding_of_slices(volume, headers))
     places = [_slice_of(volume, found) for found in headers]
+    array = with_air(volume.array, _padding_of_slices(len(volume.array), headers, places))
     if len(set(places)) == len(places) and None not in places and not store_alike(headers):
         order = np.argsort(places)
         check_against_neighbours(array[np.sort(places)], [headers[n] for n in order])
@@ -104,14 +104,14 @@ def _holds_slice(array: np.ndarray, pixels: np.ndarray) -> bool:
     return any(np.abs(slice_.astype(np.float32) - pixels).max() <= SAME_PIXEL_HU for slice_ in candidates)
 
 
-def _padding_of_slices(volume: Volume, headers: list[SliceHeader]) -> list[Range | None]:
-    """What is padding in each slice of the volume. A slice that was cropped or resampled has no header of its own: it
-    takes what all headers state alike, and only where no CT measures such values."""
+def _padding_of_slices(count: int, headers: list[SliceHeader], places: list[int | None]) -> list[Range | None]:
+    """What is padding in each of the volume's ``count`` slices; ``places``: the slice of each header. A slice that was
+    cropped or resampled has no header of its own: it takes what all headers state alike, and only where no CT measures
+    such values."""
     stated = {padding_range(header) for header in headers}
     common = stated.pop() if len(stated) == 1 else None
-    ranges: list[Range | None] = [common if is_unmeasured(common) else None] * len(volume.array)
-    for header in headers:
-        k = _slice_of(volume, header)
+    ranges: list[Range | None] = [common if is_unmeasured(common) else None] * count
+    for header, k in zip(headers, places, strict=True):
         if k is not None:
             ranges[k] = padding_range(header)
     return ranges
