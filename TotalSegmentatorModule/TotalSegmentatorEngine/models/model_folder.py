@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.model_json import read_model_json
 from TotalSegmentatorWire.tables.voxel_orders import CANONICAL, CANONICAL_READERS, VOXEL_ORDER_KEY, voxel_order
 
 CHECKPOINT_NAME = "checkpoint_final.pth"
@@ -164,13 +165,7 @@ def _read(path: Path) -> ModelFolder:
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise SegmentationError("MODEL_DAMAGED", detail=f"{path.name} is missing")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SegmentationError("MODEL_DAMAGED", detail=f"{path.name} cannot be read") from error
-    if not isinstance(content, dict):
-        raise SegmentationError("MODEL_DAMAGED", detail=f"{path.name} is not a JSON object")
-    return content
+    return read_model_json(path)
 
 
 def _validate(path: Path, plans: dict[str, Any], dataset_json: dict[str, Any]) -> ModelFolder:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.tables.model_json import read_model_json
 from TotalSegmentatorWire.tables.voxel_orders import CANONICAL, CANONICAL_READERS, VOXEL_ORDER_KEY
 
 
@@ -18,7 +18,7 @@ def settle_order(model_folder: Path, order: str | None) -> list[Problem]:
     if order is not None:
         store_order(model_folder, order)
         return []
-    is_known = _is_canonical(model_folder) or VOXEL_ORDER_KEY in _read(model_folder / "dataset.json")
+    is_known = _is_canonical(model_folder) or VOXEL_ORDER_KEY in read_model_json(model_folder / "dataset.json")
     return [] if is_known else [Problem("MODEL_ORIENTATION_UNKNOWN")]
 
 
@@ -34,21 +34,11 @@ def store_order(model_folder: Path, order: str) -> None:
     table = model_folder / "dataset.json"
     draft = table.with_name(".dataset.json.part")
     try:
-        draft.write_text(json.dumps(_read(table) | {VOXEL_ORDER_KEY: order}, indent=1), encoding="utf-8")
+        draft.write_text(json.dumps(read_model_json(table) | {VOXEL_ORDER_KEY: order}, indent=1), encoding="utf-8")
         draft.replace(table)
     finally:
         draft.unlink(missing_ok=True)
 
 
 def _is_canonical(model_folder: Path) -> bool:
-    return _read(model_folder / "plans.json").get("image_reader_writer") in CANONICAL_READERS
-
-
-def _read(table: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(table.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SegmentationError("MODEL_DAMAGED", detail=f"{table.name} cannot be read") from error
-    if not isinstance(content, dict):
-        raise SegmentationError("MODEL_DAMAGED", detail=f"{table.name} is not a JSON object")
-    return content
+    return read_model_json(model_folder / "plans.json").get("image_reader_writer") in CANONICAL_READERS
