@@ -5,15 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from TotalSegmentatorEngine.job.task import SegmentationTask
+from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
 from TotalSegmentatorWire.messages.segment import (
     EVENTS,
+    FoundStructure,
     decode,
 )
 from TotalSegmentatorWire.tables.structures import structure_table
 
 PATIENT = "Smith^John"
 GRID = np.diag([4.0, 4.0, 2.0, 1.0])
+
+
+def result_with_a_spleen(volume, prepared) -> SegmentationResult:
+    """What ``pipeline.segment`` returns for a CT of at least 5 x 9 x 9 voxels."""
+    labels = np.zeros(volume.array.shape, np.uint8)
+    labels[2:5, 3:9, 4:9] = 1
+    spleen = FoundStructure(1, "spleen", 90, [4, 8, 3, 8, 2, 4])
+    return SegmentationResult(labels, prepared.structures, [spleen], [], "demo", "nnunet", "cpu", 1.0)
 
 
 class FakeModel:

@@ -10,14 +10,13 @@ from types import SimpleNamespace
 import ct_variants
 import numpy as np
 import pytest
-from command_line_support import GRID
+from command_line_support import GRID, result_with_a_spleen
 from places import DEMO_MODEL
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.job import result_file
 from TotalSegmentatorEngine.job.task import SegmentationResult
 from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorWire.errors.problem import ERRORS, SegmentationError
-from TotalSegmentatorWire.messages.segment import FoundStructure
 
 SHAPE = (8, 20, 24)
 
@@ -28,7 +27,7 @@ def ct(tmp_path: Path) -> Path:
     hu[1:7, 3:17, 3:20] = 40
     folder = tmp_path / "in"
     folder.mkdir()
-    return ct_variants.write_image(folder / "ct.nii.gz", hu, GRID @ np.diag([1.0, 1.0, 1.0, 1.0]))
+    return ct_variants.write_image(folder / "ct.nii.gz", hu, GRID)
 
 
 @pytest.fixture
@@ -38,10 +37,7 @@ def segmented(monkeypatch) -> list[str]:
 
     def found(volume, prepared, _cache, _reporter) -> SegmentationResult:
         calls.append("segment")
-        labels = np.zeros(volume.array.shape, np.uint8)
-        labels[2:5, 3:9, 4:9] = 1
-        spleen = FoundStructure(1, "spleen", 90, [4, 8, 3, 8, 2, 4])
-        return SegmentationResult(labels, prepared.structures, [spleen], [], "demo", "nnunet", "cpu", 1.0)
+        return result_with_a_spleen(volume, prepared)
 
     monkeypatch.setattr(pipeline, "segment", found)
     monkeypatch.setattr(pipeline, "prefetch_weights", lambda *_args: None)

@@ -8,13 +8,13 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from command_line_support import result_with_a_spleen
 from export_case import GRID, SHAPE, Case, error_code, no_frame, spoiled_ct
 from places import DEMO_MODEL
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.job.task import SegmentationResult
 from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorWire.errors.problem import ERRORS, SegmentationError
-from TotalSegmentatorWire.messages.segment import FoundStructure
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
@@ -152,10 +152,7 @@ def test_a_result_that_cannot_be_exported_is_kept(case: Case, tmp_path: Path, mo
         raise SegmentationError("EXPORT_NO_BODY")
 
     def found(volume, prepared, _cache, _reporter) -> SegmentationResult:
-        labels = np.zeros(volume.array.shape, np.uint8)
-        labels[2:5, 3:9, 4:9] = 1
-        spleen = FoundStructure(1, "spleen", 90, [4, 8, 3, 8, 2, 4])
-        return SegmentationResult(labels, prepared.structures, [spleen], [], "demo", "nnunet", "cpu", 1.0)
+        return result_with_a_spleen(volume, prepared)
 
     monkeypatch.setattr(pipeline, "segment", found)
     monkeypatch.setattr(pipeline, "prefetch_weights", lambda *_args: None)
