@@ -49,6 +49,9 @@ ARROWS = {
         ENGINE: "ct_input imaging inference job labels machine models plan preprocessing result_check"
     },
     f"{ENGINE}/result_check": {ENGINE: "imaging"},
+    f"{ENGINE}/review": {f"{ENGINE}/review": "measures rules"},
+    f"{ENGINE}/review/rules": {f"{ENGINE}/review": "measures"},
+    f"{ENGINE}/review/measures": {ENGINE: "imaging"},
     f"{ENGINE}/plan": {ENGINE: "imaging inference job machine models preprocessing"},
     f"{ENGINE}/labels": {ENGINE: "inference models preprocessing"},
     f"{ENGINE}/model_install": {ENGINE: "inference job machine models"},
@@ -89,7 +92,7 @@ ARROWS = {
     WIRE: {WIRE: "errors"},
     f"{WIRE}/command": {WIRE: "errors messages"},
     f"{WIRE}/messages": {WIRE: "errors"},
-    f"{WIRE}/tables": {WIRE: "- errors"},
+    f"{WIRE}/tables": {WIRE: "- errors messages"},
     f"{WIRE}/errors": {},
 }
 """Who may import whom, by folder: names of folders below the one that stands before the colon, ``-`` for that one
@@ -110,6 +113,7 @@ FORBIDDEN = {
     f"{ENGINE}/payloads": TORCH | {"SimpleITK", "nibabel"},
     f"{ENGINE}/job": TORCH,
     f"{ENGINE}/result_check": TORCH,
+    f"{ENGINE}/review": TORCH,
     f"{ENGINE}/export": TORCH,
     SETUP: ENGINE_PACKAGES | SLICER | TESTS | {"numpy"},
     WIRE: ENGINE_PACKAGES | SLICER | TESTS | {"numpy"},

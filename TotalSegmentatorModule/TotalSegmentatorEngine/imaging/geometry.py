@@ -149,7 +149,12 @@ class Reorientation:
         The array is C-contiguous; it is the input's own where nothing changes.
         """
         array = np.ascontiguousarray(self.view(volume.array))
-        return Volume(array, Geometry(array.shape, volume.geometry.ijk_to_ras @ self._new_to_original(volume)))
+        return Volume(array, self.grid(volume.geometry))
+
+    def grid(self, geometry: Geometry) -> Geometry:
+        """The grid in the new order."""
+        shape = tuple(geometry.shape[axis] for axis in self.axes)
+        return Geometry(shape, geometry.ijk_to_ras @ self._new_to_original(geometry.shape))
 
     def view(self, array: np.ndarray) -> np.ndarray:
         """An array of the original order (k, j, i) in the new one; a view: writing to it writes to ``array``."""
@@ -163,14 +168,14 @@ class Reorientation:
     def _slices(self) -> tuple[slice, ...]:
         return tuple(slice(None, None, -1) if flip else slice(None) for flip in self.flips)
 
-    def _new_to_original(self, volume: Volume) -> np.ndarray:
-        """4x4 from the new (i, j, k) indices to the original ones."""
+    def _new_to_original(self, shape: tuple[int, int, int]) -> np.ndarray:
+        """4x4 from the new (i, j, k) indices to the original ones; ``shape`` of the original grid (k, j, i)."""
         matrix = np.zeros((4, 4))
         matrix[3, 3] = 1.0
         for new_axis, (axis, flip) in enumerate(zip(self.axes, self.flips, strict=True)):
             row, column = 2 - axis, 2 - new_axis  # array axes run k, j, i; matrix axes i, j, k
             matrix[row, column] = -1.0 if flip else 1.0
-            matrix[row, 3] = volume.geometry.shape[axis] - 1 if flip else 0.0
+            matrix[row, 3] = shape[axis] - 1 if flip else 0.0
         return matrix
 
 

@@ -1,0 +1,55 @@
+"""The measures of structures, against plain numpy, in several voxel orders."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from phantom import PhantomParameters, make_phantom
+from phantom.phantom import read_label_table
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.review.all_rules import review
+from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
+from TotalSegmentatorWire.messages.review import Flag, Level, flags_from_json, review_to_json
+from TotalSegmentatorWire.tables.review_rules import sentence_of
+
+CHEST = ((-200.0, 200.0), (-150.0, 150.0), (150.0, 400.0))
+
+
+def findings_of(orientation: str) -> tuple[Findings, np.ndarray, Volume]:
+    phantom = make_phantom(
+        PhantomParameters(spacing_mm=(5.0, 5.0, 5.0), orientation=orientation, field_of_view_mm=CHEST)
+    )
+    geometry = Geometry(phantom.labels.shape, phantom.ijk_to_ras)
+    structures = [LabelledStructure(name, 0, label) for name, label in read_label_table().items()]
+    ct = Volume(phantom.ct, geometry)
+    return Findings([phantom.labels], structures, geometry, ct), phantom.labels, ct
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAS", "PIR"])
+def test_measures_equal_a_plain_count(orientation: str):
+    findings, labels, ct = findings_of(orientation)
+    table = read_label_table()
+    assert set(findings) == {name for name, label in table.items() if (labels == label).any()}
+    for name in ("heart_atrium_left", "rib_left_5", "lung_upper_lobe_right"):
+        inside = labels == table[name]
+        finding = findings[name]
+        centre = ct.geometry.ijk_to_ras @ [*np.argwhere(inside).mean(axis=0)[::-1], 1.0]
+        assert finding.volume_ml == pytest.approx(inside.sum() * 0.125)
+        assert finding.centre_ras_mm == pytest.approx(centre[:3])
+        assert np.sort(finding.hu).tolist() == np.sort(ct.array[inside]).tolist()
+        assert sum(piece.voxels for piece in finding.pieces) == inside.sum()
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAI", "PIR"])
+def test_the_sides_on_which_the_scan_ends_are_the_patients(orientation: str):
+    findings, _labels, _ct = findings_of(orientation)
+    assert findings["liver"].sides == ("feet",)
+    assert findings["heart_atrium_left"].sides == ()
+    cut = {flag.structure for flag in review(findings) if flag.rule == "cut_by_scan"}
+    assert cut == {name for name, finding in findings.items() if finding.is_cut}
+
+
+def test_flags_come_back_from_their_json():
+    flag = Flag("cut_by_scan", Level.CUT, "vertebrae_T8", ("rib_left_8",), (1.0, -2.5, 3.0), {"sides": "head"})
+    assert sentence_of(flag) == "The scan ends within vertebrae T8 (head)."
+    assert flags_from_json(review_to_json([flag.to_json(sentence_of(flag))])) == [flag]

@@ -1,0 +1,1 @@
+"""What is likely wrong in a segmentation: rules that flag structures. Without torch."""

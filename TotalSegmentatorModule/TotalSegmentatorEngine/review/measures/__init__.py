@@ -1,0 +1,1 @@
+"""What the rules know: the structures of a segmentation, measured, and thresholds."""

@@ -1,0 +1,166 @@
+"""The structures of a segmentation as the rules see them: measured once, in canonical voxel order.
+
+Arrays are [S, A, R]: the first axis grows towards the head, the second to the front, the third to the right; a view of
+the arrays on the CT's grid. Places are RAS in mm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cc3d
+import numpy as np
+
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, canonical_reorientation
+
+MM3_PER_ML = 1000.0
+SIDES = (("feet", "head"), ("back", "front"), ("left", "right"))
+"""For each axis of [S, A, R] the side at its first index and the one at its last."""
+_TOUCHING = 26
+"""Pieces: voxels that share a face, an edge or a corner belong together."""
+
+
+@dataclass(frozen=True)
+class LabelledStructure:
+    """One structure that lies somewhere in the layers."""
+
+    name: str
+    """As in the label tables."""
+    layer: int
+    label: int
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A connected part of a structure."""
+
+    number: int
+    """In ``Finding.numbered_pieces``."""
+    voxels: int
+    volume_ml: float
+    box: tuple[slice, slice, slice]
+    """[S, A, R] of the whole grid."""
+    centre_ras_mm: np.ndarray
+
+
+class Finding:
+    """One structure: its voxels and what was measured of them."""
+
+    def __init__(
+        self, findings: Findings, structure: LabelledStructure, voxels: int, box: tuple[slice, slice, slice], centre
+    ) -> None:
+        self._findings = findings
+        self._structure = structure
+        self.name = structure.name
+        self.voxels = voxels
+        self.volume_ml = voxels * findings.voxel_ml
+        self.box = box
+        """[S, A, R] of the whole grid; its faces touch voxels."""
+        self.centre_ras_mm: np.ndarray = findings.ras(centre)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """bool [S, A, R], of the box."""
+        return self._findings.layers[self._structure.layer][self.box] == self._structure.label
+
+    @cached_property
+    def sides(self) -> tuple[str, ...]:
+        """Those of SIDES where the scan ends within the structure: where it touches the border of the grid."""
+        ends = zip(self.box, self._findings.shape, SIDES, strict=True)
+        return tuple(
+            side
+            for part, size, (first, last) in ends
+            for side in ([first] if part.start == 0 else []) + ([last] if part.stop == size else [])
+        )
+
+    @property
+    def is_cut(self) -> bool:
+        return bool(self.sides)
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The largest first."""
+        numbers = self.numbered_pieces
+        measured = cc3d.statistics(numbers)
+        low = [part.start for part in self.box]
+        pieces = []
+        for number in range(1, len(measured["voxel_counts"])):
+            box = measured["bounding_boxes"][number]
+            moved = tuple(slice(p.start + first, p.stop + first) for p, first in zip(box, low, strict=True))
+            voxels = int(measured["voxel_counts"][number])
+            centre = self._findings.ras(measured["centroids"][number] + low)
+            pieces.append(Piece(number, voxels, voxels * self._findings.voxel_ml, moved, centre))
+        return tuple(sorted(pieces, key=lambda piece: -piece.voxels))
+
+    @property
+    def numbered_pieces(self) -> np.ndarray:
+        """[S, A, R] of the box: for each voxel the number of its piece, 0 outside the structure. Computed anew at each
+        call: it is as large as the box, four bytes a voxel."""
+        return cc3d.connected_components(np.ascontiguousarray(self.mask), connectivity=_TOUCHING)
+
+    @cached_property
+    def hu(self) -> np.ndarray | None:
+        """The CT's values in the structure's voxels; None without a CT."""
+        ct = self._findings.ct
+        return None if ct is None else ct[self.box][self.mask]
+
+
+class Findings(Mapping[str, Finding]):
+    """All structures with at least one voxel, by name."""
+
+    def __init__(
+        self,
+        layers: Sequence[np.ndarray],
+        structures: Iterable[LabelledStructure],
+        geometry: Geometry,
+        ct: Volume | None = None,
+        sought: Iterable[str] = (),
+    ) -> None:
+        """``layers``: label images (k, j, i) of unsigned whole numbers on ``geometry``; ``ct``: HU, on the same grid;
+        ``sought``: names that the segmentation could hold, found or not (empty where nobody knows)."""
+        turn = canonical_reorientation(geometry)
+        self.layers = [turn.view(layer) for layer in layers]
+        self.shape: tuple[int, int, int] = self.layers[0].shape
+        self.geometry: Geometry = turn.grid(geometry)
+        self.ct = None if ct is None else turn.view(ct.array)
+        self.sought = frozenset(sought)
+        self.voxel_ml = abs(float(np.linalg.det(geometry.ijk_to_ras[:3, :3]))) / MM3_PER_ML
+        self._findings = self._measured(list(structures))
+
+    def __getitem__(self, name: str) -> Finding:
+        return self._findings[name]
+
+    def __iter__(self):
+        return iter(self._findings)
+
+    def __len__(self) -> int:
+        return len(self._findings)
+
+    @property
+    def spacing(self) -> np.ndarray:
+        """mm along [S, A, R]."""
+        return np.array(self.geometry.spacing[::-1])
+
+    def ras(self, index: Sequence[float]) -> np.ndarray:
+        """Place in mm of an index [S, A, R], also between voxels."""
+        return (self.geometry.ijk_to_ras @ [*np.asarray(index, float)[::-1], 1.0])[:3]
+
+    def index(self, ras: Sequence[float]) -> np.ndarray:
+        """The index [S, A, R], not rounded, of a place in mm."""
+        return (np.linalg.inv(self.geometry.ijk_to_ras) @ [*ras, 1.0])[:3][::-1]
+
+    def _measured(self, structures: list[LabelledStructure]) -> dict[str, Finding]:
+        findings: dict[str, Finding] = {}
+        for number, layer in enumerate(self.layers):
+            of_layer = [structure for structure in structures if structure.layer == number]
+            if not of_layer:
+                continue
+            measured = cc3d.statistics(layer)
+            for structure in of_layer:
+                voxels = measured["voxel_counts"]
+                if structure.label < len(voxels) and voxels[structure.label] and structure.name not in findings:
+                    box, centre = measured["bounding_boxes"][structure.label], measured["centroids"][structure.label]
+                    findings[structure.name] = Finding(self, structure, int(voxels[structure.label]), box, centre)
+        return findings

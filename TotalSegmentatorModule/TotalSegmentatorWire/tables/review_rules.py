@@ -1,0 +1,71 @@
+"""The rules of the review: what each says, and which repair fits it.
+
+The table holds the only copy of each sentence, as the tables of errors do (``TotalSegmentatorWire.errors.definition``).
+A sentence may hold ``{structure}``, ``{others}`` and the names in a flag's ``numbers``; those that a flag formats as
+texts (rounded, with a unit) are texts there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from TotalSegmentatorWire.errors.definition import translatable as _
+from TotalSegmentatorWire.messages.review import Flag
+
+
+class Repair:
+    """What can mend a flagged structure; each shows a preview first."""
+
+    NONE = ""
+    LARGEST_PIECE = "largest_piece"
+    REMOVE_ISLANDS = "remove_islands"
+    FILL_HOLES = "fill_holes"
+    BRIDGE_GAP = "bridge_gap"
+    SWAP = "swap"
+    RENUMBER = "renumber"
+    MOVE_PIECE = "move_piece"
+
+    ALL = (LARGEST_PIECE, REMOVE_ISLANDS, FILL_HOLES, BRIDGE_GAP, SWAP, RENUMBER, MOVE_PIECE)
+
+
+@dataclass(frozen=True)
+class ReviewRule:
+    id: str
+    sentence: str
+    repair: str
+    """One of Repair.ALL, or NONE."""
+    source_file: str
+    """From which ``slicer.i18n.getContext`` makes the translation context."""
+
+    def text(self, flag: Flag) -> str:
+        """The English sentence of a flag of this rule."""
+        return self.sentence.format(
+            structure=shown_name(flag.structure), others=shown_names(flag.others), **flag.numbers
+        )
+
+
+def shown_name(name: str) -> str:
+    """As a clinician reads it: "vertebrae_T8" becomes "vertebrae T8"."""
+    return name.replace("_", " ")
+
+
+def shown_names(names: tuple[str, ...]) -> str:
+    return ", ".join(shown_name(name) for name in names)
+
+
+def sentence_of(flag: Flag) -> str:
+    """Raises KeyError for a rule that the table does not hold."""
+    return RULES[flag.rule].text(flag)
+
+
+def _table(*rows: tuple[str, str, str]) -> dict[str, ReviewRule]:
+    return {rule: ReviewRule(rule, sentence, repair, __file__) for rule, repair, sentence in rows}
+
+
+RULES: dict[str, ReviewRule] = _table(
+    (
+        "cut_by_scan",
+        Repair.NONE,
+        _("The scan ends within {structure} ({sides})."),
+    ),
+)
