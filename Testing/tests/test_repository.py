@@ -41,7 +41,7 @@ ARROWS = {
     f"{LIB}/texts": {},
     ENGINE: {ENGINE: "cli machine", SETUP: "packages"},
     f"{ENGINE}/cli": {
-        ENGINE: "ct_input export job model_install models pipeline series_selection worker",
+        ENGINE: "ct_input export job model_install models pipeline review series_selection worker",
         SETUP: "cli",
     },
     f"{ENGINE}/worker": {ENGINE: "ct_input imaging job pipeline"},
@@ -49,7 +49,11 @@ ARROWS = {
         ENGINE: "ct_input imaging inference job labels machine models plan preprocessing result_check"
     },
     f"{ENGINE}/result_check": {ENGINE: "imaging"},
-    f"{ENGINE}/review": {f"{ENGINE}/review": "measures rules"},
+    f"{ENGINE}/review": {
+        ENGINE: "export imaging job series_selection",
+        f"{ENGINE}/export": "core grid sources",
+        f"{ENGINE}/review": "measures rules",
+    },
     f"{ENGINE}/review/rules": {f"{ENGINE}/review": "measures"},
     f"{ENGINE}/review/measures": {ENGINE: "imaging"},
     f"{ENGINE}/plan": {ENGINE: "imaging inference job machine models preprocessing"},

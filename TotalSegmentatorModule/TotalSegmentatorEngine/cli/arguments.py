@@ -26,6 +26,7 @@ from TotalSegmentatorEngine.export.arguments import (
     order_from,
 )
 from TotalSegmentatorEngine.job.task import SegmentationTask
+from TotalSegmentatorEngine.review.arguments import ReviewOptions, add_review_command
 
 if TYPE_CHECKING:
     from TotalSegmentatorSetup.cli.arguments import SetupOptions
@@ -63,9 +64,9 @@ class StructuresOptions:
 
 def parse_arguments(
     arguments: list[str],
-) -> SegmentOptions | PlanOptions | StructuresOptions | ExportOptions | CompareOptions | SetupOptions:
+) -> SegmentOptions | PlanOptions | StructuresOptions | ExportOptions | CompareOptions | ReviewOptions | SetupOptions:
     """The options of the command that ``arguments`` begin with. Wrong ones end the process (status 2)."""
-    without_setup = (["segment"], ["plan"], ["structures"], ["export"], ["compare"])
+    without_setup = (["segment"], ["plan"], ["structures"], ["export"], ["compare"], ["review"])
     parsed = command_parser(arguments[:1] not in without_setup, TRANSFER_OPTION in arguments).parse_args(arguments)
     return parsed.make_options(parsed)
 
@@ -103,6 +104,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> Comma
     structures = commands.add_parser("structures", help="list the structures of a model", description=_STRUCTURES)
 
     add_export_commands(commands, is_transfer)
+    add_review_command(commands, is_transfer)
     if knows_setup:
         from TotalSegmentatorSetup.cli.arguments import add_setup_commands
 

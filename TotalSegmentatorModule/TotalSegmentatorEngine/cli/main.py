@@ -1,4 +1,5 @@
-"""The command line of the engine: ``segment``, ``plan``, ``structures``, ``serve``, and the set-up's commands.
+"""The command line of the engine: ``segment``, ``plan``, ``structures``, ``export``, ``compare``, ``review`` and
+``serve``, and the set-up's commands.
 
 Nothing heavy is imported before it is needed: the output, the names and the model are checked before torch is loaded.
 """
@@ -25,6 +26,7 @@ from TotalSegmentatorEngine.cli.printed_pages import lasting_line, plan_line, pl
 from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.reporting import SilentReporter
+from TotalSegmentatorEngine.review.arguments import ReviewOptions
 
 if TYPE_CHECKING:
     from TotalSegmentatorSetup.cli.arguments import SetupOptions
@@ -71,6 +73,7 @@ def _run(arguments: list[str]) -> int:
         StructuresOptions: _list_structures,
         ExportOptions: _export,
         CompareOptions: _export,
+        ReviewOptions: _review,
     }
     try:
         return commands.get(type(options), _set_up)(options)
@@ -116,6 +119,12 @@ def _show_plan(options: PlanOptions) -> int:
 
 def _export(options: ExportOptions | CompareOptions) -> int:
     from TotalSegmentatorEngine.export.commands import run
+
+    return run(options)
+
+
+def _review(options: ReviewOptions) -> int:
+    from TotalSegmentatorEngine.review.commands import run
 
     return run(options)
 

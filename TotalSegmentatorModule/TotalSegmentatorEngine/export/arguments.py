@@ -89,7 +89,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         help="the CT: DICOM folder, one file of a DICOM series, or image file; required for DICOM formats",
     )
     add_series(export, "the default is the series that SEGMENTATION refers to")
-    _add_labels(export)
+    add_labels(export)
     export.add_argument(
         "--structures", type=names, metavar="NAME,NAME", help="only these structures, by any of their names"
     )
@@ -123,7 +123,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         help="DICOM folder of the CT, or one file of its series",
     )
     add_series(compare, "the default is the series that OURS or THEIRS refers to")
-    _add_labels(compare)
+    add_labels(compare)
     compare.add_argument(
         "--pairs",
         type=Path,
@@ -142,7 +142,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         )
 
 
-def _add_labels(command: argparse.ArgumentParser) -> None:
+def add_labels(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--labels",
         metavar="TABLE|FILE",

@@ -8,9 +8,10 @@ from TotalSegmentatorWire.messages.review import Flag, Level
 
 from TotalSegmentatorEngine.review.measures.findings import Findings
 from TotalSegmentatorEngine.review.rules.field_of_view import cut_by_scan
+from TotalSegmentatorEngine.review.rules.second_opinion import second_opinion
 
 Rule = Callable[[Findings], Iterable[Flag]]
-RULES: tuple[Rule, ...] = (cut_by_scan,)
+RULES: tuple[Rule, ...] = (cut_by_scan, second_opinion)
 
 
 def review(findings: Findings, check_cancelled: Callable[[], None] = lambda: None) -> list[Flag]:

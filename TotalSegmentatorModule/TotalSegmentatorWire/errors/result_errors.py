@@ -13,6 +13,15 @@ RESULT_ERRORS: dict[str, ErrorDefinition] = table(
         _("The {file} is the input, or a part of it, and would replace it."),
         _("Choose another name or folder for it."),
     ),
+    (
+        "REVIEW_NO_STRUCTURES",
+        103,
+        _("No structure of the segmentation has a name that the review knows."),
+        _(
+            "Rename the structures as the label tables do, or name the label values with --labels. The command "
+            "'structures' lists the names."
+        ),
+    ),
 )
 
 RESULT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
@@ -62,6 +71,11 @@ RESULT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
             "directions ({wrong} of {checked} comparisons, for example {first} and {second})."
         ),
         _("Check the orientation of the CT and the patient position in its header before you use the result."),
+    ),
+    (
+        "REVIEW_NOT_KNOWN",
+        _("The review leaves out structures with unknown names, or with a name that occurs twice: {names} ({count})."),
+        _("Rename them as the label tables do if they are to be reviewed."),
     ),
     (
         "RESULT_KEPT_TEMPORARY",

@@ -7,7 +7,7 @@ sentence and the repair that fits it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +72,14 @@ class Flag:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from error
+
+
+def structures_by_level(flags: Collection[Flag]) -> dict[str, int]:
+    """For each level how many structures have a flag of it. A structure that is wrong is not to be checked as well; one
+    that the scan cuts may be either, too."""
+    names = {level: {flag.structure for flag in flags if flag.level == level} for level in Level.FROM_WORST}
+    names[Level.CHECK] -= names[Level.WRONG]
+    return {level: len(found) for level, found in names.items()}
 
 
 def review_to_json(flags: Iterable[dict[str, Any]]) -> str:

@@ -7,10 +7,11 @@ texts (rounded, with a unit) are texts there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from TotalSegmentatorWire.errors.definition import translatable as _
-from TotalSegmentatorWire.messages.review import Flag
+from TotalSegmentatorWire.messages.review import Flag, review_to_json
 
 
 class Repair:
@@ -58,6 +59,11 @@ def sentence_of(flag: Flag) -> str:
     return RULES[flag.rule].text(flag)
 
 
+def flags_to_json(flags: Iterable[Flag]) -> str:
+    """What the command ``review --json`` prints: the flags with their English sentences."""
+    return review_to_json(flag.to_json(sentence_of(flag)) for flag in flags)
+
+
 def _table(*rows: tuple[str, str, str]) -> dict[str, ReviewRule]:
     return {rule: ReviewRule(rule, sentence, repair, __file__) for rule, repair, sentence in rows}
 
@@ -67,5 +73,10 @@ RULES: dict[str, ReviewRule] = _table(
         "cut_by_scan",
         Repair.NONE,
         _("The scan ends within {structure} ({sides})."),
+    ),
+    (
+        "second_opinion",
+        Repair.NONE,
+        _("A coarser model finds another shape of {structure}: {volume_ml} ml lie more than {distance_mm} mm apart."),
     ),
 )

@@ -8,6 +8,7 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.export.core.roi import Roi
+from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 
 Progress = Callable[[int, Roi], None]
 """Called before each structure with its place in the list; may raise to stop."""
@@ -47,19 +48,32 @@ def label_layers(
     A structure goes into the first layer where it overlaps nothing, so that structures without overlaps share one. An
     extent holds the first and last index along i, j, k.
     """
-    layers: list[np.ndarray] = []
-    places, extents = [], []
+    stack, places, extents = LayerStack(shape, label_type(rois)), [], []
     for index, roi in enumerate(rois):
         progress(index, roi)
         mask = roi.voxels()
-        free = (n for n, layer in enumerate(layers) if not layer[mask.box][mask.voxels].any())
-        place = next(free, len(layers))
-        if place == len(layers):
-            layers.append(np.zeros(shape, dtype=label_type(rois)))
-        layers[place][mask.box][mask.voxels] = roi.number
-        places.append(place)
+        places.append(stack.add(mask, roi.number))
         extents.append(tuple(index for part in reversed(mask.box) for index in (part.start, part.stop - 1)))
-    return layers, places, extents
+    return stack.layers, places, extents
+
+
+class LayerStack:
+    """Label images (k, j, i) of one shape; each structure goes into the first where it overlaps nothing."""
+
+    def __init__(self, shape: tuple[int, int, int], dtype: type[np.unsignedinteger]) -> None:
+        self.layers: list[np.ndarray] = []
+        self._shape = shape
+        self._dtype = dtype
+
+    def add(self, mask: VoxelMask, label: int) -> int:
+        """Gives the structure's voxels the value ``label``, which is no other one's of its layer; returns the index of
+        the layer."""
+        free = (n for n, layer in enumerate(self.layers) if not layer[mask.box][mask.voxels].any())
+        place = next(free, len(self.layers))
+        if place == len(self.layers):
+            self.layers.append(np.zeros(self._shape, self._dtype))
+        self.layers[place][mask.box][mask.voxels] = label
+        return place
 
 
 def label_type(rois: Sequence[Roi]) -> type[np.unsignedinteger]:

@@ -65,6 +65,10 @@ class Finding:
         """bool [S, A, R], of the box."""
         return self._findings.layers[self._structure.layer][self.box] == self._structure.label
 
+    def within(self, layers: Sequence[np.ndarray], box: tuple[slice, slice, slice]) -> np.ndarray:
+        """bool, of ``box``: the structure's voxels in other images of the layers, as after sampling."""
+        return layers[self._structure.layer][box] == self._structure.label
+
     @cached_property
     def sides(self) -> tuple[str, ...]:
         """Those of SIDES where the scan ends within the structure: where it touches the border of the grid."""
@@ -117,15 +121,18 @@ class Findings(Mapping[str, Finding]):
         geometry: Geometry,
         ct: Volume | None = None,
         sought: Iterable[str] = (),
+        coarse: Findings | None = None,
     ) -> None:
         """``layers``: label images (k, j, i) of unsigned whole numbers on ``geometry``; ``ct``: HU, on the same grid;
-        ``sought``: names that the segmentation could hold, found or not (empty where nobody knows)."""
+        ``sought``: names that the segmentation could hold, found or not (empty where nobody knows); ``coarse``: what a
+        coarser model found in the same CT, on a grid of its own."""
         turn = canonical_reorientation(geometry)
         self.layers = [turn.view(layer) for layer in layers]
         self.shape: tuple[int, int, int] = self.layers[0].shape
         self.geometry: Geometry = turn.grid(geometry)
         self.ct = None if ct is None else turn.view(ct.array)
         self.sought = frozenset(sought)
+        self.coarse = coarse
         self.voxel_ml = abs(float(np.linalg.det(geometry.ijk_to_ras[:3, :3]))) / MM3_PER_ML
         self._findings = self._measured(list(structures))
 
