@@ -73,24 +73,39 @@ def run(options: ExportOptions | CompareOptions) -> int:
 def _export(options: ExportOptions, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
     check_order(options.order)
     reporter.progress(ExportStep.READING, 0.0)
+    source, warnings = _source(options, reporter)
+    result = export(options.order, source, reporter)
+    for warning in [*warnings, *result.warnings]:
+        reporter.warning(warning)
+    return finish(result, printed)
+
+
+def _source(options: ExportOptions, reporter: ExportReporter) -> tuple[ExportSource, list[Problem]]:
+    """What is exported, and the warnings about reading it. Where it cannot be read at all, these say why and are
+    reported; where the export is refused later, they would speak of structures that nobody gets."""
     if options.transferred is not None:
-        source = source_of_transfer(options.transferred)
-    else:
+        return source_of_transfer(options.transferred), []
+    warnings: list[Problem] = []
+    try:
         source = source_of_files(
             options.segmentation,
             options.reference,
             options.labels,
-            reporter.warning,
+            warnings.append,
             options.series,
-            lambda selected: _report(selected, reporter),
+            lambda selected: _report(selected, reporter.note, warnings.append),
         )
-    return finish(export(options.order, source, reporter), printed)
+    except SegmentationError:
+        for warning in warnings:
+            reporter.warning(warning)
+        raise
+    return source, warnings
 
 
-def _report(selected: SelectedSeries, reporter: ExportReporter) -> None:
-    reporter.note(f"CT: {selected.note}")
+def _report(selected: SelectedSeries, note: Callable[[str], None], warn: Warn) -> None:
+    note(f"CT: {selected.note}")
     for warning in selected.warnings:
-        reporter.warning(warning)
+        warn(warning)
 
 
 def finish(result: ExportResult, printed: list[str]) -> ExportFinishedEvent:
@@ -143,7 +158,10 @@ def export_result(
     segmentation = Segmentation(tuple(segments), (Layer(result.labels, ct.volume.geometry),))
     volume = (lambda: ct.volume) if reference is None else (lambda: reference_volume(reference))
     found = ExportSource(segmentation, reference, ct.volume.geometry, volume)
-    return export(order, found, _InsideJob(reporter))
+    exported = export(order, found, _InsideJob(reporter))
+    for warning in exported.warnings:
+        reporter.warning(warning)
+    return exported
 
 
 def check_before_job(order: ExportOrder, input_path: Path, choice: SeriesChoice = ANY_SERIES) -> None:
@@ -169,7 +187,7 @@ def check_disk_before_job(order: ExportOrder, input_path: Path, shape: tuple[int
 
 
 class _InsideJob(ExportReporter):
-    """The export as the last stage of a job: its warnings are the job's."""
+    """The export as the last stage of a job."""
 
     def __init__(self, job: JobReporter) -> None:
         super().__init__()
@@ -177,9 +195,6 @@ class _InsideJob(ExportReporter):
 
     def progress(self, step: str, fraction: float, item: str = "") -> None:
         self._job.progress(Stage.WRITING, fraction)
-
-    def warning(self, problem: Problem) -> None:
-        self._job.warning(problem)
 
     def check_cancelled(self) -> None:
         self._job.check_cancelled()
@@ -201,7 +216,9 @@ def _compare(options: CompareOptions, reporter: ExportReporter, printed: list[st
     started = time.monotonic()
     reporter.progress(ExportStep.READING, 0.0)
     pairs = read_pairs(options.pairs) if options.pairs is not None else ()
-    ours, reference = _our_side(options, reporter.warning, lambda selected: _report(selected, reporter))
+    ours, reference = _our_side(
+        options, reporter.warning, lambda selected: _report(selected, reporter.note, reporter.warning)
+    )
     reporter.progress(ExportStep.READING, 0.1)
     theirs = _structures(options.theirs, reference, _labels_of(options.theirs, options), reporter.warning)
 

@@ -17,6 +17,7 @@ from TotalSegmentatorWire.messages.export import ExportStep
 from TotalSegmentatorWire.tables.export_formats import LABEL_IMAGES
 
 from TotalSegmentatorEngine.export.core.roi import Roi
+from TotalSegmentatorEngine.export.core.shown_names import all_listed, listed
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.dicom.ct_writer import write_ct_series
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, check_identifiers, read_reference
@@ -47,10 +48,12 @@ class ExportResult:
     edited: list[str]
     """Ids of segments whose voxels changed since the engine made them."""
     seconds: float
+    warnings: list[Problem]
+    """About what was written; an export that is refused has none."""
 
 
 def export(order: ExportOrder, source: ExportSource, reporter: ExportReporter) -> ExportResult:
-    """Writes what the order asks for, all of it or nothing; warnings go to the reporter.
+    """Writes what the order asks for, all of it or nothing.
 
     Raises SegmentationError: EXPORT_..., TEMPLATE_..., INPUT_..., OUTPUT_NOT_WRITABLE, DISK_FULL, CANCELLED.
     """
@@ -58,20 +61,20 @@ def export(order: ExportOrder, source: ExportSource, reporter: ExportReporter) -
     check_order(order)
     reporter.progress(ExportStep.CHECKING, 0.02)
     with _place(order) as folder:
-        source = _with_series(order, source, folder, reporter)
+        source, warnings = _with_series(order, source, folder, reporter)
         placed = _placed(order, source)
         reporter.progress(ExportStep.CHECKING, 0.06)
         edited = edited_segments(placed)
         outline = None if source.ct is None else lambda: _body(source)
         plan = plan_rois(placed, order.choice(), edited, outline)
-        for warning in plan.warnings:
-            reporter.warning(warning)
-        _report_resampled(placed, plan.rois, reporter)
-        written = _Writer(order, source, plan.rois, reporter).write(folder)
+        writer = _Writer(order, source, plan.rois, reporter)
+        paths = writer.write(folder)
         reporter.progress(ExportStep.WRITING, _WRITTEN)
-    files = [order.output / path.relative_to(folder) if folder is not None else path for path in written]
+    warnings += [*plan.warnings_about(writer.written), *_resampled(placed, writer.written), *writer.warnings]
+    files = [order.output / path.relative_to(folder) if folder is not None else path for path in paths]
     chosen = {segment_id for roi in plan.rois for segment_id in roi.sources}
-    return ExportResult(files, len(plan.rois), sorted(edited & chosen), time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return ExportResult(files, len(writer.written), sorted(edited & chosen), seconds, warnings)
 
 
 @contextmanager
@@ -95,21 +98,21 @@ def _place(order: ExportOrder) -> Iterator[Path | None]:
 
 def _with_series(
     order: ExportOrder, source: ExportSource, folder: Path | None, reporter: ExportReporter
-) -> ExportSource:
-    """For a DICOM format a source whose CT is a DICOM series: its own, or one that is written now."""
+) -> tuple[ExportSource, list[Problem]]:
+    """For a DICOM format a source whose CT is a DICOM series: its own, or one that is written now, and a warning."""
     if source.reference is not None or not order.kind.is_dicom:
         if source.reference is not None and order.kind.is_dicom:
             check_identifiers(source.reference)
-        return source
+        return source, []
     if folder is None or source.ct is None:
         raise SegmentationError("EXPORT_NOT_DICOM")
     volume = source.ct()
     ct_folder = folder / CT_FOLDER
     ct_folder.mkdir()
     write_ct_series(ct_folder, volume, check_cancelled=reporter.check_cancelled)
-    reporter.warning(Problem("EXPORT_CT_WRITTEN"))
     reference = read_reference(ct_folder)
-    return dataclasses.replace(source, reference=reference, ct=lambda: _turned(volume, reference))
+    written = dataclasses.replace(source, reference=reference, ct=lambda: _turned(volume, reference))
+    return written, [Problem("EXPORT_CT_WRITTEN")]
 
 
 def _turned(volume: Volume, reference: ReferenceSeries) -> Volume:
@@ -132,21 +135,23 @@ def _body(source: ExportSource) -> VoxelMask:
     return body_mask(source.ct().array, source.grid.spacing)
 
 
-def _report_resampled(placed: PlacedSegmentation, rois: list[Roi], reporter: ExportReporter) -> None:
+def _resampled(placed: PlacedSegmentation, rois: list[Roi]) -> Iterator[Problem]:
     resampled = {segment.id for segment in placed.segments if placed.is_resampled(segment)}
-    count = sum(not resampled.isdisjoint(roi.sources) for roi in rois)
-    if count:
-        reporter.warning(Problem("EXPORT_RESAMPLED", {"count": count}))
+    names = [roi.name for roi in rois if not resampled.isdisjoint(roi.sources)]
+    if names:
+        yield Problem("EXPORT_RESAMPLED", {"names": listed(names), "count": len(names)})
 
 
 class _Writer:
-    """Writes the structures in the order's format."""
+    """Writes the structures in the order's format. ``written`` are then those that went out."""
 
     def __init__(self, order: ExportOrder, source: ExportSource, rois: list[Roi], reporter: ExportReporter) -> None:
         self._order = order
         self._source = source
         self._rois = rois
         self._reporter = reporter
+        self.written = rois
+        self.warnings: list[Problem] = []
 
     def write(self, folder: Path | None) -> list[Path]:
         """Returns what was written: paths in ``folder``, or the order's output."""
@@ -170,17 +175,18 @@ class _Writer:
         contours = ContourOptions(order.holes, order.smooth_contours, order.smallest_island_mm2)
         options = StructureSetOptions(order.label or DEFAULT_LABEL, contours)
         report = write_rtstruct(path, self._rois, self._reference, options, self._report(ExportStep.CONTOURING))
-        if report.left_out:  # all of them below the smallest island
-            self._reporter.warning(Problem("EXPORT_EMPTY_LEFT_OUT", {"count": report.left_out}))
+        left_out = {roi.number for roi in report.left_out}
+        self.written = [roi for roi in self._rois if roi.number not in left_out]
+        area = {"area_mm2": order.smallest_island_mm2}
+        if report.left_out:
+            names = all_listed(roi.name for roi in report.left_out)
+            self.warnings.append(Problem("EXPORT_ISLANDS_ONLY", area | {"names": names}))
         if report.islands:
-            values = {
-                "islands": report.islands,
-                "area_mm2": order.smallest_island_mm2,
-                "volume_ml": report.islands_ml,
-            }
-            self._reporter.warning(Problem("EXPORT_ISLANDS_REMOVED", values))
+            found = {"islands": report.islands, "volume_ml": report.islands_ml}
+            names = listed(report.without_islands)
+            self.warnings.append(Problem("EXPORT_ISLANDS_REMOVED", area | found | {"names": names}))
         if order.smooth_contours:
-            self._reporter.warning(Problem("EXPORT_CONTOURS_SMOOTHED", {"percent": report.changed_percent}))
+            self.warnings.append(Problem("EXPORT_CONTOURS_SMOOTHED", {"percent": report.changed_percent}))
 
     def _seg(self, path: Path) -> None:
         from TotalSegmentatorEngine.export.seg.writer import write_seg

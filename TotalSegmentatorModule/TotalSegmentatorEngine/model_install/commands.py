@@ -17,8 +17,6 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.model_install.smoke_test import reason_of, try_engine
 
-COMMANDS = ("convert-model", "check-model", "test-engine")
-
 
 def main(arguments: list[str]) -> int:
     """``arguments`` begin with the command. Returns the exit status; wrong arguments end the process (status 2)."""

@@ -16,7 +16,7 @@ from TotalSegmentatorModuleLib.export.order import ExportOrder
 from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
 from TotalSegmentatorModuleLib.export.texts import export_result_text, unreviewed_question
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
-from TotalSegmentatorModuleLib.scene.segments import all_segments, count_by_state, visible_segments
+from TotalSegmentatorModuleLib.scene.segments import all_segments, names_in_states, visible_segments
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 from TotalSegmentatorModuleLib.tasks.task_widgets import ButtonTexts
 
@@ -107,7 +107,7 @@ class ExportSection(TaskSection):
             states = tuple(state.value for state in ReviewState)
         elif choice == APPROVED:
             states = (ReviewState.APPROVED.value,)
-        approved = count_by_state(node, segment_ids)[ReviewState.APPROVED]
+        approved = names_in_states(node, segment_ids, (ReviewState.APPROVED,))
         if not segment_ids or (choice == APPROVED and not approved):
             raise SegmentationError("EXPORT_NOTHING_CHOSEN")
         return ExportOrder(
@@ -123,9 +123,8 @@ class ExportSection(TaskSection):
 
     def _is_confirmed(self, order: ExportOrder) -> bool:
         """Ask once for each segmentation before unapproved structures are exported to DICOM."""
-        counts = count_by_state(order.segmentation, order.segment_ids)
         open_states = (ReviewState.UNREVIEWED, ReviewState.EDITED, ReviewState.NEEDS_ATTENTION)
-        unapproved = sum(counts[state] for state in open_states)
+        unapproved = names_in_states(order.segmentation, order.segment_ids, open_states)
         node_id = order.segmentation.GetID()
         is_approved_only = order.states == (ReviewState.APPROVED.value,)
         if not order.needs_dicom or not unapproved or is_approved_only or node_id in self._confirmed:

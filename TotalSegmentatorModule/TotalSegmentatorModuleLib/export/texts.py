@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from slicer.i18n import tr as _
 
 from TotalSegmentatorModuleLib.export.task import ExportResult
 from TotalSegmentatorModuleLib.texts.quantities import duration_text
+
+_MOST_NAMES = 6
+"""In a question; more would make its window higher than a small screen."""
 
 
 def export_result_text(result: ExportResult) -> str:
@@ -21,10 +26,13 @@ def export_result_text(result: ExportResult) -> str:
     return _("{text} The export could not be added to Slicer's DICOM database. Import it manually.").format(text=text)
 
 
-def unreviewed_question(unapproved: int, count: int) -> str:
-    """The question before unapproved structures are exported."""
+def unreviewed_question(unapproved: Sequence[str], count: int) -> str:
+    """The question before unapproved structures are exported; ``unapproved``: their names, of ``count`` in all."""
+    names = ", ".join(unapproved[:_MOST_NAMES])
+    if len(unapproved) > _MOST_NAMES:
+        names = _("{names} and {count} more").format(names=names, count=len(unapproved) - _MOST_NAMES)
     return _(
-        "{unapproved} of {count} structures have not been approved in a review. Automatic contours can be wrong even "
-        "where they look right.\n\nCheck each of them before it is used for treatment. To approve a structure, set its "
+        "{unapproved} of {count} structures have not been approved in a review: {names}.\n\nContours can be wrong even "
+        "where they look right. Check each of them before it is used for treatment. To approve a structure, set its "
         "status to Completed in the Segment Editor's list. This question is asked once for each segmentation."
-    ).format(unapproved=unapproved, count=count)
+    ).format(unapproved=len(unapproved), count=count, names=names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,11 +49,10 @@ def visible_segments(node) -> tuple[str, ...]:
     return ids if display is None else tuple(each for each in ids if display.GetSegmentVisibility(each))
 
 
-def count_by_state(node, segment_ids: Sequence[str]) -> dict[ReviewState, int]:
-    """How many of the segments are in each review state."""
-    segmentation = node.GetSegmentation()
-    states = [state_of(segmentation.GetSegment(each)) for each in segment_ids]
-    return {state: states.count(state) for state in ReviewState}
+def names_in_states(node, segment_ids: Sequence[str], states: Collection[ReviewState]) -> list[str]:
+    """Names of those of the segments that are in one of these review states."""
+    segments = [node.GetSegmentation().GetSegment(each) for each in segment_ids]
+    return [segment.GetName() for segment in segments if state_of(segment) in states]
 
 
 def reference_volume(node):

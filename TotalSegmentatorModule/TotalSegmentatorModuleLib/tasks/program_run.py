@@ -71,7 +71,11 @@ class ProgramTask(Protocol):
 
 class ProgramRun:
     """``task`` is what a TaskRunner runs; ``on_progress`` gets fraction (0..1, never falling), step (one of
-    ExportStep.ALL or of the STEP_ names here) and item."""
+    ExportStep.ALL or of the STEP_ names here) and item.
+
+    ``on_warning`` gets the warnings at the end: of a run that was cancelled, or whose result could not be put into its
+    place, they would speak of what is not there.
+    """
 
     def __init__(
         self,
@@ -84,6 +88,7 @@ class ProgramRun:
         self._removal = removal
         self._on_progress = on_progress
         self._on_warning = on_warning
+        self._warnings: list[Problem] = []
         self._process: OneShotProcess | None = None
         self._fraction = 0.0
 
@@ -106,9 +111,11 @@ class ProgramRun:
             transfer = SegmentationTransfer(order.segmentation, order.segment_ids, order.ct, identity, folder)
             yield from self._hand_over(transfer)
             end = yield from self._run_program(order.arguments(folder, transfer.segment_ids))
-            if not end.is_success:
-                return end
-            return dataclasses.replace(end, finished=(yield from order.finish(end.finished)))
+            if end.is_success:
+                end = dataclasses.replace(end, finished=(yield from order.finish(end.finished)))
+            for warning in self._warnings:
+                self._on_warning(warning)
+            return end
         finally:
             self._removal.add(folder)
             order.discard()
@@ -143,7 +150,7 @@ class ProgramRun:
             own = _HANDING_OVER_SHARE
             self._report_progress(own + (1.0 - own) * event.fraction, event.step, event.item)
         elif isinstance(event, WarningEvent):
-            self._on_warning(problem_of_event(event))
+            self._warnings.append(problem_of_event(event))
 
     def _report_progress(self, fraction: float, step: str, item: str = "") -> None:
         self._fraction = max(self._fraction, fraction)

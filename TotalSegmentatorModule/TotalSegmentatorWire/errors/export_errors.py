@@ -20,7 +20,7 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "EXPORT_SEGMENT_EMPTY",
         151,
-        _("None of the chosen structures ({count}) has any voxels on this CT."),
+        _("The chosen structures do not have any voxels on this CT: {names}."),
         _("Choose structures that are not empty."),
     ),
     (
@@ -228,6 +228,12 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         _("Check that you chose the right files, or pair the structures by name with a template."),
     ),
     (
+        "EXPORT_NO_CONTOURS",
+        185,
+        _("The chosen structures consist only of islands smaller than {area_mm2:g} mm²: {names}."),
+        _("Set the smallest area to 0, or choose other structures."),
+    ),
+    (
         "EXPORT_DIED",
         168,
         _("The export or comparison stopped unexpectedly (exit status {status})."),
@@ -245,7 +251,7 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     __file__,
     (
         "EXPORT_CUT",
-        _("Some structures are cut off by the field of view and marked with ~ in their names: {count}."),
+        _("Structures are cut off by the field of view and marked with ~ in their names: {names}."),
         _("Do not use their volumes or dose statistics as those of whole organs."),
     ),
     (
@@ -255,13 +261,18 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "EXPORT_RESAMPLED",
-        _("The segmentation is not on the voxel grid of the CT and was resampled; structures changed: {count}."),
+        _("Structures that are not on the voxel grid of the CT were resampled and changed slightly: {names}."),
         _("Check their contours. To avoid resampling, set the segmentation's geometry to that of the CT in Slicer."),
     ),
     (
         "EXPORT_ISLANDS_REMOVED",
-        _("Islands smaller than {area_mm2:g} mm² were removed: {islands} in total, {volume_ml:.2f} ml."),
+        _("Islands smaller than {area_mm2:g} mm² were removed ({islands}, {volume_ml:.2f} ml) from: {names}."),
         _("No action is needed. To keep them, set the smallest area to 0."),
+    ),
+    (
+        "EXPORT_ISLANDS_ONLY",
+        _("Structures that consist only of islands smaller than {area_mm2:g} mm² were not exported: {names}."),
+        _("If you need them, set the smallest area to 0."),
     ),
     (
         "EXPORT_CONTOURS_SMOOTHED",
@@ -270,7 +281,7 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "EXPORT_NAMES_CHANGED",
-        _("Some names were shortened to {longest} characters or numbered to be unique: {count}."),
+        _("Names were shortened to {longest} characters or numbered to be unique: {names}."),
         _("Check the names in the planning system, or specify them in a template."),
     ),
     (

@@ -9,7 +9,7 @@ SELECTION_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     __file__,
     (
         "EXPORT_UNREVIEWED",
-        _("Some exported structures are not approved: {unreviewed} not reviewed, {edited} edited."),
+        _("Exported structures are not approved: {names}. Not reviewed: {unreviewed}, edited: {edited}."),
         _("Check each of them. In Slicer, approve it with the status Completed in the Segment Editor's list."),
     ),
     (

@@ -241,7 +241,7 @@ def test_cancelled_comparison_leaves_nothing(ready, act, monkeypatch):
 
 @pytest.mark.parametrize(
     ("act", "code", "values"),
-    [("fail", "EXPORT_SEGMENT_EMPTY", {"count": 2}), ("die", "EXPORT_DIED", {"status": 3})],
+    [("fail", "EXPORT_SEGMENT_EMPTY", {"names": "Liver, Spleen"}), ("die", "EXPORT_DIED", {"status": 3})],
 )
 def test_failure_is_reported_and_leaves_nothing(ready, act, code, values):
     ready.acts(act)

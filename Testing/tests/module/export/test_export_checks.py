@@ -34,6 +34,21 @@ def test_unreviewed_structures_are_asked_for_once(ready, answers):
     assert len(ready.calls) == 2
 
 
+def test_question_names_what_is_not_approved(ready, monkeypatch):
+    asked = []
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: asked.append(text))
+    first, second = (ready.node.GetSegmentation().GetNthSegment(index) for index in (0, 1))
+    approve(ready.node, ready.node.GetSegmentation().GetNthSegmentID(0))
+    ready.click()
+    assert asked[0].startswith("1 of 2 structures have not been approved in a review: {}.".format(second.GetName()))
+    assert first.GetName() not in asked[0]
+
+    for number in range(7):
+        add_segment(ready.node, "drawn {}".format(number), blocks(), ready.ct)
+    ready.click()
+    assert "8 of 9 structures" in asked[1] and "drawn 4 and 2 more." in asked[1]
+
+
 def test_nothing_is_asked_for_other_formats(ready, never_asked):
     ready.choose(ready.ui.export.formatComboBox, "stl")
     ready.export()

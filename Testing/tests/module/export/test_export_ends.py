@@ -14,7 +14,7 @@ import slicer
 from job_support import marked_processes, needs_signals
 from panel_support import folders_of, wait_for
 from time_bounds import READY_SECONDS
-from TotalSegmentatorWire.errors.problem import ERRORS
+from TotalSegmentatorWire.errors.problem import ERRORS, SegmentationError
 
 # -- ends --------------------------------------------------------------------------------------------------------------
 
@@ -44,7 +44,7 @@ def test_cancelled_export_leaves_nothing(ready, act, monkeypatch):
 @pytest.mark.parametrize(
     ("act", "code", "values"),
     [
-        ("fail", "EXPORT_SEGMENT_EMPTY", {"count": 2}),
+        ("fail", "EXPORT_SEGMENT_EMPTY", {"names": "Liver, Spleen"}),
         ("die", "EXPORT_DIED", {"status": 3}),
         ("mute", "EXPORT_DIED", {"status": 0}),
     ],
@@ -102,6 +102,22 @@ def test_folder_that_cannot_be_written_is_reported(ready):
     ready.export()
 
     assert ready.error_code == "OUTPUT_NOT_WRITABLE"
+
+
+def test_no_warning_is_shown_about_a_file_that_did_not_get_to_its_place(ready, monkeypatch):
+    from TotalSegmentatorModuleLib.export.destination import ExportDestination
+
+    def fail(_destination) -> list[Path]:
+        raise SegmentationError("OUTPUT_NOT_WRITABLE")
+
+    ready.export()
+    assert ready.ui.export_task.warningFrame.visible
+    monkeypatch.setattr(ExportDestination, "publish", fail)
+    ready.export()
+
+    assert ready.error_code == "OUTPUT_NOT_WRITABLE"
+    assert not ready.ui.export_task.warningFrame.visible
+    assert not ready.ui.export_task.resultFrame.visible
 
 
 @pytest.mark.parametrize("act", ["slow", pytest.param("deaf", marks=needs_signals)])

@@ -24,7 +24,7 @@ def test_result_goes_out_with_one_click(ready, monkeypatch):
 
     assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"], ready.describe()
     assert ready.ui.export_task.resultLabel.text == "2 structures written to CT abdomen segmentation in 2 s."
-    assert "2 not reviewed" in ready.ui.export_task.warningLabel.text
+    assert "Not reviewed: 2" in ready.ui.export_task.warningLabel.text
     assert ready.calls[0][0] == "export"
     assert (ready.argument("--to"), ready.argument("--names"), ready.argument("--holes")) == (
         "rtstruct",

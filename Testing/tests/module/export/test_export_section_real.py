@@ -67,7 +67,7 @@ def test_structure_set_attaches_to_the_series_in_slicers_database(
     dataset = pydicom.dcmread(exporter.target / name)
     reference = read_reference(folder)
     assert dataset.FrameOfReferenceUID == reference.frame_of_reference_uid
-    assert dataset.StudyInstanceUID == reference.study_instance_uid
+    assert dataset.StudyInstanceUID == reference.dataset.StudyInstanceUID
     assert referenced_images(dataset) == {plane.sop_instance_uid for plane in reference.planes}
     read = [structure.mask.whole() for structure in read_rtstruct(exporter.target / name, reference)]
     for bent in (node, ct):  # Slicer resamples what it is asked for through a transform

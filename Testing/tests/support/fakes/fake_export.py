@@ -2,9 +2,9 @@
 compare, it writes ``table.csv`` of that folder, or TABLE where there is none.
 
 Started like the real one. FAKE_EXPORT names a folder: ``act`` there says what it does: "write" (a few events, the
-output, the end), "slow" (the same, but only when ``finish`` is there; listens to cancel), "deaf" (for ever, hears
-nothing, and so does its child, which has a group of its own), "fail" (an empty structure), "die" (ends without a word),
-"mute" (ends well without a word). All begin with a half-written output. Each call's arguments are added to
+output, a warning, the end), "slow" (the same, but only when ``finish`` is there; listens to cancel), "deaf" (for ever,
+hears nothing, and so does its child, which has a group of its own), "fail" (an empty structure), "die" (ends without a
+word), "mute" (ends well without a word). All begin with a half-written output. Each call's arguments are added to
 ``calls.jsonl``; ``edited`` there holds ids of segments, one a line, that it tells as edited.
 """
 
@@ -25,8 +25,8 @@ from TotalSegmentatorWire.messages.export import EXPORT_JOB, ExportFinishedEvent
 from TotalSegmentatorWire.messages.segment import CancelledEvent, FailedEvent, WarningEvent, encode
 
 FOLDER = Path(os.environ.get("FAKE_EXPORT", "."))
-FAILURE = Problem("EXPORT_SEGMENT_EMPTY", {"count": 2})
-WARNING = Problem("EXPORT_UNREVIEWED", {"unreviewed": 2, "edited": 0})
+FAILURE = Problem("EXPORT_SEGMENT_EMPTY", {"names": "Liver, Spleen", "count": 2})
+WARNING = Problem("EXPORT_UNREVIEWED", {"names": "Liver, Spleen", "unreviewed": 2, "edited": 0})
 TABLE = """\
 ours,theirs,dice,hausdorff95_mm,mean_surface_distance_mm,our_volume_ml,their_volume_ml,volume_difference_ml,volume_difference_percent
 spleen,Spleen,0.9512,2.5000,0.4321,180.2000,190.1000,-9.9000,-5.2078
@@ -50,7 +50,6 @@ def main(arguments: list[str]) -> int:
     target.parent.mkdir(exist_ok=True)
     target.write_bytes(b"half")
     emit(arguments, ExportProgressEvent(ExportStep.READING, "", 0.0))
-    emit(arguments, WarningEvent(EXPORT_JOB, WARNING.to_json()))
     emit(arguments, HALF)
     if act == "die":
         return 3
@@ -76,6 +75,7 @@ def main(arguments: list[str]) -> int:
     shutil.copytree(transferred, FOLDER / "transferred", dirs_exist_ok=True)
     edited = FOLDER / "edited"
     ids = edited.read_text(encoding="utf-8").split() if edited.exists() else []
+    emit(arguments, WarningEvent(EXPORT_JOB, WARNING.to_json()))
     emit(arguments, ExportFinishedEvent([str(output)], 2, ids, 1.5))
     return 0
 

@@ -70,11 +70,6 @@ class ReferenceSeries:
         return str(self.dataset.get("SeriesInstanceUID") or "")
 
     @property
-    def study_instance_uid(self) -> str:
-        """Likewise."""
-        return str(self.dataset.get("StudyInstanceUID") or "")
-
-    @property
     def frame_of_reference_uid(self) -> str:
         return str(self.dataset.FrameOfReferenceUID)
 

@@ -10,7 +10,7 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorEngine.export.core.roi import Roi
-from TotalSegmentatorEngine.export.core.shown_names import all_listed
+from TotalSegmentatorEngine.export.core.shown_names import all_listed, listed, shortened
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
 from TotalSegmentatorEngine.export.rois.parts import AUTOMATIC
@@ -23,7 +23,29 @@ from TotalSegmentatorEngine.export.rois.tg263_names import unique_names
 @dataclass(frozen=True)
 class RoiPlan:
     rois: list[Roi]
-    warnings: list[Problem]
+    left_out: list[Problem]
+    """Warnings that name every structure that stays out."""
+    typed: dict[int, str]
+    """The whole name, by number, of those ROIs that go out under another one."""
+    longest_name: int
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """Those of an export that writes every ROI."""
+        return self.warnings_about(self.rois)
+
+    def warnings_about(self, written: Sequence[Roi]) -> list[Problem]:
+        """``written``: those of the ROIs that went out; the warnings name no other ones."""
+        named = {
+            "EXPORT_CUT": [roi.name for roi in written if roi.is_cut],
+            "EXPORT_NEEDS_ATTENTION": [roi.name for roi in written if roi.review_state is ReviewState.NEEDS_ATTENTION],
+        }
+        warnings = [*self.left_out, *(_named(code, names) for code, names in named.items() if names)]
+        changed = [f"{shortened(self.typed[roi.number])} as {roi.name}" for roi in written if roi.number in self.typed]
+        if changed:
+            values = {"names": ", ".join(changed), "count": len(changed), "longest": self.longest_name}
+            warnings.append(Problem("EXPORT_NAMES_CHANGED", values))
+        return [*warnings, *_unreviewed(written)]
 
 
 def plan_rois(
@@ -59,7 +81,7 @@ def plan_rois(
     left_out = [selected.name for selected in selection.structures if not _goes_out(selected, choice.states)]
     if not filled and not _is_outline_alone(choice):
         if empty and not left_out:
-            raise SegmentationError("EXPORT_SEGMENT_EMPTY", count=len(empty))
+            raise SegmentationError("EXPORT_SEGMENT_EMPTY", names=listed(empty), count=len(empty))
         if choice.template is not None and choice.structures is None and not selection.structures:
             raise SegmentationError("EXPORT_TEMPLATE_EMPTY")
         raise SegmentationError("EXPORT_NOTHING_CHOSEN")
@@ -71,23 +93,18 @@ def plan_rois(
     if has_outline:
         rois.insert(0, _body(choice, names, outline))
 
-    changed = sum(selected.is_shortened or selected.name != name for selected, name in zip(filled, names, strict=True))
+    typed = {
+        number: selected.whole_name
+        for number, (selected, name) in enumerate(zip(filled, names, strict=True), start=first)
+        if selected.whole_name != name
+    }
     missing = {
         "EXPORT_REJECTED_LEFT_OUT" if choice.states is None else "EXPORT_STATES_LEFT_OUT": left_out,
         "EXPORT_EMPTY_LEFT_OUT": empty,
         "EXPORT_TEMPLATE_ABSENT": selection.not_in_segmentation,
     }
-    warnings = [_named(code, absent) for code, absent in missing.items() if absent]
-    cut = sum(roi.is_cut for roi in rois)
-    if cut:
-        warnings.append(Problem("EXPORT_CUT", {"count": cut}))
-    if changed:
-        warnings.append(Problem("EXPORT_NAMES_CHANGED", {"count": changed, "longest": choice.longest_name}))
-    flagged = [roi.name for roi in rois if roi.review_state is ReviewState.NEEDS_ATTENTION]
-    if flagged:
-        warnings.append(_named("EXPORT_NEEDS_ATTENTION", flagged))
-    warnings += _unreviewed(filled)
-    return RoiPlan(rois, warnings)
+    absences = [_named(code, absent) for code, absent in missing.items() if absent]
+    return RoiPlan(rois, absences, typed, choice.longest_name)
 
 
 def _goes_out(selected: Selected, states: Collection[ReviewState] | None) -> bool:
@@ -104,13 +121,14 @@ def _is_outline_alone(choice: Choice) -> bool:
     return choice.external and choice.structures is not None and not choice.structures
 
 
-def _unreviewed(structures: list[Selected]) -> Iterator[Problem]:
-    """The outline does not count: nobody reviews it here."""
-    states = [selected.part.review_state for selected in structures]
-    unreviewed = states.count(ReviewState.UNREVIEWED) + states.count(ReviewState.REJECTED)
-    edited = states.count(ReviewState.EDITED)
-    if unreviewed or edited:
-        yield Problem("EXPORT_UNREVIEWED", {"unreviewed": unreviewed, "edited": edited})
+def _unreviewed(rois: Sequence[Roi]) -> Iterator[Problem]:
+    """The outline, which has no sources, does not count: nobody reviews it here."""
+    open_states = (ReviewState.UNREVIEWED, ReviewState.REJECTED, ReviewState.EDITED)
+    unapproved = [roi for roi in rois if roi.sources and roi.review_state in open_states]
+    if unapproved:
+        edited = sum(roi.review_state is ReviewState.EDITED for roi in unapproved)
+        values = {"names": listed(roi.name for roi in unapproved), "edited": edited}
+        yield Problem("EXPORT_UNREVIEWED", values | {"unreviewed": len(unapproved) - edited})
 
 
 def _roi(number: int, selected: Selected, name: str) -> Roi:

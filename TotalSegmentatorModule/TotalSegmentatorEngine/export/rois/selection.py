@@ -44,8 +44,8 @@ class Selected:
 
     part: Part
     name: str
-    is_shortened: bool
-    """True where ``name`` lacks some of what somebody typed."""
+    whole_name: str
+    """As ``name``, with all that somebody typed, however long."""
     colour: tuple[int, int, int]
     interpreted_type: str
     codes: RoiCodes | None
@@ -194,12 +194,12 @@ class _Selector:
         name = _marked(entry.name, part.is_cut, longest)
         if not name and self._choice.names == TG263:
             name = export_name(segment, part.is_cut) or ""
-        is_shortened = False
+        whole = name
         if not name:
             name = own_name(segment.name, part.is_cut, longest)
-            is_shortened = name != own_name(segment.name, part.is_cut, _ANY_LENGTH)
+            whole = own_name(segment.name, part.is_cut, _ANY_LENGTH)
         kind = self._stated_type(segment, entry) or usual_type(all_names(segment))
-        return Selected(part, name, is_shortened, entry.colour or part.colour, kind, entry.codes or part.codes)
+        return Selected(part, name, whole, entry.colour or part.colour, kind, entry.codes or part.codes)
 
     def _stated_type(self, segment: Segment, entry: Entry) -> str:
         """What a template says comes first, but for the one with everything, which guesses from names."""
@@ -210,7 +210,7 @@ class _Selector:
     def _named_union(self, part: Part, entry: Entry) -> Selected:
         name = _marked(entry.name, part.is_cut, self._choice.longest_name)
         kind = entry.interpreted_type or usual_type([name_key(entry.name)])
-        return Selected(part, name, False, entry.colour or part.colour, kind, entry.codes or part.codes)
+        return Selected(part, name, name, entry.colour or part.colour, kind, entry.codes or part.codes)
 
 
 _ANY_LENGTH = 1 << 20

@@ -12,6 +12,7 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.export.core.roi import Roi
+from TotalSegmentatorEngine.export.core.shown_names import listed
 from TotalSegmentatorEngine.export.dicom.object import quiet
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.rtstruct.contour_encoding import (
@@ -51,13 +52,15 @@ class StructureSetReport:
     contours: int = 0
     points: int = 0
     islands: int = 0
-    """Pieces on a plane below the smallest island."""
+    """Pieces on a plane below the smallest island, of structures that have others."""
+    without_islands: list[str] = field(default_factory=list)
+    """Names of these structures."""
     islands_ml: float = 0.0
     pixels: int = 0
     """Of all structures, each plane's pixels."""
     changed_pixels: int = 0
     """Of these and their neighbours, how many the smoothing moved to the other side of the boundary."""
-    left_out: int = 0
+    left_out: list[Roi] = field(default_factory=list)
     """Structures without a contour, all of which was below the smallest island."""
     bytes: int = 0
 
@@ -76,7 +79,7 @@ def write_rtstruct(
     """Write ``rois``, whose masks lie on ``reference.grid``, to ``path``, replacing a file of that name.
 
     ``progress`` gets each structure with its index before it is contoured, and may raise to cancel: no file is left
-    then. Raises SegmentationError: EXPORT_NAME_INVALID, EXPORT_SEGMENT_EMPTY where no structure has a contour,
+    then. Raises SegmentationError: EXPORT_NAME_INVALID, EXPORT_NO_CONTOURS where no structure has a contour,
     OUTPUT_NOT_WRITABLE, DISK_FULL.
     """
     options = options or StructureSetOptions()
@@ -90,12 +93,13 @@ def write_rtstruct(
         progress(index, roi)
         encoded = encoder.encode(roi)
         if encoded is None:
-            report.left_out += 1
+            report.left_out.append(roi)
         else:
             kept.append(roi)
             items.append(encoded)
     if not kept:
-        raise SegmentationError("EXPORT_SEGMENT_EMPTY", count=len(rois))
+        names = listed(roi.name for roi in rois)
+        raise SegmentationError("EXPORT_NO_CONTOURS", names=names, area_mm2=options.contours.smallest_island_mm2)
     report.structures = len(kept)
     with atomic_file(path, sum(map(len, items))) as stream:
         _write(stream, kept, items, reference, options.label)
@@ -121,12 +125,14 @@ class _RoiEncoder:
             raise ValueError(f"mask {mask.shape} and CT {self._reference.grid.shape} differ in shape")
         found = roi_contours(mask, self._options, self._reference.pixel_spacing)
         self._report.pixels += mask.count
-        self._report.islands += found.islands
-        self._report.islands_ml += found.island_pixels * self._pixel_ml
         self._report.changed_pixels += found.changed_pixels
         contours = self._encoded(found)
         if not contours:
             return None
+        if found.islands:
+            self._report.islands += found.islands
+            self._report.islands_ml += found.island_pixels * self._pixel_ml
+            self._report.without_islands.append(roi.name)
         colour = "\\".join(str(channel) for channel in roi.colour)
         return item(
             element(_ROI_DISPLAY_COLOR, colour)

@@ -68,10 +68,11 @@ def test_own_names_can_be_chosen():
     assert names(plan) == ["kidney left", "liver~", "My PTV"]
 
 
-def test_long_and_repeated_names_are_counted():
+def test_long_and_repeated_names_are_told():
     plan = planned("a name that is too long for some", "twice", "twice", "short", names="own")
     assert names(plan) == ["a name that is t", "twice", "twice_2", "short"]
-    assert warnings(plan)["EXPORT_NAMES_CHANGED"] == {"count": 2, "longest": 16}
+    changed = "a name that is too long for some as a name that is t, twice as twice_2"
+    assert warnings(plan)["EXPORT_NAMES_CHANGED"] == {"names": changed, "count": 2, "longest": 16}
     longer = planned("a name that is too long for some", "short", names="own", longest_name=64)
     assert names(longer)[0] == "a name that is too long for some"
     assert "EXPORT_NAMES_CHANGED" not in warnings(longer)
@@ -80,7 +81,7 @@ def test_long_and_repeated_names_are_counted():
 def test_warning_about_names_says_how_long_they_can_be():
     plan = planned("twice", "twice")
     said = {problem.code: problem.what for problem in plan.warnings}["EXPORT_NAMES_CHANGED"]
-    assert said == "Some names were shortened to 16 characters or numbered to be unique: 1."
+    assert said == "Names were shortened to 16 characters or numbered to be unique: twice as twice_2."
 
 
 def test_renamed_structure_keeps_the_name_that_somebody_gave_it():
@@ -226,8 +227,8 @@ def test_body_outline_goes_out_first_and_is_never_cut():
     assert (outline.interpreted_type, outline.algorithm, outline.is_cut) == ("EXTERNAL", "AUTOMATIC", False)
     assert outline.sources == () and outline.voxels().count == np.prod(SHAPE)
     assert outline.codes.type.value == "38266002"
-    assert warnings(plan)["EXPORT_CUT"] == {"count": 1}
-    assert warnings(plan)["EXPORT_UNREVIEWED"] == {"unreviewed": 1, "edited": 0}
+    assert warnings(plan)["EXPORT_CUT"] == {"names": "Liver~", "count": 1}
+    assert warnings(plan)["EXPORT_UNREVIEWED"] == {"names": "Liver~", "unreviewed": 1, "edited": 0}
 
 
 def test_body_outline_is_made_only_when_it_is_written():
@@ -269,7 +270,7 @@ def test_structure_at_the_border_is_cut(place):
     plan = planned(Block("femur_left", place), "liver")
     assert names(plan) == ["Femur~_L", "Liver"]
     assert [roi.is_cut for roi in plan.rois] == [True, False]
-    assert warnings(plan)["EXPORT_CUT"] == {"count": 1}
+    assert warnings(plan)["EXPORT_CUT"] == {"names": "Femur~_L", "count": 1}
 
 
 # -- what was chosen ---------------------------------------------------------------------------------------------------
@@ -289,7 +290,8 @@ def test_structure_at_the_border_is_cut(place):
 def test_structure_is_chosen_by_id_structure_tg263_or_own_name(asked, source):
     plan = planned("liver", "kidney_left", Block("Scar of a wound", id="Segment_9"), structures=[asked])
     assert [roi.sources for roi in plan.rois] == [(source,)]
-    assert warnings(plan) == {"EXPORT_UNREVIEWED": {"unreviewed": 1, "edited": 0}}
+    (roi,) = plan.rois
+    assert warnings(plan) == {"EXPORT_UNREVIEWED": {"names": roi.name, "unreviewed": 1, "edited": 0}}
 
 
 def test_id_that_is_another_ones_name_means_the_id():
@@ -316,7 +318,7 @@ def test_structure_that_this_ct_does_not_show_is_no_unknown_one():
     plan = planned("liver", structures=["liver", "brain", "Kidneys"])
     assert names(plan) == ["Liver"] and warnings(plan)["EXPORT_EMPTY_LEFT_OUT"]["count"] == 2
     error = refusal("liver", structures=["brain"])
-    assert (error.code, error.problem.values) == ("EXPORT_SEGMENT_EMPTY", {"count": 1})
+    assert (error.code, error.problem.values) == ("EXPORT_SEGMENT_EMPTY", {"names": "brain", "count": 1})
 
 
 # -- what stays out ----------------------------------------------------------------------------------------------------
@@ -330,7 +332,7 @@ def test_empty_structures_stay_out_with_a_warning():
 
 def test_nothing_but_empty_structures_is_refused():
     error = refusal(Block("liver", NOWHERE), Block("spleen", NOWHERE))
-    assert (error.code, error.problem.values) == ("EXPORT_SEGMENT_EMPTY", {"count": 2})
+    assert (error.code, error.problem.values) == ("EXPORT_SEGMENT_EMPTY", {"names": "Liver, Spleen", "count": 2})
     assert refusal("liver", Block("spleen", NOWHERE), structures=["spleen"]).code == "EXPORT_SEGMENT_EMPTY"
 
 
@@ -344,7 +346,7 @@ def test_states_choose_what_goes_out():
     plan = planned(*blocks)
     assert names(plan) == ["Liver", "Spleen", "Colon"]
     assert warnings(plan)["EXPORT_REJECTED_LEFT_OUT"]["count"] == 1
-    assert warnings(plan)["EXPORT_UNREVIEWED"] == {"unreviewed": 1, "edited": 1}
+    assert warnings(plan)["EXPORT_UNREVIEWED"] == {"names": "Spleen, Colon", "unreviewed": 1, "edited": 1}
     approved = planned(*blocks, states={APPROVED})
     assert names(approved) == ["Liver"]
     assert warnings(approved) == {"EXPORT_STATES_LEFT_OUT": {"names": "Spleen, Colon, Brain", "count": 3}}

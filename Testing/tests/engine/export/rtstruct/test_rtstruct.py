@@ -197,14 +197,15 @@ def test_islands_below_the_floor_are_left_out_and_counted(tmp_path: Path, refere
     options = StructureSetOptions(contours=ContourOptions(smallest_island_mm2=5.0))
     rois = [make_roi(1, "Ball", mask), make_roi(2, "Speck", speck)]
     report = write_rtstruct(tmp_path / "rs.dcm", rois, reference, options)
-    assert (report.islands, report.structures, report.left_out) == (2, 1, 1)
-    assert report.islands_ml == pytest.approx(4 * 0.9 * 1.1 * 2.5 / 1000)
+    assert (report.islands, report.structures, report.without_islands) == (1, 1, ["Ball"])
+    assert report.left_out == rois[1:]
+    assert report.islands_ml == pytest.approx(3 * 0.9 * 1.1 * 2.5 / 1000)
     dataset = read(tmp_path / "rs.dcm")
     assert [item.ROIName for item in dataset.StructureSetROISequence] == ["Ball"]
     assert len(dataset.ROIContourSequence) == len(dataset.RTROIObservationsSequence) == 1
     with pytest.raises(SegmentationError) as caught:
         write_rtstruct(tmp_path / "specks.dcm", rois[1:], reference, options)
-    assert caught.value.code == "EXPORT_SEGMENT_EMPTY"
+    assert caught.value.code == "EXPORT_NO_CONTOURS" and "Speck" in str(caught.value)
     assert not (tmp_path / "specks.dcm").exists()
 
 
