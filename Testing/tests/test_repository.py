@@ -46,7 +46,8 @@ ARROWS = {
     },
     f"{ENGINE}/worker": {ENGINE: "ct_input imaging job pipeline"},
     f"{ENGINE}/pipeline": {
-        ENGINE: "ct_input imaging inference job labels machine models plan preprocessing result_check"
+        ENGINE: "ct_input imaging inference job labels machine models plan preprocessing result_check review",
+        f"{ENGINE}/review": "measures",
     },
     f"{ENGINE}/result_check": {ENGINE: "imaging"},
     f"{ENGINE}/review": {

@@ -27,6 +27,7 @@ from TotalSegmentatorEngine.export.arguments import (
 )
 from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.review.arguments import ReviewOptions, add_review_command
+from TotalSegmentatorEngine.review.flag_file import flag_file_beside
 
 if TYPE_CHECKING:
     from TotalSegmentatorSetup.cli.arguments import SetupOptions
@@ -45,6 +46,11 @@ class SegmentOptions:
     install: bool
     series: str | None = None
     """Which series of the input's folder."""
+
+    @property
+    def flag_file(self) -> Path | None:
+        """With ``--review``: where the flags go."""
+        return flag_file_beside(self.output) if self.task.is_reviewed else None
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,13 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> Comma
         _add_job_options(command)
     segment.add_argument(
         "--install", action="store_true", help="first install the packages and the model if they are missing"
+    )
+    segment.add_argument(
+        "--review",
+        dest="is_reviewed",
+        action="store_true",
+        help="also find what is likely wrong in the result, as the command review does, and write it beside OUTPUT, as "
+        "NAME.review.json",
     )
     segment.add_argument("--export", choices=tuple(FORMATS), help="write the result in this format")
     add_export_options(segment)

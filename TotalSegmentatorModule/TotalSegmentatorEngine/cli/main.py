@@ -269,6 +269,7 @@ class _SegmentFiles:
 
     def write(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
         from TotalSegmentatorEngine.cli.result_keeping import keep_result
+        from TotalSegmentatorEngine.review.flag_file import write_flags
 
         try:
             if self._order is None:
@@ -283,6 +284,8 @@ class _SegmentFiles:
                     reporter,
                 )
             raise
+        if self._options.flag_file is not None:
+            write_flags(self._options.flag_file, result.flags or ())
         reporter.progress(Stage.WRITING, 1.0)
 
     def _export(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:

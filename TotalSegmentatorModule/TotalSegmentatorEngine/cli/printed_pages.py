@@ -17,6 +17,7 @@ from TotalSegmentatorWire.messages.segment import PlanEvent
 from TotalSegmentatorWire.tables.structures import Structure
 
 from TotalSegmentatorEngine.job.task import SegmentationResult
+from TotalSegmentatorEngine.review.printed_page import headline
 
 _GIGABYTE = 1e9
 """As system monitors and graphics cards count."""
@@ -66,11 +67,15 @@ def plan_page(plan: Plan) -> str:
 
 
 def result_text(result: SegmentationResult) -> str:
-    """One or two lines: what was found, how it was computed, what is absent."""
+    """A few lines: what was found, how it was computed, what is absent, and what the review says."""
     asked = len(result.found) + len(result.absent)
     how = ", ".join((result.model, result.device, result.options.runtime, result.options.precision))
-    line = f"{len(result.found)} of {asked} structures found in {result.seconds:.0f} s ({how})."
-    return f"{line}\nNot found in this CT: {', '.join(result.absent)}" if result.absent else line
+    lines = [f"{len(result.found)} of {asked} structures found in {result.seconds:.0f} s ({how})."]
+    if result.absent:
+        lines.append(f"Not found in this CT: {', '.join(result.absent)}")
+    if result.flags is not None:
+        lines.append(f"Review: {headline(result.flags)}.")
+    return "\n".join(lines)
 
 
 def structures_page(structures: Sequence[Structure]) -> str:

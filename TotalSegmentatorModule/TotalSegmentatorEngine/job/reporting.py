@@ -27,7 +27,8 @@ STAGE_WEIGHTS = {
     Stage.RESAMPLING: 0.05,
     Stage.PREDICTING: 0.73,
     Stage.LABELLING: 0.05,
-    Stage.RESTORING: 0.05,
+    Stage.RESTORING: 0.03,
+    Stage.REVIEWING: 0.02,
     Stage.WRITING: 0.02,
 }
 """Share of each stage in the progress bar, about as a job of ten tiles on a CPU spends its time."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.messages.segment import FoundStructure
 from TotalSegmentatorWire.tables.structures import Structure
 
@@ -30,6 +31,8 @@ class SegmentationTask:
     structures: list[str] | None = None
     device: str = "auto"
     options: JobOptions = field(default_factory=JobOptions)
+    is_reviewed: bool = False
+    """Whether the result is reviewed: which structures are likely wrong."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +70,5 @@ class SegmentationResult:
     seconds: float
     options: JobOptions = field(default_factory=JobOptions)
     """As requested, with the runtime and precision that were used."""
+    flags: tuple[Flag, ...] | None = None
+    """Of the review; None where there was none."""

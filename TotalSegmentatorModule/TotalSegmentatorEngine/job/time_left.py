@@ -12,6 +12,9 @@ _PACE_SECONDS = 1.0
 """After so long the making of labels has shown its pace; before, a first slab says too little."""
 
 
+_TAIL = (Stage.RESTORING, Stage.REVIEWING, Stage.WRITING)
+
+
 class TimeLeft:
     """Gets each report of progress with its time, in seconds of any clock.
 
@@ -52,8 +55,8 @@ class TimeLeft:
                 self._predicting = 0.0
         elif stage == Stage.LABELLING:
             self._labelled = max(self._labelled, min(fraction_of_stage, 1.0))
-        elif stage in (Stage.RESTORING, Stage.WRITING) and self._first_tile is not None:
-            share_done = fraction_of_stage / 2 + (0.5 if stage == Stage.WRITING else 0.0)
+        elif stage in _TAIL and self._first_tile is not None:
+            share_done = (_TAIL.index(stage) + fraction_of_stage) / len(_TAIL)
             return round((now - self._first_tile_at) * self._tail_share * max(1.0 - share_done, 0.0), 1)
         return self._seconds_left(now)
 

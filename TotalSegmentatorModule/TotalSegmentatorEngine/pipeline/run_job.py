@@ -111,7 +111,6 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     segment_volume = _segmentation().segment_volume
     reporter.progress(Stage.LOADING_ENGINE, 1.0)
     segmented = segment_volume(volume, prepared, cache, reporter, started)
-    reporter.progress(Stage.RESTORING, 1.0)
     names = {structure.name for structure in segmented.found}
     return SegmentationResult(
         labels=segmented.labels,
@@ -123,6 +122,7 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
         device=segmented.device,
         seconds=time.monotonic() - started,
         options=segmented.options,
+        flags=segmented.flags,
     )
 
 

@@ -14,9 +14,11 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
 
 from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.imaging.mean_hu import with_mean_hu
 from TotalSegmentatorEngine.imaging.voxel_digest import with_digests
 from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask
@@ -35,9 +37,11 @@ from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
 from TotalSegmentatorEngine.pipeline.strategy_runner import run_within_memory
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 from TotalSegmentatorEngine.plan.planner import Regions
-from TotalSegmentatorEngine.plan.rates import CHECKING_RATE, RESTORING_RATE, SMOOTH_RATE
+from TotalSegmentatorEngine.plan.rates import CHECKING_RATE, RESTORING_RATE, REVIEWING_RATE, SMOOTH_RATE
 from TotalSegmentatorEngine.preprocessing.regions import enclosing
 from TotalSegmentatorEngine.result_check.orientation_check import check_orientation
+from TotalSegmentatorEngine.review.all_rules import review
+from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,8 @@ class SegmentedVolume:
     device: str
     options: JobOptions
     """With the runtime and the precision that were used."""
+    flags: tuple[Flag, ...] | None
+    """Of the review, where one was asked for."""
 
 
 def segment_volume(
@@ -98,7 +104,8 @@ class _Segmentation:
                 used = context.networks.used_options()
             labels, found = self._restore(merged, context.tiles)
             found = self._checked(labels, found)
-        return SegmentedVolume(labels, found, plan.device, used)
+            flags = self._review(labels, found) if self._prepared.task.is_reviewed else None
+        return SegmentedVolume(labels, found, plan.device, used, flags)
 
     @contextmanager
     def _context(self, plan: Plan) -> Iterator[JobContext]:
@@ -161,11 +168,22 @@ class _Segmentation:
             return merged.restore(self._prepared)
 
     def _checked(self, labels: np.ndarray, found: list[FoundStructure]) -> list[FoundStructure]:
-        """``found`` with digests of the voxels; warns where the structures lie as in no body."""
+        """``found`` with digests of the voxels and their mean HU; warns where the structures lie as in no body."""
         names = {structure.label: structure.name for structure in found}
         geometry = self._volume.geometry
         with self._measurements.rate(CHECKING_RATE, self._volume.array.size):
             mirrored = check_orientation(labels, geometry, names)
             if mirrored is not None:
                 self._reporter.warning(mirrored)
-            return with_digests(found, labels, geometry, self._reporter.check_cancelled)
+            digested = with_digests(found, labels, geometry, self._reporter.check_cancelled)
+            finished = with_mean_hu(digested, labels, self._volume.array, self._reporter.check_cancelled)
+        self._reporter.progress(Stage.RESTORING, 1.0)
+        return finished
+
+    def _review(self, labels: np.ndarray, found: list[FoundStructure]) -> tuple[Flag, ...]:
+        structures = [LabelledStructure(structure.name, 0, structure.label) for structure in found]
+        sought = [structure.name for structure in self._prepared.structures]
+        with self._measurements.rate(REVIEWING_RATE, self._volume.array.size):
+            self._reporter.progress(Stage.REVIEWING, 0.0)
+            findings = Findings([labels], structures, self._volume.geometry, self._volume, sought)
+            return tuple(review(findings, lambda share: self._reporter.progress(Stage.REVIEWING, share)))

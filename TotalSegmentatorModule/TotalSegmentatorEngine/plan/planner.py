@@ -28,11 +28,13 @@ from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strat
 from TotalSegmentatorEngine.plan.rates import (
     CHECKING_RATE,
     RESTORING_RATE,
+    REVIEWING_RATE,
     SMOOTH_RATE,
     USUAL_CHECKING,
     USUAL_LABELLING,
     USUAL_RESAMPLING,
     USUAL_RESTORING,
+    USUAL_REVIEWING,
     label_rate,
     plans_resampling_rate,
     resampling_rate,
@@ -221,6 +223,8 @@ class Planner:
             resampling += self._resampling_seconds(self._grid_of(coarse), coarse)
         finishing = machine.rate(SMOOTH_RATE if is_smooth else RESTORING_RATE, USUAL_RESTORING)
         finishing += machine.rate(CHECKING_RATE, USUAL_CHECKING)
+        if self._prepared.task.is_reviewed:
+            finishing += machine.rate(REVIEWING_RATE, USUAL_REVIEWING)
         total = sum(planned.seconds for planned in to_come) + resampling + finishing * full
         return round(self._context.elapsed_seconds + total, 2)
 

@@ -13,13 +13,15 @@ from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid
 USUAL_LABELLING = {True: 8e-9, False: 1e-9}
 """Seconds per voxel and label on two cores, as counts before the computer has measured it. True: of resampled logits,
 35 s for 39 million voxels of 118 labels; False: of others, at most an eighth of that."""
-USUAL_RESAMPLING, USUAL_RESTORING, USUAL_CHECKING = 4e-8, 1e-8, 2e-8
-"""Likewise, per voxel of the CT: 3 s, 1 s and 2 s for 512 x 512 x 300."""
+USUAL_RESAMPLING, USUAL_RESTORING, USUAL_CHECKING, USUAL_REVIEWING = 4e-8, 1e-8, 2e-8, 5e-8
+"""Likewise, per voxel of the CT: 3 s, 1 s, 2 s and 4 s for 512 x 512 x 300."""
 
 RESTORING_RATE, SMOOTH_RATE = "restoring", "restoring, smooth"
 """Merged labels brought to the CT's grid and counted; per voxel of the CT."""
 CHECKING_RATE = "checking"
-"""The finished labels' orientation and digests; per voxel of the CT."""
+"""The finished labels' orientation, digests and mean HU; per voxel of the CT."""
+REVIEWING_RATE = "reviewing"
+"""Per voxel of the CT."""
 
 
 def label_rate(folder: ModelFolder, device: str, is_resampled: bool) -> str:

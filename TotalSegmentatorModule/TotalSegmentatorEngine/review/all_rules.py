@@ -14,10 +14,10 @@ Rule = Callable[[Findings], Iterable[Flag]]
 RULES: tuple[Rule, ...] = (cut_by_scan, second_opinion)
 
 
-def review(findings: Findings, check_cancelled: Callable[[], None] = lambda: None) -> list[Flag]:
-    """``check_cancelled`` is called before each rule and may raise to stop."""
+def review(findings: Findings, report: Callable[[float], None] = lambda share: None) -> list[Flag]:
+    """``report`` gets the share of the rules that are done, before each; it may raise to stop."""
     flags: list[Flag] = []
-    for rule in RULES:
-        check_cancelled()
+    for number, rule in enumerate(RULES):
+        report(number / len(RULES))
         flags.extend(rule(findings))
     return sorted(flags, key=lambda flag: Level.FROM_WORST.index(flag.level))

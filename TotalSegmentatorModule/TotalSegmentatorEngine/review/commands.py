@@ -46,7 +46,7 @@ def _review(options: ReviewOptions, reporter: ExportReporter, flags: list[Flag])
         coarse = findings_of_file(options.coarse, options.labels, reporter.warning)
     findings = findings_of_source(_source(options, reporter), coarse, reporter.warning)
     reporter.progress(ExportStep.CHECKING, 0.4)
-    flags.extend(review(findings, reporter.check_cancelled))
+    flags.extend(review(findings, lambda share: reporter.progress(ExportStep.CHECKING, 0.4 + 0.6 * share)))
     files = []
     if options.output is not None:
         write_flags(options.output, flags)

@@ -30,6 +30,7 @@ from TotalSegmentatorWire.messages.segment import (
     header_to_json,
 )
 from TotalSegmentatorWire.retry import retry_while_locked
+from TotalSegmentatorWire.tables.review_rules import flags_to_object
 
 from TotalSegmentatorEngine.ct_input.reading import ReadInput, read_transferred
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
@@ -102,6 +103,7 @@ def result_header(job_id: str, ct: CtHeader, result: SegmentationResult) -> Resu
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         options=result.options.to_json(),
         structures=[dataclasses.asdict(row) for row in result.structures if row.label in found],
+        review=None if result.flags is None else flags_to_object(result.flags),
     )
 
 

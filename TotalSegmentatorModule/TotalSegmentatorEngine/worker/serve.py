@@ -205,7 +205,8 @@ class Worker:
 def _task_of(request: SegmentRequest) -> SegmentationTask:
     """Raises SegmentationError("BAD_REQUEST")."""
     options = options_from_json(request.options)
-    return SegmentationTask(request.model, Path(request.models_folder), request.structures, request.device, options)
+    models_folder = Path(request.models_folder)
+    return SegmentationTask(request.model, models_folder, request.structures, request.device, options, is_reviewed=True)
 
 
 def _remove(leftover: Path) -> None:

@@ -97,6 +97,7 @@ def _stage_names() -> dict[str, str]:
         Stage.PREDICTING: _("Segmenting"),
         Stage.LABELLING: _("Making the labels"),
         Stage.RESTORING: _("Resampling the labels to the CT's grid"),
+        Stage.REVIEWING: _("Reviewing the result"),
         Stage.WRITING: _("Writing the result"),
         STAGE_RECEIVING: _("Importing the result"),
     }

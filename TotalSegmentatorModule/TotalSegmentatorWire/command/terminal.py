@@ -20,6 +20,7 @@ _STAGES = {
     Stage.PREDICTING: "segmenting",
     Stage.LABELLING: "making the labels",
     Stage.RESTORING: "resampling the labels",
+    Stage.REVIEWING: "reviewing the result",
     Stage.WRITING: "writing",
 }
 _EXPORT_STEPS = {

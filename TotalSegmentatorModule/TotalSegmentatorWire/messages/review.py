@@ -82,17 +82,29 @@ def structures_by_level(flags: Collection[Flag]) -> dict[str, int]:
     return {level: len(found) for level, found in names.items()}
 
 
+def review_object(flags: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """As it stands in a result's header. ``flags``: each as ``Flag.to_json`` gives it."""
+    return {"version": REVIEW_VERSION, "flags": list(flags)}
+
+
 def review_to_json(flags: Iterable[dict[str, Any]]) -> str:
-    """``flags``: each as ``Flag.to_json`` gives it."""
-    return json.dumps({"version": REVIEW_VERSION, "flags": list(flags)}, ensure_ascii=False, indent=1)
+    """The object as text."""
+    return json.dumps(review_object(flags), ensure_ascii=False, indent=1)
 
 
 def flags_from_json(text: str) -> list[Flag]:
     """Raises SegmentationError("BAD_REQUEST")."""
     try:
-        fields = json.loads(text)
+        return flags_from_object(json.loads(text))
+    except ValueError as error:
+        raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from error
+
+
+def flags_from_object(fields: Mapping[str, Any]) -> list[Flag]:
+    """Of what ``review_object`` gives. Raises SegmentationError("BAD_REQUEST")."""
+    try:
         flags = fields["flags"] if fields["version"] == REVIEW_VERSION else None
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from error
     if not isinstance(flags, list):
         raise SegmentationError("BAD_REQUEST", detail="version")

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Raised with every change that the other side must know of. Both sides refuse to talk to another number."""
 
 
@@ -30,9 +30,21 @@ class Stage:
     PREDICTING = "predicting"
     LABELLING = "labelling"
     RESTORING = "restoring"
+    REVIEWING = "reviewing"
     WRITING = "writing"
 
-    ALL = (LOADING_ENGINE, READING, CHECKING, LOADING_MODEL, RESAMPLING, PREDICTING, LABELLING, RESTORING, WRITING)
+    ALL = (
+        LOADING_ENGINE,
+        READING,
+        CHECKING,
+        LOADING_MODEL,
+        RESAMPLING,
+        PREDICTING,
+        LABELLING,
+        RESTORING,
+        REVIEWING,
+        WRITING,
+    )
 
 
 # -- requests: Slicer to worker ----------------------------------------------------------------------------------------
@@ -253,6 +265,7 @@ class FoundStructure:
     """i_min, i_max, j_min, j_max, k_min, k_max, inclusive."""
     digest: str = ""
     """Of the voxels, to find out later whether somebody edited them (TotalSegmentatorEngine.imaging.voxel_digest)."""
+    mean_hu: float | None = None
 
 
 @dataclass(frozen=True)
@@ -279,6 +292,8 @@ class ResultHeader:
     """JobOptions.to_json() with "auto" resolved: the runtime and precision that were really used."""
     structures: list[dict[str, Any]] = field(default_factory=list)
     """One row per found structure as TotalSegmentatorWire.tables.structures.Structure has it (name, colour, codes)."""
+    review: dict[str, Any] | None = None
+    """What TotalSegmentatorWire.messages.review.review_object gives; None where nothing was reviewed."""
 
 
 def header_to_json(header: CtHeader | ResultHeader) -> str:

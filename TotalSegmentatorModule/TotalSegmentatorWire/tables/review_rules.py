@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from TotalSegmentatorWire.errors.definition import translatable as _
-from TotalSegmentatorWire.messages.review import Flag, review_to_json
+from TotalSegmentatorWire.messages.review import Flag, review_object, review_to_json
 
 
 class Repair:
@@ -57,6 +58,11 @@ def shown_names(names: tuple[str, ...]) -> str:
 def sentence_of(flag: Flag) -> str:
     """Raises KeyError for a rule that the table does not hold."""
     return RULES[flag.rule].text(flag)
+
+
+def flags_to_object(flags: Iterable[Flag]) -> dict[str, Any]:
+    """The flags with their English sentences, as they stand in a result's header."""
+    return review_object(flag.to_json(sentence_of(flag)) for flag in flags)
 
 
 def flags_to_json(flags: Iterable[Flag]) -> str:

@@ -13,6 +13,7 @@ from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, Se
 from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.messages.segment import (
     FoundStructure,
     Stage,
@@ -44,7 +45,10 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> list[SegmentationTask]:
         labels = (volume.array > 0).astype(np.uint8)
         found = [FoundStructure(1, "spleen", int(labels.sum()), [0, 6, 0, 5, 0, 4])]
         used = JobOptions(runtime="openvino", precision="exact")
-        return SegmentationResult(labels, prepared.structures, found, ["liver"], "fake", "nnunet", "cpu", 1.0, used)
+        flags = (Flag("cut_by_scan", Level.CUT, "spleen", numbers={"sides": "feet"}),)
+        reviewed = flags if prepared.task.is_reviewed else None
+        shared = (labels, prepared.structures, found, ["liver"], "fake", "nnunet", "cpu", 1.0, used)
+        return SegmentationResult(*shared, reviewed)
 
     monkeypatch.setattr(pipeline, "prepare", prepare)
     monkeypatch.setattr(pipeline, "prefetch_weights", lambda prepared, cache: None)

@@ -40,6 +40,13 @@ def test_a_result_is_written_on_the_grid_of_the_ct(tmp_path: Path, ct: Path, tas
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([PATIENT, output.name])
 
 
+def test_the_review_of_a_result_is_written_beside_it(tmp_path: Path, ct: Path, tasks: list, capsys) -> None:
+    assert main(["segment", str(ct), str(tmp_path / "out.seg.nrrd"), "--model", "m", "--review"]) == 0
+    (flag,) = json.loads((tmp_path / "out.review.json").read_text(encoding="utf-8"))["flags"]
+    assert (flag["structure"], flag["sentence"]) == ("spleen", "The scan ends within spleen (feet).")
+    assert "0 wrong?, 0 to check, 1 cut by the scan" in capsys.readouterr().out
+
+
 def test_the_arguments_reach_the_pipeline(tmp_path: Path, ct: Path, tasks: list) -> None:
     arguments = [
         "--model",

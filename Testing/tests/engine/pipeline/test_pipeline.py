@@ -217,6 +217,24 @@ def test_only_the_requested_structures_come_back(tmp_path: Path) -> None:
     assert (result.model, result.profile, result.device) == ("D", "nnunet", "cpu")
 
 
+def test_a_reviewed_result_has_flags_and_mean_hu(tmp_path: Path) -> None:
+    folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((20, 24, 22), (3.0, 3.0, 3.0))
+    emitted: list = []
+    prepared = prepare(SegmentationTask(str(folder), Path(), is_reviewed=True))
+    result = segment(volume, prepared, EngineCache(), JobReporter("job", emitted.append))
+    stages = list(dict.fromkeys(event.stage for event in emitted if isinstance(event, ProgressEvent)))
+    assert stages[-2:] == [Stage.RESTORING, Stage.REVIEWING]
+    for found in result.found:
+        assert found.mean_hu == pytest.approx(volume.array[result.labels == found.label].mean(), abs=0.01)
+    borders = result.labels.copy()
+    borders[1:-1, 1:-1, 1:-1] = 0
+    cut = {found.name for found in result.found if (borders == found.label).any()}
+    assert {flag.structure for flag in result.flags if flag.rule == "cut_by_scan"} == cut != set()
+    assert (
+        segment(volume, prepare(SegmentationTask(str(folder), Path())), EngineCache(), SilentReporter()).flags is None
+    )
+
+
 def test_progress_rises_through_the_stages_and_counts_tiles(tmp_path: Path) -> None:
     folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((20, 24, 22), (3.0, 3.0, 3.0))
     emitted: list = []
