@@ -116,6 +116,7 @@ def lungs() -> list[Shape]:
         ellipsoid("", FAT, (0, -6, 395), (40, 72, 78), power=2.6, clip=inside_cage(3.0)),
         ellipsoid("", FAT, (-18, 24, 292), (76, 56, 62), power=2.3),
         ellipsoid("", FAT, (-6, -40, 300), (42, 40, 190), power=4.0, clip=_IN_CAGE),
+        ellipsoid("", FAT, (0, -90, 300), (30, 40, 190), power=4.0, clip=_IN_CAGE),  # no lung behind the spine
     ]
     return lobes + mediastinum
 
