@@ -8,10 +8,12 @@ from TotalSegmentatorWire.messages.review import Flag, Level
 
 from TotalSegmentatorEngine.review.measures.findings import Findings
 from TotalSegmentatorEngine.review.rules.field_of_view import cut_by_scan
+from TotalSegmentatorEngine.review.rules.missing import missing
+from TotalSegmentatorEngine.review.rules.pieces import pieces
 from TotalSegmentatorEngine.review.rules.second_opinion import second_opinion
 
 Rule = Callable[[Findings], Iterable[Flag]]
-RULES: tuple[Rule, ...] = (cut_by_scan, second_opinion)
+RULES: tuple[Rule, ...] = (cut_by_scan, missing, pieces, second_opinion)
 
 
 def review(findings: Findings, report: Callable[[float], None] = lambda share: None) -> list[Flag]:

@@ -85,4 +85,34 @@ RULES: dict[str, ReviewRule] = _table(
         Repair.NONE,
         _("A coarser model finds another shape of {structure}: {volume_ml} ml lie more than {distance_mm} mm apart."),
     ),
+    (
+        "missing_between",
+        Repair.NONE,
+        _("{structure} was not found, though its neighbours were: {others}."),
+    ),
+    (
+        "missing_partner",
+        Repair.NONE,
+        _("{structure} was not found, though {others} was."),
+    ),
+    (
+        "missing_but_seen",
+        Repair.NONE,
+        _("{structure} was not found, though a coarser model found {volume_ml} ml of it."),
+    ),
+    (
+        "islands",
+        Repair.REMOVE_ISLANDS,
+        _("{structure} has stray pieces: {pieces} in all where at most {expected} is usual; they hold {volume_ml} ml."),
+    ),
+    (
+        "divided",
+        Repair.MOVE_PIECE,
+        _("{structure} is in {pieces} large parts where at most {expected} is usual."),
+    ),
+    (
+        "tube_gap",
+        Repair.BRIDGE_GAP,
+        _("{structure} has a gap of {gap_mm} mm; the part beyond it holds {volume_ml} ml."),
+    ),
 )

@@ -6,7 +6,7 @@ the arrays on the CT's grid. Places are RAS in mm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ import cc3d
 import numpy as np
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, canonical_reorientation
+from TotalSegmentatorEngine.review.measures.round_view import RoundView, round_view
 
 MM3_PER_ML = 1000.0
 SIDES = (("feet", "head"), ("back", "front"), ("left", "right"))
@@ -43,6 +44,8 @@ class Piece:
     box: tuple[slice, slice, slice]
     """[S, A, R] of the whole grid."""
     centre_ras_mm: np.ndarray
+    sides: tuple[str, ...]
+    """Those of SIDES where the scan ends within the piece."""
 
 
 class Finding:
@@ -71,17 +74,18 @@ class Finding:
 
     @cached_property
     def sides(self) -> tuple[str, ...]:
-        """Those of SIDES where the scan ends within the structure: where it touches the border of the grid."""
-        ends = zip(self.box, self._findings.shape, SIDES, strict=True)
-        return tuple(
-            side
-            for part, size, (first, last) in ends
-            for side in ([first] if part.start == 0 else []) + ([last] if part.stop == size else [])
-        )
+        """Those of SIDES where the scan ends within the structure: where it touches the border of the grid, or of the
+        round field of view."""
+        return self._findings.sides_of(self.box, lambda: self.mask)
 
     @property
     def is_cut(self) -> bool:
         return bool(self.sides)
+
+    @property
+    def is_cut_at_a_side(self) -> bool:
+        """By a field of view that is narrower than the body, not by the scan's ends along it."""
+        return any(side not in SIDES[0] for side in self.sides)
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
@@ -95,7 +99,8 @@ class Finding:
             moved = tuple(slice(p.start + first, p.stop + first) for p, first in zip(box, low, strict=True))
             voxels = int(measured["voxel_counts"][number])
             centre = self._findings.ras(measured["centroids"][number] + low)
-            pieces.append(Piece(number, voxels, voxels * self._findings.voxel_ml, moved, centre))
+            sides = self._findings.sides_of(moved, lambda box=box, number=number: numbers[box] == number)
+            pieces.append(Piece(number, voxels, voxels * self._findings.voxel_ml, moved, centre, sides))
         return tuple(sorted(pieces, key=lambda piece: -piece.voxels))
 
     @property
@@ -122,10 +127,12 @@ class Findings(Mapping[str, Finding]):
         ct: Volume | None = None,
         sought: Iterable[str] = (),
         coarse: Findings | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
         """``layers``: label images (k, j, i) of unsigned whole numbers on ``geometry``; ``ct``: HU, on the same grid;
         ``sought``: names that the segmentation could hold, found or not (empty where nobody knows); ``coarse``: what a
-        coarser model found in the same CT, on a grid of its own."""
+        coarser model found in the same CT, on a grid of its own; ``only``: names of the structures that shall be
+        judged, found or not (None: all)."""
         turn = canonical_reorientation(geometry)
         self.layers = [turn.view(layer) for layer in layers]
         self.shape: tuple[int, int, int] = self.layers[0].shape
@@ -134,6 +141,7 @@ class Findings(Mapping[str, Finding]):
         self.sought = frozenset(sought)
         self.coarse = coarse
         self.voxel_ml = abs(float(np.linalg.det(geometry.ijk_to_ras[:3, :3]))) / MM3_PER_ML
+        self.only = None if only is None else frozenset(only)
         self._findings = self._measured(list(structures))
 
     def __getitem__(self, name: str) -> Finding:
@@ -144,6 +152,14 @@ class Findings(Mapping[str, Finding]):
 
     def __len__(self) -> int:
         return len(self._findings)
+
+    @property
+    def asked(self) -> Iterator[Finding]:
+        """Those that shall be judged."""
+        return (finding for finding in self.values() if self.is_asked(finding.name))
+
+    def is_asked(self, name: str) -> bool:
+        return self.only is None or name in self.only
 
     @property
     def spacing(self) -> np.ndarray:
@@ -157,6 +173,38 @@ class Findings(Mapping[str, Finding]):
     def index(self, ras: Sequence[float]) -> np.ndarray:
         """The index [S, A, R], not rounded, of a place in mm."""
         return (np.linalg.inv(self.geometry.ijk_to_ras) @ [*ras, 1.0])[:3][::-1]
+
+    @cached_property
+    def round_view(self) -> RoundView | None:
+        """None without a CT, and where the reconstruction fills the whole grid."""
+        return None if self.ct is None else round_view(self.ct, self.spacing)
+
+    def sides_of(self, box: tuple[slice, slice, slice], mask: Callable[[], np.ndarray]) -> tuple[str, ...]:
+        """Those of SIDES where the scan ends within what ``mask`` gives: bool [S, A, R] of the box, whose faces touch
+        voxels. It is asked for only where the box reaches the edge of a round field of view."""
+        found = {
+            side
+            for part, size, (first, last) in zip(box, self.shape, SIDES, strict=True)
+            for side in ([first] if part.start == 0 else []) + ([last] if part.stop == size else [])
+        }
+        view = self.round_view
+        if view is not None and view.edge[box[1:]].any():
+            found.update(view.sides_of(mask().any(axis=0), box[1:], self.spacing[1:]))
+        return tuple(side for pair in SIDES for side in pair if side in found)
+
+    def reaches_border(self, indices: np.ndarray) -> bool:
+        """Whether one of the voxels, [n, 3] of the grid, lies where the scan ends."""
+        if ((indices == 0) | (indices == np.array(self.shape) - 1)).any():
+            return True
+        return self.round_view is not None and bool(self.round_view.edge[tuple(indices[:, 1:].T)].any())
+
+    def holds(self, index: np.ndarray, half: np.ndarray) -> bool:
+        """Whether the scan shows the box of ``half`` a size in voxels, [S, A, R], about a place in the grid."""
+        low, high = np.floor(index - half).astype(int), np.ceil(index + half).astype(int)
+        if (low < 0).any() or (high >= self.shape).any():
+            return False
+        box = tuple(slice(first, last + 1) for first, last in zip(low[1:], high[1:], strict=True))
+        return self.round_view is None or not self.round_view.edge[box].any()
 
     def _measured(self, structures: list[LabelledStructure]) -> dict[str, Finding]:
         findings: dict[str, Finding] = {}

@@ -1,0 +1,72 @@
+"""What the scan cuts: at its ends, and at the edge of a round field of view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from planted_faults import LABELS, PlantedFault, distance_mm
+from scipy.ndimage import binary_dilation
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.review.all_rules import review
+from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
+from TotalSegmentatorWire.messages.review import Flag, Level
+
+CUT_IN_THE_REAL_CT = {
+    *("spleen", "liver", "stomach", "aorta", "inferior_vena_cava", "colon", "heart_myocardium"),
+    *("lung_upper_lobe_left", "lung_lower_lobe_left", "lung_middle_lobe_right", "lung_lower_lobe_right"),
+    *("vertebrae_T11", "vertebrae_T12", "autochthon_left", "autochthon_right"),
+    *(f"rib_{side}_{number}" for side in ("left", "right") for number in range(7, 12)),
+    *("femur_left", "femur_right", "hip_left", "hip_right", "iliopsoas_left", "iliopsoas_right"),
+    *("gluteus_maximus_left", "gluteus_maximus_right"),
+}
+"""A middle lobe of one voxel is among them; nothing else is."""
+
+
+def real_flags(shared: Path) -> list[Flag]:
+    folder = shared / "data" / "example_ct"
+    labels, ct = (nibabel.load(folder / f"{name}.nii.gz") for name in ("reference_104_1.5mm", "ct"))
+    array = np.asarray(labels.dataobj).astype(np.uint8).T
+    geometry = Geometry(array.shape, labels.affine)
+    structures = [LabelledStructure(name, 0, label) for name, label in LABELS.items()]
+    volume = Volume(np.asarray(ct.dataobj).astype(np.int16).T, geometry)
+    return review(Findings([array], structures, geometry, volume, sought=LABELS))
+
+
+def test_the_real_ct_cuts_exactly_what_it_cuts(shared: Path):
+    flags = real_flags(shared)
+    assert {flag.structure for flag in flags if flag.level == Level.CUT} == CUT_IN_THE_REAL_CT
+    assert not [flag for flag in flags if flag.level == Level.WRONG]
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "ASL"])
+@pytest.mark.parametrize(("padding", "centre"), [(-1024, (0, 0)), (-3024, (20, -15))])
+def test_a_round_field_of_view_cuts_at_its_edge(orientation: str, padding: int, centre: tuple[int, int]):
+    fault = PlantedFault(orientation)
+    unseen = np.linalg.norm(fault.ras[..., :2] - centre, axis=-1) > 120
+    whole = PlantedFault(orientation).labels
+    fault.ct[unseen], fault.labels[unseen] = padding, 0
+    flags = fault.flags("cut_by_scan")
+    lost = {name for name, label in LABELS.items() if (whole[unseen] == label).any() and fault.mask(name).any()}
+    near = binary_dilation(unseen, np.ones((3, 3, 3)))
+    at_edge = {name for name in LABELS if fault.mask(name)[near].any()}
+    ends = {name for name, found in PlantedFault(orientation).findings().items() if found.is_cut}
+    assert lost <= set(flags) <= at_edge | ends
+    assert len(lost) > 20
+    assert flags["spleen"].numbers["sides"] == "left" and "right" in flags["hip_right"].numbers["sides"]
+
+
+def test_air_without_noise_is_no_edge_of_the_field_of_view():
+    fault = PlantedFault()
+    fault.ct[fault.ct < -900] = -1024
+    assert fault.findings().round_view is None
+
+
+@pytest.mark.parametrize(("orientation", "name"), [("LPS", "trachea"), ("PIR", "femur_right")])
+def test_the_place_is_in_the_middle_of_the_cut_face(orientation: str, name: str):
+    fault = PlantedFault(orientation)
+    heights = fault.ras[..., 2]
+    face = fault.mask(name) & (heights == (heights.min() if name.startswith("femur") else heights.max()))
+    assert distance_mm(fault.flags("cut_by_scan")[name], fault.ras[face].mean(axis=0)) < 5

@@ -1,0 +1,54 @@
+"""Where the middle of the body is, and which way its right side lies: from the spine and from paired structures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from TotalSegmentatorEngine.review.measures.findings import Findings
+from TotalSegmentatorEngine.review.measures.pair_table import pairs
+
+_MIDDLE = ("vertebrae_", "sacrum")
+"""Structures that lie in the middle of the body."""
+
+
+class BodyFrame:
+    """Places are RAS in mm."""
+
+    def __init__(self, findings: Findings) -> None:
+        middle = [
+            finding.centre_ras_mm
+            for name, finding in findings.items()
+            if name.startswith(_MIDDLE) and not finding.is_cut_at_a_side
+        ]
+        self._middle = np.array(sorted(middle, key=lambda place: place[2])).reshape(-1, 3)
+        across = [
+            findings[pair.right].centre_ras_mm - findings[pair.left].centre_ras_mm
+            for pair in pairs()
+            if all(name in findings and not findings[name].is_cut_at_a_side for name in pair.both)
+        ]
+        self._right = _direction(np.array(across).reshape(-1, 3))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a spine to tell the middle."""
+        return len(self._middle) > 0
+
+    def to_the_right(self, place: np.ndarray) -> float:
+        """How far a place lies to the right of the middle at its height, in mm; negative to the left."""
+        return float((place - self._middle_at(place[2])) @ self._right)
+
+    def mirrored(self, place: np.ndarray) -> np.ndarray:
+        """The same place on the other side."""
+        return place - 2 * self.to_the_right(place) * self._right
+
+    def _middle_at(self, height: float) -> np.ndarray:
+        heights = self._middle[:, 2]
+        return np.array([np.interp(height, heights, self._middle[:, axis]) for axis in range(3)])
+
+
+def _direction(across: np.ndarray) -> np.ndarray:
+    """Unit vector to the right; the axis of the scanner where there are no pairs. Pairs with their sides swapped do not
+    turn it round."""
+    turned = across * np.where(across[:, :1] < 0, -1, 1)
+    mean = np.median(turned, axis=0) if len(turned) else np.array([1.0, 0.0, 0.0])
+    return mean / np.linalg.norm(mean)

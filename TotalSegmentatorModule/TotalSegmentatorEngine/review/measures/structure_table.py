@@ -1,0 +1,54 @@
+"""Tables of Resources/Review that say something of each structure.
+
+The column ``structures`` of a row names the structures that it is for: one name or more, with ``*`` for any letters;
+``source`` says where the row's values come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+
+from TotalSegmentatorWire.resources import REVIEW_FOLDER
+from TotalSegmentatorWire.tables.csv_table import read_csv
+from TotalSegmentatorWire.tables.structures import LABEL_TABLES, structure_table
+
+STRUCTURES, SOURCE = "structures", "source"
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """Of the structures in all label tables."""
+    return frozenset(each.name for table in LABEL_TABLES for each in structure_table(table))
+
+
+def names_of(term: str, known: Collection[str]) -> list[str]:
+    """Those of ``known`` that the names and patterns in ``term`` mean."""
+    patterns = term.split()
+    return [name for name in known if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def checked_rows(file: str, columns: Collection[str]) -> list[dict[str, str]]:
+    """The rows of a table that has a source in each. Raises ValueError, OSError where it is damaged."""
+    rows = read_csv(REVIEW_FOLDER / file, [*columns, SOURCE])
+    if any(not row[SOURCE] for row in rows):
+        raise ValueError(f"{file}: a row has no source")
+    return rows
+
+
+def rows_by_structure(file: str, columns: Collection[str]) -> Mapping[str, dict[str, str]]:
+    """The one row of each structure that the table speaks of. Raises ValueError, OSError where it is damaged."""
+    found: dict[str, dict[str, str]] = {}
+    for row in checked_rows(file, [STRUCTURES, *columns]):
+        for pattern in row[STRUCTURES].split():
+            names = names_of(pattern, known_names())
+            if not names or any(name in found for name in names):
+                raise ValueError(f"{file}: {pattern} is no structure, or stands in the table twice")
+            found.update(dict.fromkeys(names, row))
+    return found
+
+
+def number(text: str) -> float | None:
+    """None for an empty cell. Raises ValueError."""
+    return float(text) if text else None
