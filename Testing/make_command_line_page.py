@@ -36,8 +36,8 @@ _SHARED = """\
 _INTERNAL = """\
 ## Commands that the program starts itself
 
-The Slicer module starts `serve`, the resident worker; the set-up starts `convert-model`, `check-model` and
-`test-engine`. Their arguments and output may change with every version."""
+The Slicer module starts `serve`, the resident worker, and `repair`, which mends one structure; the set-up starts
+`convert-model`, `check-model` and `test-engine`. Their arguments and output may change with every version."""
 
 _EXIT_CODES = """\
 ## Exit codes

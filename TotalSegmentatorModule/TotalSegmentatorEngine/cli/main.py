@@ -66,6 +66,10 @@ def _run(arguments: list[str]) -> int:
         from TotalSegmentatorEngine.model_install.commands import main as run_for_setup
 
         return run_for_setup(arguments)
+    if command == "repair":
+        from TotalSegmentatorEngine.repair.commands import main as repair
+
+        return repair(arguments[1:])
     options = parse_arguments(arguments)
     commands: dict[type, Callable[[Any], int]] = {
         SegmentOptions: _segment,

@@ -33,7 +33,7 @@ def read_raw(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
 
 def write_raw(path: Path, labels: np.ndarray, check_cancelled: Callable[[], None]) -> None:
     """Writes uint8 ``labels``; ``check_cancelled`` is called between pieces of 8 MB, it may raise. Raises OSError."""
-    data = memoryview(np.ascontiguousarray(labels)).cast("B")
+    data = memoryview(np.ascontiguousarray(labels).reshape(-1)).cast("B")
     with path.open("wb", buffering=0) as stream:
         for start in range(0, len(data), _CHUNK_BYTES):
             check_cancelled()

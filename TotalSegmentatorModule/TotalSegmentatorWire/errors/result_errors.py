@@ -14,6 +14,36 @@ RESULT_ERRORS: dict[str, ErrorDefinition] = table(
         _("Choose another name or folder for it."),
     ),
     (
+        "REPAIR_NO_SEGMENT",
+        104,
+        _("The structure is no longer there."),
+        _("Choose it again in the list."),
+    ),
+    (
+        "REPAIR_NEEDS_CT",
+        105,
+        _("A gap can be bridged only with the CT, and its voxels are not there."),
+        _("Choose the CT of the segmentation, then try again."),
+    ),
+    (
+        "REPAIR_NO_GAP",
+        108,
+        _("The structure is in one piece: there is no gap to bridge."),
+        _("Correct the structure in the Segment Editor if something is missing."),
+    ),
+    (
+        "REPAIR_GAP_LONG",
+        109,
+        _("The gap is {length_mm} mm long; up to {longest_mm} mm can be bridged."),
+        _("Draw the missing part in the Segment Editor."),
+    ),
+    (
+        "REPAIR_NO_BRIDGE",
+        110,
+        _("Between the two ends there is no tissue with the CT numbers of the structure, so the gap stays."),
+        _("Draw the missing part in the Segment Editor."),
+    ),
+    (
         "REVIEW_NO_STRUCTURES",
         103,
         _("No structure of the segmentation has a name that the review knows."),

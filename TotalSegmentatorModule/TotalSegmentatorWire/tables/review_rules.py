@@ -27,7 +27,11 @@ class Repair:
     RENUMBER = "renumber"
     MOVE_PIECE = "move_piece"
 
-    ALL = (LARGEST_PIECE, REMOVE_ISLANDS, FILL_HOLES, BRIDGE_GAP, SWAP, RENUMBER, MOVE_PIECE)
+    MERGE_INTO = "merge_into"
+
+    ALL = (LARGEST_PIECE, REMOVE_ISLANDS, FILL_HOLES, BRIDGE_GAP, SWAP, RENUMBER, MOVE_PIECE, MERGE_INTO)
+    BY_NAMES = (SWAP, RENUMBER)
+    """These change what segments are called, and no voxels."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Mends one structure after the user has seen a preview. Without torch."""

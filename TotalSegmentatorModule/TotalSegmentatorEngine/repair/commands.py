@@ -1,0 +1,92 @@
+"""The command ``repair``: mends one structure of a segmentation that the Slicer module handed over."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+from TotalSegmentatorWire.command.command_run import CommandRun
+from TotalSegmentatorWire.command.terminal import Terminal
+from TotalSegmentatorWire.job_folder import create_private_folder
+from TotalSegmentatorWire.messages.export import EXPORT_JOB, ExportFinishedEvent, ExportStep
+from TotalSegmentatorWire.messages.repair import REPAIR_HEADER, RepairedSegment, RepairHeader, repair_header_to_json
+
+from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
+from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, place
+from TotalSegmentatorEngine.export.progress import ExportReporter
+from TotalSegmentatorEngine.export.sources.slicer_transfer import (
+    read_transferred_segmentation,
+    transferred_ct,
+    transferred_ct_geometry,
+)
+from TotalSegmentatorEngine.imaging.raw_voxels import write_raw
+from TotalSegmentatorEngine.job.error_boundary import problem_of
+from TotalSegmentatorEngine.repair.arguments import RepairOptions, parse_repair_arguments
+from TotalSegmentatorEngine.repair.repairs import repaired
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit status."""
+    options = parse_repair_arguments(arguments)
+    command_run = CommandRun(EXPORT_JOB, options.files, Terminal(), problem_of)
+    reporter = ExportReporter(command_run.emit, command_run.is_cancelled)
+    return command_run.run(lambda: _repair(options, reporter))
+
+
+def _repair(options: RepairOptions, reporter: ExportReporter) -> ExportFinishedEvent:
+    started = time.monotonic()
+    reporter.progress(ExportStep.READING, 0.0)
+    segmentation, header = read_transferred_segmentation(options.transferred)
+    placed = place(segmentation, transferred_ct_geometry(header))
+    reporter.progress(ExportStep.MEASURING, 0.3)
+    changed = repaired(placed, options.order, lambda: transferred_ct(options.transferred, header))
+    reporter.progress(ExportStep.WRITING, 0.9)
+    folder = create_private_folder(options.output.parent, options.output.name)
+    segments = [
+        _written(folder, number, segment_id, mask, placed) for number, (segment_id, mask) in enumerate(changed.items())
+    ]
+    text = repair_header_to_json(RepairHeader(segments))
+    (folder / REPAIR_HEADER).write_text(text, encoding="utf-8")
+    _log.info("repair %s changed %d segments", options.order.kind, len(segments))
+    files = [str((folder / REPAIR_HEADER).absolute())]
+    return ExportFinishedEvent(files, len(segments), list(changed), round(time.monotonic() - started, 3))
+
+
+def _written(
+    folder: Path, number: int, segment_id: str, mask: VoxelMask, placed: PlacedSegmentation
+) -> RepairedSegment:
+    name = f"{number}.raw"
+    write_raw(folder / name, mask.voxels.view(np.uint8), lambda: None)
+    before = placed.mask(next(segment for segment in placed.segments if segment.id == segment_id))
+    added, removed = _difference(mask, before), _difference(before, mask)
+    voxel_ml = abs(float(np.linalg.det(placed.grid.ijk_to_ras[:3, :3]))) / 1000.0
+    middle = np.concatenate([added, removed]).mean(axis=0)
+    return RepairedSegment(
+        id=segment_id,
+        file=name,
+        shape=[int(size) for size in mask.voxels.shape],
+        start=[int(first) for first in mask.start],
+        added_ml=round(len(added) * voxel_ml, 3),
+        removed_ml=round(len(removed) * voxel_ml, 3),
+        place_ras_mm=[round(float(x), 2) for x in (placed.grid.ijk_to_ras @ [*middle[::-1], 1.0])[:3]],
+    )
+
+
+def _difference(one: VoxelMask, other: VoxelMask) -> np.ndarray:
+    """Indices (n, 3) of the voxels of ``one`` that ``other`` lacks."""
+    voxels = one.voxels.copy()
+    shared = [
+        (max(mine.start, theirs.start), min(mine.stop, theirs.stop))
+        for mine, theirs in zip(one.box, other.box, strict=True)
+    ]
+    if all(first < last for first, last in shared):
+        mine = tuple(slice(first - start, last - start) for (first, last), start in zip(shared, one.start, strict=True))
+        theirs = tuple(
+            slice(first - start, last - start) for (first, last), start in zip(shared, other.start, strict=True)
+        )
+        voxels[mine] &= ~other.voxels[theirs]
+    return np.argwhere(voxels) + one.start
