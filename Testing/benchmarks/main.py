@@ -77,6 +77,11 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
         "planned and real time and memory of ten jobs in three orders", "prediction.measure", 36
     ),
     "limit": EngineBenchmark("3 mm with 4 GB of memory, and a worker that the system kills", "limit.measure", 1),
+    "foreground": EngineBenchmark(
+        "how long Slicer waits for the processor while a job computes, and what that costs the job",
+        "panel.foreground.measure",
+        8,
+    ),
     "conversion": EngineBenchmark(
         "nnU-Net v1 models of six shapes converted, against nnU-Net v1 itself", "conversion.measure", 6
     ),
@@ -92,25 +97,25 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "gpu": EngineBenchmark("five part models at 1.5 mm on a GPU", "gpu.measure", 10),
     "import": PanelBenchmark(
         "104 labels at 512 x 512 x 400 become segments, are replaced and removed (main thread)",
-        "import_of_labels.measure",
+        "panel.import_of_labels.measure",
         "s",
         {"import": 0.5, "replace": 0.5, "remove": 0.5, "close scene": 0.5},
     ),
     "second-apply": PanelBenchmark(
         "click to first tile on a CT of 512 x 512 x 400 that the worker has already",
-        "panel_jobs.measure_second_apply",
+        "panel.jobs.measure_second_apply",
         "s",
         {"first tile": 1.0},
     ),
     "cancel": PanelBenchmark(
         "click on Cancel while tiles run, until the panel is ready again",
-        "panel_jobs.measure_cancel",
+        "panel.jobs.measure_cancel",
         "s",
         {"ready again": 2.0},
     ),
     "responsiveness": PanelBenchmark(
         "longest time that the panel keeps Slicer's event loop waiting in a whole job on 512 x 512 x 400",
-        "panel_jobs.measure_responsiveness",
+        "panel.jobs.measure_responsiveness",
         "ms",
         {"longest block": 50.0},
     ),
@@ -159,7 +164,7 @@ def _run(name: str, benchmark: PanelBenchmark | EngineBenchmark, arguments: argp
     """One benchmark; False where it could not be run, which does not keep the others from running."""
     print("\n{}: {}".format(name, benchmark.what), flush=True)
     begun = time.monotonic()
-    module, _, function = benchmark.function.partition(".")
+    module, _, function = benchmark.function.rpartition(".")
     measure = getattr(importlib.import_module("benchmarks.figures." + module), function)
     failure = None
     try:

@@ -34,7 +34,7 @@ from TotalSegmentatorWire.tables.structures import structure_table
 
 @pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
 def test_each_benchmark_names_a_function(name):
-    module, _, function = benchmarks.BENCHMARKS[name].function.partition(".")
+    module, _, function = benchmarks.BENCHMARKS[name].function.rpartition(".")
     assert callable(getattr(importlib.import_module("benchmarks.figures." + module), function))
 
 

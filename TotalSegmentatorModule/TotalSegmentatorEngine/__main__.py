@@ -16,6 +16,9 @@ from TotalSegmentatorEngine.machine.huge_pages import restart_with_huge_pages  #
 
 if __name__ == "__main__":
     restart_with_huge_pages()
+    from TotalSegmentatorWire.processor_share import give_way
+
+    give_way()  # before a library starts threads
     from TotalSegmentatorSetup.packages.bootstrap import use_installed_engine
 
     use_installed_engine(sys.argv[1:])

@@ -48,9 +48,6 @@ if TYPE_CHECKING:
 DEFAULT_IDLE_SECONDS = 1200.0
 """A worker without work ends after 20 minutes: its networks occupy gigabytes, and a new one starts in seconds."""
 
-NICENESS = 5
-"""The worker computes on all cores; at a lower priority it leaves one to Slicer's main thread when that needs it."""
-
 _OWNER_END_SECONDS = 3.0  # how long to wait for Slicer's end after the pipe has closed, to sweep what else it left
 
 _log = logging.getLogger(__name__)
@@ -76,8 +73,6 @@ def serve(worker_folder: Path, protocol: int, idle_seconds: float = DEFAULT_IDLE
     """
     log_to_standard_error()
     faulthandler.enable()
-    if hasattr(os, "nice"):  # on Windows the priority is set when the process is made
-        os.nice(NICENESS)
     worker = Worker(worker_folder, idle_seconds)
     try:
         status = worker.run(protocol)

@@ -6,21 +6,23 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from TotalSegmentatorWire.processor_share import beside_slicer
 
-def start_in_group(command: Sequence[str], **options: Any) -> subprocess.Popen:
-    """Popen in a group of its own; on Windows without a console and at a lower priority, elsewhere the program lowers
-    its own. Raises OSError."""
+
+def start_in_group(command: Sequence[str], env: Mapping[str, str], **options: Any) -> subprocess.Popen:
+    """Popen in a group of its own; on Windows without a console and at a lower priority, elsewhere a program of ours
+    lowers its own (processor_share). Raises OSError."""
     if os.name == "nt":
         # the lower priority keeps Slicer responsive while all cores compute
         priority = subprocess.BELOW_NORMAL_PRIORITY_CLASS
         group = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP | priority}
     else:
         group = {"start_new_session": True}
-    return subprocess.Popen(list(command), **group, **options)
+    return subprocess.Popen(list(command), env=beside_slicer(env), **group, **options)
 
 
 def kill_group(process: subprocess.Popen, others: Iterable[int] = ()) -> None:

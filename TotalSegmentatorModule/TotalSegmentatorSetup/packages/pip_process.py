@@ -24,6 +24,7 @@ from TotalSegmentatorWire.process_identity import (
     this_process,
     write_identity,
 )
+from TotalSegmentatorWire.processor_share import let_give_way
 
 from TotalSegmentatorSetup.network.access import NetworkSettings, process_environment
 from TotalSegmentatorSetup.packages.engine_program import wait_for
@@ -83,6 +84,7 @@ class Pip:
                 raise SegmentationError("PIP_MISSING") from error
             identity = ProcessIdentity(process.pid, start_time(process.pid) or UNKNOWN_START, this_process().host)
             write_identity(self._temporary / _RUNNING, identity)
+            let_give_way(process.pid)
             wait_for(process, while_running)
             output.seek(0)
             text = output.read().decode("utf-8", "replace") + _unfetched_pages(details)

@@ -11,7 +11,7 @@ from pathlib import Path
 from desktop import Desktop
 from phantom import Phantom, PhantomParameters, make_phantom
 
-TESTING = Path(__file__).resolve().parents[2]
+TESTING = Path(__file__).resolve().parents[3]
 MODULE = TESTING.parent / "TotalSegmentatorModule" / "TotalSegmentatorModule.py"
 MODEL = TESTING / "demo_model" / "Dataset900_PhantomDemo104" / "nnUNetTrainer__nnUNetPlans__3d_fullres"
 # An abdomen and pelvis of exactly 512 x 512 x 400 voxels.
