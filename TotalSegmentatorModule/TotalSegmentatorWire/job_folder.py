@@ -4,7 +4,7 @@
 
     <work folder>/jobs/<job id>/            events.jsonl, cancel, ct.json, ct.raw, owner.json
     <work folder>/jobs/worker-<id>/         events.jsonl (Hello, Bye), worker.log, owner.json
-    <work folder>/results/<job id>/         labels.raw, result.json, owner.json
+    <work folder>/results/<job id>/         labels.raw, result.json, computed.json, owner.json
 
 The owner of a folder is the Slicer process that asked for it. A folder in ``jobs`` dies with its owner; a finished
 result waits for its import, at most RESULT_DAYS.
@@ -34,6 +34,7 @@ CT_HEADER = "ct.json"
 CT_VOXELS = "ct.raw"
 RESULT_HEADER = "result.json"
 RESULT_LABELS = "labels.raw"
+RESULT_COMPUTED = "computed.json"
 OWNER_FILE = "owner.json"
 WORKER_LOG = "worker.log"
 RESULT_DRAFT = "result"

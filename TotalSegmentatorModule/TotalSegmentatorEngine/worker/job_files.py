@@ -15,12 +15,14 @@ from TotalSegmentatorWire.job_folder import (
     CT_HEADER,
     CT_VOXELS,
     OWNER_FILE,
+    RESULT_COMPUTED,
     RESULT_DRAFT,
     RESULT_HEADER,
     RESULT_LABELS,
     create_private_folder,
     remove_folder,
 )
+from TotalSegmentatorWire.messages.computed import ComputedStructures, computed_to_json
 from TotalSegmentatorWire.messages.segment import (
     CtHeader,
     ResultHeader,
@@ -34,6 +36,7 @@ from TotalSegmentatorWire.tables.review_rules import flags_to_object
 
 from TotalSegmentatorEngine.ct_input.reading import ReadInput, read_transferred
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
+from TotalSegmentatorEngine.imaging.computed_structures import computed_structures
 from TotalSegmentatorEngine.imaging.raw_voxels import write_raw
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import SegmentationResult
@@ -77,10 +80,11 @@ class WorkerJobFiles:
         (self._folder / CT_VOXELS).unlink()
         return ct
 
-    def write(self, result: SegmentationResult, _ct: ReadInput, reporter: Reporter) -> None:
+    def write(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
         """Writes the result's folder. Raises SegmentationError: DISK_FULL, CANCELLED."""
         header = result_header(self._request.job_id, self._header, result)
-        draft = write_draft(self._folder, header, result.labels, reporter.check_cancelled)
+        computed = computed_structures(result.found, result.labels, ct.volume.geometry, reporter.check_cancelled)
+        draft = write_draft(self._folder, header, result.labels, computed, reporter.check_cancelled)
         self.result_folder = publish(draft, Path(self._request.results_folder), self._request.job_id, self._guard)
 
 
@@ -108,9 +112,14 @@ def result_header(job_id: str, ct: CtHeader, result: SegmentationResult) -> Resu
 
 
 def write_draft(
-    job_folder: Path, header: ResultHeader, labels: np.ndarray, check_cancelled: Callable[[], None]
+    job_folder: Path,
+    header: ResultHeader,
+    labels: np.ndarray,
+    computed: ComputedStructures,
+    check_cancelled: Callable[[], None],
 ) -> Path:
-    """Write labels.raw (uint8, C order, k j i) and result.json into the job's folder; returns the draft's folder.
+    """Write labels.raw (uint8, C order, k j i), computed.json and result.json into the job's folder; returns the
+    draft's folder.
 
     Raises SegmentationError: DISK_FULL before anything is written, CANCELLED in between; the draft is gone then.
     """
@@ -119,6 +128,7 @@ def write_draft(
     try:
         shutil.copyfile(job_folder / OWNER_FILE, draft / OWNER_FILE)
         write_raw(draft / RESULT_LABELS, labels, check_cancelled)
+        (draft / RESULT_COMPUTED).write_text(computed_to_json(computed), encoding="ascii")
         (draft / RESULT_HEADER).write_text(header_to_json(header), encoding="utf-8")
     except BaseException:
         remove_folder(draft)

@@ -14,6 +14,12 @@ RESULT_ERRORS: dict[str, ErrorDefinition] = table(
         _("Choose another name or folder for it."),
     ),
     (
+        "COMPUTED_NOT_KEPT",
+        111,
+        _("The structure as the model computed it was not kept with this segmentation."),
+        _("Segment the CT again to get it back; the result becomes a new segmentation."),
+    ),
+    (
         "REPAIR_NO_SEGMENT",
         104,
         _("The structure is no longer there."),

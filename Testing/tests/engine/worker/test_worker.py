@@ -195,7 +195,12 @@ def test_job_leaves_its_result_and_nothing_else(start_worker):
 
     result = worker.work / "results" / request.job_id
     assert finished.result_folder == str(result)
-    assert sorted(path.name for path in result.iterdir()) == ["labels.raw", "owner.json", "result.json"]
+    assert sorted(path.name for path in result.iterdir()) == [
+        "computed.json",
+        "labels.raw",
+        "owner.json",
+        "result.json",
+    ]
     labels = np.fromfile(result / "labels.raw", dtype=np.uint8).reshape(array.shape)
     assert np.array_equal(labels, expected_labels(array))
     header = result_header_from_json((result / "result.json").read_text(encoding="utf-8"))
@@ -320,7 +325,7 @@ def test_full_disk_is_reported_before_the_result_is_written(tmp_path, monkeypatc
     usage = type("Usage", (), {"free": 1_000_000})
     monkeypatch.setattr(job_files.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(SegmentationError, match="1 MB free"):
-        job_files.write_draft(tmp_path, None, np.zeros((2, 2, 2), np.uint8), lambda: None)
+        job_files.write_draft(tmp_path, None, np.zeros((2, 2, 2), np.uint8), None, lambda: None)
     assert list(tmp_path.iterdir()) == []
 
 
