@@ -95,6 +95,8 @@ def _file_in_hierarchy(node: Any, header: Any) -> None:
     if not patient:
         patient = tree.CreateSubjectItem(tree.GetSceneItemID(), str(header.get("PatientName", "")) or "No name")
         tree.SetItemUID(patient, "DICOM", patient_uid)
+        for tag in ("PatientName", "PatientID", "PatientSex", "PatientBirthDate", "PatientComments"):
+            tree.SetItemAttribute(patient, "DICOM." + tag, str(header.get(tag, "")))
     study_uid = str(header.get("StudyInstanceUID", ""))
     study = tree.GetItemByUID("DICOM", study_uid)
     if not study:

@@ -177,7 +177,8 @@ def add_export_options(command: argparse.ArgumentParser) -> None:
         "--set-label",
         dest="label",
         metavar="TEXT",
-        help="label of the structure set (at most 16 characters), or series description of the SEG",
+        help="label of the structure set (at most 16 characters), or series description of the SEG; the default says "
+        "who made the structures",
     )
     group.add_argument(
         "--holes",

@@ -27,14 +27,12 @@ from TotalSegmentatorEngine.export.order import ExportOrder, check_order
 from TotalSegmentatorEngine.export.progress import ExportReporter
 from TotalSegmentatorEngine.export.rois.plan import plan_rois
 from TotalSegmentatorEngine.export.rtstruct.contours import ContourOptions
-from TotalSegmentatorEngine.export.rtstruct.writer import DEFAULT_LABEL, StructureSetOptions, write_rtstruct
+from TotalSegmentatorEngine.export.rtstruct.writer import StructureSetOptions, write_rtstruct
 from TotalSegmentatorEngine.export.sources.source import ExportSource
 from TotalSegmentatorEngine.imaging.atomic_file import disk_errors
 from TotalSegmentatorEngine.imaging.geometry import Volume
 
 CT_FOLDER = "CT"
-DICOM_FILES = {"rtstruct": "RTSTRUCT.dcm", "seg": "SEG.dcm"}
-"""Name of the object in a folder."""
 
 _PREPARED = 0.1
 _WRITTEN = 0.97
@@ -157,7 +155,7 @@ class _Writer:
         """Returns what was written: paths in ``folder``, or the order's output."""
         order = self._order
         if order.kind.is_dicom:
-            path = order.output if folder is None else folder / DICOM_FILES[order.format]
+            path = order.output if folder is None else folder / f"{order.kind.modality}.dcm"
             if order.format == "rtstruct":
                 self._structure_set(path)
             else:
@@ -173,7 +171,7 @@ class _Writer:
     def _structure_set(self, path: Path) -> None:
         order = self._order
         contours = ContourOptions(order.holes, order.smooth_contours, order.smallest_island_mm2)
-        options = StructureSetOptions(order.label or DEFAULT_LABEL, contours)
+        options = StructureSetOptions(order.label, contours)
         report = write_rtstruct(path, self._rois, self._reference, options, self._report(ExportStep.CONTOURING))
         left_out = {roi.number for roi in report.left_out}
         self.written = [roi for roi in self._rois if roi.number not in left_out]
@@ -192,9 +190,8 @@ class _Writer:
         from TotalSegmentatorEngine.export.seg.writer import write_seg
 
         order = self._order
-        named = {} if order.label is None else {"series_description": order.label}
         report = self._report(ExportStep.WRITING)
-        write_seg(path, self._rois, self._reference, encoding=order.encoding, progress=report, **named)
+        write_seg(path, self._rois, self._reference, order.encoding, order.label, report)
 
     def _surfaces(self, folder: Path | None) -> list[Path]:
         from TotalSegmentatorEngine.export.surfaces.writer import write_surfaces

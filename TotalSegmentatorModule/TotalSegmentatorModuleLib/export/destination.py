@@ -45,8 +45,8 @@ def free_name(folder: Path, name: str) -> str:
 
 
 def _has_name(entry: str, name: str) -> bool:
-    """Whether ``entry`` is ``name`` with or without a suffix, or a companion of it such as a table."""
-    return entry == name or entry.startswith((name + ".", name + "_"))
+    """Whether ``entry`` is ``name`` with or without a suffix."""
+    return entry == name or entry.startswith(name + ".")
 
 
 class ExportDestination:

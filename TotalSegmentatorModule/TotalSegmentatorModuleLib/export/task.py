@@ -8,6 +8,7 @@ from pathlib import Path
 
 from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 
+from TotalSegmentatorModuleLib.export.default_names import default_name
 from TotalSegmentatorModuleLib.export.destination import ExportDestination, file_name
 from TotalSegmentatorModuleLib.export.dicom_database import add_to_database
 from TotalSegmentatorModuleLib.export.order import ExportOrder, export_arguments
@@ -54,7 +55,9 @@ class ExportTask:
         """Raises SegmentationError("OUTPUT_NOT_WRITABLE")."""
         order = self._order
         self._digests = digests_of(order.segmentation, segment_ids)
-        self._destination = ExportDestination(order.folder, file_name(order.name or order.segmentation.GetName() or ""))
+        modality = order.options.format.kind.modality
+        name = file_name(order.name) if order.name else default_name(order.segmentation, order.ct, modality)
+        self._destination = ExportDestination(order.folder, name)
         output = self._destination.output("" if self._is_folder else order.options.format.suffix)
         return export_arguments(order, folder, output)
 

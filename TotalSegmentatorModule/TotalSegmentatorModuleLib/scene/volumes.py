@@ -43,6 +43,22 @@ def dicom_modality(volume) -> str | None:
     return (hierarchy.GetItemAttribute(item, "DICOM.Modality") or None) if item else None
 
 
+def patient_identifiers(volume) -> list[str]:
+    """Name, ID and birth date of the patient of a volume, as far as it was loaded from DICOM and they are known."""
+    hierarchy, item = hierarchy_item(volume)
+    names = slicer.vtkMRMLSubjectHierarchyConstants
+    attributes = (
+        names.GetDICOMPatientNameAttributeName(),
+        names.GetDICOMPatientIDAttributeName(),
+        names.GetDICOMPatientBirthDateAttributeName(),
+    )
+    found: list[str] = []
+    while item and item != hierarchy.GetSceneItemID():
+        found += [value for name in attributes if (value := hierarchy.GetItemAttribute(item, name))]
+        item = hierarchy.GetItemParent(item)
+    return found
+
+
 def hierarchy_item(node) -> tuple:
     """The subject hierarchy node and the item of ``node`` in it, 0 where it has none."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)

@@ -22,9 +22,14 @@ class Format:
 
     id: str
     suffixes: tuple[str, ...] = ()
-    is_dicom: bool = False
+    modality: str = ""
+    """Of a DICOM object; empty for other formats."""
     options: tuple[str, ...] = ()
     """Those of its own; all formats take the others."""
+
+    @property
+    def is_dicom(self) -> bool:
+        return bool(self.modality)
 
     @property
     def is_surface(self) -> bool:
@@ -39,8 +44,8 @@ class Format:
 FORMATS = {
     known.id: known
     for known in (
-        Format("rtstruct", (".dcm",), is_dicom=True, options=(SET_LABEL, *CONTOUR_OPTIONS)),
-        Format("seg", (".dcm",), is_dicom=True, options=(SET_LABEL, ENCODING)),
+        Format("rtstruct", (".dcm",), "RTSTRUCT", options=(SET_LABEL, *CONTOUR_OPTIONS)),
+        Format("seg", (".dcm",), "SEG", options=(SET_LABEL, ENCODING)),
         Format("nifti", (".nii.gz",)),
         Format("nrrd", (".seg.nrrd", ".nrrd")),
         Format("stl", options=(SPACE,)),

@@ -13,6 +13,9 @@ from panel_support import folders_of
 from time_bounds import BLOCK_SECONDS, READY_SECONDS
 from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, ReviewState
 
+WRITTEN = ["CT abdomen segmentation_RTSTRUCT", "CT abdomen segmentation_RTSTRUCT/structures.dcm"]
+"""By the made-up program: a folder, since the CT is no DICOM."""
+
 # -- an export ---------------------------------------------------------------------------------------------------------
 
 
@@ -22,8 +25,8 @@ def test_result_goes_out_with_one_click(ready, monkeypatch):
     ready.app.reset_block_clock()
     ready.export()
 
-    assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"], ready.describe()
-    assert ready.ui.export_task.resultLabel.text == "2 structures written to CT abdomen segmentation in 2 s."
+    assert ready.written == WRITTEN, ready.describe()
+    assert ready.ui.export_task.resultLabel.text == "2 structures written to CT abdomen segmentation_RTSTRUCT in 2 s."
     assert "Not reviewed: 2" in ready.ui.export_task.warningLabel.text
     assert ready.calls[0][0] == "export"
     assert (ready.argument("--to"), ready.argument("--names"), ready.argument("--holes")) == (
@@ -59,7 +62,7 @@ def test_file_that_the_database_refuses_is_reported(ready):
     ready.ui.export.databaseCheckBox.checked = True
     ready.export()
 
-    assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"]
+    assert ready.written == WRITTEN
     assert "could not be added to Slicer's DICOM database" in ready.ui.export_task.resultLabel.text
 
 
@@ -71,7 +74,7 @@ def test_cancel_ends_the_wait_for_the_database_but_keeps_the_file(ready, slow_da
     ready.click()
     ready.wait_until_ready()
 
-    assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"]
+    assert ready.written == WRITTEN
     assert "could not be added" in ready.ui.export_task.resultLabel.text
 
 
@@ -81,7 +84,7 @@ def test_quitting_while_the_database_takes_a_file_keeps_the_file(ready, slow_dat
     ready.wait(lambda: slow_database)
     ready.app.reload_module()
 
-    assert ready.written == ["CT abdomen segmentation", "CT abdomen segmentation/structures.dcm"]
+    assert ready.written == WRITTEN
     assert folders_of("jobs") == []
 
 
@@ -131,11 +134,11 @@ def test_choices_reach_the_program_and_survive(ready):
         (
             "seg-binary",
             "seg",
-            "",
+            "_SEG",
             ["--names", "tg263", "--set-label", "planning", "--encoding", "binary"],
             ["--holes", "--space"],
         ),
-        ("seg-labelmap", "seg", "", ["--encoding", "labelmap"], ["--holes", "--space"]),
+        ("seg-labelmap", "seg", "_SEG", ["--encoding", "labelmap"], ["--holes", "--space"]),
         ("nifti", "nifti", ".nii.gz", [], ["--holes", "--space"]),
         ("stl", "stl", "", ["--space", "ras"], ["--holes"]),
         ("gltf", "gltf", ".glb", ["--space", "ras"], ["--holes"]),

@@ -15,13 +15,14 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 import pydicom
 import slicer
 import vtk
-from export_support import labels_on, with_identifiers
+from export_support import labels_on, with_identifiers, write_ct_series
 from export_user import ExportUser, add_segment
 from job_support import MARK
 from TotalSegmentatorEngine.export.dicom.reference_series import read_reference
 from TotalSegmentatorEngine.export.rtstruct.reader import read_rtstruct
+from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
-from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG
+from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, SLICER_STATUS_TAG
 
 pytestmark = pytest.mark.slow  # every export is a process that imports NumPy, SciPy and pydicom
 
@@ -101,23 +102,63 @@ def test_every_format_of_a_ct_that_is_no_dicom(exporter):
 
     written = exporter.written
     for expected in (
-        "CT abdomen segmentation/RTSTRUCT.dcm",
-        "CT abdomen segmentation/CT",
-        "CT abdomen segmentation 2/SEG.dcm",
+        "CT abdomen segmentation_RTSTRUCT/RTSTRUCT.dcm",
+        "CT abdomen segmentation_RTSTRUCT/CT",
+        "CT abdomen segmentation_SEG/SEG.dcm",
     ):
         assert expected in written
     for suffix in (".seg.nrrd", ".nii.gz", ".stl", ".glb", ".csv"):
         assert any(name.endswith(suffix) for name in written), suffix
     structures = read_rtstruct(
-        exporter.target / "CT abdomen segmentation" / "RTSTRUCT.dcm",
-        read_reference(exporter.target / "CT abdomen segmentation" / "CT"),
+        exporter.target / "CT abdomen segmentation_RTSTRUCT" / "RTSTRUCT.dcm",
+        read_reference(exporter.target / "CT abdomen segmentation_RTSTRUCT" / "CT"),
     )
-    series = read_reference(exporter.target / "CT abdomen segmentation" / "CT")
+    series = read_reference(exporter.target / "CT abdomen segmentation_RTSTRUCT" / "CT")
     assert len(slicer.dicomDatabase.filesForSeries(series.series_instance_uid)) == len(body())
     assert [structure.interpreted_type for structure in structures].count("EXTERNAL") == 1
     table = max(exporter.target.glob("*.csv"), key=lambda path: path.stat().st_mtime_ns)
     with table.open(encoding="utf-8-sig", newline="") as stream:
         assert len(list(csv.DictReader(stream))) == 3
+
+
+def test_drawn_structures_are_not_called_ai_contours(exporter):
+    """As the Segment Editor leaves them: painting sets the status, and no tag says how they were made."""
+    ct = exporter.user.add_ct(body(), matrix=PHANTOM)
+    node = exporter.add_result(ct, labels_on(body().shape), digest="")
+    add_segment(node, "boost", np.roll(labels_on(body().shape) == 2, -2, axis=2).astype(np.uint8), ct)
+    node.GetSegmentation().GetSegment("boost").SetTag(SLICER_STATUS_TAG, "inprogress")
+    export(exporter, "rtstruct")
+    dataset = pydicom.dcmread(exporter.target / "CT abdomen segmentation_RTSTRUCT" / "RTSTRUCT.dcm")
+    assert dataset.StructureSetLabel == "AI and manual"
+    made = {roi.ROIName: roi.ROIGenerationAlgorithm for roi in dataset.StructureSetROISequence}
+    assert made.pop("boost") == "MANUAL" and set(made.values()) == {"AUTOMATIC"}
+
+    for segment_id in set(node.GetSegmentation().GetSegmentIDs()) - {"boost"}:
+        node.GetSegmentation().RemoveSegment(segment_id)
+    export(exporter, "seg-binary")
+    dataset = pydicom.dcmread(exporter.target / "CT abdomen segmentation_SEG" / "SEG.dcm")
+    assert dataset.SeriesDescription == "Manual segmentation, reviewed 0 of 1"
+    assert dataset.SegmentSequence[0].SegmentAlgorithmType == "MANUAL"
+
+
+def test_default_names_hold_the_modality_and_nothing_of_the_patient(exporter, tmp_path):
+    series = write_ct_series(
+        tmp_path / "series",
+        body(),
+        Geometry(body().shape, PHANTOM),
+        PatientName="Smith^John",
+        PatientID="SJ-4711",
+        SeriesDescription="Thorax of John SMITH 4711",
+        SeriesNumber="3",
+    )
+    ct = exporter.app.load_dicom_series(series)
+    node = exporter.add_result(ct, labels_on(body().shape), digest="")
+    assert "SMITH" in node.GetName() and "4711" in node.GetName()
+    for format_id in ("rtstruct", "seg-binary", "volumes"):
+        export(exporter, format_id)
+
+    name = "3_ Thorax of segmentation"
+    assert exporter.written == [f"{name}.csv", f"{name}_RTSTRUCT.dcm", f"{name}_SEG.dcm"]
 
 
 def test_edited_structures_are_found_and_marked(exporter):

@@ -10,6 +10,7 @@ from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.tables.result_tags import PREFIX
 from TotalSegmentatorWire.tables.review_state import (
     REVIEW_STATE_TAG,
+    SLICER_STATUS_TAG,
     VOXEL_DIGEST_TAG,
     ReviewState,
     review_state,
@@ -17,13 +18,18 @@ from TotalSegmentatorWire.tables.review_state import (
 )
 
 from TotalSegmentatorEngine.export.core.codes import RoiCodes, codes_of, union_codes
-from TotalSegmentatorEngine.export.core.roi import GENERATION_ALGORITHMS, ORIGIN_UNKNOWN
+from TotalSegmentatorEngine.export.core.roi import (
+    AUTOMATIC,
+    BODY_OUTLINE,
+    GENERATION_ALGORITHMS,
+    MANUAL,
+    ORIGIN_UNKNOWN,
+    SEMIAUTOMATIC,
+)
 from TotalSegmentatorEngine.export.core.segmentation import Segment
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask, union
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
 from TotalSegmentatorEngine.export.rois.tg263_names import CUT, LONGEST_TEXT
-
-AUTOMATIC, SEMIAUTOMATIC, MANUAL = GENERATION_ALGORITHMS
 
 ALGORITHM_TYPE_TAG = "DICOM.SegmentAlgorithmType"
 ALGORITHM_NAME_TAG = "DICOM.SegmentAlgorithmName"
@@ -34,7 +40,10 @@ _OWN_TAGS = (REVIEW_STATE_TAG, VOXEL_DIGEST_TAG)
 
 _CUT = ".."
 _BY_HAND = "Drawn by hand"
+_EDITED = "edited"
 _UNKNOWN = "Unknown algorithm"
+_OWN_ORIGIN = re.compile(rf"(?:.*; )?(?P<model>[^;]+), {re.escape(ALGORITHM_NAME)}\b.*")
+"""What this program writes into a DICOM object about a structure that it computed; read again it still says so."""
 _MARKED = re.compile(rf".+{CUT}(_[LR])?", re.IGNORECASE)
 """A name that says itself that the structure is cut: ``Liver~``, ``Lung~_L``."""
 
@@ -57,6 +66,10 @@ class Part:
     """True where it reaches the border of the CT or its name says so; of a union also where parts are not there."""
     is_empty: bool
     voxels: Callable[[], VoxelMask]
+    models: tuple[str, ...] = ()
+    """Of this program, that computed it."""
+    is_edited: bool = False
+    """Whether its voxels are not those that a model made."""
     expected: int = 1
     """Parts that a union is made of where all are there."""
     present: int = 1
@@ -65,11 +78,14 @@ class Part:
 
     @property
     def description(self) -> str:
-        """Where it comes from, at most 64 characters; a union says first that it was constructed."""
-        if self.expected == 1:
-            return _fitted("", self.origin)
-        count = f"{self.present}" if self.present == self.expected else f"{self.present} of {self.expected}"
-        return _fitted(f"Constructed of {count}; ", self.origin)
+        """Where it comes from, at most 64 characters; it says first whether it was constructed or edited."""
+        changes = []
+        if self.expected > 1:
+            count = f"{self.present}" if self.present == self.expected else f"{self.present} of {self.expected}"
+            changes.append(f"constructed of {count}")
+        if self.is_edited and not self.origin.lower().startswith(_EDITED):
+            changes.append(_EDITED)
+        return _fitted("".join(f"{change}; " for change in changes).capitalize(), self.origin)
 
 
 def _fitted(construction: str, origin: str) -> str:
@@ -97,6 +113,8 @@ def segment_part(placed: PlacedSegmentation, segment: Segment, is_edited: bool) 
         is_cut=box is not None and (_touches_border(box, placed.grid.shape) or _is_marked(segment.name)),
         is_empty=box is None,
         voxels=lambda: placed.mask(segment),
+        models=_models(segment),
+        is_edited=algorithm == SEMIAUTOMATIC and segment.tags.get(ALGORITHM_TYPE_TAG, AUTOMATIC) != SEMIAUTOMATIC,
         tags=dict(segment.tags),
     )
 
@@ -124,6 +142,8 @@ def union_part(parts: Sequence[Part], absent: int) -> Part | None:
         is_cut=len(filled) < expected or any(part.is_cut for part in filled),
         is_empty=False,
         voxels=lambda: union([part.voxels() for part in filled]),
+        models=tuple(dict.fromkeys(model for part in filled for model in part.models)),
+        is_edited=any(part.is_edited for part in filled),
         expected=sum(part.expected for part in parts) + absent,
         present=sum(part.present for part in filled),
         tags=_shared_tags(filled),
@@ -146,14 +166,17 @@ def _is_marked(name: str) -> bool:
 
 
 def _algorithm(segment: Segment, is_edited: bool) -> str:
-    """What its tag says, or the model that made it. Empty where neither is there: a label image can come from anyone.
+    """What its tag says, or the model that made it; without either MANUAL where it was drawn in the Segment Editor, as
+    Slicer's status of the segment shows: painting sets it, and importing does not. Empty where nothing of this is
+    there: a label image can come from anyone.
 
     Slicer gives a segment a terminology whether somebody draws it or another extension finds it, so that this says
     nothing.
     """
     stated = segment.tags.get(ALGORITHM_TYPE_TAG, "").strip().upper()
     if stated not in GENERATION_ALGORITHMS:
-        stated = AUTOMATIC if _MODEL_TAG in segment.tags else ""
+        drawn = MANUAL if segment.tags.get(SLICER_STATUS_TAG) else ""
+        stated = AUTOMATIC if _MODEL_TAG in segment.tags else drawn
     return SEMIAUTOMATIC if stated == AUTOMATIC and is_edited else stated
 
 
@@ -171,6 +194,14 @@ def _algorithm_name(segment: Segment) -> str:
     named = segment.tags.get(ALGORITHM_NAME_TAG, "").strip() or segment.origin.strip()
     name = named or (ALGORITHM_NAME if model else _UNKNOWN)
     return f"{name} {model}".strip()[:LONGEST_TEXT]
+
+
+def _models(segment: Segment) -> tuple[str, ...]:
+    model = segment.tags.get(_MODEL_TAG, "").strip()
+    if not model:
+        stated = _OWN_ORIGIN.fullmatch(segment.origin)
+        model = stated["model"].strip() if stated is not None else ""
+    return () if model in ("", BODY_OUTLINE) else (model,)
 
 
 def _origin(segment: Segment, algorithm: str) -> str:

@@ -9,11 +9,10 @@ from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
-from TotalSegmentatorEngine.export.core.roi import Roi
+from TotalSegmentatorEngine.export.core.roi import AUTOMATIC, BODY_OUTLINE, Roi
 from TotalSegmentatorEngine.export.core.shown_names import all_listed, listed, shortened
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
-from TotalSegmentatorEngine.export.rois.parts import AUTOMATIC
 from TotalSegmentatorEngine.export.rois.selection import Choice, Selected, select
 from TotalSegmentatorEngine.export.rois.template import EVERYTHING, load_template
 from TotalSegmentatorEngine.export.rois.template_schema import EXTERNAL
@@ -146,6 +145,7 @@ def _roi(number: int, selected: Selected, name: str) -> Roi:
         is_cut=part.is_cut,
         sources=part.sources,
         voxels=part.voxels,
+        models=part.models,
         tags=part.tags,
     )
 
@@ -157,7 +157,7 @@ def _body(choice: Choice, names: list[str], outline: Callable[[], VoxelMask] | N
     return Roi(
         number=1,
         name=unique_names([*names, body.name], choice.longest_name)[-1],
-        description=f"Body outline, {ALGORITHM_NAME} {ENGINE_VERSION}",
+        description=f"{BODY_OUTLINE}, {ALGORITHM_NAME} {ENGINE_VERSION}",
         colour=body.colour,
         interpreted_type=EXTERNAL,
         algorithm=AUTOMATIC,

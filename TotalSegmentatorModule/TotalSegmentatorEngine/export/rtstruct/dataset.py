@@ -19,6 +19,7 @@ from TotalSegmentatorEngine.export.dicom.object import (
     words_of,
 )
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
+from TotalSegmentatorEngine.export.dicom.series_words import CONTOURS, SeriesWords, series_number
 from TotalSegmentatorEngine.export.dicom.text import MAXIMUM_LONG_STRING, MAXIMUM_SHORT_STRING, check_text, long_string
 
 if TYPE_CHECKING:
@@ -29,28 +30,30 @@ IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 """Contour Data can be longer than the 64 KiB that a DS value may have in an explicit VR: PS3.3 C.8.8.6."""
 DETACHED_STUDY_MANAGEMENT = "1.2.840.10008.3.1.2.3.1"
 """Retired, yet what RT Referenced Study Sequence refers to a study by, in every planning system's files."""
-SERIES_NUMBER = "3000"
-"""Beyond the numbers that scanners use."""
 
 
-def check_words(label: str, rois: Sequence[Roi]) -> None:
+def check_words(label: str | None, rois: Sequence[Roi]) -> None:
     """Raises SegmentationError("EXPORT_NAME_INVALID") for a label or name that DICOM cannot hold as it is."""
-    check_text(label, MAXIMUM_SHORT_STRING)
+    if label is not None:
+        check_text(label, MAXIMUM_SHORT_STRING)
     for roi in rois:
         check_text(roi.name, MAXIMUM_LONG_STRING)
 
 
-def structure_set_head(rois: Sequence[Roi], reference: ReferenceSeries, label: str, moment: datetime) -> FileDataset:
+def structure_set_head(
+    rois: Sequence[Roi], reference: ReferenceSeries, words: SeriesWords, moment: datetime
+) -> FileDataset:
     """All attributes before ROI Contour Sequence (3006,0039). The character set fits the words of both parts."""
     dataset = new_object(RT_STRUCTURE_SET_STORAGE, IMPLICIT_VR_LITTLE_ENDIAN, "RTSTRUCT", moment)
     copy_patient_and_study(reference.dataset, dataset)
-    choose_character_set(dataset, [label, *words_of(rois)])
+    choose_character_set(dataset, [words.label, words.description, words.content, *words_of(rois)])
     dataset.StudyInstanceUID = study_uid(reference)
-    _add_series(dataset, label, moment)
+    _add_series(dataset, words.description, series_number(reference, CONTOURS), moment)
     dataset.FrameOfReferenceUID = reference.frame_of_reference_uid
     dataset.PositionReferenceIndicator = str(reference.dataset.get("PositionReferenceIndicator") or "")
     dataset.InstanceNumber = "1"
-    dataset.StructureSetLabel = label
+    dataset.StructureSetLabel = words.label
+    dataset.StructureSetDescription = words.content
     dataset.StructureSetDate, dataset.StructureSetTime = date_and_time(moment)
     dataset.ReferencedFrameOfReferenceSequence = [_referenced_frame(reference)]
     dataset.StructureSetROISequence = [_structure(roi, reference) for roi in rois]
@@ -67,11 +70,11 @@ def structure_set_tail(rois: Sequence[Roi]) -> Dataset:
     return dataset
 
 
-def _add_series(dataset: Dataset, label: str, moment: datetime) -> None:
+def _add_series(dataset: Dataset, description: str, number: int, moment: datetime) -> None:
     """RT Series, PS3.3 C.8.8.1: every structure set is a series of its own."""
     dataset.SeriesInstanceUID = new_uid()
-    dataset.SeriesNumber = SERIES_NUMBER
-    dataset.SeriesDescription = label
+    dataset.SeriesNumber = str(number)
+    dataset.SeriesDescription = description
     dataset.SeriesDate, dataset.SeriesTime = date_and_time(moment)
     dataset.OperatorsName = ""
 

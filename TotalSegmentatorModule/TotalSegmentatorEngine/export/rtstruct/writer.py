@@ -15,6 +15,7 @@ from TotalSegmentatorEngine.export.core.roi import Roi
 from TotalSegmentatorEngine.export.core.shown_names import listed
 from TotalSegmentatorEngine.export.dicom.object import quiet
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
+from TotalSegmentatorEngine.export.dicom.series_words import CONTOURS, series_words
 from TotalSegmentatorEngine.export.rtstruct.contour_encoding import (
     CLOSED_PLANAR,
     CLOSED_PLANAR_XOR,
@@ -27,8 +28,6 @@ from TotalSegmentatorEngine.export.rtstruct.contours import ContourOptions, RoiC
 from TotalSegmentatorEngine.export.rtstruct.dataset import check_words, structure_set_head, structure_set_tail
 from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, check_place
 
-DEFAULT_LABEL = "AI contours"
-
 _ROI_CONTOUR_SEQUENCE = 0x30060039
 _ROI_DISPLAY_COLOR = 0x3006002A
 _CONTOUR_SEQUENCE = 0x30060040
@@ -39,8 +38,9 @@ _REFERENCED_ROI_NUMBER = 0x30060084
 class StructureSetOptions:
     """What a structure set is called and how its contours are made."""
 
-    label: str = DEFAULT_LABEL
-    """Structure Set Label, at most 16 characters: longer ones make Eclipse refuse the file."""
+    label: str | None = None
+    """Structure Set Label, at most 16 characters: longer ones make Eclipse refuse the file. None: what series_words
+    says of the structures."""
     contours: ContourOptions = field(default_factory=ContourOptions)
 
 
@@ -155,12 +155,12 @@ class _RoiEncoder:
 
 
 def _write(
-    stream: BinaryIO, rois: Sequence[Roi], items: Sequence[bytes], reference: ReferenceSeries, label: str
+    stream: BinaryIO, rois: Sequence[Roi], items: Sequence[bytes], reference: ReferenceSeries, label: str | None
 ) -> None:
     from pydicom.filebase import DicomIO
     from pydicom.filewriter import write_dataset
 
-    head = structure_set_head(rois, reference, label, datetime.now())
+    head = structure_set_head(rois, reference, series_words(rois, CONTOURS, label), datetime.now())
     with quiet():
         head.save_as(stream, enforce_file_format=True)
         stream.write(sequence_header(_ROI_CONTOUR_SEQUENCE, items))

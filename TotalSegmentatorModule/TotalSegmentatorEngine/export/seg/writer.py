@@ -30,6 +30,7 @@ from TotalSegmentatorEngine.export.dicom.object import (
     words_of,
 )
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
+from TotalSegmentatorEngine.export.dicom.series_words import SEGMENTATION, series_number, series_words
 from TotalSegmentatorEngine.export.dicom.text import decimal_string, long_string
 from TotalSegmentatorEngine.export.seg.frames import functional_groups, write_binary_frames, write_label_frames
 from TotalSegmentatorEngine.imaging.atomic_file import WatchedStream, atomic_file, scratch_file
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
 
 MAXIMUM_PIXEL_BYTES = 2**32 - 2
 """Of one value, PS3.5 7.1.1: its length has 32 bits and is even."""
-
-_SERIES_NUMBER_STEP = 1000
-"""Above the CT's: the segmentation follows its series in a viewer's list and is distinguished from it."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +57,23 @@ def write_seg(
     rois: Sequence[Roi],
     reference: ReferenceSeries,
     encoding: str = BINARY,
-    series_description: str = "Segmentation",
+    series_description: str | None = None,
     progress: Progress = nothing_to_report,
 ) -> SegReport:
     """Write ``rois`` to ``path`` (.dcm), replacing a file of that name.
 
     ``binary``: PS3.3 A.51, a frame per structure and plane, structures may overlap. ``labelmap``: the Label Map
     Segmentation of 2024, smaller and younger; one label a voxel, so that overlapping structures are refused rather than
-    cut. Segment numbers are the ROI numbers: 1, 2, ... in the order of ``rois``.
+    cut. Segment numbers are the ROI numbers: 1, 2, ... in the order of ``rois``. Without ``series_description`` the
+    series says what series_words has of the structures.
 
     Raises SegmentationError: EXPORT_OVERLAP (labelmap), EXPORT_TOO_LARGE, OUTPUT_NOT_WRITABLE, DISK_FULL, and what
     ``progress`` raises.
     """
     logging.getLogger("highdicom").propagate = False  # its messages hold identifiers
     with quiet():
-        return _write(path, rois, reference, encoding, series_description, progress)
+        description = series_description or series_words(rois, SEGMENTATION).description
+        return _write(path, rois, reference, encoding, long_string(description), progress)
 
 
 def _write(
@@ -113,14 +113,13 @@ def _shell(rois: Sequence[Roi], reference: ReferenceSeries, encoding: str, serie
     from highdicom.seg import Segmentation
     from pydicom.uid import ExplicitVRLittleEndian
 
-    description = long_string(series_description)
     segmentation = Segmentation(
         source_images=[_source_image(reference)],
         pixel_array=np.zeros((1, reference.rows, reference.columns), dtype=np.uint8),
         segmentation_type=encoding.upper(),
         segment_descriptions=[_segment_description(roi) for roi in rois],
         series_instance_uid=new_uid(),
-        series_number=_series_number(reference),
+        series_number=series_number(reference, SEGMENTATION),
         sop_instance_uid=new_uid(),
         instance_number=1,
         manufacturer=ALGORITHM_NAME,
@@ -128,17 +127,17 @@ def _shell(rois: Sequence[Roi], reference: ReferenceSeries, encoding: str, serie
         software_versions=ENGINE_VERSION,
         device_serial_number=ENGINE_VERSION,
         content_label="SEGMENTATION",
-        content_description=description,
+        content_description=series_description,
         content_creator_name="",
         plane_positions=[PlanePositionSequence("PATIENT", list(reference.planes[0].position))],
         omit_empty_frames=False,
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        series_description=description,
+        series_description=series_description,
     )
     _remove_wrong_versions(segmentation, rois)
     _refer_to_images(segmentation, reference)
     copy_patient_and_study(reference.dataset, segmentation)
-    choose_character_set(segmentation, [description, *words_of(rois)])
+    choose_character_set(segmentation, [series_description, *words_of(rois)])
     return segmentation
 
 
@@ -293,10 +292,3 @@ def _refer_to_images(segmentation: Segmentation, reference: ReferenceSeries) -> 
     series.ReferencedInstanceSequence = images
     segmentation.SourceImageSequence = images
     segmentation.ReferencedSeriesSequence = [series]
-
-
-def _series_number(reference: ReferenceSeries) -> int:
-    try:
-        return max(int(reference.dataset.get("SeriesNumber") or 0), 0) + _SERIES_NUMBER_STEP
-    except (TypeError, ValueError):
-        return _SERIES_NUMBER_STEP

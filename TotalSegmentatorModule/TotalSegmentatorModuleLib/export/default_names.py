@@ -1,0 +1,29 @@
+"""The name under which an export is put where nobody chose one."""
+
+from __future__ import annotations
+
+import re
+
+from TotalSegmentatorModuleLib.export.destination import file_name
+from TotalSegmentatorModuleLib.scene.volumes import patient_identifiers
+
+_SHORTEST = 3
+"""Letters of a part of a patient's name that is looked for: "J" or "de" is found in any name."""
+_WORD = re.compile(r"[^\W_]+")
+
+
+def default_name(segmentation, ct, modality: str) -> str:
+    """The name of ``segmentation`` (vtkMRMLSegmentationNode) without what DICOM says of the patient of ``ct``, as the
+    name of a file without its suffix; a DICOM object's ends in its modality.
+
+    Names of files are seen where the patient's data are not: in mails, logs and lists of recent files.
+    """
+    words = {
+        word.casefold()
+        for identifier in patient_identifiers(ct)
+        for word in _WORD.findall(identifier)
+        if len(word) >= _SHORTEST
+    }
+    name = _WORD.sub(lambda found: "" if found[0].casefold() in words else found[0], segmentation.GetName() or "")
+    plain = file_name(re.sub(r"[\s^_,]*([\s^_,])", r"\1", name).strip(" ^_,-\u2013"))
+    return "{}_{}".format(plain, modality) if modality else plain
