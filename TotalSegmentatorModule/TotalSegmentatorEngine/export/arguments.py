@@ -118,9 +118,9 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
     compare.add_argument(
         "--reference",
         type=Path,
-        required=not is_transfer,
         metavar="CT",
-        help="DICOM folder of the CT, or one file of its series",
+        help="the CT: DICOM folder, one file of a DICOM series, or image file; a DICOM series is required if OURS or "
+        "THEIRS is DICOM, and without a CT both are compared on the voxel grid of OURS",
     )
     add_series(compare, "the default is the series that OURS or THEIRS refers to")
     add_labels(compare)
@@ -207,6 +207,6 @@ For DICOM formats, if the CT is not DICOM, specify a folder as OUTPUT: the CT is
   {PROGRAM} export organs.seg.nrrd rs.dcm --to rtstruct --reference ct-folder"""
 _COMPARE = f"""\
 Compares two segmentations of a CT, structure by structure: Dice coefficient, Hausdorff distance (95th percentile), mean
-surface distance and volumes. Structures are paired by name; use --pairs for those whose names differ.
+surface distance and volumes, the worst first. Structures are paired by name; use --pairs for those whose names differ.
 
   {PROGRAM} compare organs.seg.nrrd manual-rs.dcm --reference ct-folder"""

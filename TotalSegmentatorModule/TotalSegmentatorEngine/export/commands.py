@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -18,26 +17,20 @@ from TotalSegmentatorWire.tables.structures import LABEL_TABLES
 
 from TotalSegmentatorEngine.ct_input.reading import is_dicom
 from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
-from TotalSegmentatorEngine.export.compare.comparison import compare
-from TotalSegmentatorEngine.export.compare.pairing import read_pairs
 from TotalSegmentatorEngine.export.compare.table import comparison_page, write_comparison
+from TotalSegmentatorEngine.export.compare_job import compare_sides
 from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of
-from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.dicom.reference_series import (
-    ReferenceSeries,
     check_identifiers,
     read_reference,
     reference_volume,
 )
 from TotalSegmentatorEngine.export.disk_need import check_disk_for_export
 from TotalSegmentatorEngine.export.export_job import ExportResult, export
-from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, place
 from TotalSegmentatorEngine.export.order import ExportOrder, check_order, check_outputs
 from TotalSegmentatorEngine.export.progress import ExportReporter
-from TotalSegmentatorEngine.export.sources.label_images import needs_table
-from TotalSegmentatorEngine.export.sources.referenced_series import choice_for
 from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of_files, source_of_transfer
-from TotalSegmentatorEngine.export.sources.structures import Warn, read_structures
+from TotalSegmentatorEngine.export.sources.structures import Warn
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.result_file import result_segments
@@ -214,61 +207,10 @@ def _check_compare_files(options: CompareOptions) -> None:
 
 def _compare(options: CompareOptions, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
     started = time.monotonic()
-    reporter.progress(ExportStep.READING, 0.0)
-    pairs = read_pairs(options.pairs) if options.pairs is not None else ()
-    ours, reference = _our_side(
-        options, reporter.warning, lambda selected: _report(selected, reporter.note, reporter.warning)
-    )
-    reporter.progress(ExportStep.READING, 0.1)
-    theirs = _structures(options.theirs, reference, _labels_of(options.theirs, options), reporter.warning)
-
-    def report(done: int, count: int, name: str) -> None:
-        reporter.progress(ExportStep.MEASURING, 0.2 + 0.8 * done / max(count, 1), name)
-
-    rows = compare(ours, theirs, reference.grid, pairs, reference.plane_distances, report)
+    rows = compare_sides(options, reporter, lambda selected: _report(selected, reporter.note, reporter.warning))
     printed.append(comparison_page(rows))
     files = []
     if options.csv is not None:
         write_comparison(options.csv, rows)
         files.append(str(options.csv.absolute()))
     return ExportFinishedEvent(files, sum(row.is_paired for row in rows), [], round(time.monotonic() - started, 3))
-
-
-NamedVoxels = tuple[str, VoxelMask | Callable[[], VoxelMask]]
-
-
-def _our_side(
-    options: CompareOptions, warn: Warn, report: Callable[[SelectedSeries], None]
-) -> tuple[list[NamedVoxels], ReferenceSeries]:
-    if options.transferred is None:
-        choice = choice_for([options.ours, options.theirs], options.series)
-        reference = read_reference(options.reference, choice, report)
-        return _structures(options.ours, reference, _labels_of(options.ours, options), warn), reference
-    source = source_of_transfer(options.transferred)
-    if source.reference is None:
-        raise SegmentationError("EXPORT_NOT_DICOM")
-    return _named_voxels(place(source.aligned(), source.grid)), source.reference
-
-
-def _labels_of(path: Path, options: CompareOptions) -> str | None:
-    """The chosen table is for the side that does not say itself what its label values mean, if there is one."""
-    sides = [side for side in (options.ours, options.theirs) if side is not None]
-    nameless = [side for side in sides if needs_table(side)]
-    return options.labels if path in nameless or not nameless else None
-
-
-def _structures(path: Path, reference: ReferenceSeries, labels: str | None, warn: Warn) -> list[NamedVoxels]:
-    """Names and voxels on the reference's grid."""
-    if not path.exists():
-        raise SegmentationError("INPUT_NOT_FOUND")
-    if is_dicom(path):
-        structures, _left_out = read_structures(path, reference, warn)
-        return [(structure.name, structure.mask) for structure in structures]
-    source = source_of_files(path, None, labels, warn)
-    aligned = dataclasses.replace(source, reference=reference).aligned()
-    return _named_voxels(place(aligned, reference.grid))
-
-
-def _named_voxels(placed: PlacedSegmentation) -> list[NamedVoxels]:
-    filled = [segment for segment in placed.segments if placed.box(segment) is not None]
-    return [(segment.name, lambda segment=segment: placed.mask(segment)) for segment in filled]

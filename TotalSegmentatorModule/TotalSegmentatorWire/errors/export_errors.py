@@ -1,4 +1,4 @@
-"""What can go wrong when a segmentation is exported, read back or compared; a part of the table in problem.py."""
+"""What can go wrong when a segmentation is exported or read back; a part of the table in problem.py."""
 
 from __future__ import annotations
 
@@ -220,12 +220,6 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
         181,
         _("The file uses one number for several structures, so they cannot be told apart: {names}."),
         _("Give each structure a number of its own in the program that wrote the file, and export it there again."),
-    ),
-    (
-        "COMPARISON_NOTHING_IN_COMMON",
-        167,
-        _("The two segmentations have no structure in common."),
-        _("Check that you chose the right files, or pair the structures by name with a template."),
     ),
     (
         "EXPORT_NO_CONTOURS",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from TotalSegmentatorWire.errors.comparison_errors import COMPARISON_ERRORS, COMPARISON_WARNINGS
 from TotalSegmentatorWire.errors.definition import ErrorDefinition
 from TotalSegmentatorWire.errors.export_errors import EXPORT_ERRORS, EXPORT_WARNINGS
 from TotalSegmentatorWire.errors.image_errors import IMAGE_ERRORS, IMAGE_WARNINGS
@@ -15,10 +16,11 @@ from TotalSegmentatorWire.errors.series_errors import SERIES_ERRORS, SERIES_WARN
 from TotalSegmentatorWire.errors.setup_errors import SETUP_ERRORS, SETUP_WARNINGS
 
 ERRORS: dict[str, ErrorDefinition] = (
-    SETUP_ERRORS | EXPORT_ERRORS | IMAGE_ERRORS | JOB_ERRORS | RESULT_ERRORS | SERIES_ERRORS
+    SETUP_ERRORS | COMPARISON_ERRORS | EXPORT_ERRORS | IMAGE_ERRORS | JOB_ERRORS | RESULT_ERRORS | SERIES_ERRORS
 )
 WARNINGS: dict[str, ErrorDefinition] = (
     SETUP_WARNINGS
+    | COMPARISON_WARNINGS
     | EXPORT_WARNINGS
     | IMAGE_WARNINGS
     | JOB_WARNINGS

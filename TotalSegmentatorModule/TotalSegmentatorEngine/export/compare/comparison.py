@@ -87,6 +87,18 @@ def compare(
     return rows
 
 
+def worst_first(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """Pairs with the lowest Dice, and among equals the largest distance, come first; then those that have none, then
+    what only one side has, in the order in which it came."""
+
+    def badness(row: ComparisonRow) -> tuple[int, float, float]:
+        if row.dice is None:
+            return (1 if row.is_paired else 2, 0.0, 0.0)
+        return (0, row.dice, -(float("inf") if row.hausdorff95_mm is None else row.hausdorff95_mm))
+
+    return sorted(rows, key=badness)
+
+
 def _row(
     match: Match, ours: Sequence[tuple[str, Voxels]], theirs: Sequence[tuple[str, Voxels]], scale: _Scale
 ) -> ComparisonRow:

@@ -9,21 +9,34 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from TotalSegmentatorWire.command.text_table import text_table
+from TotalSegmentatorWire.messages.comparison import (
+    COLUMNS,
+    DICE_DIGITS,
+    DISTANCE_DIGITS,
+    PERCENT_DIGITS,
+    volume_digits,
+)
 
 from TotalSegmentatorEngine.export.compare.comparison import ComparisonRow
 from TotalSegmentatorEngine.imaging.atomic_file import atomic_file
 
-CSV_COLUMNS: dict[str, Callable[[ComparisonRow], str | float | None]] = {
-    "ours": lambda row: row.ours,
-    "theirs": lambda row: row.theirs,
-    "dice": lambda row: row.dice,
-    "hausdorff95_mm": lambda row: row.hausdorff95_mm,
-    "mean_surface_distance_mm": lambda row: row.mean_distance_mm,
-    "our_volume_ml": lambda row: row.our_ml,
-    "their_volume_ml": lambda row: row.their_ml,
-    "volume_difference_ml": lambda row: row.difference_ml,
-    "volume_difference_percent": lambda row: row.difference_percent,
-}
+CSV_COLUMNS: dict[str, Callable[[ComparisonRow], str | float | None]] = dict(
+    zip(
+        COLUMNS,
+        (
+            lambda row: row.ours,
+            lambda row: row.theirs,
+            lambda row: row.dice,
+            lambda row: row.hausdorff95_mm,
+            lambda row: row.mean_distance_mm,
+            lambda row: row.our_ml,
+            lambda row: row.their_ml,
+            lambda row: row.difference_ml,
+            lambda row: row.difference_percent,
+        ),
+        strict=True,
+    )
+)
 _CSV_DIGITS = 4
 """After the point: 0.1 mm³ of a volume, and more than any contour is exact."""
 
@@ -71,16 +84,18 @@ def comparison_page(rows: Sequence[ComparisonRow]) -> str:
 
 
 def _cells(row: ComparisonRow) -> list[str]:
+    """Of a pair."""
+    volumes = (row.our_ml or 0.0, row.their_ml or 0.0)
+    millilitres = volume_digits(*volumes)
     return [
         _short(row.ours),
         _short(row.theirs),
-        _number(row.dice, "{:.3f}"),
-        _number(row.hausdorff95_mm, "{:.1f}"),
-        _number(row.mean_distance_mm, "{:.2f}"),
-        _number(row.our_ml, "{:.1f}"),
-        _number(row.their_ml, "{:.1f}"),
-        _number(row.difference_ml, "{:+.1f}"),
-        _number(row.difference_percent, "{:+.1f}"),
+        _number(row.dice, DICE_DIGITS),
+        _number(row.hausdorff95_mm, DISTANCE_DIGITS),
+        _number(row.mean_distance_mm, DISTANCE_DIGITS),
+        *(_number(volume, volume_digits(volume)) for volume in volumes),
+        _number(row.difference_ml, millilitres, "+"),
+        _number(row.difference_percent, PERCENT_DIGITS, "+"),
     ]
 
 
@@ -88,8 +103,8 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else form.format(value)
+def _number(value: float | None, digits: int, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.{digits}f}"
 
 
 def _summary(rows: Sequence[ComparisonRow]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from scipy import ndimage
-from TotalSegmentatorEngine.export.compare.comparison import ComparisonRow, compare, surface_voxels
+from TotalSegmentatorEngine.export.compare.comparison import ComparisonRow, compare, surface_voxels, worst_first
 from TotalSegmentatorEngine.export.compare.pairing import NamePair
 from TotalSegmentatorEngine.export.compare.table import CSV_COLUMNS, comparison_csv, comparison_page, write_comparison
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
@@ -228,12 +228,41 @@ def test_csv_holds_every_value_and_leaves_out_what_there_is_not():
 
 def test_page_shows_pairs_a_summary_and_what_one_side_lacks():
     lines = comparison_page(ROWS).splitlines()
-    assert lines[1].split() == ["liver", "Liver", "0.938", "4.0", "1.24", "1500.0", "1600.0", "-100.0", "-6.2"]
-    assert lines[2].split()[-6:] == ["-", "-", "150.0", "0.0", "+150.0", "-"]
+    assert lines[1].split() == ["liver", "Liver", "0.938", "4.0", "1.2", "1500", "1600", "-100", "-6.2"]
+    assert lines[2].split()[-6:] == ["-", "-", "150", "0", "+150", "-"]
     assert len({line.find(".") for line in lines[1:3]}) == 1, "numbers stand below each other"
     assert "Structures compared: 2; Dice: mean 0.469, lowest 0.000; HD95: mean 4.0 mm, highest 4.0 mm." in lines
     assert lines[-3] == "Only ours (1): pancreas"
     assert lines[-1] == "Only theirs (1): PTV"
+
+
+@pytest.mark.parametrize(
+    ("our_ml", "their_ml", "shown"),
+    [
+        (1500.04, 1499.0, ["1500", "1499", "+1"]),
+        (15.04, 9.0, ["15.0", "9.00", "+6.0"]),
+        (0.1234, 0.1, ["0.123", "0.100", "+0.023"]),
+    ],
+)
+def test_page_shows_volumes_with_three_significant_digits(our_ml: float, their_ml: float, shown: list[str]):
+    row = ComparisonRow("a", "b", our_ml, their_ml, 1.0, 0.0, 0.0)
+    assert comparison_page([row]).splitlines()[1].split()[5:8] == shown
+
+
+def test_worst_pairs_come_first_and_what_one_side_lacks_last():
+    near, far, lower, without, empty = (
+        ComparisonRow(name, name, 1.0, 1.0, dice, distance)
+        for name, dice, distance in (
+            ("near", 0.9, 2.0),
+            ("far", 0.9, 9.0),
+            ("lower", 0.5, 1.0),
+            ("without", 0.0, None),
+            ("empty", None, None),
+        )
+    )
+    alone = ComparisonRow("alone", "", 1.0), ComparisonRow("", "theirs alone", None, 1.0)
+    rows = [alone[0], near, empty, far, alone[1], without, lower]
+    assert worst_first(rows) == [without, lower, far, near, empty, *alone]
 
 
 def test_page_cuts_long_names_of_others():
