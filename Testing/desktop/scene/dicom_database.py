@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import uuid
 from pathlib import Path
@@ -9,17 +10,49 @@ from typing import Any
 
 from PySide6 import QtCore
 
+_SERIES_COLUMNS = (
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "SeriesNumber",
+    "SeriesDate",
+    "SeriesTime",
+    "SeriesDescription",
+    "Modality",
+    "BodyPartExamined",
+    "FrameOfReferenceUID",
+)
+"""Of the table Series in CTK's dicom-schema.sql, those whose names are DICOM's."""
+
 
 class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
-    """Answers the questions that a module asks; ``add_folder`` is how a test fills it."""
+    """Answers the questions that a module asks; ``add_folder`` is how a test fills it.
+
+    Closed, it knows nothing, as CTK's whose SQL queries fail then.
+    """
 
     databaseChanged = QtCore.Signal()
+    opened = QtCore.Signal()
+    closed = QtCore.Signal()
 
     def __init__(self, directory: str = "") -> None:
         super().__init__()
         self._directory = directory
+        self._is_open = True
         self._files: dict[str, Path] = {}
         self._series: dict[str, list[str]] = {}
+        self._fields: dict[str, dict[str, str]] = {}
+        self._studies: dict[str, str] = {}
+        self._patients: dict[tuple[str, ...], str] = {}
+
+    def openDatabase(self, database_file: str, connection_name: str = "") -> bool:
+        self._is_open = True
+        self.opened.emit()
+        return True
+
+    def closeDatabase(self) -> None:
+        was_open, self._is_open = self._is_open, False
+        if was_open:
+            self.closed.emit()
 
     def add_folder(self, folder: Path) -> list[Path]:
         """Index every DICOM file of a folder; returns the files in the order of their names."""
@@ -35,19 +68,57 @@ class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
             ):
                 continue  # CTK's database refuses files without their identifiers, too
             self._files[str(header.SOPInstanceUID)] = path
-            self._series.setdefault(str(header.SeriesInstanceUID), []).append(str(header.SOPInstanceUID))
+            instances = self._series.setdefault(str(header.SeriesInstanceUID), [])
+            if str(header.SOPInstanceUID) not in instances:
+                instances.append(str(header.SOPInstanceUID))
+            self._add_fields(header)
             added.append(path)
         self.databaseChanged.emit()
         return added
 
+    def _add_fields(self, header: Any) -> None:
+        patient = tuple(str(header.get(key) or "") for key in ("PatientID", "PatientName", "PatientBirthDate"))
+        number = self._patients.setdefault(patient, str(len(self._patients) + 1))
+        self._studies.setdefault(str(header.StudyInstanceUID), number)
+        fields = {column: str(header.get(column) or "") for column in _SERIES_COLUMNS}
+        date = fields["SeriesDate"]  # a QDate, which SQLite keeps as text of ISO 8601
+        fields["SeriesDate"] = f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 else ""
+        self._fields.setdefault(str(header.SeriesInstanceUID), fields)
+
+    def patients(self) -> list[str]:
+        return list(self._patients.values()) if self._is_open else []
+
+    def studiesForPatient(self, patient: str) -> list[str]:
+        return [study for study, number in self._studies.items() if number == patient] if self._is_open else []
+
+    def seriesForStudy(self, study: str) -> list[str]:
+        return [series for series in self._fields if self.studyForSeries(series) == study]
+
+    def studyForSeries(self, series: str) -> str:
+        return self.fieldForSeries("StudyInstanceUID", series)
+
+    def patientForStudy(self, study: str) -> str:
+        return self._studies.get(study, "") if self._is_open else ""
+
+    def descriptionForSeries(self, series: str) -> str:
+        return self.fieldForSeries("SeriesDescription", series)
+
+    def fieldForSeries(self, field: str, series: str) -> str:
+        """``field`` is a column of CTK's table Series; another one is an error in the log and an empty text."""
+        if field not in _SERIES_COLUMNS:
+            logging.error("SQL failed: no such column: %s", field)
+            return ""
+        return self._fields.get(series, {}).get(field, "") if self._is_open else ""
+
     def fileForInstance(self, uid: str) -> str:
-        return str(self._files[uid]) if uid in self._files else ""
+        return str(self._files[uid]) if uid in self._files and self._is_open else ""
 
     def filesForSeries(self, uid: str, hits: int = -1) -> list[str]:
-        return [str(self._files[instance]) for instance in self._series.get(uid, [])]
+        return [str(self._files[instance]) for instance in self.instancesForSeries(uid, hits)]
 
-    def instancesForSeries(self, uid: str) -> list[str]:
-        return list(self._series.get(uid, []))
+    def instancesForSeries(self, uid: str, hits: int = -1) -> list[str]:
+        instances = self._series.get(uid, []) if self._is_open else []
+        return instances[:hits] if hits > 0 else list(instances)
 
     def instanceForFile(self, path: str) -> str:
         return next((uid for uid, known in self._files.items() if str(known) == str(path)), "")
@@ -71,7 +142,7 @@ class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
         several = isinstance(value, (list, tuple, pydicom.multival.MultiValue))
         return "\\".join(str(item) for item in value) if several else str(value)
 
-    isOpen = QtCore.Property(bool, lambda self: True)
+    isOpen = QtCore.Property(bool, lambda self: self._is_open)
     databaseDirectory = QtCore.Property(str, lambda self: self._directory)
 
 

@@ -240,6 +240,40 @@ def test_dicom_series_comes_with_its_patient_and_its_files(app, shared):
     assert database.fileValue(database.fileForInstance(uids[0]), "0008,0060") == "CT"
 
 
+def test_dicom_database_knows_patients_studies_and_series(app, tmp_path, caplog):
+    import pydicom
+    import slicer
+    from export_support import write_ct_series
+    from TotalSegmentatorEngine.imaging.geometry import Geometry
+
+    grid = Geometry((3, 8, 8), np.diag([-1.0, -1.0, 1.0, 1.0]))
+    folder = write_ct_series(
+        tmp_path / "ct", np.zeros(grid.shape, np.int16), grid, SeriesDate="20240501", SeriesDescription="Thorax"
+    )
+    header = pydicom.dcmread(next(folder.iterdir()))
+    database, changes = slicer.dicomDatabase, []
+    for signal in ("opened()", "closed()", "databaseChanged()"):
+        database.connect(signal, lambda signal=signal: changes.append(signal))
+    app.dicom_database.add_folder(folder)
+    series = str(header.SeriesInstanceUID)
+    study = database.studyForSeries(series)
+    assert study == str(header.StudyInstanceUID)
+    assert database.studiesForPatient(database.patientForStudy(study)) == (study,)
+    assert database.seriesForStudy(study) == (series,)
+    assert database.fieldForSeries("SeriesDate", series) == "2024-05-01"
+    assert database.descriptionForSeries(series) == database.fieldForSeries("SeriesDescription", series) == "Thorax"
+    assert len(database.instancesForSeries(series)) == 3
+    assert len(database.filesForSeries(series, 1)) == 1
+    assert database.fieldForSeries("StructureSetLabel", series) == ""
+    assert "no such column" in caplog.text
+    database.closeDatabase()
+    assert not database.isOpen
+    assert database.studyForSeries(series) == ""
+    assert database.openDatabase("ctkDICOM.sql")
+    assert database.studyForSeries(series) == study
+    assert changes == ["databaseChanged()", "closed()", "opened()"]
+
+
 @pytest.mark.shared
 def test_anonymised_files_without_uids_load_but_are_not_in_the_database(app, shared):
     import slicer
