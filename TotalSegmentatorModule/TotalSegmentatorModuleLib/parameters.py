@@ -29,8 +29,9 @@ class SegmentationParameters:
     isPublished - the pipeline exactly as published, for models whose default differs from it
     exportSegmentation - the segmentation of the Export section
     exportCt - the CT on which it was made
-    compareSegmentation - the segmentation that the Compare section compares with a file
+    compareSegmentation - the segmentation that the Compare section compares with something
     compareCt - the CT on which both were made
+    compareOther - the segmentation with which it is compared, if it is one of the scene
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -50,3 +51,4 @@ class SegmentationParameters:
     exportCt: vtkMRMLScalarVolumeNode
     compareSegmentation: vtkMRMLSegmentationNode
     compareCt: vtkMRMLScalarVolumeNode
+    compareOther: vtkMRMLSegmentationNode

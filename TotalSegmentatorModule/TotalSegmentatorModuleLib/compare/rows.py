@@ -1,30 +1,61 @@
-"""The table of a comparison as the engine's command ``compare`` writes it."""
+"""The table of a comparison as the engine's command ``compare`` writes it: the worst structures first."""
 
 from __future__ import annotations
 
 import csv
-import math
+import io
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-OURS, THEIRS, DICE = "ours", "theirs", "dice"
-NAME_COLUMNS = (OURS, THEIRS)
-"""These hold text; all others numbers."""
+from TotalSegmentatorWire.messages.comparison import (
+    COLUMNS,
+    DICE,
+    NUMBER_COLUMNS,
+    OUR_VOLUME,
+    OURS,
+    THEIR_VOLUME,
+    THEIRS,
+)
 
 
 @dataclass(frozen=True)
-class ComparisonRows:
-    """Rows by column: names and numbers. A missing number is NaN; the units are the suffixes of the column names."""
+class ComparisonLine:
+    """One structure."""
 
-    names: dict[str, list[str]]
-    numbers: dict[str, list[float]]
+    ours: str
+    """Its name in the segmentation, empty if that lacks it."""
+    theirs: str
+    """Likewise in what it is compared with."""
+    numbers: dict[str, float]
+    """By the engine's columns (NUMBER_COLUMNS), those that have a value; the units are in the names of the columns."""
+
+    @property
+    def name(self) -> str:
+        return self.ours or self.theirs
+
+    @property
+    def is_pair(self) -> bool:
+        return bool(self.ours and self.theirs)
+
+    @property
+    def has_voxels(self) -> tuple[bool, bool]:
+        """Of the segmentation, of the other."""
+        return self.numbers.get(OUR_VOLUME, 0.0) > 0.0, self.numbers.get(THEIR_VOLUME, 0.0) > 0.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    lines: tuple[ComparisonLine, ...]
+    csv: str
+    """The table as the engine wrote it."""
 
     @property
     def scores(self) -> list[tuple[float, str]]:
-        """Dice of every structure that both sides have, with its name, the lowest first."""
-        pairs = zip(self.numbers[DICE], self.names[OURS], strict=True)
-        return sorted((dice, name) for dice, name in pairs if not math.isnan(dice))
+        """Dice of every structure that has one, with its name, the lowest first."""
+        scores = ((line.numbers[DICE], line.ours) for line in self.lines if DICE in line.numbers)
+        return sorted(scores, key=lambda score: score[0])
 
     @property
     def mean_dice(self) -> float:
@@ -32,30 +63,27 @@ class ComparisonRows:
         return statistics.fmean(dice for dice, _name in self.scores)
 
     @property
-    def only_ours(self) -> int:
-        """Structures that they lack."""
-        return self.names[THEIRS].count("")
-
-    @property
-    def only_theirs(self) -> int:
-        """Structures that we lack."""
-        return self.names[OURS].count("")
+    def without_counterpart(self) -> int:
+        """Structures that only one side has."""
+        return sum(not line.is_pair for line in self.lines)
 
 
-def read_comparison(path: Path) -> ComparisonRows:
+def read_comparison(path: Path) -> Comparison:
     """Raises OSError; ValueError if the file is not such a table."""
     with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        columns = list(reader.fieldnames or ())
-        rows = list(reader)
-    missing = {*NAME_COLUMNS, DICE} - set(columns)
+        text = stream.read()
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    rows = list(reader)
+    _require_columns(reader.fieldnames or ())
+    return Comparison(tuple(_line(row) for row in rows), text)
+
+
+def _require_columns(columns: Sequence[str]) -> None:
+    missing = set(COLUMNS) - set(columns)
     if missing:
         raise ValueError("the table lacks the columns {}".format(sorted(missing)))
-    return ComparisonRows(
-        {column: [row[column] for row in rows] for column in NAME_COLUMNS},
-        {column: [_number(row[column]) for row in rows] for column in columns if column not in NAME_COLUMNS},
-    )
 
 
-def _number(cell: str) -> float:
-    return float(cell) if cell else math.nan
+def _line(row: dict[str, str]) -> ComparisonLine:
+    numbers = {column: float(row[column]) for column in NUMBER_COLUMNS if row[column]}
+    return ComparisonLine(row[OURS], row[THEIRS], numbers)

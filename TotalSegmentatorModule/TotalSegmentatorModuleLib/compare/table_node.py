@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import slicer
 import vtk
-from slicer.i18n import tr as _
 
-from TotalSegmentatorModuleLib.compare.rows import ComparisonRows
-from TotalSegmentatorModuleLib.compare.texts import column_titles
+from TotalSegmentatorModuleLib.compare.rows import Comparison
+from TotalSegmentatorModuleLib.compare.texts import cells, column_titles
 from TotalSegmentatorModuleLib.scene.volumes import file_beside
 
 
-def add_table(rows: ComparisonRows, segmentation, file_name: str):
-    """A new vtkMRMLTableNode beside ``segmentation`` (vtkMRMLSegmentationNode).
+def add_table(comparison: Comparison, name: str, segmentation):
+    """A new vtkMRMLTableNode of this name, or one like it, beside ``segmentation`` (vtkMRMLSegmentationNode).
 
-    Its columns have the engine's names, which scripts can rely on, and readable titles.
+    Its columns have the engine's names and readable titles. They hold text as it is to be read: Slicer's table view
+    shows numbers with any digits and a missing one as "nan".
     """
-    name = _("{segmentation} compared with {file}").format(segmentation=segmentation.GetName(), file=file_name)
     unique = slicer.mrmlScene.GenerateUniqueName(name)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", unique)
     was_modifying = node.StartModify()
-    for column, names in rows.names.items():
-        _add_column(node, vtk.vtkStringArray(), column, names)
-    for column, numbers in rows.numbers.items():
-        _add_column(node, vtk.vtkDoubleArray(), column, numbers)
-    titles = column_titles()
-    for column in (*rows.names, *rows.numbers):
-        node.SetColumnTitle(column, titles.get(column, column))
+    rows = [cells(line) for line in comparison.lines]
+    for column, title in column_titles().items():
+        array = vtk.vtkStringArray()
+        array.SetName(column)
+        for row in rows:
+            array.InsertNextValue(row[column])
+        node.AddColumn(array)
+        node.SetColumnTitle(column, title)
     node.SetUseColumnTitleAsColumnHeader(True)
     node.SetLocked(True)  # measurements are not edited
     node.EndModify(was_modifying)
     file_beside(node, segmentation)
     return node
-
-
-def _add_column(node, array, name: str, values: list) -> None:
-    array.SetName(name)
-    array.SetNumberOfValues(len(values))
-    for index, value in enumerate(values):
-        array.SetValue(index, value)
-    node.AddColumn(array)
 
 
 class TableDisplay:

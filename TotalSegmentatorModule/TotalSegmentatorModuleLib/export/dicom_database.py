@@ -12,6 +12,7 @@ import ctk
 import slicer
 
 from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError
+from TotalSegmentatorModuleLib.scene.dicom_database import open_database
 
 _WAITING_MS, _CHECKING_MS = 50, 5
 _WORK_SECONDS = 0.012
@@ -20,8 +21,7 @@ _SOP_INSTANCE_UID = "0008,0018"
 
 def has_database() -> bool:
     """Whether there is a database to add to: the DICOM module may be switched off, or no folder chosen for it."""
-    database = getattr(slicer, "dicomDatabase", None)
-    return database is not None and bool(database.isOpen) and hasattr(ctk, "ctkDICOMIndexer")
+    return open_database() is not None and hasattr(ctk, "ctkDICOMIndexer")
 
 
 def add_to_database(paths: Sequence[Path]) -> Generator[int, None, bool]:

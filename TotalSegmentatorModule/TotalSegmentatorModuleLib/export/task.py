@@ -33,6 +33,7 @@ class ExportTask:
     """Fulfils program_run.ProgramTask. After the handing over it needs no scene."""
 
     outlives_scene = True
+    other = None
     log_file = "export.log"
 
     def __init__(self, order: ExportOrder) -> None:

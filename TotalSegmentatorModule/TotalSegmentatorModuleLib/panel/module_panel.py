@@ -80,7 +80,7 @@ class Panel:
         )
         self._tasks = (
             ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed),
-            CompareSection(ui.compare, ui.compare_task, self._messages.add_log, self._task_changed),
+            CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),
         )
         for button in (ui.messages.errorLogButton, ui.export_task.errorLogButton, ui.compare_task.errorLogButton):
             button.connect("clicked(bool)", self._messages.show_log)

@@ -28,6 +28,7 @@ class PanelWidgets:
     export_task: Widgets
     compare: Widgets
     compare_task: Widgets
+    compare_table: Widgets
     advanced: Widgets
     setup: Widgets
     log: Widgets
@@ -54,6 +55,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     export_task = add_ui(export.contentsLayout, resource_path("UI/Task.ui"))
     compare = add_ui(sections, resource_path("UI/Compare.ui"))
     compare_task = add_ui(compare.contentsLayout, resource_path("UI/Task.ui"))
+    compare_table = add_ui(compare.contentsLayout, resource_path("UI/ComparisonTable.ui"))
     advanced = add_ui(sections, resource_path("UI/Advanced.ui"))
     setup = add_ui(sections, resource_path("UI/Setup.ui"))
     log = add_ui(sections, resource_path("UI/Log.ui"))
@@ -69,6 +71,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         export_task=export_task,
         compare=compare,
         compare_task=compare_task,
+        compare_table=compare_table,
         advanced=advanced,
         setup=setup,
         log=log,

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import slicer
 from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorModuleLib.scene.dicom_database import open_database
 
 
 class InstanceSearch:
@@ -62,7 +63,7 @@ class DicomFileSearch:
 
     def __init__(self, volume, clock=time.perf_counter) -> None:
         self._clock = clock
-        self._database = _open_database()
+        self._database = open_database()
         uids = (volume.GetAttribute("DICOM.instanceUIDs") or "").split()
         self._waiting = list(reversed(uids)) if self._database is not None else []
         self.files: list[str] = []
@@ -80,9 +81,3 @@ class DicomFileSearch:
                 self.files.append(path)
             if self._clock() >= until:
                 return
-
-
-def _open_database():
-    """Slicer's DICOM database, None where there is none (the DICOM module is switched off, or nothing was imported)."""
-    database = getattr(slicer, "dicomDatabase", None)
-    return database if database is not None and database.isOpen else None

@@ -27,6 +27,7 @@ from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
 from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError
 from TotalSegmentatorModuleLib.scene.dicom_files import InstanceSearch
+from TotalSegmentatorModuleLib.scene.segments import all_segments
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity, SegmentationTransfer
 
 CANCEL_SECONDS = 3.0
@@ -36,6 +37,9 @@ _HANDING_OVER_MS, _RUNNING_MS = 5, 50
 _WORK_SECONDS = 0.012
 _HANDING_OVER_SHARE = 0.1
 """Of the whole run's progress."""
+
+OTHER_FOLDER = "other"
+"""In the folder of a ProgramTask."""
 
 STEP_PREPARING, STEP_HANDING_OVER, STEP_STARTING = "preparing", "handing over", "starting"
 """Steps that only this side knows, beside ExportStep.ALL."""
@@ -49,6 +53,8 @@ class ProgramTask(Protocol):
     segment_ids: tuple[str, ...]
     ct: Any
     """vtkMRMLScalarVolumeNode"""
+    other: Any
+    """Another vtkMRMLSegmentationNode that is handed over whole, in the folder OTHER_FOLDER; may be None."""
     needs_dicom: bool
     """Whether the CT's DICOM files are looked up."""
     outlives_scene: bool
@@ -109,7 +115,13 @@ class ProgramRun:
         folder = create_owned_folder(jobs_folder(settings.work_folder()), new_id())
         try:
             transfer = SegmentationTransfer(order.segmentation, order.segment_ids, order.ct, identity, folder)
-            yield from self._hand_over(transfer)
+            share = _HANDING_OVER_SHARE if order.other is None else _HANDING_OVER_SHARE / 2
+            yield from self._hand_over(transfer, 0.0, share)
+            if order.other is not None:
+                (folder / OTHER_FOLDER).mkdir()
+                whole = all_segments(order.other)
+                other = SegmentationTransfer(order.other, whole, order.ct, identity, folder / OTHER_FOLDER)
+                yield from self._hand_over(other, share, share)
             end = yield from self._run_program(order.arguments(folder, transfer.segment_ids))
             if end.is_success:
                 end = dataclasses.replace(end, finished=(yield from order.finish(end.finished)))
@@ -120,10 +132,11 @@ class ProgramRun:
             self._removal.add(folder)
             order.discard()
 
-    def _hand_over(self, transfer: SegmentationTransfer) -> Generator[int, None, None]:
+    def _hand_over(self, transfer: SegmentationTransfer, done: float, share: float) -> Generator[int, None, None]:
+        """``done`` of the whole is behind us, and this is its ``share``."""
         try:
             while not transfer.step(_WORK_SECONDS):
-                self._report_progress(_HANDING_OVER_SHARE * transfer.fraction, STEP_HANDING_OVER)
+                self._report_progress(done + share * transfer.fraction, STEP_HANDING_OVER)
                 yield _HANDING_OVER_MS
         finally:
             transfer.close()

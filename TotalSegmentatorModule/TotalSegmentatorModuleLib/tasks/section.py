@@ -204,7 +204,7 @@ class TaskSection:
             segmentation_to_ct(self._segmentation, self._ct)  # an unsuitable transform is reported at once
             task = self._task()
         except SegmentationError as error:
-            self._show_failure(failure_of(error.problem))
+            self._show_error(error)
             return
         if task is not None:
             self._last_step = ""
@@ -244,6 +244,9 @@ class TaskSection:
             text = self._handle_result(end.finished)
             self._page.show_result(text, True)
             self._on_log(text + "\n")
+
+    def _show_error(self, error: SegmentationError) -> None:
+        self._show_failure(failure_of(error.problem))
 
     def _show_failure(self, failure: Failure) -> None:
         self._page.show_failed(failure)

@@ -22,9 +22,9 @@ class ButtonTexts:
 
     start: str
     """While nothing runs."""
-    result: str
-    """On the button beside the result."""
-    result_tool_tip: str
+    result: str = ""
+    """On the button beside the result; empty if there is none."""
+    result_tool_tip: str = ""
 
 
 class TaskPage:
@@ -83,7 +83,7 @@ class TaskPage:
 
     def show_result(self, text: str, has_button: bool) -> None:
         self._ui.resultLabel.setText(text)
-        self._ui.resultButton.setVisible(has_button)
+        self._ui.resultButton.setVisible(has_button and bool(self._texts.result))
         self._ui.resultFrame.setVisible(True)
 
     def _on_dismiss(self) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import os
 import sys
 
@@ -16,69 +13,35 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 
 import fake_export
 import slicer
-from export_support import write_ct_series
-from export_user import SHAPE, CompareUser
 from job_support import MARK, marked_processes, needs_signals
 from panel_support import folders_of, wait_for
 from time_bounds import BLOCK_SECONDS, READY_SECONDS
-from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorWire.errors.problem import ERRORS
 
-SUMMARY = (
-    "2 structures compared: mean Dice 0.881, lowest 0.810 (kidney_right). "
-    "Only in the segmentation: 1; only in the file: 1."
-)
-DOUBLE, STRING = 11, 13
-"""VTK_DOUBLE and VTK_STRING of vtkType.h"""
-
-
-@pytest.fixture
-def comparer(user, tmp_path, monkeypatch):
-    from TotalSegmentatorModuleLib.background import installed_engine
-
-    somebody = CompareUser(user, tmp_path)
-    monkeypatch.setattr(installed_engine, "engine_environment", lambda: somebody.environment)
-    return somebody
-
-
-@pytest.fixture
-def ready(comparer, tmp_path):
-    """With a result on a CT from DICOM, the section open and a file chosen."""
-    geometry = Geometry(SHAPE, np.diag([-0.8, -0.8, 2.5, 1.0]))
-    folder = write_ct_series(tmp_path / "series", np.zeros(SHAPE, np.int16), geometry)
-    comparer.ct = comparer.app.load_dicom_series(folder)
-    comparer.node = comparer.add_result(comparer.ct)
-    comparer.theirs = tmp_path / "RS of the department.dcm"
-    comparer.theirs.write_bytes(b"theirs")
-    comparer.open_section()
-    comparer.choose_file(comparer.theirs)
-    return comparer
+SUMMARY = "2 structures compared: mean Dice 0.881, lowest 0.810 (kidney_right). Without a counterpart: 2."
 
 
 # -- a comparison ------------------------------------------------------------------------------------------------------
 
 
-def test_table_comes_into_the_scene_with_numbers_as_numbers(ready):
+def test_table_comes_into_the_scene_as_it_is_to_be_read(ready):
     ready.app.reset_block_clock()
     ready.compare()
 
     assert ready.error_code == "", ready.describe()
     (node,) = ready.tables
     assert node.GetName() == "{} compared with RS of the department.dcm".format(ready.node.GetName())
-    rows = list(csv.reader(io.StringIO(fake_export.TABLE)))
     table = node.GetTable()
-    assert [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())] == rows[0]
-    assert table.GetNumberOfRows() == len(rows) - 1
-    for index, name in enumerate(rows[0]):
-        column, expected = table.GetColumn(index), [row[index] for row in rows[1:]]
-        values = [column.GetValue(row) for row in range(len(expected))]
-        if name in ("ours", "theirs"):
-            assert (column.GetDataType(), values) == (STRING, expected)
-        else:
-            assert column.GetDataType() == DOUBLE
-            assert all(math.isnan(value) for value, cell in zip(values, expected, strict=True) if not cell)
-            assert [value for value in values if not math.isnan(value)] == [float(cell) for cell in expected if cell]
+    columns = [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())]
+    assert columns == [*fake_export.TABLE.splitlines()[0].split(","), "note"]
+    shown = [[table.GetColumn(column).GetValue(row) for column in range(len(columns))] for row in range(4)]
+    assert shown == [
+        ["kidney_right", "Kidney_R", "0.810", "7.5", "1.2", "150", "120", "+30", "+25.0", ""],
+        ["spleen", "Spleen", "0.951", "2.5", "0.4", "180", "190", "−10", "−5.2", ""],
+        ["kidney_left", "–", "–", "–", "–", "140", "–", "–", "–", "only in the segmentation"],
+        ["–", "PTV, boost", "–", "–", "–", "–", "55.5", "–", "–", "only in the other"],
+    ]
     assert node.GetColumnTitle("hausdorff95_mm") == "95 % Hausdorff distance (mm)"
     assert node.GetLocked()
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
@@ -122,16 +85,16 @@ def test_table_is_shown_on_demand_and_the_layout_comes_back(ready):
     ready.compare()
     assert manager.layout == conventional
 
-    ready.app.click(ready.ui.compare_task.resultButton)
+    ready.app.click(ready.ui.compare_table.fullButton)
     assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpTableView
     assert selection.GetActiveTableID() == ready.tables[0].GetID()
 
-    ready.app.click(ready.ui.compare_task.resultButton)
+    ready.app.click(ready.ui.compare_table.fullButton)
     assert manager.layout == conventional
 
     slicer.mrmlScene.RemoveNode(ready.tables[0])
-    ready.app.click(ready.ui.compare_task.resultButton)
-    assert not ready.ui.compare_task.resultButton.visible
+    ready.app.click(ready.ui.compare_table.fullButton)
+    assert not ready.ui.compare_table.fullButton.enabled
     assert manager.layout == conventional
 
 
@@ -141,26 +104,8 @@ def test_layout_that_has_a_table_stays(ready):
     manager.setLayout(layout)
     ready.compare()
     for _click in range(2):
-        ready.app.click(ready.ui.compare_task.resultButton)
+        ready.app.click(ready.ui.compare_table.fullButton)
         assert manager.layout == layout
-
-
-@pytest.mark.parametrize(
-    ("rows", "text"),
-    [
-        ("spleen,Spleen,0.9\n", "1 structure compared: Dice 0.900 (spleen)."),
-        ("spleen,Spleen,\n", "None of the structures contains any voxels."),
-        ("a,A,0.9\nb,B,0.7\n", "2 structures compared: mean Dice 0.800, lowest 0.700 (b)."),
-    ],
-)
-def test_summary_is_one_sentence(app, tmp_path, rows, text):
-    from TotalSegmentatorModuleLib.compare.rows import read_comparison
-    from TotalSegmentatorModuleLib.compare.texts import comparison_text
-
-    path = tmp_path / "table.csv"
-    path.write_text("ours,theirs,dice\n" + rows, encoding="utf-8")
-
-    assert comparison_text(read_comparison(path)) == text
 
 
 def test_segmentation_may_be_removed_after_it_was_handed_over(ready):
@@ -178,7 +123,7 @@ def test_segmentation_may_be_removed_after_it_was_handed_over(ready):
 # -- before it begins --------------------------------------------------------------------------------------------------
 
 
-def test_section_says_what_is_missing(comparer):
+def test_section_says_what_is_missing(comparer, tmp_path):
     hint = comparer.ui.compare_task.hintLabel
     comparer.open_section()
     assert hint.text == "Choose the segmentation to compare."
@@ -188,20 +133,47 @@ def test_section_says_what_is_missing(comparer):
     assert hint.text == "Choose the file to compare with."
     assert not comparer.ui.compare_task.startButton.enabled
 
-    comparer.choose_file("RS.dcm")
+    comparer.choose_file(tmp_path / "others.seg.nrrd")
+    assert hint.text == "The chosen file does not exist."
+    (tmp_path / "others.seg.nrrd").write_bytes(b"NRRD0004")
+    comparer.ui.compare.collapsibleButton.collapsed = True
+    comparer.open_section()
+    assert not hint.visible
     assert comparer.ui.compare_task.startButton.enabled
 
 
-def test_ct_that_is_no_dicom_is_refused_before_anything_is_handed_over(comparer, tmp_path):
+@pytest.mark.parametrize(("name", "content"), [("RS.dcm", b""), ("no ending", b"\0" * 128 + b"DICM")])
+def test_dicom_file_needs_a_ct_from_dicom_beforehand(comparer, tmp_path, name, content):
     comparer.add_result(comparer.user.add_ct())
     comparer.open_section()
-    comparer.choose_file(tmp_path / "RS.dcm")
-    assert comparer.ui.compare_task.hintLabel.text.startswith("The CT does not come from DICOM.")
+    (tmp_path / name).write_bytes(content)
+    comparer.choose_file(tmp_path / name)
+    assert comparer.ui.compare.otherNoteLabel.text.startswith("A segmentation or label image (.seg.nrrd, .nii.gz) goes")
+    assert comparer.ui.compare_task.hintLabel.text.startswith("The file is DICOM, but the CT does not come from DICOM.")
+    assert not comparer.ui.compare_task.startButton.enabled
+    assert comparer.calls == []
+
+
+def test_ct_without_dicom_is_handed_over_without_a_series(comparer, tmp_path):
+    comparer.add_result(comparer.user.add_ct())
+    comparer.open_section()
+    (tmp_path / "others.seg.nrrd").write_bytes(b"NRRD0004")
+    comparer.choose_file(tmp_path / "others.seg.nrrd")
     comparer.compare()
 
-    assert comparer.error_code == "EXPORT_NOT_DICOM"
-    assert comparer.ui.compare_task.errorWhatLabel.text == ERRORS["EXPORT_NOT_DICOM"].what
-    assert comparer.calls == []
+    assert comparer.error_code == "", comparer.describe()
+    assert comparer.header("transferred").ct_instance_uids == []
+    assert len(comparer.tables) == 1
+
+
+def test_lost_dicom_files_matter_only_to_dicom_structures(ready, tmp_path):
+    ready.ct.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    (tmp_path / "others.seg.nrrd").write_bytes(b"NRRD0004")
+    ready.choose_file(tmp_path / "others.seg.nrrd")
+    ready.compare()
+
+    assert ready.error_code == "", ready.describe()
+    assert ready.header("transferred").ct_instance_uids == []
 
 
 def test_missing_dicom_files_are_reported(ready):
@@ -235,7 +207,7 @@ def test_cancelled_comparison_leaves_nothing(ready, act, monkeypatch):
     ready.wait_until_ready()
 
     assert ready.ui.compare_task.resultLabel.text == "Cancelled. Nothing was compared."
-    assert not ready.ui.compare_task.resultButton.visible
+    assert not ready.ui.compare_table.comparisonWidget.visible
     assert_nothing_is_left(ready)
 
 
@@ -285,6 +257,7 @@ def test_closing_the_scene_takes_the_table_and_its_sentence_away(ready):
 
     assert ready.tables == []
     assert not ready.ui.compare_task.resultFrame.visible
+    assert not ready.ui.compare_table.comparisonWidget.visible
 
 
 def test_quitting_stops_the_comparison(ready):
@@ -358,10 +331,10 @@ def test_edited_structure_is_found_on_a_real_ct(comparer, shared, tmp_path, monk
     table = node.GetTable()
     columns = [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())]
     assert columns == list(column_titles())
-    untouched, cut = (table.GetColumnByName("dice").GetValue(row) for row in range(2))
+    cut, untouched = (table.GetColumnByName("dice").GetValue(row) for row in range(2))
     ours, theirs = (int(np.count_nonzero(array == 2)) for array in (edited, labels))
     assert table.GetNumberOfRows() == 2
-    assert untouched == 1.0
-    assert cut == pytest.approx(2 * ours / (ours + theirs), abs=1e-4)
-    lowest = "lowest {:.3f} ({})".format(cut, table.GetColumnByName("ours").GetValue(1))
+    assert untouched == "1.000"
+    assert float(cut) == pytest.approx(2 * ours / (ours + theirs), abs=1e-3)
+    lowest = "lowest {} ({})".format(cut, table.GetColumnByName("ours").GetValue(0))
     assert lowest in comparer.ui.compare_task.resultLabel.text

@@ -218,6 +218,21 @@ def test_choices_of_the_export_keep_the_width(user, app, width):
         combo.setCurrentIndex(0)
 
 
+def test_choices_of_the_comparison_keep_the_width(user, app, width):
+    app.set_panel_width(width)
+    for name in (LONG_NAME, f"{LONG_NAME}, edited"):
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+        node.GetSegmentation().AddEmptySegment("liver", "liver")
+        user.ui.compare.segmentationSelector.setCurrentNode(node)
+        user.ui.compare.otherSelector.setCurrentNode(node)
+    section(user, "compare").collapsed = False
+    combo = user.ui.compare.otherKindComboBox
+    for index in range(combo.count):
+        combo.setCurrentIndex(index)
+        check(app, width, combo.currentText)
+    combo.setCurrentIndex(0)
+
+
 def test_names_of_nodes_do_not_widen_the_panel(app):
     app.add_volume(soft_tissue_with_air(), GRID, LONG_NAME)  # before the list is made
     widget = app.open_module(MODULE)

@@ -21,6 +21,7 @@ SELECTORS = {
     "exportCt": lambda ui: ui.export.ctSelector,
     "compareSegmentation": lambda ui: ui.compare.segmentationSelector,
     "compareCt": lambda ui: ui.compare.ctSelector,
+    "compareOther": lambda ui: ui.compare.otherSelector,
 }
 
 

@@ -14,6 +14,7 @@ from panel_support import GRID
 from places import FAKES
 from time_bounds import READY_SECONDS
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
+from TotalSegmentatorWire.messages.export import SEGMENTATION_HEADER, segmentation_header_from_json
 from TotalSegmentatorWire.messages.segment import ResultHeader
 from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, ReviewState
 from TotalSegmentatorWire.tables.structures import structure_table
@@ -60,6 +61,11 @@ class ExportUser:
         """Of the last call; empty where it has none."""
         call = self.calls[-1]
         return call[call.index(name) + 1] if name in call else ""
+
+    def header(self, folder: str):
+        """The SegmentationHeader of what the fake program found in this folder of its own: "transferred", ..."""
+        text = (self.folder / folder / SEGMENTATION_HEADER).read_text(encoding="utf-8")
+        return segmentation_header_from_json(text)
 
     # -- the scene -----------------------------------------------------------------------------------------------------
 
@@ -137,6 +143,10 @@ class CompareUser(ExportUser):
     def open_section(self) -> None:
         self.ui.compare.collapsibleButton.collapsed = False
         self.app.process_events()
+
+    def choose_kind(self, kind: str) -> None:
+        """What to compare with: file, scene or database."""
+        self.choose(self.ui.compare.otherKindComboBox, kind)
 
     def choose_file(self, path: Path) -> None:
         self.ui.compare.filePathLineEdit.currentPath = str(path)

@@ -29,8 +29,8 @@ FAILURE = Problem("EXPORT_SEGMENT_EMPTY", {"names": "Liver, Spleen", "count": 2}
 WARNING = Problem("EXPORT_UNREVIEWED", {"names": "Liver, Spleen", "unreviewed": 2, "edited": 0})
 TABLE = """\
 ours,theirs,dice,hausdorff95_mm,mean_surface_distance_mm,our_volume_ml,their_volume_ml,volume_difference_ml,volume_difference_percent
-spleen,Spleen,0.9512,2.5000,0.4321,180.2000,190.1000,-9.9000,-5.2078
 kidney_right,Kidney_R,0.8100,7.5000,1.2500,150.0000,120.0000,30.0000,25.0000
+spleen,Spleen,0.9512,2.5000,0.4321,180.2000,190.1000,-9.9000,-5.2078
 kidney_left,,,,,140.0000,,,
 ,"PTV, boost",,,,,55.5000,,
 """
