@@ -11,9 +11,10 @@ from TotalSegmentatorEngine.review.rules.field_of_view import cut_by_scan
 from TotalSegmentatorEngine.review.rules.missing import missing
 from TotalSegmentatorEngine.review.rules.pieces import pieces
 from TotalSegmentatorEngine.review.rules.second_opinion import second_opinion
+from TotalSegmentatorEngine.review.rules.spine_and_ribs import spine_and_ribs
 
 Rule = Callable[[Findings], Iterable[Flag]]
-RULES: tuple[Rule, ...] = (cut_by_scan, missing, pieces, second_opinion)
+RULES: tuple[Rule, ...] = (cut_by_scan, missing, pieces, spine_and_ribs, second_opinion)
 
 
 def review(findings: Findings, report: Callable[[float], None] = lambda share: None) -> list[Flag]:

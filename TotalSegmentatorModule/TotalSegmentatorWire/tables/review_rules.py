@@ -119,4 +119,123 @@ RULES: dict[str, ReviewRule] = _table(
         Repair.BRIDGE_GAP,
         _("{structure} has a gap of {gap_mm} mm; the part beyond it holds {volume_ml} ml."),
     ),
+    # vertebrae
+    (
+        "vertebrae_swapped",
+        Repair.SWAP,
+        _("{structure} lies below {others}: the two seem to be swapped."),
+    ),
+    (
+        "vertebra_out_of_order",
+        Repair.NONE,
+        _("{structure} lies out of order, beside {others}."),
+    ),
+    (
+        "vertebra_double",
+        Repair.MOVE_PIECE,
+        _("Two bones are named {structure}; this one, of {volume_ml} ml, does not fit there."),
+    ),
+    (
+        "vertebra_spans_two",
+        Repair.NONE,
+        _("{structure} seems to span two vertebrae: {ratio} times the volume of those beside it, and the room of two."),
+    ),
+    (
+        "vertebra_piece",
+        Repair.MOVE_PIECE,
+        _("A part of {volume_ml} ml named {structure} lies at {others}, apart from the rest."),
+    ),
+    (
+        "vertebra_skipped",
+        Repair.NONE,
+        _("The numbering leaves {structure} out: {others} are neighbours."),
+    ),
+    (
+        "vertebra_gap",
+        Repair.NONE,
+        _("Between {structure} and {others} there is room for another vertebra."),
+    ),
+    (
+        "vertebra_spacing",
+        Repair.NONE,
+        _("{structure} lies oddly far from or near to {others}: {ratio} times the usual distance there."),
+    ),
+    (
+        "vertebra_volume",
+        Repair.NONE,
+        _("{structure} has an odd volume: {ratio} times what the vertebrae beside it let expect."),
+    ),
+    # numbering
+    (
+        "numbering_shifted",
+        Repair.RENUMBER,
+        _(
+            "Renumber {first} to {last} as {new_first} to {new_last}? {pairs_agreeing} of {pairs_used} pairs of ribs "
+            "lie at the vertebra with the next number. Look first: the ribs may be the misnumbered ones."
+        ),
+    ),
+    (
+        "vertebrae_or_ribs_misnumbered",
+        Repair.NONE,
+        _(
+            "Numbering uncertain: {pairs_agreeing} of {pairs_used} pairs of ribs do not fit to {first} to {last}, and "
+            "either may be misnumbered. About 8 of 100 people have another number of vertebrae, and as many another "
+            "number of ribs."
+        ),
+    ),
+    (
+        "numbering_uncertain",
+        Repair.NONE,
+        _(
+            "Numbering uncertain: {structure} is left out, and {others} are neighbours. About 8 of 100 people have "
+            "another number of vertebrae."
+        ),
+    ),
+    (
+        "lumbar_vertebra_more",
+        Repair.NONE,
+        _(
+            "Numbering uncertain: between {vertebra} and the sacrum there is room for a further vertebra, such as L6. "
+            "About 4 of 100 people have one more."
+        ),
+    ),
+    (
+        "lumbar_vertebra_less",
+        Repair.NONE,
+        _(
+            "Numbering uncertain: {vertebra} lies at the sacrum, where L5 usually is. About 3 of 100 people have one "
+            "vertebra less."
+        ),
+    ),
+    # ribs
+    (
+        "ribs_swapped",
+        Repair.SWAP,
+        _("{structure} begins below {others}: the two seem to be swapped."),
+    ),
+    (
+        "rib_double",
+        Repair.MOVE_PIECE,
+        _("Two ribs are named {structure}; this one, of {volume_ml} ml, does not fit there."),
+    ),
+    (
+        "ribs_misnumbered",
+        Repair.RENUMBER,
+        _("{structure} begins at {vertebra}, unlike the rib of the other side: its number seems to be off by {shift}."),
+    ),
+    (
+        "rib_at_other_vertebra",
+        Repair.NONE,
+        _("{structure} begins at {vertebra}, unlike the rib of the other side."),
+    ),
+    (
+        "rib_heads_unlike",
+        Repair.NONE,
+        _("{structure} and {others} begin at heights that differ by {apart_mm} mm."),
+    ),
+    (
+        "rib_asymmetry",
+        Repair.NONE,
+        _("{structure} has {smaller_ml} ml, the rib of the other side {larger_ml} ml: a part may be missing."),
+    ),
 )

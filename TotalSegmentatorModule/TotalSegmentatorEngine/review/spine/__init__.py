@@ -1,0 +1,1 @@
+"""The vertebrae in the order in which they lie, and the ribs that begin at them."""
