@@ -98,6 +98,7 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
 
     def exit(self):
         """Stop following the parameter node; a running job continues."""
+        self.panel.exit()
         self.disconnectParameterNode()
 
     def onReload(self):

@@ -1,20 +1,21 @@
-"""``slicer.app.layoutManager()``: the three slice views and one 3-D view by name, without windows on screen."""
+"""``slicer.app.layoutManager()``: the slice views and one 3-D view by name, which show nothing but take the focus."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from PySide6 import QtCore
+from PySide6 import QtCore, QtWidgets
 
 from desktop.widgets.native_properties import stored
 
 
-class qMRMLSliceWidget(QtCore.QObject):  # noqa: N801 - Slicer's name
+class qMRMLSliceWidget(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
     """One slice view: its logic and nodes."""
 
-    def __init__(self, name: str, logic: Any, parent: QtCore.QObject) -> None:
+    def __init__(self, name: str, logic: Any, parent: QtWidgets.QWidget) -> None:
         super().__init__(parent)
         self._name, self._logic = name, logic
+        self.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)  # as VTK's widget in it (QVTKOpenGLNativeWidget)
 
     def sliceLogic(self) -> Any:
         return self._logic
@@ -37,7 +38,7 @@ class qMRMLSliceWidget(QtCore.QObject):  # noqa: N801 - Slicer's name
     sliceOrientation = QtCore.Property(str, lambda self: self._logic.GetSliceNode().GetOrientation())
 
 
-class qMRMLThreeDView(QtCore.QObject):  # noqa: N801 - Slicer's name
+class qMRMLThreeDView(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
     """The 3-D view's camera commands, which have no effect without a window."""
 
     def resetFocalPoint(self) -> None:
@@ -52,12 +53,17 @@ class qMRMLThreeDView(QtCore.QObject):  # noqa: N801 - Slicer's name
     forceRender = scheduleRender
 
 
-class qMRMLThreeDWidget(QtCore.QObject):  # noqa: N801 - Slicer's name
+class qMRMLThreeDWidget(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
     """Holder of the 3-D view."""
 
-    def __init__(self, parent: QtCore.QObject) -> None:
+    def __init__(self, node: Any, parent: QtWidgets.QWidget) -> None:
         super().__init__(parent)
+        self._node = node
         self._view = qMRMLThreeDView(self)
+        self.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
+
+    def mrmlViewNode(self) -> Any:
+        return self._node
 
     def threeDView(self) -> qMRMLThreeDView:
         return self._view
@@ -72,14 +78,24 @@ class qSlicerLayoutManager(QtCore.QObject):  # noqa: N801 - Slicer's name
     def __init__(self, world: Any) -> None:
         super().__init__()
         self._world = world
-        self._slices = {name: qMRMLSliceWidget(name, logic, self) for name, logic in world.slice_logics.items()}
-        self._three_d = qMRMLThreeDWidget(self)
+        self._viewport = QtWidgets.QFrame()
+        self._viewport.setMinimumSize(120, 120)
+        layout = QtWidgets.QVBoxLayout(self._viewport)
+        views = self._viewport
+        self._slices = {name: qMRMLSliceWidget(name, logic, views) for name, logic in world.slice_logics.items()}
+        self._three_d = qMRMLThreeDWidget(world.view_node, views)
+        for view in (self._three_d, *self._slices.values()):
+            layout.addWidget(view)
 
     def _changed(self) -> None:
         self.layoutChanged.emit(self.property("layout"))
 
     def setLayout(self, layout: int) -> None:
         self.setProperty("layout", layout)
+
+    def viewport(self) -> QtWidgets.QWidget:
+        """The widget that all views are in."""
+        return self._viewport
 
     def sliceViewNames(self) -> list[str]:
         return list(self._slices)

@@ -81,18 +81,16 @@ class qSlicerModulePanel(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
 
 
 class MainWindow(QtWidgets.QMainWindow):
-    """The panel at the left, as wide as the user has dragged it, and an empty area in the place of the views.
+    """The panel at the left, as wide as the user has dragged it, and ``views``, the layout manager's viewport.
 
     Not named qSlicerMainWindow: ``slicer.util.mainWindow()`` is None as in Slicer's tests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, views: QtWidgets.QWidget) -> None:
         super().__init__()
         self.setObjectName("standInWindow")
         self.setWindowTitle("Module panel")
-        self.views = QtWidgets.QFrame()
-        self.views.setMinimumSize(120, 120)
-        self.setCentralWidget(self.views)
+        self.setCentralWidget(views)
         self.panel = qSlicerModulePanel()
         contents = QtWidgets.QWidget()
         contents.setSizePolicy(_POLICY.Minimum, _POLICY.Preferred)

@@ -14,7 +14,7 @@ from desktop.application.graphics import prepare_graphics
 prepare_graphics()
 
 import slicer  # noqa: E402 - the check above must come before VTK's libraries are loaded
-from PySide6 import QtCore, QtTest, QtWidgets  # noqa: E402
+from PySide6 import QtCore, QtGui, QtTest, QtWidgets  # noqa: E402
 
 from desktop.application import environment  # noqa: E402
 from desktop.application.module_panel import MainWindow  # noqa: E402
@@ -39,6 +39,7 @@ class Desktop:
         environment.publish_qt()
         environment.publish_slicer_packages()
         from desktop.application.application_object import application
+        from desktop.application.segment_editor import SegmentEditorModule
         from desktop.scene.dicom_database import ctkDICOMDatabase
         from desktop.scene.mrml_world import MrmlWorld
 
@@ -54,7 +55,10 @@ class Desktop:
         self.dicom_database = ctkDICOMDatabase(str(Path(self._folder.name) / "database"))
         environment.publish_session(self.world, wrap(self._native), wrap(self.dicom_database))
         self._opened: list[Any] = []
-        self._window = MainWindow()
+        self._window = MainWindow(self._native.layoutManager().viewport())
+        self._segment_editor = SegmentEditorModule(self._window)
+        slicer.modules.segmenteditor = wrap(self._segment_editor)
+        slicer.util.selectModule = self.select_module
         self._closed = False
         _current[:] = [self]
 
@@ -91,6 +95,12 @@ class Desktop:
         slicer.util.reloadScriptedModule(representation.property("moduleName"))
         self.process_events()
         return representation.self()
+
+    def select_module(self, module: Any) -> None:
+        """``slicer.util.selectModule``, which needs Slicer's main window: the Segment Editor or an opened module."""
+        name = module if isinstance(module, str) else module.name
+        is_editor = name == "SegmentEditor"
+        self._switch_to(self._segment_editor.widgetRepresentation() if is_editor else self._representation(name))
 
     def leave_module(self) -> None:
         """The user switches to another module, one without Python: the shown one gets ``exit`` and loses its place."""
@@ -252,6 +262,34 @@ class Desktop:
         if not native.isVisible():
             raise RuntimeError(f"'{native.objectName()}' is not visible, a user could not click it")
         native.click()
+        self.process_events()
+
+    def click_item(self, view: Any, index: Any) -> None:
+        """Click the item of a list, table or tree with the mouse. RuntimeError when it is not in sight."""
+        native = _native(view)
+        rectangle = native.visualRect(_native(index))
+        if not native.viewport().rect().contains(rectangle.center()) or rectangle.isEmpty():
+            raise RuntimeError("The item is not in sight, a user could not click it")
+        left = QtCore.Qt.MouseButton.LeftButton
+        QtTest.QTest.mouseClick(native.viewport(), left, pos=rectangle.center())
+        self.process_events()
+
+    def focus(self, widget: Any) -> None:
+        """Give a widget the keyboard, as a click on it does."""
+        native = _native(widget)
+        native.window().activateWindow()
+        native.setFocus()
+        self.process_events()
+        if not native.hasFocus():
+            raise RuntimeError(f"'{native.objectName()}' does not take the focus")
+
+    def press(self, keys: str) -> None:
+        """Press keys such as "N" or "Ctrl+Z" where the focus is: shortcuts, then the widget itself get them."""
+        widget = QtWidgets.QApplication.focusWidget()
+        if widget is None:
+            raise RuntimeError("No widget has the focus")
+        stroke = QtGui.QKeySequence(keys)[0]
+        QtTest.QTest.keyClick(widget, stroke.key(), stroke.keyboardModifiers())
         self.process_events()
 
     def wheel(self, widget: Any, notches: int) -> None:

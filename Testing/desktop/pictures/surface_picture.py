@@ -115,7 +115,7 @@ def _draw(world: Any, bounds: np.ndarray, height: int) -> np.ndarray:
     logic.SetMRMLApplicationLogic(world.application_logic)
     world.application_logic.GetViewLogics().AddItem(logic)
     logic.SetMRMLScene(world.scene)
-    node = logic.AddViewNode("1")
+    node = logic.AddViewNode("Picture")
     try:
         node.SetBoxVisible(False)
         node.SetAxisLabelsVisible(False)

@@ -14,6 +14,7 @@ from desktop.scene.terminologies import write_terminologies
 MODULE_LOGICS = {
     "Units": "vtkSlicerUnitsLogic",
     "Colors": "vtkSlicerColorLogic",
+    "Cameras": "vtkSlicerCamerasModuleLogic",
     "Terminologies": "vtkSlicerTerminologiesModuleLogic",
     "Segmentations": "vtkSlicerSegmentationsModuleLogic",
     "Volumes": "vtkSlicerVolumesLogic",
@@ -58,6 +59,14 @@ class MrmlWorld:
             factory.GetInstance().SetMRMLApplicationLogic(self.application_logic)
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene, True)
         self.slice_logics = {name: self._slice_logic(name, way) for name, way in SLICE_VIEWS.items()}
+        self.view_node = slicer.vtkMRMLViewNode()
+        self.view_node.SetLayoutName("1")
+        self.view_node.SetSingletonTag("1")  # as the layout's own view, it survives the closing of the scene
+        self.scene.AddNode(self.view_node)
+        camera = slicer.vtkMRMLCameraNode()  # which a displayable manager makes for each 3-D view
+        camera.SetSingletonTag("1")
+        camera.SetLayoutName("1")
+        self.scene.AddNode(camera)
         self.hierarchy = SubjectHierarchyKeeper(self.scene)
         self.segmentations_plugin = SegmentationsPlugin(self.scene)  # after the items: it looks them up
 
@@ -102,6 +111,8 @@ class MrmlWorld:
             if not node.GetSaveWithScene() or not node.AddDefaultStorageNode(None):
                 continue
             storage = node.GetStorageNode()
+            if storage is None:  # a camera stands in the scene's file alone
+                continue
             name = "".join(letter if letter.isalnum() else "_" for letter in node.GetName())
             storage.SetFileName(str(folder / f"{name}.{storage.GetDefaultWriteFileExtension()}"))
             if not storage.WriteData(node):

@@ -13,16 +13,22 @@ from TotalSegmentatorModuleLib.qt_helpers.input_manners import WheelGuard, keep_
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets, add_ui, named_children
 from TotalSegmentatorModuleLib.qt_helpers.wrapped_labels import WrappedLabels
 
+_REMARKS = 6
+"""Places for remarks on one structure in the Review section; the last one takes those that are left."""
+
 
 @dataclass(frozen=True)
 class PanelWidgets:
-    """The widgets of each section. Export and Compare each have their own copy of Task.ui below their choices."""
+    """The widgets of each section. Export and Compare each have their own copy of Task.ui below their choices,
+    Review several of ReviewRemark.ui."""
 
     inputs: Widgets
     unimported: Widgets
     progress: Widgets
     install_page: Widgets
     messages: Widgets
+    review: Widgets
+    review_remarks: tuple[Widgets, ...]
     export: Widgets
     export_options: Widgets
     export_task: Widgets
@@ -50,6 +56,8 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     progress = add_ui(sections, resource_path("UI/Progress.ui"))
     install_page = add_ui(sections, resource_path("UI/InstallPage.ui"))
     messages = add_ui(sections, resource_path("UI/Messages.ui"))
+    review = add_ui(sections, resource_path("UI/Review.ui"))
+    remarks = [add_ui(review.remarksLayout, resource_path("UI/ReviewRemark.ui")) for _number in range(_REMARKS)]
     export = add_ui(sections, resource_path("UI/Export.ui"))
     export_options = add_ui(export.choicesLayout, resource_path("UI/ExportOptions.ui"))
     export_task = add_ui(export.contentsLayout, resource_path("UI/Task.ui"))
@@ -66,6 +74,8 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         progress=progress,
         install_page=install_page,
         messages=messages,
+        review=review,
+        review_remarks=tuple(remarks),
         export=export,
         export_options=export_options,
         export_task=export_task,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-import vtk
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
 from TotalSegmentatorWire.tables.review_state import (
+    APPROVED_TOGETHER_TAG,
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
     VOXEL_DIGEST_TAG,
@@ -15,6 +15,8 @@ from TotalSegmentatorWire.tables.review_state import (
     review_state,
     review_tags,
 )
+
+from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 
 _TERMINOLOGY_TAG = "TerminologyEntry"
 _ALGORITHM_TAGS = ("DICOM.SegmentAlgorithmType", "DICOM.SegmentAlgorithmName")
@@ -24,6 +26,7 @@ _EXPORTED_TAGS = (
     *provenance_tags("", "", "", JobOptions().to_json(), series_instance_uid="1"),
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
+    APPROVED_TOGETHER_TAG,
     VOXEL_DIGEST_TAG,
 )
 """VTK's Python does not list the tags of a segment: these are asked for by name."""
@@ -31,12 +34,12 @@ _EXPORTED_TAGS = (
 
 def segment_tags(segment) -> dict[str, str]:
     """The tags of a vtkSegment that an export needs, as far as it has them."""
-    return {name: value for name in _EXPORTED_TAGS if (value := _tag(segment, name))}
+    return {name: value for name in _EXPORTED_TAGS if (value := read_tag(segment, name))}
 
 
 def state_of(segment) -> ReviewState:
     """What the tags say. Whether the voxels were edited meanwhile only an export finds out."""
-    tags = {name: _tag(segment, name) for name in (REVIEW_STATE_TAG, SLICER_STATUS_TAG)}
+    tags = {name: read_tag(segment, name) for name in (REVIEW_STATE_TAG, SLICER_STATUS_TAG)}
     return review_state({name: value for name, value in tags.items() if value})
 
 
@@ -44,14 +47,27 @@ def set_state(segment, state: ReviewState) -> None:
     """Write the state of a vtkSegment, so that Slicer's segment list shows it, too; what it has already is not written
     again: each change of a tag clears the Segment Editor's redo."""
     for name, value in review_tags(state).items():
-        if _tag(segment, name) != value:
+        if read_tag(segment, name) != value:
             segment.SetTag(name, value)
+
+
+def is_approved_together(segment) -> bool:
+    """Whether a vtkSegment was approved with others at once, and nobody has judged it by itself since."""
+    return state_of(segment) is ReviewState.APPROVED and bool(read_tag(segment, APPROVED_TOGETHER_TAG))
+
+
+def set_approved_together(segment, is_together: bool) -> None:
+    """Remember in a vtkSegment how it was approved."""
+    if is_together:
+        segment.SetTag(APPROVED_TOGETHER_TAG, "1")
+    elif read_tag(segment, APPROVED_TOGETHER_TAG):
+        segment.RemoveTag(APPROVED_TOGETHER_TAG)
 
 
 def digests_of(node, segment_ids: Collection[str]) -> dict[str, str]:
     """Segment ids to the digests of the voxels that the engine made; empty for what it did not make."""
     segmentation = node.GetSegmentation()
-    return {each: _tag(segmentation.GetSegment(each), VOXEL_DIGEST_TAG) for each in segment_ids}
+    return {each: read_tag(segmentation.GetSegment(each), VOXEL_DIGEST_TAG) for each in segment_ids}
 
 
 def mark_unreviewed(segment, digest: str) -> None:
@@ -69,12 +85,7 @@ def mark_edited(node, segment_ids: Collection[str], digests: Mapping[str, str]) 
     segmentation = node.GetSegmentation()
     for segment_id in segment_ids:
         segment = segmentation.GetSegment(segment_id)
-        if segment is None or _tag(segment, VOXEL_DIGEST_TAG) != digests.get(segment_id):
+        if segment is None or read_tag(segment, VOXEL_DIGEST_TAG) != digests.get(segment_id):
             continue
         if state_of(segment) is ReviewState.UNREVIEWED:
             set_state(segment, ReviewState.EDITED)
-
-
-def _tag(segment, name: str) -> str:
-    value = vtk.reference("")
-    return str(value) if segment.GetTag(name, value) else ""

@@ -27,6 +27,8 @@ from TotalSegmentatorModuleLib.scene.volumes import (
     scalar_volumes,
     series_instance_uid,
 )
+from TotalSegmentatorModuleLib.tags.review_flags import write_review
+from TotalSegmentatorModuleLib.tags.structure_measures import write_measures
 
 BINARY_LABELMAP = "Binary labelmap"
 SCALARS_NAME = "ImageScalars"
@@ -84,6 +86,7 @@ def import_result(labels: LabelImage, header: ResultHeader, target: ImportTarget
         if target.ct is not None:
             node.SetAndObserveTransformNodeID(target.ct.GetTransformNodeID())
             node.SetReferenceImageGeometryParameterFromVolumeNode(target.ct)
+        write_review(node, segments, header.review)
         for segment_id, segment in segments.items():
             node.GetSegmentation().AddSegment(segment, segment_id)
         mark_result(node)
@@ -174,4 +177,5 @@ def _segments(image, header: ResultHeader) -> dict[str, object]:
             segment.SetTag(name, value)
         mark_unreviewed(segment, found.digest)
         segments[structure.name] = segment
+    write_measures(segments, header)
     return segments

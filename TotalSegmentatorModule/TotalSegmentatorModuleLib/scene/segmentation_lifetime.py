@@ -13,6 +13,8 @@ from __future__ import annotations
 import slicer
 import vtk
 
+from TotalSegmentatorModuleLib.scene.isolation import restore_displays
+
 RESULT_ATTRIBUTE = "TotalSegmentatorModule.Result"
 """Node attribute of every segmentation that holds a result of this module; saved with the scene."""
 _BEFORE_SUBJECT_HIERARCHY = 10.0  # observers of Slicer's own have priority 0 and remove the segments one by one
@@ -57,25 +59,32 @@ def remove_all_segments(node) -> None:
 
 
 class SegmentationLifetime:
-    """Watches a scene for the removal of our segmentations, and the application for its end."""
+    """Watches a scene for the removal of our segmentations and for what comes in with a file, and the application for
+    its end."""
 
     def __init__(self) -> None:
         self._scene = None
-        self._tag = None
+        self._tags: list[int] = []
 
     def start(self, scene) -> None:
         """Watch ``scene`` (vtkMRMLScene) and no other. Calling it again changes nothing."""
         if self._scene is not scene:
             self.stop()
             self._scene = scene
-            self._tag = scene.AddObserver(
-                slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._on_about_to_be_removed, _BEFORE_SUBJECT_HIERARCHY
-            )
+            self._tags = [
+                scene.AddObserver(
+                    slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent,
+                    self._on_about_to_be_removed,
+                    _BEFORE_SUBJECT_HIERARCHY,
+                ),
+                scene.AddObserver(slicer.vtkMRMLScene.EndImportEvent, self._on_imported),
+            ]
             slicer.app.connect("aboutToQuit()", self.keep_until_exit)
 
     def stop(self) -> None:
         if self._scene is not None:
-            self._scene.RemoveObserver(self._tag)
+            for tag in self._tags:
+                self._scene.RemoveObserver(tag)
             slicer.app.disconnect("aboutToQuit()", self.keep_until_exit)
             self._scene = None
 
@@ -88,6 +97,10 @@ class SegmentationLifetime:
         for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
             if is_result(node):
                 node.GetSegmentation().Register(None)
+
+    def _on_imported(self, _scene, _event) -> None:
+        """A scene may have been saved in the middle of a review, with one structure alone on the screen."""
+        restore_displays()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_about_to_be_removed(self, _scene, _event, node) -> None:

@@ -14,6 +14,8 @@ from TotalSegmentatorWire.tables.result_tags import PREFIX
 SLICER_STATUS_TAG = "Segmentation.Status"
 """vtkSlicerSegmentationsModuleLogic::GetStatusTagName; absent counts as not started."""
 REVIEW_STATE_TAG = PREFIX + "ReviewState"
+APPROVED_TOGETHER_TAG = PREFIX + "ApprovedTogether"
+""""1" on a structure that was approved with all others without remarks, and not looked at by itself."""
 VOXEL_DIGEST_TAG = PREFIX + "VoxelDigest"
 """Of the voxels as the engine made them (TotalSegmentatorEngine.imaging.voxel_digest): other voxels are edited ones."""
 

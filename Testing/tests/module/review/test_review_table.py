@@ -1,0 +1,137 @@
+"""The table of the Review section: likely faults first, what each row says, what is found in it."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+from review_support import FIRST_SIX
+from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+
+def test_a_new_result_is_opened_with_likely_faults_first(ready):
+    assert not ready.ui.collapsibleButton.collapsed
+    assert ready.groups() == ["Wrong? (1)", "Check (2)", "Cut by the scan (1)", "No remarks (3)"]
+    assert ready.rows() == ["kidney right", "gallbladder", "aorta (missing)"]
+    assert ready.ui.headlineLabel.text == "1 wrong?, 2 to check, 2 cut by the scan"
+    assert ready.ui.progressLabel.text == "0 of 7 judged"
+
+
+def test_a_row_says_what_the_engine_measured(ready):
+    ready.open_group("Cut by")
+    _state, _level, name, volume, hu, dice = ready.cells("spleen")
+    assert (name, hu, dice) == ("spleen", "40", "0.98")
+    voxels = slicer.util.arrayFromSegmentBinaryLabelmap(ready.node, "spleen", ready.ct) != 0
+    assert float(volume) == pytest.approx(voxels.sum() * 4 * 4 * 2.5 / 1000, abs=0.5)
+
+
+def test_a_missing_structure_has_a_row_and_can_be_judged(ready):
+    assert ready.cells("aorta (missing)") == ["", "", "aorta (missing)", "", "", ""]
+    ready.click_row("aorta (missing)")
+    assert not ready.ui.editButton.enabled
+    ready.app.click(ready.ui.approveButton)
+    assert ready.ui.progressLabel.text == "1 of 7 judged"
+    assert ready.groups()[1] == "Check (2), 1 open"
+
+
+def test_headings_open_and_close_by_a_click(ready):
+    ready.open_group("No remarks")
+    assert ready.rows()[-3:] == ["kidney left", "liver", "stomach"]
+    ready.open_group("Wrong?")
+    assert "kidney right" not in ready.rows()
+    ready.set_state("liver", ReviewState.APPROVED)
+    assert "kidney right" not in ready.rows() and "liver" in ready.rows()
+
+
+def test_a_result_that_nobody_checked_says_so(reviewer):
+    reviewer.add_result(flags=None)
+    assert reviewer.ui.headlineLabel.text == "Not checked for likely faults"
+    assert reviewer.groups() == ["Not checked (6)"]
+    assert reviewer.rows() == list(FIRST_SIX)
+    assert not reviewer.ui.approveAllButton.visible
+
+
+def test_a_checked_result_without_remarks_says_so(reviewer):
+    reviewer.add_result(flags=())
+    assert reviewer.ui.headlineLabel.text == "No remarks"
+    assert reviewer.groups() == ["No remarks (6)"]
+
+
+def test_words_find_rows_below_closed_headings_too(ready):
+    ready.ui.filterLineEdit.setText("kidney")
+    ready.settle()
+    assert ready.rows() == ["kidney right", "kidney left"]
+    assert ready.groups() == ["Wrong? (1)", "No remarks (1 of 3)"]
+    ready.ui.filterLineEdit.setText("")
+    ready.settle()
+    assert ready.rows() == ["kidney right", "gallbladder", "aorta (missing)"]
+
+
+def test_filters_by_remark_status_and_group(ready):
+    ready.choose(ready.ui.levelComboBox, "Cut by the scan")
+    assert ready.rows() == ["spleen"]
+    ready.choose(ready.ui.levelComboBox, "Any remark")
+    ready.set_state("gallbladder", ReviewState.APPROVED)
+    ready.choose(ready.ui.stateComboBox, "Still open")
+    assert ready.rows() == ["kidney right", "aorta (missing)"]
+    ready.choose(ready.ui.stateComboBox, "Approved")
+    assert ready.rows() == ["gallbladder"]
+    ready.choose(ready.ui.stateComboBox, "Any status")
+    ready.choose(ready.ui.groupComboBox, "Vessels")
+    assert ready.rows() == ["aorta (missing)"]
+
+
+def test_rows_are_sorted_below_their_headings(ready):
+    ready.open_group("No remarks")
+    header = ready.tree.header()
+    header.sectionClicked.emit(2)
+    ready.settle()
+    assert ready.rows() == ["kidney right", "aorta (missing)", "gallbladder", "kidney left", "liver", "stomach"]
+    header.sectionClicked.emit(2)
+    ready.settle()
+    assert ready.rows() == ["kidney right", "gallbladder", "aorta (missing)", "stomach", "liver", "kidney left"]
+    header.sectionClicked.emit(5)
+    ready.settle()
+    assert [ready.cells(name)[5] for name in ready.rows()[-3:]] == sorted(
+        ready.cells(name)[5] for name in ("kidney left", "liver", "stomach")
+    )
+
+
+def test_names_of_tg263_mark_what_the_scan_cuts(ready):
+    ready.app.click(ready.ui.tg263Button)
+    assert ready.rows() == ["Kidney~_R", "Gallbladder", "A_Aorta (missing)"]
+    ready.app.click(ready.ui.tg263Button)
+    assert ready.rows()[0] == "kidney right"
+
+
+def test_remarks_stand_below_in_words_the_worst_first(ready):
+    ready.click_row("kidney right")
+    assert ready.remarks() == [
+        "A coarser model finds another shape of kidney right: 9 ml lie more than 6 mm apart.",
+        "The scan ends within kidney right (below).",
+    ]
+    assert ready.ui.structureLabel.text == "kidney right: not reviewed"
+
+
+def test_more_remarks_than_places_are_all_shown(reviewer):
+    flags = [Flag("cut_by_scan", Level.CHECK, "liver", (), None, {"sides": str(number)}) for number in range(9)]
+    reviewer.add_result(flags=flags)
+    reviewer.click_row("liver")
+    assert all(f"({number})" in " ".join(reviewer.remarks()) for number in range(9))
+    assert len(reviewer.remarks()) == len(reviewer.user.ui.review_remarks)
+
+
+def test_a_rule_of_another_version_shows_the_engines_sentence(reviewer):
+    reviewer.add_result(flags=[Flag("rule_of_tomorrow", Level.CHECK, "liver", (), None, {})])
+    reviewer.click_row("liver")
+    assert reviewer.remarks() == ["Remark on liver."]
+
+
+def test_without_a_remark_that_is_said(ready):
+    ready.open_group("No remarks")
+    ready.click_row("liver")
+    assert ready.remarks() == ["The check for likely faults has no remark on this structure."]

@@ -1,0 +1,236 @@
+"""The panel's Review section: wires the table, the views, the judgements and the keys to one segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import slicer
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
+from TotalSegmentatorModuleLib.review.details import OfferRepair, RemarkList, no_repair
+from TotalSegmentatorModuleLib.review.filters import ReviewFilters
+from TotalSegmentatorModuleLib.review.judgements import Judgements
+from TotalSegmentatorModuleLib.review.keys import ReviewKeys
+from TotalSegmentatorModuleLib.review.next_item import next_open
+from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow, rows_of
+from TotalSegmentatorModuleLib.review.segment_editor import edit_segment
+from TotalSegmentatorModuleLib.review.segmentation_watch import SegmentationWatch
+from TotalSegmentatorModuleLib.review.table import ReviewTable
+from TotalSegmentatorModuleLib.review.texts import headline, progress_text, together_question
+from TotalSegmentatorModuleLib.review.viewing import StructureView
+from TotalSegmentatorModuleLib.scene.segments import reference_volume
+
+
+class ReviewSection:
+    """The section of Review.ui; ``remark_uis`` are copies of ReviewRemark.ui, one for each remark that is shown."""
+
+    def __init__(self, ui: Widgets, remark_uis: Sequence[Widgets]) -> None:
+        self._ui = ui
+        self._parameters: SegmentationParameters | None = None
+        self._node = None
+        self._is_entered = False
+        self._offer_repair: OfferRepair = no_repair
+        self._view = StructureView()
+        self._judgements = Judgements()
+        self._watch = SegmentationWatch(self._show_rows)
+        self._table = ReviewTable(ui.structuresTree, self._on_chosen)
+        self._filters = ReviewFilters(ui, self._filter)
+        self._remarks = RemarkList(ui.structureLabel, remark_uis, self._on_show_place)
+        self._keys = ReviewKeys(
+            ui.reviewWidget,
+            {
+                "N": ui.nextButton,
+                "P": ui.previousButton,
+                "A": ui.approveButton,
+                "R": ui.rejectButton,
+                "M": ui.laterButton,
+                "E": ui.editButton,
+                "H": ui.aloneButton,
+                "Ctrl+Z": ui.undoButton,
+            },
+        )
+        bold = ui.headlineLabel.font
+        bold.setBold(True)
+        ui.headlineLabel.setFont(bold)
+        ui.segmentationSelector.setMRMLScene(slicer.mrmlScene)
+        ui.collapsibleButton.connect("contentsCollapsed(bool)", self._on_collapsed)
+        ui.nextButton.connect("clicked(bool)", lambda: self._go(1))
+        ui.previousButton.connect("clicked(bool)", lambda: self._go(-1))
+        ui.approveButton.connect("clicked(bool)", lambda: self._judge(ReviewState.APPROVED))
+        ui.rejectButton.connect("clicked(bool)", lambda: self._judge(ReviewState.REJECTED))
+        ui.laterButton.connect("clicked(bool)", lambda: self._judge(ReviewState.NEEDS_ATTENTION))
+        ui.editButton.connect("clicked(bool)", self._on_edit)
+        ui.aloneButton.connect("toggled(bool)", self._on_alone)
+        ui.undoButton.connect("clicked(bool)", self._on_undo)
+        ui.approveAllButton.connect("clicked(bool)", self._on_approve_all)
+        ui.tg263Button.connect("toggled(bool)", self._show_rows)
+        ui.hintLabel.setVisible(False)
+        self._show_node()
+
+    # -- what the panel calls ------------------------------------------------------------------------------------------
+
+    def set_repairs(self, offer_repair: OfferRepair) -> None:
+        """Ask ``offer_repair`` for the button beside each remark from now on."""
+        self._offer_repair = offer_repair
+        self._show_chosen()
+
+    def set_parameters(self, parameters: SegmentationParameters | None) -> None:
+        """Show the segmentation of ``parameters`` from now on; None while there is no scene."""
+        self._parameters = parameters
+        self.show_parameters()
+
+    def show_parameters(self) -> None:
+        """The parameter node was modified."""
+        node = self._parameters.reviewSegmentation if self._parameters is not None else None
+        if node is not self._node:
+            self._view.leave()
+            self._table.choose(None)
+            self._node = node
+            self._watch.watch(node)
+            self._show_node()
+
+    def enter(self) -> None:
+        """The user opens the module: update what may have changed elsewhere, and go on where the review was left."""
+        self._is_entered = True
+        if self._parameters is not None and self._node is None:
+            nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+            filled = [node for node in nodes if node.GetSegmentation().GetNumberOfSegments()]
+            if len(filled) == 1:
+                self._parameters.reviewSegmentation = filled[0]
+        self._show_node()
+
+    def exit(self) -> None:
+        """The user turns to another module."""
+        self._is_entered = False
+        self._keys.set_enabled(False)
+        self._view.leave()
+
+    def result_arrived(self, node) -> None:
+        """Review a new result (vtkMRMLSegmentationNode)."""
+        if self._parameters is not None:
+            self._parameters.reviewSegmentation = node
+            self._ui.collapsibleButton.collapsed = False
+
+    def scene_closing(self) -> None:
+        self._judgements.clear()
+        self._view.leave()
+
+    def close(self) -> None:
+        self._view.leave()
+        self._watch.close()
+        self._keys.close()
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_at_work(self) -> bool:
+        return self._is_entered and self._node is not None and not self._ui.collapsibleButton.collapsed
+
+    @property
+    def _chosen(self) -> ReviewRow | None:
+        return self._table.row(self._table.chosen)
+
+    def _show_node(self) -> None:
+        """Another segmentation, or the section was opened or closed."""
+        self._show_rows()
+        self._keys.set_enabled(self._is_at_work)
+        if self._is_at_work:
+            self._view.show_alone(self._node, self._chosen, self._table.rows)
+        else:
+            self._view.leave()
+
+    def _show_rows(self) -> None:
+        """The segments have changed."""
+        rows = rows_of(self._node) if self._node is not None else []
+        self._filters.offer_groups(rows)
+        self._table.show(rows, self._ui.tg263Button.checked)
+        self._ui.contentWidget.setVisible(bool(rows))
+        self._ui.emptyLabel.setVisible(not rows)
+        self._ui.headlineLabel.setText(headline(rows) if rows else "")
+        self._ui.progressLabel.setText(progress_text(rows))
+        unseen = len(self._without_remarks())
+        self._ui.approveAllButton.setText(_("Approve all {count} without remarks...").format(count=unseen))
+        self._ui.approveAllButton.setVisible(any(row.kind == Kind.CLEAR for row in rows))
+        self._ui.approveAllButton.setEnabled(bool(unseen))
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        row = self._chosen
+        for button in (self._ui.approveButton, self._ui.rejectButton, self._ui.laterButton):
+            button.setEnabled(row is not None)
+        self._ui.editButton.setEnabled(row is not None and row.has_segment)
+        self._ui.undoButton.setEnabled(self._judgements.can_undo)
+        self._remarks.show(self._node, row, self._offer_repair)
+
+    def _without_remarks(self) -> list[ReviewRow]:
+        rows = self._table.rows
+        return [row for row in rows if row.kind == Kind.CLEAR and row.state is ReviewState.UNREVIEWED]
+
+    def _filter(self) -> None:
+        self._table.set_filter(self._filters.matches(), self._filters.is_narrow)
+
+    # -- what the user does --------------------------------------------------------------------------------------------
+
+    def _on_collapsed(self, _is_collapsed: bool) -> None:
+        self._show_node()
+
+    def _on_chosen(self, _key: str | None) -> None:
+        self._ui.hintLabel.setVisible(False)
+        self._show_chosen()
+        if self._is_at_work and self._chosen is not None:
+            self._view.show(self._node, self._chosen, self._table.rows)
+        else:
+            self._view.leave()
+
+    def _on_show_place(self, place_ras_mm: tuple[float, float, float]) -> None:
+        self._view.show_place(self._node, place_ras_mm)
+
+    def _on_alone(self, is_alone: bool) -> None:
+        self._view.is_alone_wanted = is_alone
+        if self._is_at_work:
+            self._view.show_alone(self._node, self._chosen, self._table.rows)
+
+    def _go(self, step: int) -> None:
+        """Choose the next or previous structure that waits for a judgement."""
+        keys = self._table.keys_in_sight()
+        key = next_open(keys, {row.key: row for row in self._table.rows}, self._table.chosen, step)
+        if key is not None:
+            self._table.choose(key)
+        self._ui.hintLabel.setVisible(key is None)
+
+    def _judge(self, state: ReviewState) -> None:
+        row = self._chosen
+        if row is None:
+            return
+        keys = self._table.keys_in_sight()  # before a filter hides what is judged
+        self._judgements.judge(self._node, [row], state)
+        self._show_rows()
+        following = next_open(keys, {each.key: each for each in self._table.rows}, row.key, 1)
+        if following is not None:
+            self._table.choose(following)
+        self._ui.hintLabel.setVisible(following is None)
+
+    def _on_undo(self) -> None:
+        undone = self._judgements.undo()
+        if undone is not None:
+            node, key = undone
+            if self._parameters is not None and node is not self._node:
+                self._parameters.reviewSegmentation = node
+            self._show_rows()
+            self._table.choose(key)
+        self._show_chosen()
+
+    def _on_edit(self) -> None:
+        row = self._chosen
+        if row is not None and row.has_segment:
+            edit_segment(self._node, row.key, reference_volume(self._node))
+
+    def _on_approve_all(self) -> None:
+        rows = self._without_remarks()
+        if rows and confirm_loss(together_question(len(rows)), _("Approve without looking?"), _("Approve")):
+            self._judgements.judge(self._node, rows, ReviewState.APPROVED, is_together=True)
+            self._show_rows()

@@ -1,0 +1,215 @@
+"""The review's table: a tree of headings and rows whose model is Qt's own.
+
+A model of ours would be asked by Qt for each cell that it paints, in Python; QStandardItemModel answers by itself, so
+that scrolling stays smooth, and is told only what has changed. What sorts a column stands in a role of its own:
+PythonQt does not call a comparison written in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import qt
+
+from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow
+from TotalSegmentatorModuleLib.review.table_items import KEY_ROLE, SORT_ROLE, Column, TableItems
+from TotalSegmentatorModuleLib.review.texts import column_titles, column_tool_tips, group_text
+
+_FIRST_OPEN = (*Kind.FROM_WORST[:2], Kind.UNCHECKED)
+"""Headings that begin open: the others need no look."""
+
+
+class ReviewTable:
+    """Fills a QTreeView. ``on_chosen`` is called with the key of the row that the user chooses, or None."""
+
+    def __init__(self, view, on_chosen: Callable[[str | None], None]) -> None:
+        self._view = view
+        self._on_chosen = on_chosen
+        self._rows: dict[str, ReviewRow] = {}
+        self._items = TableItems(view.font)
+        self._groups: dict[str, object] = {}
+        self._open = {kind: kind in _FIRST_OPEN for kind in Kind.FROM_WORST}
+        self._matches: Callable[[ReviewRow], bool] = lambda _row: True
+        self._opens_all = False
+        self._with_tg263 = False
+        self._is_quiet = False
+        self._sorted_by: tuple[int, int] = (Column.LEVEL, qt.Qt.AscendingOrder)
+        self._chosen: str | None = None
+        self._model = qt.QStandardItemModel()
+        self._model.setHorizontalHeaderLabels(list(column_titles()))
+        self._model.setSortRole(SORT_ROLE)
+        for column, text in enumerate(column_tool_tips()):
+            self._model.horizontalHeaderItem(column).setToolTip(text)
+        view.setModel(self._model)
+        self._set_up_columns()
+        self._selection = view.selectionModel()
+        self._selection.connect("currentChanged(QModelIndex,QModelIndex)", self._on_current)
+        view.connect("clicked(QModelIndex)", self._on_clicked)
+        view.connect("expanded(QModelIndex)", lambda index: self._on_expanded(index, True))
+        view.connect("collapsed(QModelIndex)", lambda index: self._on_expanded(index, False))
+
+    # -- contents ------------------------------------------------------------------------------------------------------
+
+    def show(self, rows: Sequence[ReviewRow], with_tg263: bool) -> None:
+        """Show ``rows``, which are in their order; with TG-263 names where there are some."""
+        former, self._rows = self._rows, {row.key: row for row in rows}
+        is_same = [(key, row.kind) for key, row in former.items()] == [(row.key, row.kind) for row in rows]
+        if is_same and with_tg263 == self._with_tg263:
+            changed = [row for row in rows if row != former[row.key]]
+            for row in changed:
+                self._items.fill(row, self._with_tg263)
+            if changed:
+                self._apply_filter()
+            return
+        self._with_tg263 = with_tg263
+        self._rebuild()
+
+    def set_filter(self, matches: Callable[[ReviewRow], bool], opens_all: bool) -> None:
+        """Hide the rows that do not match; ``opens_all`` opens the headings of those that do."""
+        self._matches, self._opens_all = matches, opens_all
+        self._apply_filter()
+
+    def row(self, key: str | None) -> ReviewRow | None:
+        return self._rows.get(key) if key is not None else None
+
+    @property
+    def rows(self) -> list[ReviewRow]:
+        return list(self._rows.values())
+
+    # -- what is chosen ------------------------------------------------------------------------------------------------
+
+    @property
+    def chosen(self) -> str | None:
+        """Key of the row that is chosen. A heading that the user goes to leaves it as it is."""
+        return self._chosen
+
+    def choose(self, key: str | None) -> None:
+        """Choose a row and bring it into sight; its heading is opened."""
+        if key is None or key not in self._rows:
+            self._selection.clear()
+            self._set_chosen(None)
+            return
+        index = self._model.indexFromItem(self._items.first(key))
+        self._view.setExpanded(index.parent(), True)
+        self._view.setCurrentIndex(index)
+        self._view.scrollTo(index)
+
+    def keys_in_sight(self) -> list[str]:
+        """Keys of the rows below open headings, in the order of the screen."""
+        keys = []
+        for kind, group in self._groups.items():
+            parent = self._model.indexFromItem(group)
+            if not self._view.isExpanded(parent):
+                continue
+            for row in range(group.rowCount()):
+                key = group.child(row, Column.STATE).data(KEY_ROLE)
+                if not self._view.isRowHidden(row, parent) and self._rows[key].kind == kind:
+                    keys.append(key)
+        return keys
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _set_up_columns(self) -> None:
+        header = self._view.header()
+        metrics = self._view.fontMetrics()
+        header.setStretchLastSection(False)
+        header.setMinimumSectionSize(20)
+        widths = {Column.STATE: 24, Column.LEVEL: 24}
+        for column, widest in ((Column.VOLUME, "88888"), (Column.HU, "-8888"), (Column.DICE, "0.888")):
+            widths[column] = metrics.horizontalAdvance(widest) + 10
+        for column in range(len(column_titles())):
+            is_name = column == Column.NAME
+            header.setSectionResizeMode(column, qt.QHeaderView.Stretch if is_name else qt.QHeaderView.Fixed)
+            if not is_name:
+                header.resizeSection(column, widths[column])
+        header.setSectionsClickable(True)
+        header.connect("sectionClicked(int)", self._on_header)
+
+    def _rebuild(self) -> None:
+        position = self._view.verticalScrollBar().value
+        self._is_quiet = True
+        try:
+            self._model.removeRows(0, self._model.rowCount())
+            self._items.clear()
+            self._groups = {}
+            for kind in Kind.FROM_WORST:
+                rows = [row for row in self._rows.values() if row.kind == kind]
+                if rows:
+                    self._add_group(kind, rows)
+            self._sort()
+            self._apply_filter()
+            if self._chosen in self._rows:
+                self._view.setCurrentIndex(self._model.indexFromItem(self._items.first(self._chosen)))
+            else:
+                self._selection.clear()
+        finally:
+            self._is_quiet = False
+        self._view.verticalScrollBar().setValue(position)
+        if self._chosen not in self._rows:
+            self._set_chosen(None)
+
+    def _add_group(self, kind: str, rows: Sequence[ReviewRow]) -> None:
+        group = self._groups[kind] = self._items.heading(kind)
+        for place, row in enumerate(rows):
+            group.appendRow(self._items.make(row, place, self._with_tg263))
+        self._model.appendRow(group)
+        self._view.setFirstColumnSpanned(self._model.rowCount() - 1, qt.QModelIndex(), True)
+
+    def _apply_filter(self) -> None:
+        was_quiet, self._is_quiet = self._is_quiet, True
+        for kind, group in self._groups.items():
+            parent = self._model.indexFromItem(group)
+            shown = 0
+            for number in range(group.rowCount()):
+                is_shown = self._matches(self._row_at(group, number))
+                shown += is_shown
+                if self._view.isRowHidden(number, parent) == is_shown:
+                    self._view.setRowHidden(number, parent, not is_shown)
+            self._view.setRowHidden(parent.row(), qt.QModelIndex(), not shown)
+            self._view.setExpanded(parent, self._opens_all or self._open[kind])
+            self._name_group(kind)
+        self._is_quiet = was_quiet
+
+    def _name_group(self, kind: str) -> None:
+        group = self._groups[kind]
+        rows = [self._row_at(group, number) for number in range(group.rowCount())]
+        is_open = self._view.isExpanded(self._model.indexFromItem(group))
+        group.setText(group_text(kind, is_open, [row for row in rows if self._matches(row)], len(rows)))
+
+    def _row_at(self, group, number: int) -> ReviewRow:
+        return self._rows[group.child(number, Column.STATE).data(KEY_ROLE)]
+
+    def _sort(self) -> None:
+        column, order = self._sorted_by
+        for group in self._groups.values():
+            group.sortChildren(column, order)
+        self._view.header().setSortIndicatorShown(column != Column.LEVEL)
+        self._view.header().setSortIndicator(column, order)
+
+    def _on_header(self, column: int) -> None:
+        former, order = self._sorted_by
+        is_again = column == former and column != Column.LEVEL
+        falling = is_again and order == qt.Qt.AscendingOrder
+        self._sorted_by = (column, qt.Qt.DescendingOrder if falling else qt.Qt.AscendingOrder)
+        self._sort()
+        self._apply_filter()
+
+    def _on_current(self, index, _former) -> None:
+        if not self._is_quiet and index.isValid() and index.parent().isValid():
+            self._set_chosen(index.sibling(index.row(), Column.STATE).data(KEY_ROLE))
+
+    def _set_chosen(self, key: str | None) -> None:
+        if key != self._chosen:
+            self._chosen = key
+            self._on_chosen(key)
+
+    def _on_clicked(self, index) -> None:
+        if not index.parent().isValid():
+            self._view.setExpanded(index, not self._view.isExpanded(index))
+
+    def _on_expanded(self, index, is_open: bool) -> None:
+        if self._is_quiet:
+            return
+        kind = next(kind for kind, group in self._groups.items() if group.row() == index.row())
+        self._open[kind] = is_open
+        self._name_group(kind)

@@ -1,0 +1,88 @@
+"""The items of the review's table: what each cell shows, says to a screen reader, and is sorted by."""
+
+from __future__ import annotations
+
+import qt
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+from TotalSegmentatorModuleLib.review.icons import icon
+from TotalSegmentatorModuleLib.review.rows import ReviewRow
+from TotalSegmentatorModuleLib.review.texts import kind_title, row_tool_tip, shown_row_name, state_title
+
+
+class Column:
+    STATE, LEVEL, NAME, VOLUME, HU, DICE = range(6)
+
+    NUMBERS = (VOLUME, HU, DICE)
+    COUNT = 6
+
+
+KEY_ROLE = qt.Qt.UserRole + 1
+"""Key of the row, in its first item."""
+SORT_ROLE = qt.Qt.UserRole + 2
+"""What a column is sorted by."""
+_STATES = list(ReviewState)
+_NOTHING = -1e9
+"""Sorts cells without a number before all others."""
+
+
+class TableItems:
+    """The items by the keys of their rows. ``font`` is that of the table."""
+
+    def __init__(self, font) -> None:
+        self._items: dict[str, list] = {}
+        self._bold = qt.QFont(font)
+        self._bold.setBold(True)
+
+    def clear(self) -> None:
+        self._items = {}
+
+    def first(self, key: str):
+        """The first item of a row."""
+        return self._items[key][Column.STATE]
+
+    def heading(self, kind: str):
+        item = qt.QStandardItem()
+        item.setEditable(False)
+        item.setSelectable(False)
+        item.setFont(self._bold)
+        item.setIcon(icon(kind))
+        return item
+
+    def make(self, row: ReviewRow, place: int, with_tg263: bool) -> list:
+        """New items of a row, the ``place``-th below its heading as long as nobody sorts."""
+        items = self._items[row.key] = [qt.QStandardItem() for _column in range(Column.COUNT)]
+        for item in items:
+            item.setEditable(False)
+        for column in Column.NUMBERS:
+            items[column].setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+        items[Column.STATE].setData(row.key, KEY_ROLE)
+        items[Column.LEVEL].setData(place, SORT_ROLE)
+        self.fill(row, with_tg263)
+        return items
+
+    def fill(self, row: ReviewRow, with_tg263: bool) -> None:
+        """Bring the items of a row up to date."""
+        items = self._items[row.key]
+        items[Column.STATE].setIcon(icon(row.state.value))
+        items[Column.STATE].setData(_STATES.index(row.state), SORT_ROLE)
+        items[Column.STATE].setAccessibleText(state_title(row.state))
+        items[Column.LEVEL].setIcon(icon(row.kind))
+        items[Column.LEVEL].setAccessibleText(kind_title(row.kind))
+        name = shown_row_name(row, with_tg263)
+        items[Column.NAME].setText(name)
+        items[Column.NAME].setData(name.casefold(), SORT_ROLE)
+        if row.colour is not None:
+            items[Column.NAME].setData(qt.QColor.fromRgbF(*row.colour), qt.Qt.DecorationRole)
+        volume = row.measures.volume_ml if row.measures is not None else None
+        _fill_number(items[Column.VOLUME], volume, "{:.0f}" if volume is not None and volume >= 100 else "{:.1f}")
+        _fill_number(items[Column.HU], row.measures.mean_hu if row.measures is not None else None, "{:.0f}")
+        _fill_number(items[Column.DICE], row.dice, "{:.2f}")
+        tool_tip = row_tool_tip(row)
+        for item in items:
+            item.setToolTip(tool_tip)
+
+
+def _fill_number(item, number: float | None, form: str) -> None:
+    item.setText("" if number is None else form.format(number))
+    item.setData(_NOTHING if number is None else float(number), SORT_ROLE)

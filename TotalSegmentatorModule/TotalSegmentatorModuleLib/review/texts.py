@@ -1,0 +1,146 @@
+"""The texts of the Review section."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from slicer.i18n import getContext, translate
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.review import Level, structures_by_level
+from TotalSegmentatorWire.tables.review_rules import RULES, shown_name, shown_names
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow
+from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag
+
+
+def kind_title(kind: str) -> str:
+    """The heading of a Kind."""
+    return {
+        Level.WRONG: _("Wrong?"),
+        Level.CHECK: _("Check"),
+        Level.CUT: _("Cut by the scan"),
+        Kind.CLEAR: _("No remarks"),
+        Kind.UNCHECKED: _("Not checked"),
+    }[kind]
+
+
+def state_title(state: ReviewState) -> str:
+    return {
+        ReviewState.UNREVIEWED: _("Not reviewed"),
+        ReviewState.EDITED: _("Edited"),
+        ReviewState.APPROVED: _("Approved"),
+        ReviewState.NEEDS_ATTENTION: _("For later"),
+        ReviewState.REJECTED: _("Rejected"),
+    }[state]
+
+
+def group_title(group: str) -> str:
+    """Of one of structures.GROUPS."""
+    return {
+        "organ": _("Organs"),
+        "bone": _("Bones"),
+        "muscle": _("Muscles"),
+        "vessel": _("Vessels"),
+        "cartilage": _("Cartilage"),
+    }[group]
+
+
+def column_titles() -> tuple[str, ...]:
+    """In the order of table.Column."""
+    return ("", "", _("Structure"), _("ml"), _("HU"), _("Dice"))
+
+
+def column_tool_tips() -> tuple[str, ...]:
+    return (
+        _("Status of the review; the Segment Editor shows the same."),
+        _("What the check for likely faults says. Click to list the worst first again."),
+        _("Name and colour of the structure."),
+        _("Volume in ml as it was computed; later edits do not change it."),
+        _("Mean of the CT inside the structure in Hounsfield units, as it was computed."),
+        _(
+            "Mean Dice of this structure in the publication of the model, 1 being best: how well it is found in "
+            "general. It does not say how good this result is."
+        ),
+    )
+
+
+def headline(rows: Collection[ReviewRow]) -> str:
+    """How many structures are likely wrong, to be checked, and cut, as the command line counts them."""
+    if all(row.kind == Kind.UNCHECKED for row in rows):
+        return _("Not checked for likely faults")
+    counts = structures_by_level([shown.flag for row in rows for shown in row.flags])
+    parts = []
+    if counts[Level.WRONG]:
+        parts.append(_("{count} wrong?").format(count=counts[Level.WRONG]))
+    if counts[Level.CHECK]:
+        parts.append(_("{count} to check").format(count=counts[Level.CHECK]))
+    if counts[Level.CUT]:
+        parts.append(_("{count} cut by the scan").format(count=counts[Level.CUT]))
+    return ", ".join(parts) or _("No remarks")
+
+
+def progress_text(rows: Collection[ReviewRow]) -> str:
+    """How far the review has come."""
+    counts = {state: sum(row.state is state for row in rows) for state in ReviewState}
+    together = sum(row.is_together for row in rows)
+    judged = counts[ReviewState.APPROVED] + counts[ReviewState.REJECTED]
+    parts = [_("{judged} of {count} judged").format(judged=judged, count=len(rows))]
+    if together:
+        parts.append(_("{count} of them approved together").format(count=together))
+    if counts[ReviewState.REJECTED]:
+        parts.append(_("{count} rejected").format(count=counts[ReviewState.REJECTED]))
+    if counts[ReviewState.NEEDS_ATTENTION]:
+        parts.append(_("{count} for later").format(count=counts[ReviewState.NEEDS_ATTENTION]))
+    return ", ".join(parts)
+
+
+def group_text(kind: str, is_open: bool, shown: Collection[ReviewRow], count: int) -> str:
+    """A heading with its arrow, the number of its rows, and of those that wait for a judgement when others do not."""
+    values = {"arrow": "\u25be" if is_open else "\u25b8", "title": kind_title(kind)}
+    values.update(shown=len(shown), count=count, waiting=sum(row.is_open for row in shown))
+    values["number"] = _("{shown} of {count}").format(**values) if len(shown) < count else str(count)
+    if values["waiting"] == len(shown):
+        return _("{arrow} {title} ({number})").format(**values)
+    if values["waiting"]:
+        return _("{arrow} {title} ({number}), {waiting} open").format(**values)
+    return _("{arrow} {title} ({number}), done").format(**values)
+
+
+def sentence(shown: ShownFlag) -> str:
+    """What a flag says, in the application's language."""
+    flag, rule = shown.flag, RULES.get(shown.flag.rule)
+    if rule is None:  # of a later version
+        return shown.sentence or _("Remark '{rule}' of another version").format(rule=flag.rule)
+    values = {"structure": shown_name(flag.structure), "others": shown_names(flag.others), **flag.numbers}
+    for text in (translate(getContext(rule.source_file), rule.sentence), rule.sentence):
+        try:
+            return text.format(**values)
+        except (LookupError, ValueError):
+            continue  # a translation, or numbers of another version
+    return shown.sentence
+
+
+def shown_row_name(row: ReviewRow, with_tg263: bool) -> str:
+    """The name in the table."""
+    name = row.tg263 if with_tg263 and row.tg263 else row.name
+    return name if row.has_segment else _("{name} (missing)").format(name=name)
+
+
+def row_tool_tip(row: ReviewRow) -> str:
+    lines = [row.name if not row.tg263 else _("{name} ({tg263})").format(name=row.name, tg263=row.tg263)]
+    lines.append(_("Status: {state}").format(state=state_title(row.state)))
+    lines += [sentence(shown) for shown in row.flags]
+    return "\n".join(lines)
+
+
+def row_title(row: ReviewRow) -> str:
+    """Above the remarks on the chosen structure."""
+    return _("{name}: {state}").format(name=shown_row_name(row, False), state=state_title(row.state).lower())
+
+
+def together_question(count: int) -> str:
+    return _(
+        "{count} structures without a remark are approved without being looked at one by one. Automatic contours can "
+        "be wrong even where no check finds fault.\n\nThe result remembers how many were approved this way."
+    ).format(count=count)

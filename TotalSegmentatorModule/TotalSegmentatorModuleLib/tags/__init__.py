@@ -1,0 +1,1 @@
+"""What the module keeps in the tags of segments and the attributes of nodes."""

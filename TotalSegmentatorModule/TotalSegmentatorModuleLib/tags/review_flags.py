@@ -1,0 +1,142 @@
+"""The flags of a result in the scene: written at its import, read by the review.
+
+Each segment carries its own flags in a tag, so that they survive a ``.seg.nrrd`` file, where only tags do; "[]" says
+that the structure was checked without a remark, an absent tag that nothing was checked. Flags of structures that the
+result lacks have no segment: they stand in an attribute of the node, with the whole review, and in a tag of the first
+segment, which is read where the attribute is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.review import Flag
+from TotalSegmentatorWire.tables.result_tags import PREFIX
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+from TotalSegmentatorModuleLib.tags.segment_tags import (
+    read_json,
+    read_json_tag,
+    read_tag,
+    write_json_attribute,
+    write_json_tag,
+)
+
+FLAGS_TAG = PREFIX + "Flags"
+"""Of a segment: JSON list of its flags, each as ``Flag.to_json`` gives it."""
+ABSENT_TAG = PREFIX + "AbsentStructures"
+"""Of the first segment: JSON, ``{"flags": [...], "states": {name: state}}`` of the structures without a segment."""
+REVIEW_ATTRIBUTE = PREFIX + "Review"
+"""Of the segmentation node: the whole review as the engine made it, and what became of the structures without a
+segment: ``{"version": 1, "flags": [...], "absent": {"flags": [...], "states": {...}}}``."""
+
+
+@dataclass(frozen=True)
+class ShownFlag:
+    """A flag, and the English sentence that the engine gave it."""
+
+    flag: Flag
+    sentence: str = ""
+    """Used where this version does not know the rule."""
+
+
+@dataclass(frozen=True)
+class NodeReview:
+    """What the review of a segmentation node says."""
+
+    by_segment: Mapping[str, tuple[ShownFlag, ...]]
+    """Of every segment that was checked, by its id."""
+    absent: Mapping[str, tuple[ShownFlag, ...]]
+    """Of structures without a segment, by their names."""
+    absent_states: Mapping[str, ReviewState]
+    """Of those that somebody judged."""
+
+
+def write_review(node, segments: Mapping[str, Any], review: Mapping[str, Any] | None) -> None:
+    """Keep the ``review`` of a result (ResultHeader.review; None if it was not checked) in its segmentation node and
+    in its vtkSegments, by their ids; before these are added to the node, so that nobody hears of each tag.
+
+    Flags that cannot be read are left out: they must not keep a result from the user.
+    """
+    if not review:
+        node.RemoveAttribute(REVIEW_ATTRIBUTE)
+        return
+    flags = [row for row in review.get("flags", ()) if _shown(row) is not None]
+    for segment_id, segment in segments.items():
+        write_json_tag(segment, FLAGS_TAG, [row for row in flags if row["structure"] == segment_id])
+    absent = {"flags": [row for row in flags if row["structure"] not in segments], "states": {}}
+    first = next(iter(segments.values()), None)
+    _write_absent(node, first, {**review, "flags": flags}, absent)
+
+
+def read_review(node) -> NodeReview:
+    """What ``write_review`` and ``set_absent_state`` wrote, as far as it is still there."""
+    segmentation = node.GetSegmentation()
+    by_segment = {}
+    for index in range(segmentation.GetNumberOfSegments()):
+        segment_id = segmentation.GetNthSegmentID(index)
+        rows = read_json_tag(segmentation.GetSegment(segment_id), FLAGS_TAG)
+        if isinstance(rows, list):
+            by_segment[segment_id] = tuple(_readable(rows))
+    content = _absent(node)
+    absent: dict[str, tuple[ShownFlag, ...]] = {}
+    for each in _readable(content.get("flags", ())):
+        absent[each.flag.structure] = (*absent.get(each.flag.structure, ()), each)
+    absent = {name: flags for name, flags in absent.items() if segmentation.GetSegment(name) is None}
+    states = {name: state for name in absent if (state := _state(content.get("states", {}).get(name))) is not None}
+    return NodeReview(by_segment, absent, states)
+
+
+def set_absent_state(node, structure: str, state: ReviewState) -> None:
+    """Keep the judgement on a structure that has no segment to hold it."""
+    content = _absent(node)
+    states = {**content.get("states", {}), structure: state.value}
+    review = read_json(node.GetAttribute(REVIEW_ATTRIBUTE)) or {}
+    segmentation = node.GetSegmentation()
+    first = segmentation.GetNthSegment(0) if segmentation.GetNumberOfSegments() else None
+    _write_absent(node, first, review, {**content, "states": states})
+
+
+def _write_absent(node, first, review: Mapping[str, Any], absent: Mapping[str, Any]) -> None:
+    write_json_attribute(node, REVIEW_ATTRIBUTE, {**review, "absent": absent})
+    if first is not None and absent["flags"]:
+        write_json_tag(first, ABSENT_TAG, absent)
+
+
+def _absent(node) -> Mapping[str, Any]:
+    review = read_json(node.GetAttribute(REVIEW_ATTRIBUTE))
+    if isinstance(review, dict) and isinstance(review.get("absent"), dict):
+        return review["absent"]
+    segmentation = node.GetSegmentation()
+    for index in range(segmentation.GetNumberOfSegments()):  # the order of segments may have been changed
+        segment = segmentation.GetNthSegment(index)
+        content = read_json_tag(segment, ABSENT_TAG) if read_tag(segment, ABSENT_TAG) else None
+        if isinstance(content, dict):
+            return content
+    return {}
+
+
+def _readable(rows: Any) -> Iterator[ShownFlag]:
+    for row in rows:
+        shown = _shown(row)
+        if shown is not None:
+            yield shown
+
+
+def _shown(row: Any) -> ShownFlag | None:
+    try:
+        return ShownFlag(Flag.from_json(row), str(row.get("sentence", "")))
+    except (SegmentationError, AttributeError):
+        logging.warning("A flag of the review cannot be read and is left out")
+        return None
+
+
+def _state(value: Any) -> ReviewState | None:
+    try:
+        return ReviewState(value)
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Turns Slicer's views to places and structures."""
