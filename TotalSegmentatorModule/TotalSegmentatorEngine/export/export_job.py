@@ -22,7 +22,7 @@ from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.dicom.ct_writer import write_ct_series
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, check_identifiers, read_reference
 from TotalSegmentatorEngine.export.grid.alignment import edited_segments
-from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, place
+from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
 from TotalSegmentatorEngine.export.order import ExportOrder, check_order
 from TotalSegmentatorEngine.export.progress import ExportReporter
 from TotalSegmentatorEngine.export.rois.plan import plan_rois
@@ -124,7 +124,7 @@ def _placed(order: ExportOrder, source: ExportSource) -> PlacedSegmentation:
         raise SegmentationError("EXPORT_NOTHING_CHOSEN")
     if source.reference is not None and source.reference.irregular is not None and order.format in LABEL_IMAGES:
         raise source.reference.irregular  # such an image has equal steps
-    return place(source.aligned(), source.grid)
+    return source.placed()
 
 
 def _body(source: ExportSource) -> VoxelMask:

@@ -14,7 +14,7 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 from TotalSegmentatorModuleLib.export.fields import APPROVED, OWN_TEMPLATE, SELECTED, VISIBLE, ExportFields
 from TotalSegmentatorModuleLib.export.order import ExportOrder
 from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
-from TotalSegmentatorModuleLib.export.texts import export_result_text, unreviewed_question
+from TotalSegmentatorModuleLib.export.texts import export_result_text, series_note, unreviewed_question
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import all_segments, names_in_states, visible_segments
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
@@ -77,9 +77,8 @@ class ExportSection(TaskSection):
 
     def _note(self) -> str:
         notes = [self._fields.template.description] if self._fields.template is not None else []
-        ct = self._ct
-        if ct is not None and self._fields.format.kind.is_dicom and not ct.GetAttribute("DICOM.instanceUIDs"):
-            notes.append(_("The CT does not come from DICOM, so a new CT series is written with the structures."))
+        if self._ct is not None and self._fields.format.kind.is_dicom:
+            notes.append(series_note(self._ct))
         return " ".join(note for note in notes if note)
 
     def _task(self) -> ExportTask | None:

@@ -12,8 +12,10 @@ from TotalSegmentatorModuleLib.export.default_names import default_name
 from TotalSegmentatorModuleLib.export.destination import ExportDestination, file_name
 from TotalSegmentatorModuleLib.export.dicom_database import add_to_database
 from TotalSegmentatorModuleLib.export.order import ExportOrder, export_arguments
+from TotalSegmentatorModuleLib.scene.cropped_volumes import whole_volume
 from TotalSegmentatorModuleLib.scene.dicom_files import InstanceSearch, require_all_files
 from TotalSegmentatorModuleLib.scene.review_tags import digests_of, mark_edited
+from TotalSegmentatorModuleLib.scene.segments import reference_volume
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
 
 
@@ -38,19 +40,21 @@ class ExportTask:
 
     def __init__(self, order: ExportOrder) -> None:
         self._order = order
-        self.segmentation, self.segment_ids, self.ct = order.segmentation, order.segment_ids, order.ct
+        self.segmentation, self.segment_ids = order.segmentation, order.segment_ids
         self.needs_dicom = order.needs_dicom
+        self.ct = (whole_volume(order.ct) if order.needs_dicom else None) or order.ct
         self._is_folder = False
         self._digests: dict[str, str] = {}
         self._destination: ExportDestination | None = None
 
     def identity(self, search: InstanceSearch | None) -> CtIdentity:
         """Raises SegmentationError("EXPORT_FILES_MISSING")."""
+        made_on = self._made_on_id()
         if search is None:  # what is no DICOM goes out on the grid of the volume
-            return CtIdentity(sends_voxels=self._needs_voxels())
+            return CtIdentity(sends_voxels=self._needs_voxels(), made_on_id=made_on)
         require_all_files(search)
         self._is_folder = not search.uids
-        return CtIdentity(search.uids, tuple(search.files), sends_voxels=not search.uids)
+        return CtIdentity(search.uids, tuple(search.files), sends_voxels=not search.uids, made_on_id=made_on)
 
     def arguments(self, folder: Path, segment_ids: list[str]) -> list[str]:
         """Raises SegmentationError("OUTPUT_NOT_WRITABLE")."""
@@ -75,6 +79,12 @@ class ExportTask:
     def discard(self) -> None:
         if self._destination is not None:
             self._destination.discard()
+
+    def _made_on_id(self) -> str:
+        """Of the volume on which the segmentation was made: a crop's border cuts structures as the CT's own does."""
+        volume = reference_volume(self.segmentation) or self._order.ct
+        is_other = volume is not self.ct and volume.GetParentTransformNode() is self.ct.GetParentTransformNode()
+        return volume.GetID() if is_other else ""
 
     def _needs_voxels(self) -> bool:
         """For the body's outline and the mean values of structures."""

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from slicer.i18n import tr as _
 
 from TotalSegmentatorModuleLib.export.task import ExportResult
+from TotalSegmentatorModuleLib.scene.cropped_volumes import INSTANCE_UIDS, whole_volume
+from TotalSegmentatorModuleLib.scene.volumes import series_instance_uid
 from TotalSegmentatorModuleLib.texts.quantities import duration_text
 
 _MOST_NAMES = 6
@@ -24,6 +26,22 @@ def export_result_text(result: ExportResult) -> str:
     if result.in_database:
         return _("{text} The export was added to Slicer's DICOM database.").format(text=text)
     return _("{text} The export could not be added to Slicer's DICOM database. Import it manually.").format(text=text)
+
+
+def series_note(ct) -> str:
+    """To which DICOM series an export on ``ct`` (vtkMRMLScalarVolumeNode) refers; empty where that is its own."""
+    whole = whole_volume(ct)
+    if whole is not None:
+        return _("{part} is a part of {whole}. The export is placed on {whole} and refers to its DICOM series.").format(
+            part=ct.GetName(), whole=whole.GetName()
+        )
+    if not ct.GetAttribute(INSTANCE_UIDS):
+        return _("The CT does not come from DICOM, so a new CT series is written with the structures.")
+    if not series_instance_uid(ct):
+        return _("{part} was made from a DICOM series. The export refers to that whole series.").format(
+            part=ct.GetName()
+        )
+    return ""
 
 
 def unreviewed_question(unapproved: Sequence[str], count: int) -> str:

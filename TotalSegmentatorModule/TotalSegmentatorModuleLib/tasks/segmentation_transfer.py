@@ -24,6 +24,7 @@ from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource
 from TotalSegmentatorModuleLib.scene.output_segmentation import change_stamp
 from TotalSegmentatorModuleLib.scene.review_tags import segment_tags
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
+from TotalSegmentatorModuleLib.scene.volumes import ijk_to_ras
 from TotalSegmentatorModuleLib.tasks.label_layers import ExportLayers
 
 _CT_FILE = "ct.raw"
@@ -38,6 +39,8 @@ class CtIdentity:
     files: tuple[str, ...] = ()
     sends_voxels: bool = False
     """Whether the volume itself goes out, too."""
+    made_on_id: str = ""
+    """Node ID of the volume on which the segmentation was made, if it is another one under the same transform."""
 
 
 class SegmentationTransfer:
@@ -163,16 +166,26 @@ class SegmentationTransfer:
         to_ct = segmentation_to_ct(node, ct)
         array = self._ct.array
         sends_voxels = self._identity.sends_voxels
+        made_on_shape, made_on_ijk_to_ras = self._made_on()
         return SegmentationHeader(
             layers=[_layer(self._layers, index, to_ct) for index in range(self._layers.count)],
             segments=[_segment(node, self._layers, each) for each in self._layers.segment_ids],
             ct_shape=[int(size) for size in array.shape],
             ct_ijk_to_ras=[float(number) for number in self._ct.ijk_to_ras.ravel()],
+            made_on_shape=made_on_shape,
+            made_on_ijk_to_ras=made_on_ijk_to_ras,
             ct_instance_uids=list(self._identity.instance_uids),
             ct_files=list(self._identity.files),
             ct_voxels=_CT_FILE if sends_voxels else "",
             ct_dtype=array.dtype.name if sends_voxels else "",
         )
+
+    def _made_on(self) -> tuple[list[int], list[float]]:
+        volume = slicer.mrmlScene.GetNodeByID(self._identity.made_on_id) if self._identity.made_on_id else None
+        if volume is None or volume.GetImageData() is None:
+            return [], []
+        shape = reversed(volume.GetImageData().GetDimensions())
+        return list(shape), [float(number) for number in ijk_to_ras(volume).ravel()]
 
 
 def _layer_file(index: int) -> str:

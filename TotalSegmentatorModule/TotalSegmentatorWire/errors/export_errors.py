@@ -166,7 +166,7 @@ EXPORT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "EXPORT_CT_MOVED",
         173,
-        _("The CT in the scene no longer matches its DICOM series: it was rotated, resampled or cropped."),
+        _("The CT in the scene no longer matches its DICOM series: it was rotated or resampled, or moved and cropped."),
         _(
             "Load the CT from the DICOM database again, choose it here, and check that the segmentation is "
             "aligned with it."

@@ -93,6 +93,11 @@ class SegmentationHeader:
     """k, j, i of the CT's volume node."""
     ct_ijk_to_ras: list[float]
     """16 numbers of the volume node, without its parent transform."""
+    made_on_shape: list[int] = field(default_factory=list)
+    """k, j, i of the volume on which the segmentation was made, where that is another one than the CT: a part of it, as
+    a rule. Empty where it is the CT, or unknown."""
+    made_on_ijk_to_ras: list[float] = field(default_factory=list)
+    """16 numbers of that volume, as for the CT."""
     ct_instance_uids: list[str] = field(default_factory=list)
     """SOP Instance UIDs of the volume; empty where it did not come from DICOM."""
     ct_files: list[str] = field(default_factory=list)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 
@@ -12,6 +15,23 @@ def exporter(user, tmp_path, monkeypatch):
 
     somebody = ExportUser(user, tmp_path)
     monkeypatch.setattr(installed_engine, "engine_environment", lambda: somebody.environment)
+    return somebody
+
+
+@pytest.fixture
+def real_exporter(user, tmp_path, monkeypatch):
+    """With the real export program, and the section open; who is asked before something goes out agrees."""
+    import slicer
+    from export_user import ExportUser
+    from job_support import MARK
+    from TotalSegmentatorModuleLib.background import installed_engine
+    from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
+
+    environment = EngineEnvironment(sys.executable, {**os.environ, MARK: user.mark})
+    monkeypatch.setattr(installed_engine, "engine_environment", lambda: environment)
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_, **__: True)
+    somebody = ExportUser(user, tmp_path)
+    somebody.open_section()
     return somebody
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import sys
 
 import numpy as np
 import pytest
@@ -16,12 +14,10 @@ import pydicom
 import slicer
 import vtk
 from export_support import labels_on, with_identifiers, write_ct_series
-from export_user import ExportUser, add_segment
-from job_support import MARK
+from export_user import add_segment
 from TotalSegmentatorEngine.export.dicom.reference_series import read_reference
 from TotalSegmentatorEngine.export.rtstruct.reader import read_rtstruct
 from TotalSegmentatorEngine.imaging.geometry import Geometry
-from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, SLICER_STATUS_TAG
 
 pytestmark = pytest.mark.slow  # every export is a process that imports NumPy, SciPy and pydicom
@@ -30,22 +26,8 @@ PHANTOM = np.array([[-2.0, 0, 0, 60.0], [0, -2.0, 0, 50.0], [0, 0, 3.0, -90.0], 
 
 
 @pytest.fixture
-def exporter(user, tmp_path, monkeypatch):
-    from TotalSegmentatorModuleLib.background import installed_engine
-
-    environment = EngineEnvironment(sys.executable, {**os.environ, MARK: user.mark})
-    monkeypatch.setattr(installed_engine, "engine_environment", lambda: environment)
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_, **__: True)
-    somebody = ExportUser(user, tmp_path)
-    somebody.open_section()
-    return somebody
-
-
-def export(exporter, format_id: str) -> None:
-    exporter.choose(exporter.ui.export.formatComboBox, format_id)
-    exporter.click()
-    exporter.wait(lambda: exporter.ui.export_task.startButton.text == "Export", 120.0)
-    assert exporter.error_code == "", exporter.describe()
+def exporter(real_exporter):
+    return real_exporter
 
 
 @pytest.mark.shared
@@ -62,7 +44,7 @@ def test_structure_set_attaches_to_the_series_in_slicers_database(
     node = exporter.add_result(ct, labels, digest="")
     add_segment(node, "by hand", np.roll(labels == 2, -2, axis=2).astype(np.uint8), ct)
     exporter.ui.export.databaseCheckBox.checked = True
-    export(exporter, "rtstruct")
+    exporter.export_as("rtstruct")
 
     (name,) = exporter.written
     dataset = pydicom.dcmread(exporter.target / name)
@@ -83,7 +65,7 @@ def test_files_that_slicers_database_refuses_get_a_series_of_their_own(exporter,
     """Their identifiers are empty, so that Slicer knows the volume only."""
     ct = exporter.app.load_dicom_series(shared / "data" / "example_ct_dicom")
     node = exporter.add_result(ct, labels_on(slicer.util.arrayFromVolume(ct).shape), digest="")
-    export(exporter, "rtstruct")
+    exporter.export_as("rtstruct")
 
     assert "new CT series was written" in exporter.ui.export_task.warningLabel.text
     written = exporter.target / exporter.written[0]
@@ -98,7 +80,7 @@ def test_every_format_of_a_ct_that_is_no_dicom(exporter):
     exporter.ui.export.outlineCheckBox.checked = True
     exporter.ui.export.databaseCheckBox.checked = True
     for format_id in ("rtstruct", "seg-binary", "nrrd", "nifti", "stl", "gltf", "volumes"):
-        export(exporter, format_id)
+        exporter.export_as(format_id)
 
     written = exporter.written
     for expected in (
@@ -127,7 +109,7 @@ def test_drawn_structures_are_not_called_ai_contours(exporter):
     node = exporter.add_result(ct, labels_on(body().shape), digest="")
     add_segment(node, "boost", np.roll(labels_on(body().shape) == 2, -2, axis=2).astype(np.uint8), ct)
     node.GetSegmentation().GetSegment("boost").SetTag(SLICER_STATUS_TAG, "inprogress")
-    export(exporter, "rtstruct")
+    exporter.export_as("rtstruct")
     dataset = pydicom.dcmread(exporter.target / "CT abdomen segmentation_RTSTRUCT" / "RTSTRUCT.dcm")
     assert dataset.StructureSetLabel == "AI and manual"
     made = {roi.ROIName: roi.ROIGenerationAlgorithm for roi in dataset.StructureSetROISequence}
@@ -135,7 +117,7 @@ def test_drawn_structures_are_not_called_ai_contours(exporter):
 
     for segment_id in set(node.GetSegmentation().GetSegmentIDs()) - {"boost"}:
         node.GetSegmentation().RemoveSegment(segment_id)
-    export(exporter, "seg-binary")
+    exporter.export_as("seg-binary")
     dataset = pydicom.dcmread(exporter.target / "CT abdomen segmentation_SEG" / "SEG.dcm")
     assert dataset.SeriesDescription == "Manual segmentation, reviewed 0 of 1"
     assert dataset.SegmentSequence[0].SegmentAlgorithmType == "MANUAL"
@@ -155,7 +137,7 @@ def test_default_names_hold_the_modality_and_nothing_of_the_patient(exporter, tm
     node = exporter.add_result(ct, labels_on(body().shape), digest="")
     assert "SMITH" in node.GetName() and "4711" in node.GetName()
     for format_id in ("rtstruct", "seg-binary", "volumes"):
-        export(exporter, format_id)
+        exporter.export_as(format_id)
 
     name = "3_ Thorax of segmentation"
     assert exporter.written == [f"{name}.csv", f"{name}_RTSTRUCT.dcm", f"{name}_SEG.dcm"]
@@ -164,7 +146,7 @@ def test_default_names_hold_the_modality_and_nothing_of_the_patient(exporter, tm
 def test_edited_structures_are_found_and_marked(exporter):
     ct = exporter.user.add_ct(body(), matrix=PHANTOM)
     node = exporter.add_result(ct, labels_on(body().shape), digest="not the digest of these voxels ")
-    export(exporter, "volumes")
+    exporter.export_as("volumes")
 
     segment = node.GetSegmentation().GetNthSegment(0)
     value = vtk.reference("")

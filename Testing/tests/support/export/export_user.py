@@ -21,6 +21,8 @@ from TotalSegmentatorWire.tables.structures import structure_table
 
 FAKE_EXPORT = FAKES / "fake_export.py"
 SHAPE = (12, 16, 20)
+PROGRAM_SECONDS = 120.0
+"""A bound for an export by the real program."""
 
 
 class ExportUser:
@@ -105,6 +107,13 @@ class ExportUser:
     def export(self) -> None:
         self.click()
         self.wait_until_ready()
+
+    def export_as(self, format_id: str) -> None:
+        """With the real program, which must not fail."""
+        self.choose(self.ui.export.formatComboBox, format_id)
+        self.click()
+        self.wait_until_ready(PROGRAM_SECONDS)
+        assert self.error_code == "", self.describe()
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
         self.wait(lambda: self.task_ui.startButton.text == self.title, seconds)

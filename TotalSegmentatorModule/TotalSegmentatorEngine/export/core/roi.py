@@ -43,7 +43,7 @@ class Roi:
     codes: RoiCodes | None
     review_state: ReviewState
     is_cut: bool
-    """True where it reaches the border of the CT."""
+    """True where it reaches the border of the CT, or of the part of the CT on which it was made."""
     sources: tuple[str, ...]
     """Ids of the segments that it is made of, more than one for a union; empty for the body outline."""
     voxels: Callable[[], VoxelMask]

@@ -13,7 +13,7 @@ from TotalSegmentatorWire.tables.structures import LABEL_TABLES, Structure, stru
 from TotalSegmentatorEngine.export.core.codes import RoiCodes
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 
-_MODEL_TAG = PREFIX + "Model"
+MODEL_TAG = PREFIX + "Model"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,8 @@ class Segmentation:
     layers: tuple[Layer, ...]
     left_out: tuple[LeftOut, ...] = ()
     """Whoever asks for one of these gets an error, not an export without it."""
+    made_on: Geometry | None = None
+    """Of the image on which it was made, which can be a part of the CT; None where nobody knows, or it is the CT."""
 
 
 def unique_ids(ids: Iterable[str]) -> list[str]:
@@ -86,7 +88,7 @@ def structure_of(segment_id: str, name: str, tags: dict[str, str]) -> Structure 
     The tables agree about the structures that they share but for the label values; the tag that names the model
     ("117-3mm") says which one is asked first.
     """
-    family = tags.get(_MODEL_TAG, "").split("-")[0]
+    family = tags.get(MODEL_TAG, "").split("-")[0]
     tables = sorted(LABEL_TABLES, key=lambda table: not table.endswith("_" + family))
     for table in tables:
         rows = _rows(table)

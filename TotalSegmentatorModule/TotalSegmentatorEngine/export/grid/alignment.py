@@ -11,7 +11,7 @@ from TotalSegmentatorWire.tables.review_state import VOXEL_DIGEST_TAG
 
 from TotalSegmentatorEngine.export.core.segmentation import Layer, Segmentation
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
-from TotalSegmentatorEngine.export.grid.placement import ALIGNED_VOXELS, PlacedSegmentation
+from TotalSegmentatorEngine.export.grid.placement import ALIGNED_VOXELS, PlacedSegmentation, box_on
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.voxel_digest import is_same, voxel_digest
 
@@ -33,15 +33,19 @@ def on_volume_voxels(segmentation: Segmentation, reference: ReferenceSeries, vol
 
     A structure belongs to the voxels that it was drawn on. Where these are shown elsewhere - an irregular series has
     equal steps in Slicer and a transform that displays it where it is, and a user can move a volume (Center Volume) -
-    the series' own positions count.
+    the series' own positions count. A cropped volume does not say which of the series' voxels it has; there its
+    place counts.
 
     Raises SegmentationError("EXPORT_CT_MOVED") where the volume's voxels are not those of the series any more.
     """
     turn = _turn(volume, reference.grid)
-    is_series = turn is not None and volume.shape == reference.grid.shape and np.array_equal(np.diag(turn)[:2], [1, 1])
+    is_alike = turn is not None and np.array_equal(np.diag(turn)[:2], [1, 1])
+    is_series = is_alike and volume.shape == reference.grid.shape
     steps = slice(0, 3 if reference.is_regular else 2)
     scaled = np.abs(np.array(volume.spacing) / np.array(reference.grid.spacing) - 1) * np.array(volume.shape[::-1])
     if not is_series or scaled[steps].max() > ALIGNED_VOXELS:
+        if is_alike and reference.is_regular and box_on(volume, reference.grid) is not None:
+            return dataclasses.replace(segmentation, made_on=segmentation.made_on or volume)
         raise SegmentationError("EXPORT_CT_MOVED")
     return _moved(segmentation, volume, reference.grid, _index_map(turn, volume))
 
@@ -91,7 +95,10 @@ def _moved(segmentation: Segmentation, image: Geometry, grid: Geometry, indices:
         Layer(layer.array, Geometry(layer.geometry.shape, to_grid @ layer.geometry.ijk_to_ras))
         for layer in segmentation.layers
     )
-    return dataclasses.replace(segmentation, layers=layers)
+    made_on = segmentation.made_on
+    if made_on is not None:
+        made_on = Geometry(made_on.shape, to_grid @ made_on.ijk_to_ras)
+    return dataclasses.replace(segmentation, layers=layers, made_on=made_on)
 
 
 def edited_segments(placed: PlacedSegmentation) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +42,22 @@ class PlacedSegmentation:
     """Gives each segment's voxels on ``grid``. To ask for a segment that has voxels outside of the grid raises
     SegmentationError("EXPORT_GEOMETRY_DIFFERS"); one that nobody asks for does no harm."""
 
-    def __init__(self, segmentation: Segmentation, grid: Geometry) -> None:
+    def __init__(self, segmentation: Segmentation, grid: Geometry, field_of_view: Box | None = None) -> None:
+        """``field_of_view``: the part of the grid on which the segmentation was made, all of it by default."""
         self.grid = grid
+        self._field_of_view = field_of_view or tuple(slice(0, size) for size in grid.shape)
         self.segments = segmentation.segments
         self.left_out = segmentation.left_out
         self._layers = [_placed(layer, grid) for layer in segmentation.layers]
         self._resampled: dict[tuple[int, int], VoxelMask] = {}
+
+    def is_at_border(self, box: Box) -> bool:
+        """Whether ``box`` (k, j, i) touches the border of the grid, or of the part on which the segmentation was made:
+        what lies there may go on beyond."""
+        return any(
+            part.start <= max(seen.start, 0) or part.stop >= min(seen.stop, size)
+            for part, seen, size in zip(box, self._field_of_view, self.grid.shape, strict=True)
+        )
 
     def is_resampled(self, segment: Segment) -> bool:
         """True where the segment's lattice is not the grid's, so that its shape changes a little."""
@@ -122,31 +133,58 @@ class PlacedSegmentation:
         return float((np.maximum(beyond, 0) * np.array(self.grid.spacing)[::-1]).max())
 
 
-def place(segmentation: Segmentation, grid: Geometry) -> PlacedSegmentation:
+def place(segmentation: Segmentation, grid: Geometry, field_of_view: Box | None = None) -> PlacedSegmentation:
     """The segmentation on the CT's grid."""
-    return PlacedSegmentation(segmentation, grid)
+    return PlacedSegmentation(segmentation, grid, field_of_view)
+
+
+def box_on(part: Geometry, grid: Geometry) -> Box | None:
+    """The box (k, j, i) of ``grid`` that the voxels of ``part`` are, which may reach beyond it; None unless both have
+    the same lattice and voxels in common."""
+    to_grid = _by_kji(np.linalg.inv(grid.ijk_to_ras) @ part.ijk_to_ras)
+    turn = _lattice_turn(to_grid, part.shape)
+    if turn is None:
+        return None
+    ends = np.array([_moved([0, 0, 0], turn), _moved([size - 1 for size in part.shape], turn)])
+    first, last = ends.min(axis=0).astype(int), ends.max(axis=0).astype(int)
+    if (last < 0).any() or (first >= np.array(grid.shape)).any():
+        return None
+    return tuple(slice(int(low), int(high) + 1) for low, high in zip(first, last, strict=True))
 
 
 def _placed(layer: Layer, grid: Geometry) -> _PlacedLayer:
     array = _whole_numbers(layer.array)
     to_layer = _by_kji(np.linalg.inv(layer.geometry.ijk_to_ras) @ grid.ijk_to_ras)
-    to_grid = np.linalg.inv(to_layer)
-    turn = np.round(to_grid[:3, :3])
-    corners = np.array([[k, j, i] for k in _ends(array, 0) for j in _ends(array, 1) for i in _ends(array, 2)])
-    on_grid = corners @ to_grid[:3, :3].T + to_grid[:3, 3]
-    shift = np.round(to_grid[:3, :3] @ corners[0] + to_grid[:3, 3] - turn @ corners[0])
-    is_turn = np.array_equal(np.abs(turn).sum(axis=0), np.ones(3)) and np.array_equal(
-        np.abs(turn).sum(axis=1), np.ones(3)
-    )
-    if not is_turn or np.abs(on_grid - (corners @ turn.T + shift)).max() > ALIGNED_VOXELS:
+    turned = _lattice_turn(np.linalg.inv(to_layer), array.shape)
+    if turned is None:
         return _PlacedLayer(array, None, to_layer, _boxes(array))
+    turn = turned[:3, :3]
+    start = np.minimum(_moved([0, 0, 0], turned), _moved([size - 1 for size in array.shape], turned))
     axes = [int(np.flatnonzero(row)[0]) for row in turn]
     array = array.transpose(axes)
     array = array[tuple(slice(None, None, int(turn[axis, axes[axis]])) for axis in range(3))]
-    start = (corners @ turn.T + shift).min(axis=0)
     aligned = np.eye(4)
     aligned[:3, 3] = -start
     return _PlacedLayer(array, tuple(int(first) for first in start), aligned, _boxes(array))
+
+
+def _lattice_turn(to_grid: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray | None:
+    """4x4 of whole numbers: k, j, i indices of an image of ``shape`` to those of a grid, where ``to_grid`` is that but
+    for rounding; None where the voxels do not lie on the grid's."""
+    turn = np.round(to_grid[:3, :3])
+    corners = np.array([[k, j, i] for k in (0, shape[0] - 1) for j in (0, shape[1] - 1) for i in (0, shape[2] - 1)])
+    on_grid = corners @ to_grid[:3, :3].T + to_grid[:3, 3]
+    shift = np.round(on_grid[0] - turn @ corners[0])
+    is_turn = all(np.array_equal(np.abs(turn).sum(axis=axis), np.ones(3)) for axis in (0, 1))
+    if not is_turn or np.abs(on_grid - (corners @ turn.T + shift)).max() > ALIGNED_VOXELS:
+        return None
+    whole = np.eye(4)
+    whole[:3, :3], whole[:3, 3] = turn, shift
+    return whole
+
+
+def _moved(indices: Sequence[int], matrix: np.ndarray) -> np.ndarray:
+    return matrix[:3, :3] @ indices + matrix[:3, 3]
 
 
 def _by_kji(matrix: np.ndarray) -> np.ndarray:
@@ -155,10 +193,6 @@ def _by_kji(matrix: np.ndarray) -> np.ndarray:
     turned[:3, :3] = matrix[2::-1, 2::-1]
     turned[:3, 3] = matrix[2::-1, 3]
     return turned
-
-
-def _ends(array: np.ndarray, axis: int) -> tuple[int, int]:
-    return 0, array.shape[axis] - 1
 
 
 def _limits(matrix: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray]:

@@ -26,14 +26,13 @@ from TotalSegmentatorEngine.export.core.roi import (
     ORIGIN_UNKNOWN,
     SEMIAUTOMATIC,
 )
-from TotalSegmentatorEngine.export.core.segmentation import Segment
+from TotalSegmentatorEngine.export.core.segmentation import MODEL_TAG, Segment
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask, union
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
 from TotalSegmentatorEngine.export.rois.tg263_names import CUT, LONGEST_TEXT
 
 ALGORITHM_TYPE_TAG = "DICOM.SegmentAlgorithmType"
 ALGORITHM_NAME_TAG = "DICOM.SegmentAlgorithmName"
-_MODEL_TAG = PREFIX + "Model"
 _VERSION_TAG = PREFIX + "Version"
 
 _OWN_TAGS = (REVIEW_STATE_TAG, VOXEL_DIGEST_TAG)
@@ -63,7 +62,8 @@ class Part:
     origin: str
     """Model and version, or who else made it."""
     is_cut: bool
-    """True where it reaches the border of the CT or its name says so; of a union also where parts are not there."""
+    """True where it reaches the border of the CT or of the part of it on which it was made, or its name says so; of a
+    union also where parts are not there."""
     is_empty: bool
     voxels: Callable[[], VoxelMask]
     models: tuple[str, ...] = ()
@@ -110,7 +110,7 @@ def segment_part(placed: PlacedSegmentation, segment: Segment, is_edited: bool) 
         algorithm=algorithm,
         algorithm_name="" if algorithm in ("", MANUAL) else _algorithm_name(segment),
         origin=segment.origin or _origin(segment, algorithm),
-        is_cut=box is not None and (_touches_border(box, placed.grid.shape) or _is_marked(segment.name)),
+        is_cut=box is not None and (placed.is_at_border(box) or _is_marked(segment.name)),
         is_empty=box is None,
         voxels=lambda: placed.mask(segment),
         models=_models(segment),
@@ -157,10 +157,6 @@ def _shared_tags(parts: Sequence[Part]) -> dict[str, str]:
     return {name: value for name, value in shared.items() if name.startswith(PREFIX) and name not in _OWN_TAGS}
 
 
-def _touches_border(box: tuple[slice, slice, slice], shape: tuple[int, int, int]) -> bool:
-    return any(part.start <= 0 or part.stop >= size for part, size in zip(box, shape, strict=True))
-
-
 def _is_marked(name: str) -> bool:
     return _MARKED.fullmatch(name.strip()) is not None
 
@@ -176,7 +172,7 @@ def _algorithm(segment: Segment, is_edited: bool) -> str:
     stated = segment.tags.get(ALGORITHM_TYPE_TAG, "").strip().upper()
     if stated not in GENERATION_ALGORITHMS:
         drawn = MANUAL if segment.tags.get(SLICER_STATUS_TAG) else ""
-        stated = AUTOMATIC if _MODEL_TAG in segment.tags else drawn
+        stated = AUTOMATIC if MODEL_TAG in segment.tags else drawn
     return SEMIAUTOMATIC if stated == AUTOMATIC and is_edited else stated
 
 
@@ -190,14 +186,14 @@ def _union_algorithm(algorithms: set[str]) -> str:
 
 def _algorithm_name(segment: Segment) -> str:
     """Never empty: DICOM SEG wants a name wherever a machine had a part in it (PS3.3 section C.8.20.2)."""
-    model = segment.tags.get(_MODEL_TAG, "").strip()
+    model = segment.tags.get(MODEL_TAG, "").strip()
     named = segment.tags.get(ALGORITHM_NAME_TAG, "").strip() or segment.origin.strip()
     name = named or (ALGORITHM_NAME if model else _UNKNOWN)
     return f"{name} {model}".strip()[:LONGEST_TEXT]
 
 
 def _models(segment: Segment) -> tuple[str, ...]:
-    model = segment.tags.get(_MODEL_TAG, "").strip()
+    model = segment.tags.get(MODEL_TAG, "").strip()
     if not model:
         stated = _OWN_ORIGIN.fullmatch(segment.origin)
         model = stated["model"].strip() if stated is not None else ""
@@ -207,7 +203,7 @@ def _models(segment: Segment) -> tuple[str, ...]:
 def _origin(segment: Segment, algorithm: str) -> str:
     if algorithm in ("", MANUAL):
         return _BY_HAND if algorithm else ORIGIN_UNKNOWN
-    model = segment.tags.get(_MODEL_TAG, "").strip()
+    model = segment.tags.get(MODEL_TAG, "").strip()
     if not model:
         return segment.tags.get(ALGORITHM_NAME_TAG, "").strip() or _UNKNOWN
     return f"{model}, {ALGORITHM_NAME} {segment.tags.get(_VERSION_TAG, '')}".rstrip()

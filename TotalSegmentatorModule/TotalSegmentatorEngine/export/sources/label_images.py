@@ -63,7 +63,7 @@ def label_image(volume: Volume, path: Path, labels: str | None, report: ReadingR
     for value in (*(value for value in values if value < 0), *unknown):
         report.note("LABELS_LEFT_OUT", str(value))
     segments = _segments([names[value] for value in present if value in names], labels)
-    return Segmentation(tuple(segments), layers, report.left_out)
+    return Segmentation(tuple(segments), layers, report.left_out, volume.geometry)
 
 
 def chosen_names(labels: str) -> Names:

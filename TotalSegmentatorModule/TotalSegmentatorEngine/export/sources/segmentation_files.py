@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,14 @@ from pathlib import Path
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of, unique_ids
+from TotalSegmentatorEngine.export.core.segmentation import (
+    MODEL_TAG,
+    Layer,
+    Segment,
+    Segmentation,
+    structure_of,
+    unique_ids,
+)
 from TotalSegmentatorEngine.export.core.shown_names import listed
 from TotalSegmentatorEngine.export.dicom.reading_report import DAMAGED, NUMBER_SHARED, ReadingReport, reported
 from TotalSegmentatorEngine.export.sources.label_images import (
@@ -25,6 +33,8 @@ from TotalSegmentatorEngine.imaging.library_output import library_lines
 
 LARGEST_LABEL = 1 << 24
 """Largest value of a label image: 32-bit floating point, in which larger ones are read, holds these exactly."""
+
+_REFERENCE_GEOMETRY = re.compile(r"(?:^|&)Reference image geometry\|([^|&]*)")
 
 MOST_LAYERS = 1 << 16
 """Of one file; each is an image of its own."""
@@ -100,7 +110,29 @@ def _slicer_segmentation(
         report.check_something_left()
     ids = unique_ids(segment.id for segment in segments)
     segments = [replace(segment, id=own) for segment, own in zip(segments, ids, strict=True)]
-    return Segmentation(tuple(segments), tuple(Layer(array, geometry) for array in arrays), report.left_out)
+    layers = tuple(Layer(array, geometry) for array in arrays)
+    return Segmentation(tuple(segments), layers, report.left_out, _made_on(fields, segments, geometry))
+
+
+def _made_on(fields: dict[str, str], segments: list[Segment], geometry: Geometry) -> Geometry | None:
+    """Slicer notes the grid of the image on which a segmentation was made, as vtkSegmentationConverter's
+    SerializeImageGeometry has it: a matrix to RAS and an extent. This program writes results on their image's grid."""
+    noted = _REFERENCE_GEOMETRY.search(fields.get("Segmentation_ConversionParameters", ""))
+    if noted is None:
+        return geometry if any(MODEL_TAG in segment.tags for segment in segments) else None
+    try:
+        numbers = [float(number) for number in noted[1].strip(";").split(";")]
+    except ValueError:
+        return None
+    if len(numbers) != 22 or not np.isfinite(numbers).all():
+        return None
+    first, last = np.array(numbers[16::2]), np.array(numbers[17::2])
+    matrix = np.reshape(numbers[:16], (4, 4))
+    shift = np.eye(4)
+    shift[:3, 3] = first
+    shape = tuple(int(size) for size in (last - first + 1)[::-1])
+    is_grid = min(shape) > 0 and abs(np.linalg.det(matrix)) > 0
+    return Geometry(shape, matrix @ shift) if is_grid else None
 
 
 def _slicer_segment(fields: dict[str, str], prefix: str, position: int, layers: int) -> Segment:

@@ -32,7 +32,11 @@ def read_transferred_segmentation(folder: Path) -> tuple[Segmentation, Segmentat
     layers = tuple(_layer(folder, layer) for layer in header.layers)
     if any(not 0 <= segment.layer < len(layers) for segment in header.segments):
         raise SegmentationError("BAD_REQUEST", detail="a layer is missing")
-    return Segmentation(tuple(_segment(segment) for segment in header.segments), layers), header
+    made_on = None
+    if header.made_on_shape:
+        made_on = Geometry(tuple(header.made_on_shape), np.reshape(header.made_on_ijk_to_ras, (4, 4)))
+    segments = tuple(_segment(segment) for segment in header.segments)
+    return Segmentation(segments, layers, made_on=made_on), header
 
 
 def transferred_ct_geometry(header: SegmentationHeader) -> Geometry:

@@ -18,6 +18,7 @@ from TotalSegmentatorEngine.export.dicom.reference_series import (
     reference_volume,
 )
 from TotalSegmentatorEngine.export.grid.alignment import check_series, on_planes, on_volume_voxels
+from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, box_on, place
 from TotalSegmentatorEngine.export.sources.referenced_series import choice_for
 from TotalSegmentatorEngine.export.sources.segmentation_files import read_segmentation
 from TotalSegmentatorEngine.export.sources.slicer_transfer import (
@@ -56,6 +57,12 @@ class ExportSource:
         if self.lies_on == "volume":
             return on_volume_voxels(self.segmentation, self.reference, self.image_grid)
         return on_planes(self.segmentation, self.reference) if self.lies_on == "space" else self.segmentation
+
+    def placed(self) -> PlacedSegmentation:
+        """The segmentation on ``grid``. Raises what ``aligned`` raises."""
+        segmentation = self.aligned()
+        made_on = segmentation.made_on
+        return place(segmentation, self.grid, None if made_on is None else box_on(made_on, self.grid))
 
     @property
     def grid(self) -> Geometry:

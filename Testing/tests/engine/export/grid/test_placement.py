@@ -11,7 +11,7 @@ from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segm
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask, union
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.grid.alignment import check_series, edited_segments, on_planes, on_volume_voxels
-from TotalSegmentatorEngine.export.grid.placement import place
+from TotalSegmentatorEngine.export.grid.placement import box_on, place
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.voxel_digest import is_same, label_digests, voxel_digest
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -264,9 +264,11 @@ def test_a_volume_that_was_moved_keeps_its_structures_on_their_pixels(labels: np
         Geometry(SHAPE, turned(GRID.ijk_to_ras, 3.0)),
         Geometry(SHAPE, GRID.ijk_to_ras @ np.diag([-1.0, 1, 1, 1])),
         Geometry(SHAPE, GRID.ijk_to_ras @ np.diag([1.0, 1, 1.1, 1])),
-        Geometry((7, *SHAPE[1:]), GRID.ijk_to_ras),
+        Geometry((7, *SHAPE[1:]), GRID.ijk_to_ras @ np.diag([1.0, 1, 1.1, 1])),
+        moved(GRID, (0.5, 0, 0), (7, *SHAPE[1:])),
+        moved(GRID, (0, 40, 0), (7, *SHAPE[1:])),
     ],
-    ids=["turned", "mirrored", "stretched", "cropped"],
+    ids=["turned", "mirrored", "stretched", "cropped and stretched", "cropped and moved", "elsewhere"],
 )
 def test_a_volume_that_is_no_longer_the_series_is_refused(labels: np.ndarray, volume: Geometry):
     with pytest.raises(SegmentationError) as refused:
@@ -286,3 +288,36 @@ def test_segments_are_known_by_id_or_name(segment_id: str, name: str, label: int
 def test_the_models_tag_says_whose_label_it_is():
     assert structure_of("liver", "", {"TotalSegmentatorModule.Model": "117-3mm"}).part_model.startswith("Dataset")
     assert structure_of("liver", "", {"TotalSegmentatorModule.Model": "104-3mm"}).part_model.startswith("Task")
+
+
+@pytest.mark.parametrize("is_reversed", [False, True], ids=["as Slicer does", "with reversed slices"])
+@pytest.mark.parametrize(
+    ("first", "shape", "is_cut"),
+    [((2, 3, 4), (6, 9, 10), True), ((-1, 0, 2), (9, 12, 13), False)],
+    ids=["inside", "reaching beyond"],
+)
+def test_a_crop_of_slicers_volume_lies_on_its_series(labels: np.ndarray, is_reversed: bool, first, shape, is_cut: bool):
+    """The border of the first one runs through the first structure."""
+    series, whole = reference(REGULAR), in_slicer(2.5, is_reversed)
+    crop = moved(whole, first, shape)
+    array = labels[::-1] if is_reversed else labels
+    box = tuple(slice(max(low, 0), low + size) for low, size in zip(first, crop.shape, strict=True))
+    part = np.zeros(SHAPE, np.uint8)
+    part[box] = array[box]
+    layer = Layer(part[box], moved(whole, tuple(one.start for one in box), part[box].shape))
+    aligned = on_volume_voxels(Segmentation((segment(1), segment(2)), (layer,)), series, crop)
+    placed = place(aligned, series.grid, box_on(aligned.made_on, series.grid))
+    for number, one in enumerate(placed.segments, start=1):
+        assert not placed.is_resampled(one)
+        assert np.array_equal(placed.mask(one).whole(), (part[::-1] if is_reversed else part) == number)
+    assert placed.is_at_border(placed.box(placed.segments[0])) is is_cut
+
+
+def test_a_box_is_only_told_on_one_lattice():
+    assert box_on(moved(GRID, (1, 2, 3), (4, 5, 6)), GRID) == (slice(1, 5), slice(2, 7), slice(3, 9))
+    assert box_on(moved(GRID, (-2, 0, 0), (4, 5, 6)), GRID) == (slice(-2, 2), slice(0, 5), slice(0, 6))
+    _array, matrix = reordered(np.zeros((4, 5, 6)), moved(GRID, (1, 2, 3), (4, 5, 6)).ijk_to_ras, "SRP")
+    assert box_on(Geometry(_array.shape, matrix), GRID) == (slice(1, 5), slice(2, 7), slice(3, 9))
+    for part in (moved(GRID, (1, 2, 3.5), (4, 5, 6)), moved(GRID, (9, 0, 0), (4, 5, 6))):
+        assert box_on(part, GRID) is None
+    assert box_on(moved(GRID, (1, 2, 3), (4, 5, 6), 2.0), GRID) is None
