@@ -5,6 +5,7 @@ Steps: find the kind of input, read header and voxels, validate grid and values 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,10 +65,11 @@ def read_input(path: Path, choice: SeriesChoice = ANY_SERIES) -> ReadInput:
     return ReadInput(volume, [*warnings, *_check_values(volume)])
 
 
-def read_transferred(job_folder: Path, header: CtHeader) -> ReadInput:
+def read_transferred(job_folder: Path, header: CtHeader, listen: Callable[[], None] = lambda: None) -> ReadInput:
     """The CT that Slicer wrote into ``job_folder``: raw voxels, C order (k, j, i), little endian, as ``header`` says.
 
-    The headers of ``header.dicom_files`` are validated too, and say what is padding (slicer_volume.py).
+    The headers of ``header.dicom_files`` are validated too, and say what is padding (slicer_volume.py). ``listen`` is
+    called again and again; it may raise to stop.
 
     Raises SegmentationError: BAD_REQUEST where voxels and header do not fit, else one of the INPUT_ codes.
     """
@@ -81,13 +83,14 @@ def read_transferred(job_folder: Path, header: CtHeader) -> ReadInput:
     check_size(shape)
     geometry = Geometry(shape, np.asarray(header.ijk_to_ras, dtype=np.float64).reshape(4, 4))
     check_geometry(geometry)
-    volume = Volume(read_raw(job_folder / CT_VOXELS, shape, header.dtype), geometry)
+    volume = Volume(read_raw(job_folder / CT_VOXELS, shape, header.dtype, listen), geometry)
     with library_lines():
-        voxels, warnings = validated_by_headers(volume, header.dicom_files)
+        voxels, warnings = validated_by_headers(volume, header.dicom_files, listen)
+    listen()
     volume = Volume(compact(voxels), geometry)
-    return ReadInput(volume, [*warnings, *_check_values(volume)], header.series_instance_uid)
+    return ReadInput(volume, [*warnings, *_check_values(volume, listen)], header.series_instance_uid)
 
 
-def _check_values(volume: Volume) -> list[Problem]:
+def _check_values(volume: Volume, listen: Callable[[], None] = lambda: None) -> list[Problem]:
     """One warning at most is about the scale of the values."""
-    return check_volume(volume) or hu_scale_warnings(volume.array)
+    return check_volume(volume, listen) or hu_scale_warnings(volume.array)

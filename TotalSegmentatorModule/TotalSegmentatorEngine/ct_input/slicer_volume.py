@@ -9,13 +9,13 @@ error asks for, though Slicer keeps the series' identifiers on the volume).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, read_headers
+from TotalSegmentatorEngine.dicom_series.headers import SliceHeader, read_header
 from TotalSegmentatorEngine.dicom_series.padding import Range, is_unmeasured, padding_range, with_air
 from TotalSegmentatorEngine.dicom_series.pixels import check_decoders, check_pixels, read_slice, store_alike
 from TotalSegmentatorEngine.dicom_series.rescaling import check_against_neighbours, check_scale
@@ -36,26 +36,31 @@ _OF_ALL_SLICES = frozenset(["INPUT_UIDS_SHARED", "INPUT_MIXED_ORIGIN"])
 _log = logging.getLogger(__name__)
 
 
-def validated_by_headers(volume: Volume, dicom_files: Iterable[str]) -> tuple[np.ndarray, list[Problem]]:
+def validated_by_headers(
+    volume: Volume, dicom_files: Iterable[str], listen: Callable[[], None] = lambda: None
+) -> tuple[np.ndarray, list[Problem]]:
     """The voxels of ``volume`` (k, j, i) with the padding that the headers of ``dicom_files`` state turned to air, and
-    warnings about the series.
+    warnings about the series. ``listen`` is called for each file; it may raise to stop.
 
     Raises SegmentationError: INPUT_NOT_CT, and while the volume is the series itself all that a DICOM folder is refused
     for (select_of_files, validate_series, pixels.py, rescaling.py).
     """
-    try:
-        headers = [found for found in read_headers(map(Path, dicom_files)) if found.is_image]
-    except SegmentationError:
-        _log.warning("the series' headers cannot be read and were not validated")
-        return volume.array, []
+    headers: list[SliceHeader] = []
+    for path in map(Path, dicom_files):
+        listen()
+        try:
+            headers += [found for found in read_header(path) if found.is_image]
+        except SegmentationError:
+            _log.warning("the series' headers cannot be read and were not validated")
+            return volume.array, []
     if not headers:
         return volume.array, []
     other = next((found.modality for found in headers if found.modality != "CT"), None)
     if other is not None:
         raise SegmentationError("INPUT_NOT_CT", modality=other or "not stated")
     inside = [found for found in headers if _lies_inside(volume, found)]
-    check_pixels(inside)
-    check_decoders(found for found in inside if found.stored.is_jpeg)
+    check_pixels(inside, listen)
+    check_decoders((found for found in inside if found.stored.is_jpeg), listen)
     warnings: list[Problem] = []
     try:
         selected = select_of_files(headers)
@@ -70,7 +75,7 @@ def validated_by_headers(volume: Volume, dicom_files: Iterable[str]) -> tuple[np
             raise
         _log.info("the series' headers show %s, but the volume is no longer that series", error.code)
     places = [_slice_of(volume, found) for found in headers]
-    array = with_air(volume.array, _padding_of_slices(len(volume.array), headers, places))
+    array = with_air(volume.array, _padding_of_slices(len(volume.array), headers, places), listen)
     if len(set(places)) == len(places) and None not in places and not store_alike(headers):
         order = np.argsort(places)
         check_against_neighbours(array[np.sort(places)], [headers[n] for n in order])

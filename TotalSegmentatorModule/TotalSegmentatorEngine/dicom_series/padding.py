@@ -12,7 +12,7 @@ corners of a slice, as those outside a round field do.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -59,16 +59,22 @@ def is_unmeasured(found: Range | None) -> bool:
     return found is not None and (found[1] < AIR_HU or found[0] > HIGHEST_MEASURED_HU)
 
 
-def with_air(planes: np.ndarray, ranges: Sequence[Range | None]) -> np.ndarray:
+def with_air(
+    planes: np.ndarray, ranges: Sequence[Range | None], listen: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """``planes`` (slices, rows, columns) in HU, padding turned to AIR_HU; ``ranges``: what is padding in each of them.
 
-    Changes ``planes`` in place unless its type cannot hold AIR_HU.
+    Changes ``planes`` in place unless its type cannot hold AIR_HU. ``listen`` is called for each slice.
     """
     if not any(ranges):
         return planes
     if planes.dtype.kind == "u" or planes.dtype.itemsize == 1:
         planes = planes.astype(np.int32 if planes.dtype.itemsize <= 2 else np.int64)
-    count = sum(_fill(plane, *found) for plane, found in zip(planes, ranges, strict=True) if found)
+    count = 0
+    for plane, found in zip(planes, ranges, strict=True):
+        listen()
+        if found:
+            count += _fill(plane, *found)
     if count:
         _log.info("%d voxels of pixel padding became air", count)
     return planes

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +78,13 @@ def read_planes(slices: list[SliceHeader]) -> np.ndarray:
     return compact(planes)
 
 
-def check_pixels(slices: Iterable[SliceHeader]) -> None:
-    """Each file holds the pixels that its header promises; nothing is decoded.
+def check_pixels(slices: Iterable[SliceHeader], listen: Callable[[], None] = lambda: None) -> None:
+    """Each file holds the pixels that its header promises; nothing is decoded. ``listen`` is called for each file.
 
     Raises SegmentationError: INPUT_UNREADABLE.
     """
     for path, stored in {header.path: header.stored for header in slices}.items():
+        listen()
         try:
             fault = pixel_fault(path, stored)
         except OSError as error:
@@ -110,13 +111,14 @@ def _checked_planes(slices: list[SliceHeader]) -> np.ndarray:
     return array
 
 
-def check_decoders(slices: Iterable[SliceHeader]) -> None:
+def check_decoders(slices: Iterable[SliceHeader], listen: Callable[[], None] = lambda: None) -> None:
     """Finds the file that cannot be decoded, or the compressed one whose decoder prints something: it makes an image of
-    damaged data, and says so there.
+    damaged data, and says so there. ``listen`` is called for each file.
 
     Raises SegmentationError("INPUT_UNREADABLE").
     """
     for path, header in {header.path: header for header in slices}.items():
+        listen()
         with library_lines() as lines:
             try:
                 _decoded([header])

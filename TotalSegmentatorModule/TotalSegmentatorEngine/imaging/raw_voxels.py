@@ -12,10 +12,12 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 _CHUNK_BYTES = 8 << 20
 
 
-def read_raw(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+def read_raw(
+    path: Path, shape: tuple[int, ...], dtype: str, check_cancelled: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """The voxels in ``path``; their header says shape (k, j, i) and type, which must fit the file.
 
-    Raises SegmentationError("BAD_REQUEST").
+    ``check_cancelled`` is called between pieces of 8 MB, it may raise. Raises SegmentationError("BAD_REQUEST").
     """
     try:
         voxel_type = np.dtype(dtype).newbyteorder("<")
@@ -26,15 +28,26 @@ def read_raw(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     try:
         if path.stat().st_size != int(np.prod(shape)) * voxel_type.itemsize:
             raise SegmentationError("BAD_REQUEST", detail="the voxels do not match their header")
-        return np.fromfile(path, dtype=voxel_type).reshape(shape)
+        voxels = np.empty(shape, dtype=voxel_type)
+        data = memoryview(voxels.reshape(-1).view(np.uint8))
+        with path.open("rb", buffering=0) as stream:
+            done = 0
+            while done < len(data):
+                check_cancelled()
+                count = stream.readinto(data[done : done + _CHUNK_BYTES])
+                if not count:
+                    raise SegmentationError("BAD_REQUEST", detail="the voxels do not match their header")
+                done += count
     except (OSError, ValueError) as error:
         raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from None
+    return voxels
 
 
-def write_raw(path: Path, labels: np.ndarray, check_cancelled: Callable[[], None]) -> None:
-    """Writes uint8 ``labels``; ``check_cancelled`` is called between pieces of 8 MB, it may raise. Raises OSError."""
+def write_raw(path: Path, labels: np.ndarray, on_piece: Callable[[float], None]) -> None:
+    """Writes uint8 ``labels``; ``on_piece`` gets the done share 0..1 before each piece of 8 MB, it may raise. Raises
+    OSError."""
     data = memoryview(np.ascontiguousarray(labels).reshape(-1)).cast("B")
     with path.open("wb", buffering=0) as stream:
         for start in range(0, len(data), _CHUNK_BYTES):
-            check_cancelled()
+            on_piece(start / len(data))
             stream.write(data[start : start + _CHUNK_BYTES])

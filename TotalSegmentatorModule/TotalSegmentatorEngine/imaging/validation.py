@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
@@ -31,26 +33,41 @@ SMALLEST_EXTENT_MM, LARGEST_EXTENT_MM = 20.0, 2200.0
 ENDS_OF_16_BITS = (-32768, 32767, 65535)
 """Marks, padding and overflows; no proof of a CT."""
 
+_SLICES_AT_ONCE = 32
 
-def check_volume(volume: Volume) -> list[Problem]:
+
+def check_volume(volume: Volume, listen: Callable[[], None] = lambda: None) -> list[Problem]:
     """Refuses what cannot be segmented and returns warnings about what looks odd.
 
-    Costs one minimum and one maximum over the array (0.1 s for 512x512x400), whatever its type.
+    Costs one minimum and one maximum over the array (0.1 s for 512x512x400), whatever its type. ``listen`` is called
+    before each slab; it may raise to stop.
 
     Raises SegmentationError: INPUT_TOO_FEW_SLICES, INPUT_DEGENERATE_DIRECTION, INPUT_SHEARED, INPUT_NON_FINITE.
     """
     check_size(volume.geometry.shape)
     check_geometry(volume.geometry)
-    lowest, highest = float(volume.array.min()), float(volume.array.max())
+    lowest, highest = _extremes(volume.array, listen)
     if not (np.isfinite(lowest) and np.isfinite(highest)):  # NaN anywhere makes both NaN
         count = volume.array.size - int(np.count_nonzero(np.isfinite(volume.array)))
         raise SegmentationError("INPUT_NON_FINITE", count=count)
     if lowest == ENDS_OF_16_BITS[0] or highest in ENDS_OF_16_BITS[1:]:
-        measured = volume.array[~np.isin(volume.array, ENDS_OF_16_BITS)]
-        lowest, highest = (float(measured.min()), float(measured.max())) if len(measured) else (0.0, 0.0)
+        lowest, highest = _extremes(volume.array, listen, ENDS_OF_16_BITS)
     if is_plausible(lowest, highest):
         return []
     return [Problem("IMPLAUSIBLE_HU", {"minimum": lowest, "maximum": highest})]
+
+
+def _extremes(array: np.ndarray, listen: Callable[[], None], ignored: tuple[int, ...] = ()) -> tuple[float, float]:
+    """The lowest and the highest value beside those that are ``ignored``; NaN where there is one, 0 where all are
+    ignored."""
+    found = []
+    for first in range(0, len(array), _SLICES_AT_ONCE):
+        listen()
+        slab = array[first : first + _SLICES_AT_ONCE]
+        measured = slab[~np.isin(slab, ignored)] if ignored else slab
+        if measured.size:
+            found += [float(measured.min()), float(measured.max())]
+    return (float(np.min(found)), float(np.max(found))) if found else (0.0, 0.0)
 
 
 def check_size(shape: tuple[int, ...]) -> None:

@@ -42,12 +42,12 @@ def label_digests(
     boxes: Mapping[int, Box],
     grid: Geometry,
     start: tuple[int, int, int] = (0, 0, 0),
-    on_plane: Callable[[], None] = lambda: None,
+    on_plane: Callable[[float], None] = lambda share: None,
 ) -> dict[int, str]:
     """By label: RAS position in mm of its box's first voxel in canonical order, then a digest of its voxels in the box.
 
     ``labels``: uint8 (k, j, i), whose first voxel is ``start`` of ``grid``. ``boxes``: each label's bounding box in it.
-    ``on_plane`` is called before each plane; it may raise to stop.
+    ``on_plane`` gets the done share 0..1 before each plane; it may raise to stop.
     """
     turn = canonical_reorientation(grid)
     view = turn.view(labels)
@@ -57,7 +57,7 @@ def label_digests(
         shape = np.array([part.stop - part.start for part in box], "<i4")
         hashes[label] = hashlib.blake2b(shape.tobytes(), digest_size=_DIGEST_BYTES)
     for number in range(view.shape[0]):
-        on_plane()
+        on_plane(number / view.shape[0])
         _add_plane(np.ascontiguousarray(view[number]), number, hashes, turned)
     return {
         label: " ".join([*_position(boxes[label], start, turn, grid), hashes[label].hexdigest()]) for label in boxes
@@ -65,10 +65,13 @@ def label_digests(
 
 
 def with_digests(
-    found: list[FoundStructure], labels: np.ndarray, grid: Geometry, on_plane: Callable[[], None] = lambda: None
+    found: list[FoundStructure],
+    labels: np.ndarray,
+    grid: Geometry,
+    on_plane: Callable[[float], None] = lambda share: None,
 ) -> list[FoundStructure]:
-    """``found`` in ``labels`` (uint8 (k, j, i) on ``grid``), each with its digest. ``on_plane`` is called again and
-    again; it may raise to stop."""
+    """``found`` in ``labels`` (uint8 (k, j, i) on ``grid``), each with its digest. ``on_plane`` as for
+    ``label_digests``."""
     boxes = {}
     for structure in found:
         i_min, i_max, j_min, j_max, k_min, k_max = structure.extent

@@ -21,6 +21,7 @@ from TotalSegmentatorEngine.inference.compiled_runner import CompiledRunner, has
 from TotalSegmentatorEngine.inference.network import LoadedModel
 from TotalSegmentatorEngine.inference.runtime_trial import agreement, middle_of, trial_patch, try_runner
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner, TileRunner
+from TotalSegmentatorEngine.job.listening import listening
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.machine.cpu_features import has_bf16
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
@@ -180,7 +181,9 @@ class _Choice:
             logger.info("OpenVINO is not there: %s", error)
             return None
         try:
-            return OpenVinoRunner(self._model, patch_size, self._precision)
+            return listening(
+                lambda: OpenVinoRunner(self._model, patch_size, self._precision), self._reporter.check_cancelled
+            )
         except (UnsupportedNetworkError, RuntimeError) as error:
             logger.warning("OpenVINO does not run this network: %s", error)
             return None

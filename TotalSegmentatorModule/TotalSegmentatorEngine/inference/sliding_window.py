@@ -184,6 +184,7 @@ class TileSums:
         self._first_row = 0
         self._head = runner.head
         self._takes_softmax = window.average == "softmax"
+        self._listen = runner.check_cancelled
         channels = runner.channels if sums_features(runner.head, window.average) else runner.outputs
         device = torch.device("cpu") if sums.on_host or sums.place == SUMS_ON_DISK else _device_of_sums(runner)
         self._file = tempfile.TemporaryFile(prefix="sums-") if sums.place == SUMS_ON_DISK else None  # noqa: SIM115
@@ -245,6 +246,7 @@ class TileSums:
             _add_product(sums, prediction.to(sums.device), gaussian)
             return
         for start in range(0, prediction.shape[1], _SOFTMAX_ROWS):
+            self._listen()
             rows = slice(start, start + _SOFTMAX_ROWS)
             logits = prediction[:, rows] if self._head is None else self._head.logits(prediction[:, rows], None)
             _add_product(sums[:, rows], torch.softmax(logits, dim=0).to(sums.device), gaussian[rows])

@@ -11,6 +11,8 @@ from TotalSegmentatorWire.tables.structures import Structure
 
 _SLICES_AT_ONCE = 16
 
+Box = tuple[slice, slice, slice]
+
 SlabCallback = Callable[[], None]
 """Called before each slab or plane; may raise to stop."""
 
@@ -43,28 +45,41 @@ def keep_only(labels: np.ndarray, wanted: Iterable[int], on_slab: SlabCallback =
 
 
 def found_structures(
-    labels: np.ndarray, structures: Iterable[Structure], on_slab: SlabCallback = _nothing
+    labels: np.ndarray, structures: Iterable[Structure], on_slab: Callable[[float], None] = lambda share: None
 ) -> list[FoundStructure]:
-    """Voxel count and extent of every structure that occurs in ``labels`` (k, j, i) uint8, in the given order."""
+    """Voxel count and extent of every structure that occurs in ``labels`` (k, j, i) uint8, in the given order.
+
+    ``on_slab`` gets the done share 0..1 before each slab; it may raise to stop.
+    """
     counts = np.zeros(256, dtype=np.int64)
+    boxes: dict[int, Box] = {}
     for slices in _slabs(labels):
-        on_slab()
+        on_slab(slices.start / len(labels))
         counts += np.bincount(labels[slices].ravel(), minlength=256)
-    on_slab()
-    boxes = ndimage.find_objects(labels)
+        for label, box in enumerate(ndimage.find_objects(labels[slices]), start=1):
+            if box is not None:
+                boxes[label] = _with(boxes.get(label), box, slices.start)
     return [
-        FoundStructure(structure.label, structure.name, int(counts[structure.label]), _extent(boxes, structure.label))
+        FoundStructure(structure.label, structure.name, int(counts[structure.label]), _extent(boxes[structure.label]))
         for structure in structures
         if counts[structure.label]
     ]
 
 
-def _extent(boxes: list[tuple[slice, slice, slice] | None], label: int) -> list[int]:
+def _with(box: Box | None, part: Box, first_slice: int) -> Box:
+    """``box`` extended by ``part``, which was found in a slab that begins at ``first_slice``."""
+    own = (slice(part[0].start + first_slice, part[0].stop + first_slice), *part[1:])
+    if box is None:
+        return own
+    return tuple(slice(min(one.start, two.start), max(one.stop, two.stop)) for one, two in zip(box, own, strict=True))
+
+
+def _extent(box: Box) -> list[int]:
     """i_min, i_max, j_min, j_max, k_min, k_max, inclusive."""
-    rows, columns = boxes[label - 1], []
-    for box in reversed(rows):
-        columns += [int(box.start), int(box.stop) - 1]
-    return columns
+    extent = []
+    for part in reversed(box):
+        extent += [int(part.start), int(part.stop) - 1]
+    return extent
 
 
 def _lookup(labels: Mapping[int, int]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from TotalSegmentatorWire.messages.options import JobOptions
@@ -16,6 +16,10 @@ from TotalSegmentatorEngine.labels.restoring import found_on_grid, restore_label
 from TotalSegmentatorEngine.pipeline.part_prediction import PartLabels
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region
 from TotalSegmentatorEngine.preprocessing.regions import enclosing
+
+RESTORED_SHARE = 0.8
+"""Of the stage RESTORING, after ``MergedLabels.restore``; the check of the result follows."""
+_POSTPROCESSED_SHARE = 0.4
 
 
 class MergedLabels:
@@ -47,23 +51,35 @@ class MergedLabels:
         if len(wanted) < len(prepared.model.structures):
             keep_only(labels, wanted, listen)
         self._postprocess(labels, prepared.task.options)
-        listen()
-        reporter.progress(Stage.RESTORING, 0.4)
+        on_plane = self._reported(_POSTPROCESSED_SHARE, RESTORED_SHARE)
         if self.is_smooth:
-            restored = self._labels if self._grid.reorientation is None else self._grid.reorientation.undo(self._labels)
-            return restored, found_structures(restored, prepared.structures, listen)
+            restored = self._in_own_order(listen)
+            return restored, found_structures(restored, prepared.structures, on_plane)
         found = found_on_grid(labels, self._grid, box, prepared.structures, listen)
-
-        def on_plane(share: float) -> None:
-            listen()
-            reporter.progress(Stage.RESTORING, 0.5 + 0.3 * share)
-
         return restore_labels(labels, self._grid, box, on_plane), found
 
+    def _reported(self, begin: float, end: float) -> Callable[[float], None]:
+        """A function that takes the done share of a step, which lies from ``begin`` to ``end`` of the whole stage. It
+        raises SegmentationError("CANCELLED")."""
+
+        def report(share: float) -> None:
+            self._reporter.check_cancelled()
+            self._reporter.progress(Stage.RESTORING, begin + (end - begin) * share)
+
+        return report
+
+    def _in_own_order(self, listen: Callable[[], None]) -> np.ndarray:
+        """The merged labels, which are at the CT's spacing, as the CT is stored; C-contiguous."""
+        if self._grid.reorientation is None:
+            return self._labels
+        listen()
+        return self._grid.reorientation.undo(self._labels)
+
     def _postprocess(self, labels: np.ndarray, options: JobOptions) -> None:
+        half = _POSTPROCESSED_SHARE / 2
         if options.largest_piece:
-            keep_largest_pieces(labels, self._reporter.check_cancelled)
+            keep_largest_pieces(labels, self._reported(0.0, half))
         if options.smallest_island_mm3 > 0:
             extent = np.multiply(self._grid.full_shape, self._grid.full_spacing)
             voxel_mm3 = float(np.prod(extent) / np.prod(self._labels.shape))
-            remove_small_islands(labels, options.smallest_island_mm3, voxel_mm3, self._reporter.check_cancelled)
+            remove_small_islands(labels, options.smallest_island_mm3, voxel_mm3, self._reported(half, 2 * half))

@@ -29,7 +29,7 @@ from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalizati
 from TotalSegmentatorEngine.pipeline.job_context import JobContext, LabelCounter, TileCounter
 from TotalSegmentatorEngine.pipeline.job_planning import JobPlanning
 from TotalSegmentatorEngine.pipeline.measurements import Measurements
-from TotalSegmentatorEngine.pipeline.merged_labels import MergedLabels
+from TotalSegmentatorEngine.pipeline.merged_labels import RESTORED_SHARE, MergedLabels
 from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
@@ -170,20 +170,30 @@ class _Segmentation:
     def _checked(self, labels: np.ndarray, found: list[FoundStructure]) -> list[FoundStructure]:
         """``found`` with digests of the voxels and their mean HU; warns where the structures lie as in no body."""
         names = {structure.label: structure.name for structure in found}
-        geometry = self._volume.geometry
+        geometry, reporter = self._volume.geometry, self._reporter
+
+        def on_plane(share: float) -> None:
+            reporter.check_cancelled()
+            reporter.progress(Stage.RESTORING, RESTORED_SHARE + (1.0 - RESTORED_SHARE) * share)
+
         with self._measurements.rate(CHECKING_RATE, self._volume.array.size):
             mirrored = check_orientation(labels, geometry, names)
             if mirrored is not None:
-                self._reporter.warning(mirrored)
-            digested = with_digests(found, labels, geometry, self._reporter.check_cancelled)
-            finished = with_mean_hu(digested, labels, self._volume.array, self._reporter.check_cancelled)
-        self._reporter.progress(Stage.RESTORING, 1.0)
+                reporter.warning(mirrored)
+            digested = with_digests(found, labels, geometry, on_plane)
+            finished = with_mean_hu(digested, labels, self._volume.array, reporter.check_cancelled)
+        reporter.progress(Stage.RESTORING, 1.0)
         return finished
 
     def _review(self, labels: np.ndarray, found: list[FoundStructure]) -> tuple[Flag, ...]:
         structures = [LabelledStructure(structure.name, 0, structure.label) for structure in found]
         sought = [structure.name for structure in self._prepared.structures]
+
+        def on_rule(share: float) -> None:
+            self._reporter.check_cancelled()
+            self._reporter.progress(Stage.REVIEWING, share)
+
         with self._measurements.rate(REVIEWING_RATE, self._volume.array.size):
-            self._reporter.progress(Stage.REVIEWING, 0.0)
+            on_rule(0.0)
             findings = Findings([labels], structures, self._volume.geometry, self._volume, sought)
-            return tuple(review(findings, lambda share: self._reporter.progress(Stage.REVIEWING, share)))
+            return tuple(review(findings, on_rule))

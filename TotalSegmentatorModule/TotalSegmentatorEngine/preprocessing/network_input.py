@@ -114,16 +114,22 @@ def oriented_image(
 
     Where nothing is resampled the array is the CT's own memory. ``on_slab`` gets the done fraction; it may raise.
     """
+
+    def listen() -> None:
+        on_slab(0.0)
+
     array = volume.array if grid.reorientation is None else grid.reorientation.view(volume.array)
     if not grid.is_resampled:
         return OrientedImage(array[region], region, grid.spacing)
     if profile.resampling_order == 1:
-        finish, dtype = (np.trunc, whole_number_type(array)) if profile.truncate_to_int else (np.asarray, np.float32)
+        finish, dtype = (np.asarray, np.float32)
+        if profile.truncate_to_int:
+            finish, dtype = np.trunc, whole_number_type(array, listen=listen)
         return OrientedImage(linear_zoom(array, grid.shape, region, finish, dtype, on_slab), region, grid.spacing)
     matrices, box = restricted(zoom_matrices(grid.full_shape, grid.shape, profile.resampling_order), region)
     source, finish, dtype = array[box], None, np.float32
     if profile.truncate_to_int:
-        finish, dtype = truncated_to_int, whole_number_type(source, matrices)
+        finish, dtype = truncated_to_int, whole_number_type(source, matrices, listen)
     return OrientedImage(apply_matrices(source, matrices, on_slab, finish, dtype), region, grid.spacing)
 
 
@@ -217,13 +223,16 @@ def tile_source(
     ``oriented_image``."""
     transposed = image.array[rows].transpose(folder.transpose_forward)
     spacing = tuple(image.spacing[axis] for axis in folder.transpose_forward)
-    box = nonzero_box(transposed)
+
+    def listen() -> None:
+        on_slab(0.0)
+
+    box = nonzero_box(transposed, listen)
     cropped = transposed[box]
     resampling = image_resampling(folder, cropped.shape, spacing) if profile.spacing == "plans" else None
     if is_pointwise(folder) and (resampling is None or resampling.is_identity):
         return NetworkInput(cropped, box, transposed.shape, None, folder.transpose_backward, folder)
-    on_slab(0.0)
-    array, back = normalise(cropped, folder), None
+    array, back = normalise(cropped, folder, listen), None
     if resampling is not None:
         array = resampling.apply(array, on_slab)
         of_logits = logits_resampling(folder, array.shape, cropped.shape, spacing)

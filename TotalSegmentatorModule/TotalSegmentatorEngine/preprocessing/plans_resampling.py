@@ -51,7 +51,10 @@ class PlansResampling:
             return image
         resampled = self._apply(image, on_slab)
         if self.function == "resample_data_or_seg_to_shape" and self._low_resolution_axis() is None:
-            np.clip(resampled, image.min(), image.max(), out=resampled)
+            lowest, highest = image.min(), image.max()
+            for plane in resampled:
+                on_slab(1.0)
+                np.clip(plane, lowest, highest, out=plane)
         return resampled
 
     def _apply(self, image: np.ndarray, on_slab: Callable[[float], None]) -> np.ndarray:
@@ -65,6 +68,7 @@ class PlansResampling:
         resized = apply_matrices(image, tuple(in_plane), on_slab)
         plane_axes = tuple(axis for axis in range(3) if axis != low_axis)
         lowest, highest = image.min(axis=plane_axes, keepdims=True), image.max(axis=plane_axes, keepdims=True)
+        on_slab(1.0)
         np.clip(resized, lowest, highest, out=resized)
         across = [np.eye(size, dtype=np.float32) for size in resized.shape]
         across[low_axis] = matrices[low_axis]

@@ -60,7 +60,7 @@ def _written(
     folder: Path, number: int, segment_id: str, mask: VoxelMask, placed: PlacedSegmentation
 ) -> RepairedSegment:
     name = f"{number}.raw"
-    write_raw(folder / name, mask.voxels.view(np.uint8), lambda: None)
+    write_raw(folder / name, mask.voxels.view(np.uint8), lambda _share: None)
     before = placed.mask(next(segment for segment in placed.segments if segment.id == segment_id))
     added, removed = _difference(mask, before), _difference(before, mask)
     voxel_ml = abs(float(np.linalg.det(placed.grid.ijk_to_ras[:3, :3]))) / 1000.0

@@ -75,7 +75,7 @@ class WorkerJobFiles:
     def _read_sent(self, header: CtHeader, reporter: Reporter) -> ReadInput:
         reporter.progress(Stage.READING, 0.0)
         self._cache.forget_ct()  # the memory of the last CT is free before the next one is read
-        ct = read_transferred(self._folder, header)
+        ct = read_transferred(self._folder, header, reporter.check_cancelled)
         self._cache.remember_ct(header.ct_id, ct)
         (self._folder / CT_VOXELS).unlink()
         return ct
@@ -84,7 +84,12 @@ class WorkerJobFiles:
         """Writes the result's folder. Raises SegmentationError: DISK_FULL, CANCELLED."""
         header = result_header(self._request.job_id, self._header, result)
         computed = computed_structures(result.found, result.labels, ct.volume.geometry, reporter.check_cancelled)
-        draft = write_draft(self._folder, header, result.labels, computed, reporter.check_cancelled)
+
+        def on_piece(share: float) -> None:
+            reporter.check_cancelled()
+            reporter.progress(Stage.WRITING, share)
+
+        draft = write_draft(self._folder, header, result.labels, computed, on_piece)
         self.result_folder = publish(draft, Path(self._request.results_folder), self._request.job_id, self._guard)
 
 
@@ -116,18 +121,19 @@ def write_draft(
     header: ResultHeader,
     labels: np.ndarray,
     computed: ComputedStructures,
-    check_cancelled: Callable[[], None],
+    on_piece: Callable[[float], None],
 ) -> Path:
     """Write labels.raw (uint8, C order, k j i), computed.json and result.json into the job's folder; returns the
     draft's folder.
 
-    Raises SegmentationError: DISK_FULL before anything is written, CANCELLED in between; the draft is gone then.
+    ``on_piece`` as for ``write_raw``. Raises SegmentationError: DISK_FULL before anything is written, CANCELLED in
+    between; the draft is gone then.
     """
     check_disk_space(job_folder, labels.nbytes)
     draft = create_private_folder(job_folder, RESULT_DRAFT)
     try:
         shutil.copyfile(job_folder / OWNER_FILE, draft / OWNER_FILE)
-        write_raw(draft / RESULT_LABELS, labels, check_cancelled)
+        write_raw(draft / RESULT_LABELS, labels, on_piece)
         (draft / RESULT_COMPUTED).write_text(computed_to_json(computed), encoding="ascii")
         (draft / RESULT_HEADER).write_text(header_to_json(header), encoding="utf-8")
     except BaseException:

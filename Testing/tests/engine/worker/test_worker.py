@@ -325,7 +325,7 @@ def test_full_disk_is_reported_before_the_result_is_written(tmp_path, monkeypatc
     usage = type("Usage", (), {"free": 1_000_000})
     monkeypatch.setattr(job_files.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(SegmentationError, match="1 MB free"):
-        job_files.write_draft(tmp_path, None, np.zeros((2, 2, 2), np.uint8), None, lambda: None)
+        job_files.write_draft(tmp_path, None, np.zeros((2, 2, 2), np.uint8), None, lambda _share: None)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -32,6 +32,8 @@ from TotalSegmentatorWire.messages.segment import FoundStructure, PlanEvent, Sta
 from TotalSegmentatorWire.tables.structures import structure_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
     from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
     from TotalSegmentatorWire.messages.segment import CtHeader
@@ -96,7 +98,7 @@ class FakeReader:
     def __init__(self) -> None:
         self.reads = 0
 
-    def __call__(self, job_folder: Path, header: CtHeader) -> ReadInput:
+    def __call__(self, job_folder: Path, header: CtHeader, _listen: Callable[[], None]) -> ReadInput:
         import numpy as np
         from TotalSegmentatorEngine.ct_input.reading import ReadInput
         from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
