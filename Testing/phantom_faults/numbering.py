@@ -190,3 +190,67 @@ VARIANTS: dict[str, Variant] = {
         thirteen_pairs_numbered_from_below,
     )
 }
+
+
+# -- flags of variants -------------------------------------------------------------------------------------------------
+
+
+def _uncertain(new: LabelMap | None, rule: str, structure: str, place: np.ndarray | None) -> PlantedFault | None:
+    return None if new is None else PlantedFault(new, rule, structure, Level.CHECK, tuple(place))
+
+
+def one_lumbar_more(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
+    """The flag points to the nameless one, or to the further L5."""
+    named = bool(rng.integers(2))
+    made = with_sixth_lumbar(body)
+    if made is None:
+        return None
+    sixth = made[1] & made[0].mask("vertebrae_L5")
+    new = made[0] if named else made[0].painted(sixth, None)
+    rule = "lumbar_vertebra_double" if named else "lumbar_vertebra_more"
+    return _uncertain(new, rule, "vertebrae_L5", new.ras(np.argwhere(sixth)).mean(axis=0))
+
+
+def one_lumbar_less(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
+    if not body.is_whole("vertebrae_L5") or not body.is_whole("vertebrae_L4"):
+        return None
+    middle = (body.centre("vertebrae_L4") + body.centre("vertebrae_L5")) / 2
+    return _uncertain(four_lumbar(body), "lumbar_vertebra_less", "vertebrae_L4", middle)
+
+
+def no_t12(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
+    """From T12 on the numbers are one too high, and no rib is there to tell: L1 follows T11."""
+    names = body.present(VERTEBRAE)
+    if names[-1] == VERTEBRAE[-1] or not all(
+        body.is_whole(f"vertebrae_{name}") for name in ("T10", "T11", "T12", "L1")
+    ):
+        return None
+    middle = (body.centre("vertebrae_T11") + body.centre("vertebrae_T12")) / 2
+    lower = names[names.index("vertebrae_T12") :]
+    new = body.renamed(shifted(lower, 1, VERTEBRAE)).without_ribs()
+    return _uncertain(new, "numbering_uncertain", "vertebrae_T12", middle)
+
+
+def one_pair_of_ribs_less(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
+    """Counted from below; the flag points to the first of the vertebrae to which ribs do not fit."""
+    first = body.present(VERTEBRAE)[0]
+    thoracic = body.whole([name for name in VERTEBRAE if name.startswith("vertebrae_T")])
+    if len(thoracic) < _FEWEST_PAIRS + 1:
+        return None
+    new = eleven_pairs_numbered_from_below(body)
+    return _uncertain(new, "vertebrae_or_ribs_misnumbered", first, body.centre(first))
+
+
+def one_pair_of_ribs_more(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
+    """Both lowest ribs of a side are named 12."""
+    new = thirteen_pairs_two_named_12(body)
+    name = RIBS[SIDES[0]][-1]
+    if new is None or not body.is_whole(name) or not new.is_whole(name):
+        return None
+    return _uncertain(new, "rib_thirteenth", name, new.ras(np.argwhere(new.mask(name) & ~body.mask(name))).mean(axis=0))
+
+
+FAULTS = {
+    plant.__name__: plant
+    for plant in (one_lumbar_more, one_lumbar_less, no_t12, one_pair_of_ribs_less, one_pair_of_ribs_more)
+}

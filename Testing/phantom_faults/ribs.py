@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 from TotalSegmentatorWire.messages.review import Level
 
 from phantom_faults.label_map import RIBS, SIDES, LabelMap, PlantedFault, shifted
@@ -92,4 +93,18 @@ def asymmetric(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
     return PlantedFault(new, "rib_asymmetry", name, Level.CHECK, tuple(points[lost].mean(axis=0)))
 
 
-FAULTS: dict[str, Plant] = {plant.__name__: plant for plant in (swapped, double, misnumbered, unlike_heads, asymmetric)}
+def below_the_last_thoracic(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
+    """A rib 12 that begins at L1, for which there is no name."""
+    name = RIBS[_drawn_side(rng)][-1]
+    if not body.is_whole(name) or not body.is_whole("vertebrae_T12") or not body.is_whole("vertebrae_L1"):
+        return None
+    new = body.moved(name, body.centre("vertebrae_L1") - body.centre("vertebrae_T12"))
+    points = new.points(name)
+    distances = cKDTree(body.points("vertebrae_L1")).query(points)[0]
+    head = points[distances <= distances.min() + 5].mean(axis=0)
+    return PlantedFault(new, "rib_at_other_vertebra", name, Level.CHECK, tuple(head))
+
+
+FAULTS: dict[str, Plant] = {
+    plant.__name__: plant for plant in (swapped, double, misnumbered, unlike_heads, asymmetric, below_the_last_thoracic)
+}

@@ -209,6 +209,11 @@ RULES: dict[str, ReviewRule] = _table(
     (
         "vertebra_double",
         Repair.MOVE_PIECE,
+        _("Two bones are named {structure}; this one, of {volume_ml} ml, lies where {others} belongs."),
+    ),
+    (
+        "vertebra_double_unplaced",
+        Repair.NONE,
         _("Two bones are named {structure}; this one, of {volume_ml} ml, does not fit there."),
     ),
     (
@@ -276,6 +281,22 @@ RULES: dict[str, ReviewRule] = _table(
         ),
     ),
     (
+        "lumbar_vertebra_sixth",
+        Repair.MOVE_PIECE,
+        _(
+            "Numbering uncertain: two vertebrae are named {structure}, and no name is left out. About 4 of 100 people "
+            "have one more: it may be {others}."
+        ),
+    ),
+    (
+        "lumbar_vertebra_double",
+        Repair.NONE,
+        _(
+            "Numbering uncertain: two vertebrae are named {structure}, and no name is left out. About 4 of 100 people "
+            "have one more, often called L6."
+        ),
+    ),
+    (
         "lumbar_vertebra_less",
         Repair.NONE,
         _(
@@ -292,7 +313,20 @@ RULES: dict[str, ReviewRule] = _table(
     (
         "rib_double",
         Repair.MOVE_PIECE,
+        _("Two ribs are named {structure}; this one, of {volume_ml} ml, lies where {others} belongs."),
+    ),
+    (
+        "rib_double_unplaced",
+        Repair.NONE,
         _("Two ribs are named {structure}; this one, of {volume_ml} ml, does not fit there."),
+    ),
+    (
+        "rib_thirteenth",
+        Repair.NONE,
+        _(
+            "Numbering uncertain: {volume_ml} ml of {structure} are a rib of their own below it. A few people have "
+            "thirteen pairs."
+        ),
     ),
     (
         "ribs_misnumbered",

@@ -133,7 +133,7 @@ class _Case:
         if not self.is_proposal:
             offered = tuple(
                 name for name in ("vertebrae_T13", "vertebrae_L6")
-                if name in self._spine.findings.sought and name not in self._spine.names
+                if self._spine.is_known(name) and name not in self._spine.names
             )  # fmt: skip
             return Flag("vertebrae_or_ribs_misnumbered", Level.CHECK, names[0], names[1:] + offered, place, numbers)
         new = [short_name(name_of(bone.number - self._shift)) for bone in (first, last)]
@@ -175,10 +175,9 @@ class _Case:
 
     def _speaks_against(self) -> bool:
         names = [name_of(bone.number - self._shift) for bone in self._structures]
-        known = self._spine.findings.sought or {name_of(float(number)) for number in range(1, int(L5) + 1)}
         taken = {bone.name for bone in self._spine.bones} - {bone.name for bone in self.bones}
         return (
-            any(name not in known or name in taken for name in names)
+            any(name is None or not self._spine.is_known(name) or name in taken for name in names)
             or (self._reaches_sacrum and self.bones[-1].number == L5)
             or (self._is_uppermost and self.bones[0].number == _C1)
             or any(self._goes_on(step) for step in (-1, 1))

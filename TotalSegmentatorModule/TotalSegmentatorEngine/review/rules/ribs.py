@@ -54,7 +54,11 @@ def _doubled(findings: Findings, spine: Spine, heads: Sequence[RibHead]) -> Iter
                 free = _fitting_name(findings, other)
                 numbers = {"volume_ml": round(other.piece.volume_ml, 1)}
                 place = tuple(other.piece.centre_ras_mm)
-                yield Flag("rib_double", Level.WRONG, other.name, (free,) if free else (), place, numbers)
+                if other.number == RIB_NUMBERS[-1] and other.arc_mm > right.arc_mm:
+                    yield Flag("rib_thirteenth", Level.CHECK, other.name, (), place, numbers)
+                else:
+                    rule = "rib_double" if free else "rib_double_unplaced"
+                    yield Flag(rule, Level.WRONG, other.name, (free,) if free else (), place, numbers)
 
 
 def _off(head: RibHead) -> float:
@@ -81,16 +85,22 @@ def _swapped(heads: Sequence[RibHead]) -> Iterator[Flag]:
 
 
 def _misnumbered(findings: Findings, heads: Sequence[RibHead]) -> Iterator[Flag]:
-    """Ribs that do not fit to their vertebra while the other side does: a run of one side is one flag."""
+    """Ribs that do not fit to their vertebra while those of the other side do: a run is one flag."""
     by_name = {head.name: head for head in heads}
     for side, other_side in (SIDES, SIDES[::-1]):
         wrong = []
         for number in RIB_NUMBERS:
             head, opposite = (by_name.get(rib_name(each, number)) for each in (side, other_side))
-            if head is not None and head.shift and (opposite is None or opposite.shift != head.shift):
+            if head is not None and opposite is not None and _is_wrong_beside(head, opposite):
                 wrong.append(head)
         for run in _runs(wrong):
             yield from _misnumbered_run(findings, run)
+
+
+def _is_wrong_beside(head: RibHead, opposite: RibHead) -> bool:
+    if not head.is_clear or not head.shift or opposite.shift != 0:
+        return False
+    return abs(head.level - opposite.level) > threshold("heads_apart")
 
 
 def _runs(heads: list[RibHead]) -> list[list[RibHead]]:
@@ -114,10 +124,10 @@ def _misnumbered_run(findings: Findings, run: list[RibHead]) -> Iterator[Flag]:
         for head in run
     ]
     is_possible = all(free) and all(head.number + shift in RIB_NUMBERS for head in run)
-    rule = "ribs_misnumbered" if is_possible else "rib_at_other_vertebra"
+    rule, level = ("ribs_misnumbered", Level.WRONG) if is_possible else ("rib_at_other_vertebra", Level.CHECK)
     for structure, rest in [(first.name, others)] if is_possible else [(head.name, ()) for head in run]:
         head = next(head for head in run if head.name == structure)
-        yield Flag(rule, Level.WRONG, structure, rest, tuple(head.place), numbers | _evidence(head))
+        yield Flag(rule, level, structure, rest, tuple(head.place), numbers | _evidence(head))
 
 
 def _evidence(head: RibHead) -> dict[str, float | str]:

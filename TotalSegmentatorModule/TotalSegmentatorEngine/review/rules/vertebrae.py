@@ -29,6 +29,7 @@ from TotalSegmentatorEngine.review.spine.order import exchanged_pairs, out_of_or
 
 _JUNCTIONS = frozenset({"vertebrae_T12", "vertebrae_L5"})
 """Who lacks one of these may be built so."""
+_L6 = "vertebrae_L6"
 _END_FACTOR = 1.5
 """Between 1 and 2, see ``_volumes``."""
 
@@ -83,8 +84,15 @@ def _apart(spine: Spine, bones: list[Bone]) -> Iterator[Flag]:
     misfits = sorted(bones, key=lambda bone: (_misfit(spine, bone), -bone.piece.voxels))
     for bone in misfits[1:]:
         free = _free_name(spine, bone)
+        others = (free,) if free is not None and spine.is_known(free) else ()
         numbers = {"volume_ml": round(bone.volume_ml, 1)}
-        yield Flag("vertebra_double", Level.WRONG, bone.name, (free,) if free else (), tuple(bone.centre), numbers)
+        place = tuple(bone.centre)
+        if bone.number == L5 and (free is None or NUMBERS[free] > L5):
+            rule = "lumbar_vertebra_sixth" if others else "lumbar_vertebra_double"
+            yield Flag(rule, Level.CHECK, bone.name, others, place, numbers)
+        else:
+            rule = "vertebra_double" if others else "vertebra_double_unplaced"
+            yield Flag(rule, Level.WRONG, bone.name, others, place, numbers)
 
 
 def _misfit(spine: Spine, bone: Bone) -> float:
@@ -112,16 +120,12 @@ def _spanning_two(spine: Spine, bone: Bone) -> Flag | None:
     ratio = spine.times_two_bones(bone)
     if ratio is None:
         return None
-    beside = [name_of(bone.number + step) for step in (-1, 1)]
-    free = tuple(name for name in beside if name is not None and name not in spine.names and _is_inside(spine, name))
+    free = tuple(spine.missing_beside(bone)[:1])
+    if bone.number == L5 and not free:
+        offered = (_L6,) if spine.is_known(_L6) else ()
+        return Flag("lumbar_vertebra_double", Level.CHECK, bone.name, offered, tuple(bone.centre), {})
     numbers = {"ratio": round(ratio, 1)}
-    return Flag("vertebra_spans_two", Level.WRONG, bone.name, free[:1], tuple(bone.centre), numbers)
-
-
-def _is_inside(spine: Spine, name: str) -> bool:
-    """Whether vertebrae with lower and with higher numbers are there, or the sacrum is."""
-    numbers = [bone.number for bone in spine.bones]
-    return min(numbers) < NUMBERS[name] and (max(numbers) > NUMBERS[name] or spine.sacrum is not None)
+    return Flag("vertebra_spans_two", Level.WRONG, bone.name, free, tuple(bone.centre), numbers)
 
 
 # -- gaps --------------------------------------------------------------------------------------------------------------
@@ -190,7 +194,7 @@ def _at_sacrum(spine: Spine, odd: set[str]) -> Iterator[Flag]:
     touches = (spine.room_above_sacrum(last) or 0.0) < threshold("sacrum_room")
     if (last.number == L5 and touches) or (last.number > L5) or (last.number < L5 and not touches):
         return  # what is missing beside L5 is another rule's
-    offered = ("vertebrae_L6",) if last.number == L5 and "vertebrae_L6" in spine.findings.sought else ()
+    offered = (_L6,) if last.number == L5 and spine.is_known(_L6) else ()
     place = tuple(last.centre + spine.line.direction_at(last.centre) * usual * (1.0 if last.number == L5 else 0.5))
     rule = "lumbar_vertebra_more" if last.number == L5 else "lumbar_vertebra_less"
     yield Flag(rule, Level.CHECK, last.name, (sacrum.name, *offered), place, {"vertebra": short_name(last.name)})
@@ -227,7 +231,7 @@ def _volumes(spine: Spine, odd: set[str]) -> Iterator[Flag]:
 
 
 def _pieces_at_neighbours(spine: Spine) -> Iterator[Flag]:
-    """A part that lies apart from its own vertebra and touches another one."""
+    """A part that lies apart from its own vertebra and touches another one; a scan may cut one into such parts."""
     own = {bone.piece for bone in spine.bones}
     for bone in spine.bones:
         finding = bone.finding
@@ -236,7 +240,7 @@ def _pieces_at_neighbours(spine: Spine) -> Iterator[Flag]:
             for piece in finding.pieces
             if piece not in own and piece.volume_ml >= threshold("piece_ml") and bone.piece is finding.pieces[0]
         ]
-        if not pieces:
+        if not pieces or finding.is_cut:
             continue
         numbered = finding.numbered_pieces
         for piece in pieces:

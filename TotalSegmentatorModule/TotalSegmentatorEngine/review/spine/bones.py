@@ -19,7 +19,8 @@ from TotalSegmentatorEngine.review.spine.points import points_of
 
 PREFIX = "vertebrae_"
 _SHORT = [f"C{n}" for n in range(1, 8)] + [f"T{n}" for n in range(1, 13)] + [f"L{n}" for n in range(1, 7)]
-NUMBERS = {PREFIX + short: float(number) for number, short in enumerate(_SHORT, 1)} | {PREFIX + "T13": 19.5}
+T13 = PREFIX + "T13"
+NUMBERS = {PREFIX + short: float(number) for number, short in enumerate(_SHORT, 1)} | {T13: 19.5}
 """C1 is 1, L5 is 24, and L6 is 25; a T13 lies between T12 (19) and L1 (20)."""
 T1, L1, L5 = (NUMBERS[PREFIX + short] for short in ("T1", "L1", "L5"))
 SACRUM = ("vertebrae_S1", "sacrum")
@@ -130,6 +131,10 @@ class Spine:
     def names(self) -> frozenset[str]:
         return frozenset(bone.name for bone in self.bones)
 
+    def is_known(self, name: str) -> bool:
+        """Whether the segmentation could hold it; the usual names where nobody knows."""
+        return name in self.findings.sought if self.findings.sought else NUMBERS[name] <= L5 and name != T13
+
     @cached_property
     def gaps_mm(self) -> np.ndarray:
         """From each bone to the next one along the spine."""
@@ -160,17 +165,33 @@ class Spine:
         return all(self.gaps_mm[gap] >= threshold("gap_beside") * usual for gap in beside)
 
     def times_two_bones(self, bone: Bone) -> float | None:
-        """Its volume in those of the vertebrae beside it where it seems to be two in one: it has the volume and leaves
-        the room of two. None where it does not."""
+        """Its volume in those of the vertebrae beside it where it seems to be two in one: it has the volume of two, and
+        leaves their room or, where nothing tells how much that is, a name beside its own is missing. None where it does
+        not seem so."""
         position, usual = self.bones.index(bone), self.spacing_near_mm(bone, leave_out_own=True)
         near = [other for other in self.bones[max(0, position - 2) : position + 3] if other is not bone]
         volumes = [other.volume_ml for other in near if not other.is_cut]
-        if bone.name in ODD_SHAPES or bone.is_cut or usual is None or len(volumes) < 2:
+        if bone.name in ODD_SHAPES or bone.is_cut or len(volumes) < 2:
             return None
         ratio = bone.volume_ml / float(np.median(volumes))
-        gaps = [self.gaps_mm[gap] / usual for gap in (position - 1, position) if 0 <= gap < len(self.gaps_mm)]
-        seems_two = ratio >= threshold("spanning_volume") and float(np.mean(gaps)) >= threshold("spanning_gap")
-        return ratio if seems_two else None
+        gaps = [self.gaps_mm[gap] for gap in (position - 1, position) if 0 <= gap < len(self.gaps_mm)]
+        if ratio < threshold("spanning_volume"):
+            return None
+        if usual is None:
+            return ratio if self.missing_beside(bone) else None
+        return ratio if float(np.mean(gaps)) >= threshold("spanning_gap") * usual else None
+
+    def missing_beside(self, bone: Bone) -> list[str]:
+        """Names next to its own that no bone bears although names beyond them, or the sacrum, are there."""
+        numbers = [other.number for other in self.bones]
+        beside = [number for number in (bone.number - 1, bone.number + 1) if _NAMES.get(number) in NUMBERS]
+        return [
+            _NAMES[number]
+            for number in beside
+            if _NAMES[number] not in self.names
+            and min(numbers) < number
+            and (number < max(numbers) or (self.sacrum is not None and number <= L5))
+        ]
 
     def _median_gap(self, positions: range, left_out: set[int]) -> float | None:
         """Bones that the scan cuts have their middle elsewhere, so that their gaps do not count."""

@@ -60,22 +60,22 @@ class RibHead:
 
     @property
     def is_clear(self) -> bool:
-        """Whether it is plain which vertebra it belongs to."""
+        """Whether one vertebra is plainly the nearest. Heads that lie between two, as ribs 2 to 10 may, are not."""
         return self.next_distance_mm - self.distance_mm >= threshold("rib_clear_mm")
 
     @property
     def shift(self) -> int | None:
         """How much higher the number of its vertebra is than its own: 0 where both fit; None where that is not plain.
 
-        Both the distances and the height say it: ribs between two vertebrae fit to either, so the distances alone would
-        not tell a shift by one."""
-        if self.level is None or not self.is_clear:
+        The height tells it, as the nearest vertebra alone would not: ribs 2 to 10 fit to two of them. What both tell
+        must not contradict each other."""
+        if self.level is None:
             return None
         own = T1 - 1 + self.number
         above = threshold("head_above_own" if self.number in AT_THEIR_OWN else "head_above")
         off = self.level - (own - above)
         shift = 0 if abs(off) <= threshold("head_fits") else round(off)
-        fits = {own} if self.number in AT_THEIR_OWN else {own, own - 1}
+        fits = {own, own - 1} if not (self.is_clear and self.number in AT_THEIR_OWN) else {own}
         if shift and abs(off - shift) > threshold("head_shifted_fits"):
             return None
         return shift if self.bone.number - shift in fits else None
