@@ -23,6 +23,8 @@ _TORCH_COMPLETE = "torch-complete"
 _UNREACHABLE = frozenset(  # then another source is worth a try
     ("NETWORK_NO_ROUTE", "NETWORK_NAME_NOT_FOUND", "DOWNLOAD_REFUSED", "DOWNLOAD_SERVER_FAILED", "PACKAGE_NOT_FOUND")
 )
+_GPU_LIBRARIES = "nvidia-"
+"""What the names of CUDA's libraries begin with, in the requirements of PyTorch's build on the common index."""
 _FEW_ATTEMPTS = ("--retries", "2", "--timeout", "20")
 """Where there is another source, nobody waits minutes for the first."""
 
@@ -146,18 +148,25 @@ class WheelFetcher:
         """From the variant's own index; where that does not answer and the user named no other, from pip's own.
 
         Then, and where PyTorch's libraries are packages of their own, what torch requires comes along, in the lock's
-        versions: a build for CUDA cannot be imported without its libraries. On Linux the common index has no other,
-        so someone who agreed to the small packages for the CPU is told.
+        versions: a build for CUDA cannot be imported without its libraries. On Linux the common index has no other, so
+        someone who agreed to the small packages for the CPU gets it only from an index that they name themselves.
+
+        Raises SegmentationError("TORCH_SERVER_NEEDED") for that.
         """
         variant = self._variant
         resolved = ["--only-binary", ":all:", "--constraint", str(self._lock)]
         plain = f"torch=={variant.torch}"
         options = resolved if variant.has_libraries else ["--only-binary", ":all:", "--no-deps"]
+        is_small = variant.system == "Linux" and not variant.has_libraries
         if self._sources.wheel_folder is not None:  # made where torch came without what it requires, as below
             self._fetch([plain], options)
             return
         if variant.index_url is None or self._sources.are_given:
             self._fetch([plain], resolved)
+            if is_small and any(name.startswith(_GPU_LIBRARIES) for name in self._wheels.versions()):
+                self._warn(
+                    Problem("TORCH_WITH_GPU_LIBRARIES", {"host": urlsplit(self._sources.index_url or "").hostname})
+                )
             return
         labelled = plain + (f"+{variant.tag}" if variant.tag else "")  # no other index has a build of that name
         try:
@@ -167,10 +176,9 @@ class WheelFetcher:
             if error.code not in _UNREACHABLE:
                 raise
             host = error.problem.values.get("host") or urlsplit(variant.index_url).hostname
-            if variant.system == "Linux" and not variant.has_libraries:
-                self._warn(Problem("TORCH_WITH_GPU_LIBRARIES", {"host": host}))
-            else:
-                self._warn(Problem("MIRROR_TRIED", {"host": host, "file": "torch"}))
+            if is_small:
+                raise SegmentationError("TORCH_SERVER_NEEDED", host=host) from error
+            self._warn(Problem("MIRROR_TRIED", {"host": host, "file": "torch"}))
             self._fetch([plain], resolved)
 
     def _fetch(self, pins: list[str], options: list[str], index_url: str | None = None) -> None:

@@ -195,6 +195,15 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
         _("Try again; what has been downloaded is kept."),
     ),
     (
+        "TORCH_SERVER_NEEDED",
+        116,
+        _("The server {host} did not provide PyTorch for the CPU; elsewhere it comes with 2 GB of GPU libraries."),
+        _(
+            "Try again later, ask your IT department to allow {host}, or install from an offline folder. To accept the "
+            "GPU libraries, enter a package index in the network settings."
+        ),
+    ),
+    (
         "SETUP_CANCELLED",
         131,
         _("The set-up was cancelled."),
@@ -216,11 +225,8 @@ SETUP_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "TORCH_WITH_GPU_LIBRARIES",
-        _(
-            "The server {host} did not provide PyTorch for the CPU, so PyTorch with its GPU libraries is downloaded "
-            "from the package index: about 2 GB more, and several GB more on disk."
-        ),
-        _("If that is too much, cancel, and choose an offline folder or a package index with the build for the CPU."),
+        _("PyTorch from {host} came with its GPU libraries, which take several GB on disk and are not used."),
+        _("To save the space, remove the packages and install them from an offline folder."),
     ),
     (
         "GPU_UNUSABLE",

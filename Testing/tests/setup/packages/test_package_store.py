@@ -153,19 +153,49 @@ def test_settings_of_pip_that_would_break_it_have_no_effect(bench, tmp_path, mon
     assert bench.left() == [engine.folder.name]
 
 
+def with_libraries(bench, **row) -> None:
+    """PyTorch's own index does not answer, and what other indexes give needs libraries."""
+    make_resources(bench.resources, variant_row(index_url="http://127.0.0.1:9/whl", tag="cpu", **row))
+    make_wheel(bench.wheels, "torch", "1.0", needs="nvidia_cuda==3.0")
+    make_wheel(bench.wheels, "nvidia_cuda", "3.0", needs="tiny_a")
+    make_wheel(bench.wheels, "tiny_a", "1.1")
+
+
+WITH_LIBRARIES = {"torch": "1.0", "nvidia-cuda": "3.0", "tiny-a": "1.0", "tiny-b": "2.0"}
+"""The lock's versions."""
+
+
 @pytest.mark.slow  # pip runs four times
 def test_pytorchs_own_index_that_does_not_answer_is_passed_over(bench, index, monkeypatch):
-    """What other indexes give may need libraries, which come along then, in the lock's versions."""
-    make_resources(bench.resources, variant_row(index_url="http://127.0.0.1:9/whl", tag="cpu"))
-    make_wheel(bench.wheels, "torch", "1.0", needs="libtorch==3.0")
-    make_wheel(bench.wheels, "libtorch", "3.0", needs="tiny_a")
-    make_wheel(bench.wheels, "tiny_a", "1.1")
+    """For someone who agreed to the large packages."""
+    with_libraries(bench, libraries=True)
     monkeypatch.setenv("PIP_INDEX_URL", index.url)
     engine = bench.install(PackageSources())
 
-    assert engine.versions == {"torch": "1.0", "libtorch": "3.0", "tiny-a": "1.0", "tiny-b": "2.0"}
-    has_gpu_build_only = platform.system() == "Linux"
-    assert bench.warnings() == ["TORCH_WITH_GPU_LIBRARIES" if has_gpu_build_only else "MIRROR_TRIED"]
+    assert engine.versions == WITH_LIBRARIES
+    assert bench.warnings() == ["MIRROR_TRIED"]
+
+
+@pytest.mark.slow  # pip runs twice
+@pytest.mark.skipif(platform.system() != "Linux", reason="elsewhere PyTorch for the CPU comes from the usual index")
+def test_someone_who_agreed_to_the_small_packages_does_not_get_the_large_ones(bench, index, monkeypatch):
+    with_libraries(bench)
+    monkeypatch.setenv("PIP_INDEX_URL", index.url)
+    error = bench.fails(PackageSources())
+
+    assert (error.code, error.problem.values["host"]) == ("TORCH_SERVER_NEEDED", "127.0.0.1")
+    assert not index.fetched
+    assert bench.store().newest() is None
+
+
+@pytest.mark.slow  # pip runs three times
+@pytest.mark.skipif(platform.system() != "Linux", reason="elsewhere PyTorch for the CPU comes from the usual index")
+def test_large_packages_come_from_an_index_that_was_named_with_a_warning(bench, index):
+    with_libraries(bench)
+    engine = bench.install(given(index))
+
+    assert engine.versions == WITH_LIBRARIES
+    assert bench.warnings() == ["TORCH_WITH_GPU_LIBRARIES"]
 
 
 @pytest.mark.slow  # pip runs three times
