@@ -87,12 +87,18 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.initializeParameterNode()
 
     def cleanup(self):
-        """The application quits or the module is reloaded: stop everything."""
-        self.panel.close()
-        self.setParameterNode(None)
+        """The application quits or the module is reloaded: stop everything, also after a setup that has failed."""
+        if self.panel is not None:
+            self.panel.close()
+            self.setParameterNode(None)
+        elif self.logic is not None:
+            self.ui.wrapped_labels.close()
+            self.logic.close()
         self.removeObservers()
 
     def enter(self):
+        if self.panel is None:  # setup has failed and said why
+            return
         self.initializeParameterNode()
         self.panel.enter()
 
@@ -103,7 +109,8 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
 
     def onReload(self):
         """Reload our packages with the module, which Slicer's Reload does not do."""
-        self.panel.close()
+        if self.panel is not None:
+            self.panel.close()
         application_lifetime().stop()
         for name in [name for name in sys.modules if name.split(".")[0] in _OWN_PACKAGES]:
             del sys.modules[name]  # so that the module's file imports them again

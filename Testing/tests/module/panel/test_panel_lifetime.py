@@ -111,6 +111,23 @@ def test_leaving_the_module_does_not_stop_the_job(user, app):
 # -- results without the panel -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("part", ["widgets.load_panel", "module_panel.Panel"])
+def test_module_whose_setup_has_failed_can_be_entered_and_closed(app, monkeypatch, part):
+    def fail(*_arguments):
+        raise OSError("a file of the module is missing")
+
+    monkeypatch.setattr(f"TotalSegmentatorModuleLib.panel.{part}", fail)
+    with pytest.raises(OSError, match="a file of the module"):
+        app.open_module(MODULE)
+    widget = slicer.modules.TotalSegmentatorModuleWidget
+    widget.enter()
+    slicer.app.clipboard().setText("of another program")
+    app.quit()  # calls cleanup
+    slicer.app.clipboard().setText("of another program again")
+
+    assert app.errors == []
+
+
 def start_application(module_class):
     module_class(wrap(qSlicerScriptedLoadableModule(str(MODULE))))
     slicer.app.startupCompleted.emit()
