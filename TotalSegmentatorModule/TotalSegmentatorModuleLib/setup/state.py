@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from TotalSegmentatorSetup.models.records import ModelRecords
+from TotalSegmentatorSetup.packages.bootstrap import has_packages
 from TotalSegmentatorSetup.packages.installed_engine import newest_engine
 from TotalSegmentatorSetup.support.folders import folder_bytes
 
@@ -29,6 +30,8 @@ class SetupState:
     has_engine: bool
     has_chosen_packages: bool
     """The user's own packages are used in place of the set-up's."""
+    lacks_chosen_packages: bool = False
+    """The folder that the user chose for them does not hold them."""
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     """Of the set-up's packages; empty where others are used."""
@@ -48,12 +51,14 @@ def setup_state() -> SetupState:
     """Read the state from the folders in the settings, without starting a process."""
     models = [model for model in CATALOGUE.values() if model.is_installed(settings.models_folder())]
     parts = {folder.parent for model in models for folder in model.part_folders(settings.models_folder())}
-    has_chosen = settings.engine_packages_folder() is not None
+    chosen = settings.engine_packages_folder()
+    has_chosen = chosen is not None
     engine = newest_engine(settings.engines_folder())
     is_used = engine is not None and not has_chosen
     return SetupState(
         has_engine=installed_engine.has_engine(),
         has_chosen_packages=has_chosen,
+        lacks_chosen_packages=has_chosen and not has_packages(chosen),
         device=engine.device_name if is_used else "",
         versions=engine.versions if is_used else {},
         engine_bytes=engine.bytes if engine is not None else 0,

@@ -126,6 +126,11 @@ def _step_names() -> dict[str, str]:
 
 def state_text(state: SetupState, is_outdated: bool) -> str:
     """The state in one sentence."""
+    if state.lacks_chosen_packages:
+        return _(
+            "The engine is not installed: the folder chosen as own packages does not contain its packages. Choose "
+            "another folder, or clear the choice."
+        )
     if not state.has_engine:
         return _("The engine is not installed. You can install it when you first click Apply.")
     if is_outdated:
@@ -146,7 +151,7 @@ def details_text(state: SetupState) -> str:
     if state.versions:
         names = ", ".join("{} {}".format(*pair) for pair in sorted(state.versions.items()))
         lines.append(_("Packages: {names}").format(names=names))
-    elif state.has_engine:
+    elif state.has_engine and not state.lacks_chosen_packages:
         lines.append(_("Packages: your own") if state.has_chosen_packages else _("Packages: from Slicer's Python"))
     model_bytes = state.model_bytes + sum(model.bytes for model in state.own_models)
     if state.engine_bytes or model_bytes:

@@ -15,6 +15,8 @@ from TotalSegmentatorWire.user_folders import default_engines_folder
 from TotalSegmentatorSetup.packages.engine_program import PACKAGES_VARIABLE
 from TotalSegmentatorSetup.packages.python_choice import environment_for
 
+_PACKAGES = ("torch", "nnunetv2", "SimpleITK")
+"""Where these are, the others came along."""
 _NEED_NO_PACKAGES = ("setup", "models", "remove", "doctor", "make-offline-bundle", "structures")
 
 
@@ -41,7 +43,12 @@ def use_installed_engine(arguments: Sequence[str]) -> None:
 
 def has_own_packages() -> bool:
     """Whether this Python has the engine's packages among its own; imports none of them."""
-    return all(importlib.util.find_spec(name) is not None for name in ("torch", "nnunetv2", "SimpleITK"))
+    return all(importlib.util.find_spec(name) is not None for name in _PACKAGES)
+
+
+def has_packages(folder: Path) -> bool:
+    """Whether ``folder`` has the engine's packages, at first sight."""
+    return all((folder / name / "__init__.py").is_file() for name in _PACKAGES)
 
 
 def run_in_place(python: str, arguments: Sequence[str]) -> None:
