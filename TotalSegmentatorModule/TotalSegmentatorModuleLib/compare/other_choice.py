@@ -18,7 +18,7 @@ from TotalSegmentatorModuleLib.scene.dicom_structures import RTSTRUCT, StoredStr
 
 FILE, SCENE, DATABASE = "file", "scene", "database"
 _UPDATE_MS = 300
-"""After a change of the database: an import changes it many times a second."""
+"""How long after a change of the database its list is made again."""
 _LONGEST_NAME = 16
 """Characters of a name in the list; the whole text is in its tool tip and below the list."""
 

@@ -24,6 +24,7 @@ from TotalSegmentatorModuleLib.export.formats import EXPORT_FORMATS, ExportForma
 from TotalSegmentatorModuleLib.export.order import ExportOptions
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
+from TotalSegmentatorModuleLib.scene.dicom_database import OPENED_OR_CLOSED, DatabaseWatch
 from TotalSegmentatorModuleLib.scene.segments import KnownTemplate, known_templates
 
 ALL, VISIBLE, SELECTED, APPROVED, OWN_TEMPLATE = "all", "visible", "selected", "approved", "own template"
@@ -65,6 +66,7 @@ class ExportFields:
         ui.setLabelLineEdit.connect("textChanged(QString)", self._on_set_label)
         options_ui.islandSpinBox.setValue(int(settings.text(settings.EXPORT_ISLAND) or 0))
         options_ui.islandSpinBox.connect("valueChanged(int)", self._on_island)
+        self._watch = DatabaseWatch(self.show, OPENED_OR_CLOSED)
         self.show()
 
     # -- what is chosen ------------------------------------------------------------------------------------------------
@@ -115,6 +117,7 @@ class ExportFields:
 
     def show(self) -> None:
         """Show only the fields that the format and the choice of structures need."""
+        self._watch.follow()
         ui, options = self._ui, self.format.kind.options
         for option, row in self._rows.items():
             for widget in row:
@@ -130,6 +133,9 @@ class ExportFields:
         # options are kept: a closed section must not hide that some are not at their defaults
         title = _("More options ({count} changed)").format(count=count) if count else _("More options")
         self._options_ui.collapsibleButton.text = title
+
+    def close(self) -> None:
+        self._watch.close()
 
     def _count_of_more(self) -> int:
         options = self.options()

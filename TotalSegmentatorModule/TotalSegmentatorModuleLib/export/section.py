@@ -15,6 +15,7 @@ from TotalSegmentatorModuleLib.export.fields import APPROVED, OWN_TEMPLATE, SELE
 from TotalSegmentatorModuleLib.export.order import ExportOrder
 from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
 from TotalSegmentatorModuleLib.export.texts import export_result_text, series_note, unreviewed_question
+from TotalSegmentatorModuleLib.qt_helpers.folders import open_folder
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import all_segments, names_in_states, visible_segments
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
@@ -36,6 +37,7 @@ class ExportSection(TaskSection):
         super().__init__(ui, task_ui, on_log, on_changed, _("Export"), texts, "exportSegmentation", "exportCt")
         self._confirmed: set[str] = set()
         self._folder: Path | None = None
+        self._result_text = ""
         ui.segmentsTable.setMRMLScene(slicer.mrmlScene)
         ui.segmentsTable.selectionMode = qt.QAbstractItemView.ExtendedSelection
         self._fields = ExportFields(ui, options_ui, self._show)
@@ -55,6 +57,10 @@ class ExportSection(TaskSection):
     def scene_closing(self) -> None:
         self._confirmed.clear()
         super().scene_closing()
+
+    def close(self) -> None:
+        self._fields.close()
+        super().close()
 
     # -- TaskSection -------------------------------------------------------------------------------------------------
 
@@ -91,7 +97,8 @@ class ExportSection(TaskSection):
 
     def _handle_result(self, result: ExportResult) -> str:
         self._folder = result.folder
-        return export_result_text(result)
+        self._result_text = export_result_text(result)
+        return self._result_text
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -136,4 +143,5 @@ class ExportSection(TaskSection):
 
     def _show_result(self) -> None:
         if self._folder is not None:
-            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._folder)))
+            problem = open_folder(self._folder)
+            self._page.show_result(" ".join(filter(None, (self._result_text, problem))), True)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.command.log_text import without_names
@@ -14,6 +13,7 @@ from TotalSegmentatorWire.command.log_text import without_names
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background.command_process import ProcessResult, process_result
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
+from TotalSegmentatorModuleLib.qt_helpers.folders import open_folder
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.setup.commands import doctor_command, log_path, run_setup, show_command
@@ -96,8 +96,7 @@ class InstalledView:
         folders = {settings.engines_folder().parent, settings.models_folder().parent}
         folder = folders.pop() if len(folders) == 1 else settings.engines_folder()
         if folder.is_dir():
-            self.show_note("")
-            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(folder)))
+            self.show_note(open_folder(folder))
         else:
             self.show_note(_("Nothing is installed yet, so there is no folder to open."))
 

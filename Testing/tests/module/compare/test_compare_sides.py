@@ -310,3 +310,12 @@ def test_own_structure_set_comes_back_from_the_database(on_series, monkeypatch):
 
     assert on_series.error_code == "", on_series.describe()
     assert on_series.task_ui.resultLabel.text.startswith("2 structures compared: mean Dice 1.000, lowest 1.000")
+
+
+def test_panel_before_a_reload_hears_no_more_of_the_database(archive):
+    archive.choose_kind("database")
+    again = archive.app.reload_module().ui
+    again.compare.collapsibleButton.collapsed = False
+    archive.add("1", archive.series, SeriesDescription="Plan A")
+    archive.wait(lambda: again.compare.databaseComboBox.count == 1)
+    assert archive.app.errors == []

@@ -37,9 +37,41 @@ def test_result_goes_out_with_one_click(ready, monkeypatch):
     assert ready.app.longest_block_ms() < BLOCK_SECONDS * 1000, ready.app.longest_block_name()
     assert ready.app.wait_until(lambda: len(folders_of("jobs")) == 0, READY_SECONDS)
     opened = []
-    monkeypatch.setattr(qt.QDesktopServices, "openUrl", opened.append)
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: not opened.append(url))
     ready.app.click(ready.ui.export_task.resultButton)
     assert opened[0].toLocalFile() == str(ready.target)
+    assert "could not open" not in ready.ui.export_task.resultLabel.text
+
+
+def test_folder_that_cannot_be_opened_is_reported(ready, monkeypatch):
+    import qt
+
+    ready.export()
+    said = ready.ui.export_task.resultLabel.text
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda _url: False)
+    for _click in range(2):
+        ready.app.click(ready.ui.export_task.resultButton)
+        shown = ready.ui.export_task.resultLabel.text.replace("\u200b", "")
+        assert shown == f"{said} The system could not open the folder {ready.target}."
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda _url: True)
+    ready.app.click(ready.ui.export_task.resultButton)
+    assert ready.ui.export_task.resultLabel.text == said
+    ready.target.rename(ready.target.with_name("elsewhere"))
+    ready.app.click(ready.ui.export_task.resultButton)
+    assert "does not exist any more" in ready.ui.export_task.resultLabel.text
+
+
+def test_database_that_opens_while_the_panel_is_shown_can_be_chosen(ready):
+    box, database = ready.ui.export.databaseCheckBox, ready.app.dicom_database
+    assert box.enabled
+    database.closeDatabase()
+    assert not box.enabled
+    database.openDatabase("ctkDICOM.sql")
+    assert box.enabled
+    again = ready.app.reload_module()
+    database.closeDatabase()  # the panel before the reload hears no more of it
+    assert not again.ui.export.databaseCheckBox.enabled
+    assert ready.app.errors == []
 
 
 def test_progress_is_shown(ready):

@@ -144,8 +144,38 @@ def test_folder_is_opened(installer, monkeypatch):
     import qt
 
     opened = []
-    monkeypatch.setattr(qt.QDesktopServices, "openUrl", opened.append)
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: not opened.append(url))
     installer.open_section()
     installer.app.click(installer.ui.setup.openFolderButton)
 
     assert opened[0].toLocalFile() == str(installer.folder)
+    assert installer.ui.setup.noteLabel.text == ""
+
+
+def test_folder_that_cannot_be_opened_is_reported(installer, monkeypatch):
+    import qt
+
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda _url: False)
+    installer.open_section()
+    installer.app.click(installer.ui.setup.openFolderButton)
+
+    shown = installer.ui.setup.noteLabel.text.replace("\u200b", "")
+    assert shown == f"The system could not open the folder {installer.folder}."
+    assert installer.ui.setup.noteLabel.visible
+
+
+def test_folder_without_packages_is_not_installed(installer, tmp_path):
+    ui = installer.ui.setup
+    installer.open_section()
+    ui.enginePackagesPathLineEdit.currentPath = str(tmp_path)
+    installer.app.process_events()
+    assert "the folder chosen as own packages does not contain its packages" in ui.stateLabel.text.replace("\u200b", "")
+    assert "Packages:" not in ui.detailsLabel.text
+
+    for name in ("torch", "nnunetv2", "SimpleITK"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    ui.collapsibleButton.collapsed = True
+    installer.open_section()
+    assert "The engine is installed." in ui.stateLabel.text
+    assert "Packages: your own" in ui.detailsLabel.text
