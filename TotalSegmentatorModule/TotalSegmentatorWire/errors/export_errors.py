@@ -377,7 +377,10 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     (
         "LABELS_LEFT_OUT",
         _("Label values without a name were left out: {names}."),
-        _("If you need them, specify a CSV file with their names with --labels."),
+        _(
+            "If you need them, put a table with their names next to the image, such as labels.csv next to "
+            "labels.nii.gz. On the command line, --labels names one."
+        ),
     ),
     (
         "EXPORT_ORIGIN_UNSTATED",

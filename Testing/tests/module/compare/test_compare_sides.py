@@ -319,3 +319,35 @@ def test_panel_before_a_reload_hears_no_more_of_the_database(archive):
     archive.add("1", archive.series, SeriesDescription="Plan A")
     archive.wait(lambda: again.compare.databaseComboBox.count == 1)
     assert archive.app.errors == []
+
+
+@pytest.mark.shared
+@pytest.mark.slow  # a process that imports NumPy, SciPy and pydicom and reads a real CT
+def test_structure_set_of_a_department_agrees_with_its_own_voxels(comparer, shared, monkeypatch):
+    from TotalSegmentatorEngine.export.dicom.reference_series import read_reference
+    from TotalSegmentatorEngine.export.sources.structures import read_structures
+
+    use_real_engine(comparer, monkeypatch)
+    case = shared / "data" / "sts_001"
+    ct = comparer.app.load_dicom_series(case / "dicom")
+    comparer.app.dicom_database.add_files([case / "rtstruct" / "RS.dcm"])
+    reference = read_reference(case / "dicom")
+    (structure,), _left_out = read_structures(case / "rtstruct" / "RS.dcm", reference, lambda _problem: None)
+    node = add_drawn("the same voxels")
+    voxels = structure.mask.whole().astype(np.uint8)
+    add_segment(node, structure.name, voxels if on_volume(reference, ct) else voxels[::-1], ct)
+    comparer.ui.compare.segmentationSelector.setCurrentNode(node)
+    comparer.ui.compare.ctSelector.setCurrentNode(ct)
+    comparer.open_section()
+    comparer.choose_kind("database")
+    note = comparer.ui.compare.otherNoteLabel.text.replace("\u200b", "")  # long words are broken
+    assert note == "RT Structure Set 'IBSI_1_STS_001_CT_mask' of 2000-09-07. It was made on this CT."
+    comparer.compare(240.0)
+
+    assert comparer.error_code == "", comparer.describe()
+    assert f"Dice 1.000 ({structure.name})" in comparer.task_ui.resultLabel.text
+
+
+def on_volume(reference, ct) -> bool:
+    """Whether the planes of the series come in the order of the volume's slices."""
+    return reference.grid.ijk_to_ras[2, 2] * ijk_to_ras(ct)[2, 2] > 0
