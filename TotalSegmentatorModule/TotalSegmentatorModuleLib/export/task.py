@@ -29,6 +29,8 @@ class ExportResult:
     seconds: float
     in_database: bool | None
     """Whether it was added to Slicer's DICOM database; None where that was not asked for."""
+    modality: str = ""
+    """Of a DICOM object."""
 
 
 class ExportTask:
@@ -74,7 +76,8 @@ class ExportTask:
         in_database = None
         if order.adds_to_database and order.needs_dicom:
             in_database = yield from add_to_database(paths)
-        return ExportResult(tuple(paths), order.folder, finished.structures, finished.seconds, in_database)
+        modality = order.options.format.kind.modality
+        return ExportResult(tuple(paths), order.folder, finished.structures, finished.seconds, in_database, modality)
 
     def discard(self) -> None:
         if self._destination is not None:

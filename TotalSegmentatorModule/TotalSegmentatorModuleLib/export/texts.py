@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from slicer.i18n import tr as _
 
+from TotalSegmentatorModuleLib.export.reopening import reopening_text
 from TotalSegmentatorModuleLib.export.task import ExportResult
 from TotalSegmentatorModuleLib.scene.cropped_volumes import INSTANCE_UIDS, whole_volume
 from TotalSegmentatorModuleLib.scene.volumes import series_instance_uid
@@ -16,7 +17,7 @@ _MOST_NAMES = 6
 
 
 def export_result_text(result: ExportResult) -> str:
-    """One sentence about the written files, and one about the database if they were added to it."""
+    """One sentence about the written files, and if they were added to the database, how to open them from there."""
     count = result.structures
     what = _("1 structure") if count == 1 else _("{count} structures").format(count=count)
     values = {"what": what, "names": ", ".join(path.name for path in result.paths)}
@@ -24,7 +25,9 @@ def export_result_text(result: ExportResult) -> str:
     if result.in_database is None:
         return text
     if result.in_database:
-        return _("{text} The export was added to Slicer's DICOM database.").format(text=text)
+        return _("{text} The export was added to Slicer's DICOM database. {reopening}").format(
+            text=text, reopening=reopening_text(result.modality)
+        )
     return _("{text} The export could not be added to Slicer's DICOM database. Import it manually.").format(text=text)
 
 

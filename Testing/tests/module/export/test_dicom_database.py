@@ -97,5 +97,56 @@ def test_a_database_that_fails_is_logged(app, series, monkeypatch, caplog):
     assert "database is locked" in caplog.text
 
 
+@pytest.fixture
+def modules(monkeypatch):
+    """``slicer.modules`` of a Slicer without any plugin; a test adds what an extension would."""
+    import importlib.metadata
+
+    class Modules:
+        def __init__(self) -> None:
+            self.dicomPlugins = {"DICOMScalarVolumePlugin": object}
+
+    def no_distribution(name: str):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    modules = Modules()
+    monkeypatch.setattr(slicer, "modules", modules)
+    monkeypatch.setattr(importlib.metadata, "distribution", no_distribution)
+    return modules
+
+
+def test_it_is_said_what_opens_a_structure_set(app, modules):
+    from TotalSegmentatorModuleLib.export.reopening import reopening_text
+
+    assert reopening_text("RTSTRUCT") == "To open it in Slicer, install the extension SlicerRT first."
+    modules.dicomPlugins["DicomRtImportExportPlugin"] = object
+    assert "install the extension SlicerRT" in reopening_text("RTSTRUCT")  # its module could not be loaded
+    modules.dicomrtimportexport = object()
+    assert reopening_text("RTSTRUCT") == "To open it again, load its series in the DICOM module."
+
+
+@pytest.mark.parametrize("slicer_version", ["5.10", "5.12"])
+def test_it_is_said_what_opens_a_segmentation(app, modules, slicer_version, monkeypatch):
+    import importlib.metadata
+
+    from TotalSegmentatorModuleLib.export.reopening import reopening_text
+
+    assert reopening_text("SEG") == "To open it in Slicer, install the extension QuantitativeReporting first."
+    modules.dicomPlugins["DICOMSegmentationPlugin"] = object
+    assert "dcmqi is missing" in reopening_text("SEG")
+    if slicer_version == "5.10":
+        modules.segimage2itkimage = object()  # a command-line module of the extension DCMQI
+    else:
+        monkeypatch.setattr(importlib.metadata, "distribution", lambda name: name)
+    assert reopening_text("SEG") == "To open it again, load its series in the DICOM module."
+
+
+def test_a_slicer_without_any_plugin_is_no_error(app, modules):
+    from TotalSegmentatorModuleLib.export.reopening import reopening_text
+
+    del modules.dicomPlugins
+    assert "SlicerRT" in reopening_text("RTSTRUCT")
+
+
 def test_nothing_is_not_a_success(app, tmp_path):
     assert Import(app, [tmp_path]).result is False
