@@ -6,6 +6,7 @@ Nothing heavy is imported before it is needed: the output, the names and the mod
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from TotalSegmentatorSetup.cli.arguments import SetupOptions
 
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
+    from TotalSegmentatorEngine.export.commands import CtPlace
     from TotalSegmentatorEngine.job.reporting import JobReporter
     from TotalSegmentatorEngine.job.task import SegmentationResult
-    from TotalSegmentatorEngine.series_selection.series_choice import SeriesChoice
 
 BROKEN_PIPE = 141
 """Exit status of a program whose reader has gone: 128 and the number of SIGPIPE."""
@@ -238,8 +239,12 @@ class _SegmentFiles:
     """Fulfils run_job.JobFiles. The result becomes a file of labels or, with ``--export``, of another format."""
 
     def __init__(self, options: SegmentOptions) -> None:
+        from TotalSegmentatorEngine.series_selection.series_choice import SeriesChoice, select_series
+
         self._options = options
         self._order = options.order
+        self._choice = SeriesChoice(options.series)
+        self._select = functools.cache(select_series)
 
     def check_output(self, shape: tuple[int, int, int] | None = None) -> None:
         """Refuses early what could not be written. ``shape`` (k, j, i) is the CT's."""
@@ -250,7 +255,7 @@ class _SegmentFiles:
         elif shape is None:
             from TotalSegmentatorEngine.export.commands import check_before_job
 
-            check_before_job(self._order, *self._source())
+            check_before_job(self._order, self._place())
         else:
             from TotalSegmentatorEngine.export.commands import check_disk_before_job
 
@@ -264,7 +269,7 @@ class _SegmentFiles:
         from TotalSegmentatorEngine.ct_input.reading import read_input
 
         reporter.progress(Stage.READING, 0.0)
-        ct = read_input(*self._source())
+        ct = read_input(self._options.input, self._choice, self._select)
         if ct.note:
             reporter.note(f"CT: {ct.note}")
         reporter.progress(Stage.CHECKING, 1.0)
@@ -295,12 +300,12 @@ class _SegmentFiles:
     def _export(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
         from TotalSegmentatorEngine.export.commands import export_result
 
-        export_result(self._order, result, ct, self._source(), reporter)
+        export_result(self._order, result, ct, self._place(), reporter)
 
-    def _source(self) -> tuple[Path, SeriesChoice]:
-        from TotalSegmentatorEngine.series_selection.series_choice import SeriesChoice
+    def _place(self) -> CtPlace:
+        from TotalSegmentatorEngine.export.commands import CtPlace
 
-        return self._options.input, SeriesChoice(self._options.series)
+        return CtPlace(self._options.input, self._choice, self._select)
 
     @staticmethod
     def _write_labels(

@@ -23,7 +23,7 @@ from TotalSegmentatorEngine.imaging.library_output import library_lines
 from TotalSegmentatorEngine.imaging.raw_voxels import read_raw
 from TotalSegmentatorEngine.imaging.validation import check_size, check_volume
 from TotalSegmentatorEngine.series_selection.series import read_series
-from TotalSegmentatorEngine.series_selection.series_choice import ANY_SERIES, SeriesChoice
+from TotalSegmentatorEngine.series_selection.series_choice import ANY_SERIES, Select, SeriesChoice, select_series
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +43,10 @@ def is_dicom(path: Path) -> bool:
     return path.is_dir() or (not is_nifti_name(path) and looks_like_dicom(path))
 
 
-def read_input(path: Path, choice: SeriesChoice = ANY_SERIES) -> ReadInput:
+def read_input(path: Path, choice: SeriesChoice = ANY_SERIES, select: Select = select_series) -> ReadInput:
     """The CT in a NIfTI, NRRD, MHA or MHD file, or the CT series of a DICOM folder (or of one file of it).
 
-    ``choice`` tells which series of a folder is meant; an image file has none.
+    ``choice`` tells which series of a folder is meant; an image file has none. ``select`` finds its files.
 
     Raises SegmentationError with one of the INPUT_ codes.
     """
@@ -54,7 +54,7 @@ def read_input(path: Path, choice: SeriesChoice = ANY_SERIES) -> ReadInput:
         raise SegmentationError("INPUT_NOT_FOUND")
     with library_lines():
         if is_dicom(path):
-            read = read_series(path, choice)
+            read = read_series(path, choice, select)
             warnings = [*read.selected.warnings, *_check_values(read.volume)]
             return ReadInput(read.volume, warnings, read.series_uid, read.selected.note)
         if choice.named is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,7 @@ from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOption
 from TotalSegmentatorEngine.export.compare.table import comparison_page, write_comparison
 from TotalSegmentatorEngine.export.compare_job import compare_sides
 from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of
-from TotalSegmentatorEngine.export.dicom.reference_series import (
-    check_identifiers,
-    read_reference,
-    reference_volume,
-)
+from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, check_identifiers, read_reference
 from TotalSegmentatorEngine.export.disk_need import check_disk_for_export
 from TotalSegmentatorEngine.export.export_job import ExportResult, export
 from TotalSegmentatorEngine.export.order import ExportOrder, check_order, check_outputs
@@ -34,7 +31,13 @@ from TotalSegmentatorEngine.export.sources.structures import Warn
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.result_file import result_segments
-from TotalSegmentatorEngine.series_selection.series_choice import ANY_SERIES, SelectedSeries, SeriesChoice
+from TotalSegmentatorEngine.series_selection.series_choice import (
+    ANY_SERIES,
+    Select,
+    SelectedSeries,
+    SeriesChoice,
+    select_series,
+)
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
@@ -135,41 +138,54 @@ def _run_outputs(files: RunFiles) -> dict[str, Path | None]:
 # -- segment --export --------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class CtPlace:
+    """Where a job's CT is: its path, and which series of it. ``select`` may remember what it has selected."""
+
+    path: Path
+    choice: SeriesChoice = ANY_SERIES
+    select: Select = select_series
+
+    def reference(self) -> ReferenceSeries:
+        """Raises what ``read_reference`` raises."""
+        return read_reference(self.path, self.choice, select=self.select)
+
+
 def export_result(
     order: ExportOrder,
     result: SegmentationResult,
     ct: ReadInput,
-    source: tuple[Path, SeriesChoice],
+    source: CtPlace,
     reporter: JobReporter,
 ) -> ExportResult:
-    """Exports what ``segment`` has just found in the CT of ``source``: its path, and which series of it."""
-    reference = read_reference(*source) if is_dicom(source[0]) else None
+    """Exports what ``segment`` has just found in ``ct``, which it has read from ``source``."""
+    reference = source.reference() if is_dicom(source.path) else None
     segments = []
     for segment in result_segments(result, ct.series_instance_uid):
         row = structure_of(segment.id, segment.name, segment.tags)
         segments.append(Segment(segment.id, segment.name, segment.colour, 0, segment.label, segment.tags, row))
     segmentation = Segmentation(tuple(segments), (Layer(result.labels, ct.volume.geometry),))
-    volume = (lambda: ct.volume) if reference is None else (lambda: reference_volume(reference))
-    found = ExportSource(segmentation, reference, ct.volume.geometry, volume)
+    # a job's CT has regular slices, so it lies on the series' grid
+    found = ExportSource(segmentation, reference, ct.volume.geometry, lambda: ct.volume)
     exported = export(order, found, _InsideJob(reporter))
     for warning in exported.warnings:
         reporter.warning(warning)
     return exported
 
 
-def check_before_job(order: ExportOrder, input_path: Path, choice: SeriesChoice = ANY_SERIES) -> None:
+def check_before_job(order: ExportOrder, source: CtPlace) -> None:
     """Refuses before a job what would make the export of its result fail.
 
     Raises SegmentationError: what ``check_order``, ``check_outputs`` and ``read_reference`` raise, EXPORT_NOT_DICOM,
     DISK_FULL where there is no room for anything.
     """
-    check_outputs({"output": order.output, "table": order.table}, [input_path])
+    check_outputs({"output": order.output, "table": order.table}, [source.path])
     check_order(order)
     check_disk_space(order.output.parent, 0)
-    if not order.kind.is_dicom or not input_path.exists():
+    if not order.kind.is_dicom or not source.path.exists():
         return
-    if is_dicom(input_path):
-        check_identifiers(read_reference(input_path, choice))
+    if is_dicom(source.path):
+        check_identifiers(source.reference())
     elif not order.is_into_folder:
         raise SegmentationError("EXPORT_NOT_DICOM")
 

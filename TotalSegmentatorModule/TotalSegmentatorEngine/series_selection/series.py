@@ -10,6 +10,7 @@ from TotalSegmentatorEngine.dicom_series.slice_order import validate_series
 from TotalSegmentatorEngine.imaging.geometry import Volume, check_geometry
 from TotalSegmentatorEngine.series_selection.series_choice import (
     ANY_SERIES,
+    Select,
     SelectedSeries,
     SeriesChoice,
     select_series,
@@ -26,7 +27,7 @@ class ReadSeries:
     selected: SelectedSeries
 
 
-def read_series(path: Path, choice: SeriesChoice = ANY_SERIES) -> ReadSeries:
+def read_series(path: Path, choice: SeriesChoice = ANY_SERIES, select: Select = select_series) -> ReadSeries:
     """The CT series of a folder tree, or of the series that a file belongs to.
 
     The folder and all folders below are searched. The one series of parallel CT images is taken; localizers, dose
@@ -34,7 +35,7 @@ def read_series(path: Path, choice: SeriesChoice = ANY_SERIES) -> ReadSeries:
 
     Raises SegmentationError: what ``select_series`` and ``validate_series`` raise, INPUT_UNREADABLE.
     """
-    selected = select_series(path, choice)
+    selected = select(path, choice)
     ordered = validate_series(selected.slices)
     volume = Volume(read_planes(ordered), series_geometry(ordered))
     check_geometry(volume.geometry)

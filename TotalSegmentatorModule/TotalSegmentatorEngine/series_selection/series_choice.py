@@ -142,6 +142,11 @@ def select_series(path: Path, choice: SeriesChoice = ANY_SERIES) -> SelectedSeri
     return _selected(list_series(scan.images), scan, own, choice)
 
 
+Select = Callable[[Path, SeriesChoice], SelectedSeries]
+"""``select_series``, or one that remembers what it has selected: the headers of a series are then read once, however
+often they are asked for."""
+
+
 def select_of_files(headers: Sequence[SliceHeader], as_one: bool = False) -> SelectedSeries:
     """The CT volume that the files hold from which Slicer loaded a volume.
 

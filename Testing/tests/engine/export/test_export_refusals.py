@@ -12,8 +12,11 @@ from command_line_support import result_with_a_spleen
 from export_case import GRID, SHAPE, Case, error_code, no_frame, spoiled_ct
 from places import DEMO_MODEL
 from TotalSegmentatorEngine.cli.main import main
+from TotalSegmentatorEngine.export.dicom import reference_series
 from TotalSegmentatorEngine.job.task import SegmentationResult
 from TotalSegmentatorEngine.pipeline import run_job as pipeline
+from TotalSegmentatorEngine.series_selection import series_choice
+from TotalSegmentatorEngine.series_selection.folder_scan import FolderScan, scan_folder
 from TotalSegmentatorWire.errors.problem import ERRORS, SegmentationError
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
@@ -145,6 +148,27 @@ def test_what_an_export_would_refuse_is_reported_before_the_job(case: Case, tmp_
     words[1] = spoiled_ct(case, no_frame)
     assert main([str(word) for word in words]) == ERRORS["EXPORT_NO_FRAME_OF_REFERENCE"].exit_code
     assert "segmenting" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("to", "name"), [("rtstruct", "rs.dcm"), ("seg", "seg.dcm"), ("volumes", "volumes.csv")])
+def test_a_job_with_an_export_reads_the_headers_of_its_ct_once(case: Case, tmp_path: Path, monkeypatch, to, name):
+    """With the body's outline, for which the voxels are wanted, too."""
+    scanned: list[Path] = []
+
+    def scan(path: Path) -> FolderScan:
+        scanned.append(path)
+        return scan_folder(path)
+
+    def found(volume, prepared, _cache, _reporter) -> SegmentationResult:
+        return result_with_a_spleen(volume, prepared)
+
+    monkeypatch.setattr(series_choice, "scan_folder", scan)
+    monkeypatch.setattr(reference_series, "read_headers", lambda files: pytest.fail("the headers were read again"))
+    monkeypatch.setattr(pipeline, "segment", found)
+    monkeypatch.setattr(pipeline, "prefetch_weights", lambda *_args: None)
+    words = ["segment", case.ct, tmp_path / name, "--model", DEMO_MODEL, "--export", to, "--device", "cpu"]
+    assert main([str(word) for word in [*words, *(() if to == "volumes" else ("--external",))]]) == 0
+    assert scanned == [case.ct]
 
 
 def test_a_result_that_cannot_be_exported_is_kept(case: Case, tmp_path: Path, monkeypatch, capsys):

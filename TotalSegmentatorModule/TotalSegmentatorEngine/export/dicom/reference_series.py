@@ -18,6 +18,7 @@ from TotalSegmentatorEngine.dicom_series.slice_order import validate_planes
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, check_geometry
 from TotalSegmentatorEngine.series_selection.series_choice import (
     ANY_SERIES,
+    Select,
     SelectedSeries,
     SeriesChoice,
     select_of_files,
@@ -115,16 +116,20 @@ class ReferenceSeries:
 
 
 def read_reference(
-    path: Path, choice: SeriesChoice = ANY_SERIES, report: Callable[[SelectedSeries], None] = lambda selected: None
+    path: Path,
+    choice: SeriesChoice = ANY_SERIES,
+    report: Callable[[SelectedSeries], None] = lambda selected: None,
+    select: Select = select_series,
 ) -> ReferenceSeries:
     """The CT series of a DICOM folder, or of one file of it; ``report`` gets what was chosen and passed over.
+    ``select`` finds its files.
 
     Raises SegmentationError: INPUT_NOT_FOUND, EXPORT_MIXED_SERIES, EXPORT_NO_FRAME_OF_REFERENCE, what ``select_series``
     raises and what ``dicom_series.validate_planes`` raises (INPUT_GANTRY_TILT, ...).
     """
     if not path.exists():
         raise SegmentationError("INPUT_NOT_FOUND")
-    selected = select_series(path, choice)
+    selected = select(path, choice)
     reference = _reference(selected.slices)
     report(selected)
     return reference
