@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import numpy as np
@@ -40,6 +42,10 @@ class RuntimeRecords(Protocol):
     def chosen_runtime(self, key: str, precision: str, device: str) -> str | None: ...
 
     def remember_choice(self, key: str, precision: str, device: str, runtime: str) -> None: ...
+
+    def remember_trial(
+        self, key: str, runtime: str, precision: str, device: str, tiles: float, seconds: float
+    ) -> None: ...
 
 
 def resolved_precision(wanted: str, device: torch.device) -> str:
@@ -83,10 +89,12 @@ def choose_runtime(
     machine: RuntimeRecords,
     sample: Callable[[], np.ndarray],
     reporter: Reporter,
+    trial: Callable[[], AbstractContextManager] = nullcontext,
 ) -> TileRunner:
     """A runner for ``model``'s networks on the device where they are.
 
-    ``sample`` gives a tile of the patch's size, (z, y, x) float32 and normalised, where a trial is needed. A runtime
+    ``sample`` gives a tile of the patch's size, (z, y, x) float32 and normalised, where a trial is needed, and the
+    trial runs within ``trial``, which measures it. A runtime
     requested by name that cannot run is replaced by PyTorch, with the warning RUNTIME_FALLBACK; likewise
     PRECISION_UNAVAILABLE. Raises SegmentationError("CANCELLED").
     """
@@ -95,20 +103,12 @@ def choose_runtime(
     if problem is not None:
         reporter.warning(problem)
     if options.runtime == "auto":
-        return choice.fastest(machine) if model.device.type == "cpu" else choice.eager()
+        return choice.fastest(machine, trial) if model.device.type == "cpu" else choice.eager()
     runner = choice.named(options.runtime)
     if runner is None:
         reporter.warning(Problem("RUNTIME_FALLBACK", {"runtime": options.runtime}))
         runner = choice.eager()
     return runner
-
-
-def needs_a_trial(model: LoadedModel, folder: ModelFolder, options: JobOptions, machine: RuntimeRecords) -> bool:
-    """Whether ``choose_runtime`` has to measure first."""
-    if options.runtime != "auto" or model.device.type != "cpu":
-        return False
-    precision = resolved_precision(options.precision, model.device)
-    return machine.chosen_runtime(architecture_key(folder), precision, str(model.device)) is None
 
 
 class _Choice:
@@ -137,25 +137,29 @@ class _Choice:
             return self._openvino(self._folder.patch_size)
         return self._compiled(self._sample()) if runtime == "compiled" else self.eager()
 
-    def fastest(self, machine: RuntimeRecords) -> TileRunner:
+    def fastest(self, machine: RuntimeRecords, trial: Callable[[], AbstractContextManager]) -> TileRunner:
         """By what was measured before, else by a trial."""
         place = (architecture_key(self._folder), self._precision, str(self._model.device))
         recorded = machine.chosen_runtime(*place)
         runner = None if recorded is None else self.named(recorded)
         if runner is not None:
             return runner
-        size = trial_patch(self._model.networks[0], self._folder.patch_size)
-        tile = middle_of(self._sample(), size)
-        other = self._openvino(size) or self._compiled(tile)
-        if other is None:
-            return self.eager()
-        chosen = self._winner(other, tile)
-        del other
-        machine.remember_choice(*place, chosen)
+        with trial():
+            size = trial_patch(self._model.networks[0], self._folder.patch_size)
+            tile = middle_of(self._sample(), size)
+            other = self._openvino(size) or self._compiled(tile)
+            if other is None:
+                return self.eager()
+            chosen, seconds = self._winner(other, tile)
+            del other
+            key, precision, device = place
+            machine.remember_choice(*place, chosen)
+            tiles = math.prod(size) / math.prod(self._folder.patch_size)
+            machine.remember_trial(key, chosen, precision, device, tiles, seconds)
         return self.named(chosen) or self.eager()
 
-    def _winner(self, other: TileRunner, tile: np.ndarray) -> str:
-        """The runtime of ``other``, or "eager"."""
+    def _winner(self, other: TileRunner, tile: np.ndarray) -> tuple[str, float]:
+        """The runtime of ``other``, or "eager", and the seconds that it takes for ``tile``."""
         eager = self.eager()
         eager.check_cancelled = other.check_cancelled = self._reporter.check_cancelled
         theirs = try_runner(other, tile)
@@ -168,8 +172,8 @@ class _Choice:
         )
         if same < _LOWEST_AGREEMENT[self._precision]:
             logger.warning("%s does not agree with PyTorch on this machine and is not used", other.runtime)
-            return "eager"
-        return other.runtime if theirs.seconds < ours.seconds else "eager"
+            return "eager", ours.seconds
+        return (other.runtime, theirs.seconds) if theirs.seconds < ours.seconds else ("eager", ours.seconds)
 
     def _openvino(self, patch_size: tuple[int, int, int]) -> TileRunner | None:
         if self._model.device.type != "cpu":

@@ -160,6 +160,10 @@ class MachineProfile:
             others = max(tiles - 1, 1)
             self.remember_rate(_tile_rate(place), others, others * seconds_per_tile)
 
+    def remember_trial(self, key: str, runtime: str, precision: str, device: str, tiles: float, seconds: float) -> None:
+        """A trial ran a part of a tile, a share ``tiles`` of its voxels: the pace until more was measured."""
+        self.remember_rate(_tile_rate(_joined(key, runtime, precision, device)), tiles, seconds)
+
     def remember_activations(self, key: str, runtime: str, precision: str, device: str, count: int) -> None:
         """``count`` bytes were taken by a running tile. A larger measurement counts at once, a smaller one slowly:
         memory that another step had just given back may hide a part of it."""

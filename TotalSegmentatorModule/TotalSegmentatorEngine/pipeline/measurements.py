@@ -5,10 +5,9 @@ Each measurement wraps a step; the steps themselves know nothing of it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -18,9 +17,10 @@ from TotalSegmentatorEngine.inference.sliding_window import RowSink, TileCallbac
 from TotalSegmentatorEngine.inference.tile_runner import TileRunner
 from TotalSegmentatorEngine.machine.memory import resident_memory
 from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.machine.work_time import Spent, now
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, stored_bytes
-from TotalSegmentatorEngine.plan.rates import label_rate
+from TotalSegmentatorEngine.plan.rates import Work, label_rate
 
 
 class Sink(RowSink, Protocol):
@@ -45,11 +45,11 @@ class Measurements:
         self.machine.save()
 
     @contextmanager
-    def rate(self, name: str, units: float) -> Iterator[None]:
-        """Times the work ``name`` on ``units`` of it, unless it fails."""
-        started = time.monotonic()
+    def work(self, work: Work) -> Iterator[None]:
+        """Times some work of the processor, unless it fails."""
+        started = now()
         yield
-        self.machine.remember_rate(name, units, time.monotonic() - started)
+        self.machine.remember_rate(work.name, work.units, (now() - started).worked)
 
     def loading(self, folder: ModelFolder) -> LoadingProbe:
         """A measurement of how a network is made ready to run."""
@@ -75,19 +75,32 @@ class LoadingProbe:
     def __init__(self, machine: MachineProfile, folder: ModelFolder) -> None:
         self._machine = machine
         self._folder = folder
-        self._started = time.monotonic()
+        self._started = self._read = now()
+        self._trial: Spent | None = None
         self._resident = 0
 
     def weights_read(self) -> None:
         """From here on the stored weights are in memory."""
+        self._read = now()
         self._resident = resident_memory() or 0
 
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """What runs in it compares runtimes: another job need not do that."""
+        started = now()
+        try:
+            yield
+        finally:
+            self._trial = now() - started
+
     def ready(self, runner: TileRunner) -> None:
-        """Remembers the measurement; the stored weights have been released."""
+        """Remembers the measurement; the stored weights have been released. A trial leaves memory behind."""
         key = loaded_key(self._folder, runner.runtime, runner.precision, str(runner.device))
-        self._machine.remember_rate(key, 1, time.monotonic() - self._started)
-        change = (resident_memory() or 0) - self._resident
-        self._machine.remember_bytes(key, max(stored_bytes(self._folder) + change, 0))
+        waited, made = self._read - self._started, now() - self._read - (self._trial or Spent())
+        self._machine.remember_rate(key, 1, waited.elapsed + made.worked)
+        if self._trial is None:
+            change = (resident_memory() or 0) - self._resident
+            self._machine.remember_bytes(key, max(stored_bytes(self._folder) + change, 0))
 
 
 class NetworkProbe:
@@ -97,8 +110,7 @@ class NetworkProbe:
         self.sink = _ClockedSinks(sinks)
         self._first, self._others = _Booked(), _Booked()
         self._finished: int | None = None
-        self._since = 0.0
-        self._labelled = 0.0
+        self._since = self._labelled = Spent()
         self._resident = resident_memory() or 0
         self._most_bytes = 0
 
@@ -122,24 +134,26 @@ class NetworkProbe:
         self._book(tiles)
         self._measure_memory()
         place = (architecture_key(folder), runner.runtime, runner.precision, str(runner.device))
-        pace = self._others.seconds / self._others.tiles if self._others.tiles else None
-        first = self._first.seconds - (self._first.tiles - 1) * (pace or 0.0)  # of a batch, the other tiles
+        is_on_processor = runner.device.type == "cpu"
+        pace = self._others.seconds(is_on_processor) / self._others.tiles if self._others.tiles else None
+        # of a batch, the other tiles
+        first = self._first.seconds(is_on_processor) - (self._first.tiles - 1) * (pace or 0.0)
         machine.remember_network(*place, pace, max(first, pace or 0.0), tiles)
         machine.remember_activations(*place, max(self._most_bytes - known_bytes, 0))
-        for sink, seconds in self.sink.seconds_of_each:
+        for sink, spent in self.sink.spent_by_each:
             name = label_rate(folder, str(runner.device), sink.is_resampled)
-            machine.remember_rate(name, sink.labels.size, seconds)
+            machine.remember_rate(name, sink.labels.size, spent.worked if is_on_processor else spent.elapsed)
 
     def _book(self, finished: int) -> None:
         """What passed since the last call, but for the making of labels, is the time of the tiles that it finished or
         that finished before: a GPU may still be at them."""
-        now, labelled = time.monotonic(), self.sink.seconds
+        moment, labelled = now(), self.sink.spent
         if self._finished is not None:
             is_first = self._others.tiles == 0 and self._first.tiles in (0, finished)
             booked = self._first if is_first else self._others
-            booked.seconds += max(now - self._since - (labelled - self._labelled), 0.0)
+            booked.spent += moment - self._since - (labelled - self._labelled)
             booked.tiles += finished - self._finished
-        self._finished, self._since, self._labelled = finished, now, labelled
+        self._finished, self._since, self._labelled = finished, moment, labelled
 
     def _measure_memory(self) -> None:
         self._most_bytes = max(self._most_bytes, (resident_memory() or 0) - self._resident)
@@ -148,7 +162,10 @@ class NetworkProbe:
 @dataclass
 class _Booked:
     tiles: int = 0
-    seconds: float = 0.0
+    spent: Spent = field(default_factory=Spent)
+
+    def seconds(self, is_on_processor: bool) -> float:
+        return self.spent.worked if is_on_processor else max(self.spent.elapsed, 0.0)
 
 
 class _ClockedSinks:
@@ -156,22 +173,22 @@ class _ClockedSinks:
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = list(sinks)
-        self._seconds = [0.0] * len(self._sinks)
+        self._spent = [Spent()] * len(self._sinks)
 
     @property
-    def seconds(self) -> float:
-        return sum(self._seconds)
+    def spent(self) -> Spent:
+        return sum(self._spent, Spent())
 
     @property
-    def seconds_of_each(self) -> list[tuple[Sink, float]]:
-        return list(zip(self._sinks, self._seconds, strict=True))
+    def spent_by_each(self) -> list[tuple[Sink, Spent]]:
+        return list(zip(self._sinks, self._spent, strict=True))
 
     def add(self, sums: torch.Tensor, weights: torch.Tensor) -> None:
         if sums.is_cuda:
             torch.cuda.synchronize(sums.device)  # tiles that it is still at are not the labels' time
-        started = time.monotonic()
+        started = now()
         for number, sink in enumerate(self._sinks):
             sink.add(sums, weights)
-            ended = time.monotonic()
-            self._seconds[number] += ended - started
+            ended = now()
+            self._spent[number] += ended - started
             started = ended

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
 
 from TotalSegmentatorEngine.job.reporting import Reporter
@@ -34,24 +33,41 @@ class MergedLabels:
 
     def add(self, part: PartLabels, numbers: Mapping[int, int]) -> None:
         """Overwrites earlier parts; ``numbers`` map the part's labels to those of the whole set. Raises
-        SegmentationError("CANCELLED"), as ``restore`` does."""
+        SegmentationError("CANCELLED")."""
         box = part.merged.box
         merge_part(self._labels[box], part.merged.labels, numbers, self._reporter.check_cancelled)
         self._box = box if self._box is None else enclosing([self._box, box])
 
-    def restore(self, prepared: PreparedTask) -> tuple[np.ndarray, list[FoundStructure]]:
-        """uint8 labels (k, j, i) of the CT with only the requested structures, postprocessed by the options, and the
-        structures found. Called once: it changes the merged labels."""
-        reporter, listen = self._reporter, self._reporter.check_cancelled
+    @property
+    def voxels(self) -> int:
+        """Of the box that holds all labels."""
+        return self._labels[self._filled].size
+
+    @property
+    def _filled(self) -> Region:
+        return self._box or tuple(slice(0, 1) for _ in range(3))
+
+    def postprocess(self, prepared: PreparedTask) -> None:
+        """Leaves only the requested structures, and of these what the options say. Raises
+        SegmentationError("CANCELLED"), as ``restore`` does."""
+        reporter, options, listen = self._reporter, prepared.task.options, self._reporter.check_cancelled
         reporter.progress(Stage.RESTORING, 0.0)
         listen()
-        box = self._box or tuple(slice(0, 1) for _ in range(3))
-        labels = self._labels[box]
+        labels, half = self._labels[self._filled], _POSTPROCESSED_SHARE / 2
         wanted = [structure.label for structure in prepared.structures]
         if len(wanted) < len(prepared.model.structures):
             keep_only(labels, wanted, listen)
-        self._postprocess(labels, prepared.task.options)
-        on_plane = self._reported(_POSTPROCESSED_SHARE, RESTORED_SHARE)
+        if options.largest_piece:
+            keep_largest_pieces(labels, self._reported(0.0, half))
+        if options.smallest_island_mm3 > 0:
+            extent = np.multiply(self._grid.full_shape, self._grid.full_spacing)
+            voxel_mm3 = float(np.prod(extent) / np.prod(self._labels.shape))
+            remove_small_islands(labels, options.smallest_island_mm3, voxel_mm3, self._reported(half, 2 * half))
+
+    def restore(self, prepared: PreparedTask) -> tuple[np.ndarray, list[FoundStructure]]:
+        """uint8 labels (k, j, i) of the CT, and the structures found."""
+        box, listen = self._filled, self._reporter.check_cancelled
+        labels, on_plane = self._labels[box], self._reported(_POSTPROCESSED_SHARE, RESTORED_SHARE)
         if self.is_smooth:
             restored = self._in_own_order(listen)
             return restored, found_structures(restored, prepared.structures, on_plane)
@@ -74,12 +90,3 @@ class MergedLabels:
             return self._labels
         listen()
         return self._grid.reorientation.undo(self._labels)
-
-    def _postprocess(self, labels: np.ndarray, options: JobOptions) -> None:
-        half = _POSTPROCESSED_SHARE / 2
-        if options.largest_piece:
-            keep_largest_pieces(labels, self._reported(0.0, half))
-        if options.smallest_island_mm3 > 0:
-            extent = np.multiply(self._grid.full_shape, self._grid.full_spacing)
-            voxel_mm3 = float(np.prod(extent) / np.prod(self._labels.shape))
-            remove_small_islands(labels, options.smallest_island_mm3, voxel_mm3, self._reported(half, 2 * half))

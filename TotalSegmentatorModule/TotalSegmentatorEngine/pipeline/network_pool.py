@@ -12,7 +12,7 @@ from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import Stage
 
-from TotalSegmentatorEngine.inference.runtimes import choose_runtime, needs_a_trial
+from TotalSegmentatorEngine.inference.runtimes import choose_runtime
 from TotalSegmentatorEngine.inference.tile_runner import TileRunner
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.machine.allocator import trim_memory
@@ -86,7 +86,7 @@ class NetworkPool:
         return self._used
 
     def _make(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
-        """Measured, unless a trial of runtimes is a part of it."""
+        """Measured, without the trial of runtimes that may be a part of it."""
         probe = self._measurements.loading(folder)
         model = self._cache.weights.take(folder, self._reporter.check_cancelled)
         probe.weights_read()
@@ -95,13 +95,11 @@ class NetworkPool:
         self._reporter.progress(Stage.LOADING_MODEL, 1.0)
         model = model.on(torch.device(self._plan.device))
         machine = self._measurements.machine
-        has_trial = needs_a_trial(model, folder, self._options, machine)
-        runner = choose_runtime(model, folder, self._options, machine, sample, self._reporter)
+        runner = choose_runtime(model, folder, self._options, machine, sample, self._reporter, probe.trial)
         del model
         gc.collect()  # torch.fx's tracer and torch.load hold in cycles what OpenVINO has its own copy of
         trim_memory()
-        if not has_trial:
-            probe.ready(runner)
+        probe.ready(runner)
         return runner
 
     def _prefetch_first_of(self, folders: Sequence[ModelFolder]) -> None:

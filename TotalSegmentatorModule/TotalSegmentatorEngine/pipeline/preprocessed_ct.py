@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import time
-
 import numpy as np
 from TotalSegmentatorWire.messages.segment import Stage
 
 from TotalSegmentatorEngine.models.find_model import Model
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.job_context import JobContext
-from TotalSegmentatorEngine.plan.planner import Regions
-from TotalSegmentatorEngine.plan.rates import plans_resampling_rate, resampling_rate
+from TotalSegmentatorEngine.plan.planner import Regions, network_shape
+from TotalSegmentatorEngine.plan.rates import plans_resampling_work, resampling_work
 from TotalSegmentatorEngine.preprocessing.network_input import (
     NetworkInput,
     OrientedImage,
@@ -69,14 +66,12 @@ class PreprocessedCt:
         image, profile = self._image.crop(region), self.model.profile
 
         def make() -> NetworkInput:
-            started = time.monotonic()
-            source = tile_source(image, piece.rows, profile, folder, self._on_slab)
-            if profile.spacing == "plans":
-                seconds = time.monotonic() - started
-                self._context.measurements.machine.remember_rate(
-                    plans_resampling_rate(folder), math.prod(source.shape), seconds
-                )
-            return source
+            if profile.spacing == "model":
+                return tile_source(image, piece.rows, profile, folder, self._on_slab)
+            shape = [image.array[piece.rows].shape[axis] for axis in folder.transpose_forward]
+            planned = network_shape(self.grid, region, folder, profile)
+            with self._context.measurements.work(plans_resampling_work(folder, shape, planned)):
+                return tile_source(image, piece.rows, profile, folder, self._on_slab)
 
         if not self._is_whole(region):
             return make()
@@ -92,9 +87,7 @@ class PreprocessedCt:
         self._on_slab(0.0)
         if not self.grid.is_resampled:
             return oriented_image(context.volume, self.grid, profile, region, self._on_slab)
-        share = math.prod(shape_of(region)) / math.prod(self.grid.shape)
-        voxels = share * math.prod(self.grid.full_shape)
-        with context.measurements.rate(resampling_rate(self.grid, profile), voxels):
+        with context.measurements.work(resampling_work(self.grid, profile, region)):
             return oriented_image(context.volume, self.grid, profile, region, self._on_slab)
 
     def _on_slab(self, fraction: float) -> None:

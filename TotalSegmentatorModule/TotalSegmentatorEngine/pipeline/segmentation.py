@@ -37,7 +37,7 @@ from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
 from TotalSegmentatorEngine.pipeline.strategy_runner import run_within_memory
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 from TotalSegmentatorEngine.plan.planner import Regions
-from TotalSegmentatorEngine.plan.rates import CHECKING_RATE, RESTORING_RATE, REVIEWING_RATE, SMOOTH_RATE
+from TotalSegmentatorEngine.plan.rates import checking_work, islands_work, restoring_work, reviewing_work
 from TotalSegmentatorEngine.preprocessing.regions import enclosing
 from TotalSegmentatorEngine.result_check.orientation_check import check_orientation
 from TotalSegmentatorEngine.review.all_rules import review
@@ -163,8 +163,9 @@ class _Segmentation:
     def _restore(self, merged: MergedLabels, tiles: TileCounter) -> tuple[np.ndarray, list[FoundStructure]]:
         """The labels on the CT's grid, and the structures found."""
         self._reporter.progress(Stage.PREDICTING, 1.0, tiles.done, tiles.done)
-        rate = SMOOTH_RATE if merged.is_smooth else RESTORING_RATE
-        with self._measurements.rate(rate, self._volume.array.size):
+        with self._measurements.work(islands_work(self._prepared.task.options, merged.voxels)):
+            merged.postprocess(self._prepared)
+        with self._measurements.work(restoring_work(self._volume.array.shape, merged.voxels, merged.is_smooth)):
             return merged.restore(self._prepared)
 
     def _checked(self, labels: np.ndarray, found: list[FoundStructure]) -> list[FoundStructure]:
@@ -176,7 +177,7 @@ class _Segmentation:
             reporter.check_cancelled()
             reporter.progress(Stage.RESTORING, RESTORED_SHARE + (1.0 - RESTORED_SHARE) * share)
 
-        with self._measurements.rate(CHECKING_RATE, self._volume.array.size):
+        with self._measurements.work(checking_work(labels.shape)):
             mirrored = check_orientation(labels, geometry, names)
             if mirrored is not None:
                 reporter.warning(mirrored)
@@ -193,7 +194,7 @@ class _Segmentation:
             self._reporter.check_cancelled()
             self._reporter.progress(Stage.REVIEWING, share)
 
-        with self._measurements.rate(REVIEWING_RATE, self._volume.array.size):
+        with self._measurements.work(reviewing_work(labels.shape)):
             on_rule(0.0)
             findings = Findings([labels], structures, self._volume.geometry, self._volume, sought)
             return tuple(review(findings, on_rule))

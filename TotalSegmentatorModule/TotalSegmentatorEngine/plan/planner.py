@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import (
     LOCALIZATION,
     SEGMENTATION,
@@ -26,18 +27,15 @@ from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture
 from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, pass_memory
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
 from TotalSegmentatorEngine.plan.rates import (
-    CHECKING_RATE,
-    RESTORING_RATE,
-    REVIEWING_RATE,
-    SMOOTH_RATE,
-    USUAL_CHECKING,
     USUAL_LABELLING,
-    USUAL_RESAMPLING,
-    USUAL_RESTORING,
-    USUAL_REVIEWING,
+    Work,
+    checking_work,
+    islands_work,
     label_rate,
-    plans_resampling_rate,
-    resampling_rate,
+    plans_resampling_work,
+    resampling_work,
+    restoring_work,
+    reviewing_work,
 )
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region, network_grid, pieces_of
 from TotalSegmentatorEngine.preprocessing.plans_resampling import image_resampling
@@ -104,7 +102,7 @@ class Planner:
             runtime=strategy.runtime,
             precision=strategy.precision,
             passes=passes,
-            seconds=self._seconds(passes, regions, options.smooth),
+            seconds=self._seconds(passes, regions, options),
             peak_bytes=int(known),
             available_bytes=available,
             sums=strategy.sums,
@@ -165,7 +163,10 @@ class Planner:
         work = label_work(grid, region, folder, profile, is_smooth)
         labelling = None if seconds is None else self._label_seconds(folder, strategy, work)
         if seconds is not None:
-            seconds += labelling + self._plans_resampling_seconds(folder, profile, shape)
+            seconds += labelling
+            if profile.spacing == "plans" and not self._context.has_image:
+                image = [shape_of(region)[axis] for axis in folder.transpose_forward]
+                seconds += self._work_seconds(plans_resampling_work(folder, image, shape))
         voxels = sum(work.values())
         planned = PlannedPass(part.name, purpose, list(shape), not is_whole, tiles, seconds, voxels, labelling)
         memory = pass_memory(
@@ -208,25 +209,34 @@ class Planner:
         load = 0.0 if str(folder.path.resolve()) in self._context.loaded else machine.rate(loaded_key(folder, *place))
         return (load or 0.0) + (first + (tiles - 1) * pace if tiles else 0.0)
 
-    def _seconds(self, passes: Sequence[PlannedPass], regions: Regions | None, is_smooth: bool) -> float | None:
+    def _seconds(self, passes: Sequence[PlannedPass], regions: Regions | None, options: JobOptions) -> float | None:
         """Of the whole job; None while a network has not been measured. Once the regions are known, the
         time of the localization has passed."""
         to_come = [planned for planned in passes if regions is None or planned.purpose != LOCALIZATION]
         if any(planned.seconds is None for planned in to_come):
             return None
-        machine, full = self._context.machine, math.prod(self._geometry.shape)
-        resampled = self._resampled(regions)
-        share = 0.0 if resampled is None else math.prod(shape_of(resampled)) / math.prod(self.grid.shape)
-        resampling = 0.0 if self._context.has_image else share * self._resampling_seconds(self.grid, self._model)
+        region = self._resampled(regions)
+        work = self._work_around_networks(region, options)
         if any(planned.purpose == LOCALIZATION for planned in to_come):
             coarse = self._prepared.coarse_model
-            resampling += self._resampling_seconds(self._grid_of(coarse), coarse)
-        finishing = machine.rate(SMOOTH_RATE if is_smooth else RESTORING_RATE, USUAL_RESTORING)
-        finishing += machine.rate(CHECKING_RATE, USUAL_CHECKING)
-        if self._prepared.task.is_reviewed:
-            finishing += machine.rate(REVIEWING_RATE, USUAL_REVIEWING)
-        total = sum(planned.seconds for planned in to_come) + resampling + finishing * full
+            grid = self._grid_of(coarse)
+            work += [resampling_work(grid, coarse.profile, grid.whole)] if grid.is_resampled else []
+        total = sum(planned.seconds for planned in to_come) + sum(map(self._work_seconds, work))
         return round(self._context.elapsed_seconds + total, 2)
+
+    def _work_around_networks(self, region: Region | None, options: JobOptions) -> list[Work]:
+        """Before and after the networks run over ``region``; None: they do not."""
+        full, work = self._geometry.shape, []
+        if region is not None and self.grid.is_resampled and not self._context.has_image:
+            work.append(resampling_work(self.grid, self._model.profile, region))
+        merged = 0 if region is None else math.prod(shape_of(region))
+        if options.smooth:
+            merged = round(merged / math.prod(self.grid.shape) * math.prod(self.grid.full_shape))
+        work += [islands_work(options, merged), restoring_work(full, merged, options.smooth), checking_work(full)]
+        return [*work, reviewing_work(full)] if self._prepared.task.is_reviewed else work
+
+    def _work_seconds(self, work: Work) -> float:
+        return work.units * self._context.machine.rate(work.name, work.usual)
 
     def _label_seconds(self, folder: ModelFolder, strategy: Strategy, work: Mapping[bool, int]) -> float:
         total = 0.0
@@ -234,18 +244,6 @@ class Planner:
             usual = USUAL_LABELLING[is_resampled] * len(folder.labels)
             total += voxels * self._context.machine.rate(label_rate(folder, strategy.device, is_resampled), usual)
         return total
-
-    def _plans_resampling_seconds(self, folder: ModelFolder, profile: Profile, shape: Sequence[int]) -> float:
-        if profile.spacing == "model" or self._context.has_image:
-            return 0.0
-        return self._context.machine.rate(plans_resampling_rate(folder), USUAL_RESAMPLING) * math.prod(shape)
-
-    def _resampling_seconds(self, grid: NetworkGrid, model: Model) -> float:
-        """Of the whole CT."""
-        if not grid.is_resampled:
-            return 0.0
-        rate = self._context.machine.rate(resampling_rate(grid, model.profile), USUAL_RESAMPLING)
-        return rate * math.prod(grid.full_shape)
 
     def _resampled(self, regions: Regions | None) -> Region | None:
         """What is resampled of the CT, once for all parts."""

@@ -1,27 +1,37 @@
-"""Names of the rates in the machine's profile: what the steps of a job take, each in seconds per voxel.
+"""The work that a job does beside its networks' tiles: a name for each kind, and how many units of it there are.
 
-A job measures each step by itself (pipeline/measurements.py), and a plan adds them up (planner.py).
+A job measures what a unit takes (pipeline/measurements.py) under that name in the machine's profile, and a plan adds up
+what the units will take (planner.py). Both count the work by the functions here.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.catalogue import Profile
 
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
-from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid
+from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region
+from TotalSegmentatorEngine.preprocessing.regions import shape_of
 
 USUAL_LABELLING = {True: 8e-9, False: 1e-9}
 """Seconds per voxel and label on two cores, as counts before the computer has measured it. True: of resampled logits,
 35 s for 39 million voxels of 118 labels; False: of others, at most an eighth of that."""
-USUAL_RESAMPLING, USUAL_RESTORING, USUAL_CHECKING, USUAL_REVIEWING = 4e-8, 1e-8, 2e-8, 5e-8
-"""Likewise, per voxel of the CT: 3 s, 1 s, 2 s and 4 s for 512 x 512 x 300."""
 
-RESTORING_RATE, SMOOTH_RATE = "restoring", "restoring, smooth"
-"""Merged labels brought to the CT's grid and counted; per voxel of the CT."""
-CHECKING_RATE = "checking"
-"""The finished labels' orientation, digests and mean HU; per voxel of the CT."""
-REVIEWING_RATE = "reviewing"
-"""Per voxel of the CT."""
+
+@dataclass(frozen=True)
+class Work:
+    """Some work of one kind."""
+
+    name: str
+    """Of its rate in the machine's profile."""
+    units: float
+    """Voxels."""
+    usual: float
+    """Seconds a unit on two cores, as counts before the computer has measured it."""
 
 
 def label_rate(folder: ModelFolder, device: str, is_resampled: bool) -> str:
@@ -30,11 +40,38 @@ def label_rate(folder: ModelFolder, device: str, is_resampled: bool) -> str:
     return f"labels{' resampled' if is_resampled else ''}, {len(folder.labels) + 1}, {device}"
 
 
-def resampling_rate(grid: NetworkGrid, profile: Profile) -> str:
-    """The CT on the networks' grid, per voxel of the CT; the number of voxels made of one differs with the spacing."""
-    return f"resampling, order {profile.resampling_order}, {grid.spacing[0]:g} mm"
+def resampling_work(grid: NetworkGrid, profile: Profile, region: Region) -> Work:
+    """A ``region`` of the networks' grid made of the CT: each voxel of the CT is read, and each of the grid written,
+    so that coarse and fine CTs have one rate. 3 s for 512 x 512 x 300 voxels of 0.8 x 0.8 x 1.5 mm at 1.5 mm."""
+    made = math.prod(shape_of(region))
+    read = made / math.prod(grid.shape) * math.prod(grid.full_shape)
+    return Work(f"resampling both ways, order {profile.resampling_order}, {grid.spacing[0]:g} mm", read + made, 3e-8)
 
 
-def plans_resampling_rate(folder: ModelFolder) -> str:
-    """What nnU-Net's plans make of the CT, per voxel that the network gets; of the others there are few."""
-    return f"resampling by the plans, {folder.patch_size}"
+def plans_resampling_work(folder: ModelFolder, image_shape: Sequence[int], network_shape: Sequence[int]) -> Work:
+    """What nnU-Net's plans make of an image of the CT's own voxels: normalised by their scheme, and resampled."""
+    scheme, has_mask = folder.settings["normalization_schemes"][0], bool(folder.settings["use_mask_for_norm"][0])
+    name = f"by the plans, {scheme}{' of a mask' if has_mask else ''}, {folder.patch_size}"
+    return Work(name, math.prod(image_shape) + math.prod(network_shape), 3e-8)
+
+
+def islands_work(options: JobOptions, merged_voxels: int) -> Work:
+    """Islands found and removed in so many voxels of merged labels, once for each option that does so."""
+    return Work("islands", merged_voxels * (options.largest_piece + (options.smallest_island_mm3 > 0)), 4e-8)
+
+
+def restoring_work(full_shape: Sequence[int], merged_voxels: int, is_smooth: bool) -> Work:
+    """Merged labels brought to the CT's grid and counted. 1 s for 512 x 512 x 300 voxels."""
+    if is_smooth:
+        return Work("restoring, smooth", math.prod(full_shape), 1e-8)
+    return Work("restoring both ways", math.prod(full_shape) + merged_voxels, 1e-8)
+
+
+def checking_work(full_shape: Sequence[int]) -> Work:
+    """The finished labels' orientation, digests and mean HU. 2 s for 512 x 512 x 300 voxels."""
+    return Work("checking", math.prod(full_shape), 2e-8)
+
+
+def reviewing_work(full_shape: Sequence[int]) -> Work:
+    """The finished labels gone through by the rules of the review. 4 s for 512 x 512 x 300 voxels."""
+    return Work("reviewing", math.prod(full_shape), 5e-8)

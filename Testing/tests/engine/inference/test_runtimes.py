@@ -37,12 +37,16 @@ class Records:
 
     def __init__(self) -> None:
         self.choices: dict[tuple[str, str, str], str] = {}
+        self.trials: list[tuple[str, float, float]] = []
 
     def chosen_runtime(self, key: str, precision: str, device: str) -> str | None:
         return self.choices.get((key, precision, device))
 
     def remember_choice(self, key: str, precision: str, device: str, runtime: str) -> None:
         self.choices[key, precision, device] = runtime
+
+    def remember_trial(self, key: str, runtime: str, precision: str, device: str, tiles: float, seconds: float) -> None:
+        self.trials.append((runtime, tiles, seconds))
 
 
 class Listener(SilentReporter):
@@ -147,6 +151,16 @@ def test_the_chosen_runner_takes_tiles_of_the_patch(monkeypatch, clock, folder, 
     slowed(monkeypatch, clock, EagerRunner)
     runner = choose(folder, listener)
     assert runner.run(torch.zeros((1, 1, *folder.patch_size))).shape == (1, runner.channels, *folder.patch_size)
+
+
+def test_a_trial_tells_how_long_its_part_of_a_tile_took(monkeypatch, clock, folder, listener) -> None:
+    for runner in (EagerRunner, openvino_runner.OpenVinoRunner):
+        slowed(monkeypatch, clock, runner)
+    records = Records()
+    choose(folder, listener, records)
+    size = runtime_trial.trial_patch(load_model(folder, CPU).networks[0], folder.patch_size)
+    ((_runtime, tiles, seconds),) = records.trials
+    assert tiles == pytest.approx(np.prod(size) / np.prod(folder.patch_size)) and seconds == 1.0
 
 
 def test_a_runtime_that_answers_otherwise_is_not_used(monkeypatch, clock, folder, listener, caplog) -> None:

@@ -18,6 +18,7 @@ from seeded_models import configuration_settings, dataset_json_of, make_catalogu
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
+from TotalSegmentatorEngine.machine import work_time
 from TotalSegmentatorEngine.machine.profile import MachineProfile, NetworkRecord
 from TotalSegmentatorEngine.models.model_folder import architecture_key, read_model_folder
 from TotalSegmentatorEngine.pipeline import measurements, part_prediction
@@ -28,7 +29,7 @@ from TotalSegmentatorEngine.pipeline.run_job import plan
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, execution_strategies
 from TotalSegmentatorEngine.plan.planner import Planner
-from TotalSegmentatorEngine.plan.rates import CHECKING_RATE, label_rate, resampling_rate
+from TotalSegmentatorEngine.plan.rates import checking_work, label_rate, resampling_work, restoring_work
 from TotalSegmentatorEngine.preprocessing.network_input import network_grid
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
@@ -188,7 +189,8 @@ def measured_run(
     """What is remembered of a run in which each step runs some tiles for some seconds, and then labels are made by each
     sink for some seconds. ``resident``: memory at the start, at each call of ``on_tile``, and at the end."""
     now, sizes, machine = [100.0], iter(resident), MachineProfile()
-    monkeypatch.setattr(measurements, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    clock = SimpleNamespace(monotonic=lambda: now[0], process_time=lambda: now[0])
+    monkeypatch.setattr(work_time, "time", clock)
     monkeypatch.setattr(measurements, "resident_memory", lambda: next(sizes, resident[-1]))
 
     def wait(seconds: float) -> None:
@@ -268,8 +270,10 @@ def test_a_job_measures_all_that_a_plan_needs(models: Path, volume: Volume) -> N
     assert machine.rate(key) > 0 and machine.bytes_of(key) >= 0
     profile = prepared.model.profile
     grid = network_grid(volume.geometry, profile, folder)
-    assert machine.rate(resampling_rate(grid, profile)) > 0 and machine.rate("restoring") > 0
-    assert machine.rate(label_rate(folder, "cpu", False)) > 0 and machine.rate(CHECKING_RATE) > 0
+    shape = volume.geometry.shape
+    for work in (resampling_work(grid, profile, grid.whole), restoring_work(shape, 1, False), checking_work(shape)):
+        assert machine.rate(work.name) > 0
+    assert machine.rate(label_rate(folder, "cpu", False)) > 0
 
 
 def test_smooth_labels_have_a_time_of_their_own(models: Path, volume: Volume) -> None:

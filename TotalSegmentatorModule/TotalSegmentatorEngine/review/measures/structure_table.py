@@ -37,8 +37,7 @@ def checked_rows(file: str, columns: Collection[str]) -> list[dict[str, str]]:
     return rows
 
 
-@cache
-def rows_by_structure(file: str, columns: tuple[str, ...]) -> Mapping[str, dict[str, str]]:
+def rows_by_structure(file: str, columns: Collection[str]) -> Mapping[str, dict[str, str]]:
     """The one row of each structure that the table speaks of. Raises ValueError, OSError where it is damaged."""
     found: dict[str, dict[str, str]] = {}
     for row in checked_rows(file, [STRUCTURES, *columns]):
