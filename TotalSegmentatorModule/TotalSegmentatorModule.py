@@ -85,6 +85,8 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
         self.initializeParameterNode()
+        if self.parent.isEntered:  # a reload, after which Slicer does not call enter()
+            self.panel.enter()
 
     def cleanup(self):
         """The application quits or the module is reloaded: stop everything, also after a setup that has failed."""

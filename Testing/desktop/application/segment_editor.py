@@ -21,7 +21,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801 - Slicer's name
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self._shortcuts: list[QtGui.QShortcut] = []
-        self.pressed: list[str] = []
+        self._pressed: list[str] = []
 
     def mrmlSegmentEditorNode(self) -> Any:
         node = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
@@ -49,12 +49,17 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801 - Slicer's name
     def currentSegmentID(self) -> str:
         return self.mrmlSegmentEditorNode().GetSelectedSegmentID() or ""
 
+    def pressedShortcuts(self) -> list[str]:
+        """For tests: which of its shortcuts were pressed, in their order; "ambiguous ..." where another one has the
+        same key."""
+        return self._pressed
+
     def installKeyboardShortcuts(self, window: QtWidgets.QWidget) -> None:
         self.uninstallKeyboardShortcuts()
         for key in _SHORTCUTS:
             shortcut = QtGui.QShortcut(QtGui.QKeySequence(key), window)
-            shortcut.activated.connect(lambda key=key: self.pressed.append(key))
-            shortcut.activatedAmbiguously.connect(lambda key=key: self.pressed.append("ambiguous " + key))
+            shortcut.activated.connect(lambda key=key: self._pressed.append(key))
+            shortcut.activatedAmbiguously.connect(lambda key=key: self._pressed.append("ambiguous " + key))
             self._shortcuts.append(shortcut)
 
     def uninstallKeyboardShortcuts(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import slicer
 
+from TotalSegmentatorModuleLib.scene.volumes import hierarchy_item
 from TotalSegmentatorModuleLib.tags.segment_tags import read_json, write_json_attribute
 
 _NEIGHBOUR_OPACITY = 0.4
@@ -51,6 +52,7 @@ class Isolation:
     was alone (an eye in the Data module) stays as it was changed."""
 
     def __init__(self) -> None:
+        self._node = None
         self._display = None
         self._node_visible = True
         self._before: dict[str, _Shown] = {}
@@ -69,8 +71,8 @@ class Isolation:
             return
         was_modifying = display.StartModify()
         try:
-            self._take_over(node, display)
-            for each, before in self._before.items():
+            for each in self._take_over(node, display):
+                before = self._before[each]
                 wanted = before.faded() if each in neighbours else _Shown(False, *_opacities(before))
                 if each == segment_id:
                     wanted = _Shown(True, *_opacities(before))
@@ -82,17 +84,17 @@ class Isolation:
 
     def end(self) -> None:
         """Give back what the user had set; nothing where no segment is alone, or its segmentation is gone."""
+        node, self._node = self._node, None
         display, self._display = self._display, None
         before, applied = self._before, self._applied
         self._before, self._applied = {}, {}
-        if display is None or display.GetScene() is None:
-            return
+        if display is None or node.GetDisplayNode() is not display or not hierarchy_item(node)[1]:
+            return  # a segmentation that is leaving the scene: Slicer reports an error where its display still changes
         was_modifying = display.StartModify()
         try:
-            segmentation = display.GetDisplayableNode().GetSegmentation() if display.GetDisplayableNode() else None
+            segmentation = node.GetSegmentation()
             for each, shown in before.items():
-                is_there = segmentation is not None and segmentation.GetSegment(each) is not None
-                if is_there and _Shown.read(display, each) == applied.get(each):
+                if segmentation.GetSegment(each) is not None and _Shown.read(display, each) == applied.get(each):
                     shown.write(display, each)
             if display.GetVisibility():
                 display.SetVisibility(self._node_visible)
@@ -100,11 +102,11 @@ class Isolation:
         finally:
             display.EndModify(was_modifying)
 
-    def _take_over(self, node, display) -> None:
-        """Remember the settings of segments that are new here."""
+    def _take_over(self, node, display) -> list[str]:
+        """Remember the settings of segments that are new here; returns the ids of all that there are."""
         if self._display is None:
             restore_display(display)  # of an earlier session
-            self._display, self._node_visible = display, bool(display.GetVisibility())
+            self._node, self._display, self._node_visible = node, display, bool(display.GetVisibility())
         segmentation = node.GetSegmentation()
         ids = [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
         new = [each for each in ids if each not in self._before]
@@ -113,6 +115,7 @@ class Isolation:
             rows = {each: [shown.visible, *_opacities(shown)] for each, shown in self._before.items()}
             content = {"visible": self._node_visible, "segments": rows}
             write_json_attribute(display, _BEFORE_ATTRIBUTE, content)
+        return ids
 
 
 def _opacities(shown: _Shown) -> tuple[float, float, float]:
