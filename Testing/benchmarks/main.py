@@ -20,7 +20,7 @@ TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [
     str(TESTING),
     str(TESTING.parent / "TotalSegmentatorModule"),
-    *[str(TESTING / "tests" / "support" / folder) for folder in (".", "models", "export")],
+    *[str(TESTING / "tests" / "support" / folder) for folder in (".", "models", "export", "review")],
 ]
 
 from environment import SetupError  # noqa: E402 - found through the line above
@@ -118,6 +118,12 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
         "panel.jobs.measure_responsiveness",
         "ms",
         {"longest block": 50.0},
+    ),
+    "review-table": PanelBenchmark(
+        "118 rows of the review: longest frames of scrolling, sorting and finding, and what a key costs",
+        "panel.review_table.measure",
+        "ms",
+        {"scroll frame": 16.0, "sort frame": 16.0, "find frame": 16.0, "fill": 50.0, "next": 50.0, "judge": 50.0},
     ),
 }
 

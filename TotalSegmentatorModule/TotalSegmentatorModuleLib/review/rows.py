@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -86,6 +86,19 @@ def rows_of(node) -> list[ReviewRow]:
         state = review.absent_states.get(name, ReviewState.UNREVIEWED)
         rows.append(_row_of_absent(name, count, flags, state))
     return sorted(rows, key=lambda row: row.worst_first)
+
+
+def next_open(keys: Sequence[str], rows: Mapping[str, ReviewRow], current: str | None, step: int) -> str | None:
+    """The next (``step`` 1) or previous (-1) structure of ``keys`` that waits for a judgement, beginning anew at the
+    end; those that were put off come when no other is left. None where nothing waits but ``current`` itself."""
+    if current in keys:
+        place = keys.index(current)
+        following = [*keys[place + 1 :], *keys[:place]]
+    else:
+        following = list(keys)
+    waiting = [key for key in (following if step > 0 else reversed(following)) if rows[key].is_open]
+    first = [key for key in waiting if rows[key].state is not ReviewState.NEEDS_ATTENTION]
+    return next(iter(first or waiting), None)
 
 
 def _row_of_segment(segment_id: str, order: int, segment, flags: tuple[ShownFlag, ...] | None) -> ReviewRow:

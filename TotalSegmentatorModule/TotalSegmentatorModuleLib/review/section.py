@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import slicer
-from slicer.i18n import tr as _
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
-from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.review.details import OfferRepair, RemarkList, no_repair
 from TotalSegmentatorModuleLib.review.filters import ReviewFilters
 from TotalSegmentatorModuleLib.review.judgements import Judgements
 from TotalSegmentatorModuleLib.review.keys import ReviewKeys
-from TotalSegmentatorModuleLib.review.next_item import next_open
-from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow, rows_of
+from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow, next_open, rows_of
 from TotalSegmentatorModuleLib.review.segment_editor import edit_segment
 from TotalSegmentatorModuleLib.review.segmentation_watch import SegmentationWatch
 from TotalSegmentatorModuleLib.review.table import ReviewTable
-from TotalSegmentatorModuleLib.review.texts import headline, progress_text, together_question
+from TotalSegmentatorModuleLib.review.texts import headline, progress_text
+from TotalSegmentatorModuleLib.review.together import TogetherOffer
 from TotalSegmentatorModuleLib.review.viewing import StructureView
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
 
@@ -122,6 +120,7 @@ class ReviewSection:
     def close(self) -> None:
         self._view.leave()
         self._watch.close()
+        self._table.close()
         self._keys.close()
 
     # -- what is shown -------------------------------------------------------------------------------------------------
@@ -152,10 +151,10 @@ class ReviewSection:
         self._ui.emptyLabel.setVisible(not rows)
         self._ui.headlineLabel.setText(headline(rows) if rows else "")
         self._ui.progressLabel.setText(progress_text(rows))
-        unseen = len(self._without_remarks())
-        self._ui.approveAllButton.setText(_("Approve all {count} without remarks...").format(count=unseen))
-        self._ui.approveAllButton.setVisible(any(row.kind == Kind.CLEAR for row in rows))
-        self._ui.approveAllButton.setEnabled(bool(unseen))
+        offer = TogetherOffer(rows)
+        self._ui.approveAllButton.setText(offer.title)
+        self._ui.approveAllButton.setEnabled(not offer.is_empty)
+        self._ui.approveAllButton.setVisible(any(row.kind != Kind.UNCHECKED for row in rows))
         self._show_chosen()
 
     def _show_chosen(self) -> None:
@@ -165,10 +164,6 @@ class ReviewSection:
         self._ui.editButton.setEnabled(row is not None and row.has_segment)
         self._ui.undoButton.setEnabled(self._judgements.can_undo)
         self._remarks.show(self._node, row, self._offer_repair)
-
-    def _without_remarks(self) -> list[ReviewRow]:
-        rows = self._table.rows
-        return [row for row in rows if row.kind == Kind.CLEAR and row.state is ReviewState.UNREVIEWED]
 
     def _filter(self) -> None:
         self._table.set_filter(self._filters.matches(), self._filters.is_narrow)
@@ -230,7 +225,7 @@ class ReviewSection:
             edit_segment(self._node, row.key, reference_volume(self._node))
 
     def _on_approve_all(self) -> None:
-        rows = self._without_remarks()
-        if rows and confirm_loss(together_question(len(rows)), _("Approve without looking?"), _("Approve")):
+        rows = TogetherOffer(self._table.rows).accepted()
+        if rows:
             self._judgements.judge(self._node, rows, ReviewState.APPROVED, is_together=True)
             self._show_rows()

@@ -11,12 +11,16 @@ from collections.abc import Callable, Sequence
 
 import qt
 
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow
+from TotalSegmentatorModuleLib.review.table_group import TableGroup
 from TotalSegmentatorModuleLib.review.table_items import KEY_ROLE, SORT_ROLE, Column, TableItems
-from TotalSegmentatorModuleLib.review.texts import column_titles, column_tool_tips, group_text
+from TotalSegmentatorModuleLib.review.texts import column_titles, column_tool_tips
 
 _FIRST_OPEN = (*Kind.FROM_WORST[:2], Kind.UNCHECKED)
 """Headings that begin open: the others need no look."""
+_ROWS_AT_ONCE = 15
+"""Made in one go below closed headings: a few milliseconds."""
 
 
 class ReviewTable:
@@ -27,7 +31,8 @@ class ReviewTable:
         self._on_chosen = on_chosen
         self._rows: dict[str, ReviewRow] = {}
         self._items = TableItems(view.font)
-        self._groups: dict[str, object] = {}
+        self._groups: dict[str, TableGroup] = {}
+        self._ticker = Ticker(self._fill_some)
         self._open = {kind: kind in _FIRST_OPEN for kind in Kind.FROM_WORST}
         self._matches: Callable[[ReviewRow], bool] = lambda _row: True
         self._opens_all = False
@@ -57,7 +62,8 @@ class ReviewTable:
         if is_same and with_tg263 == self._with_tg263:
             changed = [row for row in rows if row != former[row.key]]
             for row in changed:
-                self._items.fill(row, self._with_tg263)
+                if row.key in self._items:
+                    self._items.fill(row, self._with_tg263)
             if changed:
                 self._apply_filter()
             return
@@ -89,23 +95,19 @@ class ReviewTable:
             self._selection.clear()
             self._set_chosen(None)
             return
+        group = self._groups[self._rows[key].kind]
+        self._fill(group)
         index = self._model.indexFromItem(self._items.first(key))
-        self._view.setExpanded(index.parent(), True)
+        self._view.setExpanded(group.index, True)
         self._view.setCurrentIndex(index)
         self._view.scrollTo(index)
 
     def keys_in_sight(self) -> list[str]:
         """Keys of the rows below open headings, in the order of the screen."""
-        keys = []
-        for kind, group in self._groups.items():
-            parent = self._model.indexFromItem(group)
-            if not self._view.isExpanded(parent):
-                continue
-            for row in range(group.rowCount()):
-                key = group.child(row, Column.STATE).data(KEY_ROLE)
-                if not self._view.isRowHidden(row, parent) and self._rows[key].kind == kind:
-                    keys.append(key)
-        return keys
+        return [key for group in self._groups.values() for key in group.keys_in_sight()]
+
+    def close(self) -> None:
+        self._ticker.dispose()
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -135,10 +137,10 @@ class ReviewTable:
             for kind in Kind.FROM_WORST:
                 rows = [row for row in self._rows.values() if row.kind == kind]
                 if rows:
-                    self._add_group(kind, rows)
-            self._sort()
+                    self._groups[kind] = TableGroup(kind, rows, self._view, self._model, self._items)
             self._apply_filter()
             if self._chosen in self._rows:
+                self._fill(self._groups[self._rows[self._chosen].kind])
                 self._view.setCurrentIndex(self._model.indexFromItem(self._items.first(self._chosen)))
             else:
                 self._selection.clear()
@@ -147,42 +149,40 @@ class ReviewTable:
         self._view.verticalScrollBar().setValue(position)
         if self._chosen not in self._rows:
             self._set_chosen(None)
+        self._ticker.start()
 
-    def _add_group(self, kind: str, rows: Sequence[ReviewRow]) -> None:
-        group = self._groups[kind] = self._items.heading(kind)
-        for place, row in enumerate(rows):
-            group.appendRow(self._items.make(row, place, self._with_tg263))
-        self._model.appendRow(group)
-        self._view.setFirstColumnSpanned(self._model.rowCount() - 1, qt.QModelIndex(), True)
+    def _fill(self, group: TableGroup, at_most: int | None = None) -> None:
+        """Make the rows of ``group`` that are not there yet."""
+        if group.is_filled:
+            return
+        was_quiet, self._is_quiet = self._is_quiet, True
+        group.fill(self._rows, self._with_tg263, at_most)
+        group.filter(self._rows, self._matches)
+        if group.is_filled:
+            group.sort(*self._sorted_by)
+        self._is_quiet = was_quiet
+
+    def _fill_some(self) -> int | None:
+        for group in self._groups.values():
+            if not group.is_filled:
+                self._fill(group, _ROWS_AT_ONCE)
+                return 0
+        return None
 
     def _apply_filter(self) -> None:
         was_quiet, self._is_quiet = self._is_quiet, True
         for kind, group in self._groups.items():
-            parent = self._model.indexFromItem(group)
-            shown = 0
-            for number in range(group.rowCount()):
-                is_shown = self._matches(self._row_at(group, number))
-                shown += is_shown
-                if self._view.isRowHidden(number, parent) == is_shown:
-                    self._view.setRowHidden(number, parent, not is_shown)
-            self._view.setRowHidden(parent.row(), qt.QModelIndex(), not shown)
-            self._view.setExpanded(parent, self._opens_all or self._open[kind])
-            self._name_group(kind)
+            is_open = group.filter(self._rows, self._matches) and (self._opens_all or self._open[kind])
+            if is_open:
+                self._fill(group)
+            self._view.setExpanded(group.index, is_open)
+            group.name(self._rows, self._matches)
         self._is_quiet = was_quiet
 
-    def _name_group(self, kind: str) -> None:
-        group = self._groups[kind]
-        rows = [self._row_at(group, number) for number in range(group.rowCount())]
-        is_open = self._view.isExpanded(self._model.indexFromItem(group))
-        group.setText(group_text(kind, is_open, [row for row in rows if self._matches(row)], len(rows)))
-
-    def _row_at(self, group, number: int) -> ReviewRow:
-        return self._rows[group.child(number, Column.STATE).data(KEY_ROLE)]
-
-    def _sort(self) -> None:
+    def _show_order(self) -> None:
         column, order = self._sorted_by
         for group in self._groups.values():
-            group.sortChildren(column, order)
+            group.sort(column, order)
         self._view.header().setSortIndicatorShown(column != Column.LEVEL)
         self._view.header().setSortIndicator(column, order)
 
@@ -191,8 +191,7 @@ class ReviewTable:
         is_again = column == former and column != Column.LEVEL
         falling = is_again and order == qt.Qt.AscendingOrder
         self._sorted_by = (column, qt.Qt.DescendingOrder if falling else qt.Qt.AscendingOrder)
-        self._sort()
-        self._apply_filter()
+        self._show_order()
 
     def _on_current(self, index, _former) -> None:
         if not self._is_quiet and index.isValid() and index.parent().isValid():
@@ -205,11 +204,14 @@ class ReviewTable:
 
     def _on_clicked(self, index) -> None:
         if not index.parent().isValid():
+            self._fill(self._group_at(index))
             self._view.setExpanded(index, not self._view.isExpanded(index))
 
     def _on_expanded(self, index, is_open: bool) -> None:
-        if self._is_quiet:
-            return
-        kind = next(kind for kind, group in self._groups.items() if group.row() == index.row())
-        self._open[kind] = is_open
-        self._name_group(kind)
+        if not self._is_quiet and not index.parent().isValid():
+            group = self._group_at(index)
+            self._open[group.kind] = is_open
+            group.name(self._rows, self._matches)
+
+    def _group_at(self, index) -> TableGroup:
+        return next(group for group in self._groups.values() if group.row == index.row())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import qt
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
-from TotalSegmentatorModuleLib.review.icons import icon
+from TotalSegmentatorModuleLib.review.icons import icon, swatch
 from TotalSegmentatorModuleLib.review.rows import ReviewRow
 from TotalSegmentatorModuleLib.review.texts import kind_title, row_tool_tip, shown_row_name, state_title
 
@@ -37,13 +37,15 @@ class TableItems:
     def clear(self) -> None:
         self._items = {}
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._items
+
     def first(self, key: str):
         """The first item of a row."""
         return self._items[key][Column.STATE]
 
     def heading(self, kind: str):
         item = qt.QStandardItem()
-        item.setEditable(False)
         item.setSelectable(False)
         item.setFont(self._bold)
         item.setIcon(icon(kind))
@@ -52,12 +54,12 @@ class TableItems:
     def make(self, row: ReviewRow, place: int, with_tg263: bool) -> list:
         """New items of a row, the ``place``-th below its heading as long as nobody sorts."""
         items = self._items[row.key] = [qt.QStandardItem() for _column in range(Column.COUNT)]
-        for item in items:
-            item.setEditable(False)
         for column in Column.NUMBERS:
             items[column].setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
         items[Column.STATE].setData(row.key, KEY_ROLE)
         items[Column.LEVEL].setData(place, SORT_ROLE)
+        items[Column.LEVEL].setIcon(icon(row.kind))
+        items[Column.LEVEL].setAccessibleText(kind_title(row.kind))
         self.fill(row, with_tg263)
         return items
 
@@ -67,20 +69,17 @@ class TableItems:
         items[Column.STATE].setIcon(icon(row.state.value))
         items[Column.STATE].setData(_STATES.index(row.state), SORT_ROLE)
         items[Column.STATE].setAccessibleText(state_title(row.state))
-        items[Column.LEVEL].setIcon(icon(row.kind))
-        items[Column.LEVEL].setAccessibleText(kind_title(row.kind))
         name = shown_row_name(row, with_tg263)
         items[Column.NAME].setText(name)
         items[Column.NAME].setData(name.casefold(), SORT_ROLE)
         if row.colour is not None:
-            items[Column.NAME].setData(qt.QColor.fromRgbF(*row.colour), qt.Qt.DecorationRole)
+            items[Column.NAME].setIcon(swatch(row.colour))
         volume = row.measures.volume_ml if row.measures is not None else None
         _fill_number(items[Column.VOLUME], volume, "{:.0f}" if volume is not None and volume >= 100 else "{:.1f}")
         _fill_number(items[Column.HU], row.measures.mean_hu if row.measures is not None else None, "{:.0f}")
         _fill_number(items[Column.DICE], row.dice, "{:.2f}")
-        tool_tip = row_tool_tip(row)
-        for item in items:
-            item.setToolTip(tool_tip)
+        for column in (Column.STATE, Column.NAME):
+            items[column].setToolTip(row_tool_tip(row))
 
 
 def _fill_number(item, number: float | None, form: str) -> None:

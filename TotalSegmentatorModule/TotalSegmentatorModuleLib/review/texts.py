@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 
 from slicer.i18n import getContext, translate
 from slicer.i18n import tr as _
@@ -113,7 +114,7 @@ def sentence(shown: ShownFlag) -> str:
     if rule is None:  # of a later version
         return shown.sentence or _("Remark '{rule}' of another version").format(rule=flag.rule)
     values = {"structure": shown_name(flag.structure), "others": shown_names(flag.others), **flag.numbers}
-    for text in (translate(getContext(rule.source_file), rule.sentence), rule.sentence):
+    for text in (translate(_context(rule.source_file), rule.sentence), rule.sentence):
         try:
             return text.format(**values)
         except (LookupError, ValueError):
@@ -125,6 +126,12 @@ def shown_row_name(row: ReviewRow, with_tg263: bool) -> str:
     """The name in the table."""
     name = row.tg263 if with_tg263 and row.tg263 else row.name
     return name if row.has_segment else _("{name} (missing)").format(name=name)
+
+
+@cache
+def _context(source_file: str) -> str:
+    """Slicer looks for the module's folder each time that it is asked."""
+    return getContext(source_file)
 
 
 def row_tool_tip(row: ReviewRow) -> str:
@@ -141,6 +148,6 @@ def row_title(row: ReviewRow) -> str:
 
 def together_question(count: int) -> str:
     return _(
-        "{count} structures without a remark are approved without being looked at one by one. Automatic contours can "
-        "be wrong even where no check finds fault.\n\nThe result remembers how many were approved this way."
+        "{count} structures are approved without being looked at one by one. Automatic contours can be wrong even "
+        "where no check finds fault.\n\nThe result remembers how many were approved this way."
     ).format(count=count)

@@ -117,7 +117,27 @@ def test_all_without_remarks_are_approved_after_one_question(ready, answers):
     assert ready.state("liver") is ReviewState.NEEDS_ATTENTION
     assert ready.state("spleen") is ReviewState.UNREVIEWED
     assert ready.ui.progressLabel.text == "2 of 7 judged, 2 of them approved together, 1 for later"
+    assert ready.ui.approveAllButton.text == "Approve all 1 cut by the scan..."
+    answers.append(True)
+    ready.app.click(ready.ui.approveAllButton)
+    assert ready.state("spleen") is ReviewState.APPROVED
     assert not ready.ui.approveAllButton.enabled
+
+
+@pytest.mark.parametrize("with_cut", [False, True])
+def test_the_question_offers_what_is_only_cut_too(ready, with_cut):
+    import qt
+
+    def answer(box):
+        assert box.text.startswith("3 structures")
+        box.checkBox().setChecked(with_cut)
+        return qt.QMessageBox.Ok
+
+    with ready.app.everyday_mode(answer):
+        ready.app.click(ready.ui.approveAllButton)
+    assert ready.state("liver") is ReviewState.APPROVED
+    assert (ready.state("spleen") is ReviewState.APPROVED) is with_cut
+    assert ready.state("kidney_right") is ready.state("gallbladder") is ReviewState.UNREVIEWED
 
 
 def tag(reviewer, segment_id: str) -> str:
