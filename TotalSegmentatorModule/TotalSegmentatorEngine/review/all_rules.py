@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from TotalSegmentatorWire.messages.review import Flag, Level
 
+from TotalSegmentatorEngine.review.explained import without_explained
 from TotalSegmentatorEngine.review.measures.findings import Findings
 from TotalSegmentatorEngine.review.rules.field_of_view import cut_by_scan
 from TotalSegmentatorEngine.review.rules.missing import missing
@@ -23,4 +24,4 @@ def review(findings: Findings, report: Callable[[float], None] = lambda share: N
     for number, rule in enumerate(RULES):
         report(number / len(RULES))
         flags.extend(rule(findings))
-    return sorted(flags, key=lambda flag: Level.FROM_WORST.index(flag.level))
+    return sorted(without_explained(flags), key=lambda flag: Level.FROM_WORST.index(flag.level))

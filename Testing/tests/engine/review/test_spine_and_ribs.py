@@ -32,11 +32,14 @@ def body(number: int) -> LabelMap:
 
 def flags_of(labels: LabelMap, sought: set[str] | None = None, only: set[str] | None = None) -> list[Flag]:
     """Of the rules for vertebrae and ribs."""
+    return [flag for flag in review(findings_of(labels, sought, only)) if flag.rule.startswith(SPINE_AND_RIBS)]
+
+
+def findings_of(labels: LabelMap, sought: set[str] | None = None, only: set[str] | None = None) -> Findings:
     structures = [LabelledStructure(name, 0, label) for name, label in labels.table.items()]
     geometry = Geometry(labels.labels.shape, labels.ijk_to_ras)
     sought = set(labels.table) if sought is None else sought
-    findings = Findings([labels.labels], structures, geometry, sought=sought, only=only)
-    return [flag for flag in review(findings) if flag.rule.startswith(SPINE_AND_RIBS)]
+    return Findings([labels.labels], structures, geometry, sought=sought, only=only)
 
 
 def assert_found(fault: PlantedFault, flags: list[Flag]) -> None:
@@ -111,6 +114,23 @@ def test_l6_is_offered_where_the_family_has_it(variant: numbering.Variant, other
         assert sentence_of(flag).startswith("Numbering uncertain")
         offered.append(flag.others)
     assert offered == [others, (*others, "vertebrae_L6")]
+
+
+@pytest.mark.parametrize(
+    ("plant", "once"),
+    [
+        (vertebrae.double, {"vertebra_double"}),
+        (vertebrae.joined, {"vertebra_spans_two"}),
+        (ribs.double, {"rib_double"}),
+        (numbering.one_lumbar_less, {"lumbar_vertebra_less"}),
+    ],
+)
+def test_one_fault_is_said_once(plant: vertebrae.Plant, once: set[str]):
+    """Not also as a structure that is missing, or one in two parts."""
+    fault = plant(body(3), np.random.default_rng(2))
+    names = {fault.structure, *(fault.others or ()), "vertebrae_L5"}
+    flags = review(findings_of(fault.map))
+    assert {flag.rule for flag in flags if flag.structure in names and flag.level != Level.CUT} == once
 
 
 def test_one_structure_can_be_asked_for():
