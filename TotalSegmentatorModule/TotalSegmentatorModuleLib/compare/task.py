@@ -11,6 +11,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 
 from TotalSegmentatorModuleLib.compare.rows import Comparison, read_comparison
+from TotalSegmentatorModuleLib.scene.cropped_volumes import whole_volume
 from TotalSegmentatorModuleLib.scene.dicom_files import InstanceSearch, require_all_files
 from TotalSegmentatorModuleLib.tasks.program_run import OTHER_FOLDER
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
@@ -54,7 +55,8 @@ class ComparisonTask:
 
     def __init__(self, order: ComparisonOrder) -> None:
         self._order = order
-        self.segmentation, self.segment_ids, self.ct = order.segmentation, order.segment_ids, order.ct
+        self.segmentation, self.segment_ids = order.segmentation, order.segment_ids
+        self.ct = (whole_volume(order.ct) if order.other.is_dicom else None) or order.ct  # not a crop of it
         self.other = order.other.segmentation
         self._table = Path()
 

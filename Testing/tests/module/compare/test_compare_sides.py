@@ -245,6 +245,25 @@ def test_chosen_object_is_compared_from_its_file(archive):
     ]
 
 
+def test_structures_of_a_crop_meet_those_of_its_series_on_the_whole_ct(archive):
+    """As Slicer's Crop Volume makes it: a clone with the attributes of the whole."""
+    whole = slicer.util.arrayFromVolume(archive.ct)
+    start = np.eye(4)
+    start[:3, 3] = [3, 2, 1]
+    crop = archive.app.add_volume(whole[1:11, 2:14, 3:18].copy(), ijk_to_ras(archive.ct) @ start, "crop")
+    crop.SetAttribute("DICOM.instanceUIDs", archive.ct.GetAttribute("DICOM.instanceUIDs"))
+    archive.add("1", archive.series, SeriesDescription="Plan A")
+    archive.choose_kind("database")
+    archive.ui.compare.ctSelector.setCurrentNode(crop)
+    assert entries(archive) == ["RS Plan A"]
+    archive.compare()
+
+    assert archive.error_code == "", archive.describe()
+    header = archive.header("transferred")
+    assert header.ct_shape == list(SHAPE)
+    assert np.allclose(np.reshape(header.ct_ijk_to_ras, (4, 4)), ijk_to_ras(archive.ct))
+
+
 def test_choice_stays_when_the_database_grows(archive):
     archive.add("1", archive.series, SeriesDate="20240501", SeriesDescription="Plan A")
     archive.choose_kind("database")
