@@ -51,9 +51,14 @@ def check_orientation(labels: np.ndarray, geometry: Geometry, names: Mapping[int
     ``labels``: uint8 (k, j, i) on the CT's grid ``geometry``; ``names``: of its labels, as in the tables of the 104 and
     117 structures. Other names take no part.
     """
+    return check_places(places_of(labels, geometry, names))
+
+
+def check_places(places: Places) -> Problem | None:
+    """The same, of places that were looked up before."""
     agreement: dict[int, float] = {}
     worst: list[_Vote] = []
-    for votes in _groups(_votes(places_of(labels, geometry, names))):
+    for votes in _groups(_votes(places)):
         axis, mean = votes[0].relation.axis, float(np.mean([vote.agreement for vote in votes]))
         if mean < min([SMALLEST_AGREEMENT, *agreement.values()]):
             worst = votes

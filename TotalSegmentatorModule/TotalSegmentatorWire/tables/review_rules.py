@@ -90,6 +90,51 @@ RULES: dict[str, ReviewRule] = _table(
         _("A coarser model finds another shape of {structure}: {volume_ml} ml lie more than {distance_mm} mm apart."),
     ),
     (
+        "mirrored_left_right",
+        Repair.NONE,
+        _(
+            "The CT may be mirrored: left and right of what was found do not fit its axes ({wrong} of {checked} "
+            "comparisons, for example {structure} and {others})."
+        ),
+    ),
+    (
+        "mirrored_front_back",
+        Repair.NONE,
+        _(
+            "The CT may be mirrored or turned over: front and back of what was found do not fit its axes ({wrong} of "
+            "{checked} comparisons, for example {structure} and {others})."
+        ),
+    ),
+    (
+        "upside_down",
+        Repair.NONE,
+        _(
+            "The CT may be mirrored or upside down: head and feet of what was found do not fit its axes ({wrong} of "
+            "{checked} comparisons, for example {structure} and {others})."
+        ),
+    ),
+    (
+        "turned",
+        Repair.NONE,
+        _(
+            "The CT may be mirrored, upside down or turned: what was found does not fit its axes in several "
+            "directions ({wrong} of {checked} comparisons, for example {structure} and {others})."
+        ),
+    ),
+    (
+        "wrong_side",
+        Repair.SWAP,
+        _("{structure} lies on the wrong side of the body, {distance_mm} mm beyond the middle."),
+    ),
+    (
+        "misplaced",
+        Repair.NONE,
+        _(
+            "{structure} lies where it cannot be: {wrong} of {checked} comparisons with other structures contradict "
+            "it, for example with {others}."
+        ),
+    ),
+    (
         "missing_between",
         Repair.NONE,
         _("{structure} was not found, though its neighbours were: {others}."),
@@ -118,6 +163,37 @@ RULES: dict[str, ReviewRule] = _table(
         "tube_gap",
         Repair.BRIDGE_GAP,
         _("{structure} has a gap of {gap_mm} mm; the part beyond it holds {volume_ml} ml."),
+    ),
+    # voxels and volumes
+    (
+        "holes",
+        Repair.FILL_HOLES,
+        _("{structure} has {volume_ml} ml of holes."),
+    ),
+    (
+        "volume",
+        Repair.NONE,
+        _("{structure} has an unusual volume: {volume_ml} ml; usual: {usual_ml} ml."),
+    ),
+    (
+        "asymmetry",
+        Repair.NONE,
+        _("{structure} ({volume_ml} ml) is much smaller than {others} ({other_ml} ml)."),
+    ),
+    (
+        "lung_share",
+        Repair.NONE,
+        _("{structure} has an unusual share of both lungs: {share} %; usual: {usual} %."),
+    ),
+    (
+        "mean_hu",
+        Repair.NONE,
+        _("{structure} has a mean of {mean_hu} HU; its tissue has {usual_hu} HU."),
+    ),
+    (
+        "metal",
+        Repair.NONE,
+        _("Metal lies beside {structure}: {share} % of it is less than {distance_mm} mm away."),
     ),
     # vertebrae
     (

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pytest
-from planted_faults import LABELS, PlantedFault, distance_mm
+from planted_faults import LABELS, PlantedFault, distance_mm, real_findings
 from scipy.ndimage import binary_dilation
-from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.review.all_rules import review
-from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
-from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.messages.review import Level
 
 CUT_IN_THE_REAL_CT = {
     *("spleen", "liver", "stomach", "aorta", "inferior_vena_cava", "colon", "heart_myocardium"),
@@ -25,18 +22,8 @@ CUT_IN_THE_REAL_CT = {
 """A middle lobe of one voxel is among them; nothing else is."""
 
 
-def real_flags(shared: Path) -> list[Flag]:
-    folder = shared / "data" / "example_ct"
-    labels, ct = (nibabel.load(folder / f"{name}.nii.gz") for name in ("reference_104_1.5mm", "ct"))
-    array = np.asarray(labels.dataobj).astype(np.uint8).T
-    geometry = Geometry(array.shape, labels.affine)
-    structures = [LabelledStructure(name, 0, label) for name, label in LABELS.items()]
-    volume = Volume(np.asarray(ct.dataobj).astype(np.int16).T, geometry)
-    return review(Findings([array], structures, geometry, volume, sought=LABELS))
-
-
 def test_the_real_ct_cuts_exactly_what_it_cuts(shared: Path):
-    flags = real_flags(shared)
+    flags = review(real_findings(shared))
     assert {flag.structure for flag in flags if flag.level == Level.CUT} == CUT_IN_THE_REAL_CT
     assert not [flag for flag in flags if flag.level == Level.WRONG]
 

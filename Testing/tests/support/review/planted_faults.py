@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
+import nibabel
 import numpy as np
 from phantom import PhantomParameters, make_phantom
 from phantom.phantom import Phantom, read_label_table
@@ -63,8 +65,8 @@ class PlantedFault:
 
     def findings(self, **more) -> Findings:
         structures = [LabelledStructure(name, 0, label) for name, label in LABELS.items()]
-        ct = Volume(self.ct, self.geometry)
-        return Findings([self.labels], structures, self.geometry, ct, **{"sought": LABELS, **more})
+        usual = {"ct": Volume(self.ct, self.geometry), "sought": LABELS}
+        return Findings([self.labels], structures, self.geometry, **{**usual, **more})
 
     def flags(self, rule: str, **more) -> dict[str, Flag]:
         """Those of a rule, by structure."""
@@ -76,3 +78,14 @@ class PlantedFault:
 def distance_mm(flag: Flag, place) -> float:
     """From the flag's place."""
     return float(np.linalg.norm(np.subtract(flag.place_ras_mm, place)))
+
+
+def real_findings(shared: Path, labels: str = "reference_104_1.5mm") -> Findings:
+    """Of a real CT of the abdomen with the published result of the 104-structure model."""
+    folder = shared / "data" / "example_ct"
+    images = [nibabel.load(folder / f"{name}.nii.gz") for name in (labels, "ct")]
+    array = np.asarray(images[0].dataobj).astype(np.uint8).T
+    geometry = Geometry(array.shape, images[0].affine)
+    structures = [LabelledStructure(name, 0, label) for name, label in LABELS.items()]
+    ct = Volume(np.asarray(images[1].dataobj).astype(np.int16).T, geometry)
+    return Findings([array], structures, geometry, ct, sought=LABELS)

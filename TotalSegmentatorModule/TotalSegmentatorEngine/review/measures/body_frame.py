@@ -33,17 +33,18 @@ class BodyFrame:
         """Whether there is a spine to tell the middle."""
         return len(self._middle) > 0
 
-    def to_the_right(self, place: np.ndarray) -> float:
-        """How far a place lies to the right of the middle at its height, in mm; negative to the left."""
-        return float((place - self._middle_at(place[2])) @ self._right)
+    def to_the_right(self, places: np.ndarray) -> np.ndarray | float:
+        """How far places, [3] or [n, 3], lie to the right of the middle at their height, in mm; negative to the
+        left."""
+        return (places - self._middle_at(places[..., 2])) @ self._right
 
-    def mirrored(self, place: np.ndarray) -> np.ndarray:
-        """The same place on the other side."""
-        return place - 2 * self.to_the_right(place) * self._right
+    def mirrored(self, places: np.ndarray) -> np.ndarray:
+        """The same places, [3] or [n, 3], on the other side."""
+        return places - 2 * np.multiply.outer(self.to_the_right(places), self._right)
 
-    def _middle_at(self, height: float) -> np.ndarray:
-        heights = self._middle[:, 2]
-        return np.array([np.interp(height, heights, self._middle[:, axis]) for axis in range(3)])
+    def _middle_at(self, heights: np.ndarray | float) -> np.ndarray:
+        known = self._middle[:, 2]
+        return np.stack([np.interp(heights, known, self._middle[:, axis]) for axis in range(3)], axis=-1)
 
 
 def _direction(across: np.ndarray) -> np.ndarray:

@@ -55,8 +55,7 @@ class Finding:
         self, findings: Findings, structure: LabelledStructure, voxels: int, box: tuple[slice, slice, slice], centre
     ) -> None:
         self._findings = findings
-        self._structure = structure
-        self.name = structure.name
+        self.name, self.layer, self.label = structure.name, structure.layer, structure.label
         self.voxels = voxels
         self.volume_ml = voxels * findings.voxel_ml
         self.box = box
@@ -66,11 +65,11 @@ class Finding:
     @property
     def mask(self) -> np.ndarray:
         """bool [S, A, R], of the box."""
-        return self._findings.layers[self._structure.layer][self.box] == self._structure.label
+        return self._findings.layers[self.layer][self.box] == self.label
 
     def within(self, layers: Sequence[np.ndarray], box: tuple[slice, slice, slice]) -> np.ndarray:
         """bool, of ``box``: the structure's voxels in other images of the layers, as after sampling."""
-        return layers[self._structure.layer][box] == self._structure.label
+        return layers[self.layer][box] == self.label
 
     @cached_property
     def sides(self) -> tuple[str, ...]:
@@ -191,6 +190,34 @@ class Findings(Mapping[str, Finding]):
         if view is not None and view.edge[box[1:]].any():
             found.update(view.sides_of(mask().any(axis=0), box[1:], self.spacing[1:]))
         return tuple(side for pair in SIDES for side in pair if side in found)
+
+    @property
+    def named_layers(self) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
+        """Each layer that holds a structure, [S, A, R] on ``geometry``, and the names of its labels."""
+        for number, layer in enumerate(self.layers):
+            names = {finding.label: finding.name for finding in self.values() if finding.layer == number}
+            if names:
+                yield layer, names
+
+    def middle(self, finding: Finding) -> tuple[float, float, float]:
+        """RAS in mm: the voxel of a structure that lies nearest its centre, which may be outside, as that of a rib."""
+        voxels = np.argwhere(finding.mask) + [part.start for part in finding.box]
+        return self.nearest_of(voxels, self.index(finding.centre_ras_mm))
+
+    def nearest_of(self, voxels: np.ndarray, index: np.ndarray) -> tuple[float, float, float]:
+        """RAS in mm: that of ``voxels``, [n, 3] of the grid, which is nearest to a place in the grid."""
+        return tuple(self.ras(voxels[np.argmin((((voxels - index) * self.spacing) ** 2).sum(axis=1))]))
+
+    def sampled_places(self, finding: Finding, step_mm: float) -> np.ndarray:
+        """[n, 3], RAS in mm: voxels of a structure, about ``step_mm`` apart."""
+        steps = np.maximum(1, (step_mm // self.spacing).astype(int))
+        thinned = finding.mask[tuple(slice(step // 2, None, step) for step in steps)]
+        voxels = np.argwhere(thinned) * steps + steps // 2 + [part.start for part in finding.box]
+        return voxels[:, ::-1] @ self.geometry.ijk_to_ras[:3, :3].T + self.geometry.origin
+
+    def is_unlabelled(self, voxels: np.ndarray) -> np.ndarray:
+        """For each of [n, 3] voxels of the grid, whether no layer has a label there."""
+        return np.all([layer[tuple(voxels.T)] == 0 for layer in self.layers], axis=0)
 
     def reaches_border(self, indices: np.ndarray) -> bool:
         """Whether one of the voxels, [n, 3] of the grid, lies where the scan ends."""

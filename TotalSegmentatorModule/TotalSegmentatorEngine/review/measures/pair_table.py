@@ -10,15 +10,22 @@ from TotalSegmentatorWire.messages.review import Level
 
 from TotalSegmentatorEngine.review.measures.structure_table import known_names, number, rows_by_structure
 
+FIXED, WHOLE = "fixed", "whole"
+
 
 @dataclass(frozen=True)
 class Pair:
+    """``left`` and ``right`` are names as in the label tables."""
+
     left: str
     right: str
     asymmetry: float | None
-    """Largest |L - R| / (L + R) of the volumes; None where they may differ."""
+    """Largest |L - R| / (L + R) of the volumes; None where they may differ more."""
     missing: str
     """Level of the flag where one of the two is there and the other is not; empty where that is usual."""
+
+    side: str
+    """FIXED: each lies clearly on its side of the body; WHOLE: if the scan shows all of it; empty: near the middle."""
 
     @property
     def both(self) -> tuple[str, str]:
@@ -29,11 +36,13 @@ class Pair:
 def pairs() -> tuple[Pair, ...]:
     """Raises ValueError, OSError where the table is damaged."""
     found = []
-    for left, row in rows_by_structure("pairs.csv", ("asymmetry", "missing")).items():
+    for left, row in rows_by_structure("pairs.csv", ("asymmetry", "missing", "side")).items():
         right = left.replace("left", "right")
+        if row["side"] not in ("", FIXED, WHOLE):
+            raise ValueError(f"pairs.csv: {left}: an unknown side")
         if right == left or right not in known_names() or row["missing"] not in ("", Level.WRONG, Level.CHECK):
             raise ValueError(f"pairs.csv: {left}: no left one of a pair, or an unknown level")
-        found.append(Pair(left, right, number(row["asymmetry"]), row["missing"]))
+        found.append(Pair(left, right, number(row["asymmetry"]), row["missing"], row["side"]))
     return tuple(found)
 
 

@@ -37,7 +37,8 @@ def checked_rows(file: str, columns: Collection[str]) -> list[dict[str, str]]:
     return rows
 
 
-def rows_by_structure(file: str, columns: Collection[str]) -> Mapping[str, dict[str, str]]:
+@cache
+def rows_by_structure(file: str, columns: tuple[str, ...]) -> Mapping[str, dict[str, str]]:
     """The one row of each structure that the table speaks of. Raises ValueError, OSError where it is damaged."""
     found: dict[str, dict[str, str]] = {}
     for row in checked_rows(file, [STRUCTURES, *columns]):

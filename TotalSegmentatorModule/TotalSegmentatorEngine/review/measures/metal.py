@@ -1,0 +1,84 @@
+"""Metal in a CT, and how much of each structure lies beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from TotalSegmentatorEngine.review.measures.findings import Findings
+from TotalSegmentatorEngine.review.measures.thresholds import threshold
+
+_SAMPLE_MM = 2.0
+"""Distances to metal are measured about as densely."""
+
+
+@dataclass
+class NearMetal:
+    """What of a structure lies near metal."""
+
+    voxels: int
+    place_ras_mm: np.ndarray
+    """The middle of the largest cluster of metal near it."""
+    metal_voxels: int
+    """Of that cluster."""
+
+
+def metal_near(findings: Findings) -> dict[str, NearMetal]:
+    """By name; near: ``metal_near_mm``. Empty without a CT."""
+    found: dict[str, NearMetal] = {}
+    for metal in _clusters(findings):
+        place = findings.ras(metal.mean(axis=0))
+        for name, voxels in _near_cluster(findings, metal).items():
+            seen = found.setdefault(name, NearMetal(0, place, 0))
+            seen.voxels += voxels
+            if len(metal) > seen.metal_voxels:
+                seen.place_ras_mm, seen.metal_voxels = place, len(metal)
+    return found
+
+
+def _clusters(findings: Findings) -> Iterator[np.ndarray]:
+    """The voxels, [n, 3] of the grid, of clusters of metal so far apart that nothing is near two of them."""
+    if findings.ct is None:
+        return
+    dense = threshold("metal_hu")
+    planes = [(number, np.argwhere(plane > dense)) for number, plane in enumerate(findings.ct) if plane.max() > dense]
+    if not planes:
+        return
+    voxels = np.concatenate([np.insert(of_plane, 0, number, axis=1) for number, of_plane in planes])
+    gaps = np.floor(2 * threshold("metal_near_mm") / findings.spacing)
+    yield from (each for each in _split(voxels, gaps) if len(each) * findings.voxel_ml >= threshold("metal_ml"))
+
+
+def _split(voxels: np.ndarray, gaps: np.ndarray) -> Iterator[np.ndarray]:
+    """Where more than ``gaps`` positions along an axis are empty."""
+    for axis, gap in enumerate(gaps):
+        ordered = voxels[np.argsort(voxels[:, axis], kind="stable")]
+        ends = np.flatnonzero(np.diff(ordered[:, axis]) > gap) + 1
+        if len(ends):
+            for part in np.split(ordered, ends):
+                yield from _split(part, gaps)
+            return
+    yield voxels
+
+
+def _near_cluster(findings: Findings, metal: np.ndarray) -> dict[str, int]:
+    """The voxels of each structure that lie near the metal."""
+    reach = np.ceil(threshold("metal_near_mm") / findings.spacing).astype(int)
+    low = np.maximum(metal.min(axis=0) - reach, 0)
+    high = np.minimum(metal.max(axis=0) + reach + 1, findings.shape)
+    steps = np.maximum(1, (_SAMPLE_MM // findings.spacing).astype(int))
+    sampled = tuple(slice(first, last, step) for first, last, step in zip(low, high, steps, strict=True))
+    dense = np.zeros(findings.layers[0][sampled].shape, bool)
+    dense[tuple(((metal - low) // steps).T)] = True
+    is_near = distance_transform_edt(~dense, sampling=findings.spacing * steps) <= threshold("metal_near_mm")
+    found = {}
+    for name, finding in findings.items():
+        meets = zip(finding.box, low, high, strict=True)
+        if all(part.start < last and part.stop > first for part, first, last in meets):
+            voxels = int((finding.within(findings.layers, sampled) & is_near).sum() * np.prod(steps))
+            if voxels:
+                found[name] = voxels
+    return found

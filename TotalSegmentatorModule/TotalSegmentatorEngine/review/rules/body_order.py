@@ -1,0 +1,138 @@
+"""Structures that lie where they cannot: on the wrong side of the body, or the wrong way round to most others.
+
+Where the whole result lies so, it is the CT that must be mirrored or turned: one flag says it, not one for each.
+The order of vertebrae and ribs among themselves is judged elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from TotalSegmentatorWire.messages.review import Flag, Level
+
+from TotalSegmentatorEngine.result_check.body_order import ORGANS, body_order, names_of
+from TotalSegmentatorEngine.result_check.orientation_check import SMALLEST_MM3, check_places
+from TotalSegmentatorEngine.result_check.places import Places, places_of, share_beyond
+from TotalSegmentatorEngine.review.measures.body_frame import BodyFrame
+from TotalSegmentatorEngine.review.measures.findings import Findings
+from TotalSegmentatorEngine.review.measures.pair_table import WHOLE, Pair, pairs
+from TotalSegmentatorEngine.review.measures.rounding import rounded
+from TotalSegmentatorEngine.review.measures.thresholds import threshold
+
+_ORIENTATION_RULES = {
+    "RESULT_LEFT_RIGHT": "mirrored_left_right",
+    "RESULT_FRONT_BACK": "mirrored_front_back",
+    "RESULT_HEAD_FEET": "upside_down",
+    "RESULT_TURNED": "turned",
+}
+"""By the code of the warning that the job gives."""
+
+
+def wrong_places(findings: Findings) -> Iterator[Flag]:
+    places = _places(findings)
+    problem = check_places(places)
+    if problem is not None:
+        first, second = problem.values["first"], problem.values["second"]
+        numbers = {"wrong": problem.values["wrong"], "checked": problem.values["checked"]}
+        place = findings.middle(findings[first])
+        yield Flag(_ORIENTATION_RULES[problem.code], Level.WRONG, first, (second,), place, numbers)
+        return
+    sides = list(_wrong_sides(findings))
+    yield from sides
+    yield from _misplaced(findings, places, {flag.structure for flag in sides})
+
+
+def _places(findings: Findings) -> Places:
+    """Of all layers."""
+    by_layer = [places_of(layer, findings.geometry, names) for layer, names in findings.named_layers]
+    counts = {name: counts for places in by_layer for name, counts in places.counts.items()}
+    return Places(counts, by_layer[0].voxel_mm3)
+
+
+# -- sides -------------------------------------------------------------------------------------------------------------
+
+
+def _wrong_sides(findings: Findings) -> Iterator[Flag]:
+    frame = BodyFrame(findings)
+    for pair in pairs():
+        present = [name for name in pair.both if name in findings]
+        if not pair.side or (pair.side == WHOLE and any(findings[name].is_cut for name in present)):
+            continue
+        for name in present:
+            off = _off_its_side(findings, name, pair, frame)
+            if off is not None and findings.is_asked(name):
+                others = tuple(other for other in present if other != name)
+                place = findings.middle(findings[name])
+                yield Flag("wrong_side", Level.WRONG, name, others, place, {"distance_mm": rounded(off)})
+
+
+def _off_its_side(findings: Findings, name: str, pair: Pair, frame: BodyFrame) -> float | None:
+    """How far in mm a structure lies beyond the middle of the body, or, where that is not known, beyond its partner;
+    None where it lies on its side."""
+    sign = 1 if name == pair.left else -1
+    if frame.is_known:
+        off = sign * frame.to_the_right(findings[name].centre_ras_mm)
+    elif all(each in findings for each in pair.both):
+        off = float(findings[pair.left].centre_ras_mm[0] - findings[pair.right].centre_ras_mm[0])
+    else:
+        return None
+    return off if off > threshold("wrong_side_mm") else None
+
+
+# -- order -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Vote:
+    """How far ``name`` lies as it should in respect of ``others``: 1 as in a body, 0 the other way round."""
+
+    name: str
+    others: tuple[str, ...]
+    agreement: float
+
+
+def _misplaced(findings: Findings, places: Places, known: set[str]) -> Iterator[Flag]:
+    """The structures that others contradict; one after the other, the most contradicted first, so that those that are
+    found already do not count against the rest. ``known``: those that are flagged already."""
+    against = [vote for vote in _votes(places) if vote.agreement < threshold("misplaced_agreement")]
+    checked = Counter(vote.name for vote in _votes(places))
+    found = set(known)
+    while True:
+        still = [vote for vote in against if vote.name not in found and not found.intersection(vote.others)]
+        counts = Counter(vote.name for vote in still)
+        if not counts or max(counts.values()) < threshold("misplaced_relations"):
+            return
+        name = max(sorted(counts), key=lambda each: (counts[each], counts[each] / checked[each]))
+        found.add(name)
+        if findings.is_asked(name):
+            worst = min((vote for vote in still if vote.name == name), key=lambda vote: vote.agreement)
+            numbers = {"wrong": counts[name], "checked": checked[name]}
+            place = findings.middle(findings[name])
+            yield Flag("misplaced", Level.WRONG, name, worst.others[:1], place, numbers)
+
+
+def _votes(places: Places) -> Iterator[_Vote]:
+    """Of each structure on both sides of each relation between organs. A single vertebra gets none: a rule for the
+    whole spine tells nothing of one that lies far away from the organ."""
+    known = [name for name in places.counts if places.volume_mm3([name]) >= SMALLEST_MM3]
+    for relation in body_order():
+        first, second = (names_of(term, known) for term in (relation.first, relation.second))
+        if relation.group != ORGANS or not first or not second:
+            continue
+        of_first, of_second = (places.of(names, relation.axis) for names in (first, second))
+        for name in _judged(first):
+            share = share_beyond(places.of([name], relation.axis), of_second)
+            yield _Vote(name, _largest_first(second, places), relation.agreement(share))
+        for name in _judged(second):
+            share = share_beyond(of_first, places.of([name], relation.axis))
+            yield _Vote(name, _largest_first(first, places), relation.agreement(share))
+
+
+def _judged(names: list[str]) -> list[str]:
+    return [name for name in names if not name.startswith("vertebrae_")]
+
+
+def _largest_first(names: list[str], places: Places) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: -places.volume_mm3([name])))

@@ -1,0 +1,35 @@
+"""CT numbers that the tissue cannot have, and metal beside a structure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from TotalSegmentatorWire.messages.review import Flag, Level
+
+from TotalSegmentatorEngine.review.measures.findings import Findings
+from TotalSegmentatorEngine.review.measures.metal import metal_near
+from TotalSegmentatorEngine.review.measures.ranges import ranges_of
+from TotalSegmentatorEngine.review.measures.rounding import rounded
+from TotalSegmentatorEngine.review.measures.thresholds import threshold
+
+_TEETH = ("face", "skull")
+"""They hold teeth, whose enamel and fillings are as dense as metal."""
+
+
+def mean_hu(findings: Findings) -> Iterator[Flag]:
+    ranges = ranges_of("hounsfield.csv", "low_hu", "high_hu")
+    for finding in findings.asked:
+        if finding.name not in ranges or finding.hu is None or finding.volume_ml < threshold("hounsfield_ml"):
+            continue
+        mean = float(finding.hu.mean())
+        if not ranges[finding.name].holds(mean):
+            numbers = {"mean_hu": round(mean), "usual_hu": ranges[finding.name].text()}
+            yield Flag("mean_hu", Level.CHECK, finding.name, (), findings.middle(finding), numbers)
+
+
+def metal(findings: Findings) -> Iterator[Flag]:
+    for name, near in metal_near(findings).items():
+        share = near.voxels / findings[name].voxels
+        if name not in _TEETH and findings.is_asked(name) and share >= threshold("metal_share"):
+            numbers = {"distance_mm": rounded(threshold("metal_near_mm")), "share": rounded(100 * share)}
+            yield Flag("metal", Level.CHECK, name, (), tuple(near.place_ras_mm), numbers)
