@@ -18,7 +18,7 @@ from TotalSegmentatorEngine.imaging.image_files import read_nifti
 from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
 from TotalSegmentatorWire.messages.review import Flag, Level
-from TotalSegmentatorWire.tables.review_rules import sentence_of
+from TotalSegmentatorWire.tables.review_rules import RULES, Repair, sentence_of
 
 PLACE_MM = 10.0
 SPINE_AND_RIBS = ("vertebra", "rib", "numbering", "lumbar")
@@ -98,6 +98,8 @@ def test_another_number_of_vertebrae_or_ribs_is_uncertain_at_most(name: str, num
     assert all(flag.level == Level.CHECK for flag in uncertain)
     if "from_below" in name:
         assert len(uncertain) == 1
+        repairs = {RULES[flag.rule].repair for flag in flags if flag.rule != "vertebra_piece"}
+        assert repairs == {Repair.NONE}, flags  # which of two bones of one name is wrong, nobody can tell either
     elif "pairs" in name or "named_l5" in name:
         assert {flag.level for flag in flags} <= {Level.CHECK}
 

@@ -21,7 +21,6 @@ from TotalSegmentatorEngine.review.spine.bones import (
     ODD_SHAPES,
     Bone,
     Spine,
-    name_of,
     names_between,
     short_name,
 )
@@ -105,15 +104,15 @@ def _misfit(spine: Spine, bone: Bone) -> float:
 
 
 def _free_name(spine: Spine, bone: Bone) -> str | None:
-    """The one name that no bone bears and that belongs between the bones next to this one."""
+    """The one name that no bone bears and that belongs between the bones next to this one, or below them: L6."""
     position = spine.bones.index(bone)
     above = next((other for other in reversed(spine.bones[:position]) if other.name != bone.name), None)
     below = next((other for other in spine.bones[position + 1 :] if other.name != bone.name), None)
     if above and below:
         between = [name for name in names_between(above.name, below.name) if name not in spine.names]
         return between[0] if len(between) == 1 else None
-    end = name_of(above.number + 2) if above else name_of(below.number - 2) if below else None
-    return end if end is not None and end not in spine.names else None
+    # at the end of a row the other bones may as well be the misnumbered ones; but nothing is below L5 or L6
+    return _L6 if above and above.number == L5 - 1 and bone.number == L5 else None
 
 
 def _spanning_two(spine: Spine, bone: Bone) -> Flag | None:
