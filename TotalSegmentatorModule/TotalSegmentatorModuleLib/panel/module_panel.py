@@ -79,7 +79,7 @@ class Panel:
                 add_log=self._messages.add_log,
             ),
         )
-        self._review = ReviewSection(ui.review, ui.review_remarks)
+        self.review = ReviewSection(ui.review, ui.review_remarks)
         self._tasks = (
             ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed),
             CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),
@@ -96,7 +96,7 @@ class Panel:
         self._parameters = parameters
         self._inputs.set_parameters(parameters)
         self._options.set_parameters(parameters)
-        for section in (self._review, *self._tasks):
+        for section in (self.review, *self._tasks):
             section.set_parameters(parameters)
         self._show_ready()
 
@@ -104,7 +104,7 @@ class Panel:
         """The parameter node was modified."""
         self._inputs.show_parameters()
         self._options.show_parameters()
-        for section in (self._review, *self._tasks):
+        for section in (self.review, *self._tasks):
             section.show_parameters()
 
     def enter(self) -> None:
@@ -112,13 +112,13 @@ class Panel:
         self._show_models()
         self._setup.refresh()
         self._inputs.choose_only_ct()
-        for section in (self._review, *self._tasks):
+        for section in (self.review, *self._tasks):
             section.enter()
         self._session.look_for_unimported_results()
 
     def exit(self) -> None:
         """The user turns to another module."""
-        self._review.exit()
+        self.review.exit()
 
     def volumes_changed(self) -> None:
         """Volumes were added to the scene or received voxels."""
@@ -132,13 +132,13 @@ class Panel:
     def scene_closing(self) -> None:
         self._session.scene_closed()
         self._setup.scene_closing()
-        for section in (self._review, *self._tasks):
+        for section in (self.review, *self._tasks):
             section.scene_closing()
         self._messages.clear()
 
     def close(self) -> None:
         self._new_result_timer.dispose()
-        for section in (self._review, *self._tasks):
+        for section in (self.review, *self._tasks):
             section.close()
         self._setup.close()
         self._session.dispose()
@@ -270,7 +270,7 @@ class Panel:
     def result_arrived(self, node, header: ResultHeader) -> None:
         """``node`` (vtkMRMLSegmentationNode) holds a new result."""
         self._messages.show_result(header)
-        self._new_results += [(section, node.GetID()) for section in (self._review, *self._tasks)]
+        self._new_results += [(section, node.GetID()) for section in (self.review, *self._tasks)]
         self._new_result_timer.start()
 
     def _announce_result(self) -> int | None:

@@ -17,7 +17,7 @@ from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow, next_open, ro
 from TotalSegmentatorModuleLib.review.segment_editor import edit_segment
 from TotalSegmentatorModuleLib.review.segmentation_watch import SegmentationWatch
 from TotalSegmentatorModuleLib.review.table import ReviewTable
-from TotalSegmentatorModuleLib.review.texts import headline, progress_text
+from TotalSegmentatorModuleLib.review.texts import headline, new_result_text, nothing_left_text, progress_text
 from TotalSegmentatorModuleLib.review.together import TogetherOffer
 from TotalSegmentatorModuleLib.review.viewing import StructureView
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
@@ -34,7 +34,7 @@ class ReviewSection:
         self._offer_repair: OfferRepair = no_repair
         self._view = StructureView()
         self._judgements = Judgements()
-        self._watch = SegmentationWatch(self._show_rows)
+        self._watch = SegmentationWatch(self._on_segments)
         self._table = ReviewTable(ui.structuresTree, self._on_chosen)
         self._filters = ReviewFilters(ui, self._filter)
         self._remarks = RemarkList(ui.structureLabel, remark_uis, self._on_show_place)
@@ -66,7 +66,7 @@ class ReviewSection:
         ui.undoButton.connect("clicked(bool)", self._on_undo)
         ui.approveAllButton.connect("clicked(bool)", self._on_approve_all)
         ui.tg263Button.connect("toggled(bool)", self._show_rows)
-        ui.hintLabel.setVisible(False)
+        self._hint("")
         self._show_node()
 
     # -- what the panel calls ------------------------------------------------------------------------------------------
@@ -108,10 +108,16 @@ class ReviewSection:
         self._view.leave()
 
     def result_arrived(self, node) -> None:
-        """Review a new result (vtkMRMLSegmentationNode)."""
-        if self._parameters is not None:
-            self._parameters.reviewSegmentation = node
-            self._ui.collapsibleButton.collapsed = False
+        """Review a new result (vtkMRMLSegmentationNode), unless the user is in the middle of another one."""
+        if self._parameters is None:
+            return
+        if self._is_at_work and self._chosen is not None and node is not self._node:
+            self._hint(new_result_text(node.GetName()))
+            return
+        if node is self._node:  # its structures are others now, and all of them are shown
+            self._table.choose(None)
+        self._parameters.reviewSegmentation = node
+        self._ui.collapsibleButton.collapsed = False
 
     def scene_closing(self) -> None:
         self._judgements.clear()
@@ -168,13 +174,18 @@ class ReviewSection:
     def _filter(self) -> None:
         self._table.set_filter(self._filters.matches(), self._filters.is_narrow)
 
+    def _on_segments(self) -> None:
+        """Painting in the Segment Editor is not held up; what changed meanwhile is shown when the user comes back."""
+        if self._is_at_work:
+            self._show_rows()
+
     # -- what the user does --------------------------------------------------------------------------------------------
 
     def _on_collapsed(self, _is_collapsed: bool) -> None:
         self._show_node()
 
     def _on_chosen(self, _key: str | None) -> None:
-        self._ui.hintLabel.setVisible(False)
+        self._hint("")
         self._show_chosen()
         if self._is_at_work and self._chosen is not None:
             self._view.show(self._node, self._chosen, self._table.rows)
@@ -193,9 +204,7 @@ class ReviewSection:
         """Choose the next or previous structure that waits for a judgement."""
         keys = self._table.keys_in_sight()
         key = next_open(keys, {row.key: row for row in self._table.rows}, self._table.chosen, step)
-        if key is not None:
-            self._table.choose(key)
-        self._ui.hintLabel.setVisible(key is None)
+        self._go_to(key)
 
     def _judge(self, state: ReviewState) -> None:
         row = self._chosen
@@ -204,10 +213,17 @@ class ReviewSection:
         keys = self._table.keys_in_sight()  # before a filter hides what is judged
         self._judgements.judge(self._node, [row], state)
         self._show_rows()
-        following = next_open(keys, {each.key: each for each in self._table.rows}, row.key, 1)
-        if following is not None:
-            self._table.choose(following)
-        self._ui.hintLabel.setVisible(following is None)
+        self._go_to(next_open(keys, {each.key: each for each in self._table.rows}, row.key, 1))
+
+    def _go_to(self, key: str | None) -> None:
+        if key is not None:
+            self._table.choose(key)
+        else:
+            self._hint(nothing_left_text(sum(row.is_open for row in self._table.rows)))
+
+    def _hint(self, text: str) -> None:
+        self._ui.hintLabel.setText(text)
+        self._ui.hintLabel.setVisible(bool(text))
 
     def _on_undo(self) -> None:
         undone = self._judgements.undo()

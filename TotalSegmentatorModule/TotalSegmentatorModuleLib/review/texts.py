@@ -96,6 +96,20 @@ def progress_text(rows: Collection[ReviewRow]) -> str:
     return ", ".join(parts)
 
 
+def nothing_left_text(waiting: int) -> str:
+    """When no structure in sight waits for a judgement; ``waiting``: how many do elsewhere or are the chosen one."""
+    if not waiting:
+        return _("Every structure is judged.")
+    if waiting == 1:
+        return _("Nothing else in sight waits for a judgement; 1 structure is still open.")
+    return _("Nothing else in sight waits for a judgement; {count} structures are still open.").format(count=waiting)
+
+
+def new_result_text(name: str) -> str:
+    """When a result arrives in the middle of the review of another one."""
+    return _("A new result has arrived. To review it, choose '{name}' above.").format(name=name)
+
+
 def group_text(kind: str, is_open: bool, shown: Collection[ReviewRow], count: int) -> str:
     """A heading with its arrow, the number of its rows, and of those that wait for a judgement when others do not."""
     values = {"arrow": "\u25be" if is_open else "\u25b8", "title": kind_title(kind)}

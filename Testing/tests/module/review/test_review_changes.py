@@ -97,6 +97,26 @@ def test_two_results_are_reviewed_apart(ready):
     assert ready.state("kidney_right") is ReviewState.UNREVIEWED
 
 
+def test_a_new_result_does_not_interrupt_the_review_of_another(ready):
+    from review_support import result_of
+    from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, import_result
+    from TotalSegmentatorModuleLib.scene.volumes import ijk_to_ras
+
+    first = ready.node
+    ready.press("N")
+    image, header = result_of(ijk_to_ras(ready.ct), 3, None)
+    second = import_result(image, header, ImportTarget(ready.ct, None, "second"))
+    ready.panel.result_arrived(second, header)
+    ready.wait(lambda: ready.ui.hintLabel.visible)
+    assert "second" in ready.ui.hintLabel.text
+    assert ready.ui.segmentationSelector.currentNode() is first
+    assert ready.chosen == "kidney right"
+    ready.ui.segmentationSelector.setCurrentNode(second)
+    ready.settle()
+    assert ready.groups() == ["Not checked (3)"]
+    assert not ready.ui.hintLabel.visible
+
+
 def test_undo_passes_over_a_segmentation_that_is_gone(ready):
     first = ready.node
     ready.press("N", "A")

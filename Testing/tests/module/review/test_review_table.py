@@ -135,3 +135,24 @@ def test_without_a_remark_that_is_said(ready):
     ready.open_group("No remarks")
     ready.click_row("liver")
     assert ready.remarks() == ["The check for likely faults has no remark on this structure."]
+
+
+def test_a_repair_has_a_button_beside_its_remark(ready):
+    from TotalSegmentatorModuleLib.review.details import RepairOffer
+
+    asked, started = [], []
+
+    def offer(node, row, shown):
+        asked.append((node, row.key, shown.flag.rule))
+        if shown.flag.rule != "second_opinion":
+            return None
+        return RepairOffer("Smooth...", "Makes it smooth.", lambda: started.append(row.key))
+
+    ready.panel.review.set_repairs(offer)
+    ready.click_row("kidney right")
+    first, second = (ui.repairButton for ui in ready.user.ui.review_remarks[:2])
+    assert (first.text, first.toolTip) == ("Smooth...", "Makes it smooth.")
+    assert not second.visible
+    ready.app.click(first)
+    assert started == ["kidney_right"]
+    assert (ready.node, "kidney_right", "cut_by_scan") in asked

@@ -172,3 +172,21 @@ def test_a_scene_saved_while_a_structure_is_alone_gets_its_settings_back(ready, 
     ready.settle()
     node = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[0]
     assert all_settings(node) == before
+
+
+def test_a_result_that_replaces_the_reviewed_one_is_shown_whole(ready):
+    from review_support import result_of
+    from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, import_result
+    from TotalSegmentatorModuleLib.scene.volumes import ijk_to_ras
+
+    ready.click_row("kidney right")
+    image, header = result_of(ijk_to_ras(ready.ct), 6, None)
+    import_result(image, header, ImportTarget(ready.ct, ready.node))
+    ready.panel.result_arrived(ready.node, header)
+    ready.settle()
+    assert ready.chosen == ""
+    assert len(ready.visible()) == 6
+    assert {opacity for each in ready.visible() for opacity in opacities(ready.node, each)} == {1.0}
+    ready.click_row("spleen")
+    ready.press("H")
+    assert len(ready.visible()) == 6

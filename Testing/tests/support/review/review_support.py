@@ -80,7 +80,9 @@ class ReviewUser:
         image, header = result_of(GRID, count, None if flags is None else review_of(flags), shape)
         self.node = import_result(image, header, ImportTarget(self.ct, None, name))
         self.panel.result_arrived(self.node, header)
-        self.wait(lambda: self.ui.segmentationSelector.currentNode() is self.node)
+        self.settle()
+        if self.ui.segmentationSelector.currentNode() is not self.node:  # another one is being reviewed
+            self.ui.segmentationSelector.setCurrentNode(self.node)
         self.wait(lambda: self.tree.model().rowCount() > 0)
         self.app.resize_window(1024, 2600)
         return self.node
@@ -172,7 +174,7 @@ class ReviewUser:
         self.settle()
 
     def settle(self) -> None:
-        for _ in range(3):
+        for _ in range(5):
             self.app.process_events()
 
     def visible(self) -> set[str]:
