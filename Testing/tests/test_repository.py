@@ -59,7 +59,7 @@ ARROWS = {
         f"{ENGINE}/review": "measures rules",
     },
     f"{ENGINE}/repair": {ENGINE: "imaging job export", f"{ENGINE}/export": "core grid sources"},
-    f"{ENGINE}/review/rules": {ENGINE: "result_check", f"{ENGINE}/review": "measures spine"},
+    f"{ENGINE}/review/rules": {ENGINE: "imaging result_check", f"{ENGINE}/review": "measures spine"},
     f"{ENGINE}/review/spine": {f"{ENGINE}/review": "measures"},
     f"{ENGINE}/review/measures": {ENGINE: "imaging"},
     f"{ENGINE}/plan": {ENGINE: "imaging inference job machine models preprocessing"},

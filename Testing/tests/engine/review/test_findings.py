@@ -53,3 +53,14 @@ def test_flags_come_back_from_their_json():
     flag = Flag("cut_by_scan", Level.CUT, "vertebrae_T8", ("rib_left_8",), (1.0, -2.5, 3.0), {"sides": "head"})
     assert sentence_of(flag) == "The scan ends within vertebrae T8 (head)."
     assert flags_from_json(review_to_json([flag.to_json(sentence_of(flag))])) == [flag]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_pieces_of_a_line_of_voxels(axis: int):
+    """cc3d fails for an array with two axes of length one and gaps."""
+    labels = np.zeros((6, 6, 6), np.uint8)
+    labels[tuple([0, 2, 4] if each == axis else 3 for each in range(3))] = 1
+    geometry = Geometry(labels.shape, np.diag([2.0, 2.0, 2.0, 1.0]))
+    findings = Findings([labels], [LabelledStructure("liver", 0, 1)], geometry)
+    assert [piece.voxels for piece in findings["liver"].pieces] == [1, 1, 1]
+    assert [flag.rule for flag in review(findings)] == ["cut_by_scan"]

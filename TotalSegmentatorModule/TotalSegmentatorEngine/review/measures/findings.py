@@ -14,13 +14,12 @@ import cc3d
 import numpy as np
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, canonical_reorientation
+from TotalSegmentatorEngine.imaging.mask_pieces import numbered_pieces
 from TotalSegmentatorEngine.review.measures.round_view import RoundView, round_view
 
 MM3_PER_ML = 1000.0
 SIDES = (("feet", "head"), ("back", "front"), ("left", "right"))
 """For each axis of [S, A, R] the side at its first index and the one at its last."""
-_TOUCHING = 26
-"""Pieces: voxels that share a face, an edge or a corner belong together."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class Finding:
     def numbered_pieces(self) -> np.ndarray:
         """[S, A, R] of the box: for each voxel the number of its piece, 0 outside the structure. Computed anew at each
         call: it is as large as the box, four bytes a voxel."""
-        return cc3d.connected_components(np.ascontiguousarray(self.mask), connectivity=_TOUCHING)
+        return numbered_pieces(self.mask)
 
     @cached_property
     def hu(self) -> np.ndarray | None:

@@ -20,6 +20,8 @@ class NearMetal:
     """What of a structure lies near metal."""
 
     voxels: int
+    inside: int
+    """Voxels of metal that bear the structure's label."""
     place_ras_mm: np.ndarray
     """The middle of the largest cluster of metal near it."""
     metal_voxels: int
@@ -31,9 +33,10 @@ def metal_near(findings: Findings) -> dict[str, NearMetal]:
     found: dict[str, NearMetal] = {}
     for metal in _clusters(findings):
         place = findings.ras(metal.mean(axis=0))
-        for name, voxels in _near_cluster(findings, metal).items():
-            seen = found.setdefault(name, NearMetal(0, place, 0))
+        for name, (voxels, inside) in _near_cluster(findings, metal).items():
+            seen = found.setdefault(name, NearMetal(0, 0, place, 0))
             seen.voxels += voxels
+            seen.inside += inside
             if len(metal) > seen.metal_voxels:
                 seen.place_ras_mm, seen.metal_voxels = place, len(metal)
     return found
@@ -64,8 +67,8 @@ def _split(voxels: np.ndarray, gaps: np.ndarray) -> Iterator[np.ndarray]:
     yield voxels
 
 
-def _near_cluster(findings: Findings, metal: np.ndarray) -> dict[str, int]:
-    """The voxels of each structure that lie near the metal."""
+def _near_cluster(findings: Findings, metal: np.ndarray) -> dict[str, tuple[int, int]]:
+    """For each structure near the metal its voxels there, and those voxels of metal that bear its label."""
     reach = np.ceil(threshold("metal_near_mm") / findings.spacing).astype(int)
     low = np.maximum(metal.min(axis=0) - reach, 0)
     high = np.minimum(metal.max(axis=0) + reach + 1, findings.shape)
@@ -79,6 +82,7 @@ def _near_cluster(findings: Findings, metal: np.ndarray) -> dict[str, int]:
         meets = zip(finding.box, low, high, strict=True)
         if all(part.start < last and part.stop > first for part, first, last in meets):
             voxels = int((finding.within(findings.layers, sampled) & is_near).sum() * np.prod(steps))
-            if voxels:
-                found[name] = voxels
+            inside = int((findings.layers[finding.layer][tuple(metal.T)] == finding.label).sum())
+            if voxels or inside:
+                found[name] = voxels, inside
     return found

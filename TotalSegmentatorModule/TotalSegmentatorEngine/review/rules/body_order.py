@@ -60,25 +60,29 @@ def _wrong_sides(findings: Findings) -> Iterator[Flag]:
         present = [name for name in pair.both if name in findings]
         if not pair.side or (pair.side == WHOLE and any(findings[name].is_cut for name in present)):
             continue
-        for name in present:
-            off = _off_its_side(findings, name, pair, frame)
-            if off is not None and findings.is_asked(name):
+        for name, off in _off_their_sides(findings, pair, present, frame).items():
+            if findings.is_asked(name):
                 others = tuple(other for other in present if other != name)
                 place = findings.middle(findings[name])
                 yield Flag("wrong_side", Level.WRONG, name, others, place, {"distance_mm": rounded(off)})
 
 
-def _off_its_side(findings: Findings, name: str, pair: Pair, frame: BodyFrame) -> float | None:
-    """How far in mm a structure lies beyond the middle of the body, or, where that is not known, beyond its partner;
-    None where it lies on its side."""
-    sign = 1 if name == pair.left else -1
-    if frame.is_known:
-        off = sign * frame.to_the_right(findings[name].centre_ras_mm)
-    elif all(each in findings for each in pair.both):
-        off = float(findings[pair.left].centre_ras_mm[0] - findings[pair.right].centre_ras_mm[0])
-    else:
-        return None
-    return off if off > threshold("wrong_side_mm") else None
+def _off_their_sides(findings: Findings, pair: Pair, present: list[str], frame: BodyFrame) -> dict[str, float]:
+    """Those of ``present`` that lie on the other side of the body, and how far beyond the middle, in mm; where the
+    middle is not known, how far beyond their partner."""
+    centres = {name: findings[name].centre_ras_mm for name in present}
+    signs = {pair.left: 1, pair.right: -1}
+    beyond = {
+        name: signs[name] * float(frame.to_the_right(place))
+        for name, place in centres.items()
+        if frame.is_known_at(place[2])
+    }
+    if len(present) == 2:
+        reversed_by = frame.right_of(centres[pair.left], centres[pair.right])
+        if reversed_by > threshold("wrong_side_mm"):
+            off = {name: reversed_by for name in present if name not in beyond}
+            return off | {name: value for name, value in beyond.items() if value > 0}
+    return {name: value for name, value in beyond.items() if value > threshold("alone_on_wrong_side_mm")}
 
 
 # -- order -------------------------------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cc3d
 import numpy as np
 from TotalSegmentatorWire.messages.review import Flag, Level
 
+from TotalSegmentatorEngine.imaging.mask_pieces import largest_piece
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
 
 
@@ -20,7 +20,8 @@ def cut_by_scan(findings: Findings) -> Iterator[Flag]:
 
 def _place(findings: Findings, finding: Finding) -> tuple[float, float, float]:
     """The voxel in the middle of the largest face at which the scan cuts the structure."""
-    voxels = max((_largest_part(face) + start for face, start in _faces(findings, finding)), key=len)
+    faces = _faces(findings, finding)
+    voxels = max((np.argwhere(largest_piece(face)) + start for face, start in faces), key=len)
     middle = np.argmin(np.linalg.norm((voxels - voxels.mean(axis=0)) * findings.spacing, axis=1))
     return tuple(findings.ras(voxels[middle]))
 
@@ -39,8 +40,3 @@ def _faces(findings: Findings, finding: Finding) -> Iterator[tuple[np.ndarray, n
         face = mask & view.edge[finding.box[1:]]
         if face.any():
             yield face, start
-
-
-def _largest_part(face: np.ndarray) -> np.ndarray:
-    """[n, 3]: the indices of its voxels."""
-    return np.argwhere(cc3d.largest_k(np.ascontiguousarray(face), k=1, connectivity=26))

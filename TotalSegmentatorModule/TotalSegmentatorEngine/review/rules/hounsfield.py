@@ -30,6 +30,12 @@ def mean_hu(findings: Findings) -> Iterator[Flag]:
 def metal(findings: Findings) -> Iterator[Flag]:
     for name, near in metal_near(findings).items():
         share = near.voxels / findings[name].voxels
-        if name not in _TEETH and findings.is_asked(name) and share >= threshold("metal_share"):
-            numbers = {"distance_mm": rounded(threshold("metal_near_mm")), "share": rounded(100 * share)}
-            yield Flag("metal", Level.CHECK, name, (), tuple(near.place_ras_mm), numbers)
+        is_inside = near.inside * findings.voxel_ml >= threshold("metal_ml")
+        if name in _TEETH or not findings.is_asked(name) or not (is_inside or share >= threshold("metal_share")):
+            continue
+        numbers = {
+            "distance_mm": rounded(threshold("metal_near_mm")),
+            "share": rounded(100 * share),
+            "inside_ml": rounded(near.inside * findings.voxel_ml),
+        }
+        yield Flag("metal", Level.CHECK, name, (), tuple(near.place_ras_mm), numbers)

@@ -109,7 +109,7 @@ def _other_side(findings: Findings, name: str, frame: BodyFrame) -> np.ndarray |
     """The middle of a structure's partner, mirrored; None where there is none, or that place is not well within the
     scan."""
     partner = partner_of(name)
-    if partner is None or partner not in findings or not frame.is_known:
+    if partner is None or partner not in findings or not frame.is_known_at(findings[partner].centre_ras_mm[2]):
         return None
     place = frame.mirrored(findings[partner].centre_ras_mm)
     half = np.array([part.stop - part.start for part in findings[partner].box]) / 2

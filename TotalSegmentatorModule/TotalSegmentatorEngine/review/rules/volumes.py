@@ -17,7 +17,7 @@ from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
 from TotalSegmentatorEngine.review.measures.pair_table import pairs
 from TotalSegmentatorEngine.review.measures.ranges import Range, ranges_of
 from TotalSegmentatorEngine.review.measures.rounding import rounded
-from TotalSegmentatorEngine.review.measures.structure_table import checked_rows, known_names, names_of
+from TotalSegmentatorEngine.review.measures.structure_table import checked_rows, group_of, known_names, names_of
 from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 _SAMPLE_MM = 3.0
@@ -77,11 +77,13 @@ def _lung_shares() -> dict[tuple[str, ...], Range]:
 
 
 def _lost_part(findings: Findings, smaller: Finding, larger: Finding, frame: BodyFrame) -> tuple[float, float, float]:
-    """The middle of what the larger one, mirrored, has and the smaller one lacks."""
-    if not frame.is_known:
+    """The middle of what the larger one, mirrored, has and the smaller one lacks. Organs are not each other's mirror
+    images, the kidneys lie at other heights: of those the smaller one itself."""
+    if not frame.is_known_at(larger.centre_ras_mm[2]) or group_of(smaller.name) == "organ":
         return findings.middle(smaller)
     own, other = (findings.sampled_places(finding, _SAMPLE_MM) for finding in (smaller, larger))
     mirrored = frame.mirrored(other)
+    misfit, _ = cKDTree(mirrored).query(own)
     distances, _ = cKDTree(own).query(mirrored)
-    far = mirrored[distances > max(distances.max() / 4, 2 * _SAMPLE_MM)]
+    far = mirrored[distances > max(2 * _SAMPLE_MM, 1.5 * np.quantile(misfit, 0.9))]
     return tuple(np.mean(far, axis=0)) if len(far) else findings.middle(smaller)

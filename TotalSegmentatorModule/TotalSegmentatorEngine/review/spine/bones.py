@@ -225,8 +225,9 @@ class Spine:
 
 
 def spine_of(findings: Findings) -> Spine | None:
-    """None with fewer than three vertebrae: their order says nothing."""
-    vertebrae = [finding for name, finding in findings.items() if name in NUMBERS]
+    """None with fewer than three vertebrae: their order says nothing. Those that a narrow field of view cuts take no
+    part: what is left, such as a spinous process, lies beside another vertebra."""
+    vertebrae = [finding for name, finding in findings.items() if name in NUMBERS and not finding.is_cut_at_a_side]
     whole = [finding for finding in vertebrae if not finding.is_cut]
     if len(vertebrae) < 3:
         return None
