@@ -28,7 +28,6 @@ class ComparisonView:
         self._ui = ui
         self._on_error = on_error
         self._comparison: Comparison | None = None
-        self._items: list = []  # a QTableWidgetItem dies with its last Python reference
         table = ui.resultTable
         titles = [
             (_("Structure"), ""),
@@ -42,8 +41,6 @@ class ComparisonView:
             item.setToolTip(tool_tip)
             item.setTextAlignment(qt.Qt.AlignVCenter | (qt.Qt.AlignRight if column else qt.Qt.AlignLeft))
             table.setHorizontalHeaderItem(column, item)
-            self._items.append(item)
-        self._titles = tuple(self._items)
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + _ROW_MARGIN)
@@ -54,8 +51,8 @@ class ComparisonView:
     def clear(self) -> None:
         self._comparison = None
         self._ui.comparisonWidget.setVisible(False)
+        self._ui.resultTable.clearSpans()
         self._ui.resultTable.setRowCount(0)
-        self._items = []
 
     def show(self, comparison: Comparison, title: str) -> None:
         """``title`` says what was compared: the choices above the table may change while it is shown."""
@@ -85,7 +82,6 @@ class ComparisonView:
             is_number = column > 0 and not is_alone
             item.setTextAlignment(qt.Qt.AlignVCenter | (qt.Qt.AlignRight if is_number else qt.Qt.AlignLeft))
             self._ui.resultTable.setItem(row, column, item)
-            self._items.append(item)
 
     def _copy(self) -> None:
         """The whole table as it is shown, for a document or a spreadsheet."""

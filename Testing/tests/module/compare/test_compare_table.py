@@ -128,6 +128,15 @@ def test_next_comparison_takes_the_old_table_away(ready):
     assert not ready.ui.compare_table.comparisonWidget.visible
 
 
+def test_next_table_has_rows_of_its_own(ready):
+    compare_with(ready, "a,,,,,1,,,\n")
+    table = ready.ui.compare_table.resultTable
+    assert table.columnSpan(0, 1) == 3
+    compare_with(ready, "b,B,0.7,1,1,1,1,0,0\na,,,,,1,,,\n")
+    assert [table.columnSpan(row, 1) for row in range(2)] == [1, 3]
+    assert shown(ready) == [["b", "0.700", "1.0", "0.0"], ["a", "only in the segmentation"]]
+
+
 def test_long_table_scrolls(ready):
     ready.app.resize_window(870, 768)
     ready.app.set_panel_width(370)
