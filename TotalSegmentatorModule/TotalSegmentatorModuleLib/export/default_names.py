@@ -13,14 +13,15 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def default_name(segmentation, ct, modality: str) -> str:
-    """The name of ``segmentation`` (vtkMRMLSegmentationNode) without what DICOM says of the patient of ``ct``, as the
-    name of a file without its suffix; a DICOM object's ends in its modality.
+    """The name of ``segmentation`` (vtkMRMLSegmentationNode) without what DICOM says of its patient or that of ``ct``,
+    as the name of a file without its suffix; a DICOM object's ends in its modality.
 
     Names of files are seen where the patient's data are not: in mails, logs and lists of recent files.
     """
     words = {
         word.casefold()
-        for identifier in patient_identifiers(ct)
+        for node in (segmentation, ct)
+        for identifier in patient_identifiers(node)
         for word in _WORD.findall(identifier)
         if len(word) >= _SHORTEST
     }

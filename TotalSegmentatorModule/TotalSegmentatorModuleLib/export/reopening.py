@@ -24,9 +24,9 @@ def reopening_text(modality: str) -> str:
     plugins = getattr(slicer.modules, "dicomPlugins", {})
     if modality == "RTSTRUCT":
         if _STRUCTURE_SET_PLUGIN not in plugins or not hasattr(slicer.modules, _STRUCTURE_SET_MODULE):
-            return _("To open it in Slicer, install the extension SlicerRT first.")
+            return _("To open it in Slicer, first install the extension SlicerRT.")
     elif _SEG_PLUGIN not in plugins:
-        return _("To open it in Slicer, install the extension QuantitativeReporting first.")
+        return _("To open it in Slicer, first install the extension QuantitativeReporting.")
     elif not hasattr(slicer.modules, _SEG_MODULE) and not _has_package(_SEG_PACKAGE):
         return _("This Slicer cannot open it, because its Python package {name} is missing.").format(name=_SEG_PACKAGE)
     return _("To open it again, load its series in the DICOM module.")

@@ -63,7 +63,7 @@ class ExportTask:
         order = self._order
         self._digests = digests_of(order.segmentation, segment_ids)
         modality = order.options.format.kind.modality
-        name = file_name(order.name) if order.name else default_name(order.segmentation, order.ct, modality)
+        name = file_name(order.name) if order.name else default_name(order.segmentation, self.ct, modality)
         self._destination = ExportDestination(order.folder, name)
         output = self._destination.output("" if self._is_folder else order.options.format.suffix)
         return export_arguments(order, folder, output)

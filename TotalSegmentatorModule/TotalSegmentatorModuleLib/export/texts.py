@@ -35,15 +35,13 @@ def series_note(ct) -> str:
     """To which DICOM series an export on ``ct`` (vtkMRMLScalarVolumeNode) refers; empty where that is its own."""
     whole = whole_volume(ct)
     if whole is not None:
-        return _("{part} is a part of {whole}. The export is placed on {whole} and refers to its DICOM series.").format(
-            part=ct.GetName(), whole=whole.GetName()
-        )
+        return _(
+            'The chosen CT is a part of "{whole}". The export is placed on the whole CT and refers to its series.'
+        ).format(whole=whole.GetName())
     if not ct.GetAttribute(INSTANCE_UIDS):
         return _("The CT does not come from DICOM, so a new CT series is written with the structures.")
     if not series_instance_uid(ct):
-        return _("{part} was made from a DICOM series. The export refers to that whole series.").format(
-            part=ct.GetName()
-        )
+        return _("The chosen CT was made from a DICOM series. The export refers to that whole series.")
     return ""
 
 

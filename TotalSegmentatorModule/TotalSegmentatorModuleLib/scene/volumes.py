@@ -43,9 +43,9 @@ def dicom_modality(volume) -> str | None:
     return (hierarchy.GetItemAttribute(item, "DICOM.Modality") or None) if item else None
 
 
-def patient_identifiers(volume) -> list[str]:
-    """Name, ID and birth date of the patient of a volume, as far as it was loaded from DICOM and they are known."""
-    hierarchy, item = hierarchy_item(volume)
+def patient_identifiers(node) -> list[str]:
+    """Name, ID and birth date of the patient under whom a node is in the subject hierarchy, as far as it says them."""
+    hierarchy, item = hierarchy_item(node)
     names = slicer.vtkMRMLSubjectHierarchyConstants
     attributes = (
         names.GetDICOMPatientNameAttributeName(),

@@ -118,9 +118,9 @@ def modules(monkeypatch):
 def test_it_is_said_what_opens_a_structure_set(app, modules):
     from TotalSegmentatorModuleLib.export.reopening import reopening_text
 
-    assert reopening_text("RTSTRUCT") == "To open it in Slicer, install the extension SlicerRT first."
+    assert reopening_text("RTSTRUCT") == "To open it in Slicer, first install the extension SlicerRT."
     modules.dicomPlugins["DicomRtImportExportPlugin"] = object
-    assert "install the extension SlicerRT" in reopening_text("RTSTRUCT")  # its module could not be loaded
+    assert "first install the extension SlicerRT" in reopening_text("RTSTRUCT")  # its module could not be loaded
     modules.dicomrtimportexport = object()
     assert reopening_text("RTSTRUCT") == "To open it again, load its series in the DICOM module."
 
@@ -131,7 +131,7 @@ def test_it_is_said_what_opens_a_segmentation(app, modules, slicer_version, monk
 
     from TotalSegmentatorModuleLib.export.reopening import reopening_text
 
-    assert reopening_text("SEG") == "To open it in Slicer, install the extension QuantitativeReporting first."
+    assert reopening_text("SEG") == "To open it in Slicer, first install the extension QuantitativeReporting."
     modules.dicomPlugins["DICOMSegmentationPlugin"] = object
     assert "dcmqi is missing" in reopening_text("SEG")
     if slicer_version == "5.10":

@@ -56,7 +56,7 @@ def test_structure_set_attaches_to_the_series_in_slicers_database(
     for bent in (node, ct):  # Slicer resamples what it is asked for through a transform
         bent.SetAndObserveTransformNodeID(None)
     assert_same_voxels(read, node, ct, reference)
-    added = "was added to Slicer's DICOM database. To open it in Slicer, install the extension SlicerRT first."
+    added = "was added to Slicer's DICOM database. To open it in Slicer, first install the extension SlicerRT."
     assert added in exporter.ui.export_task.resultLabel.text
     assert slicer.dicomDatabase.fileForInstance(dataset.SOPInstanceUID)
 

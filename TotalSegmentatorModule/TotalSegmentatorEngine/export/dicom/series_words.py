@@ -32,6 +32,10 @@ _LABELS = {
 }
 """Whether there are computed, drawn and other structures, to a label of at most 16 characters (SH, PS3.5 6.2)."""
 _CUT = ".."
+_LARGEST_INTEGER = 2**31 - 1
+"""Of an IS value, PS3.5 6.2."""
+_MAXIMUM_SHORT_TEXT = 1024
+"""Characters of an ST value, PS3.5 6.2."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class SeriesWords:
     description: str
     """At most 64 characters."""
     content: str
-    """How many structures come from where, in sentences."""
+    """At most 1024 characters: how many structures come from where, in sentences."""
 
 
 def series_words(rois: Sequence[Roi], kind: str, label: str | None = None) -> SeriesWords:
@@ -50,7 +54,7 @@ def series_words(rois: Sequence[Roi], kind: str, label: str | None = None) -> Se
     return SeriesWords(
         label=label or _LABELS[origins.kinds],
         description=_description(label or origins.title(kind), origins),
-        content=origins.sentences(),
+        content=origins.sentences()[:_MAXIMUM_SHORT_TEXT],
     )
 
 
@@ -59,7 +63,8 @@ def series_number(reference: ReferenceSeries, kind: str) -> int:
         number = max(int(reference.dataset.get("SeriesNumber") or 0), 0)
     except (TypeError, ValueError):
         number = 0
-    return number + SERIES_NUMBER_STEPS[kind]
+    step = SERIES_NUMBER_STEPS[kind]
+    return number + step if number + step <= _LARGEST_INTEGER else step
 
 
 @dataclass(frozen=True)

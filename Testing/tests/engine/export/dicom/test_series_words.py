@@ -143,7 +143,7 @@ def test_objects_of_one_ct_are_told_apart_by_number_and_description(bench: Bench
     assert len({dataset.SeriesInstanceUID for dataset in (ct, first, second, seg)}) == 4
 
 
-@pytest.mark.parametrize("number", [None, "", "-7", "123456"])
+@pytest.mark.parametrize("number", [None, "", "-7", "123456", "2147483647"])
 def test_any_number_of_the_ct_will_do(bench: Bench, number):
     for path in bench.ct.iterdir():
         dataset = pydicom.dcmread(path)
