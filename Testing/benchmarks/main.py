@@ -94,6 +94,10 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "damage": EngineBenchmark(
         "DICOM series in which one bit of the pixel data is changed, by transfer syntax", "reading.measure_damage", 2
     ),
+    "review": EngineBenchmark(
+        "flags of planted faults, of phantoms without one and of a real CT", "review.measure_flags", 8
+    ),
+    "review-time": EngineBenchmark("all flags of 104 structures at 512 x 512 x 400", "review.measure_time", 1),
     "gpu": EngineBenchmark("five part models at 1.5 mm on a GPU", "gpu.measure", 10),
     "import": PanelBenchmark(
         "104 labels at 512 x 512 x 400 become segments, are replaced and removed (main thread)",

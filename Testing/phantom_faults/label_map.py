@@ -25,10 +25,14 @@ class LabelMap:
     ijk_to_ras: np.ndarray
     """4x4, mm."""
     table: dict[str, int] = field(default_factory=read_label_table)
+    ct: np.ndarray | None = None
+    """int16 (k, j, i), HU."""
+    coarse: np.ndarray | None = None
+    """uint8 (k, j, i): what a coarser model finds, on the same grid."""
 
     @classmethod
     def of(cls, phantom: Phantom) -> LabelMap:
-        return cls(phantom.labels.copy(), phantom.ijk_to_ras)
+        return cls(phantom.labels.copy(), phantom.ijk_to_ras, ct=phantom.ct)
 
     def mask(self, name: str) -> np.ndarray:
         return self.labels == self.table[name]
@@ -59,6 +63,19 @@ class LabelMap:
     def present(self, names: list[str]) -> list[str]:
         return [name for name in names if self.mask(name).any()]
 
+    @property
+    def places(self) -> np.ndarray:
+        """(k, j, i, 3): RAS in mm of each voxel."""
+        return self.ras(np.stack(np.indices(self.labels.shape), axis=-1))
+
+    @property
+    def voxel_ml(self) -> float:
+        return abs(float(np.linalg.det(self.ijk_to_ras[:3, :3]))) / 1000
+
+    def ball(self, centre: np.ndarray, radius_mm: float) -> np.ndarray:
+        """bool (k, j, i)."""
+        return np.linalg.norm(self.places - centre, axis=-1) <= radius_mm
+
     def renamed(self, new_names: dict[str, str | None]) -> LabelMap:
         """``new_names``: what each structure is called now; None: nothing. All at once, so that names can change
         places."""
@@ -71,6 +88,17 @@ class LabelMap:
         labels = self.labels.copy()
         labels[mask] = self.table[name] if name else 0
         return replace(self, labels=labels)
+
+    def with_ct(self, ct: np.ndarray) -> LabelMap:
+        return replace(self, ct=ct)
+
+    def with_coarse(self, labels: np.ndarray) -> LabelMap:
+        return replace(self, coarse=labels)
+
+    def cropped(self, part: tuple[slice, slice, slice]) -> LabelMap:
+        """Only that part (k, j, i) of the map, which begins at the first voxel."""
+        ct = None if self.ct is None else np.ascontiguousarray(self.ct[part])
+        return replace(self, labels=np.ascontiguousarray(self.labels[part]), ct=ct)
 
     def moved(self, name: str, by_mm: np.ndarray, new_name: str | None = None, keep: bool = False) -> LabelMap:
         """The structure's voxels moved by whole voxels; what they cover is lost."""
@@ -98,6 +126,10 @@ class PlantedFault:
     """RAS in mm."""
     others: tuple[str, ...] | None = None
     """None: whatever the rule tells."""
+    region: np.ndarray | None = None
+    """(n, 3): RAS in mm of a large fault, to any part of which a flag may point."""
+    alike: tuple[str, ...] = ()
+    """Rules that say the same, and may say it first."""
 
 
 def shifted(names: list[str], by: int, order: list[str]) -> dict[str, str | None]:

@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from TotalSegmentatorWire.messages.review import Level
 
 from phantom_faults.label_map import RIBS, SIDES, LabelMap, PlantedFault, shifted
-from phantom_faults.vertebrae import Plant
+from phantom_faults.plant import Plant
 
 
 def _drawn_side(rng: np.random.Generator) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.ndimage import label as connected
 from TotalSegmentatorWire.messages.review import Level
 
 from phantom_faults.label_map import VERTEBRAE, LabelMap, PlantedFault, shifted
+from phantom_faults.plant import Plant
 
 _TOUCHING = np.ones((3, 3, 3))
-Plant = Callable[[LabelMap, np.random.Generator], "PlantedFault | None"]
 
 
 def swapped(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:

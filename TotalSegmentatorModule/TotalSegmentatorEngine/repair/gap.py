@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 from scipy.ndimage import binary_opening, distance_transform_edt, gaussian_filter
 from scipy.spatial import cKDTree
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-from TotalSegmentatorEngine.repair.pieces import TOUCHING, piece_at
+from TotalSegmentatorEngine.imaging.mask_pieces import numbered_pieces
+from TotalSegmentatorEngine.repair.pieces import piece_at
 
 LONGEST_GAP_MM = 80.0
 """A longer one is not bridged: there is too much to choose from, and the user draws it better. The longest missing part
@@ -82,7 +82,7 @@ def _connection(
         opened = (
             candidates if opening_mm == 0 else binary_opening(candidates | first | second, _ball(opening_mm, spacing))
         )
-        numbers = cc3d.connected_components((opened & ~first & ~second).view(np.uint8), connectivity=TOUCHING)
+        numbers = numbered_pieces(opened & ~first & ~second)
         touching = [set(np.unique(numbers[_grown(piece)])) - {0} for piece in (first, second)]
         both = sorted(touching[0] & touching[1])
         if both:

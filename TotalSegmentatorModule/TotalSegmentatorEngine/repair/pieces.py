@@ -5,26 +5,15 @@ Masks are bool (k, j, i); voxels that share a face, an edge or a corner belong t
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 from scipy.ndimage import binary_fill_holes
 
-TOUCHING = 26
-
-
-def largest_piece(mask: np.ndarray) -> np.ndarray:
-    """Of equally large pieces the one that comes first in the array."""
-    numbers = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=TOUCHING)
-    sizes = np.bincount(numbers.ravel())
-    if len(sizes) < 2:
-        return mask.copy()
-    sizes[0] = 0
-    return numbers == np.argmax(sizes)
+from TotalSegmentatorEngine.imaging.mask_pieces import numbered_pieces
 
 
 def without_islands(mask: np.ndarray, smallest_voxels: float) -> np.ndarray:
     """Without pieces of fewer voxels; the largest piece stays, however small it is."""
-    numbers = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=TOUCHING)
+    numbers = numbered_pieces(mask)
     sizes = np.bincount(numbers.ravel())
     if len(sizes) < 2:
         return mask.copy()
@@ -43,7 +32,7 @@ def filled(mask: np.ndarray) -> np.ndarray:
 
 def piece_at(mask: np.ndarray, index: np.ndarray) -> np.ndarray:
     """The piece with the voxel nearest to ``index`` (k, j, i, not rounded); ``mask`` has at least one voxel."""
-    numbers = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=TOUCHING)
+    numbers = numbered_pieces(mask)
     voxels = np.argwhere(mask)
     nearest = voxels[np.argmin(((voxels - index) ** 2).sum(axis=1))]
     return numbers == numbers[tuple(nearest)]

@@ -13,8 +13,9 @@ from TotalSegmentatorEngine.export.core.segmentation import Segment
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask, union
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
 from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.imaging.mask_pieces import largest_piece
 from TotalSegmentatorEngine.repair.gap import bridge
-from TotalSegmentatorEngine.repair.pieces import filled, largest_piece, piece_at, without_islands
+from TotalSegmentatorEngine.repair.pieces import filled, piece_at, without_islands
 
 _AROUND_GAP_MM = 25.0
 """A bridge may leave the box of its tube so far."""

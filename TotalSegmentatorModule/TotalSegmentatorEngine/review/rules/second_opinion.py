@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cc3d
 import numpy as np
 from scipy.ndimage import affine_transform, distance_transform_edt
 from TotalSegmentatorWire.messages.review import Flag, Level
 
+from TotalSegmentatorEngine.imaging.mask_pieces import largest_piece
 from TotalSegmentatorEngine.review.measures.findings import MM3_PER_ML, Finding, Findings
 from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
@@ -50,7 +50,7 @@ def _distance(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
 
 def _deepest_of_largest(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """The index [S, A, R] of the voxel deepest within the largest piece."""
-    piece = cc3d.largest_k(np.ascontiguousarray(mask), k=1, connectivity=26) > 0
+    piece = largest_piece(mask)
     depth = distance_transform_edt(np.pad(piece, 1), sampling=spacing)
     return np.array(np.unravel_index(np.argmax(depth), depth.shape)) - 1
 
