@@ -15,7 +15,8 @@ MOST_KEPT = 7
 _FULL_WEIGHT_SHARE = 0.125
 """A measurement of less than this share of the longest one's units weighs proportionally less."""
 SHORT_SECONDS = 0.2
-"""Of a step that took less, threads and memory are the most, not the work."""
+"""Of a step that took less, or that takes an ordinary computer less, threads and memory are the most, not the work: the
+first labels of a process take a quarter of a second even if they are a thousand."""
 MOST_SECONDS = 1e7
 _MOST_UNITS = 2.0**53
 """Larger numbers in a file are no measurements."""
@@ -36,7 +37,7 @@ def pace_of(measured: Sequence[Measured], usual: float | None = None) -> float |
     say more. Without both, None.
     """
     if usual is not None:
-        pace = _median([item for item in measured if item[1] >= SHORT_SECONDS])
+        pace = _median([item for item in measured if min(item[1], usual * item[0]) >= SHORT_SECONDS])
         known = [usual, *(seconds / units for units, seconds in measured)]
         return min(known) if pace is None else pace
     return _median(measured)

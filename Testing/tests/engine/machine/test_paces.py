@@ -77,3 +77,13 @@ def test_what_took_a_blink_says_little_about_an_hour() -> None:
     assert profile.rate("restoring", usual=0.1) == 0.01, "at most"
     profile.remember_rate("restoring", 1000, 3.0)
     assert profile.rate("restoring", usual=0.001) == 0.003
+
+
+def test_what_takes_long_only_because_threads_begin_says_nothing_about_the_work() -> None:
+    """A thousand labels took a quarter of a second: a million was planned at four minutes."""
+    profile = MachineProfile()
+    profile.remember_rate("labels", 1728, 0.25)
+    assert profile.rate("labels", usual=1e-7) == 1e-7
+    profile.save()
+    profile.remember_rate("labels", 20_000_000, 6.0)
+    assert profile.rate("labels", usual=1e-7) == 3e-7

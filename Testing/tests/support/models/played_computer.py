@@ -203,7 +203,7 @@ class PlayedComputer:
 
     def _label(self, folder: ModelFolder, sink: _Sink, tiles: int) -> None:
         each = (7.0 if sink.is_resampled else 0.8) * _NS * (len(folder.labels) + 1)
-        self._takes((0.01 + each * sink.labels.size) / tiles, BOTH)
+        self._takes((0.25 + each * sink.labels.size) / tiles, BOTH)
 
     # -- the clock -----------------------------------------------------------------------------------------------------
 
