@@ -76,6 +76,9 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "prediction": EngineBenchmark(
         "planned and real time and memory of ten jobs in three orders", "prediction.measure", 36
     ),
+    "prediction-short": EngineBenchmark(
+        "the same with light networks, a user's own model and a few structures", "prediction.measure_short", 11, True
+    ),
     "limit": EngineBenchmark("3 mm with 4 GB of memory, and a worker that the system kills", "limit.measure", 1),
     "foreground": EngineBenchmark(
         "how long Slicer waits for the processor while a job computes, and what that costs the job",

@@ -16,8 +16,9 @@ import torch
 from benchmarks import main as benchmarks
 from benchmarks.engine.known_structures import KNOWN_LABELS_VARIABLE, know_structures, on_grid, widen_nothing
 from benchmarks.engine.measured_engine import STRATEGY_VARIABLE, choose_strategy
-from benchmarks.figures import cropping
+from benchmarks.figures import cropping, prediction
 from benchmarks.inputs import large_ct, published_models
+from benchmarks.measuring import processor_clock
 from benchmarks.measuring.agreement import agreement
 from benchmarks.measuring.clocked_networks import clocked_run
 from benchmarks.measuring.network_clock import FILE_VARIABLE, LIMIT_VARIABLE, NetworkClock
@@ -276,6 +277,45 @@ def test_engine_takes_the_known_structures_for_what_its_coarse_model_found(tmp_p
     assert found.boxes == {"kidney_left": (slice(2, 4), slice(3, 6), slice(4, 8))}
     assert found.missed(["kidney_left", "kidney_right"]) == ["kidney_right"]
     assert regions.cut_sides(noise, (slice(1, 7),) * 3, labels.shape, [7]) == []
+
+
+# -- what plans promise ------------------------------------------------------------------------------------------------
+
+
+def test_a_job_worked_no_longer_than_its_processor_time_and_other_programs_had_the_rest(monkeypatch):
+    """Two processors for ten seconds: four of them idle, one and a half ours, six of the job, the rest of others."""
+    moments = iter([(100.0, 50.0, 7.0, 3.0), (112.0, 54.0, 13.0, 4.5)])
+    now = []
+
+    def times():
+        now[:] = next(moments)
+        return SimpleNamespace(user=now[3], system=0.0, children_user=now[2], children_system=0.0)
+
+    class SystemTimes(SimpleNamespace):
+        def _asdict(self):
+            return vars(self)
+
+    monkeypatch.setattr(processor_clock.os, "times", times)
+    monkeypatch.setattr(
+        processor_clock.psutil, "cpu_times", lambda: SystemTimes(user=now[0] + 4.0, idle=now[1], iowait=0.0, guest=4.0)
+    )
+    used, others = processor_clock.ProcessorClock().read()
+    assert used == 6.0
+    assert others == pytest.approx((16.0 - 4.0 - 6.0 - 1.5) / 16.0)
+
+
+@pytest.mark.parametrize("make", [prediction.jobs, prediction.short_jobs])
+def test_each_order_runs_ten_different_jobs(make, monkeypatch, tmp_path):
+    workload = SimpleNamespace(
+        cropped_ct=lambda name, _size: tmp_path / name,
+        ct=lambda slices=300: tmp_path / str(slices),
+        labels=lambda: tmp_path / "labels",
+        own_model=tmp_path / "own",
+    )
+    made = make(workload)
+    assert len({(job.model, job.ct, tuple(job.arguments)) for job in made}) == len(made) == 10
+    for order in prediction.orders(10).values():
+        assert sorted(order) == list(range(10))
 
 
 def test_engine_asks_for_what_the_benchmarks_change():

@@ -46,6 +46,14 @@ def long_ct(path: Path, scan: Scan, slices: int) -> Path:
     return path
 
 
+def labels_of(path: Path, scan: Scan) -> Path:
+    """The labels of structures_104 in a CT of ``scan`` as it is, uint8."""
+    if not path.exists():
+        block = _block(scan)
+        write_nifti(path, block.labels.shape, iter(block.labels), block.ijk_to_ras, np.uint8)
+    return path
+
+
 def cropped_ct(path: Path, source: Path, shape: Sequence[int], every: Sequence[int] = (1, 1, 1)) -> Path:
     """The middle of the CT in ``source``, at most ``shape`` (k, j, i) voxels of those that are left when of each axis
     only ``every`` so many are taken."""

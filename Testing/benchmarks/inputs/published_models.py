@@ -10,6 +10,7 @@ structures stand for folders that were converted from nnU-Net v1; its planner ma
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from phantom import PhantomParameters, make_phantom  # noqa: E402
 from phantom.body_frame import BODY_CENTRE  # noqa: E402
 from seeded_models import (  # noqa: E402
     CONFIGURATION,
+    PLANS,
+    TRAINER,
     configuration_settings,
     dataset_json_of,
     make_model_folder,
@@ -79,6 +82,23 @@ SMALL = {
     "104-3mm": Architecture((32, 32, 48), 3, 4),
 }
 """For trying the benchmarks themselves: the same label sets, a thousandth of the work."""
+
+
+LIGHT = {name: dataclasses.replace(one, features=12) for name, one in PUBLISHED.items()}
+"""The same patches and stages, and a seventh of the arithmetic."""
+LIGHT_OWN, SMALL_OWN = Architecture((96, 96, 96), 5, 12), Architecture((32, 32, 32), 3, 4)
+_OWN_SPACING_MM = 1.5
+_OWN_STRUCTURES = ("liver", "spleen", "kidney_left", "kidney_right", "something_new")
+
+
+def make_own_model(folder: Path, architecture: Architecture) -> Path:
+    """The model folder in ``folder`` that nnU-Net's trainer could have made, of five structures."""
+    path = folder / "{}__{}__{}".format(TRAINER, PLANS, CONFIGURATION)
+    if not any(path.glob("fold_0/*.pth")):
+        plans = plans_of(_settings(architecture, _OWN_SPACING_MM), dataset=folder.name)
+        names = dataset_json_of(_OWN_STRUCTURES)
+        make_model_folder(folder, plans=plans, dataset_json=names, leaf=path.name, network=seeded_network)
+    return path
 
 
 def make_published_models(folder: Path, architectures: dict[str, Architecture], models: Sequence[str] = MODELS) -> Path:

@@ -43,6 +43,18 @@ class Workload:
         return self._models("models", published_models.MODELS)
 
     @cached_property
+    def light_models_folder(self) -> Path:
+        """The same family with a seventh of the arithmetic: as many tiles, of published patches."""
+        architectures = published_models.SMALL if self.small else published_models.LIGHT
+        return published_models.make_published_models(self.folder / "models-light", architectures)
+
+    @cached_property
+    def own_model(self) -> Path:
+        """A model folder of a user, which runs as nnU-Net itself would."""
+        architecture = published_models.SMALL_OWN if self.small else published_models.LIGHT_OWN
+        return published_models.make_own_model(self.folder / "own-model" / "Dataset900_Own", architecture)
+
+    @cached_property
     def models_104_folder(self) -> Path:
         return self._models("models-104", published_models.MODELS_104)
 
@@ -64,6 +76,10 @@ class Workload:
         if not path.exists():
             self.report.say("making a CT of {} slices".format(slices))
         return large_ct.long_ct(path, self.scan, self.slices(slices))
+
+    def labels(self) -> Path:
+        """Labels of structures_104 in ``ct`` of 300 slices."""
+        return large_ct.labels_of(self.folder / "labels-300.nii", self.scan)
 
     def cropped_ct(self, name: str, size_mm: tuple[float, float, float], is_coarse: bool = False) -> Path:
         """The middle of ``ct``; ``size_mm`` along slices, rows and columns. A coarse one has voxels of about 3 mm."""
