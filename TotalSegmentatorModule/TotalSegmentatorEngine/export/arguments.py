@@ -203,6 +203,7 @@ Writes structures for planning systems, archives and other programs: DICOM RT St
 (NIfTI, NRRD), surfaces (STL, PLY, OBJ, glTF) and a table of volumes (CSV). Structures marked as rejected are left out.
 
 For DICOM formats, if the CT is not DICOM, specify a folder as OUTPUT: the CT is written there too, as a DICOM series.
+If the segmentation was made on a crop of a DICOM series, on its own voxels, specify the whole series as CT.
 
   {PROGRAM} export organs.seg.nrrd rs.dcm --to rtstruct --reference ct-folder"""
 _COMPARE = f"""\

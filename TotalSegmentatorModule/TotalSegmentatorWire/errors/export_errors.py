@@ -371,7 +371,7 @@ EXPORT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "SEGMENTS_UNDESCRIBED",
-        _("The file contains voxels of segments that it does not describe, which were skipped; segments: {count}."),
+        _("The file contains voxels of segments that it does not describe, which were skipped; numbers: {names}."),
         _("Check that no structure is missing."),
     ),
     (

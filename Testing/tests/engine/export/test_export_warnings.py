@@ -13,7 +13,9 @@ from export_case import GRID, Case, error_code
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.label_files import FileSegment, write_nrrd
+from TotalSegmentatorWire.errors.export_errors import EXPORT_ERRORS, EXPORT_WARNINGS
 from TotalSegmentatorWire.errors.problem import ERRORS
+from TotalSegmentatorWire.errors.selection_warnings import SELECTION_WARNINGS
 from TotalSegmentatorWire.messages.export import EXPORT_EVENTS
 from TotalSegmentatorWire.messages.segment import WarningEvent, decode
 
@@ -27,6 +29,16 @@ def run(case: Case, folder: Path, *words: object) -> tuple[int, dict[str, str], 
     warnings = [event.problem for event in told if isinstance(event, WarningEvent)]
     failures = [event.problem["code"] for event in told if event.KIND == "failed"]
     return status, {problem["code"]: problem["what"] for problem in warnings}, failures
+
+
+def test_no_sentence_counts_structures_without_naming_them():
+    """Contours, files, and label values without a name have no names."""
+    contours = {"CONTOURS_WITHOUT_STRUCTURE", "CONTOURS_OFF_PLANE"}
+    nameless = contours | {"EXPORT_LABELS_UNNAMED", "EXPORT_FILES_MISSING"}
+    tables = EXPORT_WARNINGS | SELECTION_WARNINGS | EXPORT_ERRORS
+    counting = {code for code, sentence in tables.items() if "{count}" in sentence.what}
+    assert nameless <= counting
+    assert {code for code in counting if "{names}" not in tables[code].what} == nameless
 
 
 def test_every_warning_names_its_structures(case: Case, tmp_path: Path):

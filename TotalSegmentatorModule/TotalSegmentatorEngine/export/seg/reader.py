@@ -144,9 +144,9 @@ def _kind(dataset: Dataset) -> str:
 def _report_undescribed(dataset: Dataset, pieces: dict[int, Pieces], report: ReadingReport) -> None:
     """Voxels of numbers that no segment has belong to nobody."""
     described = {int(item.SegmentNumber) for item in dataset.get("SegmentSequence") or []}
-    unknown = [number for number, found in pieces.items() if number not in described and found.voxels]
-    if unknown:
-        report.note("SEGMENTS_UNDESCRIBED", count=len(unknown))
+    for number, found in pieces.items():
+        if number not in described and found.voxels:
+            report.note("SEGMENTS_UNDESCRIBED", str(number))
 
 
 def _instances(dataset: Dataset) -> set[str]:
