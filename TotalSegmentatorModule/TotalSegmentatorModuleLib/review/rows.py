@@ -66,6 +66,14 @@ class ReviewRow:
         return self.state in OPEN_STATES
 
     @property
+    def volume_ml(self) -> float | None:
+        return self.measures.volume_ml if self.measures is not None else None
+
+    @property
+    def mean_hu(self) -> float | None:
+        return self.measures.mean_hu if self.measures is not None else None
+
+    @property
     def worst_first(self) -> tuple[int, int, int]:
         """Sorts rows: by heading, then those with more remarks, then as in the segmentation."""
         of_kind = sum(shown.flag.level == self.kind for shown in self.flags)

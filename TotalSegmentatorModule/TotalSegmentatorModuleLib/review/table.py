@@ -68,6 +68,8 @@ class ReviewTable:
                 self._apply_filter()
             return
         self._with_tg263 = with_tg263
+        self._view.setColumnHidden(Column.DICE, all(row.dice is None for row in rows))
+        self._view.setColumnHidden(Column.HU, all(row.mean_hu is None for row in rows))
         self._rebuild()
 
     def set_filter(self, matches: Callable[[ReviewRow], bool], opens_all: bool) -> None:

@@ -74,9 +74,9 @@ class TableItems:
         items[Column.NAME].setData(name.casefold(), SORT_ROLE)
         if row.colour is not None:
             items[Column.NAME].setIcon(swatch(row.colour))
-        volume = row.measures.volume_ml if row.measures is not None else None
-        _fill_number(items[Column.VOLUME], volume, "{:.0f}" if volume is not None and volume >= 100 else "{:.1f}")
-        _fill_number(items[Column.HU], row.measures.mean_hu if row.measures is not None else None, "{:.0f}")
+        is_large = row.volume_ml is not None and row.volume_ml >= 100
+        _fill_number(items[Column.VOLUME], row.volume_ml, "{:.0f}" if is_large else "{:.1f}")
+        _fill_number(items[Column.HU], row.mean_hu, "{:.0f}")
         _fill_number(items[Column.DICE], row.dice, "{:.2f}")
         for column in (Column.STATE, Column.NAME):
             items[column].setToolTip(row_tool_tip(row))

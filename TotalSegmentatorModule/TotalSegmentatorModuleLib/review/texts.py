@@ -123,7 +123,12 @@ def group_text(kind: str, is_open: bool, shown: Collection[ReviewRow], count: in
 
 
 def sentence(shown: ShownFlag) -> str:
-    """What a flag says, in the application's language."""
+    """What a flag says, in the application's language; some sentences begin with the name of a structure."""
+    text = _sentence(shown)
+    return text[:1].upper() + text[1:]
+
+
+def _sentence(shown: ShownFlag) -> str:
     flag, rule = shown.flag, RULES.get(shown.flag.rule)
     if rule is None:  # of a later version
         return shown.sentence or _("Remark '{rule}' of another version").format(rule=flag.rule)

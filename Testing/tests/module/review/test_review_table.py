@@ -29,6 +29,17 @@ def test_a_row_says_what_the_engine_measured(ready):
     assert float(volume) == pytest.approx(voxels.sum() * 4 * 4 * 2.5 / 1000, abs=0.5)
 
 
+def test_columns_with_nothing_in_them_make_room(ready):
+    assert not ready.tree.isColumnHidden(5)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "by hand")
+    node.GetSegmentation().AddEmptySegment("lesion", "lesion")
+    ready.ui.segmentationSelector.setCurrentNode(node)
+    ready.settle()
+    assert ready.rows() == ["lesion"]
+    assert ready.tree.isColumnHidden(4)
+    assert ready.tree.isColumnHidden(5)
+
+
 def test_a_missing_structure_has_a_row_and_can_be_judged(ready):
     assert ready.cells("aorta (missing)") == ["", "", "aorta (missing)", "", "", ""]
     ready.click_row("aorta (missing)")
@@ -129,6 +140,13 @@ def test_a_rule_of_another_version_shows_the_engines_sentence(reviewer):
     reviewer.add_result(flags=[Flag("rule_of_tomorrow", Level.CHECK, "liver", (), None, {})])
     reviewer.click_row("liver")
     assert reviewer.remarks() == ["Remark on liver."]
+
+
+def test_a_sentence_begins_with_a_capital_letter(reviewer):
+    numbers = {"pieces": 3, "expected": 1}
+    reviewer.add_result(flags=[Flag("divided", Level.CHECK, "liver", (), None, numbers)])
+    reviewer.click_row("liver")
+    assert reviewer.remarks() == ["Liver is in 3 large parts where at most 1 is usual."]
 
 
 def test_without_a_remark_that_is_said(ready):
