@@ -141,6 +141,20 @@ def test_one_structure_can_be_asked_for():
     assert flags_of(fault.map, only={"vertebrae_L5" if fault.structure != "vertebrae_L5" else "vertebrae_T5"}) == []
 
 
+def test_the_same_vertebra_in_overlapping_segments_is_no_error():
+    """Four names for the same voxels, in layers of their own; all that can be said is said, without dividing by 0."""
+    labels = body(1)
+    same = labels.mask("vertebrae_T5").astype(np.uint8)
+    names = ["vertebrae_T5", "vertebrae_T6", "vertebrae_T7", "vertebrae_T8"]
+    geometry = Geometry(same.shape, labels.ijk_to_ras)
+    alone = Findings([same] * 4, [LabelledStructure(name, layer, 1) for layer, name in enumerate(names)], geometry)
+    assert [flag for flag in review(alone) if flag.rule.startswith(SPINE_AND_RIBS)] == []
+    others = [LabelledStructure(name, 0, label) for name, label in labels.table.items() if name not in names[1:]]
+    copies = [LabelledStructure(name, layer, 1) for layer, name in enumerate(names[1:], 1)]
+    with_others = Findings([labels.labels, same, same, same], [*others, *copies], geometry, sought=labels.table)
+    assert all(sentence_of(flag) for flag in review(with_others))
+
+
 def label_map(path: Path, table: dict[str, int]) -> LabelMap:
     volume = read_nifti(path)
     return LabelMap(volume.array.astype(np.uint8), volume.geometry.ijk_to_ras, table)

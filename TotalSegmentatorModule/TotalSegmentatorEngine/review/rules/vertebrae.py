@@ -69,7 +69,7 @@ def _out_of_order(spine: Spine, swapped: set[str]) -> Iterator[Flag]:
 
 
 def _doubled(spine: Spine, swapped: set[str]) -> Iterator[Flag]:
-    for name in sorted(spine.names, key=NUMBERS.__getitem__):
+    for name in sorted({bone.name for bone in spine.bones}, key=NUMBERS.__getitem__):
         bones = [bone for bone in spine.bones if bone.name == name]
         if len(bones) > 1:
             yield from _apart(spine, bones)

@@ -29,6 +29,10 @@ ODD_SHAPES = frozenset({"vertebrae_C1", "vertebrae_C2"})
 _NAMES = {number: name for name, number in NUMBERS.items()}
 _BEYOND_MM = 300.0
 """How far the line goes on straight beyond the first and last bone: longer than any rib head is away from it."""
+_LEAST_MM = 1.0
+"""Vertebrae that are less apart are the same one twice, in overlapping segments."""
+_FEWEST = 3
+"""The order of fewer vertebrae says nothing."""
 _STEP_MM = 3.0
 _COLUMN_MM = 35.0
 """The sacrum above the lowest vertebra's middle is its top; its wings, further to the sides, rise beside L5."""
@@ -84,12 +88,16 @@ class SpineLine:
     """A line through the bones, from the head to the feet, straight beyond its ends."""
 
     def __init__(self, centres: np.ndarray) -> None:
-        """``centres``: RAS (n, 3) in mm, n at least 2, in any order."""
+        """``centres``: RAS (n, 3) in mm, in any order. Raises ValueError where fewer than three of them lie apart."""
         middle = centres.mean(axis=0)
         axis = np.linalg.svd(centres - middle)[2][0]
         if axis[2] > 0:  # from the head to the feet
             axis = -axis
         nodes = centres[np.argsort((centres - middle) @ axis)]
+        is_apart = np.linalg.norm(np.diff(nodes, axis=0), axis=1) >= _LEAST_MM
+        nodes = nodes[np.concatenate([[True], is_apart])]
+        if len(nodes) < _FEWEST:
+            raise ValueError("too few places for a line")
         smooth = nodes.copy()
         smooth[1:-1] = (nodes[:-2] + 2 * nodes[1:-1] + nodes[2:]) / 4
         inner = min(2, len(nodes) - 1)
@@ -129,7 +137,8 @@ class Spine:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        return frozenset(bone.name for bone in self.bones)
+        """Of all vertebrae, those that take no part among them."""
+        return frozenset(name for name in self.findings if name in NUMBERS)
 
     def is_known(self, name: str) -> bool:
         """Whether the segmentation could hold it; the usual names where nobody knows."""
@@ -203,7 +212,7 @@ class Spine:
             and not self.bones[position].is_cut
             and not self.bones[position + 1].is_cut
         ]
-        return float(np.median(gaps)) if len(gaps) > 1 else None
+        return float(np.median(gaps)) if len(gaps) > 1 and np.median(gaps) >= _LEAST_MM else None
 
     @cached_property
     def sacrum(self) -> Finding | None:
@@ -225,20 +234,23 @@ class Spine:
 
 
 def spine_of(findings: Findings) -> Spine | None:
-    """None with fewer than three vertebrae: their order says nothing. Those that a narrow field of view cuts take no
-    part: what is left, such as a spinous process, lies beside another vertebra."""
+    """None with fewer than three vertebrae that lie apart. Those that a narrow field of view cuts take no part: what is
+    left, such as a spinous process, lies beside another vertebra."""
     vertebrae = [finding for name, finding in findings.items() if name in NUMBERS and not finding.is_cut_at_a_side]
     whole = [finding for finding in vertebrae if not finding.is_cut]
-    if len(vertebrae) < 3:
+    supports = whole if len(whole) >= _FEWEST else vertebrae
+    if len(vertebrae) < _FEWEST:
         return None
-    supports = whole if len(whole) >= 3 else vertebrae
-    line = SpineLine(np.array([finding.pieces[0].centre_ras_mm for finding in supports]))
+    try:
+        line = SpineLine(np.array([finding.pieces[0].centre_ras_mm for finding in supports]))
+    except ValueError:
+        return None
     spine = Spine(findings, line, [_bone(finding, finding.pieces[0], line) for finding in vertebrae])
     twice = [bone for first in spine.bones for bone in _further_bones(spine, first)]
     if not twice:
         return spine
     # now through the further bones as well: without them the line may run past them
-    places = [bone.centre for bone in [*spine.bones, *twice] if not bone.is_cut or len(whole) < 3]
+    places = [bone.centre for bone in [*spine.bones, *twice] if not bone.is_cut or len(whole) < _FEWEST]
     line = SpineLine(np.array(places))
     return Spine(findings, line, [_bone(bone.finding, bone.piece, line) for bone in [*spine.bones, *twice]])
 
