@@ -34,6 +34,7 @@ from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
 from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
+from TotalSegmentatorEngine.pipeline.second_opinion import coarse_findings
 from TotalSegmentatorEngine.pipeline.strategy_runner import run_within_memory
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 from TotalSegmentatorEngine.plan.planner import Regions
@@ -90,6 +91,7 @@ class _Segmentation:
         self._cache = planning.cache
         self._reporter = planning.reporter
         self._measurements = Measurements(planning.machine)
+        self._coarse: Findings | None = None
 
     def run(self, plan: Plan, strategy: Strategy) -> SegmentedVolume:
         """Does what ``plan``, made for ``strategy``, says."""
@@ -127,6 +129,8 @@ class _Segmentation:
         ct = PreprocessedCt(coarse_model, context)
         part = coarse_model.parts_to_run[0]
         labels = PartPrediction(ct, context).predict(part, ct.grid.whole).labels
+        if self._prepared.task.is_reviewed:
+            self._coarse = coarse_findings(labels, ct.grid, coarse_model, self._volume.geometry)
         return localization_of(labels, ct.grid, coarse_model)
 
     def _part_regions(self, localization: CoarseLocalization, ct: PreprocessedCt) -> Regions:
@@ -196,5 +200,6 @@ class _Segmentation:
 
         with self._measurements.work(reviewing_work(labels.shape)):
             on_rule(0.0)
-            findings = Findings([labels], structures, self._volume.geometry, self._volume, sought)
+            geometry = self._volume.geometry
+            findings = Findings([labels], structures, geometry, self._volume, sought, self._coarse)
             return tuple(review(findings, on_rule))

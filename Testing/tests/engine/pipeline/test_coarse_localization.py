@@ -90,6 +90,26 @@ def test_a_structure_is_searched_where_the_localization_saw_it(tmp_path: Path, n
     assert np.array_equal(result.labels, everywhere(volume, prepared))
 
 
+def test_the_review_has_the_localization_for_a_second_opinion(tmp_path: Path) -> None:
+    """A second block is a kidney to the coarse model alone."""
+    folder = install(tmp_path, {"kidney_left": KIDNEY}, {"kidney_left": 400})
+    other = (slice(80, 96), slice(28, 44), slice(40, 60))
+    volume = block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY), (other, 300)])
+    job = prepared_job(folder, ["kidney_left"])
+    reviewed = dataclasses.replace(job, task=dataclasses.replace(job.task, is_reviewed=True))
+    result, _reported = run(volume, reviewed)
+    assert [found.voxels for found in result.found] == [volume.array[KIDNEY_BLOCK].size]
+    (flag,) = (flag for flag in result.flags if flag.rule == "second_opinion")
+    assert flag.structure == "kidney_left"
+    assert flag.numbers["volume_ml"] == pytest.approx(volume.array[other].size * _voxel_ml(volume), rel=0.3)
+    index = (np.linalg.inv(volume.geometry.ijk_to_ras) @ [*flag.place_ras_mm, 1.0])[2::-1]
+    assert all(part.start - 2 <= place <= part.stop + 1 for place, part in zip(index, other, strict=True))
+
+
+def _voxel_ml(volume: Volume) -> float:
+    return float(np.prod(volume.geometry.spacing)) / 1000
+
+
 def test_each_part_runs_around_its_own_structures(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
     folder = install(tmp_path, {"kidney_left": KIDNEY, "heart": HEART})
     heart_block = (slice(90, 100), slice(44, 60), slice(40, 56))

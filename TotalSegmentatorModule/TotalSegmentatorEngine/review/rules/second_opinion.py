@@ -21,7 +21,8 @@ Box = tuple[slice, slice, slice]
 
 
 def second_opinion(findings: Findings) -> Iterator[Flag]:
-    """The structures that lie more than 6 mm apart, by the volume that does; the largest first."""
+    """The structures that lie more than 6 mm apart, or two voxels of a coarser model, by the volume that does; the
+    largest first."""
     if findings.coarse is None:
         return
     sampled = _OnCoarseGrid(findings, findings.coarse)
@@ -31,7 +32,7 @@ def second_opinion(findings: Findings) -> Iterator[Flag]:
 
 def _differences(name: str, sampled: _OnCoarseGrid) -> Iterator[Flag]:
     fine, coarse, box = sampled.masks(name)
-    distance_mm = threshold("second_opinion_mm")
+    distance_mm = max(threshold("second_opinion_mm"), threshold("second_opinion_voxels") * float(sampled.spacing.max()))
     beyond = (fine & (_distance(coarse, sampled.spacing) > distance_mm)) | (
         coarse & (_distance(fine, sampled.spacing) > distance_mm)
     )
@@ -39,7 +40,7 @@ def _differences(name: str, sampled: _OnCoarseGrid) -> Iterator[Flag]:
     if volume_ml <= max(threshold("second_opinion_ml"), threshold("second_opinion_share") * sampled.volume_ml(name)):
         return
     place = sampled.ras(_deepest_of_largest(beyond, sampled.spacing) + [part.start for part in box])
-    numbers = {"volume_ml": round(volume_ml, 1), "distance_mm": distance_mm}
+    numbers = {"volume_ml": round(volume_ml, 1), "distance_mm": round(distance_mm, 1)}
     yield Flag("second_opinion", Level.CHECK, name, (), tuple(place), numbers)
 
 
