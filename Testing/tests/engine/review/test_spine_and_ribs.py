@@ -56,6 +56,18 @@ def test_nothing_is_flagged_without_a_fault(number: int):
     assert flags_of(body(number)) == []
 
 
+@pytest.mark.parametrize("number", [3, 8])
+def test_nothing_is_flagged_in_a_narrow_field_of_view(number: int):
+    """It cuts the vertebrae at their sides, too."""
+    rng = np.random.default_rng(number)
+    whole = body(number)
+    part = tuple(slice(int(size * rng.uniform(0, 0.4)), int(size * rng.uniform(0.6, 1))) for size in whole.labels.shape)
+    matrix = whole.ijk_to_ras.copy()
+    matrix[:3, 3] = whole.ras(np.array([each.start for each in part]))
+    narrow = LabelMap(np.ascontiguousarray(whole.labels[part]), matrix, whole.table)
+    assert flags_of(narrow) == []
+
+
 PLANTS = {
     f"{module.__name__.partition('.')[2]} {name}": plant
     for module in (vertebrae, ribs, numbering)

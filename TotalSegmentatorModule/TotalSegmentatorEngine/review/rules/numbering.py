@@ -168,7 +168,7 @@ class _Case:
     def _speaks_for(self) -> bool:
         return (
             any(self._joins_when_renumbered(step) for step in (-1, 1))
-            or (self._reaches_sacrum and self.bones[-1].number - self._shift == L5)
+            or (self._lies_at_sacrum and self.bones[-1].number - self._shift == L5)
             or (self._is_uppermost and self.bones[0].number - self._shift == _C1 and self.bones[0].number == _C2)
             or (self._beyond(-1) is None and self._beyond(1) is None and self._has_all_ribs)
         )
@@ -178,7 +178,7 @@ class _Case:
         taken = {bone.name for bone in self._spine.bones} - {bone.name for bone in self.bones}
         return (
             any(name is None or not self._spine.is_known(name) or name in taken for name in names)
-            or (self._reaches_sacrum and self.bones[-1].number == L5)
+            or (self._lies_at_sacrum is not False and self.bones[-1].number == L5)
             or (self._is_uppermost and self.bones[0].number == _C1)
             or any(self._goes_on(step) for step in (-1, 1))
         )
@@ -213,11 +213,11 @@ class _Case:
         return abs(other.number - bone.number)
 
     @property
-    def _reaches_sacrum(self) -> bool:
-        last = self.bones[-1]
-        return self._spine.sacrum is not None and self._beyond(1) is None and not last.is_cut and (
-            self._spine.room_above_sacrum(last) or 0.0
-        ) < threshold("sacrum_room")  # fmt: skip
+    def _lies_at_sacrum(self) -> bool | None:
+        """None where that is unknown."""
+        if self._beyond(1) is not None or self._spine.sacrum is None:
+            return False
+        return None if self.bones[-1].is_cut else self._spine.lies_at_sacrum(self.bones[-1])
 
     @property
     def _is_uppermost(self) -> bool:

@@ -187,10 +187,9 @@ def _spacings(gaps: list[tuple[Bone, Bone, float]]) -> Iterator[Flag]:
 def _at_sacrum(spine: Spine, odd: set[str]) -> Iterator[Flag]:
     """The lowest vertebra should be L5: with room for another one there, or with another name, the count is unsure."""
     last, sacrum = spine.bones[-1], spine.sacrum
-    usual = spine.spacing_near_mm(last)
-    if sacrum is None or last.is_cut or last.name in odd or usual is None:
+    usual, touches = spine.spacing_near_mm(last), spine.lies_at_sacrum(last)
+    if sacrum is None or last.is_cut or last.name in odd or usual is None or touches is None:
         return
-    touches = (spine.room_above_sacrum(last) or 0.0) < threshold("sacrum_room")
     if (last.number == L5 and touches) or (last.number > L5) or (last.number < L5 and not touches):
         return  # what is missing beside L5 is another rule's
     offered = (_L6,) if last.number == L5 and spine.is_known(_L6) else ()

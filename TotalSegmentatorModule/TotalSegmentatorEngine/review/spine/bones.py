@@ -219,9 +219,9 @@ class Spine:
         """The part of it that lies next to the spine."""
         return next((self.findings[name] for name in SACRUM if name in self.findings), None)
 
-    def room_above_sacrum(self, last: Bone) -> float | None:
-        """How far the top of the sacrum lies below the middle of the lowest vertebra, in distances of vertebrae; None
-        without a sacrum, and where the distances are unknown."""
+    def lies_at_sacrum(self, last: Bone) -> bool | None:
+        """Whether there is no room for a vertebra between the lowest one and the sacrum; None without a sacrum below
+        it, and where the distances are unknown."""
         spacing = self.spacing_near_mm(last)
         if self.sacrum is None or spacing is None:
             return None
@@ -230,7 +230,7 @@ class Spine:
         along = away @ down
         beside = np.linalg.norm(away - along[:, None] * down, axis=1)
         column = along[beside < _COLUMN_MM]
-        return max(0.0, float(column.min())) / spacing if len(column) else None
+        return bool(column.min() < threshold("sacrum_room") * spacing) if len(column) else None
 
 
 def spine_of(findings: Findings) -> Spine | None:
