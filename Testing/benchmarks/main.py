@@ -108,6 +108,12 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
         "s",
         {"import": 0.5, "replace": 0.5, "remove": 0.5, "close scene": 0.5},
     ),
+    "import-blocks": PanelBenchmark(
+        "longest time that a session's import of the same labels keeps Slicer's event loop waiting",
+        "panel.import_of_labels.measure_blocks",
+        "ms",
+        {"first": 20.0, "second": 20.0},
+    ),
     "second-apply": PanelBenchmark(
         "click to first tile on a CT of 512 x 512 x 400 that the worker has already",
         "panel.jobs.measure_second_apply",

@@ -8,7 +8,8 @@ from typing import Any
 import slicer
 import vtk
 
-from desktop.scene.subject_hierarchy import SegmentationsPlugin, SubjectHierarchyKeeper
+from desktop.scene.segment_items import SegmentationsPlugin
+from desktop.scene.subject_hierarchy import SubjectHierarchyKeeper
 from desktop.scene.terminologies import write_terminologies
 
 MODULE_LOGICS = {

@@ -1,4 +1,4 @@
-"""The subject hierarchy's items, which Qt plugins make in Slicer, and what those plugins complain about."""
+"""The subject hierarchy's items of nodes, which Qt plugins make in Slicer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import slicer
 import vtk
 
 from desktop.pythonqt.slot_runtime import RUNTIME
+from desktop.scene.segment_items import VIRTUAL_BRANCH
 
 _IN_HIERARCHY = (
     "vtkMRMLVolumeNode",
@@ -21,6 +22,9 @@ _IN_HIERARCHY = (
     "vtkMRMLPlotSeriesNode",
 )
 
+_AFTER_READING = 10.0
+"""Before other observers (qSlicerSubjectHierarchyPluginLogic, setMRMLScene)."""
+
 
 class SubjectHierarchyKeeper:
     """Makes a subject-hierarchy item for every node that has one in Slicer, where Qt plugins do it."""
@@ -32,8 +36,10 @@ class SubjectHierarchyKeeper:
             (scene.NodeAddedEvent, self._added),
             (scene.NodeAboutToBeRemovedEvent, self._leaving),
             (scene.EndImportEvent, self._imported),
+            (scene.EndBatchProcessEvent, self._imported),
         ):
-            self._tags.append(scene.AddObserver(event, self._observer(function)))
+            priority = _AFTER_READING if function == self._imported else 0.0
+            self._tags.append(scene.AddObserver(event, self._observer(function), priority))
 
     def _observer(self, function: Any) -> Any:
         def observe(caller: Any, event: str, node: Any = None) -> None:
@@ -52,7 +58,9 @@ class SubjectHierarchyKeeper:
     def _make_item(self, node: Any) -> None:
         tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene)
         if tree is not None and not tree.GetItemByDataNode(node):
-            tree.CreateItem(tree.GetSceneItemID(), node)
+            item = tree.CreateItem(tree.GetSceneItemID(), node)
+            if node.IsA("vtkMRMLSegmentationNode"):
+                tree.SetItemAttribute(item, VIRTUAL_BRANCH, "1")
 
     def _leaving(self, node: Any) -> None:
         if not self._belongs(node) or self._scene.IsClosing():
@@ -63,6 +71,8 @@ class SubjectHierarchyKeeper:
             tree.RemoveItem(item, False, False)
 
     def _imported(self, _node: Any) -> None:
+        if self._scene.IsBatchProcessing() or self._scene.IsClosing():  # its end is the end of the import, too
+            return
         slicer.vtkMRMLSubjectHierarchyNode.ResolveSubjectHierarchy(self._scene)  # the items that came with the scene
         for index in range(self._scene.GetNumberOfNodes()):
             node = self._scene.GetNthNode(index)
@@ -72,36 +82,3 @@ class SubjectHierarchyKeeper:
     def stop(self) -> None:
         for tag in self._tags:
             self._scene.RemoveObserver(tag)
-
-
-class SegmentationsPlugin:
-    """Follows the segments as qSlicerSubjectHierarchySegmentationsPlugin does.
-
-    It is connected to every segmentation node as long as that lives. Where it does not find the node's item, Slicer
-    logs an error and its status icon turns red; here that is one of the desktop's ``errors``. Items of segments are not
-    made.
-    """
-
-    _EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified")
-
-    def __init__(self, scene: Any) -> None:
-        self._scene = scene
-        self._tree: Any = None
-        scene.AddObserver(scene.NodeAddedEvent, self._on_node_added)
-
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def _on_node_added(self, _scene: Any, _event: str, node: Any) -> None:
-        if node.IsA("vtkMRMLSubjectHierarchyNode"):
-            self._tree = node
-        elif node.IsA("vtkMRMLSegmentationNode"):
-            for name in self._EVENTS:
-                node.AddObserver(getattr(slicer.vtkSegmentation, name), self._on_segments)
-            node.AddObserver(node.DisplayModifiedEvent, self._on_segments)
-
-    def _on_segments(self, node: Any, _event: str) -> None:
-        if self._scene.IsImporting():
-            return
-        tree = self._tree or slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene)
-        if not tree.GetItemByDataNode(node):
-            name = node.GetName()
-            RUNTIME.record(RuntimeError(f"Unable to find subject hierarchy item for segmentation node {name}"))

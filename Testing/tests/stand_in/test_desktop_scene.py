@@ -25,6 +25,59 @@ def test_hierarchy_items_come_and_go_with_the_nodes(app):
     assert not tree.GetItemByName("organs")
 
 
+def _add_segment(node, segment_id):
+    import slicer
+
+    segment = slicer.vtkSegment()
+    segment.SetName(segment_id)
+    segment.AddRepresentation("Binary labelmap", slicer.vtkOrientedImageData())
+    node.GetSegmentation().AddSegment(segment, segment_id)
+
+
+def test_items_of_segments_follow_the_events_of_their_node(app):
+    import slicer
+
+    tree = slicer.mrmlScene.GetSubjectHierarchyNode()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "organs")
+    parent = tree.GetItemByDataNode(node)
+    _add_segment(node, "liver")
+    was_modifying = node.StartModify()
+    for segment_id in ("spleen", "colon"):
+        _add_segment(node, segment_id)
+    assert tree.GetNumberOfItemChildren(parent) == 1
+    node.EndModify(was_modifying)
+    assert tree.GetNumberOfItemChildren(parent) == 3
+    assert app.world.segmentations_plugin.made_at_once == 2
+
+    liver, spleen = (tree.GetItemByPositionUnderParent(parent, position) for position in (0, 1))
+    node.GetSegmentation().GetSegment("liver").SetName("Leber")
+    assert tree.GetItemName(liver) == "Leber"
+    tree.SetItemName(liver, "Foie")
+    assert node.GetSegmentation().GetSegment("liver").GetName() == "Foie"
+    tree.RemoveItem(spleen)
+    assert node.GetSegmentation().GetSegment("spleen") is None
+    node.GetSegmentation().RemoveSegment("liver")
+    assert tree.GetNumberOfItemChildren(parent) == 1
+
+
+def test_segments_that_came_without_an_event_get_their_items_with_the_next_one(app):
+    import slicer
+
+    tree = slicer.mrmlScene.GetSubjectHierarchyNode()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "organs")
+    node.CreateDefaultDisplayNodes()
+    other = slicer.vtkMRMLSegmentationNode()
+    for segment_id in ("liver", "spleen", "colon"):
+        _add_segment(other, segment_id)
+    node.SetAndObserveSegmentation(other.GetSegmentation())
+    parent = tree.GetItemByDataNode(node)
+    assert tree.GetNumberOfItemChildren(parent) == 0
+    node.InvokeEvent(slicer.vtkSegmentation.SegmentAdded, "spleen")
+    assert tree.GetNumberOfItemChildren(parent) == 1
+    node.GetDisplayNode().SetVisibility(False)
+    assert tree.GetNumberOfItemChildren(parent) == 3
+
+
 def test_selector_follows_the_scene(app):
     import slicer
 
@@ -92,13 +145,12 @@ def test_segmentation_that_changes_without_its_item_is_an_error(app):
     import slicer
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "organs")
-    node.GetSegmentation().AddEmptySegment("liver")
     assert app.errors == []
     slicer.mrmlScene.GetSubjectHierarchyNode().RemoveItem(
         slicer.mrmlScene.GetSubjectHierarchyNode().GetItemByDataNode(node), False, False
     )
 
-    node.GetSegmentation().GetNthSegment(0).SetName("spleen")
+    _add_segment(node, "liver")
 
     assert [str(error).startswith("Unable to find subject hierarchy item") for error in app.errors] == [True]
 

@@ -6,7 +6,10 @@ take seconds. The voxels are written straight into VTK's memory, so that nothing
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import slicer
@@ -14,12 +17,13 @@ import vtk
 import vtk.util.numpy_support
 from slicer.i18n import tr as _
 from TotalSegmentatorWire import ALGORITHM_NAME
-from TotalSegmentatorWire.messages.segment import ResultHeader
+from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
 from TotalSegmentatorWire.tables.structures import Structure
 
 from TotalSegmentatorModuleLib.scene.review_tags import mark_unreviewed
-from TotalSegmentatorModuleLib.scene.segmentation_lifetime import mark_result, remove_all_segments
+from TotalSegmentatorModuleLib.scene.segment_notices import SegmentNotices, segment_names
+from TotalSegmentatorModuleLib.scene.segmentation_lifetime import mark_result, release_images
 from TotalSegmentatorModuleLib.scene.volumes import (
     collapse_item,
     file_beside,
@@ -73,39 +77,119 @@ class ImportTarget:
 
 
 def import_result(labels: LabelImage, header: ResultHeader, target: ImportTarget):
-    """Make segments of all structures that ``header`` found; returns the vtkMRMLSegmentationNode.
+    """Make segments of all structures that ``header`` found, in one go; returns the vtkMRMLSegmentationNode.
 
     ``labels`` must hold the voxels already and belongs to the segmentation from now on.
     """
-    segments = _segments(labels.oriented(np.asarray(header.ijk_to_ras)), header)  # before anything is taken away
-    node = target.output or _new_segmentation(target)
-    was_modifying = node.StartModify()
+    preparation = prepared_segmentation(labels, header)
     try:
-        remove_all_segments(node)
-        node.GetSegmentation().SetSourceRepresentationName(BINARY_LABELMAP)
-        if target.ct is not None:
-            node.SetAndObserveTransformNodeID(target.ct.GetTransformNodeID())
-            node.SetReferenceImageGeometryParameterFromVolumeNode(target.ct)
-        write_review(node, segments, header.review)
-        for segment_id, segment in segments.items():
-            node.GetSegmentation().AddSegment(segment, segment_id)
-        mark_result(node)
-        if target.output is not None:
-            _rename_replaced(node, target.name)
-    finally:
-        node.EndModify(was_modifying)
-    node.CreateDefaultDisplayNodes()
-    _show(node)
+        while True:
+            next(preparation)
+    except StopIteration as stop:
+        node, former = add_to_scene(stop.value, header, target)
+    notices = SegmentNotices()
+    notices.add(node, former)
+    notices.finish()
     return node
 
 
-def _show(node) -> None:
-    """A new result is seen, whatever was hidden in the segmentation that it replaces."""
+def prepared_segmentation(labels: LabelImage, header: ResultHeader) -> Generator[None, None, Any]:
+    """Make a vtkSegmentation of all structures that ``header`` found, which nobody sees yet; waits after each.
+
+    ``labels`` as in ``import_result``. Whoever does not pass the segmentation on to ``add_to_scene`` has to release it
+    (segmentation_lifetime); where this is ended early, it does so itself. Raises KeyError for a header that contradicts
+    itself.
+    """
+    image = labels.oriented(np.asarray(header.ijk_to_ras))
+    structures = {structure.name: structure for structure in map(structure_from_row, header.structures)}
+    found = [(each, structures[each.name]) for each in header.found]
+    provenance = provenance_tags(
+        header.model, header.profile, header.engine_version, header.options, header.series_instance_uid
+    )
+    segmentation = slicer.vtkSegmentation()
+    segmentation.SetSourceRepresentationName(BINARY_LABELMAP)
+    try:
+        for each, structure in found:
+            yield
+            segmentation.AddSegment(_segment(image, each, structure, provenance), structure.name)
+        yield
+        write_measures(_by_id(segmentation), header)
+    except BaseException:
+        release_images(segmentation)
+        raise
+    return segmentation
+
+
+def add_to_scene(segmentation, header: ResultHeader, target: ImportTarget) -> tuple[Any, dict[str, str]]:
+    """Show a prepared vtkSegmentation of the result of ``header``, whole and at once; returns its
+    vtkMRMLSegmentationNode, and the segments that this had before: their names by their ids.
+
+    Only the change of the segmentation as a whole is announced: of the segments SegmentNotices tells. Slicer's reaction
+    to a hundred segments at once would be a visible pause.
+    """
+    try:
+        node = target.output or _new_segmentation(target)
+        node.CreateDefaultDisplayNodes()  # now: a change of the display is an event about all segments
+        former = segment_names(node)
+        with _editors_let_go(node):
+            _exchange(node, segmentation, header, target)
+    except BaseException:
+        release_images(segmentation)
+        raise
+    return node, former
+
+
+def _exchange(node, segmentation, header: ResultHeader, target: ImportTarget) -> None:
+    replaced = node.GetSegmentation()
+    was_modifying = node.StartModify()
+    try:
+        segmentation.CopyConversionParameters(replaced)
+        _forget_display_properties(node)
+        write_review(node, _by_id(segmentation), header.review)
+        node.SetAndObserveSegmentation(segmentation)
+        release_images(replaced)
+        if target.ct is not None:
+            node.SetAndObserveTransformNodeID(target.ct.GetTransformNodeID())
+            node.SetReferenceImageGeometryParameterFromVolumeNode(target.ct)
+        mark_result(node)
+        if target.output is not None:
+            _rename_replaced(node, target.name)
+        node.StorableModified()  # to be saved
+        node.Modified()  # views look only then whether the segmentation is another one
+    finally:
+        node.EndModify(was_modifying)
+    node.GetDisplayNode().SetVisibility(True)  # a new result is seen, whatever was hidden before
+
+
+def _forget_display_properties(node) -> None:
+    """A new segment does not take over colour, opacity and visibility of one that had its id. Nobody has to draw
+    anything yet: what is pending comes with the next change of the display."""
     display = node.GetDisplayNode()
-    was_modifying = display.StartModify()
-    display.SetVisibility(True)
-    display.SetAllSegmentsVisibility(True)
-    display.EndModify(was_modifying)
+    if display is not None:
+        was_silent = display.GetDisableModifiedEvent()
+        display.SetDisableModifiedEvent(True)
+        display.ClearSegmentDisplayProperties()
+        display.SetDisableModifiedEvent(was_silent)
+
+
+@contextmanager
+def _editors_let_go(node) -> Iterator[None]:
+    """The Segment Editor keeps the vtkSegmentation whose changes it can undo for as long as it has the same node."""
+    editors = [
+        editor
+        for editor in slicer.util.getNodesByClass("vtkMRMLSegmentEditorNode")
+        if editor.GetSegmentationNode() is node
+    ]
+    selected = [editor.GetSelectedSegmentID() for editor in editors]
+    for editor in editors:
+        editor.SetAndObserveSegmentationNode(None)
+    try:
+        yield
+    finally:
+        for editor, segment_id in zip(editors, selected, strict=True):
+            editor.SetAndObserveSegmentationNode(node)
+            if segment_id and node.GetSegmentation().GetSegment(segment_id) is not None:
+                editor.SetSelectedSegmentID(segment_id)
 
 
 def structure_from_row(row: dict) -> Structure:
@@ -154,28 +238,25 @@ def _rename_replaced(node, name: str) -> None:
         node.SetAttribute(_GIVEN_NAME, node.GetName())
 
 
-def _segments(image, header: ResultHeader) -> dict[str, object]:
-    """The vtkSegments of all found structures by their ids; they share ``image``."""
-    segments: dict[str, object] = {}
-    provenance = provenance_tags(
-        header.model, header.profile, header.engine_version, header.options, header.series_instance_uid
-    )
-    structures = {structure.name: structure for structure in map(structure_from_row, header.structures)}
-    for found in header.found:
-        structure = structures[found.name]
-        segment = slicer.vtkSegment()
-        segment.SetName(structure.display_name)
-        segment.SetNameAutoGenerated(False)
-        segment.SetColor(*(channel / 255.0 for channel in structure.colour))
-        segment.SetColorAutoGenerated(False)
-        segment.SetLabelValue(found.label)
-        segment.AddRepresentation(BINARY_LABELMAP, image)
-        segment.SetTag(segment.GetTerminologyEntryTagName(), structure.terminology)
-        segment.SetTag("DICOM.SegmentAlgorithmType", "AUTOMATIC")
-        segment.SetTag("DICOM.SegmentAlgorithmName", ALGORITHM_NAME)
-        for name, value in provenance.items():
-            segment.SetTag(name, value)
-        mark_unreviewed(segment, found.digest)
-        segments[structure.name] = segment
-    write_measures(segments, header)
-    return segments
+def _by_id(segmentation) -> dict[str, Any]:
+    """The vtkSegments of a vtkSegmentation."""
+    ids = [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
+    return {each: segmentation.GetSegment(each) for each in ids}
+
+
+def _segment(image, found: FoundStructure, structure: Structure, provenance: Mapping[str, str]):
+    """The vtkSegment of a structure; all of them share ``image``."""
+    segment = slicer.vtkSegment()
+    segment.SetName(structure.display_name)
+    segment.SetNameAutoGenerated(False)
+    segment.SetColor(*(channel / 255.0 for channel in structure.colour))
+    segment.SetColorAutoGenerated(False)
+    segment.SetLabelValue(found.label)
+    segment.AddRepresentation(BINARY_LABELMAP, image)
+    segment.SetTag(segment.GetTerminologyEntryTagName(), structure.terminology)
+    segment.SetTag("DICOM.SegmentAlgorithmType", "AUTOMATIC")
+    segment.SetTag("DICOM.SegmentAlgorithmName", ALGORITHM_NAME)
+    for name, value in provenance.items():
+        segment.SetTag(name, value)
+    mark_unreviewed(segment, found.digest)
+    return segment

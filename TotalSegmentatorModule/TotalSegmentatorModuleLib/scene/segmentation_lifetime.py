@@ -14,10 +14,13 @@ import slicer
 import vtk
 
 from TotalSegmentatorModuleLib.scene.isolation import restore_displays
+from TotalSegmentatorModuleLib.scene.segment_notices import lacks_items, tell_of_all
 
 RESULT_ATTRIBUTE = "TotalSegmentatorModule.Result"
 """Node attribute of every segmentation that holds a result of this module; saved with the scene."""
-_BEFORE_SUBJECT_HIERARCHY = 10.0  # observers of Slicer's own have priority 0 and remove the segments one by one
+_BEFORE_SLICER, _AFTER_SLICER = 10.0, -10.0
+"""Priorities of observers: Slicer's own have 0; they remove the segments one by one, and make items of the subject
+hierarchy."""
 
 
 def mark_result(node) -> None:
@@ -39,28 +42,18 @@ def release_contents(node) -> None:
     """
     segmentation = node.GetSegmentation()
     node.SetAndObserveSegmentation(slicer.vtkSegmentation())
-    _release_images(segmentation)
+    release_images(segmentation)
 
 
-def _release_images(segmentation) -> None:
+def release_images(segmentation) -> None:
     """Take voxels and surfaces from the segments of a vtkSegmentation; the segments themselves stay."""
     for index in range(segmentation.GetNumberOfSegments()):
         segmentation.GetNthSegment(index).RemoveAllRepresentations("")
 
 
-def remove_all_segments(node) -> None:
-    """Empty ``node`` in milliseconds, whatever its segments share."""
-    was_modifying = node.StartModify()
-    try:
-        _release_images(node.GetSegmentation())
-        node.GetSegmentation().RemoveAllSegments()
-    finally:
-        node.EndModify(was_modifying)
-
-
 class SegmentationLifetime:
-    """Watches a scene for the removal of our segmentations and for what comes in with a file, and the application for
-    its end."""
+    """Watches a scene for our segmentations, how they come from a file and how they go, and the application for its
+    end."""
 
     def __init__(self) -> None:
         self._scene = None
@@ -72,12 +65,10 @@ class SegmentationLifetime:
             self.stop()
             self._scene = scene
             self._tags = [
-                scene.AddObserver(
-                    slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent,
-                    self._on_about_to_be_removed,
-                    _BEFORE_SUBJECT_HIERARCHY,
-                ),
-                scene.AddObserver(slicer.vtkMRMLScene.EndImportEvent, self._on_imported),
+                scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._on_about_to_be_removed, _BEFORE_SLICER),
+                scene.AddObserver(scene.EndImportEvent, self._on_imported),
+                scene.AddObserver(scene.EndImportEvent, self._on_read, _AFTER_SLICER),
+                scene.AddObserver(scene.EndBatchProcessEvent, self._on_read, _AFTER_SLICER),
             ]
             slicer.app.connect("aboutToQuit()", self.keep_until_exit)
 
@@ -106,6 +97,14 @@ class SegmentationLifetime:
     def _on_about_to_be_removed(self, _scene, _event, node) -> None:
         if is_result(node):
             release_contents(node)
+
+    def _on_read(self, scene, _event) -> None:
+        """A scene may have been saved before all items were made. Reading is over with the last of the two events."""
+        if scene.IsImporting() or scene.IsBatchProcessing():
+            return
+        for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+            if is_result(node) and lacks_items(node):
+                tell_of_all(node)
 
 
 _lifetime = SegmentationLifetime()

@@ -63,6 +63,8 @@ class ScriptInterface:
             raise RuntimeError("process has not started a segmentation")
         if not wait_until(lambda: self._end is not None):
             self.close()  # Slicer quits
+        if self._session is not None:
+            self._session.finish_import()
         return _result_of(self._end)[0]
 
     def cancel(self) -> None:

@@ -17,18 +17,17 @@ from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background import installed_engine
-from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner, ignore
+from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError, TaskEnd, TaskRunner, ignore
 from TotalSegmentatorModuleLib.model_choices import check_installed
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource, check_ct
 from TotalSegmentatorModuleLib.scene.dicom_files import DicomFileSearch
-from TotalSegmentatorModuleLib.scene.older_results import hide_older_results
 from TotalSegmentatorModuleLib.scene.output_segmentation import OutputChoice
-from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, LabelImage, find_ct, import_result
+from TotalSegmentatorModuleLib.scene.segmentation_import import LabelImage, find_ct
 from TotalSegmentatorModuleLib.segment.job import SegmentationJob
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks, JobSettings
-from TotalSegmentatorModuleLib.segment.progress_text import STAGE_PREPARING, absent_text
-from TotalSegmentatorModuleLib.segment.result_name import result_name
+from TotalSegmentatorModuleLib.segment.progress_text import STAGE_PREPARING
+from TotalSegmentatorModuleLib.segment.result_import import ResultImport
 from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 
 
@@ -59,6 +58,7 @@ class SegmentationSession:
         self._job: SegmentationJob | None = None
         self._ct: VolumeCtSource | None = None
         self._on_order_end: Callable[[TaskEnd], None] = ignore
+        self._import = ResultImport(callbacks)
 
     # -- what the panel asks for ---------------------------------------------------------------------------------------
 
@@ -101,9 +101,14 @@ class SegmentationSession:
     def shutdown(self) -> None:
         """End the job and the engine at once, without waiting. The session may be used again afterwards."""
         self._stop()
+        self.finish_import()
         if self._manager is not None:
             self._manager.shutdown()
             self._manager = None
+
+    def finish_import(self) -> None:
+        """Show the last result in Slicer's trees at once, where that is still going on."""
+        self._import.finish()
 
     def restart_engine(self) -> None:
         """The engine's folder has changed: the next job starts it anew."""
@@ -144,34 +149,26 @@ class SegmentationSession:
         self._ct.dicom_files = search.files
         job_settings = JobSettings(order.model, order.models_folder, order.structures, order.device, order.options)
         header, image = yield from self._job.run(self._ct, job_settings)
-        return self._import(header, image, output)
+        try:
+            return (yield from self._import_task(header, image, output))
+        except TaskCancelledError:
+            self._manager.discard_result(header.job_id)
+            raise
 
     def _receive(self, job_id: str) -> Generator[int, None, tuple[Any, ResultHeader]]:
         header, image = yield from self._job.receive(job_id)
-        return self._import(header, image, OutputChoice(None))
+        return (yield from self._import_task(header, image, OutputChoice(None)))
 
-    def _import(self, header: ResultHeader, image: LabelImage, choice: OutputChoice) -> tuple[Any, ResultHeader]:
-        """The segmentation node and the header; the result's files are not needed any more then."""
-        ct = find_ct(header, self._ct.node if self._ct is not None else None)
-        output = choice.resolve()
-        name = result_name(ct.GetName() if ct is not None else "", header)
-        node = import_result(image, header, ImportTarget(ct, output, name))
-        hide_older_results(node)
-        if ct is None:
-            self._callbacks.on_note(
-                _(
-                    "The CT of this result is not in the scene or was moved, so the result is at the CT's original "
-                    "position."
-                )
-            )
-        if choice.was_chosen and output is None:
-            self._callbacks.on_note(
-                _("The output segmentation was edited or removed in the meantime, so a new one was created.")
-            )
-        if absent_text(header):
-            self._callbacks.on_log(absent_text(header) + "\n")
-        self._manager.discard_result(header.job_id)
-        return node, header
+    def _import_task(
+        self, header: ResultHeader, image: LabelImage, choice: OutputChoice
+    ) -> Generator[int, None, tuple[Any, ResultHeader]]:
+        return self._import.task(
+            header,
+            image,
+            lambda: find_ct(header, self._ct.node if self._ct is not None else None),
+            choice,
+            lambda: self._manager.discard_result(header.job_id),
+        )
 
     def _stop(self) -> None:
         """End the job at once."""
@@ -214,4 +211,5 @@ class SegmentationSession:
         return self._manager
 
     def _tidy_up(self) -> int | None:
-        return self._manager.step() if self._manager is not None else None
+        waits = [self._import.step(), self._manager.step() if self._manager is not None else None]
+        return min((wait for wait in waits if wait is not None), default=None)

@@ -1,7 +1,9 @@
-"""How long the main thread is busy with a finished result: import, replacement, removal, closing the scene."""
+"""How long the main thread is busy with a finished result: import, replacement, removal, closing the scene; and for how
+long at a time, when a session imports it."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 
@@ -12,6 +14,8 @@ from TotalSegmentatorWire.tables.structures import structure_table
 
 SHAPE = (400, 512, 512)
 IJK_TO_RAS = np.array([[-0.8, 0, 0, 200], [0, -0.8, 0, 180], [0, 0, 1.0, -200], [0, 0, 0, 1]], float)
+
+TIME_LIMIT_S = 300.0
 
 
 def measure(repeat: int) -> list[dict[str, float]]:
@@ -44,6 +48,57 @@ def measure(repeat: int) -> list[dict[str, float]]:
             rows.append(row)
         application_lifetime().stop()
         return rows
+
+
+def measure_blocks(repeat: int) -> list[dict[str, float]]:
+    """Milliseconds that the longest step of an import takes: the first one, and the second one of the same CT."""
+    from TotalSegmentatorWire.job_folder import (
+        RESULT_HEADER,
+        RESULT_LABELS,
+        create_owned_folder,
+        new_id,
+        results_folder,
+    )
+    from TotalSegmentatorWire.messages.segment import header_to_json
+
+    labels, header = _labels_and_header()
+    rows = []
+    for _ in range(repeat):
+        with Desktop() as app:
+            from TotalSegmentatorModuleLib import settings
+            from TotalSegmentatorModuleLib.segment.job_types import JobCallbacks
+            from TotalSegmentatorModuleLib.segment.session import SegmentationSession
+
+            session = SegmentationSession(JobCallbacks())
+            ct = app.add_volume(np.zeros(SHAPE, np.int16), IJK_TO_RAS, "CT")
+            row = {}
+            for name in ("first", "second"):
+                job_id = new_id()
+                folder = create_owned_folder(results_folder(settings.work_folder()), job_id)
+                labels.tofile(folder / RESULT_LABELS)
+                (folder / RESULT_HEADER).write_text(header_to_json(dataclasses.replace(header, job_id=job_id)))
+                app.reset_block_clock()
+                session.import_saved_result(job_id, ct)
+                number = len(row) + 1
+                if not app.wait_until(
+                    lambda number=number: _number_of_items(number) == len(header.found), TIME_LIMIT_S
+                ):
+                    raise TimeoutError("the segments did not come")
+                row[name] = app.longest_block_ms()
+            session.dispose()
+            rows.append(row)
+    return rows
+
+
+def _number_of_items(number: int) -> int:
+    """How many segments of the last of so many segmentations the subject hierarchy shows."""
+    import slicer
+
+    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    if len(nodes) < number:
+        return 0
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    return hierarchy.GetNumberOfItemChildren(hierarchy.GetItemByDataNode(nodes[-1]))
 
 
 def _timed(action: Callable) -> tuple[float, object]:

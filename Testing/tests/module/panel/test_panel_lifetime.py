@@ -160,13 +160,13 @@ def test_results_go_quickly_though_the_panel_was_never_opened(app, begin):
 
 def finish_without_import(user, monkeypatch):
     """A job whose import fails, as when Slicer crashes in that moment; its result stays."""
-    from TotalSegmentatorModuleLib.segment import session as segmentation_session
+    from TotalSegmentatorModuleLib.segment import result_import
 
     def fail(*_):
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(segmentation_session, "import_result", fail)
+        patch.setattr(result_import, "add_to_scene", fail)
         user.plan()
         user.run_job()
     assert user.error_code == "INTERNAL_ERROR"

@@ -50,7 +50,7 @@ def test_name_without_a_ct_and_without_a_time(app):
     assert re.fullmatch(r"CT \u2013 3 structures, 3 mm \u2013 \d\d:\d\d", result_name("", header))
 
 
-def test_results_of_one_ct_have_names_of_their_own_and_the_last_is_shown(user):
+def test_results_of_one_ct_have_names_of_their_own_and_the_last_is_shown(user, app):
     user.add_ct(name="CT abdomen")
     user.plan()
     for _ in range(4):
@@ -59,9 +59,13 @@ def test_results_of_one_ct_have_names_of_their_own_and_the_last_is_shown(user):
     nodes = user.segmentations
     assert len({node.GetName() for node in nodes}) == 4
     assert all(node.GetName().startswith("CT abdomen \u2013 ") for node in nodes)
-    assert [bool(node.GetDisplayNode().GetVisibility()) for node in nodes] == [False, False, False, True]
+    assert app.wait_until(lambda: _visible(nodes) == [False, False, False, True])
     tree = slicer.mrmlScene.GetSubjectHierarchyNode()
     assert not any(tree.GetItemExpanded(tree.GetItemByDataNode(node)) for node in nodes)
+
+
+def _visible(nodes) -> list[bool]:
+    return [bool(node.GetDisplayNode().GetVisibility()) for node in nodes]
 
 
 @pytest.mark.parametrize("own_name", ["", "For the tumour board"])

@@ -1,0 +1,126 @@
+"""A result that was read becomes a segmentation of the scene, without a step that a user would notice.
+
+The segmentation is prepared out of sight. One step puts it into the scene, whole; from then on nothing can be lost.
+What follows is a matter of display, and is made up for at any time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.segment import ResultHeader
+
+from TotalSegmentatorModuleLib.scene.output_segmentation import OutputChoice
+from TotalSegmentatorModuleLib.scene.segment_notices import SegmentNotices
+from TotalSegmentatorModuleLib.scene.segmentation_import import (
+    ImportTarget,
+    LabelImage,
+    add_to_scene,
+    prepared_segmentation,
+)
+from TotalSegmentatorModuleLib.scene.segmentation_lifetime import release_images
+from TotalSegmentatorModuleLib.segment.job_types import JobCallbacks
+from TotalSegmentatorModuleLib.segment.older_results import hide_result, older_results
+from TotalSegmentatorModuleLib.segment.progress_text import absent_text
+from TotalSegmentatorModuleLib.segment.result_name import result_name
+
+WORK_SECONDS = 0.005
+_REST_MS = 5
+"""Between two steps, so that Slicer can draw and take a click."""
+
+
+class ResultImport:
+    """``task`` imports one result; ``step`` and ``finish`` do what follows, for the last one that was imported."""
+
+    def __init__(self, callbacks: JobCallbacks, clock: Callable[[], float] = time.monotonic) -> None:
+        self._callbacks = callbacks
+        self._clock = clock
+        self._older: deque[str] = deque()
+        self._notices = SegmentNotices()
+
+    def task(
+        self,
+        header: ResultHeader,
+        image: LabelImage,
+        find_target_ct: Callable[[], Any],
+        choice: OutputChoice,
+        on_imported: Callable[[], None],
+    ) -> Generator[int, None, tuple[Any, ResultHeader]]:
+        """A part of a background task (see task_runner): returns the vtkMRMLSegmentationNode and the header.
+
+        Ended early, it has not touched the scene. ``find_target_ct`` and ``choice`` are asked in the step that does;
+        ``on_imported`` is called in it as soon as the segmentation is in the scene.
+        """
+        segmentation = yield from self._prepared(header, image)
+        ct = find_target_ct()
+        output = choice.resolve()
+        name = result_name(ct.GetName() if ct is not None else "", header)
+        self.finish()  # of the result before
+        node, former = add_to_scene(segmentation, header, ImportTarget(ct, output, name))
+        on_imported()
+        self._older.extend(older_results(node))
+        self._notices.add(node, former)
+        self._tell_where_it_went(header, ct, choice.was_chosen and output is None)
+        return node, header
+
+    def _prepared(self, header: ResultHeader, image: LabelImage) -> Generator[int, None, Any]:
+        preparation = prepared_segmentation(image, header)
+        deadline = self._clock() + WORK_SECONDS
+        try:
+            while True:
+                try:
+                    next(preparation)
+                except StopIteration as stop:
+                    segmentation = stop.value
+                    break
+                if self._clock() >= deadline:
+                    yield _REST_MS
+                    deadline = self._clock() + WORK_SECONDS
+        finally:
+            preparation.close()
+        try:
+            yield _REST_MS  # the scene's turn is a step of its own
+        except BaseException:
+            release_images(segmentation)
+            raise
+        return segmentation
+
+    def _tell_where_it_went(self, header: ResultHeader, ct, is_output_lost: bool) -> None:
+        if ct is None:
+            self._callbacks.on_note(
+                _(
+                    "The CT of this result is not in the scene or was moved, so the result is at the CT's original "
+                    "position."
+                )
+            )
+        if is_output_lost:
+            self._callbacks.on_note(
+                _("The output segmentation was edited or removed in the meantime, so a new one was created.")
+            )
+        if absent_text(header):
+            self._callbacks.on_log(absent_text(header) + "\n")
+
+    # -- what follows --------------------------------------------------------------------------------------------------
+
+    def step(self) -> int | None:
+        """Do a part of what follows; returns for how many milliseconds the next one can wait, None when there is none
+        left."""
+        try:
+            if self._older:
+                hide_result(self._older.popleft())
+                return _REST_MS
+            return self._notices.step()
+        except Exception:
+            logging.exception("A result could not be shown everywhere")  # nothing of it is lost, and no job may suffer
+            return _REST_MS
+
+    def finish(self) -> None:
+        """Do all that is left, at once."""
+        while self._older:
+            hide_result(self._older.popleft())
+        self._notices.finish()
