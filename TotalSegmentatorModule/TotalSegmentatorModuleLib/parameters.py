@@ -27,6 +27,7 @@ class SegmentationParameters:
     isLargestPieceOnly - of each structure only the largest connected piece
     smallestIslandMm3 - smaller connected pieces of a structure are removed; 0 removes none
     isPublished - the pipeline exactly as published, for models whose default differs from it
+    hasSecondOpinion - a coarser model runs, too, however long that takes
     reviewSegmentation - the segmentation of the Review section
     exportSegmentation - the segmentation of the Export section
     exportCt - the CT on which it was made
@@ -48,6 +49,7 @@ class SegmentationParameters:
     isLargestPieceOnly: bool = False
     smallestIslandMm3: Annotated[int, WithinRange(0, LARGEST_ISLAND_MM3)] = 0
     isPublished: bool = False
+    hasSecondOpinion: bool = False
     reviewSegmentation: vtkMRMLSegmentationNode
     exportSegmentation: vtkMRMLSegmentationNode
     exportCt: vtkMRMLScalarVolumeNode

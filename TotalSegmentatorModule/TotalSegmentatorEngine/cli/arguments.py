@@ -12,7 +12,7 @@ from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.command.argument_types import names, not_negative, options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.command.parser import PROGRAM, CommandParser
-from TotalSegmentatorWire.messages.options import CROPS, PRECISIONS, RUNTIMES, JobOptions
+from TotalSegmentatorWire.messages.options import CROPS, PRECISIONS, RUNTIMES, SECOND_OPINIONS, JobOptions
 from TotalSegmentatorWire.tables.export_formats import FORMATS
 from TotalSegmentatorWire.user_folders import MODELS_VARIABLE, default_models_folder
 
@@ -199,6 +199,13 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         default=default.smallest_island_mm3,
         metavar="MM3",
         help="remove islands smaller than this volume in cubic mm (a 10 mm cube has 1000)",
+    )
+    group.add_argument(
+        "--second-opinion",
+        choices=SECOND_OPINIONS,
+        default=default.second_opinion,
+        help="with --review: an installed coarser model runs, too, and the review shows where the two differ; auto "
+        "(default): where that takes little time",
     )
     group.add_argument(
         "--accept-size", action="store_true", help="run even if the voxel spacing or the size of the CT is unlikely"

@@ -47,6 +47,9 @@ class PreparedTask:
     """What the user should know about the models; ``segment`` reports them."""
     coarse_model: Model | None = None
     """An installed coarse model of the same family that can localize the structures, where that is wanted."""
+    second_model: Model | None = None
+    """An installed coarser model of the same family for the review's second opinion, where that is wanted and no
+    localization gives one."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,10 @@ def prepare(task: SegmentationTask) -> PreparedTask:
     if requested is not None or task.options.crop == "body":
         coarse_model, problems = _coarse_model(model, task.models_folder)
         warnings += problems
-    return PreparedTask(task, model, structures, warnings, coarse_model)
+    second_model = None
+    if coarse_model is None and task.is_reviewed and task.options.second_opinion != "off":
+        second_model = _finest_coarser_model(model, task.models_folder)
+    return PreparedTask(task, model, structures, warnings, coarse_model, second_model)
 
 
 def _with_profile(model: Model, profile_id: str | None) -> Model:
@@ -46,6 +49,12 @@ def _with_profile(model: Model, profile_id: str | None) -> Model:
     if profile_id not in profiles:
         raise SegmentationError("PROFILE_UNKNOWN", profile=profile_id[:40], known=", ".join(profiles))
     return dataclasses.replace(model, profile=profiles[profile_id])
+
+
+def _finest_coarser_model(model: Model, models_folder: Path) -> Model | None:
+    """The installed one with the smallest voxels: it can tell most."""
+    installed = [other for other in coarser_models(model) if other.is_installed(models_folder)]
+    return find_model(installed[-1].id, models_folder) if installed else None
 
 
 def _coarse_model(model: Model, models_folder: Path) -> tuple[Model | None, list[Problem]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.plan import SECOND_OPINION, Plan
 from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
 
@@ -24,6 +24,7 @@ from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.devices import use_physical_cores
 from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.models.find_model import Model
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization, localization_of, part_regions
 from TotalSegmentatorEngine.pipeline.job_context import JobContext, LabelCounter, TileCounter
@@ -39,6 +40,7 @@ from TotalSegmentatorEngine.pipeline.strategy_runner import run_within_memory
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 from TotalSegmentatorEngine.plan.planner import Regions
 from TotalSegmentatorEngine.plan.rates import checking_work, islands_work, restoring_work, reviewing_work
+from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid
 from TotalSegmentatorEngine.preprocessing.regions import enclosing
 from TotalSegmentatorEngine.result_check.orientation_check import check_orientation
 from TotalSegmentatorEngine.review.all_rules import review
@@ -103,6 +105,8 @@ class _Segmentation:
                     regions = self._part_regions(self._localize(context), ct)
                     self._refine_plan(strategy, regions, context)
                 merged = self._predict_and_merge(ct, regions, context)
+                if any(planned.purpose == SECOND_OPINION for planned in plan.passes):
+                    self._predict_coarse(self._prepared.second_model, context)
                 used = context.networks.used_options()
             labels, found = self._restore(merged, context.tiles)
             found = self._checked(labels, found)
@@ -113,7 +117,8 @@ class _Segmentation:
     def _context(self, plan: Plan) -> Iterator[JobContext]:
         """What the steps share; the weights of the first network are being read already."""
         prepared = self._prepared
-        folders = (prepared.coarse_model if plan.is_preliminary else prepared.model).folders_to_run
+        models = [prepared.coarse_model] if plan.is_preliminary else [prepared.model, prepared.second_model]
+        folders = [folder for model in models if model is not None for folder in model.folders_to_run]
         with NetworkPool(
             folders, plan, prepared.task.options, self._cache, self._measurements, self._reporter
         ) as networks:
@@ -125,13 +130,16 @@ class _Segmentation:
 
     def _localize(self, context: JobContext) -> CoarseLocalization:
         """Runs the coarse model over the whole image."""
-        coarse_model = self._prepared.coarse_model
-        ct = PreprocessedCt(coarse_model, context)
-        part = coarse_model.parts_to_run[0]
-        labels = PartPrediction(ct, context).predict(part, ct.grid.whole).labels
+        labels, grid = self._predict_coarse(self._prepared.coarse_model, context)
+        return localization_of(labels, grid, self._prepared.coarse_model)
+
+    def _predict_coarse(self, model: Model, context: JobContext) -> tuple[np.ndarray, NetworkGrid]:
+        """Labels of the whole image on the model's own grid; the review gets them for a second opinion."""
+        ct = PreprocessedCt(model, context)
+        labels = PartPrediction(ct, context).predict(model.parts_to_run[0], ct.grid.whole).labels
         if self._prepared.task.is_reviewed:
-            self._coarse = coarse_findings(labels, ct.grid, coarse_model, self._volume.geometry)
-        return localization_of(labels, ct.grid, coarse_model)
+            self._coarse = coarse_findings(labels, ct.grid, model, self._volume.geometry)
+        return labels, ct.grid
 
     def _part_regions(self, localization: CoarseLocalization, ct: PreprocessedCt) -> Regions:
         """The region of each part that holds its structures. Structures that the user named are searched for even

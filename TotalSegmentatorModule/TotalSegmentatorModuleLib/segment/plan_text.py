@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from slicer.i18n import tr as _
-from TotalSegmentatorWire.messages.plan import LOCALIZATION, SUMS_IN_HALF, SUMS_ON_DISK, Plan, PlannedPass
+from TotalSegmentatorWire.messages.plan import (
+    LOCALIZATION,
+    SECOND_OPINION,
+    SUMS_IN_HALF,
+    SUMS_ON_DISK,
+    Plan,
+    PlannedPass,
+)
 
 _GIGABYTE = 1e9
 """As system monitors and graphics cards count, and as the errors about memory do."""
@@ -69,6 +76,8 @@ def _pass_text(planned: PlannedPass) -> str:
     words = [_("1 step") if planned.tiles == 1 else _("{count} steps").format(count=planned.tiles)]
     if planned.purpose == LOCALIZATION:
         words.append(_("coarse localization"))
+    elif planned.purpose == SECOND_OPINION:
+        words.append(_("second opinion"))
     elif planned.is_cropped:
         words.append(_("part of the scan"))
     if planned.seconds is not None:

@@ -22,6 +22,10 @@ auto: exact on a CPU and on Apple's GPU, published on CUDA."""
 CROPS = ("none", "body")
 """none: the whole image. body: each part model only where its structures can be; labels differ a little."""
 
+SECOND_OPINIONS = ("auto", "on", "off")
+"""Whether an installed coarser model runs, too, so that the review shows where the two differ. auto: where that takes
+little time beside the job."""
+
 
 @dataclass(frozen=True)
 class JobOptions:
@@ -38,12 +42,19 @@ class JobOptions:
     """Of each structure only the largest connected piece stays."""
     smallest_island_mm3: float = 0.0
     """Connected pieces of a structure below this volume (mm3) are removed; 0 removes none."""
+    second_opinion: str = "auto"
+    """Only of results that are reviewed."""
 
     accept_size: bool = False
     """Voxel sizes or a field of view that no CT of a person has are not refused."""
 
     def __post_init__(self) -> None:
-        for name, known in (("runtime", RUNTIMES), ("precision", PRECISIONS), ("crop", CROPS)):
+        for name, known in (
+            ("runtime", RUNTIMES),
+            ("precision", PRECISIONS),
+            ("crop", CROPS),
+            ("second_opinion", SECOND_OPINIONS),
+        ):
             if getattr(self, name) not in known:
                 raise SegmentationError("BAD_REQUEST", detail=name)
         if not self.smallest_island_mm3 >= 0:

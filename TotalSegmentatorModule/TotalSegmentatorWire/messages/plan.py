@@ -11,6 +11,8 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 LOCALIZATION = "localization"
 """Purpose of a pass with a coarse model that finds out where structures are."""
 SEGMENTATION = "segmentation"
+SECOND_OPINION = "second opinion"
+"""Purpose of a pass with a coarse model whose result the review compares with the fine one."""
 
 SUMS_IN_MEMORY, SUMS_IN_HALF, SUMS_ON_DISK = "memory", "half", "disk"
 """Where the weighted sums of overlapping tiles are kept: float32 or float16 in memory, or in a temporary file."""
@@ -23,7 +25,7 @@ class PlannedPass:
     part: str
     """Name of the part model, as its dataset is called."""
     purpose: str
-    """LOCALIZATION or SEGMENTATION."""
+    """LOCALIZATION, SEGMENTATION or SECOND_OPINION."""
     shape: list[int]
     """Voxels of the region at the network's spacing: slices, rows, columns in the network's order."""
     is_cropped: bool

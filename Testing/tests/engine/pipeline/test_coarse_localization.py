@@ -28,7 +28,7 @@ from TotalSegmentatorEngine.pipeline.run_job import plan, segment
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region, network_grid
 from TotalSegmentatorEngine.preprocessing.regions import shape_of
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION
+from TotalSegmentatorWire.messages.plan import LOCALIZATION, SECOND_OPINION, SEGMENTATION
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
 pytestmark = pytest.mark.usefixtures("fresh_measurements", "one_thread")
@@ -104,6 +104,34 @@ def test_the_review_has_the_localization_for_a_second_opinion(tmp_path: Path) ->
     assert flag.numbers["volume_ml"] == pytest.approx(volume.array[other].size * _voxel_ml(volume), rel=0.3)
     index = (np.linalg.inv(volume.geometry.ijk_to_ras) @ [*flag.place_ras_mm, 1.0])[2::-1]
     assert all(part.start - 2 <= place <= part.stop + 1 for place, part in zip(index, other, strict=True))
+
+
+@pytest.mark.parametrize(("chosen", "asks"), [("on", True), ("off", False)])
+def test_a_coarser_model_is_asked_for_a_second_opinion(tmp_path: Path, chosen: str, asks: bool) -> None:
+    """After the job's own networks, over the whole image; its labels are no others for it."""
+    folder = install(tmp_path, {"kidney_left": KIDNEY}, {"kidney_left": 400}, localization=COARSE)
+    other = (slice(80, 96), slice(28, 44), slice(40, 60))
+    volume = block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY), (other, 300)])
+    options = JobOptions(runtime="eager", second_opinion=chosen)
+    prepared = prepare(SegmentationTask(MODEL, folder, None, "cpu", options, is_reviewed=True))
+    result, reported = run(volume, prepared)
+    (planned,) = reported.plans
+    assert [each.purpose for each in planned.passes].count(SECOND_OPINION) == asks
+    assert planned.passes[-1].purpose == (SECOND_OPINION if asks else SEGMENTATION)
+    assert reported.tiles == (planned.tiles, planned.tiles), "the tiles that were planned were run"
+    assert [flag.structure for flag in result.flags if flag.rule == "second_opinion"] == ["kidney_left"] * asks
+    assert np.array_equal(result.labels, everywhere(volume, prepared))
+
+
+def test_a_second_opinion_that_costs_much_is_not_asked_for_by_itself(tmp_path: Path) -> None:
+    """Its one tile holds as many voxels as all those of the fine networks."""
+    folder = tmp_path
+    make_hu_model(folder, MODEL, {"kidney_left": KIDNEY}, PATCH)
+    make_hu_model(folder, COARSE, {"kidney_left": KIDNEY}, (96, 96, 96))
+    volume = block_volume((40, 40, 40), [(KIDNEY_BLOCK, KIDNEY)])
+    task = SegmentationTask(MODEL, folder, None, "cpu", JobOptions(runtime="eager"), is_reviewed=True)
+    purposes = [each.purpose for each in plan(volume, prepare(task)).passes]
+    assert set(purposes) == {SEGMENTATION}
 
 
 def _voxel_ml(volume: Volume) -> float:
