@@ -8,6 +8,8 @@ import slicer
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.review.details import OfferRepair, RemarkList, no_repair
 from TotalSegmentatorModuleLib.review.filters import ReviewFilters
@@ -35,6 +37,7 @@ class ReviewSection:
         self._view = StructureView()
         self._judgements = Judgements()
         self._watch = SegmentationWatch(self._on_segments)
+        self._scroller = Ticker(lambda: scroll_to_top(ui.collapsibleButton))
         self._table = ReviewTable(ui.structuresTree, self._on_chosen)
         self._filters = ReviewFilters(ui, self._filter)
         self._remarks = RemarkList(ui.structureLabel, remark_uis, self._on_show_place)
@@ -118,6 +121,7 @@ class ReviewSection:
             self._table.choose(None)
         self._parameters.reviewSegmentation = node
         self._ui.collapsibleButton.collapsed = False
+        self._scroller.start()  # when the section has got its height
 
     def scene_closing(self) -> None:
         self._judgements.clear()
@@ -126,6 +130,7 @@ class ReviewSection:
     def close(self) -> None:
         self._view.leave()
         self._watch.close()
+        self._scroller.dispose()
         self._table.close()
         self._keys.close()
 

@@ -69,9 +69,9 @@ class TableItems:
         items[Column.STATE].setIcon(icon(row.state.value))
         items[Column.STATE].setData(_STATES.index(row.state), SORT_ROLE)
         items[Column.STATE].setAccessibleText(state_title(row.state))
-        name = shown_row_name(row, with_tg263)
-        items[Column.NAME].setText(name)
-        items[Column.NAME].setData(name.casefold(), SORT_ROLE)
+        items[Column.NAME].setText(shown_row_name(row, with_tg263))
+        plain_name = row.tg263 if with_tg263 and row.tg263 else row.name
+        items[Column.NAME].setData(plain_name.casefold(), SORT_ROLE)
         if row.colour is not None:
             items[Column.NAME].setIcon(swatch(row.colour))
         is_large = row.volume_ml is not None and row.volume_ml >= 100

@@ -144,7 +144,7 @@ def _sentence(shown: ShownFlag) -> str:
 def shown_row_name(row: ReviewRow, with_tg263: bool) -> str:
     """The name in the table."""
     name = row.tg263 if with_tg263 and row.tg263 else row.name
-    return name if row.has_segment else _("{name} (missing)").format(name=name)
+    return name if row.has_segment else _("no {name}").format(name=name)
 
 
 @cache
@@ -162,7 +162,8 @@ def row_tool_tip(row: ReviewRow) -> str:
 
 def row_title(row: ReviewRow) -> str:
     """Above the remarks on the chosen structure."""
-    return _("{name}: {state}").format(name=shown_row_name(row, False), state=state_title(row.state).lower())
+    name = row.name if row.has_segment else _("{name} (missing)").format(name=row.name)
+    return _("{name}: {state}").format(name=name, state=state_title(row.state).lower())
 
 
 def together_question(count: int) -> str:

@@ -16,9 +16,19 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 def test_a_new_result_is_opened_with_likely_faults_first(ready):
     assert not ready.ui.collapsibleButton.collapsed
     assert ready.groups() == ["Wrong? (1)", "Check (2)", "Cut by the scan (1)", "No remarks (3)"]
-    assert ready.rows() == ["kidney right", "gallbladder", "aorta (missing)"]
+    assert ready.rows() == ["kidney right", "gallbladder", "no aorta"]
     assert ready.ui.headlineLabel.text == "1 wrong?, 2 to check, 2 cut by the scan"
     assert ready.ui.progressLabel.text == "0 of 7 judged"
+
+
+def test_a_new_result_scrolls_the_section_into_sight(reviewer):
+    reviewer.app.resize_window(1024, 700)
+    reviewer.add_result(height=700)
+    area = reviewer.ui.collapsibleButton.parent()
+    while not area.inherits("QScrollArea"):
+        area = area.parent()
+    reviewer.wait(lambda: area.verticalScrollBar().value > 0)
+    assert not reviewer.tree.visibleRegion().isEmpty()
 
 
 def test_a_row_says_what_the_engine_measured(ready):
@@ -41,8 +51,8 @@ def test_columns_with_nothing_in_them_make_room(ready):
 
 
 def test_a_missing_structure_has_a_row_and_can_be_judged(ready):
-    assert ready.cells("aorta (missing)") == ["", "", "aorta (missing)", "", "", ""]
-    ready.click_row("aorta (missing)")
+    assert ready.cells("no aorta") == ["", "", "no aorta", "", "", ""]
+    ready.click_row("no aorta")
     assert not ready.ui.editButton.enabled
     ready.app.click(ready.ui.approveButton)
     assert ready.ui.progressLabel.text == "1 of 7 judged"
@@ -79,7 +89,7 @@ def test_words_find_rows_below_closed_headings_too(ready):
     assert ready.groups() == ["Wrong? (1)", "No remarks (1 of 3)"]
     ready.ui.filterLineEdit.setText("")
     ready.settle()
-    assert ready.rows() == ["kidney right", "gallbladder", "aorta (missing)"]
+    assert ready.rows() == ["kidney right", "gallbladder", "no aorta"]
 
 
 def test_filters_by_remark_status_and_group(ready):
@@ -88,12 +98,12 @@ def test_filters_by_remark_status_and_group(ready):
     ready.choose(ready.ui.levelComboBox, "Any remark")
     ready.set_state("gallbladder", ReviewState.APPROVED)
     ready.choose(ready.ui.stateComboBox, "Still open")
-    assert ready.rows() == ["kidney right", "aorta (missing)"]
+    assert ready.rows() == ["kidney right", "no aorta"]
     ready.choose(ready.ui.stateComboBox, "Approved")
     assert ready.rows() == ["gallbladder"]
     ready.choose(ready.ui.stateComboBox, "Any status")
     ready.choose(ready.ui.groupComboBox, "Vessels")
-    assert ready.rows() == ["aorta (missing)"]
+    assert ready.rows() == ["no aorta"]
 
 
 def test_rows_are_sorted_below_their_headings(ready):
@@ -101,10 +111,10 @@ def test_rows_are_sorted_below_their_headings(ready):
     header = ready.tree.header()
     header.sectionClicked.emit(2)
     ready.settle()
-    assert ready.rows() == ["kidney right", "aorta (missing)", "gallbladder", "kidney left", "liver", "stomach"]
+    assert ready.rows() == ["kidney right", "no aorta", "gallbladder", "kidney left", "liver", "stomach"]
     header.sectionClicked.emit(2)
     ready.settle()
-    assert ready.rows() == ["kidney right", "gallbladder", "aorta (missing)", "stomach", "liver", "kidney left"]
+    assert ready.rows() == ["kidney right", "gallbladder", "no aorta", "stomach", "liver", "kidney left"]
     header.sectionClicked.emit(5)
     ready.settle()
     assert [ready.cells(name)[5] for name in ready.rows()[-3:]] == sorted(
@@ -114,7 +124,7 @@ def test_rows_are_sorted_below_their_headings(ready):
 
 def test_names_of_tg263_mark_what_the_scan_cuts(ready):
     ready.app.click(ready.ui.tg263Button)
-    assert ready.rows() == ["Kidney~_R", "Gallbladder", "A_Aorta (missing)"]
+    assert ready.rows() == ["Kidney~_R", "Gallbladder", "no A_Aorta"]
     ready.app.click(ready.ui.tg263Button)
     assert ready.rows()[0] == "kidney right"
 

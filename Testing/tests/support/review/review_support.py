@@ -71,7 +71,9 @@ class ReviewUser:
         self.node = None
         self.ct = None
 
-    def add_result(self, flags: Iterable[Flag] | None = FLAGS, count: int = 6, name: str = "", shape=SHAPE):
+    def add_result(
+        self, flags: Iterable[Flag] | None = FLAGS, count: int = 6, name: str = "", shape=SHAPE, height: int = 2600
+    ):
         """A new result; ``flags`` None: it was not checked."""
         from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, import_result
 
@@ -84,7 +86,7 @@ class ReviewUser:
         if self.ui.segmentationSelector.currentNode() is not self.node:  # another one is being reviewed
             self.ui.segmentationSelector.setCurrentNode(self.node)
         self.wait(lambda: self.tree.model().rowCount() > 0)
-        self.app.resize_window(1024, 2600)
+        self.app.resize_window(1024, height)
         return self.node
 
     def wait(self, condition) -> None:
