@@ -70,16 +70,20 @@ def with_sixth_lumbar(body: LabelMap) -> tuple[LabelMap, np.ndarray] | None:
     upper, lower = (body.indices(name)[:, axis].mean() for name in ("vertebrae_L4", "vertebrae_L5"))
     step = 1 if lower > upper else -1
     height = round(abs(lower - upper))
-    labels = np.moveaxis(body.labels, axis, 0)[::step]
-    place = (lower if step > 0 else len(labels) - 1 - lower) - height / 2
-    start = round(place)
-    slab = labels[start : start + height]
-    above = np.where(slab == body.table["sacrum"], 0, slab)
-    new = np.concatenate([labels[:start], above, labels[start:]])
-    below = np.zeros(new.shape, bool)
-    below[start + height :] = True
-    new, below = (np.ascontiguousarray(np.moveaxis(each[::step], 0, axis)) for each in (new, below))
-    return replace(body, labels=new), below
+    before = (lower if step > 0 else body.labels.shape[axis] - 1 - lower) - height / 2
+    start = round(before)
+
+    def with_copy(array: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """``of`` the slab of the lowest vertebra, and then the slab again with all that is below."""
+        down = np.moveaxis(array, axis, 0)[::step]
+        new = np.concatenate([down[:start], of(down[start : start + height]), down[start:]])
+        return np.ascontiguousarray(np.moveaxis(new[::step], 0, axis))
+
+    labels = with_copy(body.labels, lambda slab: np.where(slab == body.table["sacrum"], 0, slab))
+    ct = None if body.ct is None else with_copy(body.ct, lambda slab: slab)
+    below = np.zeros(labels.shape, bool)
+    np.moveaxis(below, axis, 0)[::step][start + height :] = True
+    return replace(body, labels=labels, ct=ct), below
 
 
 def sixth_lumbar_nameless(body: LabelMap) -> LabelMap | None:

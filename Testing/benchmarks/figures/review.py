@@ -72,7 +72,7 @@ def _body(number: int) -> LabelMap:
 
 def _planted(workload: Workload) -> None:
     rows, shares, of_rules = [], [], set()
-    for module in (cuts, presence, pieces, places, sizes, tissue, vertebrae, ribs):
+    for module in (cuts, presence, pieces, places, sizes, tissue, vertebrae, ribs, numbering):
         for name, plant in module.FAULTS.items():
             found, drawn, rules = _found(plant)
             of_rules |= rules
@@ -88,8 +88,8 @@ def _planted(workload: Workload) -> None:
 
 
 def _planted_elsewhere() -> set[str]:
-    """Rules about numbers, and about mirrored CTs, whose tests are those of the warning."""
-    return {rule for rule in RULES if rule.startswith(("numbering", "mirrored"))} | {"upside_down", "turned"}
+    """Shifted runs, which have a table of their own, and mirrored CTs, whose tests are those of the warning."""
+    return {rule for rule in RULES if rule.startswith(("numbering_shifted", "mirrored"))} | {"upside_down", "turned"}
 
 
 def _found(plant: Plant) -> tuple[int, int, set[str]]:
