@@ -21,8 +21,12 @@ _REFERENCE_ROLE = "TotalSegmentatorModule.Computed"
 
 
 def keep_computed(node, text: str) -> None:
-    """Keep with ``node`` (vtkMRMLSegmentationNode) what ``computed_to_json`` made; replaces what was kept before."""
+    """Keep with ``node`` (vtkMRMLSegmentationNode) what ``computed_to_json`` made, or nothing; replaces what was kept
+    before."""
     text_node = _text_node(node)
+    if not text:
+        forget_computed(node)
+        return
     if text_node is None:
         name = "{} (as computed)".format(node.GetName())
         text_node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLTextNode")
@@ -35,9 +39,13 @@ def keep_computed(node, text: str) -> None:
 
 
 def forget_computed(node) -> None:
-    """``node`` is leaving the scene, or holds another result."""
+    """``node`` is leaving the scene, or holds another result. A copy of it keeps what it shares."""
     text_node = _text_node(node)
-    if text_node is not None:
+    if text_node is None:
+        return
+    node.SetNodeReferenceID(_REFERENCE_ROLE, None)
+    others = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    if not any(_text_node(other) is text_node for other in others):
         slicer.mrmlScene.RemoveNode(text_node)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import slicer
 import vtk
 
+from TotalSegmentatorModuleLib.scene.computed_structures import forget_computed
 from TotalSegmentatorModuleLib.scene.isolation import restore_displays
 from TotalSegmentatorModuleLib.scene.segment_notices import lacks_items, tell_of_all
 
@@ -97,6 +98,8 @@ class SegmentationLifetime:
     def _on_about_to_be_removed(self, _scene, _event, node) -> None:
         if is_result(node):
             release_contents(node)
+            if not self._scene.IsClosing():
+                forget_computed(node)
 
     def _on_read(self, scene, _event) -> None:
         """A scene may have been saved before all items were made. Reading is over with the last of the two events."""

@@ -15,6 +15,7 @@ from typing import Any
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
+from TotalSegmentatorModuleLib.scene.computed_structures import keep_computed
 from TotalSegmentatorModuleLib.scene.output_segmentation import OutputChoice
 from TotalSegmentatorModuleLib.scene.segment_notices import SegmentNotices
 from TotalSegmentatorModuleLib.scene.segmentation_import import (
@@ -49,12 +50,14 @@ class ResultImport:
         image: LabelImage,
         find_target_ct: Callable[[], Any],
         choice: OutputChoice,
+        computed: str,
         on_imported: Callable[[], None],
     ) -> Generator[int, None, tuple[Any, ResultHeader]]:
         """A part of a background task (see task_runner): returns the vtkMRMLSegmentationNode and the header.
 
         Ended early, it has not touched the scene. ``find_target_ct`` and ``choice`` are asked in the step that does;
-        ``on_imported`` is called in it as soon as the segmentation is in the scene.
+        ``on_imported`` is called in it as soon as the segmentation is in the scene. ``computed``: the structures as
+        ``computed_to_json`` packs them, to be kept with the segmentation; empty where there are none.
         """
         segmentation = yield from self._prepared(header, image)
         ct = find_target_ct()
@@ -63,6 +66,7 @@ class ResultImport:
         self.finish()  # of the result before
         node, former = add_to_scene(segmentation, header, ImportTarget(ct, output, name))
         on_imported()
+        keep_computed(node, computed)
         self._older.extend(older_results(node))
         self._notices.add(node, former)
         self._tell_where_it_went(header, ct, choice.was_chosen and output is None)

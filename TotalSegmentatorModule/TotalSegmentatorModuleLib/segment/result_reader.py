@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from TotalSegmentatorWire.job_folder import RESULT_HEADER, RESULT_LABELS, read_owner, results_folder
+from TotalSegmentatorWire.job_folder import RESULT_COMPUTED, RESULT_HEADER, RESULT_LABELS, read_owner, results_folder
 from TotalSegmentatorWire.messages.segment import ResultHeader, result_header_from_json
 from TotalSegmentatorWire.process_identity import is_alive, this_process
 
@@ -28,6 +29,16 @@ def read_result_header(folder: Path) -> ResultHeader:
     if len(header.shape) != 3 or size != int(np.prod(header.shape)):
         raise DamagedResultError("size")
     return header
+
+
+def read_computed(folder: Path) -> str:
+    """The packed structures of the result in ``folder``; empty where they cannot be read, as in one of an older
+    version: the result is none the worse."""
+    try:
+        return (folder / RESULT_COMPUTED).read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        logging.info("The structures as computed are not kept: %s", type(error).__name__)
+        return ""
 
 
 def unimported_results(work_folder: Path) -> list[ResultHeader]:

@@ -28,6 +28,7 @@ from TotalSegmentatorModuleLib.segment.job import SegmentationJob
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks, JobSettings
 from TotalSegmentatorModuleLib.segment.progress_text import STAGE_PREPARING
 from TotalSegmentatorModuleLib.segment.result_import import ResultImport
+from TotalSegmentatorModuleLib.segment.result_reader import read_computed
 from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 
 
@@ -167,6 +168,7 @@ class SegmentationSession:
             image,
             lambda: find_ct(header, self._ct.node if self._ct is not None else None),
             choice,
+            read_computed(self._manager.result_folder(header.job_id)),
             lambda: self._manager.discard_result(header.job_id),
         )
 

@@ -119,6 +119,19 @@ def test_it_is_saved_with_the_scene(app, phantom: Phantom, computed, tmp_path: P
     assert np.array_equal(voxels(node, ct, "liver"), phantom.labels == read_label_table()["liver"])
 
 
+def test_it_goes_with_the_last_segmentation_that_refers_to_it(app, phantom: Phantom, computed):
+    from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
+
+    application_lifetime().start(slicer.mrmlScene)
+    _ct, node = imported(app, phantom, computed)
+    copy = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    copy.Copy(node)
+    slicer.mrmlScene.RemoveNode(node)
+    assert computed.can_restore(copy, "liver")
+    slicer.mrmlScene.RemoveNode(copy)
+    assert not slicer.util.getNodesByClass("vtkMRMLTextNode")
+
+
 def test_what_was_not_kept_or_is_damaged_is_refused(app, phantom: Phantom, computed):
     _ct, node = imported(app, phantom, computed)
     with pytest.raises(SegmentationError, match="was not kept"):
