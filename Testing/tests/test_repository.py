@@ -26,8 +26,12 @@ ARROWS = {
     "TotalSegmentatorModule.py": {LIB: "- panel scene scripting"},
     LIB: {LIB: "scene"},
     f"{LIB}/scripting": {LIB: "- background export panel qt_helpers scene segment tasks texts"},
-    f"{LIB}/panel": {LIB: "- compare export qt_helpers review scene segment setup tasks texts", SETUP: "packages"},
+    f"{LIB}/panel": {
+        LIB: "- compare export qt_helpers repair review scene segment setup tasks texts",
+        SETUP: "packages",
+    },
     f"{LIB}/review": {LIB: "- qt_helpers scene tags views"},
+    f"{LIB}/repair": {LIB: "qt_helpers review scene tags"},
     f"{LIB}/setup": {
         LIB: "- background qt_helpers scene segment texts",
         SETUP: "models network packages support",

@@ -24,6 +24,7 @@ from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.repair.section import RepairSection
 from TotalSegmentatorModuleLib.review.section import ReviewSection
 from TotalSegmentatorModuleLib.scene.ct_source import check_ct
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks
@@ -80,6 +81,8 @@ class Panel:
             ),
         )
         self.review = ReviewSection(ui.review, ui.review_remarks)
+        self._repairs = RepairSection(ui.review_repair, self.review.repaired)
+        self.review.set_repairs(self._repairs.offer, self._repairs.end)
         self._tasks = (
             ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed),
             CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),

@@ -29,6 +29,7 @@ class PanelWidgets:
     messages: Widgets
     review: Widgets
     review_remarks: tuple[Widgets, ...]
+    review_repair: Widgets
     export: Widgets
     export_options: Widgets
     export_task: Widgets
@@ -58,6 +59,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     messages = add_ui(sections, resource_path("UI/Messages.ui"))
     review = add_ui(sections, resource_path("UI/Review.ui"))
     remarks = [add_ui(review.remarksLayout, resource_path("UI/ReviewRemark.ui")) for _number in range(_REMARKS)]
+    repair = add_ui(review.remarksLayout, resource_path("UI/ReviewRepair.ui"))
     export = add_ui(sections, resource_path("UI/Export.ui"))
     export_options = add_ui(export.choicesLayout, resource_path("UI/ExportOptions.ui"))
     export_task = add_ui(export.contentsLayout, resource_path("UI/Task.ui"))
@@ -76,6 +78,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         messages=messages,
         review=review,
         review_remarks=tuple(remarks),
+        review_repair=repair,
         export=export,
         export_options=export_options,
         export_task=export_task,

@@ -1,9 +1,10 @@
-"""What the user says about structures, and how it is taken back."""
+"""What the user says about structures, and how it and whatever else was done in the review is taken back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import slicer
 from TotalSegmentatorWire.tables.review_state import ReviewState
@@ -11,6 +12,47 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 from TotalSegmentatorModuleLib.review.rows import ReviewRow
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state, state_of
 from TotalSegmentatorModuleLib.tags.review_flags import set_absent_state
+
+
+class Action(Protocol):
+    """Something that was done to one segmentation."""
+
+    node_id: str
+    """Of the vtkMRMLSegmentationNode."""
+
+    def undo(self, node) -> str | None:
+        """Take it back in ``node``; returns the key of the row to go to. None where nothing could be taken back: what
+        was changed elsewhere since stays."""
+
+
+class History:
+    """Remembers each action until it is taken back or the scene closes."""
+
+    def __init__(self) -> None:
+        self._actions: list[Action] = []
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._actions)
+
+    def add(self, action: Action) -> None:
+        self._actions.append(action)
+
+    def clear(self) -> None:
+        self._actions = []
+
+    def undo(self) -> tuple[object, str] | None:
+        """Take the last action back that can be. Returns the segmentation node and the key of the row to go to; None
+        where nothing could be taken back."""
+        while self._actions:
+            action = self._actions.pop()
+            node = slicer.mrmlScene.GetNodeByID(action.node_id)
+            if node is None or not node.IsA("vtkMRMLSegmentationNode"):
+                continue
+            key = action.undo(node)
+            if key is not None:
+                return node, key
+        return None
 
 
 @dataclass(frozen=True)
@@ -22,40 +64,22 @@ class _Change:
     after: ReviewState
 
 
-class Judgements:
-    """Writes states into segmentations, and remembers each action until it is taken back or the scene closes."""
+class Judgement:
+    """Gives structures a state, as one action (Action)."""
 
-    def __init__(self) -> None:
-        self._actions: list[tuple[str, list[_Change]]] = []
-
-    @property
-    def can_undo(self) -> bool:
-        return bool(self._actions)
-
-    def clear(self) -> None:
-        self._actions = []
-
-    def judge(self, node, rows: Sequence[ReviewRow], state: ReviewState, is_together: bool = False) -> None:
-        """Give the structures of ``rows`` in ``node`` (vtkMRMLSegmentationNode) this state: one action."""
-        changes = [_Change(row.key, row.has_segment, row.state, row.is_together, state) for row in rows]
-        self._actions.append((node.GetID(), changes))
-        for change in changes:
+    def __init__(self, node, rows: Sequence[ReviewRow], state: ReviewState, is_together: bool = False) -> None:
+        """Writes ``state`` to the structures of ``rows`` in ``node`` (vtkMRMLSegmentationNode)."""
+        self.node_id: str = node.GetID()
+        self._changes = [_Change(row.key, row.has_segment, row.state, row.is_together, state) for row in rows]
+        for change in self._changes:
             _write(node, change, state, is_together)
 
-    def undo(self) -> tuple[object, str] | None:
-        """Take the last action back. Returns the segmentation node and the key of the first structure that changed;
-        None where nothing could be taken back. A state that was changed elsewhere since stays."""
-        while self._actions:
-            node_id, changes = self._actions.pop()
-            node = slicer.mrmlScene.GetNodeByID(node_id)
-            if node is None or not node.IsA("vtkMRMLSegmentationNode"):
-                continue
-            undone = [change for change in changes if _is_as_left(node, change)]
-            for change in undone:
-                _write(node, change, change.before, change.was_together)
-            if undone:
-                return node, undone[0].key
-        return None
+    def undo(self, node) -> str | None:
+        """A state that was changed elsewhere since stays; returns the key of the first structure that changed."""
+        undone = [change for change in self._changes if _is_as_left(node, change)]
+        for change in undone:
+            _write(node, change, change.before, change.was_together)
+        return undone[0].key if undone else None
 
 
 def _write(node, change: _Change, state: ReviewState, is_together: bool) -> None:

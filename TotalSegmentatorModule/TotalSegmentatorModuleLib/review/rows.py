@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from TotalSegmentatorWire.messages.review import Level
 from TotalSegmentatorWire.tables.published_scores import published_dice
 from TotalSegmentatorWire.tables.result_tags import PREFIX
 from TotalSegmentatorWire.tables.review_rules import shown_name
 from TotalSegmentatorWire.tables.review_state import ReviewState
-from TotalSegmentatorWire.tables.structures import LABEL_TABLES, Structure, structure_table
+from TotalSegmentatorWire.tables.structures import Structure, known_structures
 
 from TotalSegmentatorModuleLib.scene.review_tags import is_approved_together, state_of
 from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag, read_review
@@ -110,7 +109,7 @@ def next_open(keys: Sequence[str], rows: Mapping[str, ReviewRow], current: str |
 
 
 def _row_of_segment(segment_id: str, order: int, segment, flags: tuple[ShownFlag, ...] | None) -> ReviewRow:
-    structure = _structures().get(segment_id)
+    structure = known_structures().get(segment_id)
     return ReviewRow(
         key=segment_id,
         order=order,
@@ -129,7 +128,7 @@ def _row_of_segment(segment_id: str, order: int, segment, flags: tuple[ShownFlag
 
 
 def _row_of_absent(name: str, order: int, flags: tuple[ShownFlag, ...], state: ReviewState) -> ReviewRow:
-    structure = _structures().get(name)
+    structure = known_structures().get(name)
     return ReviewRow(
         key=name,
         order=order,
@@ -161,9 +160,3 @@ def _tg263(structure: Structure | None, flags: Iterable[ShownFlag]) -> str:
         return ""
     is_cut = any(shown.flag.level == Level.CUT for shown in flags)
     return structure.tg263_cut_name if is_cut and structure.tg263_cut_name else structure.tg263_name
-
-
-@cache
-def _structures() -> dict[str, Structure]:
-    """All structures of the label tables by their names; those of the first table come first."""
-    return {row.name: row for table in reversed(LABEL_TABLES) for row in structure_table(table)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import slicer
 from TotalSegmentatorWire.tables.review_state import ReviewState
@@ -13,7 +13,7 @@ from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.review.details import OfferRepair, RemarkList, no_repair
 from TotalSegmentatorModuleLib.review.filters import ReviewFilters
-from TotalSegmentatorModuleLib.review.judgements import Judgements
+from TotalSegmentatorModuleLib.review.judgements import Action, History, Judgement
 from TotalSegmentatorModuleLib.review.keys import ReviewKeys
 from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow, next_open, rows_of
 from TotalSegmentatorModuleLib.review.segment_editor import edit_segment
@@ -34,8 +34,9 @@ class ReviewSection:
         self._node = None
         self._is_entered = False
         self._offer_repair: OfferRepair = no_repair
+        self._end_repair: Callable[[], None] = lambda: None
         self._view = StructureView()
-        self._judgements = Judgements()
+        self._history = History()
         self._watch = SegmentationWatch(self._on_segments)
         self._scroller = Ticker(lambda: scroll_to_top(ui.collapsibleButton))
         self._table = ReviewTable(ui.structuresTree, self._on_chosen)
@@ -74,9 +75,17 @@ class ReviewSection:
 
     # -- what the panel calls ------------------------------------------------------------------------------------------
 
-    def set_repairs(self, offer_repair: OfferRepair) -> None:
-        """Ask ``offer_repair`` for the button beside each remark from now on."""
-        self._offer_repair = offer_repair
+    def set_repairs(self, offer_repair: OfferRepair, end_repair: Callable[[], None] = lambda: None) -> None:
+        """Ask ``offer_repair`` for the button beside each remark from now on; ``end_repair`` is called when the user
+        turns to something else, so that no preview stays."""
+        self._offer_repair, self._end_repair = offer_repair, end_repair
+        self._show_chosen()
+
+    def repaired(self, action: Action, key: str) -> None:
+        """A repair was applied to the segmentation; go to the row ``key``."""
+        self._history.add(action)
+        self._show_rows()
+        self._table.choose(key)
         self._show_chosen()
 
     def set_parameters(self, parameters: SegmentationParameters | None) -> None:
@@ -88,6 +97,7 @@ class ReviewSection:
         """The parameter node was modified."""
         node = self._parameters.reviewSegmentation if self._parameters is not None else None
         if node is not self._node:
+            self._end_repair()
             self._view.leave()
             self._table.choose(None)
             self._node = node
@@ -108,6 +118,7 @@ class ReviewSection:
         """The user turns to another module."""
         self._is_entered = False
         self._keys.set_enabled(False)
+        self._end_repair()
         self._view.leave()
 
     def result_arrived(self, node) -> None:
@@ -124,7 +135,8 @@ class ReviewSection:
         self._scroller.start()  # when the section has got its height
 
     def scene_closing(self) -> None:
-        self._judgements.clear()
+        self._history.clear()
+        self._end_repair()
         self._view.leave()
 
     def close(self) -> None:
@@ -173,7 +185,7 @@ class ReviewSection:
         for button in (self._ui.approveButton, self._ui.rejectButton, self._ui.laterButton):
             button.setEnabled(row is not None)
         self._ui.editButton.setEnabled(row is not None and row.has_segment)
-        self._ui.undoButton.setEnabled(self._judgements.can_undo)
+        self._ui.undoButton.setEnabled(self._history.can_undo)
         self._remarks.show(self._node, row, self._offer_repair)
 
     def _filter(self) -> None:
@@ -187,10 +199,12 @@ class ReviewSection:
     # -- what the user does --------------------------------------------------------------------------------------------
 
     def _on_collapsed(self, _is_collapsed: bool) -> None:
+        self._end_repair()
         self._show_node()
 
     def _on_chosen(self, _key: str | None) -> None:
         self._hint("")
+        self._end_repair()
         self._show_chosen()
         if self._is_at_work and self._chosen is not None:
             self._view.show(self._node, self._chosen, self._table.rows)
@@ -216,7 +230,7 @@ class ReviewSection:
         if row is None:
             return
         keys = self._table.keys_in_sight()  # before a filter hides what is judged
-        self._judgements.judge(self._node, [row], state)
+        self._history.add(Judgement(self._node, [row], state))
         self._show_rows()
         self._go_to(next_open(keys, {each.key: each for each in self._table.rows}, row.key, 1))
 
@@ -231,7 +245,8 @@ class ReviewSection:
         self._ui.hintLabel.setVisible(bool(text))
 
     def _on_undo(self) -> None:
-        undone = self._judgements.undo()
+        self._end_repair()
+        undone = self._history.undo()
         if undone is not None:
             node, key = undone
             if self._parameters is not None and node is not self._node:
@@ -248,5 +263,5 @@ class ReviewSection:
     def _on_approve_all(self) -> None:
         rows = TogetherOffer(self._table.rows).accepted()
         if rows:
-            self._judgements.judge(self._node, rows, ReviewState.APPROVED, is_together=True)
+            self._history.add(Judgement(self._node, rows, ReviewState.APPROVED, is_together=True))
             self._show_rows()

@@ -125,6 +125,8 @@ def group_text(kind: str, is_open: bool, shown: Collection[ReviewRow], count: in
 def sentence(shown: ShownFlag) -> str:
     """What a flag says, in the application's language; some sentences begin with the name of a structure."""
     text = _sentence(shown)
+    if shown.is_repaired:
+        return _("Repaired, not checked again: {sentence}").format(sentence=text)
     return text[:1].upper() + text[1:]
 
 

@@ -30,6 +30,8 @@ FLAGS_TAG = PREFIX + "Flags"
 """Of a segment: JSON list of its flags, each as ``Flag.to_json`` gives it."""
 ABSENT_TAG = PREFIX + "AbsentStructures"
 """Of the first segment: JSON, ``{"flags": [...], "states": {name: state}}`` of the structures without a segment."""
+_REPAIRED = "repaired"
+"""Key in a flag's JSON beside those of ``Flag.to_json``."""
 REVIEW_ATTRIBUTE = PREFIX + "Review"
 """Of the segmentation node: the whole review as the engine made it, and what became of the structures without a
 segment: ``{"version": 1, "flags": [...], "absent": {"flags": [...], "states": {...}}}``."""
@@ -42,6 +44,8 @@ class ShownFlag:
     flag: Flag
     sentence: str = ""
     """Used where this version does not know the rule."""
+    is_repaired: bool = False
+    """Whether a repair was applied for it, and nothing was checked since."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,43 @@ def set_absent_state(node, structure: str, state: ReviewState) -> None:
     _write_absent(node, first, review, {**content, "states": states})
 
 
+def mark_repaired(segment, rule: str) -> None:
+    """The flags of ``rule`` in a vtkSegment are seen to."""
+    rows = _rows(segment)
+    if rows is not None:
+        write_json_tag(segment, FLAGS_TAG, [{**row, _REPAIRED: True} if row["rule"] == rule else row for row in rows])
+
+
+def exchange_flags(segments: Mapping[str, Any], new_names: Mapping[str, str], rule: str) -> dict[str, list | None]:
+    """The flags that segments have when their voxels go from one to another: each flag follows the voxels that it is
+    about, with the names changed, except those of ``rule``, which said that the names are wrong: they stay, as
+    repaired ones.
+
+    ``segments``: vtkSegments by id, ``new_names``: ids to those of the segments that get their voxels. Returns the JSON
+    lists by the new ids; None for what was not checked.
+    """
+    before = {segment_id: _rows(segment) for segment_id, segment in segments.items()}
+    after: dict[str, list | None] = {}
+    for old, new in new_names.items():
+        stays = [] if new not in before else [row for row in before[new] or () if row["rule"] == rule]
+        if old not in new_names.values():  # its segment goes: what was said about it goes on with the voxels
+            stays += [row for row in before[old] or () if row["rule"] == rule]
+        follows = [_renamed(row, new_names) for row in before[old] or () if row["rule"] != rule]
+        after[new] = None if before[old] is None else [*({**row, _REPAIRED: True} for row in stays), *follows]
+    return after
+
+
+def _renamed(row: Mapping[str, Any], new_names: Mapping[str, str]) -> dict[str, Any]:
+    others = [new_names.get(name, name) for name in row["others"]]
+    return {**row, "structure": new_names.get(row["structure"], row["structure"]), "others": others}
+
+
+def _rows(segment) -> list[dict[str, Any]] | None:
+    """The flags of a vtkSegment that can be read, as they stand in its tag; None where it was not checked."""
+    rows = read_json_tag(segment, FLAGS_TAG)
+    return [row for row in rows if _shown(row) is not None] if isinstance(rows, list) else None
+
+
 def _write_absent(node, first, review: Mapping[str, Any], absent: Mapping[str, Any]) -> None:
     write_json_attribute(node, REVIEW_ATTRIBUTE, {**review, "absent": absent})
     if first is not None and absent["flags"]:
@@ -129,7 +170,7 @@ def _readable(rows: Any) -> Iterator[ShownFlag]:
 
 def _shown(row: Any) -> ShownFlag | None:
     try:
-        return ShownFlag(Flag.from_json(row), str(row.get("sentence", "")))
+        return ShownFlag(Flag.from_json(row), str(row.get("sentence", "")), row.get(_REPAIRED) is True)
     except (SegmentationError, AttributeError):
         logging.warning("A flag of the review cannot be read and is left out")
         return None

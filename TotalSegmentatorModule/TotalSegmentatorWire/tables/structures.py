@@ -139,6 +139,12 @@ def structure_table(name: str) -> list[Structure]:
     return read_structures(STRUCTURES_FOLDER / (name + ".csv"))
 
 
+@cache
+def known_structures() -> dict[str, Structure]:
+    """All structures of the label tables by their names; where several tables have one, the row of the first."""
+    return {row.name: row for table in reversed(LABEL_TABLES) for row in structure_table(table)}
+
+
 def model_names(asked: Iterable[str], known: Sequence[str]) -> list[str]:
     """The structures that somebody typed, as the model names them (``known``), each once.
 

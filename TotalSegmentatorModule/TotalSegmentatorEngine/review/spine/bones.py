@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from TotalSegmentatorWire.tables.numbered_names import SHORT_VERTEBRAE
+from TotalSegmentatorWire.tables.numbered_names import VERTEBRA_PREFIX as PREFIX
 
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings, Piece
 from TotalSegmentatorEngine.review.measures.thresholds import threshold
 from TotalSegmentatorEngine.review.spine.points import points_of
 
-PREFIX = "vertebrae_"
-_SHORT = [f"C{n}" for n in range(1, 8)] + [f"T{n}" for n in range(1, 13)] + [f"L{n}" for n in range(1, 7)]
 T13 = PREFIX + "T13"
-NUMBERS = {PREFIX + short: float(number) for number, short in enumerate(_SHORT, 1)} | {T13: 19.5}
+NUMBERS = {PREFIX + short: float(number) for number, short in enumerate(SHORT_VERTEBRAE, 1)} | {T13: 19.5}
 """C1 is 1, L5 is 24, and L6 is 25; a T13 lies between T12 (19) and L1 (20)."""
 T1, L1, L5 = (NUMBERS[PREFIX + short] for short in ("T1", "L1", "L5"))
 SACRUM = ("vertebrae_S1", "sacrum")

@@ -1,0 +1,185 @@
+"""Vertebrae that are swapped or numbered wrong, repaired by clicks and taken back voxel for voxel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+from repair_support import TABLE, RepairUser, centre_of, labels_of, tag_of
+from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.tables.review_state import ReviewState
+from TotalSegmentatorWire.tables.structures import known_structures
+
+RUN = [f"vertebrae_{short}" for short in ("T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3")]
+"""Of which the phantom's field of view shows some."""
+
+
+@pytest.fixture
+def reviewer(user):
+    return RepairUser(user)
+
+
+@pytest.fixture
+def swapped(reviewer):
+    """T10 and T11 bear each other's name; the remark on T10 says so. Returns what the names belong to."""
+    labels = labels_of("vertebrae_T9", "vertebrae_T10", "vertebrae_T11", "liver")
+    true = {name: labels == TABLE[name] for name in ("vertebrae_T10", "vertebrae_T11")}
+    labels[true["vertebrae_T10"]], labels[true["vertebrae_T11"]] = TABLE["vertebrae_T11"], TABLE["vertebrae_T10"]
+    place = centre_of(true["vertebrae_T11"])
+    flags = [
+        Flag("vertebrae_swapped", Level.WRONG, "vertebrae_T10", ("vertebrae_T11",), place),
+        Flag("cut_by_scan", Level.CUT, "vertebrae_T11", (), None, {"sides": "above"}),
+        Flag("missing_between", Level.WRONG, "aorta", (), None),
+    ]
+    reviewer.add_phantom(labels, flags)
+    return true
+
+
+def test_a_swapped_pair_is_repaired_and_the_repair_undone(reviewer, swapped):
+    before = reviewer.everything()
+    reviewer.click_row("vertebrae T10")
+    reviewer.click_repair("Swap...")
+    text = reviewer.repair_ui.repairLabel.text
+    assert text.startswith("vertebrae T10 becomes vertebrae T11, vertebrae T11 becomes vertebrae T10.")
+    assert reviewer.everything() == before  # nothing changes before the user agrees
+
+    modified = []
+    tags = [reviewer.node.AddObserver(slicer.vtkSegmentation.SegmentModified, lambda *_: modified.append(1))]
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    reviewer.node.RemoveObserver(tags[0])
+    assert len(modified) == 1
+    assert not reviewer.repair_ui.repairFrame.visible
+    for name, mask in swapped.items():
+        assert np.array_equal(reviewer.mask(name), mask)
+        assert reviewer.state(name) is ReviewState.EDITED
+        assert reviewer.segment(name).GetName() == name.replace("_", " ")
+    assert reviewer.state("liver") is ReviewState.UNREVIEWED
+    names = reviewer.node.GetSegmentation()
+    assert names.GetSegment("vertebrae_T10").GetRepresentation("Binary labelmap") is names.GetSegment(
+        "liver"
+    ).GetRepresentation("Binary labelmap")  # still one shared image
+    reviewer.click_row("vertebrae T10")
+    assert reviewer.remarks()[0].startswith("Repaired, not checked again: vertebrae T10 lies below")
+    assert reviewer.repair_buttons() == []
+    assert "The scan ends within vertebrae T10 (above)." in reviewer.remarks()  # it went with the voxels
+
+    reviewer.press("Ctrl+Z")
+    assert reviewer.everything() == before
+    assert not reviewer.ui.undoButton.enabled
+    assert reviewer.chosen == "vertebrae T10"
+    assert reviewer.repair_buttons() == ["Swap..."]
+
+
+def test_cancel_and_another_row_leave_everything_as_it_was(reviewer, swapped):
+    before = reviewer.everything()
+    reviewer.click_row("vertebrae T10")
+    reviewer.click_repair("Swap...")
+    reviewer.app.click(reviewer.repair_ui.cancelRepairButton)
+    assert not reviewer.repair_ui.repairFrame.visible
+    reviewer.click_repair("Swap...")
+    reviewer.click_row("no aorta")
+    assert not reviewer.repair_ui.repairFrame.visible
+    assert reviewer.everything() == before
+    assert not reviewer.ui.undoButton.enabled
+
+
+def test_what_was_edited_after_the_words_were_shown_is_not_repaired_unasked(reviewer, swapped):
+    reviewer.click_row("vertebrae T10")
+    reviewer.click_repair("Swap...")
+    reviewer.segment("vertebrae_T11").SetName("eleven")
+    before = reviewer.everything()
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    assert reviewer.repair_ui.repairLabel.text == ("The segmentation has changed meanwhile. Choose the repair again.")
+    assert not reviewer.repair_ui.applyRepairButton.visible
+    assert reviewer.everything() == before
+
+
+def test_a_judgement_after_the_repair_is_undone_first(reviewer, swapped):
+    before = reviewer.everything()
+    reviewer.click_row("vertebrae T10")
+    reviewer.click_repair("Swap...")
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    reviewer.click_row("vertebrae T10")
+    reviewer.press("A")
+    assert reviewer.state("vertebrae_T10") is ReviewState.APPROVED
+    reviewer.press("Ctrl+Z")
+    assert reviewer.state("vertebrae_T10") is ReviewState.EDITED
+    reviewer.press("Ctrl+Z")
+    assert reviewer.everything() == before
+
+
+def test_what_was_drawn_after_the_repair_goes_back_with_the_bone(reviewer, swapped):
+    reviewer.click_row("vertebrae T10")
+    reviewer.click_repair("Swap...")
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    edited = reviewer.mask("vertebrae_T10")
+    edited[:, :, : edited.shape[2] // 2] = False
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        edited.astype(np.uint8), reviewer.node, "vertebrae_T10", reviewer.ct
+    )
+    reviewer.press("Ctrl+Z")
+    assert np.array_equal(reviewer.mask("vertebrae_T11"), edited)
+    assert np.array_equal(reviewer.mask("vertebrae_T10"), swapped["vertebrae_T11"])
+
+
+def test_a_run_is_renumbered_with_a_new_segment_and_the_renumbering_undone(reviewer):
+    present = [name for name in RUN if (labels_of(name) > 0).any()][:-1]
+    assert len(present) > 4
+    labels = labels_of(*present, "liver")
+    new = [RUN[RUN.index(name) + 1] for name in present]
+    shown = {name: name.removeprefix("vertebrae_") for name in RUN}
+    numbers = {
+        "shift": 1, "pairs_used": 5, "pairs_agreeing": 5, "first": shown[present[0]], "last": shown[present[-1]],
+        "new_first": shown[new[0]], "new_last": shown[new[-1]],
+    }  # fmt: skip
+    place = centre_of(labels == TABLE[present[0]])
+    reviewer.add_phantom(
+        labels, [Flag("numbering_shifted", Level.WRONG, present[0], tuple(present[1:]), place, numbers)]
+    )
+    before = reviewer.everything()
+    reviewer.click_row(present[0].replace("_", " "))
+    reviewer.click_repair("Renumber...")
+    text = reviewer.repair_ui.repairLabel.text
+    assert text.startswith(f"vertebrae {shown[present[0]]} becomes vertebrae {shown[new[0]]}, ")
+    assert f"vertebrae {shown[present[-1]]} becomes vertebrae {shown[new[-1]]}. New segment: vertebrae" in text
+    assert f"Segment that goes: vertebrae {shown[present[0]]}." in text
+
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    reviewer.settle()
+    for old, name in zip(present, new, strict=True):
+        assert np.array_equal(reviewer.mask(name), labels == TABLE[old])
+        assert reviewer.state(name) is ReviewState.EDITED
+    assert reviewer.segment(present[0]) is None
+    made, neighbour = reviewer.segment(new[-1]), reviewer.segment(new[-2])
+    row = known_structures()[new[-1]]
+    assert made.GetName() == row.display_name
+    assert tuple(round(channel * 255) for channel in made.GetColor()) == row.colour
+    assert tag_of(made, "TerminologyEntry") == row.terminology
+    for tag in ("TotalSegmentatorModule.Model", "DICOM.SegmentAlgorithmName", "DICOM.SegmentAlgorithmType"):
+        assert tag_of(made, tag) == tag_of(neighbour, tag) != ""
+    assert tag_of(made, "TotalSegmentatorModule.VoxelDigest") == ""  # the engine did not make it
+    ids = reviewer.node.GetSegmentation().GetSegmentIDs()
+    assert ids.index(new[-1]) == ids.index(new[-2]) - 1  # as the label table has them
+    assert reviewer.chosen == new[0].replace("_", " ")
+
+    reviewer.press("Ctrl+Z")
+    reviewer.settle()
+    assert reviewer.everything() == before
+    assert list(reviewer.node.GetSegmentation().GetSegmentIDs()) == list(before)
+
+
+def test_a_number_that_no_model_has_is_not_offered(reviewer):
+    flag = Flag("ribs_misnumbered", Level.WRONG, "vertebrae_L5", (), None, {"shift": 1, "vertebra": "L5", "new": 25})
+    reviewer.add_phantom(labels_of("vertebrae_L5", "vertebrae_L4"), [flag])
+    reviewer.click_row("vertebrae L5")
+    assert reviewer.repair_buttons() == []
+
+
+def test_a_repair_fits_into_a_narrow_panel(reviewer, swapped):
+    reviewer.click_row("vertebrae T10")
+    reviewer.click_repair("Swap...")
+    assert reviewer.repair_ui.repairFrame.minimumSizeHint.width() <= 350  # of 370 px, without margins

@@ -1,0 +1,54 @@
+"""The texts of repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.tables.review_rules import Repair, shown_name
+
+_NAMED_AT_MOST = 4
+"""Of a longer run only the first two and the last are named."""
+
+
+def offer_title(kind: str) -> str:
+    """Of the button beside a remark; ``kind`` is one of Repair.ALL."""
+    return {
+        Repair.SWAP: _("Swap..."),
+        Repair.RENUMBER: _("Renumber..."),
+    }[kind]
+
+
+def offer_tool_tip(kind: str) -> str:
+    return {
+        Repair.SWAP: _("Exchange the names of the two structures. Shows first what will change."),
+        Repair.RENUMBER: _("Give the structures of this run the next number. Shows first what will change."),
+    }[kind]
+
+
+def new_names_text(node, moves: Mapping[str, str]) -> str:
+    """What becomes what; ``moves``: what ``new_names`` gives for ``node`` (vtkMRMLSegmentationNode)."""
+    becomes = [
+        _("{old} becomes {new}").format(old=_name(node, old), new=_name(node, new)) for old, new in moves.items()
+    ]
+    if len(becomes) > _NAMED_AT_MOST:
+        becomes = [*becomes[:2], "\u2026", becomes[-1]]
+    lines = [_("{list}.").format(list=", ".join(becomes))]
+    segmentation = node.GetSegmentation()
+    made = [new for new in moves.values() if segmentation.GetSegment(new) is None]
+    gone = [old for old in moves if old not in moves.values()]
+    if made:
+        lines.append(_("New segment: {names}.").format(names=", ".join(_name(node, each) for each in made)))
+    if gone:
+        lines.append(_("Segment that goes: {names}.").format(names=", ".join(_name(node, each) for each in gone)))
+    lines.append(_("Their status becomes Edited. Undo takes it back."))
+    return " ".join(lines)
+
+
+def changed_meanwhile_text() -> str:
+    return _("The segmentation has changed meanwhile. Choose the repair again.")
+
+
+def _name(node, segment_id: str) -> str:
+    segment = node.GetSegmentation().GetSegment(segment_id)
+    return segment.GetName() if segment is not None else shown_name(segment_id)
