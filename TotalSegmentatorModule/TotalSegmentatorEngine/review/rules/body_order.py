@@ -100,8 +100,9 @@ class _Vote:
 def _misplaced(findings: Findings, places: Places, known: set[str]) -> Iterator[Flag]:
     """The structures that others contradict; one after the other, the most contradicted first, so that those that are
     found already do not count against the rest. ``known``: those that are flagged already."""
-    against = [vote for vote in _votes(places) if vote.agreement < threshold("misplaced_agreement")]
-    checked = Counter(vote.name for vote in _votes(places))
+    votes = [vote for vote in _votes(places) if not findings[vote.name].is_cut_at_a_side]
+    against = [vote for vote in votes if vote.agreement < threshold("misplaced_agreement")]
+    checked = Counter(vote.name for vote in votes)
     found = set(known)
     while True:
         still = [vote for vote in against if vote.name not in found and not found.intersection(vote.others)]
