@@ -45,7 +45,7 @@ def test_the_smaller_of_a_pair_is_flagged_at_its_missing_part(name: str):
     gone = fault.remove(name, lambda ras: np.abs(ras[..., 0]) > far if is_bone else ras[..., 2] > far)
     flags = fault.flags("asymmetry")
     assert list(flags) == [name] and flags[name].level == Level.CHECK
-    assert distance_mm(flags[name], fault.ras[gone].mean(axis=0)) < (10 if is_bone else 60)
+    assert distance_mm(flags[name], fault.ras[gone].mean(axis=0)) < (10 if is_bone else 25)
 
 
 def test_a_lobe_with_an_unlikely_share_of_the_lungs():

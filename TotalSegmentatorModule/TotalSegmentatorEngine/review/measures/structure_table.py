@@ -18,18 +18,9 @@ STRUCTURES, SOURCE = "structures", "source"
 
 
 @cache
-def _groups() -> Mapping[str, str]:
-    return {each.name: each.group for table in LABEL_TABLES for each in structure_table(table)}
-
-
 def known_names() -> frozenset[str]:
     """Of the structures in all label tables."""
-    return frozenset(_groups())
-
-
-def group_of(name: str) -> str:
-    """One of ``TotalSegmentatorWire.tables.structures.GROUPS``."""
-    return _groups()[name]
+    return frozenset(each.name for table in LABEL_TABLES for each in structure_table(table))
 
 
 def names_of(term: str, known: Collection[str]) -> list[str]:

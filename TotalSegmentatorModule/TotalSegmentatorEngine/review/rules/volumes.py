@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from TotalSegmentatorWire.messages.review import Flag, Level
 
@@ -17,7 +18,7 @@ from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
 from TotalSegmentatorEngine.review.measures.pair_table import pairs
 from TotalSegmentatorEngine.review.measures.ranges import Range, ranges_of
 from TotalSegmentatorEngine.review.measures.rounding import rounded
-from TotalSegmentatorEngine.review.measures.structure_table import checked_rows, group_of, known_names, names_of
+from TotalSegmentatorEngine.review.measures.structure_table import checked_rows, known_names, names_of
 from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 _SAMPLE_MM = 3.0
@@ -77,13 +78,20 @@ def _lung_shares() -> dict[tuple[str, ...], Range]:
 
 
 def _lost_part(findings: Findings, smaller: Finding, larger: Finding, frame: BodyFrame) -> tuple[float, float, float]:
-    """The middle of what the larger one, mirrored, has and the smaller one lacks. Organs are not each other's mirror
-    images, the kidneys lie at other heights: of those the smaller one itself."""
-    if not frame.is_known_at(larger.centre_ras_mm[2]) or group_of(smaller.name) == "organ":
+    """The middle of what the larger one, mirrored, has and the smaller one lacks; of the largest piece of that, as one
+    may lie higher than the other and jut out at both ends."""
+    if not frame.is_known_at(larger.centre_ras_mm[2]):
         return findings.middle(smaller)
     own, other = (findings.sampled_places(finding, _SAMPLE_MM) for finding in (smaller, larger))
     mirrored = frame.mirrored(other)
     misfit, _ = cKDTree(mirrored).query(own)
     distances, _ = cKDTree(own).query(mirrored)
     far = mirrored[distances > max(2 * _SAMPLE_MM, 1.5 * np.quantile(misfit, 0.9))]
-    return tuple(np.mean(far, axis=0)) if len(far) else findings.middle(smaller)
+    return tuple(_largest_cluster(far).mean(axis=0)) if len(far) else findings.middle(smaller)
+
+
+def _largest_cluster(places: np.ndarray) -> np.ndarray:
+    """Those of [n, 3] places, about _SAMPLE_MM apart, that hang together with most others."""
+    tree = cKDTree(places)
+    _count, numbers = connected_components(tree.sparse_distance_matrix(tree, 2 * _SAMPLE_MM), directed=False)
+    return places[numbers == np.argmax(np.bincount(numbers))]
