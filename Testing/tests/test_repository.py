@@ -31,7 +31,7 @@ ARROWS = {
         SETUP: "packages",
     },
     f"{LIB}/review": {LIB: "- qt_helpers scene tags views"},
-    f"{LIB}/repair": {LIB: "qt_helpers review scene tags"},
+    f"{LIB}/repair": {LIB: "- background qt_helpers review scene tags tasks texts views"},
     f"{LIB}/setup": {
         LIB: "- background qt_helpers scene segment texts",
         SETUP: "models network packages support",

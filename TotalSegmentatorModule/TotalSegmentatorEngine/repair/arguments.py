@@ -31,6 +31,7 @@ def parse_repair_arguments(arguments: list[str]) -> RepairOptions:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder for repair.json")
     parser.add_argument("--segment", dest="segment_id", required=True, metavar="ID")
     parser.add_argument("--other", dest="other_id", metavar="ID", help="the segment that gets the piece")
+    parser.add_argument("--new", dest="makes_other", action="store_true", help="the other segment is not there yet")
     parser.add_argument("--place", dest="place_ras_mm", type=_place, metavar="R,A,S", help="in mm")
     parser.add_argument("--smallest", dest="smallest_ml", type=float, metavar="ML", help="smallest island that stays")
     add_run_files(parser)

@@ -61,7 +61,10 @@ def _written(
 ) -> RepairedSegment:
     name = f"{number}.raw"
     write_raw(folder / name, mask.voxels.view(np.uint8), lambda _share: None)
-    before = placed.mask(next(segment for segment in placed.segments if segment.id == segment_id))
+    segment = next((segment for segment in placed.segments if segment.id == segment_id), None)
+    before = (
+        placed.mask(segment) if segment is not None else VoxelMask(np.zeros((0, 0, 0), bool), (0, 0, 0), mask.shape)
+    )
     added, removed = _difference(mask, before), _difference(before, mask)
     voxel_ml = abs(float(np.linalg.det(placed.grid.ijk_to_ras[:3, :3]))) / 1000.0
     middle = np.concatenate([added, removed]).mean(axis=0)

@@ -28,6 +28,8 @@ class RepairOrder:
     segment_id: str
     other_id: str = ""
     """For MOVE_PIECE the segment that gets the piece, none for the background; for MERGE_INTO the one that gets all."""
+    makes_other: bool = False
+    """For MOVE_PIECE: the other segment is not there yet."""
     place_ras_mm: tuple[float, float, float] | None = None
     """For BRIDGE_GAP and MOVE_PIECE, in the space of the CT's own matrix."""
     smallest_ml: float = 0.0
@@ -50,6 +52,8 @@ def repaired(
         changed = _moved(placed, order, mask)
     else:
         changed = {order.segment_id: _mended(placed, order, segment, mask, read_ct)}
+    if order.makes_other:
+        return changed
     return {each: new for each, new in changed.items() if not _is_same(new, placed.mask(_segment(placed, each)))}
 
 
@@ -88,7 +92,9 @@ def _moved(placed: PlacedSegmentation, order: RepairOrder, mask: VoxelMask) -> d
     whole = order.kind == Repair.MERGE_INTO
     piece = mask.voxels if whole else piece_at(mask.voxels, _index(placed, order) - mask.start)
     changed = {order.segment_id: VoxelMask.cropped(mask.voxels & ~piece, mask.start, mask.shape)}
-    if order.other_id:
+    if order.makes_other and order.other_id:
+        changed[order.other_id] = VoxelMask.cropped(piece, mask.start, mask.shape)
+    elif order.other_id:
         other = placed.mask(_segment(placed, order.other_id))
         changed[order.other_id] = union([other, VoxelMask.cropped(piece, mask.start, mask.shape)])
     elif whole:

@@ -81,7 +81,7 @@ class Panel:
             ),
         )
         self.review = ReviewSection(ui.review, ui.review_remarks)
-        self._repairs = RepairSection(ui.review_repair, self.review.repaired)
+        self._repairs = RepairSection(ui.review_repair, self.review.repaired, self._task_changed)
         self.review.set_repairs(self._repairs.offer, self._repairs.end)
         self._tasks = (
             ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed),
@@ -141,7 +141,7 @@ class Panel:
 
     def close(self) -> None:
         self._new_result_timer.dispose()
-        for section in (self.review, *self._tasks):
+        for section in (self._repairs, self.review, *self._tasks):
             section.close()
         self._setup.close()
         self._session.dispose()
@@ -246,7 +246,7 @@ class Panel:
     # -- background tasks ----------------------------------------------------------------------------------------------
 
     def _task_changed(self) -> None:
-        is_busy = self._session.is_busy or any(section.is_busy for section in self._tasks)
+        is_busy = self._session.is_busy or any(section.is_busy for section in (self._repairs, *self._tasks))
         self._setup.set_enabled(not is_busy)
 
     # -- what becomes of a job -----------------------------------------------------------------------------------------

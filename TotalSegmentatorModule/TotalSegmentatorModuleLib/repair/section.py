@@ -1,51 +1,83 @@
-"""The repairs of the Review section: says below the remarks what would change, and applies it when the user agrees."""
+"""The repairs of the Review section: shows below the remarks what would change, and applies it when the user agrees."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.review_rules import RULES
 
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.repair.name_repair import NameRepair
 from TotalSegmentatorModuleLib.repair.new_names import new_names
-from TotalSegmentatorModuleLib.repair.texts import changed_meanwhile_text, offer_title, offer_tool_tip
+from TotalSegmentatorModuleLib.repair.preview import Preview
+from TotalSegmentatorModuleLib.repair.program_order import ProgramOrder, program_order
+from TotalSegmentatorModuleLib.repair.program_runner import ProgramRunner
+from TotalSegmentatorModuleLib.repair.texts import changed_meanwhile_text, offer_title, offer_tool_tip, working_text
+from TotalSegmentatorModuleLib.repair.voxel_repair import VoxelRepair
 from TotalSegmentatorModuleLib.review.details import RepairOffer
 from TotalSegmentatorModuleLib.review.judgements import Action
 from TotalSegmentatorModuleLib.review.rows import ReviewRow
 from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag
+from TotalSegmentatorModuleLib.texts.errors import problem_texts
+from TotalSegmentatorModuleLib.views.structure_place import to_world
+from TotalSegmentatorModuleLib.views.view_jump import jump_slices
 
 
 class RepairSection:
-    """The widgets of ReviewRepair.ui. ``on_repaired`` gets what was done, and the key of the row to go to."""
+    """The widgets of ReviewRepair.ui. ``on_repaired`` gets what was done, and the key of the row to go to;
+    ``on_changed`` is called when the program starts or has ended."""
 
-    def __init__(self, ui: Widgets, on_repaired: Callable[[Action, str], None]) -> None:
+    def __init__(self, ui: Widgets, on_repaired: Callable[[Action, str], None], on_changed: Callable[[], None]) -> None:
         self._ui = ui
         self._on_repaired = on_repaired
-        self._proposal: NameRepair | None = None
+        self._proposal: NameRepair | VoxelRepair | None = None
+        self._preview = Preview()
+        self._runner = ProgramRunner(self._on_progress, self._on_outcome, self._on_failed, on_changed)
         ui.applyRepairButton.connect("clicked(bool)", self._on_apply)
         ui.cancelRepairButton.connect("clicked(bool)", self.end)
         self.end()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._runner.is_busy
 
     def offer(self, node, row: ReviewRow, shown: ShownFlag) -> RepairOffer | None:
         """The button beside a remark (details.OfferRepair)."""
         if shown.is_repaired or not row.has_segment:
             return None
         flag = shown.flag
-        moves = new_names(node, flag)
-        if moves is None:
+        moves, order = new_names(node, flag), program_order(node, flag)
+        if moves is not None:
+            start = lambda: self._propose(NameRepair(node, moves, flag.rule))  # noqa: E731
+        elif order is not None:
+            start = lambda: self._work_out(order)  # noqa: E731
+        else:
             return None
         kind = RULES[flag.rule].repair
-        return RepairOffer(
-            offer_title(kind), offer_tool_tip(kind), lambda: self._propose(NameRepair(node, moves, flag.rule))
-        )
+        return RepairOffer(offer_title(kind), offer_tool_tip(kind), start)
 
-    def end(self) -> None:
+    def end(self, *_arguments) -> None:
         """Nothing is repaired; no preview stays."""
         self._proposal = None
+        self._runner.cancel()
+        self._preview.remove()
         self._ui.repairFrame.setVisible(False)
 
-    def _propose(self, proposal: NameRepair) -> None:
+    def close(self) -> None:
+        """The application quits or the module is reloaded."""
+        self.end()
+        self._runner.close()
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _work_out(self, order: ProgramOrder) -> None:
+        self.end()
+        self._show(working_text(0.0), False)
+        self._runner.start(order)
+
+    def _propose(self, proposal: NameRepair | VoxelRepair) -> None:
+        self.end()
         self._proposal = proposal
         self._show(proposal.text, True)
 
@@ -54,13 +86,38 @@ class RepairSection:
         self._ui.applyRepairButton.setVisible(can_apply)
         self._ui.repairFrame.setVisible(True)
 
+    def _on_progress(self, fraction: float) -> None:
+        self._show(working_text(fraction), False)
+
+    def _on_outcome(self, repair: VoxelRepair) -> None:
+        if not repair.is_current:
+            self._show(changed_meanwhile_text(), False)
+            return
+        if not repair.voxels:
+            self._show(repair.text, False)
+            return
+        self._propose(repair)
+        self._preview.show(repair.voxels, repair.node)
+        jump_slices(to_world(repair.ct, repair.place_ras_mm))
+
+    def _on_failed(self, problem_text: str) -> None:
+        self._show(problem_text, False)
+
     def _on_apply(self) -> None:
-        proposal, self._proposal = self._proposal, None
+        proposal = self._proposal
         if proposal is None:
             return
-        action = proposal.apply()
+        self.end()
+        try:
+            action = proposal.apply()
+        except SegmentationError as error:
+            self._show(_problem_text(error.problem), False)
+            return
         if action is None:
             self._show(changed_meanwhile_text(), False)
             return
-        self.end()
         self._on_repaired(action, action.key)
+
+
+def _problem_text(problem: Problem) -> str:
+    return " ".join(problem_texts(problem))

@@ -57,7 +57,7 @@ def exchange(node, moves: Mapping[str, str], made: Mapping[str, Any]) -> dict[st
         for segment_id, segment in made.items():
             segmentation.AddSegment(segment, segment_id, _next_in_table(segmentation, segment_id))
         emptied = [old for old in moves if old not in moves.values()]
-        return {segment_id: _taken_out(segmentation, segment_id) for segment_id in emptied}
+        return {segment_id: remove_segment(segmentation, segment_id) for segment_id in emptied}
     finally:
         node.EndModify(was_modifying)
 
@@ -79,9 +79,8 @@ def make_segment(structure_name: str, like):
     return segment
 
 
-def _taken_out(segmentation, segment_id: str):
-    """Remove a segment whose contents went elsewhere; it is emptied first, or they would be copied out of the image
-    that it shares."""
+def remove_segment(segmentation, segment_id: str):
+    """Remove a segment and return it, emptied: otherwise its voxels would be copied out of the image that it shares."""
     segment = segmentation.GetSegment(segment_id)
     segment.RemoveAllRepresentations("")
     segmentation.RemoveSegment(segment_id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.repair import RepairedSegment
 from TotalSegmentatorWire.tables.review_rules import Repair, shown_name
 
 _NAMED_AT_MOST = 4
@@ -16,6 +17,10 @@ def offer_title(kind: str) -> str:
     return {
         Repair.SWAP: _("Swap..."),
         Repair.RENUMBER: _("Renumber..."),
+        Repair.REMOVE_ISLANDS: _("Remove..."),
+        Repair.FILL_HOLES: _("Fill..."),
+        Repair.BRIDGE_GAP: _("Bridge..."),
+        Repair.MOVE_PIECE: _("Move..."),
     }[kind]
 
 
@@ -23,6 +28,10 @@ def offer_tool_tip(kind: str) -> str:
     return {
         Repair.SWAP: _("Exchange the names of the two structures. Shows first what will change."),
         Repair.RENUMBER: _("Give the structures of this run the next number. Shows first what will change."),
+        Repair.REMOVE_ISLANDS: _("Remove the stray pieces. Shows first what will change."),
+        Repair.FILL_HOLES: _("Fill the holes. Shows first what will change."),
+        Repair.BRIDGE_GAP: _("Bridge the gap through tissue that looks alike. Shows first what will change."),
+        Repair.MOVE_PIECE: _("Give the piece to the structure to which it belongs, or to none. Shows it first."),
     }[kind]
 
 
@@ -43,6 +52,29 @@ def new_names_text(node, moves: Mapping[str, str]) -> str:
         lines.append(_("Segment that goes: {names}.").format(names=", ".join(_name(node, each) for each in gone)))
     lines.append(_("Their status becomes Edited. Undo takes it back."))
     return " ".join(lines)
+
+
+def working_text(fraction: float) -> str:
+    """While the program works; ``fraction`` 0..1."""
+    return _("Working out the repair: {percent} %").format(percent=round(100 * fraction))
+
+
+def outcomes_text(node, segments: Sequence[RepairedSegment]) -> str:
+    """What a repair adds to and removes from each segment of ``node`` (vtkMRMLSegmentationNode)."""
+    if not segments:
+        return _("The repair would change nothing.")
+    lines = [
+        _("{name}: adds {added} ml, removes {removed} ml.").format(
+            name=_name(node, each.id), added=_ml(each.added_ml), removed=_ml(each.removed_ml)
+        )
+        for each in segments
+    ]
+    lines.append(_("The coloured outline shows the outcome."))
+    return " ".join(lines)
+
+
+def _ml(volume: float) -> str:
+    return format(volume, ".1f" if volume >= 0.1 or volume == 0 else ".3f")
 
 
 def changed_meanwhile_text() -> str:

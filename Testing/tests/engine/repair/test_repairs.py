@@ -182,6 +182,18 @@ def test_a_piece_moves_to_its_neighbour_or_to_the_background(bench: Bench, other
         assert np.array_equal(results[other], tenth)
 
 
+def test_a_piece_becomes_a_segment_that_is_not_there_yet(bench: Bench):
+    ninth, tenth = compact(bench, "vertebrae_T9"), bench.masks.pop("vertebrae_T10")
+    piece = tenth & ball(tenth.shape, np.argwhere(tenth)[-1], 9)
+    bench.masks["vertebrae_T9"] = ninth | piece
+    place = bench.ras(np.argwhere(piece).mean(axis=0))
+    arguments = ("--segment", "vertebrae_T9", "--place=" + place, "--other", "vertebrae_T10")
+    assert bench.repair("move_piece", *arguments, "--new") == 0
+    bench.masks["vertebrae_T10"] = np.zeros_like(piece)  # what it had before
+    results = bench.results()
+    assert np.array_equal(results["vertebrae_T9"], ninth) and np.array_equal(results["vertebrae_T10"], piece)
+
+
 def test_a_structure_is_merged_into_another_one(bench: Bench):
     both = bench.masks["vertebrae_T9"] | bench.masks["vertebrae_T10"]
     assert bench.repair("merge_into", "--segment", "vertebrae_T9", "--other", "vertebrae_T10") == 0

@@ -1,0 +1,216 @@
+"""Repairs that the real program works out: previewed, applied, undone and cancelled by clicks."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+from job_support import MARK
+from panel_support import folders_of
+from repair_support import TABLE, RepairUser, centre_of, labels_of
+from scipy.ndimage import label
+from time_bounds import READY_SECONDS
+from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
+from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+VOXEL_ML = 4.0**3 / 1000
+
+
+@pytest.fixture
+def reviewer(user, monkeypatch):
+    from TotalSegmentatorModuleLib.background import installed_engine
+
+    environment = EngineEnvironment(sys.executable, {**os.environ, MARK: user.mark})
+    monkeypatch.setattr(installed_engine, "engine_environment", lambda: environment)
+    return RepairUser(user)
+
+
+@pytest.fixture
+def with_island(reviewer):
+    """A liver with a stray piece in a far corner, of which the remark tells. Returns the liver and the island."""
+    labels = labels_of("liver", "spleen", "vertebrae_T12")
+    liver = labels == TABLE["liver"]
+    largest = largest_piece(liver)
+    labels[liver & ~largest] = 0
+    island = np.zeros(liver.shape, bool)
+    island[2:5, 2:6, 2:5] = True
+    labels[island] = TABLE["liver"]
+    evidence = {"pieces": 2, "expected": 1, "volume_ml": 2.3}
+    flag = Flag("islands", Level.CHECK, "liver", (), centre_of(island), evidence)
+    reviewer.add_phantom(labels, [flag])
+    return largest, island
+
+
+def largest_piece(mask: np.ndarray) -> np.ndarray:
+    """Without islands of the phantom's own."""
+    numbers, _count = label(mask, np.ones((3, 3, 3)))
+    return numbers == np.argmax(np.bincount(numbers.ravel())[1:]) + 1
+
+
+def previews() -> list:
+    return [node for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if node.GetHideFromEditors()]
+
+
+def nodes() -> set:
+    return {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLNode")}
+
+
+def work_out(reviewer, row: str, title: str) -> None:
+    reviewer.click_row(row)
+    reviewer.click_repair(title)
+    text = reviewer.repair_ui.repairLabel
+    assert reviewer.app.wait_until(lambda: not text.text.startswith("Working out"), READY_SECONDS), text.text
+
+
+def test_an_island_is_previewed_removed_and_brought_back(reviewer, with_island):
+    liver, island = with_island
+    before = reviewer.everything()
+    work_out(reviewer, "liver", "Remove...")
+    removed = island.sum() * VOXEL_ML
+    assert reviewer.repair_ui.repairLabel.text == (
+        f"liver: adds 0.0 ml, removes {removed:.1f} ml. The coloured outline shows the outcome."
+    )
+    assert reviewer.everything() == before
+    assert np.allclose(reviewer.slice_centre(), centre_of(island), atol=0.1)
+    (preview,) = previews()
+    assert not preview.GetSaveWithScene() and not preview.GetDisplayNode().GetSaveWithScene()
+    (segment_id,) = preview.GetSegmentation().GetSegmentIDs()
+    outlined = slicer.util.arrayFromSegmentBinaryLabelmap(preview, segment_id, reviewer.ct)
+    assert np.array_equal(outlined.astype(bool), liver)
+    assert preview.GetDisplayNode().GetVisibility2DOutline() and not preview.GetDisplayNode().GetVisibility2DFill()
+
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    reviewer.settle()
+    assert previews() == []
+    assert np.array_equal(reviewer.mask("liver"), liver)
+    assert reviewer.state("liver") is ReviewState.EDITED
+    assert reviewer.state("spleen") is ReviewState.UNREVIEWED
+    assert reviewer.remarks()[0].startswith("Repaired, not checked again: liver has stray pieces")
+
+    reviewer.press("Ctrl+Z")
+    reviewer.settle()
+    assert np.array_equal(reviewer.mask("liver"), liver | island)
+    assert reviewer.state("liver") is ReviewState.UNREVIEWED
+    assert reviewer.repair_buttons() == ["Remove..."]
+    after = reviewer.everything()
+    assert {each: values[:3] for each, values in after.items()} == {each: values[:3] for each, values in before.items()}
+    assert reviewer.app.wait_until(lambda: not folders_of("jobs"), READY_SECONDS)
+
+
+@pytest.mark.parametrize("way", ["cancel", "another row", "module left", "while it works"])
+def test_what_is_cancelled_leaves_nothing(reviewer, with_island, way):
+    before, nodes_before = reviewer.everything(), nodes()
+    if way == "while it works":
+        reviewer.click_row("liver")
+        reviewer.click_repair("Remove...")
+        assert reviewer.repair_ui.repairLabel.text.startswith("Working out")
+    else:
+        work_out(reviewer, "liver", "Remove...")
+        assert len(previews()) == 1
+    if way == "another row":
+        reviewer.open_group("No remarks")
+        reviewer.click_row("spleen")
+    elif way == "module left":
+        reviewer.app.leave_module()
+    else:
+        reviewer.app.click(reviewer.repair_ui.cancelRepairButton)
+    assert not reviewer.repair_ui.repairFrame.visible
+    assert reviewer.app.wait_until(lambda: not folders_of("jobs"), READY_SECONDS)
+    reviewer.settle()
+    assert not reviewer.repair_ui.repairFrame.visible
+    assert previews() == []
+    assert nodes() == nodes_before
+    assert reviewer.everything() == before
+    assert not reviewer.ui.undoButton.enabled
+
+
+def test_what_was_drawn_meanwhile_is_not_lost(reviewer, with_island):
+    liver, _island = with_island
+    work_out(reviewer, "liver", "Remove...")
+    drawn = liver.copy()
+    drawn[:, :10] = False
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn.astype(np.uint8), reviewer.node, "liver", reviewer.ct)
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    assert reviewer.repair_ui.repairLabel.text == "The segmentation has changed meanwhile. Choose the repair again."
+    assert np.array_equal(reviewer.mask("liver"), drawn)
+    assert previews() == []
+
+
+def test_a_piece_becomes_the_segment_that_was_missing(reviewer):
+    labels = labels_of("vertebrae_T10", "vertebrae_T11", "vertebrae_T12")
+    eleventh, twelfth = labels == TABLE["vertebrae_T11"], labels == TABLE["vertebrae_T12"]
+    tenth = labels == TABLE["vertebrae_T10"]
+    labels[eleventh] = TABLE["vertebrae_T10"]
+    flag = Flag(
+        "vertebra_double", Level.WRONG, "vertebrae_T10", ("vertebrae_T11",), centre_of(eleventh), {"volume_ml": 9.0}
+    )
+    reviewer.add_phantom(labels, [flag])
+    work_out(reviewer, "vertebrae T10", "Move...")
+    assert "vertebrae T11: adds" in reviewer.repair_ui.repairLabel.text
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    reviewer.settle()
+    assert np.array_equal(reviewer.mask("vertebrae_T11"), eleventh)
+    assert np.array_equal(reviewer.mask("vertebrae_T10"), tenth)
+    assert np.array_equal(reviewer.mask("vertebrae_T12"), twelfth)
+    reviewer.press("Ctrl+Z")
+    reviewer.settle()
+    assert reviewer.segment("vertebrae_T11") is None
+    assert np.array_equal(reviewer.mask("vertebrae_T10"), tenth | eleventh)
+
+
+def aorta_of(reviewer, missing_planes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The aorta in one piece but for a gap in its middle, under review; returns it whole, and what is missing."""
+    aorta = largest_piece(labels_of("aorta") > 0)
+    planes = np.flatnonzero(aorta.any(axis=(1, 2)))
+    first = planes[len(planes) // 2]
+    missing = aorta.copy()
+    missing[:first], missing[first + missing_planes :] = False, False
+    labels = labels_of("liver", "inferior_vena_cava", "vertebrae_T12")
+    labels[aorta & ~missing] = TABLE["aorta"]
+    place = centre_of(missing) if missing_planes else centre_of(aorta)
+    evidence = {"gap_mm": 4 * missing_planes, "volume_ml": 3.0}
+    reviewer.add_phantom(labels, [Flag("tube_gap", Level.WRONG, "aorta", (), place, evidence)])
+    return aorta, missing
+
+
+def test_a_gap_is_bridged_with_the_ct(reviewer):
+    _aorta, missing = aorta_of(reviewer, 5)
+    before = reviewer.mask("aorta")
+    others = [reviewer.mask(each) for each in ("liver", "inferior_vena_cava", "vertebrae_T12")]
+    work_out(reviewer, "aorta", "Bridge...")
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    reviewer.settle()
+    added = reviewer.mask("aorta") & ~before
+    assert 2 * (added & missing).sum() / (added.sum() + missing.sum()) > 0.8
+    now = [reviewer.mask(each) for each in ("liver", "inferior_vena_cava", "vertebrae_T12")]
+    assert all(np.array_equal(one, other) for one, other in zip(others, now, strict=True))
+    reviewer.press("Ctrl+Z")
+    assert np.array_equal(reviewer.mask("aorta"), before)
+
+
+def test_a_repair_that_fails_says_why(reviewer):
+    aorta_of(reviewer, 0)
+    before = reviewer.everything()
+    work_out(reviewer, "aorta", "Bridge...")
+    assert reviewer.repair_ui.repairLabel.text == (
+        "The structure is in one piece: there is no gap to bridge. Correct the structure in the Segment Editor if "
+        "something is missing. (REPAIR_NO_GAP)"
+    )
+    assert not reviewer.repair_ui.applyRepairButton.visible
+    assert reviewer.everything() == before
+
+
+def test_a_preview_goes_with_the_scene(reviewer, with_island):
+    work_out(reviewer, "liver", "Remove...")
+    slicer.mrmlScene.Clear(0)
+    reviewer.settle()
+    assert previews() == []
+    assert not reviewer.repair_ui.repairFrame.visible

@@ -1,0 +1,71 @@
+"""The voxels of one segment as a small array: taken out of the image that segments share, and written back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+import vtk
+import vtk.util.numpy_support
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorModuleLib.scene.segmentation_import import BINARY_LABELMAP, SCALARS_NAME
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentVoxels:
+    """Cut to the box around the voxels; size 0 where there are none."""
+
+    inside: np.ndarray
+    """bool (k, j, i)."""
+    start: tuple[int, int, int]
+    """k, j, i of the first one, in the indices of ``ijk_to_ras``."""
+    ijk_to_ras: np.ndarray
+    """4 x 4: to RAS in mm of the segmentation's own space."""
+
+    @classmethod
+    def of(cls, segment) -> SegmentVoxels:
+        """Of a vtkSegment that has a binary labelmap. Looks at every voxel of the image that it lies in."""
+        image = segment.GetRepresentation(BINARY_LABELMAP)
+        matrix = vtk.vtkMatrix4x4()
+        image.GetImageToWorldMatrix(matrix)
+        to_ras = slicer.util.arrayFromVTKMatrix(matrix)
+        scalars = image.GetPointData().GetScalars()
+        if image.GetNumberOfPoints() == 0 or scalars is None:
+            return cls(np.zeros((0, 0, 0), bool), (0, 0, 0), to_ras)
+        array = vtk.util.numpy_support.vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions())))
+        first = tuple(reversed(image.GetExtent()[::2]))
+        return cls.cropped(array == segment.GetLabelValue(), first, to_ras)
+
+    @classmethod
+    def cropped(cls, inside: np.ndarray, start: tuple[int, int, int], ijk_to_ras: np.ndarray) -> SegmentVoxels:
+        spans = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+        if not spans[0].size:
+            return cls(np.zeros((0, 0, 0), bool), (0, 0, 0), ijk_to_ras)
+        box = tuple(slice(span[0], span[-1] + 1) for span in spans)
+        low = tuple(int(first + span[0]) for first, span in zip(start, spans, strict=True))
+        return cls(np.ascontiguousarray(inside[box]), low, ijk_to_ras)
+
+    def is_same(self, other: SegmentVoxels) -> bool:
+        return self.start == other.start and np.array_equal(self.inside, other.inside)
+
+    def image(self):
+        """As a vtkOrientedImageData of 0 and 1; a single 0 where there are no voxels."""
+        inside = self.inside if self.inside.size else np.zeros((1, 1, 1), bool)
+        k, j, i = self.start
+        depth, height, width = inside.shape
+        image = slicer.vtkOrientedImageData()
+        image.SetExtent(i, i + width - 1, j, j + height - 1, k, k + depth - 1)
+        scalars = vtk.util.numpy_support.numpy_to_vtk(inside.astype(np.uint8).reshape(-1), deep=True)
+        scalars.SetName(SCALARS_NAME)
+        image.GetPointData().SetScalars(scalars)
+        image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(self.ijk_to_ras))
+        return image
+
+    def write_to(self, node, segment_id: str) -> None:
+        """Give them to a segment of ``node`` (vtkMRMLSegmentationNode) in place of those that it has; the others keep
+        theirs, also where they overlap then. Raises SegmentationError("REPAIR_NO_SEGMENT")."""
+        logic = slicer.vtkSlicerSegmentationsModuleLogic
+        if not logic.SetBinaryLabelmapToSegment(self.image(), node, segment_id, logic.MODE_REPLACE):
+            raise SegmentationError("REPAIR_NO_SEGMENT")
