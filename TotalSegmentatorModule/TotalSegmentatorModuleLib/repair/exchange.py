@@ -39,7 +39,9 @@ class Exchange:
             self._absent_holder = _keep_absent(segmentation, self._removed)
         finally:
             node.EndModify(was_modifying)
-        self.key = next(iter(moves.values()))
+        self.segment_ids = tuple(moves.values())
+        """Of what has changed."""
+        self.key = self.segment_ids[0]
         """Of the row to go to: what the first segment is now."""
 
     def undo(self, node) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import slicer
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.review_rules import RULES
 
@@ -13,6 +14,7 @@ from TotalSegmentatorModuleLib.repair.new_names import new_names
 from TotalSegmentatorModuleLib.repair.preview import Preview
 from TotalSegmentatorModuleLib.repair.program_order import ProgramOrder, program_order
 from TotalSegmentatorModuleLib.repair.program_runner import ProgramRunner
+from TotalSegmentatorModuleLib.repair.second_check import SecondCheck
 from TotalSegmentatorModuleLib.repair.texts import changed_meanwhile_text, offer_title, offer_tool_tip, working_text
 from TotalSegmentatorModuleLib.repair.voxel_repair import VoxelRepair
 from TotalSegmentatorModuleLib.review.details import RepairOffer
@@ -34,13 +36,14 @@ class RepairSection:
         self._proposal: NameRepair | VoxelRepair | None = None
         self._preview = Preview()
         self._runner = ProgramRunner(self._on_progress, self._on_outcome, self._on_failed, on_changed)
+        self._second_check = SecondCheck(on_changed)
         ui.applyRepairButton.connect("clicked(bool)", self._on_apply)
         ui.cancelRepairButton.connect("clicked(bool)", self.end)
         self.end()
 
     @property
     def is_busy(self) -> bool:
-        return self._runner.is_busy
+        return self._runner.is_busy or self._second_check.is_busy
 
     def offer(self, node, row: ReviewRow, shown: ShownFlag) -> RepairOffer | None:
         """The button beside a remark (details.OfferRepair)."""
@@ -68,6 +71,7 @@ class RepairSection:
         """The application quits or the module is reloaded."""
         self.end()
         self._runner.close()
+        self._second_check.close()
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -117,6 +121,7 @@ class RepairSection:
             self._show(changed_meanwhile_text(), False)
             return
         self._on_repaired(action, action.key)
+        self._second_check.start(slicer.mrmlScene.GetNodeByID(action.node_id), action.segment_ids)
 
 
 def _problem_text(problem: Problem) -> str:

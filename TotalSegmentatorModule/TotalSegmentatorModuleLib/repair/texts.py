@@ -51,7 +51,7 @@ def new_names_text(node, moves: Mapping[str, str]) -> str:
     if gone:
         lines.append(_("Segment that goes: {names}.").format(names=", ".join(_name(node, each) for each in gone)))
     lines.append(_("Their status becomes Edited. Undo takes it back."))
-    return " ".join(lines)
+    return _capital(" ".join(lines))
 
 
 def working_text(fraction: float) -> str:
@@ -70,7 +70,7 @@ def outcomes_text(node, segments: Sequence[RepairedSegment]) -> str:
         for each in segments
     ]
     lines.append(_("The coloured outline shows the outcome."))
-    return " ".join(lines)
+    return _capital(" ".join(lines))
 
 
 def _ml(volume: float) -> str:
@@ -84,3 +84,8 @@ def changed_meanwhile_text() -> str:
 def _name(node, segment_id: str) -> str:
     segment = node.GetSegmentation().GetSegment(segment_id)
     return segment.GetName() if segment is not None else shown_name(segment_id)
+
+
+def _capital(text: str) -> str:
+    """Names of structures begin with a small letter, sentences do not."""
+    return text[:1].upper() + text[1:]

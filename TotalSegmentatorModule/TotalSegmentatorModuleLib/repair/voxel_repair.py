@@ -60,6 +60,8 @@ class VoxelChange:
         ``segment_id``: the one that the flag of ``rule`` is about. Raises SegmentationError("REPAIR_NO_SEGMENT")."""
         segmentation = node.GetSegmentation()
         self.node_id: str = node.GetID()
+        self.segment_ids = tuple(voxels)
+        """Of what has changed."""
         self.key = segment_id
         """Of the row to go to."""
         self._made = [each for each in voxels if segmentation.GetSegment(each) is None]

@@ -9,13 +9,14 @@ segment, which is read where the attribute is gone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.tables.result_tags import PREFIX
+from TotalSegmentatorWire.tables.review_rules import sentence_of
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.tags.segment_tags import (
@@ -32,6 +33,8 @@ ABSENT_TAG = PREFIX + "AbsentStructures"
 """Of the first segment: JSON, ``{"flags": [...], "states": {name: state}}`` of the structures without a segment."""
 _REPAIRED = "repaired"
 """Key in a flag's JSON beside those of ``Flag.to_json``."""
+_OF_COARSER_MODEL = ("second_opinion",)
+"""Rules that compare with what a coarser model found."""
 REVIEW_ATTRIBUTE = PREFIX + "Review"
 """Of the segmentation node: the whole review as the engine made it, and what became of the structures without a
 segment: ``{"version": 1, "flags": [...], "absent": {"flags": [...], "states": {...}}}``."""
@@ -110,6 +113,13 @@ def mark_repaired(segment, rule: str) -> None:
     rows = _rows(segment)
     if rows is not None:
         write_json_tag(segment, FLAGS_TAG, [{**row, _REPAIRED: True} if row["rule"] == rule else row for row in rows])
+
+
+def replace_flags(segment, flags: Iterable[Flag]) -> None:
+    """What was found when a vtkSegment was checked again without a coarser model: ``flags`` of it take the place of all
+    but those that only a coarser model can tell."""
+    stays = [row for row in _rows(segment) or () if row["rule"] in _OF_COARSER_MODEL and row.get(_REPAIRED) is not True]
+    write_json_tag(segment, FLAGS_TAG, [*(flag.to_json(sentence_of(flag)) for flag in flags), *stays])
 
 
 def exchange_flags(segments: Mapping[str, Any], new_names: Mapping[str, str], rule: str) -> dict[str, list | None]:

@@ -25,18 +25,7 @@ def reviewer(user):
 
 @pytest.fixture
 def swapped(reviewer):
-    """T10 and T11 bear each other's name; the remark on T10 says so. Returns what the names belong to."""
-    labels = labels_of("vertebrae_T9", "vertebrae_T10", "vertebrae_T11", "liver")
-    true = {name: labels == TABLE[name] for name in ("vertebrae_T10", "vertebrae_T11")}
-    labels[true["vertebrae_T10"]], labels[true["vertebrae_T11"]] = TABLE["vertebrae_T11"], TABLE["vertebrae_T10"]
-    place = centre_of(true["vertebrae_T11"])
-    flags = [
-        Flag("vertebrae_swapped", Level.WRONG, "vertebrae_T10", ("vertebrae_T11",), place),
-        Flag("cut_by_scan", Level.CUT, "vertebrae_T11", (), None, {"sides": "above"}),
-        Flag("missing_between", Level.WRONG, "aorta", (), None),
-    ]
-    reviewer.add_phantom(labels, flags)
-    return true
+    return reviewer.add_swapped()
 
 
 def test_a_swapped_pair_is_repaired_and_the_repair_undone(reviewer, swapped):
@@ -44,7 +33,7 @@ def test_a_swapped_pair_is_repaired_and_the_repair_undone(reviewer, swapped):
     reviewer.click_row("vertebrae T10")
     reviewer.click_repair("Swap...")
     text = reviewer.repair_ui.repairLabel.text
-    assert text.startswith("vertebrae T10 becomes vertebrae T11, vertebrae T11 becomes vertebrae T10.")
+    assert text.startswith("Vertebrae T10 becomes vertebrae T11, vertebrae T11 becomes vertebrae T10.")
     assert reviewer.everything() == before  # nothing changes before the user agrees
 
     modified = []
@@ -144,7 +133,7 @@ def test_a_run_is_renumbered_with_a_new_segment_and_the_renumbering_undone(revie
     reviewer.click_row(present[0].replace("_", " "))
     reviewer.click_repair("Renumber...")
     text = reviewer.repair_ui.repairLabel.text
-    assert text.startswith(f"vertebrae {shown[present[0]]} becomes vertebrae {shown[new[0]]}, ")
+    assert text.startswith(f"Vertebrae {shown[present[0]]} becomes vertebrae {shown[new[0]]}, ")
     assert f"vertebrae {shown[present[-1]]} becomes vertebrae {shown[new[-1]]}. New segment: vertebrae" in text
     assert f"Segment that goes: vertebrae {shown[present[0]]}." in text
 

@@ -70,13 +70,20 @@ def work_out(reviewer, row: str, title: str) -> None:
     assert reviewer.app.wait_until(lambda: not text.text.startswith("Working out"), READY_SECONDS), text.text
 
 
+def wait_for_second_check(reviewer) -> None:
+    """Until the remarks on the chosen row are of what it is now."""
+    repaired = "Repaired, not checked again"
+    is_checked = lambda: not any(each.startswith(repaired) for each in reviewer.remarks())  # noqa: E731
+    assert reviewer.app.wait_until(is_checked, READY_SECONDS), reviewer.remarks()
+
+
 def test_an_island_is_previewed_removed_and_brought_back(reviewer, with_island):
     liver, island = with_island
     before = reviewer.everything()
     work_out(reviewer, "liver", "Remove...")
     removed = island.sum() * VOXEL_ML
     assert reviewer.repair_ui.repairLabel.text == (
-        f"liver: adds 0.0 ml, removes {removed:.1f} ml. The coloured outline shows the outcome."
+        f"Liver: adds 0.0 ml, removes {removed:.1f} ml. The coloured outline shows the outcome."
     )
     assert reviewer.everything() == before
     assert np.allclose(reviewer.slice_centre(), centre_of(island), atol=0.1)
@@ -94,6 +101,9 @@ def test_an_island_is_previewed_removed_and_brought_back(reviewer, with_island):
     assert reviewer.state("liver") is ReviewState.EDITED
     assert reviewer.state("spleen") is ReviewState.UNREVIEWED
     assert reviewer.remarks()[0].startswith("Repaired, not checked again: liver has stray pieces")
+
+    wait_for_second_check(reviewer)
+    assert not any("stray pieces" in each for each in reviewer.remarks())
 
     reviewer.press("Ctrl+Z")
     reviewer.settle()
@@ -130,6 +140,38 @@ def test_what_is_cancelled_leaves_nothing(reviewer, with_island, way):
     assert nodes() == nodes_before
     assert reviewer.everything() == before
     assert not reviewer.ui.undoButton.enabled
+
+
+def test_swapped_vertebrae_are_checked_again_after_the_repair(reviewer):
+    reviewer.add_swapped()
+    before = reviewer.everything()
+    reviewer.click_row("vertebrae T10")
+    reviewer.click_repair("Swap...")
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    assert reviewer.chosen == "vertebrae T11"  # the bone that was looked at
+    reviewer.click_row("vertebrae T10")
+    assert reviewer.remarks()[0].startswith("Repaired, not checked again")
+    wait_for_second_check(reviewer)
+    assert reviewer.chosen == "vertebrae T10"
+    reviewer.press("A")
+    assert reviewer.state("vertebrae_T10") is ReviewState.APPROVED
+    assert not any("swapped" in tag for values in reviewer.everything().values() for tag in values[2])
+    reviewer.press("Ctrl+Z")
+    reviewer.press("Ctrl+Z")
+    assert reviewer.everything() == before
+
+
+def test_a_second_check_that_comes_too_late_changes_no_remark(reviewer):
+    reviewer.add_swapped()
+    before = reviewer.everything()
+    reviewer.click_row("vertebrae T10")
+    reviewer.click_repair("Swap...")
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    assert folders_of("jobs") or reviewer.app.wait_until(lambda: folders_of("jobs"), READY_SECONDS)
+    reviewer.press("Ctrl+Z")
+    assert reviewer.app.wait_until(lambda: not folders_of("jobs"), READY_SECONDS)
+    reviewer.settle()
+    assert reviewer.everything() == before
 
 
 def test_what_was_drawn_meanwhile_is_not_lost(reviewer, with_island):

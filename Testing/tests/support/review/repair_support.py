@@ -12,7 +12,7 @@ import vtk.util.numpy_support
 from phantom import PhantomParameters, make_phantom
 from phantom.phantom import read_label_table
 from review_support import ReviewUser, review_of
-from TotalSegmentatorWire.messages.review import Flag
+from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.messages.segment import FoundStructure
 from TotalSegmentatorWire.tables.structures import known_structures
 
@@ -59,6 +59,20 @@ class RepairUser(ReviewUser):
         self.settle()
         self.wait(lambda: self.tree.model().rowCount() > 0)
         self.app.resize_window(1024, 2600)
+
+    def add_swapped(self) -> dict[str, np.ndarray]:
+        """T10 and T11 bear each other's name; the remark on T10 says so. Returns what the names belong to."""
+        labels = labels_of("vertebrae_T9", "vertebrae_T10", "vertebrae_T11", "liver")
+        true = {name: labels == TABLE[name] for name in ("vertebrae_T10", "vertebrae_T11")}
+        labels[true["vertebrae_T10"]], labels[true["vertebrae_T11"]] = TABLE["vertebrae_T11"], TABLE["vertebrae_T10"]
+        place = centre_of(true["vertebrae_T11"])
+        flags = [
+            Flag("vertebrae_swapped", Level.WRONG, "vertebrae_T10", ("vertebrae_T11",), place),
+            Flag("cut_by_scan", Level.CUT, "vertebrae_T11", (), None, {"sides": "above"}),
+            Flag("missing_between", Level.WRONG, "aorta", (), None),
+        ]
+        self.add_phantom(labels, flags)
+        return true
 
     @property
     def repair_ui(self):
