@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import slicer
+from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.review_rules import RULES
 
@@ -77,8 +78,9 @@ class RepairSection:
 
     def _work_out(self, order: ProgramOrder) -> None:
         self.end()
-        self._show(working_text(0.0), False)
         self._runner.start(order)
+        if self._runner.is_busy:
+            self._show(working_text(0.0), False)
 
     def _propose(self, proposal: NameRepair | VoxelRepair) -> None:
         self.end()
@@ -88,6 +90,8 @@ class RepairSection:
     def _show(self, text: str, can_apply: bool) -> None:
         self._ui.repairLabel.setText(text)
         self._ui.applyRepairButton.setVisible(can_apply)
+        is_over = not can_apply and not self._runner.is_busy
+        self._ui.cancelRepairButton.setText(_("Close") if is_over else _("Cancel"))
         self._ui.repairFrame.setVisible(True)
 
     def _on_progress(self, fraction: float) -> None:

@@ -36,16 +36,29 @@ class SegmentVoxels:
             return cls(np.zeros((0, 0, 0), bool), (0, 0, 0), to_ras)
         array = vtk.util.numpy_support.vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions())))
         first = tuple(reversed(image.GetExtent()[::2]))
-        return cls.cropped(array == segment.GetLabelValue(), first, to_ras)
+        label = segment.GetLabelValue()
+        planes = [
+            k for k, plane in enumerate(array) if (plane == label).any()
+        ]  # a plane fits into the processor's cache
+        low, high = (planes[0], planes[-1] + 1) if planes else (0, 0)
+        return cls.cropped(array[low:high] == label, (first[0] + low, *first[1:]), to_ras)
 
     @classmethod
     def cropped(cls, inside: np.ndarray, start: tuple[int, int, int], ijk_to_ras: np.ndarray) -> SegmentVoxels:
-        spans = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-        if not spans[0].size:
+        footprint = inside.any(axis=0)
+        if not footprint.any():
             return cls(np.zeros((0, 0, 0), bool), (0, 0, 0), ijk_to_ras)
+        spans = [np.flatnonzero(each.any(axis=1)) for each in (inside.reshape(len(inside), -1), footprint, footprint.T)]
         box = tuple(slice(span[0], span[-1] + 1) for span in spans)
         low = tuple(int(first + span[0]) for first, span in zip(start, spans, strict=True))
         return cls(np.ascontiguousarray(inside[box]), low, ijk_to_ras)
+
+    def as_in(self, segment) -> SegmentVoxels:
+        """These voxels as a vtkSegment that was given them has them: they may have been resampled to its grid."""
+        image, matrix = segment.GetRepresentation(BINARY_LABELMAP), vtk.vtkMatrix4x4()
+        image.GetImageToWorldMatrix(matrix)
+        is_own_grid = np.allclose(slicer.util.arrayFromVTKMatrix(matrix), self.ijk_to_ras, rtol=0, atol=1e-6)
+        return self if is_own_grid else SegmentVoxels.of(segment)
 
     def is_same(self, other: SegmentVoxels) -> bool:
         return self.start == other.start and np.array_equal(self.inside, other.inside)

@@ -80,7 +80,7 @@ class VoxelChange:
             mark_repaired(segmentation.GetSegment(segment_id), rule)
         finally:
             node.EndModify(was_modifying)
-        self._after = {each: SegmentVoxels.of(segmentation.GetSegment(each)) for each in voxels}
+        self._after = {each: new.as_in(segmentation.GetSegment(each)) for each, new in voxels.items()}
 
     def undo(self, node) -> str | None:
         """Nothing where somebody has drawn in one of the segments since; a state that was given since stays."""

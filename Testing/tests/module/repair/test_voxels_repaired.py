@@ -142,6 +142,22 @@ def test_what_is_cancelled_leaves_nothing(reviewer, with_island, way):
     assert not reviewer.ui.undoButton.enabled
 
 
+def test_a_repair_under_a_transform_of_both_is_at_the_same_voxels(reviewer, with_island):
+    liver, island = with_island
+    moved = np.eye(4)
+    moved[:3, 3] = (20.0, -30.0, 40.0)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(moved))
+    for node in (reviewer.ct, reviewer.node):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    reviewer.settle()
+    work_out(reviewer, "liver", "Remove...")
+    assert np.allclose(reviewer.slice_centre(), np.add(centre_of(island), moved[:3, 3]), atol=0.1)
+    assert previews()[0].GetParentTransformNode() is transform
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    assert np.array_equal(reviewer.mask("liver"), liver)
+
+
 def test_swapped_vertebrae_are_checked_again_after_the_repair(reviewer):
     reviewer.add_swapped()
     before = reviewer.everything()
@@ -248,6 +264,9 @@ def test_a_repair_that_fails_says_why(reviewer):
     )
     assert not reviewer.repair_ui.applyRepairButton.visible
     assert reviewer.everything() == before
+    assert reviewer.repair_ui.cancelRepairButton.text == "Close"
+    reviewer.app.click(reviewer.repair_ui.cancelRepairButton)
+    assert not reviewer.repair_ui.repairFrame.visible
 
 
 def test_a_preview_goes_with_the_scene(reviewer, with_island):
