@@ -63,6 +63,54 @@ def test_a_swapped_pair_is_repaired_and_the_repair_undone(reviewer, swapped):
     assert reviewer.repair_buttons() == ["Swap..."]
 
 
+def surface_of(reviewer, name: str):
+    return reviewer.segment(name).GetRepresentation("Closed surface")
+
+
+def test_surfaces_and_layers_of_their_own_go_with_the_bone(reviewer, swapped):
+    drawn = swapped["vertebrae_T11"].copy()  # what T10 bears now, reaching into the liver as a layer of its own
+    drawn |= reviewer.mask("liver")
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        drawn.astype(np.uint8), reviewer.node, "vertebrae_T10", reviewer.ct
+    )
+    assert reviewer.node.GetSegmentation().GetNumberOfLayers() == 2
+    reviewer.node.CreateClosedSurfaceRepresentation()
+    surfaces = {name: surface_of(reviewer, name) for name in swapped}
+    before = reviewer.everything()
+    reviewer.click_row("vertebrae T10")
+    reviewer.click_repair("Swap...")
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    assert np.array_equal(reviewer.mask("vertebrae_T11"), drawn)
+    assert np.array_equal(reviewer.mask("vertebrae_T10"), swapped["vertebrae_T10"])
+    assert surface_of(reviewer, "vertebrae_T11") is surfaces["vertebrae_T10"]
+    assert surface_of(reviewer, "vertebrae_T10") is surfaces["vertebrae_T11"]
+    assert reviewer.node.GetSegmentation().GetNumberOfLayers() == 2
+    reviewer.press("Ctrl+Z")
+    assert reviewer.everything() == before
+    assert {name: surface_of(reviewer, name) for name in swapped} == surfaces
+
+
+def test_a_kidney_on_the_wrong_side_without_a_partner_gets_the_other_name(reviewer):
+    labels = labels_of("kidney_left", "liver")
+    true = labels == TABLE["kidney_left"]
+    labels[true] = TABLE["kidney_right"]
+    flag = Flag("wrong_side", Level.WRONG, "kidney_right", (), centre_of(true), {"distance_mm": 60})
+    reviewer.add_phantom(labels, [flag])
+    before = reviewer.everything()
+    reviewer.click_row("kidney right")
+    reviewer.click_repair("Swap...")
+    assert reviewer.repair_ui.repairLabel.text.startswith(
+        "Kidney right becomes kidney left. New segment: kidney left. Segment that goes: kidney right."
+    )
+    reviewer.app.click(reviewer.repair_ui.applyRepairButton)
+    reviewer.settle()
+    assert reviewer.segment("kidney_right") is None
+    assert np.array_equal(reviewer.mask("kidney_left"), true)
+    reviewer.press("Ctrl+Z")
+    reviewer.settle()
+    assert reviewer.everything() == before
+
+
 def test_cancel_and_another_row_leave_everything_as_it_was(reviewer, swapped):
     before = reviewer.everything()
     reviewer.click_row("vertebrae T10")
