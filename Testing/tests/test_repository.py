@@ -30,7 +30,7 @@ ARROWS = {
         LIB: "- compare export qt_helpers repair review scene segment setup tasks texts",
         SETUP: "packages",
     },
-    f"{LIB}/review": {LIB: "- qt_helpers scene tags views"},
+    f"{LIB}/review": {LIB: "- qt_helpers scene tags texts views"},
     f"{LIB}/repair": {LIB: "- background qt_helpers review scene tags tasks texts views"},
     f"{LIB}/setup": {
         LIB: "- background qt_helpers scene segment texts",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import slicer
+from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
@@ -13,7 +14,7 @@ from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.review.details import OfferRepair, RemarkList, no_repair
 from TotalSegmentatorModuleLib.review.filters import ReviewFilters
-from TotalSegmentatorModuleLib.review.judgements import Action, History, Judgement
+from TotalSegmentatorModuleLib.review.judgements import Action, History, Judgement, is_restorable, restored
 from TotalSegmentatorModuleLib.review.keys import ReviewKeys
 from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow, next_open, rows_of
 from TotalSegmentatorModuleLib.review.segment_editor import edit_segment
@@ -23,6 +24,7 @@ from TotalSegmentatorModuleLib.review.texts import headline, new_result_text, no
 from TotalSegmentatorModuleLib.review.together import TogetherOffer
 from TotalSegmentatorModuleLib.review.viewing import StructureView
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
+from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 
 class ReviewSection:
@@ -68,6 +70,7 @@ class ReviewSection:
         ui.editButton.connect("clicked(bool)", self._on_edit)
         ui.aloneButton.connect("toggled(bool)", self._on_alone)
         ui.undoButton.connect("clicked(bool)", self._on_undo)
+        ui.restoreButton.connect("clicked(bool)", self._on_restore)
         ui.approveAllButton.connect("clicked(bool)", self._on_approve_all)
         ui.tg263Button.connect("toggled(bool)", self._show_rows)
         self._hint("")
@@ -185,6 +188,7 @@ class ReviewSection:
         for button in (self._ui.approveButton, self._ui.rejectButton, self._ui.laterButton):
             button.setEnabled(row is not None)
         self._ui.editButton.setEnabled(row is not None and row.has_segment)
+        self._ui.restoreButton.setEnabled(is_restorable(self._node, row))
         self._ui.undoButton.setEnabled(self._history.can_undo)
         self._remarks.show(self._node, row, self._offer_repair)
 
@@ -259,6 +263,19 @@ class ReviewSection:
         row = self._chosen
         if row is not None and row.has_segment:
             edit_segment(self._node, row.key, reference_volume(self._node))
+
+    def _on_restore(self) -> None:
+        row = self._chosen
+        if not is_restorable(self._node, row):
+            return
+        self._end_repair()
+        try:
+            action = restored(self._node, row)
+        except SegmentationError as error:
+            self._hint(" ".join(problem_texts(error.problem)))
+            return
+        if action is not None:
+            self.repaired(action, row.key)
 
     def _on_approve_all(self) -> None:
         rows = TogetherOffer(self._table.rows).accepted()
