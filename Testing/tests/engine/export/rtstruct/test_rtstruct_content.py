@@ -82,7 +82,7 @@ def test_says_what_each_structure_is(tmp_path: Path, reference: ReferenceSeries,
         region=Code("SCT", "10200004", "Liver"),
     )
     rois = [
-        make_roi(1, "Kidney_R", shell),
+        make_roi(1, "Kidney_R", shell, models=("104-3mm",)),
         make_roi(4, "GTV", shell, algorithm="MANUAL", description="", interpreted_type="GTV", codes=tumour),
         make_roi(7, "BODY", shell, interpreted_type="EXTERNAL", codes=None, algorithm="SEMIAUTOMATIC"),
     ]
@@ -104,7 +104,7 @@ def test_says_what_each_structure_is(tmp_path: Path, reference: ReferenceSeries,
     assert gtv.AnatomicRegionSequence[0].CodeMeaning == "Liver"
     assert "RTROIIdentificationCodeSequence" not in body
     assert dataset.ROIContourSequence[0].ROIDisplayColor == [200, 100, 50]
-    assert (dataset.ApprovalStatus, dataset.StructureSetLabel) == ("UNAPPROVED", "AI contours")
+    assert (dataset.ApprovalStatus, dataset.StructureSetLabel) == ("UNAPPROVED", "AI and other")
     assert dataset.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2"
 
 
