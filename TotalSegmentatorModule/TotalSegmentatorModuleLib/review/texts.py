@@ -146,7 +146,7 @@ def _sentence(shown: ShownFlag) -> str:
 def shown_row_name(row: ReviewRow, with_tg263: bool) -> str:
     """The name in the table."""
     name = row.tg263 if with_tg263 and row.tg263 else row.name
-    return name if row.has_segment else _("no {name}").format(name=name)
+    return name if row.has_segment else _("missing: {name}").format(name=name)
 
 
 @cache

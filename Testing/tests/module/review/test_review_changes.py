@@ -27,7 +27,7 @@ def test_another_segment_that_is_removed_leaves_the_chosen_one(ready):
     ready.node.GetSegmentation().RemoveSegment("gallbladder")
     ready.settle()
     assert ready.chosen == "kidney right"
-    assert ready.rows() == ["kidney right", "no aorta"]
+    assert ready.rows() == ["kidney right", "missing: aorta"]
 
 
 def test_names_colours_and_new_segments_are_followed(ready):
@@ -46,7 +46,7 @@ def test_names_colours_and_new_segments_are_followed(ready):
 def test_a_missing_structure_that_is_drawn_is_no_longer_missing(ready):
     ready.node.GetSegmentation().AddEmptySegment("aorta", "aorta")
     ready.settle()
-    assert "no aorta" not in ready.rows()
+    assert "missing: aorta" not in ready.rows()
     assert "aorta" in ready.rows()
 
 

@@ -53,9 +53,9 @@ def test_next_and_previous_go_through_what_waits_and_begin_anew(ready):
     for _ in range(4):
         ready.app.click(ready.ui.nextButton)
         seen.append(ready.chosen)
-    assert seen == ["kidney right", "gallbladder", "no aorta", "kidney right"]
+    assert seen == ["kidney right", "gallbladder", "missing: aorta", "kidney right"]
     ready.app.click(ready.ui.previousButton)
-    assert ready.chosen == "no aorta"
+    assert ready.chosen == "missing: aorta"
 
 
 def test_what_is_put_off_comes_last(ready):
@@ -65,7 +65,7 @@ def test_what_is_put_off_comes_last(ready):
     ready.app.click(ready.ui.nextButton)
     assert ready.chosen == "gallbladder"
     ready.app.click(ready.ui.approveButton)
-    assert ready.chosen == "no aorta"
+    assert ready.chosen == "missing: aorta"
     ready.app.click(ready.ui.rejectButton)
     assert ready.chosen == "kidney right"
     assert not ready.ui.hintLabel.visible
@@ -98,11 +98,11 @@ def test_undo_leaves_what_another_module_has_changed_since(ready):
 
 
 def test_undo_of_a_missing_structure(ready):
-    ready.click_row("no aorta")
+    ready.click_row("missing: aorta")
     ready.app.click(ready.ui.rejectButton)
-    assert state_cell(ready, "no aorta") == "Rejected"
+    assert state_cell(ready, "missing: aorta") == "Rejected"
     ready.app.click(ready.ui.undoButton)
-    assert state_cell(ready, "no aorta") == "Not reviewed"
+    assert state_cell(ready, "missing: aorta") == "Not reviewed"
 
 
 def test_all_without_remarks_are_approved_after_one_question(ready, answers):
@@ -171,5 +171,5 @@ def test_a_filter_for_open_ones_lets_the_review_go_on(ready):
     ready.choose(ready.ui.stateComboBox, "Still open")
     ready.click_row("kidney right")
     ready.app.click(ready.ui.approveButton)
-    assert ready.rows() == ["gallbladder", "no aorta"]
+    assert ready.rows() == ["gallbladder", "missing: aorta"]
     assert ready.chosen == "gallbladder"

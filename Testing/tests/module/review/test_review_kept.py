@@ -24,7 +24,7 @@ def reviewed(ready, answers) -> ReviewUser:
     answers.append(True)
     ready.click_row("kidney right")
     ready.app.click(ready.ui.rejectButton)
-    ready.click_row("no aorta")
+    ready.click_row("missing: aorta")
     ready.app.click(ready.ui.approveButton)
     ready.app.click(ready.ui.approveAllButton)
     ready.press("H")
@@ -88,7 +88,7 @@ def test_the_order_of_segments_does_not_matter(ready, tmp_path):
     again = slicer.modules.segmentations.logic().LoadSegmentationFromFile(path, True)
     ready.ui.segmentationSelector.setCurrentNode(again)
     ready.settle()
-    assert "no aorta" in ready.rows()
+    assert "missing: aorta" in ready.rows()
 
 
 def test_signs_with_a_meaning_in_the_file_survive(reviewer, tmp_path):

@@ -16,7 +16,7 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 def test_a_new_result_is_opened_with_likely_faults_first(ready):
     assert not ready.ui.collapsibleButton.collapsed
     assert ready.groups() == ["Wrong? (1)", "Check (2)", "Cut by the scan (1)", "No remarks (3)"]
-    assert ready.rows() == ["kidney right", "gallbladder", "no aorta"]
+    assert ready.rows() == ["kidney right", "gallbladder", "missing: aorta"]
     assert ready.ui.headlineLabel.text == "1 wrong?, 2 to check, 2 cut by the scan"
     assert ready.ui.progressLabel.text == "0 of 7 judged"
 
@@ -51,8 +51,8 @@ def test_columns_with_nothing_in_them_make_room(ready):
 
 
 def test_a_missing_structure_has_a_row_and_can_be_judged(ready):
-    assert ready.cells("no aorta") == ["", "", "no aorta", "", "", ""]
-    ready.click_row("no aorta")
+    assert ready.cells("missing: aorta") == ["", "", "missing: aorta", "", "", ""]
+    ready.click_row("missing: aorta")
     assert not ready.ui.editButton.enabled
     ready.app.click(ready.ui.approveButton)
     assert ready.ui.progressLabel.text == "1 of 7 judged"
@@ -89,7 +89,7 @@ def test_words_find_rows_below_closed_headings_too(ready):
     assert ready.groups() == ["Wrong? (1)", "No remarks (1 of 3)"]
     ready.ui.filterLineEdit.setText("")
     ready.settle()
-    assert ready.rows() == ["kidney right", "gallbladder", "no aorta"]
+    assert ready.rows() == ["kidney right", "gallbladder", "missing: aorta"]
 
 
 def test_filters_by_remark_status_and_group(ready):
@@ -98,12 +98,12 @@ def test_filters_by_remark_status_and_group(ready):
     ready.choose(ready.ui.levelComboBox, "Any remark")
     ready.set_state("gallbladder", ReviewState.APPROVED)
     ready.choose(ready.ui.stateComboBox, "Still open")
-    assert ready.rows() == ["kidney right", "no aorta"]
+    assert ready.rows() == ["kidney right", "missing: aorta"]
     ready.choose(ready.ui.stateComboBox, "Approved")
     assert ready.rows() == ["gallbladder"]
     ready.choose(ready.ui.stateComboBox, "Any status")
     ready.choose(ready.ui.groupComboBox, "Vessels")
-    assert ready.rows() == ["no aorta"]
+    assert ready.rows() == ["missing: aorta"]
 
 
 def test_rows_are_sorted_below_their_headings(ready):
@@ -111,10 +111,10 @@ def test_rows_are_sorted_below_their_headings(ready):
     header = ready.tree.header()
     header.sectionClicked.emit(2)
     ready.settle()
-    assert ready.rows() == ["kidney right", "no aorta", "gallbladder", "kidney left", "liver", "stomach"]
+    assert ready.rows() == ["kidney right", "missing: aorta", "gallbladder", "kidney left", "liver", "stomach"]
     header.sectionClicked.emit(2)
     ready.settle()
-    assert ready.rows() == ["kidney right", "gallbladder", "no aorta", "stomach", "liver", "kidney left"]
+    assert ready.rows() == ["kidney right", "gallbladder", "missing: aorta", "stomach", "liver", "kidney left"]
     header.sectionClicked.emit(5)
     ready.settle()
     assert [ready.cells(name)[5] for name in ready.rows()[-3:]] == sorted(
@@ -124,7 +124,7 @@ def test_rows_are_sorted_below_their_headings(ready):
 
 def test_names_of_tg263_mark_what_the_scan_cuts(ready):
     ready.app.click(ready.ui.tg263Button)
-    assert ready.rows() == ["Kidney~_R", "Gallbladder", "no A_Aorta"]
+    assert ready.rows() == ["Kidney~_R", "Gallbladder", "missing: A_Aorta"]
     ready.app.click(ready.ui.tg263Button)
     assert ready.rows()[0] == "kidney right"
 
