@@ -90,9 +90,10 @@ def test_a_job_ends_by_itself_at_each_stage(application: Application, ct: FakeCt
     pid, cancelled, ends = application.worker_pid(), application.listener.cancelled, application.listener.ends
     start(application, ct, model)
     application.run_until(lambda: stage in application.listener.stages or not application.is_busy, 300)
+    is_reached = application.is_busy  # a quick computer makes labels before that is worth a stage of its own
     cancel(application, pid)
     assert application.listener.ends == ends + 1
-    if stage != Stage.RESTORING:  # which may be over before the worker looks for the file
+    if is_reached and stage != Stage.RESTORING:  # which may be over before the worker looks for the file
         assert application.listener.cancelled == cancelled + 1
 
 
