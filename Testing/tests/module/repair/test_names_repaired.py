@@ -118,7 +118,7 @@ def test_cancel_and_another_row_leave_everything_as_it_was(reviewer, swapped):
     reviewer.app.click(reviewer.repair_ui.cancelRepairButton)
     assert not reviewer.repair_ui.repairFrame.visible
     reviewer.click_repair("Swap...")
-    reviewer.click_row("no aorta")
+    reviewer.click_row("missing: aorta")
     assert not reviewer.repair_ui.repairFrame.visible
     assert reviewer.everything() == before
     assert not reviewer.ui.undoButton.enabled
