@@ -81,15 +81,4 @@ def _written(
 
 def _difference(one: VoxelMask, other: VoxelMask) -> np.ndarray:
     """Indices (n, 3) of the voxels of ``one`` that ``other`` lacks."""
-    voxels = one.voxels.copy()
-    shared = [
-        (max(mine.start, theirs.start), min(mine.stop, theirs.stop))
-        for mine, theirs in zip(one.box, other.box, strict=True)
-    ]
-    if all(first < last for first, last in shared):
-        mine = tuple(slice(first - start, last - start) for (first, last), start in zip(shared, one.start, strict=True))
-        theirs = tuple(
-            slice(first - start, last - start) for (first, last), start in zip(shared, other.start, strict=True)
-        )
-        voxels[mine] &= ~other.voxels[theirs]
-    return np.argwhere(voxels) + one.start
+    return np.argwhere(one.voxels & ~other.part(one.start, one.voxels.shape)) + one.start

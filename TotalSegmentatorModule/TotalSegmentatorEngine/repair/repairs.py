@@ -120,11 +120,8 @@ def _padded(mask: VoxelMask, margin: np.ndarray) -> tuple[np.ndarray, tuple[int,
     """The voxels with ``margin`` (k, j, i) around them as far as the grid goes, and the first voxel's index."""
     low = np.maximum(np.array(mask.start) - margin, 0)
     high = np.minimum(np.array(mask.start) + mask.voxels.shape + margin, mask.shape)
-    inside = np.zeros(high - low, bool)
-    inside[tuple(slice(part.start - first, part.stop - first) for part, first in zip(mask.box, low, strict=True))] = (
-        mask.voxels
-    )
-    return inside, tuple(int(first) for first in low)
+    start = tuple(int(first) for first in low)
+    return mask.part(start, high - low), start
 
 
 def _taken(
@@ -134,20 +131,10 @@ def _taken(
     taken = np.zeros(shape, bool)
     for other in placed.segments:
         box = None if other.id == segment.id else placed.box(other)
-        if box is None:
-            continue
-        shared = [
-            (max(part.start, first), min(part.stop, first + size))
-            for part, first, size in zip(box, low, shape, strict=True)
-        ]
-        if any(first >= last for first, last in shared):
-            continue
-        voxels = placed.mask(other).voxels
-        inside = tuple(slice(first - low_, last - low_) for (first, last), low_ in zip(shared, low, strict=True))
-        own = tuple(
-            slice(first - part.start, last - part.start) for (first, last), part in zip(shared, box, strict=True)
-        )
-        taken[inside] |= voxels[own]
+        if box is not None and all(
+            part.start < first + size and first < part.stop for part, first, size in zip(box, low, shape, strict=True)
+        ):
+            taken |= placed.mask(other).part(low, shape)
     return taken
 
 

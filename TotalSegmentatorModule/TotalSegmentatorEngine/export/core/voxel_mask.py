@@ -55,6 +55,21 @@ class VoxelMask:
         array[self.box] = self.voxels
         return array
 
+    def part(self, start: Sequence[int], shape: Sequence[int]) -> np.ndarray:
+        """bool of the box of the grid (k, j, i) that begins at ``start``."""
+        voxels = np.zeros(shape, dtype=bool)
+        shared = [
+            (max(own.start, first), min(own.stop, first + size))
+            for own, first, size in zip(self.box, start, shape, strict=True)
+        ]
+        if all(first < last for first, last in shared):
+            there, here = (
+                tuple(slice(first - low, last - low) for (first, last), low in zip(shared, origin, strict=True))
+                for origin in (start, self.start)
+            )
+            voxels[there] = self.voxels[here]
+        return voxels
+
     def plane(self, k: int) -> np.ndarray | None:
         """The voxels of grid plane ``k`` inside the box (j, i), None where there are none."""
         inside = k - self.start[0]
