@@ -13,8 +13,8 @@ from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.compare.task import OtherSide
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
-from TotalSegmentatorModuleLib.scene.dicom_database import DatabaseWatch, open_database
-from TotalSegmentatorModuleLib.scene.dicom_structures import RTSTRUCT, StoredStructures, ct_series, stored_structures
+from TotalSegmentatorModuleLib.scene.dicom.database import DatabaseWatch, open_database
+from TotalSegmentatorModuleLib.scene.dicom.structures import RTSTRUCT, StoredStructures, ct_series, stored_structures
 
 FILE, SCENE, DATABASE = "file", "scene", "database"
 _UPDATE_MS = 300

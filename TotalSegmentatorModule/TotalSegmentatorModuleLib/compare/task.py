@@ -12,7 +12,7 @@ from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 
 from TotalSegmentatorModuleLib.compare.rows import Comparison, read_comparison
 from TotalSegmentatorModuleLib.scene.cropped_volumes import whole_volume
-from TotalSegmentatorModuleLib.scene.dicom_files import InstanceSearch, require_all_files
+from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch, require_all_files
 from TotalSegmentatorModuleLib.tasks.program_run import OTHER_FOLDER
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
 

@@ -12,7 +12,7 @@ import ctk
 import slicer
 
 from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError
-from TotalSegmentatorModuleLib.scene.dicom_database import open_database
+from TotalSegmentatorModuleLib.scene.dicom.database import open_database
 
 _WAITING_MS, _CHECKING_MS = 50, 5
 _WORK_SECONDS = 0.012

@@ -24,7 +24,7 @@ from TotalSegmentatorModuleLib.export.formats import EXPORT_FORMATS, ExportForma
 from TotalSegmentatorModuleLib.export.order import ExportOptions
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
-from TotalSegmentatorModuleLib.scene.dicom_database import OPENED_OR_CLOSED, DatabaseWatch
+from TotalSegmentatorModuleLib.scene.dicom.database import OPENED_OR_CLOSED, DatabaseWatch
 from TotalSegmentatorModuleLib.scene.segments import KnownTemplate, known_templates
 
 ALL, VISIBLE, SELECTED, APPROVED, OWN_TEMPLATE = "all", "visible", "selected", "approved", "own template"

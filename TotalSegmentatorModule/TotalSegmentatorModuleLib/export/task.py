@@ -13,7 +13,7 @@ from TotalSegmentatorModuleLib.export.destination import ExportDestination, file
 from TotalSegmentatorModuleLib.export.dicom_database import add_to_database
 from TotalSegmentatorModuleLib.export.order import ExportOrder, export_arguments
 from TotalSegmentatorModuleLib.scene.cropped_volumes import whole_volume
-from TotalSegmentatorModuleLib.scene.dicom_files import InstanceSearch, require_all_files
+from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch, require_all_files
 from TotalSegmentatorModuleLib.scene.review_tags import digests_of, mark_edited
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity

@@ -20,7 +20,7 @@ from TotalSegmentatorModuleLib.repair.texts import changed_meanwhile_text, offer
 from TotalSegmentatorModuleLib.repair.voxel_repair import VoxelRepair
 from TotalSegmentatorModuleLib.review.details import RepairOffer
 from TotalSegmentatorModuleLib.review.judgements import Action
-from TotalSegmentatorModuleLib.review.rows import ReviewRow
+from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
 from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 from TotalSegmentatorModuleLib.views.structure_place import to_world

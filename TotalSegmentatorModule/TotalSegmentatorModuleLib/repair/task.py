@@ -11,7 +11,7 @@ from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 from TotalSegmentatorWire.messages.repair import REPAIR_HEADER, RepairedSegment, repair_header_from_json
 
 from TotalSegmentatorModuleLib.repair.program_order import ProgramOrder
-from TotalSegmentatorModuleLib.scene.dicom_files import InstanceSearch
+from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
 
 _FOLDER = "repaired"

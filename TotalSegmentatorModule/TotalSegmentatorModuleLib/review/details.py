@@ -9,9 +9,9 @@ import qt
 from slicer.i18n import tr as _
 
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
-from TotalSegmentatorModuleLib.review.icons import icon
-from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow
-from TotalSegmentatorModuleLib.review.texts import kind_title, row_title, sentence
+from TotalSegmentatorModuleLib.review.table.icons import icon
+from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow
+from TotalSegmentatorModuleLib.review.table.texts import kind_title, row_title, sentence
 from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag
 
 _ICON_PIXELS = 16

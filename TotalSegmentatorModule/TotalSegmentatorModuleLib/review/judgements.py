@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
-from TotalSegmentatorModuleLib.review.rows import ReviewRow
+from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
 from TotalSegmentatorModuleLib.scene.computed_structures import can_restore, restore
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state, state_of
 from TotalSegmentatorModuleLib.scene.segmentation_import import BINARY_LABELMAP

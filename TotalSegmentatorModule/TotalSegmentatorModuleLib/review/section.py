@@ -13,14 +13,14 @@ from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.review.details import OfferRepair, RemarkList, no_repair
-from TotalSegmentatorModuleLib.review.filters import ReviewFilters
 from TotalSegmentatorModuleLib.review.judgements import Action, History, Judgement, is_restorable, restored
 from TotalSegmentatorModuleLib.review.keys import ReviewKeys
-from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow, next_open, rows_of
 from TotalSegmentatorModuleLib.review.segment_editor import edit_segment
 from TotalSegmentatorModuleLib.review.segmentation_watch import SegmentationWatch
-from TotalSegmentatorModuleLib.review.table import ReviewTable
-from TotalSegmentatorModuleLib.review.texts import headline, new_result_text, nothing_left_text, progress_text
+from TotalSegmentatorModuleLib.review.table.filters import ReviewFilters
+from TotalSegmentatorModuleLib.review.table.review_table import ReviewTable
+from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow, next_open, rows_of
+from TotalSegmentatorModuleLib.review.table.texts import headline, new_result_text, nothing_left_text, progress_text
 from TotalSegmentatorModuleLib.review.together import TogetherOffer
 from TotalSegmentatorModuleLib.review.viewing import StructureView
 from TotalSegmentatorModuleLib.scene.segments import reference_volume

@@ -9,8 +9,8 @@ from TotalSegmentatorWire.messages.review import Level
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_with_option
-from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow
-from TotalSegmentatorModuleLib.review.texts import together_question
+from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow
+from TotalSegmentatorModuleLib.review.table.texts import together_question
 
 
 class TogetherOffer:

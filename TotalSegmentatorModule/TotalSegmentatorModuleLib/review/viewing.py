@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from TotalSegmentatorModuleLib.review.rows import ReviewRow
+from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
 from TotalSegmentatorModuleLib.scene.isolation import Isolation
 from TotalSegmentatorModuleLib.views.structure_place import place_of_segment, to_world
 from TotalSegmentatorModuleLib.views.view_jump import jump_slices, turn_three_d_views

@@ -21,7 +21,7 @@ from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError,
 from TotalSegmentatorModuleLib.model_choices import check_installed
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource, check_ct
-from TotalSegmentatorModuleLib.scene.dicom_files import DicomFileSearch
+from TotalSegmentatorModuleLib.scene.dicom.files import DicomFileSearch
 from TotalSegmentatorModuleLib.scene.output_segmentation import OutputChoice
 from TotalSegmentatorModuleLib.scene.segmentation_import import LabelImage, find_ct
 from TotalSegmentatorModuleLib.segment.job import SegmentationJob

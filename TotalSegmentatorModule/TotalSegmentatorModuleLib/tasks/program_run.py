@@ -26,7 +26,7 @@ from TotalSegmentatorModuleLib.background.command_process import (
 from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
 from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError
-from TotalSegmentatorModuleLib.scene.dicom_files import InstanceSearch
+from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch
 from TotalSegmentatorModuleLib.scene.segments import all_segments
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity, SegmentationTransfer
 

@@ -22,7 +22,7 @@ KNOWN = ["spleen", "kidney_left", "kidney_right", "Tumor-Core"]
 def lib():
     with Desktop():  # gives slicer.i18n
         from TotalSegmentatorModuleLib.panel import structure_names
-        from TotalSegmentatorModuleLib.scene import dicom_files
+        from TotalSegmentatorModuleLib.scene.dicom import files as dicom_files
         from TotalSegmentatorModuleLib.segment import name_lists, plan_text, progress_text
         from TotalSegmentatorModuleLib.texts import quantities
 

@@ -225,7 +225,7 @@ def test_instances_cross_with_their_files(scene):
 
 
 def test_only_files_that_are_there_count(scene, monkeypatch, tmp_path):
-    from TotalSegmentatorModuleLib.scene.dicom_files import InstanceSearch
+    from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch
 
     here = tmp_path / "1.1.dcm"
     here.write_bytes(b"")

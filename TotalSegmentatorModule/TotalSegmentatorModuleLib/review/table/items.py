@@ -5,9 +5,9 @@ from __future__ import annotations
 import qt
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
-from TotalSegmentatorModuleLib.review.icons import icon, swatch
-from TotalSegmentatorModuleLib.review.rows import ReviewRow
-from TotalSegmentatorModuleLib.review.texts import kind_title, row_tool_tip, shown_row_name, state_title
+from TotalSegmentatorModuleLib.review.table.icons import icon, swatch
+from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
+from TotalSegmentatorModuleLib.review.table.texts import kind_title, row_tool_tip, shown_row_name, state_title
 
 
 class Column:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import qt
 
-from TotalSegmentatorModuleLib.review.rows import ReviewRow
-from TotalSegmentatorModuleLib.review.table_items import KEY_ROLE, Column, TableItems
-from TotalSegmentatorModuleLib.review.texts import group_text
+from TotalSegmentatorModuleLib.review.table.items import KEY_ROLE, Column, TableItems
+from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
+from TotalSegmentatorModuleLib.review.table.texts import group_text
 
 
 class TableGroup:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-from TotalSegmentatorModuleLib.scene.dicom_database import open_database
+from TotalSegmentatorModuleLib.scene.dicom.database import open_database
 
 
 class InstanceSearch:

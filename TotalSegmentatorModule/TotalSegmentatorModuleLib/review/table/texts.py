@@ -11,7 +11,7 @@ from TotalSegmentatorWire.messages.review import Level, structures_by_level
 from TotalSegmentatorWire.tables.review_rules import RULES, shown_name, shown_names
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
-from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow
+from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow
 from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag
 
 

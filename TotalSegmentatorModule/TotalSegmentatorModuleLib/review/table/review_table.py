@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 import qt
 
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
-from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow
-from TotalSegmentatorModuleLib.review.table_group import TableGroup
-from TotalSegmentatorModuleLib.review.table_items import KEY_ROLE, SORT_ROLE, Column, TableItems
-from TotalSegmentatorModuleLib.review.texts import column_titles, column_tool_tips
+from TotalSegmentatorModuleLib.review.table.group import TableGroup
+from TotalSegmentatorModuleLib.review.table.items import KEY_ROLE, SORT_ROLE, Column, TableItems
+from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow
+from TotalSegmentatorModuleLib.review.table.texts import column_titles, column_tool_tips
 
 _FIRST_OPEN = (*Kind.FROM_WORST[:2], Kind.UNCHECKED)
 """Headings that begin open: the others need no look."""

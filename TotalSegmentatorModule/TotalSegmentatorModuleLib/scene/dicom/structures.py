@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from TotalSegmentatorModuleLib.scene.dicom_database import open_database
+from TotalSegmentatorModuleLib.scene.dicom.database import open_database
 from TotalSegmentatorModuleLib.scene.volumes import series_instance_uid
 
 RTSTRUCT, SEG = "RTSTRUCT", "SEG"

@@ -9,8 +9,8 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 from TotalSegmentatorWire.tables.structures import GROUPS
 
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
-from TotalSegmentatorModuleLib.review.rows import Kind, ReviewRow
-from TotalSegmentatorModuleLib.review.texts import group_title, kind_title, state_title
+from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow
+from TotalSegmentatorModuleLib.review.table.texts import group_title, kind_title, state_title
 
 _ALL = ""
 _OPEN = "open"

@@ -1,0 +1,1 @@
+"""The table of the structures under review: its rows, their words and pictures, groups and filters."""

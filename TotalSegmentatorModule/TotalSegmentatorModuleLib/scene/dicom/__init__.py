@@ -1,0 +1,1 @@
+"""Slicer's DICOM database: opened, watched, asked for the files of a CT and for its structure sets."""
