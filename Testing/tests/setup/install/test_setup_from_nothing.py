@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from setup_support import MODEL, labels_in
 
-pytestmark = pytest.mark.slow  # installs 1.5 GB of packages from the index
+pytestmark = pytest.mark.slow  # installs 1.8 GB of packages from the index
 NOWHERE = "http://127.0.0.1:9"
 
 
