@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import slicer
 
-from TotalSegmentatorModuleLib.repair.exchange import Exchange
+from TotalSegmentatorModuleLib.changes.exchange import Exchange
 from TotalSegmentatorModuleLib.repair.texts import new_names_text
 from TotalSegmentatorModuleLib.scene.output_segmentation import content_stamp
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import slicer
 
-from TotalSegmentatorModuleLib.repair.segment_voxels import SegmentVoxels
-from TotalSegmentatorModuleLib.scene.segmentation_import import BINARY_LABELMAP
+from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SegmentVoxels
 from TotalSegmentatorModuleLib.scene.segmentation_lifetime import release_contents
 from TotalSegmentatorModuleLib.scene.volumes import hierarchy_item
 

@@ -12,7 +12,7 @@ from TotalSegmentatorWire.tables.csv_table import read_csv
 from TotalSegmentatorWire.tables.review_rules import RULES, Repair
 from TotalSegmentatorWire.tables.structures import known_structures
 
-from TotalSegmentatorModuleLib.scene.segmentation_import import BINARY_LABELMAP
+from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
 from TotalSegmentatorModuleLib.scene.segments import all_segments, reference_volume
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
 from TotalSegmentatorModuleLib.tags.structure_measures import read_measures

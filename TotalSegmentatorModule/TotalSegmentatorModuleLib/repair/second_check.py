@@ -16,7 +16,7 @@ from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner, ignore
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch
-from TotalSegmentatorModuleLib.scene.segmentation_import import BINARY_LABELMAP
+from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
 from TotalSegmentatorModuleLib.scene.segments import all_segments, reference_volume
 from TotalSegmentatorModuleLib.tags.review_flags import replace_flags
 from TotalSegmentatorModuleLib.tasks.program_run import ProgramRun

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.review_rules import RULES
 
+from TotalSegmentatorModuleLib.changes.history import Action
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.repair.name_repair import NameRepair
 from TotalSegmentatorModuleLib.repair.new_names import new_names
@@ -19,7 +20,6 @@ from TotalSegmentatorModuleLib.repair.second_check import SecondCheck
 from TotalSegmentatorModuleLib.repair.texts import changed_meanwhile_text, offer_title, offer_tool_tip, working_text
 from TotalSegmentatorModuleLib.repair.voxel_repair import VoxelRepair
 from TotalSegmentatorModuleLib.review.details import RepairOffer
-from TotalSegmentatorModuleLib.review.judgements import Action
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
 from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag
 from TotalSegmentatorModuleLib.texts.errors import problem_texts

@@ -8,12 +8,13 @@ import slicer
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
+from TotalSegmentatorModuleLib.changes.history import Action, History
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.review.details import OfferRepair, RemarkList, no_repair
-from TotalSegmentatorModuleLib.review.judgements import Action, History, Judgement, is_restorable, restored
+from TotalSegmentatorModuleLib.review.judgements import Judgement, is_restorable, restored
 from TotalSegmentatorModuleLib.review.keys import ReviewKeys
 from TotalSegmentatorModuleLib.review.segment_editor import edit_segment
 from TotalSegmentatorModuleLib.review.segmentation_watch import SegmentationWatch

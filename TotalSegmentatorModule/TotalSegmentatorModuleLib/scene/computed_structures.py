@@ -9,13 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 import slicer
-import vtk
-import vtk.util.numpy_support
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.computed import ComputedStructures, computed_from_json
-from TotalSegmentatorWire.tables.review_state import ReviewState
 
-from TotalSegmentatorModuleLib.scene.review_tags import set_state
+from TotalSegmentatorModuleLib.scene.segment_voxels import SegmentVoxels
 
 _REFERENCE_ROLE = "TotalSegmentatorModule.Computed"
 
@@ -58,21 +55,8 @@ def can_restore(node, structure: str) -> bool:
     return computed is not None and structure in computed.structures
 
 
-def restore(node, segment_id: str) -> None:
-    """Give the segment the model's own voxels again, as unreviewed ones; the other segments keep theirs, also where the
-    two overlap then.
-
-    Raises SegmentationError: what ``computed_image`` raises.
-    """
-    image = computed_image(node, segment_id)
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    if not logic.SetBinaryLabelmapToSegment(image, node, segment_id, logic.MODE_REPLACE):
-        raise SegmentationError("COMPUTED_NOT_KEPT")
-    set_state(node.GetSegmentation().GetSegment(segment_id), ReviewState.UNREVIEWED)
-
-
-def computed_image(node, structure: str):
-    """The model's own voxels as a vtkOrientedImageData of 0 and 1, in the space of ``node``.
+def computed_voxels(node, structure: str) -> SegmentVoxels:
+    """The model's own voxels of a structure, in the space of ``node``.
 
     Raises SegmentationError: COMPUTED_NOT_KEPT, BAD_REQUEST where what is kept is damaged.
     """
@@ -82,16 +66,8 @@ def computed_image(node, structure: str):
     packed = computed.structures[structure]
     shape = tuple(packed.shape)
     bits = np.frombuffer(packed.unpacked(), np.uint8)
-    voxels = np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape)
-    matrix = np.reshape(computed.ijk_to_ras, (4, 4))
-    image = slicer.vtkOrientedImageData()
-    k, j, i = packed.start
-    image.SetExtent(i, i + shape[2] - 1, j, j + shape[1] - 1, k, k + shape[0] - 1)
-    scalars = vtk.util.numpy_support.numpy_to_vtk(voxels.reshape(-1), deep=True)
-    scalars.SetName("ImageScalars")
-    image.GetPointData().SetScalars(scalars)
-    image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(matrix))
-    return image
+    inside = np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).view(bool)
+    return SegmentVoxels.cropped(inside, tuple(packed.start), np.reshape(computed.ijk_to_ras, (4, 4)))
 
 
 def _text_node(node):

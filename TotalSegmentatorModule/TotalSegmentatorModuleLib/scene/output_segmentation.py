@@ -9,7 +9,7 @@ import slicer
 import vtk
 from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, SLICER_STATUS_TAG
 
-from TotalSegmentatorModuleLib.scene.segmentation_import import BINARY_LABELMAP
+from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
 
 
 class OutputChoice:

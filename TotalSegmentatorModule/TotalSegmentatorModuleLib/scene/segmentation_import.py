@@ -23,6 +23,7 @@ from TotalSegmentatorWire.tables.structures import Structure
 
 from TotalSegmentatorModuleLib.scene.review_tags import mark_unreviewed
 from TotalSegmentatorModuleLib.scene.segment_notices import SegmentNotices, segment_names
+from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SCALARS_NAME
 from TotalSegmentatorModuleLib.scene.segmentation_lifetime import mark_result, release_images
 from TotalSegmentatorModuleLib.scene.volumes import (
     collapse_item,
@@ -34,9 +35,6 @@ from TotalSegmentatorModuleLib.scene.volumes import (
 from TotalSegmentatorModuleLib.tags.review_flags import write_review
 from TotalSegmentatorModuleLib.tags.structure_measures import write_measures
 
-BINARY_LABELMAP = "Binary labelmap"
-SCALARS_NAME = "ImageScalars"
-"""Slicer's DICOM segmentation exporter looks the voxels up by this name."""
 _GIVEN_NAME = "TotalSegmentatorModule.ResultName"
 """Node attribute with the name that the module gave; a node of another name was named by the user."""
 GRID_TOLERANCE_MM = 1e-3

@@ -7,7 +7,7 @@ import slicer
 import vtk
 import vtk.util.numpy_support
 
-from TotalSegmentatorModuleLib.scene.segmentation_import import BINARY_LABELMAP
+from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
 from TotalSegmentatorModuleLib.scene.volumes import ijk_to_ras
 

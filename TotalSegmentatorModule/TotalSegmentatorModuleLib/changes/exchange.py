@@ -7,8 +7,8 @@ from typing import Any
 
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
-from TotalSegmentatorModuleLib.repair.kept_tags import KeptTags
-from TotalSegmentatorModuleLib.repair.segment_contents import exchange, make_segment
+from TotalSegmentatorModuleLib.changes.kept_tags import KeptTags
+from TotalSegmentatorModuleLib.changes.segment_contents import exchange, make_segment
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state
 from TotalSegmentatorModuleLib.tags.review_flags import ABSENT_TAG, FLAGS_TAG, exchange_flags
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag, write_json_tag
@@ -16,7 +16,7 @@ from TotalSegmentatorModuleLib.tags.structure_measures import MEASURES_TAG
 
 
 class Exchange:
-    """Done when it is made; fulfils judgements.Action. Voxels, surfaces, measurements and remarks go with each other;
+    """Done when it is made; fulfils history.Action. Voxels, surfaces, measurements and remarks go with each other;
     name, colour, terminology and how the segment came about stay."""
 
     def __init__(self, node, moves: Mapping[str, str], rule: str) -> None:

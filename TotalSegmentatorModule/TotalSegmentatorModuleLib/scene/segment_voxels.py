@@ -10,7 +10,9 @@ import vtk
 import vtk.util.numpy_support
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-from TotalSegmentatorModuleLib.scene.segmentation_import import BINARY_LABELMAP, SCALARS_NAME
+BINARY_LABELMAP = "Binary labelmap"
+SCALARS_NAME = "ImageScalars"
+"""Slicer's DICOM segmentation exporter looks the voxels up by this name."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,70 @@
+"""Segments get other voxels, as a repair worked them out or as the model computed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from TotalSegmentatorWire.tables.review_state import ReviewState
+
+from TotalSegmentatorModuleLib.changes.kept_tags import KeptTags
+from TotalSegmentatorModuleLib.changes.segment_contents import make_segment, remove_segment
+from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state
+from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SegmentVoxels
+from TotalSegmentatorModuleLib.tags.review_flags import mark_repaired
+
+
+class VoxelChange:
+    """Done when it is made; fulfils history.Action."""
+
+    def __init__(
+        self, node, segment_id: str, voxels: Mapping[str, SegmentVoxels], state: ReviewState, rule: str = ""
+    ) -> None:
+        """Give the segments of ``node`` (vtkMRMLSegmentationNode) these ``voxels`` and this ``state``; those that it
+        lacks are made. ``segment_id``: the one that all is about; the flags of ``rule`` in it are seen to.
+        Raises SegmentationError("REPAIR_NO_SEGMENT")."""
+        segmentation = node.GetSegmentation()
+        self.node_id: str = node.GetID()
+        self.segment_ids = tuple(voxels)
+        """Of what has changed."""
+        self.key = segment_id
+        """Of the row to go to."""
+        self._state = state
+        self._made = [each for each in voxels if segmentation.GetSegment(each) is None]
+        there = {each: segmentation.GetSegment(each) for each in voxels if each not in self._made}
+        self._before = {each: SegmentVoxels.of(segment) for each, segment in there.items()}
+        self._kept = {each: KeptTags(segment) for each, segment in there.items()}
+        was_modifying = node.StartModify()
+        try:
+            for each in self._made:
+                segmentation.AddSegment(make_segment(each, segmentation.GetSegment(segment_id)), each)
+            for each, new in voxels.items():
+                new.write_to(node, each)
+                segment = segmentation.GetSegment(each)
+                set_state(segment, state)
+                set_approved_together(segment, False)
+            if rule:
+                mark_repaired(segmentation.GetSegment(segment_id), rule)
+        finally:
+            node.EndModify(was_modifying)
+        self._after = {each: new.as_in(segmentation.GetSegment(each)) for each, new in voxels.items()}
+
+    def undo(self, node) -> str | None:
+        """Nothing where somebody has drawn in one of the segments since, or made it into a surface; a state that was
+        given since stays."""
+        segmentation = node.GetSegmentation()
+        for segment_id, left in self._after.items():
+            segment = segmentation.GetSegment(segment_id)
+            if segment is None or segment.GetRepresentation(BINARY_LABELMAP) is None:
+                return None
+            if not SegmentVoxels.of(segment).is_same(left):
+                return None
+        was_modifying = node.StartModify()
+        try:
+            for segment_id in self._made:
+                remove_segment(segmentation, segment_id)
+            for segment_id, before in self._before.items():
+                before.write_to(node, segment_id)
+                self._kept[segment_id].write_back(segmentation.GetSegment(segment_id), self._state)
+        finally:
+            node.EndModify(was_modifying)
+        return self.key
