@@ -8,10 +8,12 @@ from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
 from TotalSegmentatorWire.tables.review_state import (
     APPROVED_TOGETHER_TAG,
+    DRAWN_TAG,
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
     VOXEL_DIGEST_TAG,
     ReviewState,
+    is_drawn,
     review_state,
     review_tags,
 )
@@ -27,6 +29,7 @@ _EXPORTED_TAGS = (
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
     APPROVED_TOGETHER_TAG,
+    DRAWN_TAG,
     VOXEL_DIGEST_TAG,
 )
 """VTK's Python does not list the tags of a segment: these are asked for by name."""
@@ -34,21 +37,34 @@ _EXPORTED_TAGS = (
 
 def segment_tags(segment) -> dict[str, str]:
     """The tags of a vtkSegment that an export needs, as far as it has them."""
-    return {name: value for name in _EXPORTED_TAGS if (value := read_tag(segment, name))}
+    return _tags(segment, *_EXPORTED_TAGS)
 
 
 def state_of(segment) -> ReviewState:
     """What the tags say. Whether the voxels were edited meanwhile only an export finds out."""
-    tags = {name: read_tag(segment, name) for name in (REVIEW_STATE_TAG, SLICER_STATUS_TAG)}
-    return review_state({name: value for name, value in tags.items() if value})
+    return review_state(_tags(segment, REVIEW_STATE_TAG, SLICER_STATUS_TAG))
 
 
 def set_state(segment, state: ReviewState) -> None:
     """Write the state of a vtkSegment, so that Slicer's segment list shows it, too; what it has already is not written
-    again: each change of a tag clears the Segment Editor's redo."""
+    again: each change of a tag clears the Segment Editor's redo. That somebody drew in a structure of another origin is
+    remembered, where the state hides it."""
+    tags = _tags(segment, SLICER_STATUS_TAG, DRAWN_TAG, VOXEL_DIGEST_TAG)
+    if (
+        is_drawn(tags)
+        and not tags.get(DRAWN_TAG)
+        and not tags.get(VOXEL_DIGEST_TAG)
+        and state is not ReviewState.EDITED
+    ):
+        segment.SetTag(DRAWN_TAG, "1")
     for name, value in review_tags(state).items():
         if read_tag(segment, name) != value:
             segment.SetTag(name, value)
+
+
+def _tags(segment, *names: str) -> dict[str, str]:
+    """Those that a vtkSegment has."""
+    return {name: value for name in names if (value := read_tag(segment, name))}
 
 
 def is_approved_together(segment) -> bool:

@@ -16,6 +16,9 @@ SLICER_STATUS_TAG = "Segmentation.Status"
 REVIEW_STATE_TAG = PREFIX + "ReviewState"
 APPROVED_TOGETHER_TAG = PREFIX + "ApprovedTogether"
 """"1" on a structure that was approved with all others without remarks, and not looked at by itself."""
+DRAWN_TAG = PREFIX + "Drawn"
+""""1" on a structure that this program did not make and in which somebody had drawn before it was judged: the judgement
+has taken the place of the status that said so."""
 VOXEL_DIGEST_TAG = PREFIX + "VoxelDigest"
 """Of the voxels as the engine made them (TotalSegmentatorEngine.imaging.voxel_digest): other voxels are edited ones."""
 
@@ -37,10 +40,10 @@ _FROM_BEST_TO_WORST = (
     ReviewState.NEEDS_ATTENTION,
     ReviewState.REJECTED,
 )
-_NOT_STARTED, _FLAGGED = "notstarted", "flagged"
+_NOT_STARTED, _IN_PROGRESS, _FLAGGED = "notstarted", "inprogress", "flagged"
 _OF_SLICER = {
     _NOT_STARTED: ReviewState.UNREVIEWED,
-    "inprogress": ReviewState.EDITED,
+    _IN_PROGRESS: ReviewState.EDITED,
     "completed": ReviewState.APPROVED,
     _FLAGGED: ReviewState.NEEDS_ATTENTION,
 }
@@ -65,6 +68,12 @@ def review_state(tags: Mapping[str, str], is_edited: bool = False) -> ReviewStat
 def review_tags(state: ReviewState) -> dict[str, str]:
     """Both tags of a structure in this state."""
     return {REVIEW_STATE_TAG: state.value, SLICER_STATUS_TAG: _TO_SLICER[state]}
+
+
+def is_drawn(tags: Mapping[str, str]) -> bool:
+    """Whether somebody drew in a structure. Painting sets Slicer's status to "inprogress"; "completed" and "flagged"
+    are set by the user, whoever made the structure."""
+    return tags.get(SLICER_STATUS_TAG) == _IN_PROGRESS or bool(tags.get(DRAWN_TAG))
 
 
 def _own_state(tags: Mapping[str, str]) -> ReviewState:

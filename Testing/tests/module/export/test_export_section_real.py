@@ -124,6 +124,35 @@ def test_drawn_structures_are_not_called_ai_contours(exporter):
     assert dataset.SegmentSequence[0].SegmentAlgorithmType == "MANUAL"
 
 
+def test_an_approval_does_not_change_who_made_a_structure(exporter):
+    from review_support import ReviewUser
+
+    ct = exporter.user.add_ct(body(), matrix=PHANTOM)
+    node = exporter.add_result(ct, labels_on(body().shape), digest="")
+    block = np.roll(labels_on(body().shape) == 2, -2, axis=2).astype(np.uint8)
+    for name in ("boost", "of another program"):
+        add_segment(node, name, block, ct)
+    for drawn in ("boost", "kidney_right"):  # as painting does it
+        node.GetSegmentation().GetSegment(drawn).SetTag(SLICER_STATUS_TAG, "inprogress")
+    reviewer = ReviewUser(exporter.user)
+    exporter.app.resize_window(1024, 2600)
+    reviewer.settle()
+    for name in ("spleen", "kidney right", "boost", "of another program"):
+        reviewer.click_row(name)
+        reviewer.press("A")
+    assert reviewer.ui.progressLabel.text == "4 of 4 judged"
+    exporter.export_as("rtstruct")
+    dataset = pydicom.dcmread(exporter.target / "CT abdomen segmentation_RTSTRUCT" / "RTSTRUCT.dcm")
+    made = {roi.ROIName: roi.ROIGenerationAlgorithm for roi in dataset.StructureSetROISequence}
+    assert made == {
+        "Spleen": "AUTOMATIC",
+        "Kidney_R": "SEMIAUTOMATIC",
+        "boost": "MANUAL",
+        "of another progr": "",
+    }
+    assert dataset.StructureSetLabel == "AI and other"
+
+
 def test_default_names_hold_the_modality_and_nothing_of_the_patient(exporter, tmp_path):
     series = write_ct_series(
         tmp_path / "series",

@@ -10,9 +10,9 @@ from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.tables.result_tags import PREFIX
 from TotalSegmentatorWire.tables.review_state import (
     REVIEW_STATE_TAG,
-    SLICER_STATUS_TAG,
     VOXEL_DIGEST_TAG,
     ReviewState,
+    is_drawn,
     review_state,
     worst,
 )
@@ -101,7 +101,7 @@ def segment_part(placed: PlacedSegmentation, segment: Segment, is_edited: bool) 
     """``is_edited``: its voxels are not those that the engine made."""
     box = placed.box(segment)
     state = review_state(segment.tags, is_edited)
-    algorithm = _algorithm(segment, is_edited or state is ReviewState.EDITED)
+    algorithm = _algorithm(segment, is_edited or state is ReviewState.EDITED or is_drawn(segment.tags))
     return Part(
         sources=(segment.id,),
         colour=segment.colour,
@@ -162,16 +162,16 @@ def _is_marked(name: str) -> bool:
 
 
 def _algorithm(segment: Segment, is_edited: bool) -> str:
-    """What its tag says, or the model that made it; without either MANUAL where it was drawn in the Segment Editor, as
-    Slicer's status of the segment shows: painting sets it, and importing does not. Empty where nothing of this is
-    there: a label image can come from anyone.
+    """What its tag says, or the model that made it; without either MANUAL where it was drawn in the Segment Editor
+    (review_state.is_drawn). Empty where nothing of this is there: a label image can come from anyone, and a judgement
+    does not say who made it.
 
     Slicer gives a segment a terminology whether somebody draws it or another extension finds it, so that this says
     nothing.
     """
     stated = segment.tags.get(ALGORITHM_TYPE_TAG, "").strip().upper()
     if stated not in GENERATION_ALGORITHMS:
-        drawn = MANUAL if segment.tags.get(SLICER_STATUS_TAG) else ""
+        drawn = MANUAL if is_drawn(segment.tags) else ""
         stated = AUTOMATIC if MODEL_TAG in segment.tags else drawn
     return SEMIAUTOMATIC if stated == AUTOMATIC and is_edited else stated
 

@@ -19,6 +19,7 @@ from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
 from TotalSegmentatorWire.tables.review_state import (
+    DRAWN_TAG,
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
     VOXEL_DIGEST_TAG,
@@ -67,6 +68,8 @@ class Bench:
             segment.tags[REVIEW_STATE_TAG] = ReviewState.UNREVIEWED.value
         if origin == DRAWN:
             segment.tags[SLICER_STATUS_TAG] = "inprogress"  # as painting sets it
+        if origin == DRAWN and approved:
+            segment.tags[DRAWN_TAG] = "1"  # as the panel's review sets it
         if approved:
             segment.tags.update(review_tags(ReviewState.APPROVED))
         return segment
@@ -88,6 +91,7 @@ def bench(tmp_path: Path) -> Bench:
         ((AI, DRAWN, UNKNOWN), "AI and other", "AI and other contours, 104-1.5mm, reviewed 0 of 3"),
         ((DRAWN, UNKNOWN), "Manual and other", "Manual and other contours, reviewed 0 of 2"),
         ((UNKNOWN,), "Contours", "Contours"),
+        ((UNKNOWN + " approved",), "Contours", "Contours, reviewed 1 of 1"),
     ],
 )
 def test_a_structure_set_says_where_its_contours_come_from(bench: Bench, origins, label: str, description: str):
