@@ -18,7 +18,6 @@ from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
 
 from TotalSegmentatorEngine.imaging.geometry import Volume
-from TotalSegmentatorEngine.imaging.mean_hu import with_mean_hu
 from TotalSegmentatorEngine.imaging.voxel_digest import with_digests
 from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask
@@ -45,6 +44,7 @@ from TotalSegmentatorEngine.preprocessing.regions import enclosing
 from TotalSegmentatorEngine.result_check.orientation_check import check_orientation
 from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
+from TotalSegmentatorEngine.statistics.structure_statistics import with_statistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +181,7 @@ class _Segmentation:
             return merged.restore(self._prepared)
 
     def _checked(self, labels: np.ndarray, found: list[FoundStructure]) -> list[FoundStructure]:
-        """``found`` with digests of the voxels and their mean HU; warns where the structures lie as in no body."""
+        """``found`` with digests of the voxels, volumes and mean HU; warns where the structures lie as in no body."""
         names = {structure.label: structure.name for structure in found}
         geometry, reporter = self._volume.geometry, self._reporter
 
@@ -194,7 +194,7 @@ class _Segmentation:
             if mirrored is not None:
                 reporter.warning(mirrored)
             digested = with_digests(found, labels, geometry, on_plane)
-            finished = with_mean_hu(digested, labels, self._volume.array, reporter.check_cancelled)
+            finished = with_statistics(digested, labels, self._volume, reporter.check_cancelled)
         reporter.progress(Stage.RESTORING, 1.0)
         return finished
 

@@ -52,10 +52,9 @@ class Measures:
 def write_measures(segments: Mapping[str, object], header: ResultHeader) -> None:
     """Keep in each vtkSegment of a result, by its name, what the header says about it."""
     ijk_to_ras = np.asarray(header.ijk_to_ras, dtype=float).reshape(4, 4)
-    voxel_ml = abs(np.linalg.det(ijk_to_ras[:3, :3])) / 1000.0
     for found in header.found:
         content = {
-            "volume_ml": round(found.voxels * voxel_ml, 3),
+            "volume_ml": found.volume_ml,
             "mean_hu": None if found.mean_hu is None else round(found.mean_hu, 1),
             "bounds_ras_mm": _bounds(found.extent, ijk_to_ras),
         }

@@ -266,6 +266,8 @@ class FoundStructure:
     digest: str = ""
     """Of the voxels, to find out later whether somebody edited them (TotalSegmentatorEngine.imaging.voxel_digest)."""
     mean_hu: float | None = None
+    volume_ml: float | None = None
+    """None only in results that were kept before this field was there."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from planted_faults import LABELS, PlantedFault
 from TotalSegmentatorEngine.review.all_rules import review
-from TotalSegmentatorEngine.review.measures import structure_table
 from TotalSegmentatorEngine.review.measures.pair_table import pairs
 from TotalSegmentatorEngine.review.measures.piece_table import piece_limits
-from TotalSegmentatorEngine.review.measures.structure_table import rows_by_structure
 from TotalSegmentatorWire.resources import REVIEW_FOLDER
+from TotalSegmentatorWire.tables import structure_rows
 from TotalSegmentatorWire.tables.review_rules import RULES, sentence_of
+from TotalSegmentatorWire.tables.structure_rows import rows_by_structure
 
 
 def test_every_pair_of_the_labels_is_in_the_table():
@@ -27,7 +27,7 @@ def test_all_structures_but_those_in_any_number_of_pieces_are_judged():
 
 def test_every_row_says_where_it_comes_from():
     for path in REVIEW_FOLDER.glob("*.csv"):
-        assert structure_table.checked_rows(path.name, ())
+        assert structure_rows.checked_rows(path.name, ())
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_every_row_says_where_it_comes_from():
 )
 def test_a_damaged_table_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str):
     (tmp_path / "odd.csv").write_text("structures,pieces,stray_ml,source\n" + row + "\n", "utf-8")
-    monkeypatch.setattr(structure_table, "REVIEW_FOLDER", tmp_path)
+    monkeypatch.setattr(structure_rows, "REVIEW_FOLDER", tmp_path)
     with pytest.raises(ValueError, match=r"odd\.csv"):
         rows_by_structure("odd.csv", ("pieces", "stray_ml"))
 

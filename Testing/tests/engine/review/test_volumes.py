@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from planted_faults import PlantedFault, distance_mm
-from TotalSegmentatorEngine.review.measures.ranges import Range
 from TotalSegmentatorWire.messages.review import Level
+from TotalSegmentatorWire.tables.usual_ranges import Range
 
 
 @pytest.mark.parametrize(("name", "orientation"), [("spleen", "LPS"), ("vertebrae_T9", "PIR")])

@@ -51,7 +51,9 @@ class RepairUser(ReviewUser):
             places = np.argwhere(labels == label)
             ends = (places.min(axis=0), places.max(axis=0))
             extent = [int(end[axis]) for axis in (2, 1, 0) for end in ends]
-            found.append(FoundStructure(label, by_label[label].name, len(places), extent, f"digest {label}", 40.5))
+            volume_ml = len(places) * abs(np.linalg.det(np.asarray(made.ijk_to_ras)[:3, :3])) / 1000
+            name, digest = by_label[label].name, f"digest {label}"
+            found.append(FoundStructure(label, name, len(places), extent, digest, 40.5, volume_ml))
         header = synthetic_header(labels.shape, made.ijk_to_ras, [by_label[label] for label in present])
         header = dataclasses.replace(header, found=found, model="104-1.5mm", review=review_of(flags))
         self.node = import_result(image, header, ImportTarget(self.ct, None, ""))

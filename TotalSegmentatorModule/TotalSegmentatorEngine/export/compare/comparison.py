@@ -20,9 +20,9 @@ import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.export.compare.pairing import Match, NamePair, match_names
-from TotalSegmentatorEngine.export.core.volumes import plane_volumes, volume_by_planes
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask, union
 from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.statistics.voxel_volumes import plane_volumes, volume_by_planes
 
 PERCENTILE = 95.0
 

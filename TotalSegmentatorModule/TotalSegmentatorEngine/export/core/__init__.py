@@ -1,1 +1,1 @@
-"""What every export works on: structures with their names, codes, masks and volumes."""
+"""What every export works on: structures with their names, codes and masks."""

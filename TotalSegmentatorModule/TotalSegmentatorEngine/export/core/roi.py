@@ -53,6 +53,9 @@ class Roi:
     tags: Mapping[str, str] = field(default_factory=dict)
     """Of the segment: how it was made, on which CT, and a digest of the voxels; of a union what its parts share."""
 
+    structure: str = ""
+    """Its name in the label tables; empty for what has none there, and for a union."""
+
     @property
     def is_constructed(self) -> bool:
         return len(self.sources) > 1

@@ -75,6 +75,8 @@ class Part:
     present: int = 1
     tags: dict[str, str] = field(default_factory=dict)
     """Of the segment, or what all parts share."""
+    structure: str = ""
+    """Its name in the label tables; empty for what has none there, and for a union."""
 
     @property
     def description(self) -> str:
@@ -116,6 +118,7 @@ def segment_part(placed: PlacedSegmentation, segment: Segment, is_edited: bool) 
         models=_models(segment),
         is_edited=algorithm == SEMIAUTOMATIC and segment.tags.get(ALGORITHM_TYPE_TAG, AUTOMATIC) != SEMIAUTOMATIC,
         tags=dict(segment.tags),
+        structure=segment.structure.name if segment.structure is not None else "",
     )
 
 

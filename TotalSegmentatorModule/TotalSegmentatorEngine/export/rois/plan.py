@@ -147,6 +147,7 @@ def _roi(number: int, selected: Selected, name: str) -> Roi:
         voxels=part.voxels,
         models=part.models,
         tags=part.tags,
+        structure=part.structure,
     )
 
 

@@ -83,7 +83,7 @@ def _positions(kji: np.ndarray, grid: Geometry, plane_positions: np.ndarray | No
 
 
 def _voxel_volume(mask: VoxelMask, grid: Geometry, plane_positions: np.ndarray | None) -> float:
-    from TotalSegmentatorEngine.export.core.volumes import volume_ml
+    from TotalSegmentatorEngine.statistics.voxel_volumes import volume_ml
 
     distances = None
     if plane_positions is not None:

@@ -16,8 +16,8 @@ import numpy as np
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, canonical_reorientation
 from TotalSegmentatorEngine.imaging.mask_pieces import numbered_pieces
 from TotalSegmentatorEngine.review.measures.round_view import RoundView, round_view
+from TotalSegmentatorEngine.statistics.voxel_volumes import voxel_ml
 
-MM3_PER_ML = 1000.0
 SIDES = (("feet", "head"), ("back", "front"), ("left", "right"))
 """For each axis of [S, A, R] the side at its first index and the one at its last."""
 
@@ -138,7 +138,7 @@ class Findings(Mapping[str, Finding]):
         self.ct = None if ct is None else turn.view(ct.array)
         self.sought = frozenset(sought)
         self.coarse = coarse
-        self.voxel_ml = abs(float(np.linalg.det(geometry.ijk_to_ras[:3, :3]))) / MM3_PER_ML
+        self.voxel_ml = voxel_ml(geometry)
         self.only = None if only is None else frozenset(only)
         self._findings = self._measured(list(structures))
 

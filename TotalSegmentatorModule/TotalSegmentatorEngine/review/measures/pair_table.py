@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from TotalSegmentatorWire.messages.review import Level
-
-from TotalSegmentatorEngine.review.measures.structure_table import known_names, number, rows_by_structure
+from TotalSegmentatorWire.tables.structure_rows import known_names, number, rows_by_structure
 
 FIXED, WHOLE = "fixed", "whole"
 

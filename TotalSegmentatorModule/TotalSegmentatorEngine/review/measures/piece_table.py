@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from TotalSegmentatorWire.messages.review import Level
-
-from TotalSegmentatorEngine.review.measures.structure_table import number, rows_by_structure
+from TotalSegmentatorWire.tables.structure_rows import number, rows_by_structure
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.rounding import rounded
 
 from TotalSegmentatorEngine.result_check.body_order import ORGANS, body_order, names_of
 from TotalSegmentatorEngine.result_check.orientation_check import SMALLEST_MM3, check_places
@@ -18,7 +19,6 @@ from TotalSegmentatorEngine.result_check.places import Places, places_of, share_
 from TotalSegmentatorEngine.review.measures.body_frame import BodyFrame
 from TotalSegmentatorEngine.review.measures.findings import Findings
 from TotalSegmentatorEngine.review.measures.pair_table import WHOLE, Pair, pairs
-from TotalSegmentatorEngine.review.measures.rounding import rounded
 from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 _ORIENTATION_RULES = {

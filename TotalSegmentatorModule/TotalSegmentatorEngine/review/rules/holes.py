@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import cc3d
 import numpy as np
 from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.rounding import rounded
+from TotalSegmentatorWire.tables.structure_rows import rows_by_structure
 
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
-from TotalSegmentatorEngine.review.measures.rounding import rounded
-from TotalSegmentatorEngine.review.measures.structure_table import rows_by_structure
 
 
 def holes(findings: Findings) -> Iterator[Flag]:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.rounding import rounded
+from TotalSegmentatorWire.tables.usual_ranges import hu_ranges
 
 from TotalSegmentatorEngine.review.measures.findings import Findings
 from TotalSegmentatorEngine.review.measures.metal import metal_near
-from TotalSegmentatorEngine.review.measures.ranges import ranges_of
-from TotalSegmentatorEngine.review.measures.rounding import rounded
 from TotalSegmentatorEngine.review.measures.thresholds import threshold
+from TotalSegmentatorEngine.statistics.structure_statistics import mean_of
 
 _TEETH = ("face", "skull")
 """They hold teeth, whose enamel and fillings are as dense as metal."""
 
 
 def mean_hu(findings: Findings) -> Iterator[Flag]:
-    ranges = ranges_of("hounsfield.csv", "low_hu", "high_hu")
+    ranges = hu_ranges()
     for finding in findings.asked:
         if finding.name not in ranges or finding.hu is None or finding.volume_ml < threshold("hounsfield_ml"):
             continue
-        mean = float(finding.hu.mean())
+        mean = mean_of(finding.hu)
         if not ranges[finding.name].holds(mean):
             numbers = {"mean_hu": round(mean), "usual_hu": ranges[finding.name].text()}
             yield Flag("mean_hu", Level.CHECK, finding.name, (), findings.middle(finding), numbers)

@@ -14,7 +14,7 @@ from scipy.ndimage import affine_transform, distance_transform_edt
 from TotalSegmentatorWire.messages.review import Flag, Level
 
 from TotalSegmentatorEngine.imaging.mask_pieces import largest_piece
-from TotalSegmentatorEngine.review.measures.findings import MM3_PER_ML, Finding, Findings
+from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
 from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 Box = tuple[slice, slice, slice]
@@ -63,7 +63,7 @@ class _OnCoarseGrid:
         self._fine_findings = findings
         self._coarse = coarse
         self.spacing = coarse.spacing
-        self.voxel_ml = float(np.prod(coarse.spacing)) / MM3_PER_ML
+        self.voxel_ml = coarse.voxel_ml
         self.ras = coarse.ras
         to_fine = np.linalg.inv(findings.geometry.ijk_to_ras) @ coarse.geometry.ijk_to_ras
         matrix = to_fine[2::-1, 2::-1]

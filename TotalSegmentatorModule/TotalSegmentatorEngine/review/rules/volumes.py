@@ -12,13 +12,13 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.rounding import rounded
+from TotalSegmentatorWire.tables.structure_rows import checked_rows, known_names, names_of
+from TotalSegmentatorWire.tables.usual_ranges import Range, volume_ranges
 
 from TotalSegmentatorEngine.review.measures.body_frame import BodyFrame
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
 from TotalSegmentatorEngine.review.measures.pair_table import pairs
-from TotalSegmentatorEngine.review.measures.ranges import Range, ranges_of
-from TotalSegmentatorEngine.review.measures.rounding import rounded
-from TotalSegmentatorEngine.review.measures.structure_table import checked_rows, known_names, names_of
 from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 _SAMPLE_MM = 3.0
@@ -26,7 +26,7 @@ _SAMPLE_MM = 3.0
 
 
 def volume(findings: Findings) -> Iterator[Flag]:
-    ranges = ranges_of("volumes.csv", "low_ml", "high_ml")
+    ranges = volume_ranges()
     for finding in findings.asked:
         if finding.name in ranges and not finding.is_cut:
             usual = ranges[finding.name].widened(threshold("volume_margin"))

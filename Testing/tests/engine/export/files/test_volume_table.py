@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from roi_support import RAS_GRID, SHAPE, a_roi, code_of, two_rois
-from TotalSegmentatorEngine.export.core.volumes import volume_ml
 from TotalSegmentatorEngine.export.files.volume_table import write_volumes
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.statistics.voxel_volumes import volume_ml
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 GRID = Geometry(SHAPE, RAS_GRID)  # 0.7 x 0.9 x 2.5 mm: 1.575 mm³ a voxel
@@ -47,8 +47,30 @@ def test_volumes_and_densities(tmp_path: Path) -> None:
         "volume_ml": "0.472",  # 300 x 1.575 mm³
         "mean_hu": "60.0",
         "sd_hu": "28.3",  # square root of ((100 - 60)² + 2 (40 - 60)²) / 3
+        "p5_hu": "40.0",
+        "median_hu": "40.0",
+        "p95_hu": "100.0",
+        "usual_low_ml": "",
+        "usual_high_ml": "",
+        "volume_source": "",
+        "usual_low_hu": "",
+        "usual_high_hu": "",
+        "hu_source": "",
     }
     assert (second["name"], second["constructed"], second["cut"]) == ("Niere, links", "no", "no")
+
+
+def test_published_ranges_stand_beside_the_values_with_their_sources(tmp_path: Path) -> None:
+    kidney, atrium = (
+        a_roi(1, "Niere", box(), structure="kidney_left"),
+        a_roi(2, "LA", box(), structure="heart_atrium_left"),
+    )
+    write_volumes(tmp_path / "volumes.csv", [kidney, atrium, a_roi(3, "Tumour", box())], GRID)
+    first, second, third = rows(tmp_path / "volumes.csv")
+    assert (first["usual_low_ml"], first["usual_high_ml"]) == ("52", "261")
+    assert first["volume_source"].startswith("autopsy of 102 women") and "Buzug" in first["hu_source"]
+    assert (second["usual_low_ml"], second["usual_high_ml"], second["usual_low_hu"]) == ("", "150", "-20")
+    assert {third[name] for name in third if name.startswith("usual") or name.endswith("source")} == {""}
 
 
 def test_without_a_ct_the_densities_stay_empty(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ import slicer
 import trimesh
 from roi_support import RAS_GRID, SHAPE, a_roi, code_of, two_rois
 from scipy.ndimage import find_objects
-from TotalSegmentatorEngine.export.core.volumes import volume_ml
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.surfaces import mesh as mesh_module
 from TotalSegmentatorEngine.export.surfaces import writer as surfaces
 from TotalSegmentatorEngine.export.surfaces.mesh import Mesh, surface_of
 from TotalSegmentatorEngine.export.surfaces.writer import file_name, write_surfaces
 from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.statistics.voxel_volumes import volume_ml
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 FILES = ("stl", "ply", "obj")

@@ -1,4 +1,4 @@
-"""Volumes of structures in ml, also where the planes are not evenly spaced."""
+"""Volumes of voxels and structures, also where the planes are not evenly spaced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MM3_PER_ML = 1000.0
 
 
 def volume_ml(mask: VoxelMask, grid: Geometry, plane_distances: np.ndarray | None = None) -> float:
-    """The voxels' volume; ``plane_distances`` as for ``write_volumes``."""
+    """The voxels' volume; ``plane_distances`` as for ``plane_volumes``."""
     return volume_by_planes(mask, plane_volumes(grid, plane_distances))
 
 
@@ -21,11 +21,21 @@ def volume_by_planes(mask: VoxelMask, volumes: np.ndarray) -> float:
     return float(counts @ volumes[mask.box[0]]) / MM3_PER_ML
 
 
-def plane_volumes(grid: Geometry, plane_distances: np.ndarray | None) -> np.ndarray:
-    """Volume of a voxel in mm³ by plane. A plane reaches half the way to its neighbours, the outer ones as far out."""
-    volume = abs(float(np.linalg.det(grid.ijk_to_ras[:3, :3])))
+def plane_volumes(grid: Geometry, plane_distances: np.ndarray | None = None) -> np.ndarray:
+    """Volume of a voxel in mm³ by plane.
+
+    ``plane_distances``: position of each plane along the normal in mm, for a CT whose steps differ
+    (ReferenceSeries.plane_distances); without them the steps of ``grid`` count. A plane reaches half the way to its
+    neighbours, the outer ones as far out.
+    """
+    volume = voxel_ml(grid) * MM3_PER_ML
     if plane_distances is None or len(plane_distances) < 2:
         return np.full(grid.shape[0], volume)
     steps = np.abs(np.diff(np.asarray(plane_distances, dtype=np.float64)))
     widths = (np.concatenate([steps[:1], steps]) + np.concatenate([steps, steps[-1:]])) / 2
     return widths * (volume / grid.spacing[2])
+
+
+def voxel_ml(grid: Geometry) -> float:
+    """Volume of one voxel of an evenly spaced grid."""
+    return abs(float(np.linalg.det(grid.ijk_to_ras[:3, :3]))) / MM3_PER_ML

@@ -1,0 +1,1 @@
+"""Voxel counts, volumes and CT numbers of structures, for everything that shows or writes them."""
