@@ -68,7 +68,7 @@ def _add_result(app: Desktop, widget) -> None:
         places = np.argwhere(image.array == structure.label)
         low, high = places.min(axis=0), places.max(axis=0)
         extent = [int(end[axis]) for axis in (2, 1, 0) for end in (low, high)]
-        volume_ml = len(places) * abs(np.linalg.det(np.asarray(GRID)[:3, :3])) / 1000
+        volume_ml = len(places) * abs(np.linalg.det(np.reshape(GRID, (4, 4))[:3, :3])) / 1000
         found.append(FoundStructure(structure.label, structure.name, len(places), extent, "", 40.0, volume_ml))
     flags = [
         Flag("cut_by_scan", _LEVELS[number % 3], structure.name, (), None, {"sides": "above"})

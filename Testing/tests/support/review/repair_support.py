@@ -51,7 +51,7 @@ class RepairUser(ReviewUser):
             places = np.argwhere(labels == label)
             ends = (places.min(axis=0), places.max(axis=0))
             extent = [int(end[axis]) for axis in (2, 1, 0) for end in ends]
-            volume_ml = len(places) * abs(np.linalg.det(np.asarray(made.ijk_to_ras)[:3, :3])) / 1000
+            volume_ml = len(places) * abs(np.linalg.det(np.reshape(made.ijk_to_ras, (4, 4))[:3, :3])) / 1000
             name, digest = by_label[label].name, f"digest {label}"
             found.append(FoundStructure(label, name, len(places), extent, digest, 40.5, volume_ml))
         header = synthetic_header(labels.shape, made.ijk_to_ras, [by_label[label] for label in present])

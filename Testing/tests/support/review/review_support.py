@@ -46,7 +46,7 @@ def result_of(ct_matrix, count: int, review: dict | None, shape=SHAPE) -> tuple[
         places = np.argwhere(image.array == structure.label)
         low, high = places.min(axis=0), places.max(axis=0)
         extent = [int(end[axis]) for axis in (2, 1, 0) for end in (low, high)]
-        volume_ml = len(places) * abs(np.linalg.det(np.asarray(ct_matrix)[:3, :3])) / 1000
+        volume_ml = len(places) * abs(np.linalg.det(np.reshape(ct_matrix, (4, 4))[:3, :3])) / 1000
         found.append(FoundStructure(structure.label, structure.name, len(places), extent, "", 40.5, volume_ml))
     header = synthetic_header(shape, ct_matrix, structures)
     return image, dataclasses.replace(header, found=found, model="104-1.5mm", review=review)
