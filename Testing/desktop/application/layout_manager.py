@@ -1,9 +1,14 @@
-"""``slicer.app.layoutManager()``: the slice views and one 3-D view by name, which show nothing but take the focus."""
+"""``slicer.app.layoutManager()``: the slice views and one 3-D view by name, which show nothing but take the focus.
+
+The layout for two monitors has a second window with slice views of their own.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import slicer
 from PySide6 import QtCore, QtWidgets
 
 from desktop.widgets.native_properties import stored
@@ -69,6 +74,11 @@ class qMRMLThreeDWidget(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
         return self._view
 
 
+_SECOND_WINDOW = "views+"
+_SECOND_VIEWS = {"Red+": "Axial", "Yellow+": "Sagittal", "Green+": "Coronal"}
+"""As in vtkMRMLLayoutLogic's dualMonitorFourUpView."""
+
+
 class qSlicerLayoutManager(QtCore.QObject):  # noqa: N801 - Slicer's name
     """Views by name. Slice views are named Red, Green and Yellow as in Slicer's default layout."""
 
@@ -78,24 +88,42 @@ class qSlicerLayoutManager(QtCore.QObject):  # noqa: N801 - Slicer's name
     def __init__(self, world: Any) -> None:
         super().__init__()
         self._world = world
-        self._viewport = QtWidgets.QFrame()
-        self._viewport.setMinimumSize(120, 120)
-        layout = QtWidgets.QVBoxLayout(self._viewport)
-        views = self._viewport
-        self._slices = {name: qMRMLSliceWidget(name, logic, views) for name, logic in world.slice_logics.items()}
-        self._three_d = qMRMLThreeDWidget(world.view_node, views)
-        for view in (self._three_d, *self._slices.values()):
+        self._slices: dict[str, qMRMLSliceWidget] = {}
+        self._viewports = {"": QtWidgets.QFrame()}
+        self._second_window: QtWidgets.QWidget | None = None
+        self._three_d = qMRMLThreeDWidget(world.view_node, self.viewport())
+        self._fill("", [self._three_d], world.slice_logics)
+
+    def _fill(self, viewport_name: str, views: list[QtWidgets.QWidget], slice_logics: Mapping[str, Any]) -> None:
+        viewport = self._viewports[viewport_name]
+        viewport.setMinimumSize(120, 120)
+        slices = {name: qMRMLSliceWidget(name, logic, viewport) for name, logic in slice_logics.items()}
+        self._slices.update(slices)
+        layout = QtWidgets.QVBoxLayout(viewport)
+        for view in (*views, *slices.values()):
             layout.addWidget(view)
 
     def _changed(self) -> None:
+        is_for_two = self.property("layout") == slicer.vtkMRMLLayoutNode.SlicerLayoutDualMonitorFourUpView
+        if is_for_two and self._second_window is None:  # qMRMLLayoutManager::createViewport
+            self._second_window = QtWidgets.QWidget()
+            self._viewports[_SECOND_WINDOW] = QtWidgets.QWidget(self._second_window)
+            QtWidgets.QVBoxLayout(self._second_window).addWidget(self._viewports[_SECOND_WINDOW])
+            logics = {name: self._world.add_slice_view(name, way, 1) for name, way in _SECOND_VIEWS.items()}
+            self._fill(_SECOND_WINDOW, [], logics)
+        if self._second_window is not None:  # kept, and hidden by a layout without it
+            self.viewport().window().activateWindow()  # a hidden window would stay the active one without a screen
+            self._second_window.setVisible(is_for_two)
         self.layoutChanged.emit(self.property("layout"))
 
     def setLayout(self, layout: int) -> None:
-        self.setProperty("layout", layout)
+        self.setProperty("layout", int(layout))  # VTK's enums are no plain integers
 
-    def viewport(self) -> QtWidgets.QWidget:
-        """The widget that all views are in."""
-        return self._viewport
+    def viewport(self, name: str = "") -> QtWidgets.QWidget | None:
+        """The widget that the views of a window are in; the main window's has no name."""
+        return self._viewports.get(name)
+
+    viewportNames = QtCore.Property("QStringList", lambda self: list(self._viewports))
 
     def sliceViewNames(self) -> list[str]:
         return list(self._slices)

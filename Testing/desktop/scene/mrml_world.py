@@ -100,6 +100,12 @@ class MrmlWorld:
         node.SetOrientation(orientation)
         return logic
 
+    def add_slice_view(self, name: str, orientation: str, group: int) -> Any:
+        """The logic of a slice view of another window."""
+        self.slice_logics[name] = self._slice_logic(name, orientation)
+        self.slice_logics[name].GetSliceNode().SetViewGroup(group)
+        return self.slice_logics[name]
+
     def close_scene(self) -> None:
         """File > Close Scene: ``StartCloseEvent``, nodes removed, ``EndCloseEvent``."""
         self.scene.Clear(False)

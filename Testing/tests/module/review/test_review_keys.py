@@ -53,6 +53,49 @@ def test_keys_work_in_the_slice_views(ready, view):
     assert ready.state("gallbladder") is ReviewState.UNREVIEWED
 
 
+@pytest.fixture
+def second_window(ready):
+    """Slicer's layout for two monitors, which the user chooses while the review is open."""
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutDualMonitorFourUpView)
+    ready.settle()
+    return slicer.app.layoutManager().viewport("views+")
+
+
+def test_keys_work_once_in_a_second_window(ready, second_window):
+    manager = slicer.app.layoutManager()
+    for layout in ("SlicerLayoutFourUpView", "SlicerLayoutDualMonitorFourUpView"):  # closed, and opened again
+        manager.setLayout(getattr(slicer.vtkMRMLLayoutNode, layout))
+        ready.settle()
+    ready.app.focus(ready.slice_view("Green+"))
+    for key in ("N", "A"):
+        ready.app.press(key)
+    assert ready.state("kidney_right") is ReviewState.APPROVED
+    assert ready.chosen == "gallbladder"  # one further, not two
+    ready.app.press("H")
+    assert not ready.ui.aloneButton.checked
+    ready.app.press("Ctrl+Z")
+    assert ready.chosen == "kidney right"
+    ready.app.leave_module()
+    ready.app.focus(ready.slice_view("Green+"))
+    ready.app.press("A")
+    assert ready.state("kidney_right") is ReviewState.UNREVIEWED
+
+
+def test_a_field_in_the_bar_of_a_view_keeps_its_keys(ready, second_window):
+    """As that for the offset of the slice, in qMRMLSliceControllerWidget."""
+    import qt
+
+    ready.click_row("kidney right")
+    for field in (qt.QLineEdit(second_window), qt.QDoubleSpinBox(second_window)):
+        field.show()
+        ready.app.focus(field)
+        for key in ("A", "R", "H", "5"):
+            ready.app.press(key)
+        assert "5" in field.text
+    assert ready.state("kidney_right") is ReviewState.UNREVIEWED
+    assert ready.ui.aloneButton.checked
+
+
 def test_keys_work_on_the_buttons_after_a_click(ready):
     ready.app.focus(ready.ui.nextButton)
     ready.app.press("N")
