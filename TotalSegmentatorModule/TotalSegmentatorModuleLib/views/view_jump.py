@@ -13,9 +13,34 @@ _LEAST_RADIUS_MM = 25.0
 """Of what the 3-D view shows: a gallbladder that fills it would be lost without what is around."""
 
 
+_OFF_CENTRE = 0.25
+"""How far from the middle of a slice view a place may come to lie, as a part of the view or of the scan in it,
+whichever is smaller. In the very middle, a place at the border of the scan would leave half of the view empty."""
+
+
 def jump_slices(place: tuple[float, float, float]) -> None:
-    """Centre all slice views on ``place``, R, A, S in mm of the world."""
-    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *place, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+    """Turn all slice views to ``place``, R, A, S in mm of the world: it lies in the middle of a view, or near it where
+    the volume in the view ends close by."""
+    logic = slicer.app.applicationLogic()
+    for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        node.JumpSliceByCentering(*_view_centre(node, logic.GetSliceLogic(node), np.array(place)))
+
+
+def _view_centre(node, logic, place: np.ndarray) -> np.ndarray:
+    """What a vtkMRMLSliceNode should have in its middle; RAS in mm. ``logic``: of its view, None where it has none."""
+    bounds = [0.0] * 6
+    if logic is not None:
+        logic.GetBackgroundSliceBounds(bounds)  # in mm along the axes of the slice, from RAS 0, 0, 0
+    axes = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())[:3, :3]
+    along = axes.T @ place
+    for axis, view in enumerate(node.GetFieldOfView()[:2]):
+        low, high = bounds[2 * axis : 2 * axis + 2]
+        if low < along[axis] < high:
+            scan = high - low
+            reach = max(scan - view, 0.0) / 2 + _OFF_CENTRE * min(scan, view)
+            middle = (low + high) / 2
+            along[axis] = np.clip(along[axis], middle - reach, middle + reach)
+    return axes @ along
 
 
 def turn_three_d_views(place: tuple[float, float, float], radius: float) -> None:

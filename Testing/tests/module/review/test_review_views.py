@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
@@ -11,6 +13,7 @@ import numpy as np
 import slicer
 import vtk
 from review_support import WRONG_PLACE
+from TotalSegmentatorWire.messages.review import Flag, Level
 
 
 def opacities(node, segment_id: str) -> list[float]:
@@ -29,6 +32,14 @@ def all_settings(node) -> dict:
     return {**shown, "": display.GetVisibility()}
 
 
+def show_place(reviewer, place) -> None:
+    """As the remark of a structure tells it, whose row is clicked."""
+    flag = Flag("second_opinion", Level.WRONG, "kidney_right", (), place, {"volume_ml": 9, "distance_mm": 6})
+    reviewer.segment("kidney_right").SetTag("TotalSegmentatorModule.Flags", json.dumps([flag.to_json("Look here.")]))
+    reviewer.settle()
+    reviewer.click_row("kidney right")
+
+
 def inside(reviewer, segment_id: str, place) -> bool:
     """Whether a place in the world lies in a segment, by the voxels."""
     voxels = slicer.util.arrayFromSegmentBinaryLabelmap(reviewer.node, segment_id, reviewer.ct)
@@ -41,6 +52,33 @@ def inside(reviewer, segment_id: str, place) -> bool:
 def test_choosing_a_row_turns_the_slices_to_the_remarks_place(ready):
     ready.click_row("kidney right")
     assert np.allclose(ready.slice_centre(), WRONG_PLACE)
+
+
+@pytest.mark.parametrize("zoom", [0.5, 1.0, 3.0])
+def test_no_more_than_a_quarter_of_a_slice_view_is_empty_beside_a_larger_scan(ready, zoom):
+    slices = ("Red", "Green", "Yellow")
+    bounds = np.zeros(6)
+    ready.ct.GetRASBounds(bounds)
+    low, high = bounds[0::2], bounds[1::2]
+    place = [round(float(value), 1) for value in (low[0] + 4, *(high[1:] - 3))]  # near three sides of the CT
+    for name in slices:
+        logic = ready.slice_view(name).sliceLogic()
+        logic.GetSliceCompositeNode().SetBackgroundVolumeID(ready.ct.GetID())
+        logic.GetSliceNode().SetFieldOfView(100.0 / zoom, 80.0 / zoom, 1.0)
+    show_place(ready, place)
+    for name in slices:
+        node = ready.slice_view(name).mrmlSliceNode()
+        matrix = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())
+        normal = int(np.argmax(np.abs(matrix[:3, 2])))
+        assert matrix[normal, 3] == pytest.approx(place[normal])
+        for column in (0, 1):
+            axis, view = int(np.argmax(np.abs(matrix[:3, column]))), node.GetFieldOfView()[column]
+            ends = matrix[axis, 3] - view / 2, matrix[axis, 3] + view / 2
+            assert ends[0] < place[axis] < ends[1]
+            scan = high[axis] - low[axis]
+            empty = max(0.0, low[axis] - ends[0]) + max(0.0, ends[1] - high[axis])
+            assert empty <= 0.251 * view if scan >= view else empty <= view - 0.749 * scan
+            assert abs(matrix[axis, 3] - place[axis]) <= 0.251 * min(view, scan)
 
 
 def test_a_structure_without_a_place_is_shown_at_its_middle(ready):
