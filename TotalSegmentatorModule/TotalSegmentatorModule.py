@@ -226,11 +226,11 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
         """Write ``segmentation`` (vtkMRMLSegmentationNode) to files; returns their paths. Nothing is replaced: a name
         that exists gets a number.
 
-        ``to``: rtstruct, seg, nrrd, nifti, stl, ply, obj, gltf or volumes. ``path``: a folder, or a file with the
+        ``to``: rtstruct, seg, sr, nrrd, nifti, stl, ply, obj, gltf or volumes. ``path``: a folder, or a file with the
         format's suffix. ``options``: ``ct``, if it is not the segmentation's reference volume; ``structures`` (ids or
         names), ``states`` (unreviewed, edited, approved, needs-attention, rejected; by default all but rejected),
         ``template``, ``names``, ``external``, ``set_label``, ``encoding``, ``holes``, ``smooth_contours``,
-        ``smallest_island``, ``space`` as on the command line, ``add_to_database``.
+        ``smallest_island``, ``space``, ``observer``, ``seg`` as on the command line, ``add_to_database``.
 
         Raises SegmentationError; ValueError for a choice that does not exist.
         """

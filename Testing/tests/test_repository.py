@@ -91,7 +91,7 @@ ARROWS = {
     f"{ENGINE}/statistics": {ENGINE: "imaging", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export": {
         ENGINE: "ct_input imaging job series_selection",
-        f"{ENGINE}/export": "compare core dicom files grid rois rtstruct seg sources surfaces",
+        f"{ENGINE}/export": "compare core dicom files grid rois rtstruct seg sources sr surfaces",
     },
     f"{ENGINE}/export/sources": {
         ENGINE: "ct_input dicom_series imaging series_selection",
@@ -99,6 +99,7 @@ ARROWS = {
     },
     f"{ENGINE}/export/compare": {ENGINE: "imaging statistics", f"{ENGINE}/export": "core rois"},
     f"{ENGINE}/export/seg": {ENGINE: "dicom_series imaging", f"{ENGINE}/export": "core dicom grid"},
+    f"{ENGINE}/export/sr": {ENGINE: "imaging statistics", f"{ENGINE}/export": "core dicom seg"},
     f"{ENGINE}/export/rtstruct": {ENGINE: "dicom_series imaging", f"{ENGINE}/export": "core dicom"},
     f"{ENGINE}/export/surfaces": {ENGINE: "imaging statistics", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export/files": {ENGINE: "imaging statistics", f"{ENGINE}/export": "core"},

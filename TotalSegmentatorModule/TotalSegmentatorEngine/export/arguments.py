@@ -100,6 +100,12 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         help=f"only structures in these review states: {_STATES}; the default is all but rejected",
     )
     add_export_options(export)
+    export.add_argument(
+        "--seg",
+        type=Path,
+        metavar="FILE",
+        help="sr: existing DICOM SEG of these structures to refer to; by default one is written as NAME.seg.dcm",
+    )
     group = export.add_argument_group("contours (rtstruct)")
     group.add_argument("--smooth-contours", action="store_true", help="smooth the contours within their slices")
     group.add_argument(
@@ -177,8 +183,8 @@ def add_export_options(command: argparse.ArgumentParser) -> None:
         "--set-label",
         dest="label",
         metavar="TEXT",
-        help="label of the structure set (at most 16 characters), or series description of the SEG; the default says "
-        "who made the structures",
+        help="label of the structure set (at most 16 characters), series description of the SEG, or its start for "
+        "the SR; the default says who made the structures",
     )
     group.add_argument(
         "--holes",
@@ -187,6 +193,11 @@ def add_export_options(command: argparse.ArgumentParser) -> None:
         help="rtstruct: join holes to the contour around them (default), or write them as contours",
     )
     group.add_argument("--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="encoding of a DICOM SEG")
+    group.add_argument(
+        "--observer",
+        metavar="NAME",
+        help="sr: person who answers for the measurements, such as Family^Given; by default only the program is named",
+    )
     group.add_argument("--space", choices=SPACES, default=SPACES[0], help="coordinate system of surfaces")
 
 
@@ -199,8 +210,9 @@ def _states(text: str) -> frozenset[ReviewState]:
 
 _STATES = ", ".join(state.value for state in ReviewState)
 _EXPORT = f"""\
-Writes structures for planning systems, archives and other programs: DICOM RT Structure Set and SEG, label images
-(NIfTI, NRRD), surfaces (STL, PLY, OBJ, glTF) and a table of volumes (CSV). Structures marked as rejected are left out.
+Writes structures for planning systems, archives and other programs: DICOM RT Structure Set, SEG and SR (volumes and CT
+numbers), label images (NIfTI, NRRD), surfaces (STL, PLY, OBJ, glTF) and a table of volumes (CSV). Structures marked as
+rejected are left out.
 
 For DICOM formats, if the CT is not DICOM, specify a folder as OUTPUT: the CT is written there too, as a DICOM series.
 If the segmentation was made on a crop of a DICOM series, on its own voxels, specify the whole series as CT.

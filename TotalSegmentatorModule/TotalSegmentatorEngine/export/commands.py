@@ -121,9 +121,10 @@ def _check_export_files(options: ExportOptions) -> None:
     order = options.order
     template = Path(order.template) if order.template is not None else None
     inputs = [options.transferred, options.reference, options.segmentation, template, _table_file(options.labels)]
-    check_outputs(_run_outputs(options.files) | {"output": order.output, "table": order.table}, inputs)
-    if order.table is not None and order.table.exists() and not order.output.exists():
-        raise SegmentationError("EXPORT_WOULD_OVERWRITE", file="table")
+    check_outputs(_run_outputs(options.files) | {"output": order.output, **order.companions}, [*inputs, order.seg])
+    for name, path in order.companions.items():
+        if path.exists() and not order.output.exists():
+            raise SegmentationError("EXPORT_WOULD_OVERWRITE", file=name)
 
 
 def _table_file(labels: str | None) -> Path | None:
@@ -179,7 +180,7 @@ def check_before_job(order: ExportOrder, source: CtPlace) -> None:
     Raises SegmentationError: what ``check_order``, ``check_outputs`` and ``read_reference`` raise, EXPORT_NOT_DICOM,
     DISK_FULL where there is no room for anything.
     """
-    check_outputs({"output": order.output, "table": order.table}, [source.path])
+    check_outputs({"output": order.output, **order.companions}, [source.path])
     check_order(order)
     check_disk_space(order.output.parent, 0)
     if not order.kind.is_dicom or not source.path.exists():

@@ -12,6 +12,7 @@ from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
 _BYTES_PER_VOXEL = {
     "rtstruct": 0.2,
     "seg": 1.0,
+    "sr": 1.0,
     "nifti": 0.1,
     "nrrd": 0.1,
     "stl": 0.5,
@@ -22,7 +23,7 @@ _BYTES_PER_VOXEL = {
 }
 """Of the CT. About what all 104 structures of a body scan take: label images are compressed, contours and surfaces are
 only the boundaries; a binary SEG has a bit for each pixel of the slices that a structure touches, and lies there twice
-while it is written."""
+while it is written. A measurement report is written with such a SEG."""
 _CT_BYTES_PER_VOXEL = 2.0
 
 

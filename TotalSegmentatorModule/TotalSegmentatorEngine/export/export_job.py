@@ -23,7 +23,7 @@ from TotalSegmentatorEngine.export.dicom.ct_writer import write_ct_series
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, check_identifiers, read_reference
 from TotalSegmentatorEngine.export.grid.alignment import edited_segments
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
-from TotalSegmentatorEngine.export.order import ExportOrder, check_order
+from TotalSegmentatorEngine.export.order import SEG_SUFFIX, TABLE, ExportOrder, check_order
 from TotalSegmentatorEngine.export.progress import ExportReporter
 from TotalSegmentatorEngine.export.rois.plan import plan_rois
 from TotalSegmentatorEngine.export.rtstruct.contours import ContourOptions
@@ -156,19 +156,17 @@ class _Writer:
         order = self._order
         if order.kind.is_dicom:
             path = order.output if folder is None else folder / f"{order.kind.modality}.dcm"
-            if order.format == "rtstruct":
-                self._structure_set(path)
-            else:
-                self._seg(path)
+            written = {"rtstruct": self._structure_set, "seg": self._seg, "sr": self._report_of_measurements}
+            paths = written[order.format](path)
             ct_folder = None if folder is None else folder / CT_FOLDER
-            return [path] if ct_folder is None or not ct_folder.is_dir() else [path, ct_folder]
+            return paths if ct_folder is None or not ct_folder.is_dir() else [*paths, ct_folder]
         if order.kind.is_surface:
             return self._surfaces(folder)
         if order.format == "volumes":
             return self._volumes()
         return self._label_image()
 
-    def _structure_set(self, path: Path) -> None:
+    def _structure_set(self, path: Path) -> list[Path]:
         order = self._order
         contours = ContourOptions(order.holes, order.smooth_contours, order.smallest_island_mm2)
         options = StructureSetOptions(order.label, contours)
@@ -185,13 +183,35 @@ class _Writer:
             self.warnings.append(Problem("EXPORT_ISLANDS_REMOVED", area | found | {"names": names}))
         if order.smooth_contours:
             self.warnings.append(Problem("EXPORT_CONTOURS_SMOOTHED", {"percent": report.changed_percent}))
+        return [path]
 
-    def _seg(self, path: Path) -> None:
+    def _seg(self, path: Path) -> list[Path]:
         from TotalSegmentatorEngine.export.seg.writer import write_seg
 
         order = self._order
         report = self._report(ExportStep.WRITING)
         write_seg(path, self._rois, self._reference, order.encoding, order.label, report)
+        return [path]
+
+    def _report_of_measurements(self, path: Path) -> list[Path]:
+        """With the SEG that it refers to, unless there is one."""
+        from TotalSegmentatorEngine.export.sr.segments import existing_seg
+        from TotalSegmentatorEngine.export.sr.with_seg import write_report_with_seg
+        from TotalSegmentatorEngine.export.sr.writer import ReportOptions, write_report
+
+        order, source, rois, reference = self._order, self._source, self._rois, self._reference
+        if source.ct is None:
+            raise SegmentationError("EXPORT_NOT_DICOM")
+        options = ReportOptions(order.label, order.observer)
+        if order.seg is not None:
+            seg = existing_seg(order.seg, rois, reference, self._reporter.check_cancelled)
+            write_report(path, rois, reference, source.ct(), seg, options, self._report(ExportStep.MEASURING))
+            return [path]
+        seg_path = path.with_name(path.name[: -len(path.suffix)] + SEG_SUFFIX)
+        half = (_PREPARED + _WRITTEN) / 2
+        reports = (self._report(ExportStep.WRITING, last=half), self._report(ExportStep.MEASURING, first=half))
+        write_report_with_seg(path, seg_path, rois, reference, source.ct, options, *reports)
+        return [path, seg_path]
 
     def _surfaces(self, folder: Path | None) -> list[Path]:
         from TotalSegmentatorEngine.export.surfaces.writer import write_surfaces
@@ -217,7 +237,7 @@ class _Writer:
         """With a table of the labels beside it."""
         from TotalSegmentatorEngine.export.files.label_image import write_label_image
 
-        output, table = self._order.output, self._order.table
+        output, table = self._order.output, self._order.companions[TABLE]
         write_label_image(output, self._rois, self._source.grid, table, self._report(ExportStep.WRITING))
         return [output, table]
 
@@ -227,5 +247,5 @@ class _Writer:
             raise SegmentationError("EXPORT_NOT_DICOM")
         return self._source.reference
 
-    def _report(self, step: str) -> Callable[[int, Roi], None]:
-        return self._reporter.structures(step, len(self._rois), _PREPARED, _WRITTEN)
+    def _report(self, step: str, first: float = _PREPARED, last: float = _WRITTEN) -> Callable[[int, Roi], None]:
+        return self._reporter.structures(step, len(self._rois), first, last)

@@ -15,6 +15,8 @@ from TotalSegmentatorWire.tables.export_formats import (
     KEYHOLE,
     LABEL_IMAGES,
     LPS,
+    OBSERVER,
+    SEG_FILE,
     SET_LABEL,
     SPACE,
     TG263,
@@ -23,13 +25,22 @@ from TotalSegmentatorWire.tables.export_formats import (
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorEngine.ct_input.overwriting import is_input
-from TotalSegmentatorEngine.export.dicom.text import MAXIMUM_LONG_STRING, MAXIMUM_SHORT_STRING, check_text
+from TotalSegmentatorEngine.export.dicom.text import (
+    MAXIMUM_LONG_STRING,
+    MAXIMUM_SHORT_STRING,
+    check_person_name,
+    check_text,
+)
 from TotalSegmentatorEngine.export.rois.selection import Choice
 from TotalSegmentatorEngine.export.rois.template import load_template
 from TotalSegmentatorEngine.export.rois.tg263_names import LONGEST_NAME, LONGEST_TEXT
 from TotalSegmentatorEngine.imaging.atomic_file import check_place
 
 _FILE_SUFFIXES = {".gz", ".nii", ".nrrd", ".mha", ".stl", ".ply", ".obj", ".glb", ".gltf", ".csv", ".dcm", ".json"}
+
+TABLE, DICOM_SEG = "table", "DICOM SEG"
+"""Files beside the output."""
+SEG_SUFFIX = ".seg.dcm"
 
 
 @dataclass(frozen=True)
@@ -48,12 +59,16 @@ class ExportOrder:
     names: str = TG263
     external: bool = False
     label: str | None = None
-    """Structure Set Label, or Series Description of a SEG; None for the format's usual one."""
+    """Structure Set Label, Series Description of a SEG, or what a report's begins with; None for the usual one."""
     holes: str = KEYHOLE
     smooth_contours: bool = False
     smallest_island_mm2: float = 0.0
     encoding: str = BINARY
     space: str = LPS
+    observer: str | None = None
+    """Of a measurement report: a person's name as DICOM has it, "Family^Given"."""
+    seg: Path | None = None
+    """The DICOM SEG that a measurement report refers to; None to write one beside it."""
 
     @property
     def kind(self) -> Format:
@@ -71,12 +86,18 @@ class ExportOrder:
         return self.kind.holds_one_label(self.output.name, self.encoding)
 
     @property
-    def table(self) -> Path | None:
-        """Of the labels, beside a label image."""
-        if self.format not in LABEL_IMAGES:
-            return None
-        suffix = next((known for known in self.kind.suffixes if self.output.name.lower().endswith(known)), "")
-        return self.output.with_name(self.output.name[: len(self.output.name) - len(suffix)] + ".csv")
+    def companions(self) -> dict[str, Path]:
+        """What is written beside the output, by what it is called: the table of a label image's labels, a report's SEG.
+        None where the output is a folder, which has no other files yet."""
+        if self.format in LABEL_IMAGES:
+            return {TABLE: self._beside(".csv")}
+        if self.format == "sr" and self.seg is None and not self.is_into_folder:
+            return {DICOM_SEG: self._beside(SEG_SUFFIX)}
+        return {}
+
+    def _beside(self, suffix: str) -> Path:
+        own = next((known for known in self.kind.suffixes if self.output.name.lower().endswith(known)), "")
+        return self.output.with_name(self.output.name[: len(self.output.name) - len(own)] + suffix)
 
     def choice(self) -> Choice:
         """Raises SegmentationError: TEMPLATE_INVALID, TEMPLATE_UNKNOWN."""
@@ -94,7 +115,7 @@ def check_order(order: ExportOrder) -> None:
     """Refuses a wrong order before anything is read.
 
     Raises SegmentationError: EXPORT_SUFFIX, EXPORT_FOLDER_NOT_EMPTY, EXPORT_FORMAT_MISMATCH, OUTPUT_NOT_WRITABLE,
-    EXPORT_NAME_INVALID, TEMPLATE_INVALID, TEMPLATE_UNKNOWN.
+    EXPORT_NAME_INVALID, SEG_NOT_FOUND, TEMPLATE_INVALID, TEMPLATE_UNKNOWN.
     """
     holes, smooth, island = CONTOUR_OPTIONS
     for option, is_used in (
@@ -104,12 +125,18 @@ def check_order(order: ExportOrder) -> None:
         (island, order.smallest_island_mm2 > 0),
         (ENCODING, order.encoding != BINARY),
         (SPACE, order.space != LPS),
+        (OBSERVER, order.observer is not None),
+        (SEG_FILE, order.seg is not None),
         ("--external", order.external and order.holds_one_label),
     ):
         if is_used and option not in order.kind.options:
             raise SegmentationError("EXPORT_FORMAT_MISMATCH", option=option, format=order.format)
     if order.label is not None:
         check_text(order.label, MAXIMUM_SHORT_STRING if order.format == "rtstruct" else MAXIMUM_LONG_STRING)
+    if order.observer is not None:
+        check_person_name(order.observer)
+    if order.seg is not None and not order.seg.is_file():
+        raise SegmentationError("SEG_NOT_FOUND", file=order.seg.name)
     try:
         _check_place(order)
     except OSError as error:  # a name that the system cannot hold

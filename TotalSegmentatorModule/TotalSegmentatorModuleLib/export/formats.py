@@ -32,7 +32,7 @@ class ExportFormat:
 EXPORT_FORMATS = (
     ExportFormat("rtstruct", FORMATS["rtstruct"]),
     *(ExportFormat(f"seg-{encoding}", FORMATS["seg"], encoding) for encoding in ENCODINGS),
-    *(ExportFormat(kind, FORMATS[kind]) for kind in ("nrrd", "nifti", "stl", "ply", "obj", "gltf", "volumes")),
+    *(ExportFormat(kind, FORMATS[kind]) for kind in ("sr", "nrrd", "nifti", "stl", "ply", "obj", "gltf", "volumes")),
 )
 
 
@@ -42,6 +42,7 @@ def format_titles() -> dict[str, str]:
         "rtstruct": _("RT Structure Set (DICOM)"),
         "seg-binary": _("DICOM Segmentation"),
         "seg-labelmap": _("DICOM Segmentation, label map"),
+        "sr": _("DICOM structured report of volumes and HU, with segmentation"),
         "nrrd": _("NRRD segmentation"),
         "nifti": _("NIfTI label image and table"),
         "stl": _("STL surfaces"),

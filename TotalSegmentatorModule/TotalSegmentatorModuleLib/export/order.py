@@ -10,6 +10,8 @@ from TotalSegmentatorWire.tables.export_formats import (
     ENCODING,
     KEYHOLE,
     LPS,
+    OBSERVER,
+    SEG_FILE,
     SET_LABEL,
     SPACE,
     TG263,
@@ -34,6 +36,10 @@ class ExportOptions:
     is_smooth: bool = False
     smallest_island_mm2: int = 0
     space: str = LPS
+    observer: str = ""
+    """Of a measurement report: a person's name as DICOM has it; empty to name the program only."""
+    seg: str = ""
+    """Path of the DICOM SEG that a measurement report refers to; empty to write one beside it."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,8 @@ def export_arguments(order: ExportOrder, transferred: Path, output: Path) -> lis
         SET_LABEL: [options.set_label.strip()] if options.set_label.strip() else None,
         ENCODING: [options.format.encoding],
         SPACE: [options.space],
+        OBSERVER: [options.observer.strip()] if options.observer.strip() else None,
+        SEG_FILE: [options.seg] if options.seg else None,
         **_contour_arguments(options),
     }
     for option in kind.options:

@@ -91,4 +91,4 @@ class ExportTask:
 
     def _needs_voxels(self) -> bool:
         """For the body's outline and the mean values of structures."""
-        return self._order.options.has_outline or self._order.options.format.kind == "volumes"
+        return self._order.options.has_outline or self._order.options.format.id == "volumes"

@@ -33,6 +33,8 @@ def export_order(
     smooth_contours: bool = False,
     smallest_island: int = 0,
     space: str = LPS,
+    observer: str = "",
+    seg: str | os.PathLike = "",
     add_to_database: bool = False,
 ) -> ExportOrder:
     """The arguments are those of the logic's ``export``.
@@ -58,6 +60,8 @@ def export_order(
             is_smooth=smooth_contours,
             smallest_island_mm2=smallest_island,
             space=space,
+            observer=observer,
+            seg=str(Path(seg).absolute()) if seg else "",
         ),
         folder=folder,
         name=name,

@@ -10,13 +10,21 @@ from TotalSegmentatorWire.errors.definition import ErrorDefinition
 from TotalSegmentatorWire.errors.export_errors import EXPORT_ERRORS, EXPORT_WARNINGS
 from TotalSegmentatorWire.errors.image_errors import IMAGE_ERRORS, IMAGE_WARNINGS
 from TotalSegmentatorWire.errors.job_errors import JOB_ERRORS, JOB_WARNINGS
+from TotalSegmentatorWire.errors.report_errors import REPORT_ERRORS
 from TotalSegmentatorWire.errors.result_errors import RESULT_ERRORS, RESULT_WARNINGS
 from TotalSegmentatorWire.errors.selection_warnings import SELECTION_WARNINGS
 from TotalSegmentatorWire.errors.series_errors import SERIES_ERRORS, SERIES_WARNINGS
 from TotalSegmentatorWire.errors.setup_errors import SETUP_ERRORS, SETUP_WARNINGS
 
 ERRORS: dict[str, ErrorDefinition] = (
-    SETUP_ERRORS | COMPARISON_ERRORS | EXPORT_ERRORS | IMAGE_ERRORS | JOB_ERRORS | RESULT_ERRORS | SERIES_ERRORS
+    SETUP_ERRORS
+    | COMPARISON_ERRORS
+    | EXPORT_ERRORS
+    | IMAGE_ERRORS
+    | JOB_ERRORS
+    | REPORT_ERRORS
+    | RESULT_ERRORS
+    | SERIES_ERRORS
 )
 WARNINGS: dict[str, ErrorDefinition] = (
     SETUP_WARNINGS

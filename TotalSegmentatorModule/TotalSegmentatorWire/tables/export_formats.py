@@ -12,6 +12,7 @@ TG263, OWN = NAME_KINDS = ("tg263", "own")
 """Which names structures get."""
 
 SET_LABEL, ENCODING, SPACE = "--set-label", "--encoding", "--space"
+OBSERVER, SEG_FILE = REPORT_OPTIONS = ("--observer", "--seg")
 CONTOUR_OPTIONS = ("--holes", "--smooth-contours", "--smallest-island")
 """Options of the command line that not every format takes; the first of each of these choices is the default."""
 
@@ -46,6 +47,7 @@ FORMATS = {
     for known in (
         Format("rtstruct", (".dcm",), "RTSTRUCT", options=(SET_LABEL, *CONTOUR_OPTIONS)),
         Format("seg", (".dcm",), "SEG", options=(SET_LABEL, ENCODING)),
+        Format("sr", (".dcm",), "SR", options=(SET_LABEL, *REPORT_OPTIONS)),
         Format("nifti", (".nii.gz",)),
         Format("nrrd", (".seg.nrrd", ".nrrd")),
         Format("stl", options=(SPACE,)),

@@ -87,6 +87,7 @@ def kept_in(folder: Path) -> list[Path]:
     [
         ("rs", "rtstruct"),
         ("seg", "seg"),
+        ("m", "sr"),
         ("l.nii.gz", "nifti"),
         ("l.nrrd", "nrrd"),
         ("stl", "stl"),

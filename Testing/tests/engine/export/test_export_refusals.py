@@ -150,7 +150,9 @@ def test_what_an_export_would_refuse_is_reported_before_the_job(case: Case, tmp_
     assert "segmenting" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("to", "name"), [("rtstruct", "rs.dcm"), ("seg", "seg.dcm"), ("volumes", "volumes.csv")])
+@pytest.mark.parametrize(
+    ("to", "name"), [("rtstruct", "rs.dcm"), ("seg", "seg.dcm"), ("sr", "m.dcm"), ("volumes", "volumes.csv")]
+)
 def test_a_job_with_an_export_reads_the_headers_of_its_ct_once(case: Case, tmp_path: Path, monkeypatch, to, name):
     """With the body's outline, for which the voxels are wanted, too."""
     scanned: list[Path] = []

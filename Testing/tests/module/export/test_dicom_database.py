@@ -141,6 +141,15 @@ def test_it_is_said_what_opens_a_segmentation(app, modules, slicer_version, monk
     assert reopening_text("SEG") == "To open it again, load its series in the DICOM module."
 
 
+def test_it_is_said_what_opens_a_measurement_report(app, modules):
+    from TotalSegmentatorModuleLib.export.reopening import reopening_text
+
+    modules.dicomPlugins["DICOMTID1500Plugin"] = object
+    assert reopening_text("SR") == "To open it in Slicer, first install the extension QuantitativeReporting."
+    modules.tid1500reader = object()  # a command-line module of the extension DCMQI
+    assert reopening_text("SR") == "To open it again, load its series in the DICOM module."
+
+
 def test_a_slicer_without_any_plugin_is_no_error(app, modules):
     from TotalSegmentatorModuleLib.export.reopening import reopening_text
 

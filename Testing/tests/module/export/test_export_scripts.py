@@ -65,6 +65,14 @@ def test_options_are_those_of_the_command_line(script, tmp_path):
     assert "--external" in script.calls[-1]
 
 
+def test_report_names_a_person_and_a_segmentation_that_exists(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the program runs elsewhere
+    script.export(script.node, "sr", script.target, observer="Bauer^Anna", seg="seg.dcm")
+
+    assert script.argument("--observer") == "Bauer^Anna"
+    assert script.argument("--seg") == str(tmp_path / "seg.dcm")
+
+
 def test_template_of_the_product_goes_by_its_name(script):
     script.export(script.node, "nrrd", script.target, template="thorax")
 

@@ -171,6 +171,7 @@ def test_choices_reach_the_program_and_survive(ready):
             ["--holes", "--space"],
         ),
         ("seg-labelmap", "seg", "_SEG", ["--encoding", "labelmap"], ["--holes", "--space"]),
+        ("sr", "sr", "_SR", ["--set-label", "planning"], ["--holes", "--space", "--encoding", "--seg", "--observer"]),
         ("nifti", "nifti", ".nii.gz", [], ["--holes", "--space"]),
         ("stl", "stl", "", ["--space", "ras"], ["--holes"]),
         ("gltf", "gltf", ".glb", ["--space", "ras"], ["--holes"]),

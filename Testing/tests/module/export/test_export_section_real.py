@@ -15,6 +15,7 @@ import slicer
 import vtk
 from export_support import labels_on, with_identifiers, write_ct_series
 from export_user import add_segment
+from report_support import counted, groups_of, measured
 from TotalSegmentatorEngine.export.dicom.reference_series import read_reference
 from TotalSegmentatorEngine.export.rtstruct.reader import read_rtstruct
 from TotalSegmentatorEngine.imaging.geometry import Geometry
@@ -102,6 +103,40 @@ def test_every_format_of_a_ct_that_is_no_dicom(exporter):
     table = max(exporter.target.glob("*.csv"), key=lambda path: path.stat().st_mtime_ns)
     with table.open(encoding="utf-8-sig", newline="") as stream:
         assert len(list(csv.DictReader(stream))) == 3
+
+
+def test_a_report_and_its_segmentation_go_into_slicers_database(exporter, tmp_path):
+    """Slicer's terminology knows the codes of the liver."""
+    hu = np.random.default_rng(3).integers(-200, 300, body().shape, dtype=np.int16)
+    series = write_ct_series(tmp_path / "series", hu, Geometry(hu.shape, PHANTOM))
+    ct = exporter.app.load_dicom_series(series)
+    node = exporter.add_result(ct, labels_on(hu.shape) * np.uint8(5), digest="")
+    exporter.ui.export.databaseCheckBox.checked = True
+    exporter.export_as("sr")
+
+    report, seg = (pydicom.dcmread(exporter.target / name) for name in exporter.written)
+    assert (report.Modality, seg.Modality) == ("SR", "SEG")
+    assert all(slicer.dicomDatabase.fileForInstance(each.SOPInstanceUID) for each in (report, seg))
+    assert "first install the extension QuantitativeReporting" in exporter.ui.export_task.resultLabel.text
+    assert report.SeriesDescription == "AI measurements, self-test, not reviewed"
+    (group,) = (
+        group for group in groups_of(exporter.target / exporter.written[0]) if group.tracking_identifier == "Liver"
+    )
+    voxels = slicer.util.arrayFromSegmentBinaryLabelmap(node, "liver", ct) != 0
+    expected = counted(voxels, slicer.util.arrayFromVolume(ct), voxel_ml=2.0 * 2.0 * 3.0 / 1000)
+    np.testing.assert_allclose(measured(group), expected, atol=0.006)
+
+    codes = [(code.scheme_designator, code.value) for code in (group.finding_category, group.finding_type)]
+    known = slicer.modules.terminologies.logic().FindTerminologyNames(*codes[0], *codes[1], "", "", [])
+    assert "Segmentation category and type - 3D Slicer General Anatomy list" in known
+
+
+def test_volumes_come_with_hu_without_the_outline_of_the_body(exporter):
+    exporter.ui.export.outlineCheckBox.checked = False
+    exporter.add_result(exporter.user.add_ct(body(), matrix=PHANTOM), labels_on(body().shape), digest="")
+    exporter.export_as("volumes")
+    with next(exporter.target.glob("*.csv")).open(encoding="utf-8-sig", newline="") as stream:
+        assert [row["mean_hu"] for row in csv.DictReader(stream)] == ["0.0", "0.0"]
 
 
 def test_drawn_structures_are_not_called_ai_contours(exporter):

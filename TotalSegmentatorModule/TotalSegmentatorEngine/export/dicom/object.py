@@ -19,9 +19,7 @@ from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.dicom.text import MAXIMUM_SHORT_STRING, long_string
 
 if TYPE_CHECKING:
-    from pydicom import Dataset, FileDataset
-
-if TYPE_CHECKING:
+    from highdicom.sr import CodedConcept
     from pydicom import Dataset, FileDataset
 
 UTF_8 = "ISO_IR 192"
@@ -219,6 +217,13 @@ def code_item(code: Code) -> Dataset:
     item.CodingSchemeDesignator = code.scheme
     item.CodeMeaning = long_string(code.meaning)
     return item
+
+
+def concept(code: Code) -> CodedConcept:
+    """The same item as highdicom wants it."""
+    from highdicom.sr.coding import CodedConcept
+
+    return CodedConcept(code.value, code.scheme, long_string(code.meaning))
 
 
 def study_uid(reference: ReferenceSeries) -> str:

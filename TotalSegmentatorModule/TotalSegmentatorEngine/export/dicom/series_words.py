@@ -13,10 +13,10 @@ from TotalSegmentatorEngine.export.core.roi import BODY_OUTLINE, Roi
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.dicom.text import MAXIMUM_LONG_STRING, long_string
 
-CONTOURS, SEGMENTATION = "contours", "segmentation"
+CONTOURS, SEGMENTATION, MEASUREMENTS = "contours", "segmentation", "measurements"
 """What an object holds."""
 
-SERIES_NUMBER_STEPS = {CONTOURS: 3000, SEGMENTATION: 1000}
+SERIES_NUMBER_STEPS = {CONTOURS: 3000, SEGMENTATION: 1000, MEASUREMENTS: 2000}
 """Above the CT's number: beyond those that scanners use, the same for every export of this CT, and another one for each
 CT of a study and for each kind of object."""
 
@@ -49,11 +49,18 @@ class SeriesWords:
 
 
 def series_words(rois: Sequence[Roi], kind: str, label: str | None = None) -> SeriesWords:
-    """``kind``: CONTOURS or SEGMENTATION. ``label``: what the user calls the object, which comes first then."""
+    """``kind``: CONTOURS, SEGMENTATION or MEASUREMENTS. ``label``: what the user calls the object, which comes first
+    then.
+
+    Numbers are copied into reports without a look at the structures: measurements always say what was reviewed.
+    """
     origins = _Origins.of(rois)
+    review = origins.review
+    if kind == MEASUREMENTS and origins.count and not origins.approved:
+        review = "not reviewed"
     return SeriesWords(
         label=label or _LABELS[origins.kinds],
-        description=_description(label or origins.title(kind), origins),
+        description=_description(label or origins.title(kind), origins, review),
         content=origins.sentences()[:_MAXIMUM_SHORT_TEXT],
     )
 
@@ -131,11 +138,11 @@ class _Origins:
         return " ".join(said) or f"{BODY_OUTLINE}."
 
 
-def _description(title: str, origins: _Origins) -> str:
+def _description(title: str, origins: _Origins, review: str) -> str:
     """A long model's name is cut rather than the numbers that stand after it."""
     edited = f"{origins.edited} edited" if origins.edited else ""
     models = " + ".join(origins.models)
-    room = MAXIMUM_LONG_STRING - len(", ".join(filter(None, [title, "x", edited, origins.review]))) + 1
+    room = MAXIMUM_LONG_STRING - len(", ".join(filter(None, [title, "x", edited, review]))) + 1
     if len(models) > room:
         models = models[: room - len(_CUT)] + _CUT if room > len(_CUT) else ""
-    return long_string(", ".join(filter(None, [title, models, edited, origins.review])))
+    return long_string(", ".join(filter(None, [title, models, edited, review])))

@@ -34,6 +34,17 @@ def is_forbidden(character: str) -> bool:
     return character == "\\" or ord(character) < 32 or 127 <= ord(character) < 160
 
 
+def check_person_name(name: str) -> str:
+    """``name`` where it can be a PN value, PS3.5 6.2.1: up to five components with ^ between them.
+
+    Raises SegmentationError("EXPORT_NAME_INVALID").
+    """
+    check_text(name, MAXIMUM_LONG_STRING)
+    if "=" in name or name.count("^") > 4 or not name.strip("^ "):
+        raise SegmentationError("EXPORT_NAME_INVALID", name=repr(name), detail="it is no name such as Family^Given")
+    return name
+
+
 def check_text(text: str, length: int) -> str:
     """``text`` where it can be a value of at most ``length`` characters as it is.
 

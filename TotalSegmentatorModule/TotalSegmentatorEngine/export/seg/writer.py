@@ -7,7 +7,7 @@ highdicom wants every structure of every plane in memory at once where structure
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,21 +17,23 @@ from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.export_formats import BINARY, LABELMAP
 
-from TotalSegmentatorEngine.export.core.codes import UNCODED, Code
+from TotalSegmentatorEngine.export.core.codes import UNCODED
 from TotalSegmentatorEngine.export.core.label_volume import Progress, label_volume, nothing_to_report
 from TotalSegmentatorEngine.export.core.roi import ORIGIN_UNKNOWN, Roi
 from TotalSegmentatorEngine.export.dicom.object import (
     choose_character_set,
+    concept,
     copy_patient_and_study,
     new_uid,
     quiet,
     series_uid,
-    study_uid,
     words_of,
 )
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.dicom.series_words import SEGMENTATION, series_number, series_words
+from TotalSegmentatorEngine.export.dicom.source_image import decimal_strings, referenced_images, source_image
 from TotalSegmentatorEngine.export.dicom.text import decimal_string, long_string
+from TotalSegmentatorEngine.export.dicom.tracking import tracking_identifier, tracking_uid
 from TotalSegmentatorEngine.export.seg.frames import functional_groups, write_binary_frames, write_label_frames
 from TotalSegmentatorEngine.imaging.atomic_file import WatchedStream, atomic_file, scratch_file
 
@@ -50,6 +52,9 @@ class SegReport:
     frames: int
     bytes: int
     is_overlapping: bool
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
 
 
 def write_seg(
@@ -101,7 +106,8 @@ def _write(
         with atomic_file(path, length) as stream:
             watched = WatchedStream(stream, lambda: progress(len(rois) - 1, rois[-1]))
             segmentation.save_as(watched, enforce_file_format=True)
-            return SegReport(len(frames), stream.tell(), is_overlapping)
+            uids = (segmentation.SOPClassUID, segmentation.SOPInstanceUID, segmentation.SeriesInstanceUID)
+            return SegReport(len(frames), stream.tell(), is_overlapping, *map(str, uids))
 
 
 # -- the object around the frames --------------------------------------------------------------------------------------
@@ -114,10 +120,10 @@ def _shell(rois: Sequence[Roi], reference: ReferenceSeries, encoding: str, serie
     from pydicom.uid import ExplicitVRLittleEndian
 
     segmentation = Segmentation(
-        source_images=[_source_image(reference)],
+        source_images=[source_image(reference)],
         pixel_array=np.zeros((1, reference.rows, reference.columns), dtype=np.uint8),
         segmentation_type=encoding.upper(),
-        segment_descriptions=[_segment_description(roi) for roi in rois],
+        segment_descriptions=[_segment_description(roi, reference) for roi in rois],
         series_instance_uid=new_uid(),
         series_number=series_number(reference, SEGMENTATION),
         sop_instance_uid=new_uid(),
@@ -162,18 +168,14 @@ def _pixel_measures(reference: ReferenceSeries) -> list[Dataset]:
 
     step = decimal_string(reference.grid.spacing[2])
     measures = Dataset()
-    measures.PixelSpacing = _decimal_strings(reference.pixel_spacing)
+    measures.PixelSpacing = decimal_strings(reference.pixel_spacing)
     measures.SliceThickness = step
     if reference.is_regular:
         measures.SpacingBetweenSlices = step
     return [measures]
 
 
-def _decimal_strings(values: Iterable[float]) -> list[str]:
-    return [decimal_string(value) for value in values]
-
-
-def _segment_description(roi: Roi) -> SegmentDescription:
+def _segment_description(roi: Roi, reference: ReferenceSeries) -> SegmentDescription:
     """Segment Description Macro, PS3.3 C.8.20.4; the side is a modifier inside the item of the type.
 
     Segment Algorithm Type is of type 1 and knows no other values than AUTOMATIC, SEMIAUTOMATIC and MANUAL. Where nobody
@@ -193,16 +195,18 @@ def _segment_description(roi: Roi) -> SegmentDescription:
     description = SegmentDescription(
         segment_number=roi.number,
         segment_label=long_string(roi.name),
-        segmented_property_category=_concept(meaning.category),
-        segmented_property_type=_concept(meaning.type),
+        segmented_property_category=concept(meaning.category),
+        segmented_property_type=concept(meaning.type),
         algorithm_type=roi.algorithm or "SEMIAUTOMATIC",
         algorithm_identification=algorithm,
-        anatomic_regions=[_concept(meaning.region)] if meaning.region else None,
+        tracking_uid=tracking_uid(roi, reference),
+        tracking_id=tracking_identifier(roi),
+        anatomic_regions=[concept(meaning.region)] if meaning.region else None,
         display_color=CIELabColor.from_rgb(*roi.colour),
     )
     if meaning.modifier:
         item = description.SegmentedPropertyTypeCodeSequence[0]
-        item.SegmentedPropertyTypeModifierCodeSequence = [_concept(meaning.modifier)]
+        item.SegmentedPropertyTypeModifierCodeSequence = [concept(meaning.modifier)]
     if roi.description:
         description.SegmentDescription = roi.description
     return description
@@ -220,62 +224,7 @@ def _remove_wrong_versions(segmentation: Segmentation, rois: Sequence[Roi]) -> N
             del item.SegmentationAlgorithmIdentificationSequence
 
 
-def _concept(code: Code) -> Dataset:
-    from highdicom.sr.coding import CodedConcept
-
-    return CodedConcept(code.value, code.scheme, long_string(code.meaning))
-
-
 # -- the CT ------------------------------------------------------------------------------------------------------------
-
-
-_NAMED_BY_HIGHDICOM = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "AccessionNumber",
-    "StudyID",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-)
-"""Attributes of type 2: there, even if empty."""
-_COPIED = (
-    "PositionReferenceIndicator",
-    "LossyImageCompression",
-    "LossyImageCompressionRatio",
-    "LossyImageCompressionMethod",
-)
-
-
-def _source_image(reference: ReferenceSeries) -> Dataset:
-    """What highdicom must know of the CT to make the object: its identifiers and the place of its first plane.
-
-    Patient and study are left empty, since highdicom refuses values that the standard does not know (a birth date of
-    another form, a sex of U); they are copied afterwards as they are.
-    """
-    from pydicom import Dataset
-    from pydicom.uid import CTImageStorage
-
-    image = Dataset()
-    for keyword in _NAMED_BY_HIGHDICOM:
-        setattr(image, keyword, None)
-    image.SOPClassUID = CTImageStorage
-    image.SOPInstanceUID = reference.planes[0].sop_instance_uid
-    image.StudyInstanceUID = study_uid(reference)
-    image.SeriesInstanceUID = series_uid(reference)
-    image.FrameOfReferenceUID = reference.frame_of_reference_uid
-    image.Modality = "CT"
-    image.Rows, image.Columns = reference.rows, reference.columns
-    image.PixelSpacing = _decimal_strings(reference.pixel_spacing)
-    image.SliceThickness = decimal_string(reference.grid.spacing[2])
-    image.ImageOrientationPatient = _decimal_strings(reference.orientation.ravel())
-    image.ImagePositionPatient = _decimal_strings(reference.planes[0].position)
-    for keyword in _COPIED:
-        if keyword in reference.dataset:
-            image[keyword] = reference.dataset[keyword]
-    return image
 
 
 def _refer_to_images(segmentation: Segmentation, reference: ReferenceSeries) -> None:
@@ -283,7 +232,7 @@ def _refer_to_images(segmentation: Segmentation, reference: ReferenceSeries) -> 
     from pydicom import Dataset
 
     images = []
-    for class_uid, instance_uid in dict.fromkeys((p.sop_class_uid, p.sop_instance_uid) for p in reference.planes):
+    for class_uid, instance_uid in referenced_images(reference):
         image = Dataset()
         image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = class_uid, instance_uid
         images.append(image)
