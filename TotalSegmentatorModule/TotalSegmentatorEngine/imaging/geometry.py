@@ -26,6 +26,8 @@ MINIMUM_DETERMINANT = 1e-3
 """Smallest absolute determinant of the three unit direction vectors that still counts as a volume: below it two of the
 axes run within 0.06 degrees of one line or plane."""
 
+MM3_PER_ML = 1000.0
+
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
@@ -56,6 +58,15 @@ class Geometry:
     def origin(self) -> np.ndarray:
         """RAS position in mm of the centre of voxel (0, 0, 0)."""
         return self.ijk_to_ras[:3, 3]
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of a voxel."""
+        return abs(float(np.linalg.det(self.ijk_to_ras[:3, :3])))
+
+    @property
+    def voxel_ml(self) -> float:
+        return self.voxel_mm3 / MM3_PER_ML
 
     @property
     def is_left_handed(self) -> bool:

@@ -41,7 +41,8 @@ from TotalSegmentatorEngine.plan.planner import Regions
 from TotalSegmentatorEngine.plan.rates import checking_work, islands_work, restoring_work, reviewing_work
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid
 from TotalSegmentatorEngine.preprocessing.regions import enclosing
-from TotalSegmentatorEngine.result_check.orientation_check import check_orientation
+from TotalSegmentatorEngine.result_check.orientation_check import check_places
+from TotalSegmentatorEngine.result_check.places import Places, places_of
 from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
 from TotalSegmentatorEngine.statistics.structure_statistics import with_statistics
@@ -109,8 +110,8 @@ class _Segmentation:
                     self._predict_coarse(self._prepared.second_model, context)
                 used = context.networks.used_options()
             labels, found = self._restore(merged, context.tiles)
-            found = self._checked(labels, found)
-            flags = self._review(labels, found) if self._prepared.task.is_reviewed else None
+            found, places = self._checked(labels, found)
+            flags = self._review(labels, found, places) if self._prepared.task.is_reviewed else None
         return SegmentedVolume(labels, found, plan.device, used, flags)
 
     @contextmanager
@@ -180,8 +181,9 @@ class _Segmentation:
         with self._measurements.work(restoring_work(self._volume.array.shape, merged.voxels, merged.is_smooth)):
             return merged.restore(self._prepared)
 
-    def _checked(self, labels: np.ndarray, found: list[FoundStructure]) -> list[FoundStructure]:
-        """``found`` with digests of the voxels, volumes and mean HU; warns where the structures lie as in no body."""
+    def _checked(self, labels: np.ndarray, found: list[FoundStructure]) -> tuple[list[FoundStructure], Places]:
+        """``found`` with digests of the voxels, volumes and mean HU, and where they lie; warns where that is as in no
+        body."""
         names = {structure.label: structure.name for structure in found}
         geometry, reporter = self._volume.geometry, self._reporter
 
@@ -190,15 +192,16 @@ class _Segmentation:
             reporter.progress(Stage.RESTORING, RESTORED_SHARE + (1.0 - RESTORED_SHARE) * share)
 
         with self._measurements.work(checking_work(labels.shape)):
-            mirrored = check_orientation(labels, geometry, names)
+            places = places_of(labels, geometry, names)
+            mirrored = check_places(places)
             if mirrored is not None:
                 reporter.warning(mirrored)
             digested = with_digests(found, labels, geometry, on_plane)
             finished = with_statistics(digested, labels, self._volume, reporter.check_cancelled)
         reporter.progress(Stage.RESTORING, 1.0)
-        return finished
+        return finished, places
 
-    def _review(self, labels: np.ndarray, found: list[FoundStructure]) -> tuple[Flag, ...]:
+    def _review(self, labels: np.ndarray, found: list[FoundStructure], places: Places) -> tuple[Flag, ...]:
         structures = [LabelledStructure(structure.name, 0, structure.label) for structure in found]
         sought = [structure.name for structure in self._prepared.structures]
 
@@ -209,5 +212,8 @@ class _Segmentation:
         with self._measurements.work(reviewing_work(labels.shape)):
             on_rule(0.0)
             geometry = self._volume.geometry
-            findings = Findings([labels], structures, geometry, self._volume, sought, self._coarse)
+            findings = Findings(
+                [labels], structures, geometry, self._volume, sought, self._coarse, places=places,
+                check_cancelled=self._reporter.check_cancelled,
+            )  # fmt: skip
             return tuple(review(findings, on_rule))

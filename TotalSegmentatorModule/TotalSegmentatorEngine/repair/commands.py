@@ -25,7 +25,6 @@ from TotalSegmentatorEngine.imaging.raw_voxels import write_raw
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.repair.arguments import RepairOptions, parse_repair_arguments
 from TotalSegmentatorEngine.repair.repairs import repaired
-from TotalSegmentatorEngine.statistics.voxel_volumes import voxel_ml
 
 _log = logging.getLogger(__name__)
 
@@ -67,14 +66,15 @@ def _written(
         placed.mask(segment) if segment is not None else VoxelMask(np.zeros((0, 0, 0), bool), (0, 0, 0), mask.shape)
     )
     added, removed = _difference(mask, before), _difference(before, mask)
+    voxel_ml = placed.grid.voxel_ml
     middle = np.concatenate([added, removed]).mean(axis=0)
     return RepairedSegment(
         id=segment_id,
         file=name,
         shape=[int(size) for size in mask.voxels.shape],
         start=[int(first) for first in mask.start],
-        added_ml=round(len(added) * voxel_ml(placed.grid), 3),
-        removed_ml=round(len(removed) * voxel_ml(placed.grid), 3),
+        added_ml=round(len(added) * voxel_ml, 3),
+        removed_ml=round(len(removed) * voxel_ml, 3),
         place_ras_mm=[round(float(x), 2) for x in (placed.grid.ijk_to_ras @ [*middle[::-1], 1.0])[:3]],
     )
 

@@ -16,7 +16,6 @@ from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.imaging.mask_pieces import largest_piece
 from TotalSegmentatorEngine.repair.gap import bridge
 from TotalSegmentatorEngine.repair.pieces import filled, piece_at, without_islands
-from TotalSegmentatorEngine.statistics.voxel_volumes import voxel_ml
 
 _AROUND_GAP_MM = 25.0
 """A bridge may leave the box of its tube so far."""
@@ -68,7 +67,7 @@ def _mended(
     if order.kind == Repair.LARGEST_PIECE:
         return VoxelMask.cropped(largest_piece(mask.voxels), mask.start, mask.shape)
     if order.kind == Repair.REMOVE_ISLANDS:
-        kept = without_islands(mask.voxels, order.smallest_ml / voxel_ml(placed.grid))
+        kept = without_islands(mask.voxels, order.smallest_ml / placed.grid.voxel_ml)
         return VoxelMask.cropped(kept, mask.start, mask.shape)
     if order.kind == Repair.FILL_HOLES:
         inside, low = _padded(mask, np.ones(3, int))

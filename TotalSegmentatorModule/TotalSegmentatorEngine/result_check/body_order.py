@@ -55,5 +55,9 @@ def body_order() -> tuple[Relation, ...]:
 
 def names_of(term: str, known: Iterable[str]) -> list[str]:
     """Those of the ``known`` structures that one side of a relation means."""
-    patterns = term.split()
-    return [name for name in known if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    return [name for name in known if _is_meant(term, name)]
+
+
+@cache
+def _is_meant(term: str, name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in term.split())

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry, canonical_reorientation
 
@@ -14,15 +15,17 @@ RIGHT, FRONT, HEAD = 0, 1, 2
 SAMPLE_MM = 3.0
 """Labels are looked at about as densely: what lies on which side needs no more, and a large CT takes a tenth of a
 second."""
-_LABELS = 256
+Counts = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Of one structure: how many of its sampled voxels lie at each position along RIGHT, FRONT and HEAD, positions growing
+that way."""
 
 
 @dataclass(frozen=True, eq=False)
 class Places:
     """How many sampled voxels of each structure lie at each position along the three axes."""
 
-    counts: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
-    """By name: along RIGHT, FRONT and HEAD, positions growing that way; the same number of positions for all."""
+    counts: Mapping[str, Counts]
+    """By name, of those that have a sampled voxel; the same number of positions for all."""
     voxel_mm3: float
     """Of a sampled voxel."""
 
@@ -36,21 +39,18 @@ class Places:
 
 
 def places_of(labels: np.ndarray, geometry: Geometry, names: Mapping[int, str]) -> Places:
-    """``labels``: uint8 (k, j, i) on ``geometry``; ``names``: of those labels that count."""
+    """``labels``: unsigned whole numbers (k, j, i) on ``geometry``; ``names``: of those labels that count."""
+    steps, voxel_mm3 = _steps(geometry)
     turned = canonical_reorientation(geometry).view(labels)  # [S, A, R]
-    spacing = [float(np.linalg.norm(column)) for column in _canonical_columns(geometry)]
-    steps = [max(1, int(SAMPLE_MM // length)) for length in spacing]
     sampled = np.ascontiguousarray(turned[tuple(slice(step // 2, None, step) for step in steps)])
-    flat = np.flatnonzero(sampled)
-    values = sampled.ravel()[flat].astype(np.intp)
-    along = []
-    for index, size in zip(np.unravel_index(flat, sampled.shape), sampled.shape, strict=True):
-        along.append(np.bincount(values * size + index, minlength=_LABELS * size).reshape(_LABELS, size))
-    by_axis = (along[2], along[1], along[0])
-    counts = {
-        name: tuple(table[label] for table in by_axis) for label, name in names.items() if by_axis[0][label].any()
-    }
-    return Places(counts, float(np.prod(np.multiply(spacing, steps))))
+    boxes = dict(enumerate(find_objects(sampled), start=1))
+    counts = {name: _counts(sampled, label, boxes[label]) for label, name in names.items() if boxes.get(label)}
+    return Places(counts, voxel_mm3)
+
+
+def sampled_voxel_mm3(geometry: Geometry) -> float:
+    """Volume of a sampled voxel."""
+    return _steps(geometry)[1]
 
 
 def share_beyond(first: np.ndarray, second: np.ndarray) -> float:
@@ -60,6 +60,18 @@ def share_beyond(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.dot(first, below) / (first.sum() * second.sum()))
 
 
-def _canonical_columns(geometry: Geometry) -> list[np.ndarray]:
-    """The matrix columns along S, A, R, in mm."""
-    return [geometry.ijk_to_ras[:3, 2 - axis] for axis in canonical_reorientation(geometry).axes]
+def _steps(geometry: Geometry) -> tuple[list[int], float]:
+    """Along S, A, R every so many voxels one is looked at, which stands for so many mm³."""
+    spacing = canonical_reorientation(geometry).grid(geometry).spacing[::-1]
+    steps = [max(1, int(SAMPLE_MM // length)) for length in spacing]
+    return steps, geometry.voxel_mm3 * float(np.prod(steps))
+
+
+def _counts(sampled: np.ndarray, label: int, box: tuple[slice, slice, slice]) -> Counts:
+    inside = sampled[box] == label
+    counts = []
+    for axis in (2, 1, 0):
+        along = np.zeros(sampled.shape[axis], np.int64)
+        along[box[axis]] = inside.sum(axis=tuple({0, 1, 2} - {axis}))
+        counts.append(along)
+    return tuple(counts)

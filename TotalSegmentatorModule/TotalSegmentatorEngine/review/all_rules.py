@@ -36,9 +36,11 @@ RULES: tuple[Rule, ...] = (
 
 
 def review(findings: Findings, report: Callable[[float], None] = lambda share: None) -> list[Flag]:
-    """``report`` gets the share of the rules that are done, before each; it may raise to stop."""
+    """Of the structures that shall be judged: as if all were, and the others' flags left out. ``report`` gets the share
+    of the rules that are done, before each; it may raise to stop."""
     flags: list[Flag] = []
     for number, rule in enumerate(RULES):
         report(number / len(RULES))
         flags.extend(rule(findings))
-    return sorted(without_explained(flags), key=lambda flag: Level.FROM_WORST.index(flag.level))
+    asked = [flag for flag in without_explained(flags) if findings.is_asked(flag.structure)]
+    return sorted(asked, key=lambda flag: Level.FROM_WORST.index(flag.level))

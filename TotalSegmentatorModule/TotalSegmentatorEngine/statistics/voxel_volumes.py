@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
-from TotalSegmentatorEngine.imaging.geometry import Geometry
-
-MM3_PER_ML = 1000.0
+from TotalSegmentatorEngine.imaging.geometry import MM3_PER_ML, Geometry
 
 
 def volume_ml(mask: VoxelMask, grid: Geometry, plane_distances: np.ndarray | None = None) -> float:
@@ -28,14 +26,9 @@ def plane_volumes(grid: Geometry, plane_distances: np.ndarray | None = None) -> 
     (ReferenceSeries.plane_distances); without them the steps of ``grid`` count. A plane reaches half the way to its
     neighbours, the outer ones as far out.
     """
-    volume = voxel_ml(grid) * MM3_PER_ML
+    volume = grid.voxel_mm3
     if plane_distances is None or len(plane_distances) < 2:
         return np.full(grid.shape[0], volume)
     steps = np.abs(np.diff(np.asarray(plane_distances, dtype=np.float64)))
     widths = (np.concatenate([steps[:1], steps]) + np.concatenate([steps, steps[-1:]])) / 2
     return widths * (volume / grid.spacing[2])
-
-
-def voxel_ml(grid: Geometry) -> float:
-    """Volume of one voxel of an evenly spaced grid."""
-    return abs(float(np.linalg.det(grid.ijk_to_ras[:3, :3]))) / MM3_PER_ML

@@ -13,6 +13,7 @@ from phantom.phantom import read_label_table
 from phantom_faults import numbering, ribs, vertebrae
 from phantom_faults.label_map import VERTEBRAE, LabelMap, PlantedFault
 from phantom_faults.random_phantoms import random_phantom
+from phantom_faults.reviewed import as_written, changed_structures
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.image_files import read_nifti
 from TotalSegmentatorEngine.review.all_rules import review
@@ -30,16 +31,27 @@ def body(number: int) -> LabelMap:
     return LabelMap.of(random_phantom(number))
 
 
-def flags_of(labels: LabelMap, sought: set[str] | None = None, only: set[str] | None = None) -> list[Flag]:
+@cache
+def before(number: int) -> Findings:
+    findings = findings_of(body(number))
+    review(findings)
+    return findings
+
+
+def flags_of(
+    labels: LabelMap, sought: set[str] | None = None, only: set[str] | None = None, known: Findings | None = None
+) -> list[Flag]:
     """Of the rules for vertebrae and ribs."""
-    return [flag for flag in review(findings_of(labels, sought, only)) if flag.rule.startswith(SPINE_AND_RIBS)]
+    return [flag for flag in review(findings_of(labels, sought, only, known)) if flag.rule.startswith(SPINE_AND_RIBS)]
 
 
-def findings_of(labels: LabelMap, sought: set[str] | None = None, only: set[str] | None = None) -> Findings:
+def findings_of(
+    labels: LabelMap, sought: set[str] | None = None, only: set[str] | None = None, known: Findings | None = None
+) -> Findings:
     structures = [LabelledStructure(name, 0, label) for name, label in labels.table.items()]
     geometry = Geometry(labels.labels.shape, labels.ijk_to_ras)
     sought = set(labels.table) if sought is None else sought
-    return Findings([labels.labels], structures, geometry, sought=sought, only=only)
+    return Findings([labels.labels], structures, geometry, sought=sought, only=only, known=known)
 
 
 def assert_found(fault: PlantedFault, flags: list[Flag]) -> None:
@@ -81,7 +93,11 @@ def test_planted_faults_are_found(name: str):
     for number in (3, 1, 0, 5, 2, 6):
         fault = PLANTS[name](body(number), np.random.default_rng([number, 16]))
         if fault is not None and found < 2:
-            assert_found(fault, flags_of(fault.map))
+            flags = flags_of(fault.map)
+            assert_found(fault, flags)
+            changed = changed_structures(body(number), fault.map)
+            again = flags_of(fault.map, only=changed, known=before(number))
+            assert as_written(again) == as_written(flag for flag in flags if flag.structure in changed)
             found += 1
     assert found == 2
 

@@ -15,8 +15,14 @@ import numpy as np
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, canonical_reorientation
 from TotalSegmentatorEngine.imaging.mask_pieces import numbered_pieces
-from TotalSegmentatorEngine.review.measures.round_view import RoundView, round_view
-from TotalSegmentatorEngine.statistics.voxel_volumes import voxel_ml
+from TotalSegmentatorEngine.result_check.places import Counts, Places, places_of, sampled_voxel_mm3
+from TotalSegmentatorEngine.review.measures.round_view import RoundView
+from TotalSegmentatorEngine.review.measures.scan import Scan
+from TotalSegmentatorEngine.review.measures.voxel_statistics import (
+    VoxelStatistics,
+    labels_that_differ,
+    statistics_of,
+)
 
 SIDES = (("feet", "head"), ("back", "front"), ("left", "right"))
 """For each axis of [S, A, R] the side at its first index and the one at its last."""
@@ -47,34 +53,51 @@ class Piece:
     """Those of SIDES where the scan ends within the piece."""
 
 
+@dataclass(eq=False)
+class _Measured:
+    """Of one structure; later findings of the same voxels share it. Whatever takes long is measured when a rule asks
+    for it."""
+
+    first: VoxelStatistics
+    sides: tuple[str, ...] | None = None
+    pieces: tuple[Piece, ...] | None = None
+    counts: Counts | None = None
+    """Empty where the structure has no sampled voxel."""
+
+
 class Finding:
     """One structure: its voxels and what was measured of them."""
 
-    def __init__(
-        self, findings: Findings, structure: LabelledStructure, voxels: int, box: tuple[slice, slice, slice], centre
-    ) -> None:
+    def __init__(self, findings: Findings, structure: LabelledStructure, measured: _Measured) -> None:
         self._findings = findings
+        self.measured = measured
         self.name, self.layer, self.label = structure.name, structure.layer, structure.label
-        self.voxels = voxels
-        self.volume_ml = voxels * findings.voxel_ml
-        self.box = box
+        self.voxels = measured.first.voxels
+        self.volume_ml = self.voxels * findings.voxel_ml
+        self.box = measured.first.box
         """[S, A, R] of the whole grid; its faces touch voxels."""
-        self.centre_ras_mm: np.ndarray = findings.ras(centre)
+        self.centre_ras_mm: np.ndarray = findings.ras(measured.first.centre)
 
     @property
     def mask(self) -> np.ndarray:
         """bool [S, A, R], of the box."""
         return self._findings.layers[self.layer][self.box] == self.label
 
+    def thinned(self, steps: tuple[slice, slice, slice]) -> np.ndarray:
+        """bool: every so many voxels of the box."""
+        return self._findings.layers[self.layer][self.box][steps] == self.label
+
     def within(self, layers: Sequence[np.ndarray], box: tuple[slice, slice, slice]) -> np.ndarray:
         """bool, of ``box``: the structure's voxels in other images of the layers, as after sampling."""
         return layers[self.layer][box] == self.label
 
-    @cached_property
+    @property
     def sides(self) -> tuple[str, ...]:
         """Those of SIDES where the scan ends within the structure: where it touches the border of the grid, or of the
         round field of view."""
-        return self._findings.sides_of(self.box, lambda: self.mask)
+        if self.measured.sides is None:
+            self.measured.sides = self._findings.sides_of(self.box, lambda: self.mask)
+        return self.measured.sides
 
     @property
     def is_cut(self) -> bool:
@@ -85,9 +108,14 @@ class Finding:
         """By a field of view that is narrower than the body, not by the scan's ends along it."""
         return any(side not in SIDES[0] for side in self.sides)
 
-    @cached_property
+    @property
     def pieces(self) -> tuple[Piece, ...]:
         """The largest first."""
+        if self.measured.pieces is None:
+            self.measured.pieces = self._counted_pieces()
+        return self.measured.pieces
+
+    def _counted_pieces(self) -> tuple[Piece, ...]:
         numbers = self.numbered_pieces
         measured = cc3d.statistics(numbers)
         low = [part.start for part in self.box]
@@ -107,9 +135,9 @@ class Finding:
         call: it is as large as the box, four bytes a voxel."""
         return numbered_pieces(self.mask)
 
-    @cached_property
+    @property
     def hu(self) -> np.ndarray | None:
-        """The CT's values in the structure's voxels; None without a CT."""
+        """The CT's values in the structure's voxels, read anew at each call; None without a CT."""
         ct = self._findings.ct
         return None if ct is None else ct[self.box][self.mask]
 
@@ -126,21 +154,30 @@ class Findings(Mapping[str, Finding]):
         sought: Iterable[str] = (),
         coarse: Findings | None = None,
         only: Collection[str] | None = None,
+        places: Places | None = None,
+        known: Findings | None = None,
+        check_cancelled: Callable[[], None] = lambda: None,
     ) -> None:
         """``layers``: label images (k, j, i) of unsigned whole numbers on ``geometry``; ``ct``: HU, on the same grid;
         ``sought``: names that the segmentation could hold, found or not (empty where nobody knows); ``coarse``: what a
         coarser model found in the same CT, on a grid of its own; ``only``: names of the structures that shall be
-        judged, found or not (None: all)."""
+        judged, found or not (None: all); ``places``: of these structures, where somebody has looked already;
+        ``known``: of the same segmentation at another time, on the same grid and CT, of which are taken the
+        measurements of all structures whose voxels are the same; ``check_cancelled``: may raise to stop, here and while
+        the rules go through the structures."""
         turn = canonical_reorientation(geometry)
         self.layers = [turn.view(layer) for layer in layers]
         self.shape: tuple[int, int, int] = self.layers[0].shape
         self.geometry: Geometry = turn.grid(geometry)
-        self.ct = None if ct is None else turn.view(ct.array)
         self.sought = frozenset(sought)
         self.coarse = coarse
-        self.voxel_ml = voxel_ml(geometry)
+        self.voxel_ml = geometry.voxel_ml
         self.only = None if only is None else frozenset(only)
-        self._findings = self._measured(list(structures))
+        self.check_cancelled = check_cancelled
+        self.scan = Scan(None if ct is None else turn.view(ct.array), self.spacing)
+        self._findings = self._measure(list(structures), known)
+        for name in () if places is None else self:
+            self[name].measured.counts = places.counts.get(name, ())
 
     def __getitem__(self, name: str) -> Finding:
         return self._findings[name]
@@ -154,7 +191,10 @@ class Findings(Mapping[str, Finding]):
     @property
     def asked(self) -> Iterator[Finding]:
         """Those that shall be judged."""
-        return (finding for finding in self.values() if self.is_asked(finding.name))
+        for finding in self.values():
+            if self.is_asked(finding.name):
+                self.check_cancelled()
+                yield finding
 
     def is_asked(self, name: str) -> bool:
         return self.only is None or name in self.only
@@ -172,10 +212,15 @@ class Findings(Mapping[str, Finding]):
         """The index [S, A, R], not rounded, of a place in mm."""
         return (np.linalg.inv(self.geometry.ijk_to_ras) @ [*ras, 1.0])[:3][::-1]
 
-    @cached_property
+    @property
+    def ct(self) -> np.ndarray | None:
+        """HU, [S, A, R]."""
+        return self.scan.ct
+
+    @property
     def round_view(self) -> RoundView | None:
         """None without a CT, and where the reconstruction fills the whole grid."""
-        return None if self.ct is None else round_view(self.ct, self.spacing)
+        return self.scan.round_view
 
     def sides_of(self, box: tuple[slice, slice, slice], mask: Callable[[], np.ndarray]) -> tuple[str, ...]:
         """Those of SIDES where the scan ends within what ``mask`` gives: bool [S, A, R] of the box, whose faces touch
@@ -210,7 +255,7 @@ class Findings(Mapping[str, Finding]):
     def sampled_places(self, finding: Finding, step_mm: float) -> np.ndarray:
         """[n, 3], RAS in mm: voxels of a structure, about ``step_mm`` apart."""
         steps = np.maximum(1, (step_mm // self.spacing).astype(int))
-        thinned = finding.mask[tuple(slice(step // 2, None, step) for step in steps)]
+        thinned = finding.thinned(tuple(slice(step // 2, None, step) for step in steps))
         voxels = np.argwhere(thinned) * steps + steps // 2 + [part.start for part in finding.box]
         return voxels[:, ::-1] @ self.geometry.ijk_to_ras[:3, :3].T + self.geometry.origin
 
@@ -232,16 +277,41 @@ class Findings(Mapping[str, Finding]):
         box = tuple(slice(first, last + 1) for first, last in zip(low[1:], high[1:], strict=True))
         return self.round_view is None or not self.round_view.edge[box].any()
 
-    def _measured(self, structures: list[LabelledStructure]) -> dict[str, Finding]:
-        findings: dict[str, Finding] = {}
+    @cached_property
+    def places(self) -> Places:
+        """Where the structures lie along the axes of the patient."""
+        for layer, names in self.named_layers:
+            new = {label: name for label, name in names.items() if self[name].measured.counts is None}
+            counts = places_of(layer, self.geometry, new).counts if new else {}
+            for name in new.values():
+                self[name].measured.counts = counts.get(name, ())
+        known = {name: finding.measured.counts for name, finding in self.items() if finding.measured.counts}
+        return Places(known, sampled_voxel_mm3(self.geometry))
+
+    # -- measuring -----------------------------------------------------------------------------------------------------
+
+    def _measure(self, structures: list[LabelledStructure], known: Findings | None) -> dict[str, Finding]:
+        measured = {} if known is None else self._taken_over(structures, known)
         for number, layer in enumerate(self.layers):
-            of_layer = [structure for structure in structures if structure.layer == number]
-            if not of_layer:
+            new = [each for each in structures if each.layer == number and each.name not in measured]
+            found = statistics_of(layer, {each.label for each in new}, self.check_cancelled)
+            measured.update({each.name: _Measured(found[each.label]) for each in new if each.label in found})
+        return {each.name: Finding(self, each, measured[each.name]) for each in structures if each.name in measured}
+
+    def _taken_over(self, structures: list[LabelledStructure], known: Findings) -> dict[str, _Measured]:
+        """By name: what ``known`` has measured of the structures that are the same here."""
+        if not self.geometry.matches(known.geometry) or (self.ct is None) != (known.ct is None):
+            raise ValueError("findings of another grid or CT tell nothing of these")
+        self.scan = known.scan
+        differing: dict[tuple[int, int], set[int]] = {}
+        same = {}
+        for each in structures:
+            before = known.get(each.name)
+            if before is None or before.label != each.label:
                 continue
-            measured = cc3d.statistics(layer)
-            for structure in of_layer:
-                voxels = measured["voxel_counts"]
-                if structure.label < len(voxels) and voxels[structure.label] and structure.name not in findings:
-                    box, centre = measured["bounding_boxes"][structure.label], measured["centroids"][structure.label]
-                    findings[structure.name] = Finding(self, structure, int(voxels[structure.label]), box, centre)
-        return findings
+            layers = before.layer, each.layer
+            if layers not in differing:
+                differing[layers] = labels_that_differ(known.layers[before.layer], self.layers[each.layer])
+            if each.label not in differing[layers]:
+                same[each.name] = before.measured
+        return same

@@ -29,7 +29,7 @@ class NearMetal:
 
 
 def metal_near(findings: Findings) -> dict[str, NearMetal]:
-    """By name; near: ``metal_near_mm``. Empty without a CT."""
+    """Of the structures that shall be judged, by name; near: ``metal_near_mm``. Empty without a CT."""
     found: dict[str, NearMetal] = {}
     for metal in _clusters(findings):
         place = findings.ras(metal.mean(axis=0))
@@ -44,15 +44,11 @@ def metal_near(findings: Findings) -> dict[str, NearMetal]:
 
 def _clusters(findings: Findings) -> Iterator[np.ndarray]:
     """The voxels, [n, 3] of the grid, of clusters of metal so far apart that nothing is near two of them."""
-    if findings.ct is None:
+    if not len(findings.scan.metal):
         return
-    dense = threshold("metal_hu")
-    planes = [(number, np.argwhere(plane > dense)) for number, plane in enumerate(findings.ct) if plane.max() > dense]
-    if not planes:
-        return
-    voxels = np.concatenate([np.insert(of_plane, 0, number, axis=1) for number, of_plane in planes])
     gaps = np.floor(2 * threshold("metal_near_mm") / findings.spacing)
-    yield from (each for each in _split(voxels, gaps) if len(each) * findings.voxel_ml >= threshold("metal_ml"))
+    clusters = _split(findings.scan.metal, gaps)
+    yield from (each for each in clusters if len(each) * findings.voxel_ml >= threshold("metal_ml"))
 
 
 def _split(voxels: np.ndarray, gaps: np.ndarray) -> Iterator[np.ndarray]:
@@ -78,11 +74,11 @@ def _near_cluster(findings: Findings, metal: np.ndarray) -> dict[str, tuple[int,
     dense[tuple(((metal - low) // steps).T)] = True
     is_near = distance_transform_edt(~dense, sampling=findings.spacing * steps) <= threshold("metal_near_mm")
     found = {}
-    for name, finding in findings.items():
+    for finding in findings.asked:
         meets = zip(finding.box, low, high, strict=True)
         if all(part.start < last and part.stop > first for part, first, last in meets):
             voxels = int((finding.within(findings.layers, sampled) & is_near).sum() * np.prod(steps))
             inside = int((findings.layers[finding.layer][tuple(metal.T)] == finding.label).sum())
             if voxels or inside:
-                found[name] = voxels, inside
+                found[finding.name] = voxels, inside
     return found

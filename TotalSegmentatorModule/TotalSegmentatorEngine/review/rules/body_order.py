@@ -15,7 +15,7 @@ from TotalSegmentatorWire.rounding import rounded
 
 from TotalSegmentatorEngine.result_check.body_order import ORGANS, body_order, names_of
 from TotalSegmentatorEngine.result_check.orientation_check import SMALLEST_MM3, check_places
-from TotalSegmentatorEngine.result_check.places import Places, places_of, share_beyond
+from TotalSegmentatorEngine.result_check.places import Places, share_beyond
 from TotalSegmentatorEngine.review.measures.body_frame import BodyFrame
 from TotalSegmentatorEngine.review.measures.findings import Findings
 from TotalSegmentatorEngine.review.measures.pair_table import WHOLE, Pair, pairs
@@ -31,7 +31,7 @@ _ORIENTATION_RULES = {
 
 
 def wrong_places(findings: Findings) -> Iterator[Flag]:
-    places = _places(findings)
+    places = findings.places
     problem = check_places(places)
     if problem is not None:
         first, second = problem.values["first"], problem.values["second"]
@@ -44,13 +44,6 @@ def wrong_places(findings: Findings) -> Iterator[Flag]:
     yield from _misplaced(findings, places, {flag.structure for flag in sides})
 
 
-def _places(findings: Findings) -> Places:
-    """Of all layers."""
-    by_layer = [places_of(layer, findings.geometry, names) for layer, names in findings.named_layers]
-    counts = {name: counts for places in by_layer for name, counts in places.counts.items()}
-    return Places(counts, by_layer[0].voxel_mm3)
-
-
 # -- sides -------------------------------------------------------------------------------------------------------------
 
 
@@ -61,10 +54,9 @@ def _wrong_sides(findings: Findings) -> Iterator[Flag]:
         if not pair.side or (pair.side == WHOLE and any(findings[name].is_cut for name in present)):
             continue
         for name, off in _off_their_sides(findings, pair, present, frame).items():
-            if findings.is_asked(name):
-                others = tuple(other for other in present if other != name)
-                place = findings.middle(findings[name])
-                yield Flag("wrong_side", Level.WRONG, name, others, place, {"distance_mm": rounded(off)})
+            others = tuple(other for other in present if other != name)
+            place = findings.middle(findings[name])
+            yield Flag("wrong_side", Level.WRONG, name, others, place, {"distance_mm": rounded(off)})
 
 
 def _off_their_sides(findings: Findings, pair: Pair, present: list[str], frame: BodyFrame) -> dict[str, float]:
@@ -111,11 +103,10 @@ def _misplaced(findings: Findings, places: Places, known: set[str]) -> Iterator[
             return
         name = max(sorted(counts), key=lambda each: (counts[each], counts[each] / checked[each]))
         found.add(name)
-        if findings.is_asked(name):
-            worst = min((vote for vote in still if vote.name == name), key=lambda vote: vote.agreement)
-            numbers = {"wrong": counts[name], "checked": checked[name]}
-            place = findings.middle(findings[name])
-            yield Flag("misplaced", Level.WRONG, name, worst.others[:1], place, numbers)
+        worst = min((vote for vote in still if vote.name == name), key=lambda vote: vote.agreement)
+        numbers = {"wrong": counts[name], "checked": checked[name]}
+        place = findings.middle(findings[name])
+        yield Flag("misplaced", Level.WRONG, name, worst.others[:1], place, numbers)
 
 
 def _votes(places: Places) -> Iterator[_Vote]:

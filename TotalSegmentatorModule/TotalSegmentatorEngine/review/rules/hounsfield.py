@@ -20,7 +20,7 @@ _TEETH = ("face", "skull")
 def mean_hu(findings: Findings) -> Iterator[Flag]:
     ranges = hu_ranges()
     for finding in findings.asked:
-        if finding.name not in ranges or finding.hu is None or finding.volume_ml < threshold("hounsfield_ml"):
+        if finding.name not in ranges or findings.ct is None or finding.volume_ml < threshold("hounsfield_ml"):
             continue
         mean = mean_of(finding.hu)
         if not ranges[finding.name].holds(mean):
@@ -32,7 +32,7 @@ def metal(findings: Findings) -> Iterator[Flag]:
     for name, near in metal_near(findings).items():
         share = near.voxels / findings[name].voxels
         is_inside = near.inside * findings.voxel_ml >= threshold("metal_ml")
-        if name in _TEETH or not findings.is_asked(name) or not (is_inside or share >= threshold("metal_share")):
+        if name in _TEETH or not (is_inside or share >= threshold("metal_share")):
             continue
         numbers = {
             "distance_mm": rounded(threshold("metal_near_mm")),

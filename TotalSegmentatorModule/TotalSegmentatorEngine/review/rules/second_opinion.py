@@ -25,9 +25,18 @@ def second_opinion(findings: Findings) -> Iterator[Flag]:
     largest first."""
     if findings.coarse is None:
         return
-    sampled = _OnCoarseGrid(findings, findings.coarse)
-    flags = [flag for name in sorted(sampled.comparable) for flag in _differences(name, sampled)]
+    names = sorted(filter(findings.is_asked, _comparable(findings, findings.coarse)))
+    sampled = _OnCoarseGrid(findings, findings.coarse) if names else None
+    flags = []
+    for name in names:
+        findings.check_cancelled()
+        flags.extend(_differences(name, sampled))
     yield from sorted(flags, key=lambda flag: -flag.numbers["volume_ml"])
+
+
+def _comparable(findings: Findings, coarse: Findings) -> set[str]:
+    """Where the coarse model could have found them; without knowing that, those that both found."""
+    return set(findings) & (coarse.sought or set(coarse))
 
 
 def _differences(name: str, sampled: _OnCoarseGrid) -> Iterator[Flag]:
@@ -72,8 +81,6 @@ class _OnCoarseGrid:
             affine_transform(layer, matrix, offset, output_shape=coarse.shape, order=0, mode="constant", cval=0)
             for layer in findings.layers
         ]
-        self.comparable = set(findings) & (coarse.sought or set(coarse))
-        """Where the coarse model could have found them; without knowing that, those that both found."""
 
     def volume_ml(self, name: str) -> float:
         return self._fine_findings[name].volume_ml

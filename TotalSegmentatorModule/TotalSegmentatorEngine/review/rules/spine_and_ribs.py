@@ -10,16 +10,16 @@ from TotalSegmentatorEngine.review.measures.findings import Findings
 from TotalSegmentatorEngine.review.rules.numbering import numbering_flags
 from TotalSegmentatorEngine.review.rules.ribs import rib_flags
 from TotalSegmentatorEngine.review.rules.vertebrae import vertebra_flags
-from TotalSegmentatorEngine.review.spine.bones import spine_of
-from TotalSegmentatorEngine.review.spine.rib_heads import rib_heads
+from TotalSegmentatorEngine.review.spine.bones import NUMBERS, spine_of
+from TotalSegmentatorEngine.review.spine.rib_heads import RIB_NUMBERS, SIDES, rib_heads, rib_name
+
+_NAMES = (*NUMBERS, *(rib_name(side, number) for side in SIDES for number in RIB_NUMBERS))
 
 
 def spine_and_ribs(findings: Findings) -> Iterator[Flag]:
     """All are looked at, also where only some shall be judged: what is wrong shows beside the others."""
-    return (flag for flag in _all_flags(findings) if findings.is_asked(flag.structure))
-
-
-def _all_flags(findings: Findings) -> Iterator[Flag]:
+    if not any(map(findings.is_asked, _NAMES)):
+        return
     spine = spine_of(findings)
     if spine is None:
         return

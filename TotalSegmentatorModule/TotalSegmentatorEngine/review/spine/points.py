@@ -13,10 +13,14 @@ def points_of(findings: Findings, finding: Finding, step_mm: float, mask: np.nda
     ``mask``: bool [S, A, R] of the structure's box; None: all of it. A structure of which no voxel lies on the thinner
     grid gives all its voxels.
     """
-    mask = finding.mask if mask is None else mask
     strides = [max(1, int(step_mm / spacing)) for spacing in findings.spacing]
-    thinned = np.argwhere(mask[tuple(slice(None, None, stride) for stride in strides)]) * strides
-    indices = thinned if len(thinned) else np.argwhere(mask)
+    thinned = np.argwhere(_thinned(finding, mask, strides)) * strides
+    indices = thinned if len(thinned) else np.argwhere(_thinned(finding, mask, [1, 1, 1]))
     ijk = (indices + [part.start for part in finding.box])[:, ::-1]
     matrix = findings.geometry.ijk_to_ras
     return ijk @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def _thinned(finding: Finding, mask: np.ndarray | None, strides: list[int]) -> np.ndarray:
+    steps = tuple(slice(None, None, stride) for stride in strides)
+    return finding.thinned(steps) if mask is None else mask[steps]

@@ -27,6 +27,8 @@ _REACH_MM = 80.0
 a head is sought within 25 mm of it."""
 _HEAD_MM = 4.0
 """The head: voxels at most so much further from the vertebra than the nearest one."""
+_SOME = 8
+"""Every so many points of a rib give a first idea of its distance."""
 _BESIDE = 3
 """Vertebrae above and below the nearest one that can be the next nearest."""
 
@@ -95,6 +97,7 @@ def rib_heads(findings: Findings, spine: Spine) -> list[RibHead]:
 
 
 def _parts(findings: Findings, finding: Finding) -> Iterator[tuple[Piece, np.ndarray]]:
+    findings.check_cancelled()
     large = [
         piece for piece in finding.pieces if piece.voxels >= threshold("rib_double_share") * finding.pieces[0].voxels
     ]
@@ -122,17 +125,20 @@ class _Vertebrae:
         points = points[self._centres.query(points, distance_upper_bound=_REACH_MM)[0] < _REACH_MM]
         if not len(points):
             return None
-        distances, indices = self._all.query(points, distance_upper_bound=near_mm + _HEAD_MM)
+        beyond = max(_HEAD_MM, 2 * threshold("rib_clear_mm"))
+        some, _ = self._all.query(points[::_SOME], distance_upper_bound=near_mm)
+        # what lies further away than the nearest of some points and ``beyond`` plays no part, and looking so far takes
+        # most of the time
+        distances, indices = self._all.query(points, distance_upper_bound=min(near_mm, some.min()) + beyond)
         if distances.min() > near_mm:
             return None
         position = int(self._owner[indices[distances.argmin()]])
         place = points[distances <= distances.min() + _HEAD_MM].mean(axis=0)
         beside = range(max(0, position - _BESIDE), min(len(self._trees), position + _BESIDE + 1))
         limit = float(distances.min()) + 2 * threshold("rib_clear_mm")
+        near = points[distances <= limit]
         others = [
-            self._trees[other].query(points, distance_upper_bound=limit)[0].min()
-            for other in beside
-            if other != position
+            self._trees[other].query(near, distance_upper_bound=limit)[0].min() for other in beside if other != position
         ]
         arc = self._spine.line.arc_mm(place)
         bone = self._spine.bones[position]
