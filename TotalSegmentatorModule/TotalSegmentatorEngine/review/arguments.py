@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from TotalSegmentatorWire.command.argument_types import options_from
+from TotalSegmentatorWire.command.argument_types import names, options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.command.parser import PROGRAM
 
@@ -28,6 +28,8 @@ class ReviewOptions:
     """One of LABEL_TABLES, or the path of a CSV file."""
     coarse: Path | None = None
     """What a coarser model found in the same CT."""
+    structures: list[str] | None = None
+    """Names of those that are judged; None for all."""
     json: bool = False
     output: Path | None = None
     """The JSON also goes to this file."""
@@ -61,6 +63,12 @@ def add_review_command(commands: Any, is_transfer: bool = False) -> None:
         type=Path,
         metavar="SEGMENTATION",
         help="second opinion: what a coarser model found in the same CT; marks where the two differ by more than 6 mm",
+    )
+    review.add_argument(
+        "--structures",
+        type=names,
+        metavar="NAME,NAME",
+        help="judge only these structures, by any of their names",
     )
     review.add_argument("--json", action="store_true", help="print JSON, for programs")
     review.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON to this file")

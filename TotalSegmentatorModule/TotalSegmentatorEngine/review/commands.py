@@ -10,6 +10,8 @@ from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.messages.export import EXPORT_JOB, ExportFinishedEvent, ExportStep
 from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.tables.review_rules import flags_to_json
+from TotalSegmentatorWire.tables.structure_rows import known_names
+from TotalSegmentatorWire.tables.structures import model_names
 
 from TotalSegmentatorEngine.export.order import check_outputs
 from TotalSegmentatorEngine.export.progress import ExportReporter
@@ -41,10 +43,11 @@ def run(options: ReviewOptions) -> int:
 def _review(options: ReviewOptions, reporter: ExportReporter, flags: list[Flag]) -> ExportFinishedEvent:
     started = time.monotonic()
     reporter.progress(ExportStep.READING, 0.0)
+    only = None if options.structures is None else model_names(options.structures, sorted(known_names()))
     coarse = None
     if options.coarse is not None:
         coarse = findings_of_file(options.coarse, options.labels, reporter.warning)
-    findings = findings_of_source(_source(options, reporter), coarse, reporter.warning)
+    findings = findings_of_source(_source(options, reporter), coarse, reporter.warning, only, reporter.check_cancelled)
     reporter.progress(ExportStep.CHECKING, 0.4)
     flags.extend(review(findings, lambda share: reporter.progress(ExportStep.CHECKING, 0.4 + 0.6 * share)))
     files = []

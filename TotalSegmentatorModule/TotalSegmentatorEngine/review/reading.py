@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.tables.structures import family_of
 
 from TotalSegmentatorEngine.export.core.label_volume import LayerStack
 from TotalSegmentatorEngine.export.core.segmentation import Segment, Segmentation
@@ -16,19 +17,27 @@ from TotalSegmentatorEngine.export.sources.segmentation_files import read_segmen
 from TotalSegmentatorEngine.export.sources.source import ExportSource
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
+from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 Warn = Callable[[Problem], None]
 
 
-def findings_of_source(source: ExportSource, coarse: Findings | None, warn: Warn) -> Findings:
-    """The structures of ``source`` with known names, on the CT's grid.
+def findings_of_source(
+    source: ExportSource,
+    coarse: Findings | None,
+    warn: Warn,
+    only: Collection[str] | None = None,
+    check_cancelled: Callable[[], None] = lambda: None,
+) -> Findings:
+    """The structures of ``source`` with known names, on the CT's grid. ``only``, ``check_cancelled`` as for Findings.
 
     Raises SegmentationError: REVIEW_NO_STRUCTURES, and what ``source.aligned``, ``source.ct`` and PlacedSegmentation
     raise.
     """
     ct = None if source.ct is None else source.ct()
     layers, structures = _on_grid(source.aligned(), source.grid, warn)
-    return Findings(layers, structures, source.grid, ct, coarse=coarse)
+    sought = _sought(structures)
+    return Findings(layers, structures, source.grid, ct, sought, coarse, only, check_cancelled=check_cancelled)
 
 
 def findings_of_file(path: Path, labels: str | None, warn: Warn) -> Findings:
@@ -37,7 +46,12 @@ def findings_of_file(path: Path, labels: str | None, warn: Warn) -> Findings:
     segmentation = read_segmentation(path, labels, warn)
     grid = segmentation.layers[0].geometry
     layers, structures = _on_grid(segmentation, grid, warn)
-    return Findings(layers, structures, grid)
+    return Findings(layers, structures, grid, sought=_sought(structures))
+
+
+def _sought(structures: Collection[LabelledStructure]) -> frozenset[str]:
+    """What the segmentation was meant to hold: no file says it, but nobody asks for so many structures one by one."""
+    return family_of([structure.name for structure in structures], threshold("sought_structures"))
 
 
 def _on_grid(
@@ -45,12 +59,23 @@ def _on_grid(
 ) -> tuple[list[np.ndarray], list[LabelledStructure]]:
     """Label images (k, j, i) of ``grid``, and what lies in them."""
     placed = place(segmentation, grid)
-    stack = LayerStack(grid.shape, np.uint16)
-    structures = []
-    for number, segment in enumerate(_known(segmentation.segments, warn), start=1):
-        layer = stack.add(placed.mask(segment), number)
-        structures.append(LabelledStructure(segment.structure.name, layer, number))
-    return stack.layers, structures
+    known = _known(segmentation.segments, warn)
+    images = {layer: placed.image(layer) for layer in {segment.layer for segment in known}}
+    layers = [_unsigned(image) for image in images.values() if image is not None]
+    places = {layer: place for place, layer in enumerate(each for each in images if images[each] is not None)}
+    others, structures = LayerStack(grid.shape, np.uint16), []
+    for number, segment in enumerate(known, start=1):
+        if segment.layer in places:
+            structures.append(LabelledStructure(segment.structure.name, places[segment.layer], segment.label))
+        else:
+            place_of_other = len(places) + others.add(placed.mask(segment), number)
+            structures.append(LabelledStructure(segment.structure.name, place_of_other, number))
+    return layers + others.layers, structures
+
+
+def _unsigned(image: np.ndarray) -> np.ndarray:
+    """Whole numbers of at least 0 as the review wants them."""
+    return image if image.dtype.kind == "u" else image.astype(np.min_scalar_type(image.max()))
 
 
 def _known(segments: tuple[Segment, ...], warn: Warn) -> list[Segment]:

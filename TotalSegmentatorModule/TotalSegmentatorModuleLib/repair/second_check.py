@@ -9,6 +9,7 @@ from pathlib import Path
 import slicer
 from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 from TotalSegmentatorWire.messages.review import Flag, flags_from_json
+from TotalSegmentatorWire.tables.structures import known_structures
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background.command_process import process_result
@@ -24,16 +25,18 @@ from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
 
 
 class CheckTask:
-    """Fulfils program_run.ProgramTask; its result is the list of all flags of the segmentation."""
+    """Fulfils program_run.ProgramTask; its result is the list of the flags of the checked segments."""
 
     needs_dicom = False
     outlives_scene = False
     log_file = "repair.log"
     other = None
 
-    def __init__(self, node, ct) -> None:
-        """``node``: vtkMRMLSegmentationNode; ``ct``: vtkMRMLScalarVolumeNode on which it was made."""
+    def __init__(self, node, ct, judged: Collection[str]) -> None:
+        """``node``: vtkMRMLSegmentationNode; ``ct``: vtkMRMLScalarVolumeNode on which it was made; ``judged``: the
+        segments to check, whose ids are names of the label tables."""
         self.segmentation, self.ct, self.segment_ids = node, ct, all_segments(node)
+        self._judged = judged
         self._file = Path()
 
     def identity(self, _search: InstanceSearch | None) -> CtIdentity:
@@ -41,7 +44,8 @@ class CheckTask:
 
     def arguments(self, folder: Path, _segment_ids: list[str]) -> list[str]:
         self._file = folder / "flags.json"
-        return ["review", "--transferred", str(folder), "--json", "--output", str(self._file)]
+        judged = ",".join(sorted(self._judged))
+        return ["review", "--transferred", str(folder), "--structures", judged, "--json", "--output", str(self._file)]
 
     def finish(self, _finished: ExportFinishedEvent) -> Generator[int, None, list[Flag]]:
         """Raises OSError, SegmentationError("BAD_REQUEST")."""
@@ -92,10 +96,11 @@ class SecondCheck:
         if not slicer.mrmlScene.IsNodePresent(self._node):
             return
         ct = reference_volume(self._node)
-        if ct is None or ct.GetImageData() is None:
+        judged = self._ids & known_structures().keys()
+        if ct is None or ct.GetImageData() is None or not judged:
             return
         self._shapes = _shapes(self._node)
-        run = ProgramRun(CheckTask(self._node, ct), self._removal, ignore, ignore)
+        run = ProgramRun(CheckTask(self._node, ct, judged), self._removal, ignore, ignore)
         self._runner.start(run.task(), self._on_end)
 
     def _on_end(self, task_end: TaskEnd) -> None:

@@ -20,7 +20,18 @@ STRUCTURES, SOURCE = "structures", "source"
 @cache
 def known_names() -> frozenset[str]:
     """Of the structures in all label tables."""
-    return frozenset(each.name for table in LABEL_TABLES for each in structure_table(table))
+    return frozenset(name for table in LABEL_TABLES for name in _names_in(table))
+
+
+def family_of(found: Collection[str], fewest: float) -> frozenset[str]:
+    """The names of the label table to which these belong, or most of them; empty with fewer than ``fewest`` of it."""
+    names = max(map(_names_in, LABEL_TABLES), key=lambda names: len(names.intersection(found)))
+    return names if len(names.intersection(found)) >= fewest else frozenset()
+
+
+@cache
+def _names_in(table: str) -> frozenset[str]:
+    return frozenset(each.name for each in structure_table(table))
 
 
 def names_of(term: str, known: Collection[str]) -> list[str]:

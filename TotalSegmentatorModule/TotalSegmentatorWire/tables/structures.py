@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -143,6 +143,17 @@ def structure_table(name: str) -> list[Structure]:
 def known_structures() -> dict[str, Structure]:
     """All structures of the label tables by their names; where several tables have one, the row of the first."""
     return {row.name: row for table in reversed(LABEL_TABLES) for row in structure_table(table)}
+
+
+def family_of(found: Collection[str], fewest: float) -> frozenset[str]:
+    """The names of the label table to which most of ``found`` belong; empty where fewer than ``fewest`` do."""
+    names = max(map(_names_in, LABEL_TABLES), key=lambda names: len(names.intersection(found)))
+    return names if len(names.intersection(found)) >= fewest else frozenset()
+
+
+@cache
+def _names_in(table: str) -> frozenset[str]:
+    return frozenset(row.name for row in structure_table(table))
 
 
 def model_names(asked: Iterable[str], known: Sequence[str]) -> list[str]:

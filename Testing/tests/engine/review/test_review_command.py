@@ -84,6 +84,29 @@ def test_a_second_opinion_shows_where_a_coarser_model_differs(phantom: Phantom, 
     assert np.linalg.norm(np.subtract(flag["place_ras_mm"], [0.0, 0.0, 380.0])) <= 10
 
 
+def test_a_file_of_a_known_family_lacks_what_is_missing(phantom: Phantom, ct: Path, tmp_path: Path, capsys):
+    """As in a job. A file with a few structures was meant to hold no more."""
+    table = read_label_table()
+    whole = phantom.labels.copy()
+    whole[whole == table["lung_lower_lobe_left"]] = 0
+    few = np.where(whole == table["lung_lower_lobe_right"], whole, 0)
+    missing = {}
+    for name, labels in (("whole", whole), ("few", few)):
+        flags = flags_of(capsys, image_file(phantom, labels, tmp_path / f"{name}.nii.gz"), "--reference", ct, *LABELS)
+        missing[name] = [flag["structure"] for flag in flags if flag["rule"].startswith("missing")]
+    assert missing == {"whole": ["lung_lower_lobe_left"], "few": []}
+
+
+def test_chosen_structures_are_judged_alone(phantom: Phantom, ct: Path, tmp_path: Path, capsys):
+    labels = image_file(phantom, phantom.labels, tmp_path / "labels.nii.gz")
+    flags = flags_of(capsys, labels, "--reference", ct, *LABELS)
+    some = flags_of(capsys, labels, "--reference", ct, *LABELS, "--structures", "Liver,spleen,vertebrae T8")
+    assert some == [flag for flag in flags if flag["structure"] in ("liver", "spleen", "vertebrae_T8")]
+    assert {flag["structure"] for flag in some} >= {"liver"}
+    status = main(["review", str(labels), "--reference", str(ct), *LABELS, "--structures", "livver"])
+    assert status == ERRORS["STRUCTURE_UNKNOWN"].exit_code
+
+
 def test_names_that_are_unknown_are_left_out_or_refused(phantom: Phantom, ct: Path, tmp_path: Path, capsys):
     labels = image_file(phantom, phantom.labels, tmp_path / "labels.nii.gz")
     table = tmp_path / "names.csv"

@@ -95,9 +95,10 @@ def test_planted_faults_are_found(name: str):
         if fault is not None and found < 2:
             flags = flags_of(fault.map)
             assert_found(fault, flags)
-            changed = changed_structures(body(number), fault.map)
-            again = flags_of(fault.map, only=changed, known=before(number))
-            assert as_written(again) == as_written(flag for flag in flags if flag.structure in changed)
+            if fault.map.labels.shape == body(number).labels.shape:
+                changed = changed_structures(body(number), fault.map)
+                again = flags_of(fault.map, only=changed, known=before(number))
+                assert as_written(again) == as_written(flag for flag in flags if flag.structure in changed)
             found += 1
     assert found == 2
 

@@ -77,6 +77,17 @@ class PlacedSegmentation:
             for part, first in zip(layer.boxes[segment.label], layer.start, strict=True)
         )
 
+    def image(self, layer: int) -> np.ndarray | None:
+        """All voxels of a layer as an image (k, j, i) of the grid; None where that would take more than moving them."""
+        array, start = self._layers[layer].array, self._layers[layer].start
+        if start is None or min(start) < 0 or (np.add(start, array.shape) > self.grid.shape).any():
+            return None
+        if array.shape == self.grid.shape:
+            return array
+        image = np.zeros(self.grid.shape, array.dtype)
+        image[tuple(slice(first, first + size) for first, size in zip(start, array.shape, strict=True))] = array
+        return image
+
     def mask(self, segment: Segment) -> VoxelMask:
         """The segment's voxels."""
         layer = self._layers[segment.layer]
