@@ -171,6 +171,7 @@ class ReviewSection:
 
     def _show_rows(self) -> None:
         """The segments have changed."""
+        self._watch.seen()
         rows = rows_of(self._node) if self._node is not None else []
         self._filters.offer_groups(rows)
         self._table.show(rows, self._ui.tg263Button.checked)

@@ -43,6 +43,11 @@ class SegmentationWatch:
             )
             self._tags = [node.AddObserver(event, self._on_event) for event in events]
 
+    def seen(self) -> None:
+        """All that has changed so far is known."""
+        self._ticker.stop()
+        self._stamp = _stamp_of(self._node) if self._node is not None else None
+
     def close(self) -> None:
         self.watch(None)
         self._ticker.dispose()

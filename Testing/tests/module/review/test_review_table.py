@@ -82,6 +82,24 @@ def test_a_checked_result_without_remarks_says_so(reviewer):
     assert reviewer.groups() == ["No remarks (6)"]
 
 
+def test_a_long_list_is_filled_in_steps_and_at_once_where_it_is_needed(reviewer):
+    node = reviewer.add_result(flags=None, count=60)
+    reviewer.wait(lambda: len(reviewer.rows()) == 60)
+    assert reviewer.rows()[:6] == list(FIRST_SIX)
+    last = reviewer.rows()[-1]
+    for step in ("key", "sorting"):
+        reviewer.ui.segmentationSelector.setCurrentNode(None)
+        reviewer.ui.segmentationSelector.setCurrentNode(node)
+        assert 0 < len(reviewer.rows()) < 60
+        if step == "key":
+            reviewer.app.click(reviewer.ui.previousButton)
+            assert reviewer.chosen == last
+        else:
+            reviewer.tree.header().sectionClicked.emit(2)
+            reviewer.wait(lambda: len(reviewer.rows()) == 60)
+            assert reviewer.rows() == sorted(reviewer.rows(), key=str.casefold)
+
+
 def test_words_find_rows_below_closed_headings_too(ready):
     ready.ui.filterLineEdit.setText("kidney")
     ready.settle()

@@ -1,6 +1,7 @@
 """A heading of the review's table with the rows below it.
 
-Below a closed heading the rows are made later, some at a time: most structures have no remarks and are not looked at.
+The rows are made some at a time: most structures have no remarks and are not looked at. What is known here is not asked
+of Qt: each answer costs as much as a cell.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ class TableGroup:
     def __init__(self, kind: str, rows: Sequence[ReviewRow], view, model, items: TableItems) -> None:
         self.kind = kind
         self._keys = [row.key for row in rows]
+        self._made: list[str] = []
+        """Keys of the rows that are there, from top to bottom."""
+        self._hidden: set[str] = set()
         self._view = view
         self._model = model
         self._items = items
@@ -40,36 +44,35 @@ class TableGroup:
 
     @property
     def is_filled(self) -> bool:
-        return self._heading.rowCount() == len(self._keys)
+        return len(self._made) == len(self._keys)
 
     @property
     def is_open(self) -> bool:
         return self._view.isExpanded(self.index)
 
-    def fill(self, rows: dict[str, ReviewRow], with_tg263: bool, at_most: int | None = None) -> None:
-        """Make the rows that are not there yet, all or ``at_most`` so many."""
-        first = self._heading.rowCount()
+    def fill(self, rows: dict[str, ReviewRow], with_tg263: bool, at_most: int | None = None) -> int:
+        """Make the rows that are not there yet, all or ``at_most`` so many; returns how many."""
+        first = len(self._made)
         for place, key in enumerate(self._keys[first:][:at_most], first):
             self._heading.appendRow(self._items.make(rows[key], place, with_tg263))
+            self._made.append(key)
+        return len(self._made) - first
 
     def keys_in_sight(self) -> Iterator[str]:
         """Of the rows that no filter hides, from top to bottom; none below a closed heading."""
-        parent = self.index
-        if self._view.isExpanded(parent):
-            for place in range(self._heading.rowCount()):
-                if not self._view.isRowHidden(place, parent):
-                    yield self._key_at(place)
+        if self.is_open:
+            yield from (key for key in self._made if key not in self._hidden)
 
     def filter(self, rows: dict[str, ReviewRow], matches: Callable[[ReviewRow], bool]) -> bool:
         """Hide what does not match, the heading too if nothing does; returns whether anything does."""
         parent = self.index
-        for place in range(self._heading.rowCount()):
-            is_hidden = not matches(rows[self._key_at(place)])
-            if self._view.isRowHidden(place, parent) != is_hidden:
-                self._view.setRowHidden(place, parent, is_hidden)
-        is_any = any(matches(rows[key]) for key in self._keys)
-        self._view.setRowHidden(parent.row(), qt.QModelIndex(), not is_any)
-        return is_any
+        matching = {key for key in self._keys if matches(rows[key])}
+        for place, key in enumerate(self._made):
+            if (key in matching) == (key in self._hidden):
+                self._view.setRowHidden(place, parent, key not in matching)
+        self._hidden = {key for key in self._made if key not in matching}
+        self._view.setRowHidden(parent.row(), qt.QModelIndex(), not matching)
+        return bool(matching)
 
     def name(self, rows: dict[str, ReviewRow], matches: Callable[[ReviewRow], bool]) -> None:
         """Write the heading."""
@@ -78,6 +81,5 @@ class TableGroup:
 
     def sort(self, column: int, order: int) -> None:
         self._heading.sortChildren(column, order)
-
-    def _key_at(self, place: int) -> str:
-        return self._heading.child(place, Column.STATE).data(KEY_ROLE)
+        children = (self._heading.child(place, Column.STATE) for place in range(len(self._made)))
+        self._made = [child.data(KEY_ROLE) for child in children]

@@ -21,6 +21,7 @@ def icon(name: str):
     return _untinted([drawing.pixmap(qt.QSize(size, size)) for size in _SIZES])
 
 
+@cache
 def swatch(colour: tuple[float, float, float]):
     """QIcon in one colour, 0..1 per channel."""
     picture = qt.QPixmap(_SIZES[0], _SIZES[0])

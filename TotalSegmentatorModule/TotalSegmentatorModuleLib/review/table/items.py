@@ -78,8 +78,9 @@ class TableItems:
         _fill_number(items[Column.VOLUME], row.volume_ml, "{:.0f}" if is_large else "{:.1f}")
         _fill_number(items[Column.HU], row.mean_hu, "{:.0f}")
         _fill_number(items[Column.DICE], row.dice, "{:.2f}")
+        tool_tip = row_tool_tip(row)
         for column in (Column.STATE, Column.NAME):
-            items[column].setToolTip(row_tool_tip(row))
+            items[column].setToolTip(tool_tip)
 
 
 def _fill_number(item, number: float | None, form: str) -> None:

@@ -20,7 +20,9 @@ from TotalSegmentatorModuleLib.review.table.texts import column_titles, column_t
 _FIRST_OPEN = (*Kind.FROM_WORST[:2], Kind.UNCHECKED)
 """Headings that begin open: the others need no look."""
 _ROWS_AT_ONCE = 15
-"""Made in one go below closed headings: a few milliseconds."""
+"""Made in one go: a few milliseconds. The others follow when the application has time, or when they are needed."""
+_UNSORTED = (Column.LEVEL, qt.Qt.AscendingOrder)
+"""As the rows are made."""
 
 
 class ReviewTable:
@@ -38,7 +40,7 @@ class ReviewTable:
         self._opens_all = False
         self._with_tg263 = False
         self._is_quiet = False
-        self._sorted_by: tuple[int, int] = (Column.LEVEL, qt.Qt.AscendingOrder)
+        self._sorted_by: tuple[int, int] = _UNSORTED
         self._chosen: str | None = None
         self._model = qt.QStandardItemModel()
         self._model.setHorizontalHeaderLabels(list(column_titles()))
@@ -106,6 +108,9 @@ class ReviewTable:
 
     def keys_in_sight(self) -> list[str]:
         """Keys of the rows below open headings, in the order of the screen."""
+        for group in self._groups.values():
+            if group.is_open:
+                self._fill(group)
         return [key for group in self._groups.values() for key in group.keys_in_sight()]
 
     def close(self) -> None:
@@ -140,7 +145,8 @@ class ReviewTable:
                 rows = [row for row in self._rows.values() if row.kind == kind]
                 if rows:
                     self._groups[kind] = TableGroup(kind, rows, self._view, self._model, self._items)
-            self._apply_filter()
+            is_new = self._chosen not in self._rows and not position
+            self._apply_filter(_ROWS_AT_ONCE if is_new else None)
             if self._chosen in self._rows:
                 self._fill(self._groups[self._rows[self._chosen].kind])
                 self._view.setCurrentIndex(self._model.indexFromItem(self._items.first(self._chosen)))
@@ -153,30 +159,34 @@ class ReviewTable:
             self._set_chosen(None)
         self._ticker.start()
 
-    def _fill(self, group: TableGroup, at_most: int | None = None) -> None:
-        """Make the rows of ``group`` that are not there yet."""
+    def _fill(self, group: TableGroup, at_most: int | None = None) -> int:
+        """Make the rows of ``group`` that are not there yet; returns how many."""
         if group.is_filled:
-            return
+            return 0
         was_quiet, self._is_quiet = self._is_quiet, True
-        group.fill(self._rows, self._with_tg263, at_most)
+        count = group.fill(self._rows, self._with_tg263, at_most)
         group.filter(self._rows, self._matches)
-        if group.is_filled:
+        if group.is_filled and self._sorted_by != _UNSORTED:
             group.sort(*self._sorted_by)
         self._is_quiet = was_quiet
+        return count
 
     def _fill_some(self) -> int | None:
-        for group in self._groups.values():
-            if not group.is_filled:
-                self._fill(group, _ROWS_AT_ONCE)
-                return 0
-        return None
+        waiting = [group for group in self._groups.values() if not group.is_filled]
+        if not waiting:
+            return None
+        self._fill(next((group for group in waiting if group.is_open), waiting[0]), _ROWS_AT_ONCE)
+        return 0
 
-    def _apply_filter(self) -> None:
+    def _apply_filter(self, at_most: int | None = None) -> None:
+        """``at_most``: make no more rows than this now."""
         was_quiet, self._is_quiet = self._is_quiet, True
         for kind, group in self._groups.items():
             is_open = group.filter(self._rows, self._matches) and (self._opens_all or self._open[kind])
-            if is_open:
+            if is_open and at_most is None:
                 self._fill(group)
+            elif is_open and at_most:
+                at_most -= self._fill(group, at_most)
             self._view.setExpanded(group.index, is_open)
             group.name(self._rows, self._matches)
         self._is_quiet = was_quiet
