@@ -91,10 +91,11 @@ ARROWS = {
     f"{ENGINE}/statistics": {ENGINE: "imaging", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export": {
         ENGINE: "ct_input imaging job series_selection",
-        f"{ENGINE}/export": "compare core dicom files grid rois rtstruct seg sources sr surfaces",
+        f"{ENGINE}/export": "compare core dicom files grid rois rtstruct seg sheet sources sr surfaces",
     },
+    f"{ENGINE}/export/sheet": {ENGINE: "imaging statistics", f"{ENGINE}/export": "compare core grid"},
     f"{ENGINE}/export/sources": {
-        ENGINE: "ct_input dicom_series imaging series_selection",
+        ENGINE: "ct_input dicom_series imaging job series_selection",
         f"{ENGINE}/export": "core dicom grid rois rtstruct seg",
     },
     f"{ENGINE}/export/compare": {ENGINE: "imaging statistics", f"{ENGINE}/export": "core rois"},

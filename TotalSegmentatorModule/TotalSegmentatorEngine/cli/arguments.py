@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,9 @@ from TotalSegmentatorEngine.export.arguments import (
     add_series,
     order_from,
 )
+from TotalSegmentatorEngine.job.flag_file import flag_file_beside
 from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.review.arguments import ReviewOptions, add_review_command
-from TotalSegmentatorEngine.review.flag_file import flag_file_beside
 
 if TYPE_CHECKING:
     from TotalSegmentatorSetup.cli.arguments import SetupOptions
@@ -46,11 +47,12 @@ class SegmentOptions:
     install: bool
     series: str | None = None
     """Which series of the input's folder."""
+    writes_flags: bool = False
 
     @property
     def flag_file(self) -> Path | None:
         """With ``--review``: where the flags go."""
-        return flag_file_beside(self.output) if self.task.is_reviewed else None
+        return flag_file_beside(self.output) if self.writes_flags else None
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,11 @@ def _segment_options(parsed: argparse.Namespace) -> SegmentOptions:
     # the names asked for are the model's; all that was segmented is exported
     order = None if parsed.export is None else order_from(parsed, format=parsed.export, structures=None)
     files = options_from(parsed, RunFiles)
-    return SegmentOptions(parsed.input, parsed.output, _task(parsed), files, order, parsed.install, parsed.series)
+    task = _task(parsed)
+    if order is not None and order.kind.is_sheet:  # it reports on the check
+        task = dataclasses.replace(task, is_reviewed=True)
+    flags = parsed.is_reviewed
+    return SegmentOptions(parsed.input, parsed.output, task, files, order, parsed.install, parsed.series, flags)
 
 
 def _plan_options(parsed: argparse.Namespace) -> PlanOptions:

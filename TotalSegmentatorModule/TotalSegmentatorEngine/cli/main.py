@@ -278,7 +278,7 @@ class _SegmentFiles:
 
     def write(self, result: SegmentationResult, ct: ReadInput, reporter: JobReporter) -> None:
         from TotalSegmentatorEngine.cli.result_keeping import keep_result
-        from TotalSegmentatorEngine.review.flag_file import write_flags
+        from TotalSegmentatorEngine.job.flag_file import write_flags
 
         try:
             if self._order is None:

@@ -33,6 +33,8 @@ class ExportOptions:
     """Which series of ``reference``."""
     labels: str | None = None
     """One of LABEL_TABLES, or the path of a CSV file."""
+    computed: Path | None = None
+    """For a review sheet: what the model computed."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         "--states",
         type=_states,
         metavar="STATE,STATE",
-        help=f"only structures in these review states: {_STATES}; the default is all but rejected",
+        help=f"only structures in these review states: {_STATES}; the default is all but rejected, for a review sheet "
+        "all",
     )
     add_export_options(export)
     export.add_argument(
@@ -114,6 +117,12 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         type=not_negative("an area in square millimetres"),
         metavar="MM2",
         help="leave out contours that enclose less than this area in square mm; the default keeps all",
+    )
+    export.add_argument_group("review sheet (review)").add_argument(
+        "--computed",
+        type=Path,
+        metavar="FILE",
+        help="what the model computed, to measure the edits against: a segmentation file, or computed.json of a result",
     )
     export.set_defaults(make_options=_export_options)
 
@@ -199,6 +208,11 @@ def add_export_options(command: argparse.ArgumentParser) -> None:
         help="sr: person who answers for the measurements, such as Family^Given; by default only the program is named",
     )
     group.add_argument("--space", choices=SPACES, default=SPACES[0], help="coordinate system of surfaces")
+    group.add_argument(
+        "--with-patient",
+        action="store_true",
+        help="review: name the patient and the study on the sheet; the default replaces them by a digest",
+    )
 
 
 def _states(text: str) -> frozenset[ReviewState]:

@@ -30,6 +30,7 @@ from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of
 from TotalSegmentatorEngine.export.sources.structures import Warn
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
 from TotalSegmentatorEngine.job.error_boundary import problem_of
+from TotalSegmentatorEngine.job.flag_file import flag_file_beside
 from TotalSegmentatorEngine.job.result_file import result_segments
 from TotalSegmentatorEngine.series_selection.series_choice import (
     ANY_SERIES,
@@ -68,6 +69,8 @@ def run(options: ExportOptions | CompareOptions) -> int:
 
 def _export(options: ExportOptions, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
     check_order(options.order)
+    if options.computed is not None and not options.order.kind.is_sheet:
+        raise SegmentationError("EXPORT_FORMAT_MISMATCH", option="--computed", format=options.order.format)
     reporter.progress(ExportStep.READING, 0.0)
     source, warnings = _source(options, reporter)
     result = export(options.order, source, reporter)
@@ -90,6 +93,7 @@ def _source(options: ExportOptions, reporter: ExportReporter) -> tuple[ExportSou
             warnings.append,
             options.series,
             lambda selected: _report(selected, reporter.note, warnings.append),
+            options.computed,
         )
     except SegmentationError:
         for warning in warnings:
@@ -121,7 +125,10 @@ def _check_export_files(options: ExportOptions) -> None:
     order = options.order
     template = Path(order.template) if order.template is not None else None
     inputs = [options.transferred, options.reference, options.segmentation, template, _table_file(options.labels)]
-    check_outputs(_run_outputs(options.files) | {"output": order.output, **order.companions}, [*inputs, order.seg])
+    inputs += [order.seg, options.computed]
+    if order.kind.is_sheet and options.segmentation is not None:
+        inputs.append(flag_file_beside(options.segmentation))
+    check_outputs(_run_outputs(options.files) | {"output": order.output, **order.companions}, inputs)
     for name, path in order.companions.items():
         if path.exists() and not order.output.exists():
             raise SegmentationError("EXPORT_WOULD_OVERWRITE", file=name)
@@ -167,7 +174,7 @@ def export_result(
         segments.append(Segment(segment.id, segment.name, segment.colour, 0, segment.label, segment.tags, row))
     segmentation = Segmentation(tuple(segments), (Layer(result.labels, ct.volume.geometry),))
     # a job's CT has regular slices, so it lies on the series' grid
-    found = ExportSource(segmentation, reference, ct.volume.geometry, lambda: ct.volume)
+    found = ExportSource(segmentation, reference, ct.volume.geometry, lambda: ct.volume, flags=result.flags)
     exported = export(order, found, _InsideJob(reporter))
     for warning in exported.warnings:
         reporter.warning(warning)

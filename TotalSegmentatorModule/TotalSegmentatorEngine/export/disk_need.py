@@ -20,6 +20,7 @@ _BYTES_PER_VOXEL = {
     "obj": 0.5,
     "gltf": 0.5,
     "volumes": 0.0,
+    "review": 0.0,
 }
 """Of the CT. About what all 104 structures of a body scan take: label images are compressed, contours and surfaces are
 only the boundaries; a binary SEG has a bit for each pixel of the slices that a structure touches, and lies there twice

@@ -65,10 +65,11 @@ def export(order: ExportOrder, source: ExportSource, reporter: ExportReporter) -
         edited = edited_segments(placed)
         outline = None if source.ct is None else lambda: _body(source)
         plan = plan_rois(placed, order.choice(), edited, outline)
-        writer = _Writer(order, source, plan.rois, reporter)
+        writer = _Writer(order, source, placed, plan.rois, edited, reporter)
         paths = writer.write(folder)
         reporter.progress(ExportStep.WRITING, _WRITTEN)
-    warnings += [*plan.warnings_about(writer.written), *_resampled(placed, writer.written), *writer.warnings]
+    about = [] if order.kind.is_sheet else plan.warnings_about(writer.written)  # the sheet says it itself
+    warnings += [*about, *_resampled(placed, writer.written), *writer.warnings]
     files = [order.output / path.relative_to(folder) if folder is not None else path for path in paths]
     chosen = {segment_id for roi in plan.rois for segment_id in roi.sources}
     seconds = time.monotonic() - started
@@ -143,10 +144,20 @@ def _resampled(placed: PlacedSegmentation, rois: list[Roi]) -> Iterator[Problem]
 class _Writer:
     """Writes the structures in the order's format. ``written`` are then those that went out."""
 
-    def __init__(self, order: ExportOrder, source: ExportSource, rois: list[Roi], reporter: ExportReporter) -> None:
+    def __init__(
+        self,
+        order: ExportOrder,
+        source: ExportSource,
+        placed: PlacedSegmentation,
+        rois: list[Roi],
+        edited: set[str],
+        reporter: ExportReporter,
+    ) -> None:
         self._order = order
         self._source = source
+        self._placed = placed
         self._rois = rois
+        self._edited = edited
         self._reporter = reporter
         self.written = rois
         self.warnings: list[Problem] = []
@@ -164,6 +175,8 @@ class _Writer:
             return self._surfaces(folder)
         if order.format == "volumes":
             return self._volumes()
+        if order.kind.is_sheet:
+            return self._sheet()
         return self._label_image()
 
     def _structure_set(self, path: Path) -> list[Path]:
@@ -232,6 +245,13 @@ class _Writer:
         report = self._report(ExportStep.MEASURING)
         write_volumes(self._order.output, self._rois, source.grid, ct, distances, report)
         return [self._order.output]
+
+    def _sheet(self) -> list[Path]:
+        from TotalSegmentatorEngine.export.sheet_job import write_review_sheet
+
+        parts = (self._order, self._source, self._placed, self._rois, self._edited, self._reporter)
+        paths, self.warnings = write_review_sheet(*parts, _PREPARED)
+        return paths
 
     def _label_image(self) -> list[Path]:
         """With a table of the labels beside it."""

@@ -18,8 +18,10 @@ from TotalSegmentatorWire.tables.export_formats import (
     OBSERVER,
     SEG_FILE,
     SET_LABEL,
+    SHEET_DATA_SUFFIX,
     SPACE,
     TG263,
+    WITH_PATIENT,
     Format,
 )
 from TotalSegmentatorWire.tables.review_state import ReviewState
@@ -36,9 +38,24 @@ from TotalSegmentatorEngine.export.rois.template import load_template
 from TotalSegmentatorEngine.export.rois.tg263_names import LONGEST_NAME, LONGEST_TEXT
 from TotalSegmentatorEngine.imaging.atomic_file import check_place
 
-_FILE_SUFFIXES = {".gz", ".nii", ".nrrd", ".mha", ".stl", ".ply", ".obj", ".glb", ".gltf", ".csv", ".dcm", ".json"}
+_FILE_SUFFIXES = {
+    ".gz",
+    ".nii",
+    ".nrrd",
+    ".mha",
+    ".stl",
+    ".ply",
+    ".obj",
+    ".glb",
+    ".gltf",
+    ".csv",
+    ".dcm",
+    ".json",
+    ".pdf",
+    ".html",
+}
 
-TABLE, DICOM_SEG = "table", "DICOM SEG"
+TABLE, DICOM_SEG, SHEET_DATA = "table", "DICOM SEG", "JSON file"
 """Files beside the output."""
 SEG_SUFFIX = ".seg.dcm"
 
@@ -69,6 +86,8 @@ class ExportOrder:
     """Of a measurement report: a person's name as DICOM has it, "Family^Given"."""
     seg: Path | None = None
     """The DICOM SEG that a measurement report refers to; None to write one beside it."""
+    with_patient: bool = False
+    """Whether a review sheet names the patient and the study."""
 
     @property
     def kind(self) -> Format:
@@ -87,12 +106,15 @@ class ExportOrder:
 
     @property
     def companions(self) -> dict[str, Path]:
-        """What is written beside the output, by what it is called: the table of a label image's labels, a report's SEG.
+        """What is written beside the output, by what it is called: the table of a label image's labels, a report's SEG,
+        the data of a review sheet.
         None where the output is a folder, which has no other files yet."""
         if self.format in LABEL_IMAGES:
             return {TABLE: self._beside(".csv")}
         if self.format == "sr" and self.seg is None and not self.is_into_folder:
             return {DICOM_SEG: self._beside(SEG_SUFFIX)}
+        if self.kind.is_sheet and not self.output.name.lower().endswith(SHEET_DATA_SUFFIX):
+            return {SHEET_DATA: self._beside(SHEET_DATA_SUFFIX)}
         return {}
 
     def _beside(self, suffix: str) -> Path:
@@ -103,7 +125,7 @@ class ExportOrder:
         """Raises SegmentationError: TEMPLATE_INVALID, TEMPLATE_UNKNOWN."""
         return Choice(
             structures=self.structures,
-            states=self.states,
+            states=tuple(ReviewState) if self.kind.is_sheet and self.states is None else self.states,
             template=load_template(self.template) if self.template else None,
             names=self.names,
             external=self.external,
@@ -127,7 +149,8 @@ def check_order(order: ExportOrder) -> None:
         (SPACE, order.space != LPS),
         (OBSERVER, order.observer is not None),
         (SEG_FILE, order.seg is not None),
-        ("--external", order.external and order.holds_one_label),
+        (WITH_PATIENT, order.with_patient),
+        ("--external", order.external and (order.holds_one_label or order.kind.is_sheet)),
     ):
         if is_used and option not in order.kind.options:
             raise SegmentationError("EXPORT_FORMAT_MISMATCH", option=option, format=order.format)

@@ -93,5 +93,13 @@ def segment_tags(
         "DICOM.SegmentAlgorithmName": ALGORITHM_NAME,
         REVIEW_STATE_TAG: ReviewState.UNREVIEWED.value,
         VOXEL_DIGEST_TAG: digest,
-        **provenance_tags(result.model, result.profile, ENGINE_VERSION, result.options.to_json(), series_instance_uid),
+        **provenance_tags(
+            result.model,
+            result.profile,
+            ENGINE_VERSION,
+            result.options.to_json(),
+            series_instance_uid,
+            result.seconds,
+            result.device,
+        ),
     }

@@ -17,9 +17,9 @@ from TotalSegmentatorEngine.export.order import check_outputs
 from TotalSegmentatorEngine.export.progress import ExportReporter
 from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of_files, source_of_transfer
 from TotalSegmentatorEngine.job.error_boundary import problem_of
+from TotalSegmentatorEngine.job.flag_file import write_flags
 from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.arguments import ReviewOptions
-from TotalSegmentatorEngine.review.flag_file import write_flags
 from TotalSegmentatorEngine.review.printed_page import review_page
 from TotalSegmentatorEngine.review.reading import findings_of_file, findings_of_source
 from TotalSegmentatorEngine.series_selection.series_choice import SelectedSeries

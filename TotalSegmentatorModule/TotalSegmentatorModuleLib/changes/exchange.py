@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from TotalSegmentatorWire.tables.review_state import ReviewState
+from TotalSegmentatorWire.tables.review_state import ABSENT_TAG, FLAGS_TAG, ReviewState
 
 from TotalSegmentatorModuleLib.changes.kept_tags import KeptTags
 from TotalSegmentatorModuleLib.changes.segment_contents import exchange, make_segment
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state
-from TotalSegmentatorModuleLib.tags.review_flags import ABSENT_TAG, FLAGS_TAG, exchange_flags
+from TotalSegmentatorModuleLib.tags.review_flags import exchange_flags
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag, write_json_tag
 from TotalSegmentatorModuleLib.tags.structure_measures import MEASURES_TAG
 

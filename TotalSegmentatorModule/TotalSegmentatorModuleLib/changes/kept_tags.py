@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from TotalSegmentatorWire.tables.review_state import (
+    ABSENT_TAG,
     APPROVED_TOGETHER_TAG,
+    FLAGS_TAG,
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
     ReviewState,
 )
 
 from TotalSegmentatorModuleLib.scene.review_tags import state_of
-from TotalSegmentatorModuleLib.tags.review_flags import ABSENT_TAG, FLAGS_TAG
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 from TotalSegmentatorModuleLib.tags.structure_measures import MEASURES_TAG
 

@@ -7,8 +7,10 @@ from collections.abc import Collection, Mapping
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
 from TotalSegmentatorWire.tables.review_state import (
+    ABSENT_TAG,
     APPROVED_TOGETHER_TAG,
     DRAWN_TAG,
+    FLAGS_TAG,
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
     VOXEL_DIGEST_TAG,
@@ -25,12 +27,14 @@ _ALGORITHM_TAGS = ("DICOM.SegmentAlgorithmType", "DICOM.SegmentAlgorithmName")
 _EXPORTED_TAGS = (
     _TERMINOLOGY_TAG,
     *_ALGORITHM_TAGS,
-    *provenance_tags("", "", "", JobOptions().to_json(), series_instance_uid="1"),
+    *provenance_tags("", "", "", JobOptions().to_json(), series_instance_uid="1", seconds=0.0, device="cpu"),
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
     APPROVED_TOGETHER_TAG,
     DRAWN_TAG,
     VOXEL_DIGEST_TAG,
+    FLAGS_TAG,
+    ABSENT_TAG,
 )
 """VTK's Python does not list the tags of a segment: these are asked for by name."""
 

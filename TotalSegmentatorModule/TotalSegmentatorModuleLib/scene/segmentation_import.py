@@ -102,7 +102,13 @@ def prepared_segmentation(labels: LabelImage, header: ResultHeader) -> Generator
     structures = {structure.name: structure for structure in map(structure_from_row, header.structures)}
     found = [(each, structures[each.name]) for each in header.found]
     provenance = provenance_tags(
-        header.model, header.profile, header.engine_version, header.options, header.series_instance_uid
+        header.model,
+        header.profile,
+        header.engine_version,
+        header.options,
+        header.series_instance_uid,
+        header.seconds,
+        header.device,
     )
     segmentation = slicer.vtkSegmentation()
     segmentation.SetSourceRepresentationName(BINARY_LABELMAP)

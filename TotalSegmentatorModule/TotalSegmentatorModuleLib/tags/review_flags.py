@@ -17,7 +17,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.tables.result_tags import PREFIX
 from TotalSegmentatorWire.tables.review_rules import sentence_of
-from TotalSegmentatorWire.tables.review_state import ReviewState
+from TotalSegmentatorWire.tables.review_state import ABSENT_TAG, FLAGS_TAG, REPAIRED, ReviewState
 
 from TotalSegmentatorModuleLib.tags.segment_tags import (
     read_json,
@@ -27,12 +27,6 @@ from TotalSegmentatorModuleLib.tags.segment_tags import (
     write_json_tag,
 )
 
-FLAGS_TAG = PREFIX + "Flags"
-"""Of a segment: JSON list of its flags, each as ``Flag.to_json`` gives it."""
-ABSENT_TAG = PREFIX + "AbsentStructures"
-"""Of the first segment: JSON, ``{"flags": [...], "states": {name: state}}`` of the structures without a segment."""
-_REPAIRED = "repaired"
-"""Key in a flag's JSON beside those of ``Flag.to_json``."""
 _OF_COARSER_MODEL = ("second_opinion",)
 """Rules that compare with what a coarser model found."""
 REVIEW_ATTRIBUTE = PREFIX + "Review"
@@ -112,13 +106,13 @@ def mark_repaired(segment, rule: str) -> None:
     """The flags of ``rule`` in a vtkSegment are seen to."""
     rows = _rows(segment)
     if rows is not None:
-        write_json_tag(segment, FLAGS_TAG, [{**row, _REPAIRED: True} if row["rule"] == rule else row for row in rows])
+        write_json_tag(segment, FLAGS_TAG, [{**row, REPAIRED: True} if row["rule"] == rule else row for row in rows])
 
 
 def replace_flags(segment, flags: Iterable[Flag]) -> None:
     """What was found when a vtkSegment was checked again without a coarser model: ``flags`` of it take the place of all
     but those that only a coarser model can tell."""
-    stays = [row for row in _rows(segment) or () if row["rule"] in _OF_COARSER_MODEL and row.get(_REPAIRED) is not True]
+    stays = [row for row in _rows(segment) or () if row["rule"] in _OF_COARSER_MODEL and row.get(REPAIRED) is not True]
     write_json_tag(segment, FLAGS_TAG, [*(flag.to_json(sentence_of(flag)) for flag in flags), *stays])
 
 
@@ -137,7 +131,7 @@ def exchange_flags(segments: Mapping[str, Any], new_names: Mapping[str, str], ru
         if old not in new_names.values():  # its segment goes: what was said about it goes on with the voxels
             stays += [row for row in before[old] or () if row["rule"] == rule]
         follows = [_renamed(row, new_names) for row in before[old] or () if row["rule"] != rule]
-        after[new] = None if before[old] is None else [*({**row, _REPAIRED: True} for row in stays), *follows]
+        after[new] = None if before[old] is None else [*({**row, REPAIRED: True} for row in stays), *follows]
     return after
 
 
@@ -180,7 +174,7 @@ def _readable(rows: Any) -> Iterator[ShownFlag]:
 
 def _shown(row: Any) -> ShownFlag | None:
     try:
-        return ShownFlag(Flag.from_json(row), str(row.get("sentence", "")), row.get(_REPAIRED) is True)
+        return ShownFlag(Flag.from_json(row), str(row.get("sentence", "")), row.get(REPAIRED) is True)
     except (SegmentationError, AttributeError):
         logging.warning("A flag of the review cannot be read and is left out")
         return None

@@ -24,5 +24,6 @@ def _step_names() -> dict[str, str]:
         ExportStep.CONTOURING: _("Drawing contours"),
         ExportStep.MESHING: _("Creating surfaces"),
         ExportStep.MEASURING: _("Measuring"),
+        ExportStep.DRAWING: _("Drawing pictures"),
         ExportStep.WRITING: _("Writing"),
     }

@@ -29,6 +29,7 @@ _EXPORT_STEPS = {
     ExportStep.CONTOURING: "contouring",
     ExportStep.MESHING: "meshing",
     ExportStep.MEASURING: "measuring",
+    ExportStep.DRAWING: "drawing",
     ExportStep.WRITING: "writing",
 }
 _SETUP_STEPS = {

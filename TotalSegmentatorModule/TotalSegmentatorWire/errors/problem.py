@@ -15,6 +15,7 @@ from TotalSegmentatorWire.errors.result_errors import RESULT_ERRORS, RESULT_WARN
 from TotalSegmentatorWire.errors.selection_warnings import SELECTION_WARNINGS
 from TotalSegmentatorWire.errors.series_errors import SERIES_ERRORS, SERIES_WARNINGS
 from TotalSegmentatorWire.errors.setup_errors import SETUP_ERRORS, SETUP_WARNINGS
+from TotalSegmentatorWire.errors.sheet_errors import SHEET_ERRORS, SHEET_WARNINGS
 
 ERRORS: dict[str, ErrorDefinition] = (
     SETUP_ERRORS
@@ -25,6 +26,7 @@ ERRORS: dict[str, ErrorDefinition] = (
     | REPORT_ERRORS
     | RESULT_ERRORS
     | SERIES_ERRORS
+    | SHEET_ERRORS
 )
 WARNINGS: dict[str, ErrorDefinition] = (
     SETUP_WARNINGS
@@ -35,6 +37,7 @@ WARNINGS: dict[str, ErrorDefinition] = (
     | RESULT_WARNINGS
     | SELECTION_WARNINGS
     | SERIES_WARNINGS
+    | SHEET_WARNINGS
 )
 
 

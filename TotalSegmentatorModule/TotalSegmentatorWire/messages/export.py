@@ -26,9 +26,10 @@ class ExportStep:
     CONTOURING = "contouring"
     MESHING = "meshing"
     MEASURING = "measuring"
+    DRAWING = "drawing"
     WRITING = "writing"
 
-    ALL = (READING, CHECKING, CONTOURING, MESHING, MEASURING, WRITING)
+    ALL = (READING, CHECKING, CONTOURING, MESHING, MEASURING, DRAWING, WRITING)
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,12 @@ class SegmentationHeader:
     """Raw file with the CT's voxels, where the CT did not come from DICOM and a series must be written or a body
     outline found; C order (k, j, i), little endian."""
     ct_dtype: str = ""
+    other_ids: list[str] = field(default_factory=list)
+    """Of segments that were not handed over."""
+    computed: str = ""
+    """File with what the model computed (computed_to_json), where it was kept and is needed."""
+    segmentation_to_ct: list[float] = field(default_factory=list)
+    """16 numbers: from the space of ``computed`` to that of the CT's own matrix. Empty without it."""
 
 
 def segmentation_header_to_json(header: SegmentationHeader) -> str:

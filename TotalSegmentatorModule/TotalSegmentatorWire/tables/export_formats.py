@@ -13,6 +13,7 @@ TG263, OWN = NAME_KINDS = ("tg263", "own")
 
 SET_LABEL, ENCODING, SPACE = "--set-label", "--encoding", "--space"
 OBSERVER, SEG_FILE = REPORT_OPTIONS = ("--observer", "--seg")
+WITH_PATIENT = "--with-patient"
 CONTOUR_OPTIONS = ("--holes", "--smooth-contours", "--smallest-island")
 """Options of the command line that not every format takes; the first of each of these choices is the default."""
 
@@ -31,6 +32,11 @@ class Format:
     @property
     def is_dicom(self) -> bool:
         return bool(self.modality)
+
+    @property
+    def is_sheet(self) -> bool:
+        """Whether it is a report on all structures, rejected ones too, and needs the CT."""
+        return WITH_PATIENT in self.options
 
     @property
     def is_surface(self) -> bool:
@@ -55,6 +61,9 @@ FORMATS = {
         Format("obj", options=(SPACE,)),
         Format("gltf", (".glb",), options=(SPACE,)),
         Format("volumes", (".csv",)),
+        Format("review", (".pdf", ".html", ".json"), options=(WITH_PATIENT,)),
     )
 }
 LABEL_IMAGES = ("nifti", "nrrd")
+SHEET_DATA_SUFFIX = ".json"
+"""Of the format "review": a sheet to read has the same content beside it as data."""

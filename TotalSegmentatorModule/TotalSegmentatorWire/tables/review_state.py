@@ -19,6 +19,12 @@ APPROVED_TOGETHER_TAG = PREFIX + "ApprovedTogether"
 DRAWN_TAG = PREFIX + "Drawn"
 """"1" on a structure that this program did not make and in which somebody had drawn before it was judged: the judgement
 has taken the place of the status that said so."""
+FLAGS_TAG = PREFIX + "Flags"
+"""JSON list of the structure's flags, each as ``Flag.to_json`` gives it; "[]" where it was checked without a remark."""
+REPAIRED = "repaired"
+"""Key in a flag's JSON beside those of ``Flag.to_json``: true after a repair, while nothing was checked since."""
+ABSENT_TAG = PREFIX + "AbsentStructures"
+"""Of one segment: JSON, ``{"flags": [...], "states": {name: state}}`` of the structures without a segment."""
 VOXEL_DIGEST_TAG = PREFIX + "VoxelDigest"
 """Of the voxels as the engine made them (TotalSegmentatorEngine.imaging.voxel_digest): other voxels are edited ones."""
 

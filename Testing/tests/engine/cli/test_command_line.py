@@ -40,6 +40,17 @@ def test_a_result_is_written_on_the_grid_of_the_ct(tmp_path: Path, ct: Path, tas
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([PATIENT, output.name])
 
 
+def test_a_review_sheet_of_a_result_holds_its_remarks(tmp_path: Path, ct: Path, tasks: list) -> None:
+    output = tmp_path / "out.pdf"
+    assert main(["segment", str(ct), str(output), "--model", "m", "--export", "review"]) == 0
+    data = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
+    (structure,), (remark,), (computation,) = data["structures"], data["remarks"], data["computations"]
+    assert structure["name"] == "spleen" and (remark["rule"], remark["decision"]) == ("cut_by_scan", "open")
+    assert (computation["model"], computation["seconds"], computation["device"]) == ("fake", 1.0, "cpu")
+    assert computation["options"]["Runtime"] == "openvino" and not structure["edited"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["out.json", "out.pdf"]
+
+
 def test_the_review_of_a_result_is_written_beside_it(tmp_path: Path, ct: Path, tasks: list, capsys) -> None:
     assert main(["segment", str(ct), str(tmp_path / "out.seg.nrrd"), "--model", "m", "--review"]) == 0
     (flag,) = json.loads((tmp_path / "out.review.json").read_text(encoding="utf-8"))["flags"]

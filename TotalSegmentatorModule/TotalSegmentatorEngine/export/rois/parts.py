@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.tables.result_tags import PREFIX
 from TotalSegmentatorWire.tables.review_state import (
+    ABSENT_TAG,
+    APPROVED_TOGETHER_TAG,
+    FLAGS_TAG,
     REVIEW_STATE_TAG,
     VOXEL_DIGEST_TAG,
     ReviewState,
@@ -35,7 +38,7 @@ ALGORITHM_TYPE_TAG = "DICOM.SegmentAlgorithmType"
 ALGORITHM_NAME_TAG = "DICOM.SegmentAlgorithmName"
 _VERSION_TAG = PREFIX + "Version"
 
-_OWN_TAGS = (REVIEW_STATE_TAG, VOXEL_DIGEST_TAG)
+_OWN_TAGS = (REVIEW_STATE_TAG, APPROVED_TOGETHER_TAG, VOXEL_DIGEST_TAG, FLAGS_TAG, ABSENT_TAG)
 
 _CUT = ".."
 _BY_HAND = "Drawn by hand"

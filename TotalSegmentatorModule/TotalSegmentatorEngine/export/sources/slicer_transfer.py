@@ -15,6 +15,7 @@ from TotalSegmentatorWire.messages.export import (
 )
 
 from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of
+from TotalSegmentatorEngine.export.sources.computed import computed_of_text
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.imaging.image_files import compact
 from TotalSegmentatorEngine.imaging.raw_voxels import read_raw
@@ -36,7 +37,8 @@ def read_transferred_segmentation(folder: Path) -> tuple[Segmentation, Segmentat
     if header.made_on_shape:
         made_on = Geometry(tuple(header.made_on_shape), np.reshape(header.made_on_ijk_to_ras, (4, 4)))
     segments = tuple(_segment(segment) for segment in header.segments)
-    return Segmentation(segments, layers, made_on=made_on), header
+    others = frozenset(header.other_ids)
+    return Segmentation(segments, layers, made_on=made_on, other_ids=others), header
 
 
 def transferred_ct_geometry(header: SegmentationHeader) -> Geometry:
@@ -50,6 +52,16 @@ def transferred_ct(folder: Path, header: SegmentationHeader) -> Volume | None:
         return None
     geometry = transferred_ct_geometry(header)
     return Volume(compact(read_raw(folder / header.ct_voxels, geometry.shape, header.ct_dtype)), geometry)
+
+
+def transferred_computed(folder: Path, header: SegmentationHeader) -> Segmentation:
+    """What the model computed, in the space of the layers. Raises SegmentationError: BAD_REQUEST,
+    SEGMENTATION_UNREADABLE."""
+    try:
+        text = (folder / header.computed).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SegmentationError("BAD_REQUEST", detail=type(error).__name__) from None
+    return computed_of_text(text, np.reshape(header.segmentation_to_ct, (4, 4)))
 
 
 def _layer(folder: Path, layer: TransferredLayer) -> Layer:

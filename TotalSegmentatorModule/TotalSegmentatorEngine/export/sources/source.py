@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.review import Flag
 
 from TotalSegmentatorEngine.ct_input.reading import is_dicom, read_input
 from TotalSegmentatorEngine.export.core.segmentation import Segmentation
@@ -19,15 +21,18 @@ from TotalSegmentatorEngine.export.dicom.reference_series import (
 )
 from TotalSegmentatorEngine.export.grid.alignment import check_series, on_planes, on_volume_voxels
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation, box_on, place
+from TotalSegmentatorEngine.export.sources.computed import read_computed
 from TotalSegmentatorEngine.export.sources.referenced_series import choice_for
 from TotalSegmentatorEngine.export.sources.segmentation_files import read_segmentation
 from TotalSegmentatorEngine.export.sources.slicer_transfer import (
     read_transferred_segmentation,
+    transferred_computed,
     transferred_ct,
     transferred_ct_geometry,
 )
 from TotalSegmentatorEngine.export.sources.structures import Warn, as_segmentation, read_structures
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.job.flag_file import flag_file_beside
 from TotalSegmentatorEngine.series_selection.series_choice import SelectedSeries, SeriesChoice
 
 
@@ -45,6 +50,12 @@ class ExportSource:
     lies_on: Literal["space", "volume", "planes"] = "space"
     """What the layers' matrices count on: the patient's space, the voxels of Slicer's volume on ``image_grid`` (a user
     can move it), or the planes of ``reference`` already."""
+    computed: Callable[[], Segmentation] | None = None
+    """Reads what the model computed, where it was kept; it lies where ``segmentation`` does."""
+    flags: tuple[Flag, ...] | None = None
+    """Of a review that was just made; None where the tags of the segments, or ``flag_file``, may have some."""
+    flag_file: Path | None = None
+    """That belongs to the segmentation's file; it need not be there."""
 
     def aligned(self) -> Segmentation:
         """The segmentation on the series, where there is one.
@@ -64,6 +75,14 @@ class ExportSource:
         made_on = segmentation.made_on
         return place(segmentation, self.grid, None if made_on is None else box_on(made_on, self.grid))
 
+    def placed_computed(self) -> PlacedSegmentation | None:
+        """What the model computed, on ``grid``; None where it was not kept. Raises what ``aligned`` raises, and what
+        reading it raises."""
+        if self.computed is None:
+            return None
+        lies_on = "volume" if self.lies_on == "volume" else "space"
+        return dataclasses.replace(self, segmentation=self.computed(), lies_on=lies_on).placed()
+
     @property
     def grid(self) -> Geometry:
         """The grid on which the structures go out."""
@@ -77,39 +96,44 @@ def source_of_files(
     warn: Warn,
     series: str | None = None,
     report: Callable[[SelectedSeries], None] = lambda selected: None,
+    computed_path: Path | None = None,
 ) -> ExportSource:
     """``path``: a segmentation file, a label image, or a DICOM SEG or structure set of the reference's series.
     ``reference_path``: the CT, a DICOM folder or a file; None for formats that need no CT. ``series``: which series of
     the folder, as SeriesChoice has it; without it the one that the segmentation refers to. ``report`` gets what was
-    chosen.
+    chosen. ``computed_path``: what the model computed, as ``read_computed`` has it.
 
     Raises SegmentationError: what the readers of these raise.
     """
     reference, ct = _reference(reference_path, choice_for([path], series), report)
+    computed = None if computed_path is None else lambda: read_computed(computed_path, labels, warn)
+    flag_file = flag_file_beside(path)
     if path.is_file() and is_dicom(path):
         if reference is None:
             raise SegmentationError("EXPORT_NOT_DICOM")
         structures, left_out = read_structures(path, reference, warn)
         segmentation = as_segmentation(structures, reference.grid, left_out)
-        return ExportSource(segmentation, reference, reference.grid, ct, lies_on="planes")
+        return ExportSource(segmentation, reference, reference.grid, ct, "planes", computed, flag_file=flag_file)
     segmentation = read_segmentation(path, labels, warn)
     image_grid = segmentation.layers[0].geometry
     if reference is None and reference_path is not None:
         volume = read_input(reference_path, SeriesChoice(series)).volume
-        return ExportSource(segmentation, None, volume.geometry, lambda: volume)
-    return ExportSource(segmentation, reference, image_grid, ct)
+        image_grid, ct = volume.geometry, lambda: volume
+    return ExportSource(segmentation, reference, image_grid, ct, computed=computed, flag_file=flag_file)
 
 
 def source_of_transfer(folder: Path) -> ExportSource:
     """What Slicer's side wrote. Raises SegmentationError: BAD_REQUEST, EXPORT_FILES_MISSING, INPUT_..."""
     segmentation, header = read_transferred_segmentation(folder)
     image_grid = transferred_ct_geometry(header)
+    computed = None if not header.computed else lambda: transferred_computed(folder, header)
     if header.ct_instance_uids:
         missing = len(header.ct_instance_uids) - len(header.ct_files)
         if missing > 0 and len(header.ct_files) != 1:  # one file can hold all frames
             raise SegmentationError("EXPORT_FILES_MISSING", count=missing)
         reference = reference_of_files([Path(file) for file in header.ct_files])
-        return ExportSource(segmentation, reference, image_grid, _reader_of(reference), lies_on="volume")
+        ct_of_series = _reader_of(reference)
+        return ExportSource(segmentation, reference, image_grid, ct_of_series, lies_on="volume", computed=computed)
     if not header.ct_voxels:
         return ExportSource(segmentation, None, image_grid, None)
 
@@ -118,7 +142,7 @@ def source_of_transfer(folder: Path) -> ExportSource:
         assert volume is not None
         return volume
 
-    return ExportSource(segmentation, None, image_grid, ct)
+    return ExportSource(segmentation, None, image_grid, ct, computed=computed)
 
 
 def _reference(

@@ -1,0 +1,33 @@
+"""What can go wrong with a review sheet; a part of the tables in problem.py."""
+
+from __future__ import annotations
+
+from TotalSegmentatorWire.errors.definition import ErrorDefinition, table, warnings_table
+from TotalSegmentatorWire.errors.definition import translatable as _
+
+SHEET_ERRORS: dict[str, ErrorDefinition] = table(
+    __file__,
+    (
+        "EXPORT_SHEET_NO_CT",
+        191,
+        _("A review sheet shows the CT, which was not given."),
+        _("Choose the CT on which the segmentation was made; on the command line, specify it with --reference."),
+    ),
+)
+
+SHEET_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
+    __file__,
+    (
+        "EXPORT_SHEET_NO_PATIENT",
+        _("The CT does not come from DICOM, so the review sheet cannot name the patient."),
+        _("Use the CT's DICOM series if the sheet has to name the patient."),
+    ),
+    (
+        "EXPORT_SHEET_NOT_CHECKED",
+        _("Nobody has checked this segmentation for likely faults, so the review sheet lists no remarks."),
+        _(
+            "Results of this program are checked when they are made. On the command line, run the command review and "
+            "save its output next to the segmentation, as organs.review.json for organs.seg.nrrd."
+        ),
+    ),
+)
