@@ -51,12 +51,20 @@ def test_a_seg_gives_back_every_voxel(case: Case, tmp_path: Path, encoding: str,
 
 
 def test_objects_name_the_ct_and_conform(case: Case, tmp_path: Path):
+    """What a PACS needs to show the structure set, the segmentation and the report of one CT together."""
     source = pydicom.dcmread(next(case.ct.iterdir()))
-    for to, name in (("rtstruct", "rs.dcm"), ("seg", "seg.dcm")):
+    images = {plane.sop_instance_uid for plane in read_reference(case.ct).planes}
+    for to, name in (("rtstruct", "rs.dcm"), ("seg", "seg.dcm"), ("sr", "sr.dcm")):
         assert case.run("--to", to, "--external", tmp_path / name) == 0
         written = pydicom.dcmread(tmp_path / name)
-        for attribute in ("PatientID", "PatientName", "StudyInstanceUID", "FrameOfReferenceUID"):
+        for attribute in ("PatientID", "PatientName", "StudyInstanceUID"):
             assert written.get(attribute) == source.get(attribute)
+        named = {str(each.value) for each in written.iterall() if each.keyword == "ReferencedSOPInstanceUID"}
+        assert named >= images
+        series = {str(each.value) for each in written.iterall() if each.keyword == "SeriesInstanceUID"}
+        assert source.SeriesInstanceUID in series and written.SeriesInstanceUID != source.SeriesInstanceUID
+        if to != "sr":  # which has no frame of reference of its own
+            assert written.FrameOfReferenceUID == source.FrameOfReferenceUID
         assert not conformance_errors(tmp_path / name)
 
 

@@ -41,6 +41,8 @@ class ReadStructure:
     origin: str = ""
     """What the file says in words about where it comes from: ROI Generation Description, for instance."""
     codes: RoiCodes | None = None
+    tracking_uid: str = ""
+    """Of a segment; empty where the file states none."""
 
 
 @contextmanager

@@ -102,6 +102,7 @@ def _structure(
         algorithm_name=algorithm_name,
         origin=_text(item, "SegmentDescription") if algorithm_name.startswith(ALGORITHM_NAME) else "",
         codes=_codes(item),
+        tracking_uid=_text(item, "TrackingUID"),
     )
 
 

@@ -33,7 +33,7 @@ from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
 from TotalSegmentatorEngine.export.dicom.series_words import SEGMENTATION, series_number, series_words
 from TotalSegmentatorEngine.export.dicom.source_image import decimal_strings, referenced_images, source_image
 from TotalSegmentatorEngine.export.dicom.text import decimal_string, long_string
-from TotalSegmentatorEngine.export.dicom.tracking import tracking_identifier, tracking_uid
+from TotalSegmentatorEngine.export.dicom.tracking import tracking_identifier, tracking_uids
 from TotalSegmentatorEngine.export.seg.frames import functional_groups, write_binary_frames, write_label_frames
 from TotalSegmentatorEngine.imaging.atomic_file import WatchedStream, atomic_file, scratch_file
 
@@ -119,11 +119,12 @@ def _shell(rois: Sequence[Roi], reference: ReferenceSeries, encoding: str, serie
     from highdicom.seg import Segmentation
     from pydicom.uid import ExplicitVRLittleEndian
 
+    uids = tracking_uids(rois, reference)
     segmentation = Segmentation(
         source_images=[source_image(reference)],
         pixel_array=np.zeros((1, reference.rows, reference.columns), dtype=np.uint8),
         segmentation_type=encoding.upper(),
-        segment_descriptions=[_segment_description(roi, reference) for roi in rois],
+        segment_descriptions=[_segment_description(roi, uids[roi.number]) for roi in rois],
         series_instance_uid=new_uid(),
         series_number=series_number(reference, SEGMENTATION),
         sop_instance_uid=new_uid(),
@@ -175,7 +176,7 @@ def _pixel_measures(reference: ReferenceSeries) -> list[Dataset]:
     return [measures]
 
 
-def _segment_description(roi: Roi, reference: ReferenceSeries) -> SegmentDescription:
+def _segment_description(roi: Roi, tracking_uid: str) -> SegmentDescription:
     """Segment Description Macro, PS3.3 C.8.20.4; the side is a modifier inside the item of the type.
 
     Segment Algorithm Type is of type 1 and knows no other values than AUTOMATIC, SEMIAUTOMATIC and MANUAL. Where nobody
@@ -199,7 +200,7 @@ def _segment_description(roi: Roi, reference: ReferenceSeries) -> SegmentDescrip
         segmented_property_type=concept(meaning.type),
         algorithm_type=roi.algorithm or "SEMIAUTOMATIC",
         algorithm_identification=algorithm,
-        tracking_uid=tracking_uid(roi, reference),
+        tracking_uid=tracking_uid,
         tracking_id=tracking_identifier(roi),
         anatomic_regions=[concept(meaning.region)] if meaning.region else None,
         display_color=CIELabColor.from_rgb(*roi.colour),

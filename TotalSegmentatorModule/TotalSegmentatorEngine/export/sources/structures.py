@@ -20,6 +20,7 @@ from TotalSegmentatorEngine.export.core.segmentation import (
 from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure
 from TotalSegmentatorEngine.export.dicom.reading_report import reported
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
+from TotalSegmentatorEngine.export.dicom.tracking import TRACKING_UID_TAG
 from TotalSegmentatorEngine.export.rois.parts import ALGORITHM_NAME_TAG, ALGORITHM_TYPE_TAG
 from TotalSegmentatorEngine.export.rtstruct.reader import is_structure_set, read_rtstruct
 from TotalSegmentatorEngine.export.seg.reader import is_seg, read_seg
@@ -84,8 +85,12 @@ def as_segmentation(
 
 
 def _tags(structure: ReadStructure) -> dict[str, str]:
-    """Slicer's own, as it gives them to the segments of a DICOM SEG."""
-    tags = {ALGORITHM_TYPE_TAG: structure.algorithm, ALGORITHM_NAME_TAG: structure.algorithm_name}
+    """Slicer's own, as it and QuantitativeReporting give them to the segments of a DICOM SEG."""
+    tags = {
+        ALGORITHM_TYPE_TAG: structure.algorithm,
+        ALGORITHM_NAME_TAG: structure.algorithm_name,
+        TRACKING_UID_TAG: structure.tracking_uid,
+    }
     return {name: value for name, value in tags.items() if value}
 
 

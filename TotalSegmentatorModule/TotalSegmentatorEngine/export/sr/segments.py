@@ -17,7 +17,7 @@ from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.dicom.object import study_uid
 from TotalSegmentatorEngine.export.dicom.read_structure import ReadStructure, damage_told
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
-from TotalSegmentatorEngine.export.dicom.tracking import tracking_identifier, tracking_uid
+from TotalSegmentatorEngine.export.dicom.tracking import tracking_identifier, tracking_uids
 from TotalSegmentatorEngine.export.seg.reader import read_seg
 from TotalSegmentatorEngine.export.seg.writer import SegReport
 
@@ -47,12 +47,13 @@ class ReferencedSeg:
 
 def written_seg(report: SegReport, rois: Sequence[Roi], reference: ReferenceSeries) -> ReferencedSeg:
     """The SEG of these structures that ``write_seg`` has just written."""
+    uids = tracking_uids(rois, reference)
     return ReferencedSeg(
         study_uid=study_uid(reference),
         series_uid=report.series_instance_uid,
         class_uid=report.sop_class_uid,
         instance_uid=report.sop_instance_uid,
-        segments={roi.number: _own_segment(roi.number, roi, reference) for roi in rois},
+        segments={roi.number: TrackedSegment(roi.number, tracking_identifier(roi), uids[roi.number]) for roi in rois},
     )
 
 
@@ -72,13 +73,14 @@ def existing_seg(
     found = read_seg(path, reference)
     if frame_of_reference != reference.frame_of_reference_uid:
         raise SegmentationError("SEG_OTHER_FRAME")
+    uids = tracking_uids(rois, reference)
     segments, absent, different = {}, [], []
     for roi in rois:
         check_cancelled()
         candidates = _named_like(roi, found)
         same = next((structure for structure in candidates if _is_same(structure.mask, roi.voxels())), None)
         if same is not None:
-            segments[roi.number] = _stated_segment(dataset, same.number, roi, reference)
+            segments[roi.number] = _stated_segment(dataset, same.number, roi, uids[roi.number])
         else:
             (different if candidates else absent).append(roi.name)
     if absent:
@@ -122,13 +124,8 @@ def _is_same(first: VoxelMask, second: VoxelMask) -> bool:
     return first.count == second.count and np.array_equal(first.voxels, part)
 
 
-def _own_segment(number: int, roi: Roi, reference: ReferenceSeries) -> TrackedSegment:
-    return TrackedSegment(number, tracking_identifier(roi), tracking_uid(roi, reference))
-
-
-def _stated_segment(dataset: Dataset, number: int, roi: Roi, reference: ReferenceSeries) -> TrackedSegment:
+def _stated_segment(dataset: Dataset, number: int, roi: Roi, own_uid: str) -> TrackedSegment:
     """With the tracking identifiers that the SEG states; ours where it has none."""
-    own = _own_segment(number, roi, reference)
     item = next(item for item in dataset.SegmentSequence if int(item.SegmentNumber) == number)
     identifier, uid = (str(item.get(keyword) or "") for keyword in ("TrackingID", "TrackingUID"))
-    return TrackedSegment(number, identifier, uid) if identifier and uid else own
+    return TrackedSegment(number, *((identifier, uid) if identifier and uid else (tracking_identifier(roi), own_uid)))

@@ -55,6 +55,14 @@ def test_segments_are_found_under_other_names_and_numbers(case: ReportCase, seg:
     assert measured(kidney)[0] == pytest.approx(case.expected()["Kidney~_R"][0], abs=0.0006)
 
 
+def test_a_label_map_can_be_referred_to(case: ReportCase, tmp_path: Path):
+    """dciodvfy of 2022 does not know that a Label Map Segmentation is a segmentation, so it is not asked."""
+    chosen = ("--structures", "liver,kidney_right")
+    assert case.run("--to", "seg", "--encoding", "labelmap", *chosen, tmp_path / "map.dcm") == 0
+    assert case.run("--to", "sr", "--seg", tmp_path / "map.dcm", *chosen, tmp_path / "m.dcm") == 0
+    assert [referred_to(group)[1] for group in groups_of(tmp_path / "m.dcm")] == [1, 2]
+
+
 def other_frame(dataset) -> None:
     dataset.FrameOfReferenceUID = "1.2.3"
 

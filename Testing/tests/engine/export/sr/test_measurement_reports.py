@@ -15,6 +15,7 @@ from roi_support import RAS_GRID, SHAPE, a_reference, a_roi, kidney, tumour, two
 from rtstruct_support import conformance_errors
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.export.dicom.reference_series import read_reference, reference_volume
+from TotalSegmentatorEngine.export.dicom.tracking import TRACKING_UID_TAG, tracking_uids
 from TotalSegmentatorEngine.export.rtstruct.reader import read_rtstruct
 from TotalSegmentatorEngine.export.seg.reader import read_seg
 from TotalSegmentatorEngine.export.sr.with_seg import write_report_with_seg
@@ -218,11 +219,26 @@ def test_a_structure_has_one_tracking_uid_in_all_exports_of_its_ct(case: ReportC
     for path in (exported / SEG, tmp_path / "again.dcm"):
         found.append({s.SegmentLabel: s.TrackingUID for s in pydicom.dcmread(path).SegmentSequence})
     found.append({group.tracking_identifier: group.tracking_uid for group in groups_of(exported / REPORT)})
-    assert found[0] == found[1] == found[2] and len(set(found[0].values())) == 3
+    words = ["export", exported / SEG, tmp_path / REPORT, "--to", "sr", "--names", "own", "--reference", case.ct]
+    assert main([str(word) for word in words]) == 0  # out of the archive, and in again
+    found.append({group.tracking_identifier: group.tracking_uid for group in groups_of(tmp_path / REPORT)})
+    found.append({s.SegmentLabel: s.TrackingUID for s in pydicom.dcmread(tmp_path / SEG).SegmentSequence})
+    assert all(each == found[0] for each in found) and len(set(found[0].values())) == 3
     other = ReportCase(tmp_path)
     assert other.run("--to", "seg", tmp_path / "other.dcm") == 0
     others = {segment.TrackingUID for segment in pydicom.dcmread(tmp_path / "other.dcm").SegmentSequence}
     assert others.isdisjoint(found[0].values())
+
+
+def test_a_copy_of_a_segment_is_not_tracked_as_the_same(tmp_path: Path):
+    reference = a_reference(tmp_path / "ct")
+    tags = {"TrackingUniqueIdentifier": "1.2.3"}
+    rois = [replace(roi, tags=tags) for roi in two_rois()]
+    rois.append(a_roi(3, "Liver", kidney(), tags={TRACKING_UID_TAG: "1.2.4"}))
+    assert len({*tracking_uids(rois, reference).values(), "1.2.3"}) == 4
+    assert tracking_uids(rois, reference)[3] == "1.2.4"
+    assert tracking_uids(rois[:1], reference) == {1: "1.2.3"}
+    assert tracking_uids([replace(rois[0], tags={TRACKING_UID_TAG: "no UID"})], reference)[1].startswith("2.25.")
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
