@@ -24,7 +24,7 @@ from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segm
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, check_identifiers, read_reference
 from TotalSegmentatorEngine.export.disk_need import check_disk_for_export
 from TotalSegmentatorEngine.export.export_job import ExportResult, export
-from TotalSegmentatorEngine.export.order import ExportOrder, check_order, check_outputs
+from TotalSegmentatorEngine.export.order import ExportOrder, check_companions, check_order, check_outputs
 from TotalSegmentatorEngine.export.progress import ExportReporter
 from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of_files, source_of_transfer
 from TotalSegmentatorEngine.export.sources.structures import Warn
@@ -121,7 +121,7 @@ def finish(result: ExportResult, printed: list[str]) -> ExportFinishedEvent:
 
 
 def _check_export_files(options: ExportOptions) -> None:
-    """Raises SegmentationError: what ``check_outputs`` raises."""
+    """Raises SegmentationError: what ``check_outputs`` and ``check_companions`` raise."""
     order = options.order
     template = Path(order.template) if order.template is not None else None
     inputs = [options.transferred, options.reference, options.segmentation, template, _table_file(options.labels)]
@@ -129,9 +129,7 @@ def _check_export_files(options: ExportOptions) -> None:
     if order.kind.is_sheet and options.segmentation is not None:
         inputs.append(flag_file_beside(options.segmentation))
     check_outputs(_run_outputs(options.files) | {"output": order.output, **order.companions}, inputs)
-    for name, path in order.companions.items():
-        if path.exists() and not order.output.exists():
-            raise SegmentationError("EXPORT_WOULD_OVERWRITE", file=name)
+    check_companions(order)
 
 
 def _table_file(labels: str | None) -> Path | None:
@@ -184,10 +182,11 @@ def export_result(
 def check_before_job(order: ExportOrder, source: CtPlace) -> None:
     """Refuses before a job what would make the export of its result fail.
 
-    Raises SegmentationError: what ``check_order``, ``check_outputs`` and ``read_reference`` raise, EXPORT_NOT_DICOM,
-    DISK_FULL where there is no room for anything.
+    Raises SegmentationError: what ``check_order``, ``check_outputs``, ``check_companions`` and ``read_reference``
+    raise, EXPORT_NOT_DICOM, DISK_FULL where there is no room for anything.
     """
     check_outputs({"output": order.output, **order.companions}, [source.path])
+    check_companions(order)
     check_order(order)
     check_disk_space(order.output.parent, 0)
     if not order.kind.is_dicom or not source.path.exists():

@@ -107,8 +107,7 @@ class ExportOrder:
     @property
     def companions(self) -> dict[str, Path]:
         """What is written beside the output, by what it is called: the table of a label image's labels, a report's SEG,
-        the data of a review sheet.
-        None where the output is a folder, which has no other files yet."""
+        the data of a review sheet. None where the output is a folder, which has no other files yet."""
         if self.format in LABEL_IMAGES:
             return {TABLE: self._beside(".csv")}
         if self.format == "sr" and self.seg is None and not self.is_into_folder:
@@ -191,6 +190,16 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Sequence[Path | No
         _check(outputs, inputs)
     except OSError as error:
         raise SegmentationError("OUTPUT_NOT_WRITABLE") from error
+
+
+def check_companions(order: ExportOrder) -> None:
+    """What is written beside the output belongs to it: a file there without an output is somebody else's.
+
+    Raises SegmentationError("EXPORT_WOULD_OVERWRITE").
+    """
+    for name, path in order.companions.items():
+        if path.exists() and not order.output.exists():
+            raise SegmentationError("EXPORT_WOULD_OVERWRITE", file=name)
 
 
 def _check(outputs: Mapping[str, Path | None], inputs: Sequence[Path | None]) -> None:

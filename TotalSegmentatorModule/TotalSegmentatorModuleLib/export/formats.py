@@ -42,7 +42,7 @@ def format_titles() -> dict[str, str]:
         "rtstruct": _("RT Structure Set (DICOM)"),
         "seg-binary": _("DICOM Segmentation"),
         "seg-labelmap": _("DICOM Segmentation, label map"),
-        "sr": _("DICOM structured report of volumes and HU, with segmentation"),
+        "sr": _("DICOM Structured Report (volumes, HU)"),
         "nrrd": _("NRRD segmentation"),
         "nifti": _("NIfTI label image and table"),
         "stl": _("STL surfaces"),

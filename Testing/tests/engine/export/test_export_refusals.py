@@ -145,6 +145,8 @@ def test_what_an_export_would_refuse_is_reported_before_the_job(case: Case, tmp_
     words = ["segment", case.ct, tmp_path / "rs.dcm", "--model", DEMO_MODEL, "--export", "rtstruct"]
     assert main([str(word) for word in [*words, "--set-label", "a label that is too long"]]) != 0
     assert error_code(capsys) == "EXPORT_NAME_INVALID"
+    (tmp_path / "rs.seg.dcm").write_text("of somebody else")
+    assert main([str(word) for word in [*words[:-1], "sr"]]) == ERRORS["EXPORT_WOULD_OVERWRITE"].exit_code
     words[1] = spoiled_ct(case, no_frame)
     assert main([str(word) for word in words]) == ERRORS["EXPORT_NO_FRAME_OF_REFERENCE"].exit_code
     assert "segmenting" not in capsys.readouterr().err
