@@ -30,7 +30,8 @@ ARROWS = {
         LIB: "- compare export qt_helpers repair review scene segment setup tasks texts",
         SETUP: "packages",
     },
-    f"{LIB}/review": {LIB: "- changes qt_helpers scene tags texts views", f"{LIB}/review": "table"},
+    f"{LIB}/review": {LIB: "- changes qt_helpers scene tags texts views", f"{LIB}/review": "table times"},
+    f"{LIB}/review/times": {LIB: "- qt_helpers texts"},
     f"{LIB}/review/table": {LIB: "qt_helpers scene tags"},
     f"{LIB}/repair": {
         LIB: "- background changes qt_helpers review scene tags tasks texts views",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import qt
 import slicer
-from TotalSegmentatorWire.user_folders import default_engines_folder, default_models_folder
+from TotalSegmentatorWire.user_folders import data_folder, default_engines_folder, default_models_folder
 
 PREFIX = "TotalSegmentatorModule/"
 ENGINE_PACKAGES = "EnginePackagesFolder"
@@ -32,6 +33,7 @@ EXPORT_ISLAND = "ExportSmallestIsland"
 EXPORT_SPACE = "ExportSpace"
 COMPARE_WITH = "CompareWith"
 COMPARE_PAIRS = "ComparePairs"
+REVIEW_TIMES = "ReviewTimes"
 MODEL = "Model"
 MODEL_FOLDER = "ModelFolder"
 DEVICE = "Device"
@@ -58,6 +60,11 @@ def work_folder() -> Path:
     return _folder(_WORK) or Path(slicer.app.cachePath) / "TotalSegmentatorModule"
 
 
+def review_times_file() -> Path:
+    """Where the time for each structure is kept if the user has turned that on."""
+    return data_folder() / "review-times.json"
+
+
 def text(key: str) -> str:
     """The value of one of the keys above; empty if there is none."""
     return slicer.util.settingsValue(PREFIX + key, "") or ""
@@ -80,6 +87,13 @@ def keys() -> list[str]:
 
 def forget_all() -> None:
     """Remove everything that the module has stored, as if it had never been used."""
+    times = review_times_file()
+    try:
+        times.unlink(missing_ok=True)
+        if times.parent.is_dir() and not any(times.parent.iterdir()):
+            times.parent.rmdir()
+    except OSError as error:
+        logging.warning("The times of the review were not removed: %s", error.strerror)
     settings = qt.QSettings()
     for key in keys():
         settings.remove(PREFIX + key)

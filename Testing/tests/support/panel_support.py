@@ -104,6 +104,7 @@ def panel_user(app: Desktop, monkeypatch) -> Iterator[PanelUser]:
     folder.mkdir()
     monkeypatch.setenv("TOTALSEGMENTATOR_ENGINES", str(folder / "engine"))
     monkeypatch.setenv("TOTALSEGMENTATOR_MODELS", str(folder / "models"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder / "data"))
     monkeypatch.setattr(commands, "setup_program", lambda: fake_setup_program(folder, mark))
     yield PanelUser(app, mark)
     app.quit()

@@ -22,6 +22,7 @@ from TotalSegmentatorModuleLib.review.table.filters import ReviewFilters
 from TotalSegmentatorModuleLib.review.table.review_table import ReviewTable
 from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow, next_open, rows_of
 from TotalSegmentatorModuleLib.review.table.texts import headline, new_result_text, nothing_left_text, progress_text
+from TotalSegmentatorModuleLib.review.times.structure_times import StructureTimes
 from TotalSegmentatorModuleLib.review.together import TogetherOffer
 from TotalSegmentatorModuleLib.review.viewing import StructureView
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
@@ -45,6 +46,7 @@ class ReviewSection:
         self._table = ReviewTable(ui.structuresTree, self._on_chosen)
         self._filters = ReviewFilters(ui, self._filter)
         self._remarks = RemarkList(ui.structureLabel, remark_uis, self._on_show_place)
+        self._times = StructureTimes(ui)
         self._keys = ReviewKeys(
             ui.reviewWidget,
             {
@@ -124,6 +126,7 @@ class ReviewSection:
         self._keys.set_enabled(False)
         self._end_repair()
         self._view.leave()
+        self._count_time()
 
     def result_arrived(self, node) -> None:
         """Review a new result (vtkMRMLSegmentationNode), unless the user is in the middle of another one."""
@@ -149,6 +152,7 @@ class ReviewSection:
         self._scroller.dispose()
         self._table.close()
         self._keys.close()
+        self._times.close()
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
@@ -164,6 +168,7 @@ class ReviewSection:
         """Another segmentation, or the section was opened or closed."""
         self._show_rows()
         self._keys.set_enabled(self._is_at_work)
+        self._count_time()
         if self._is_at_work:
             self._view.show_alone(self._node, self._chosen, self._table.rows)
         else:
@@ -212,10 +217,15 @@ class ReviewSection:
         self._hint("")
         self._end_repair()
         self._show_chosen()
+        self._count_time()
         if self._is_at_work and self._chosen is not None:
             self._view.show(self._node, self._chosen, self._table.rows)
         else:
             self._view.leave()
+
+    def _count_time(self) -> None:
+        row = self._chosen if self._is_at_work else None
+        self._times.turn_to(row.key if row is not None else None)
 
     def _on_show_place(self, place_ras_mm: tuple[float, float, float]) -> None:
         self._view.show_place(self._node, place_ras_mm)

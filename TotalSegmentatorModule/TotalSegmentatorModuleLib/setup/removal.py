@@ -113,8 +113,8 @@ def ask_removal(state: SetupState) -> RemovalChoice | None:
     for model in state.own_models:
         text = _("Your own model {name} ({size})").format(name=model.name, size=size_text(model.bytes))
         dialog.add_box(_OWN_MODEL + model.name, text, str(model.folder), False)
-    if settings.keys():
-        text = _("The settings of this module, such as folders and proxy")
+    if settings.keys() or settings.review_times_file().exists():
+        text = _("The settings of this module, such as folders and proxy, and the times of the review")
         dialog.add_box("settings", text, "", False)
     ticked = dialog.ask()
     if ticked is None:

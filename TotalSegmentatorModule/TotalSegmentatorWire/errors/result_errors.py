@@ -20,6 +20,12 @@ RESULT_ERRORS: dict[str, ErrorDefinition] = table(
         _("Segment the CT again to get it back; the result becomes a new segmentation."),
     ),
     (
+        "REVIEW_TIMES_NOT_WRITABLE",
+        119,
+        _("The times of the review could not be written to {folder}."),
+        _("Make this folder writable and free some disk space, or stop counting the time."),
+    ),
+    (
         "REPAIR_NO_SEGMENT",
         104,
         _("The structure is no longer there."),

@@ -164,10 +164,14 @@ def test_settings_alone(installed):
     from TotalSegmentatorModuleLib import settings
 
     installed.ui.setup.indexUrlLineEdit.setText("https://index.example/simple")
+    times = settings.review_times_file()
+    times.parent.mkdir(parents=True)
+    times.write_text('{"seconds": {"liver": 5}}', encoding="utf-8")
     with at_the_dialog(installed, Answer(qt.QDialog.Accepted, engine=False, models=False, settings=True)):
         pass
 
     assert settings.keys() == []
+    assert not times.parent.exists()
     assert (installed.folder / "engine" / "py3.11-fake-0123456789ab").is_dir()
 
 
