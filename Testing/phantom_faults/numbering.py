@@ -215,6 +215,17 @@ def one_lumbar_more(body: LabelMap, rng: np.random.Generator) -> PlantedFault | 
     return _uncertain(new, rule, "vertebrae_L5", new.ras(np.argwhere(sixth)).mean(axis=0))
 
 
+def one_lumbar_more_that_has_a_name(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
+    """The label set has an L6; both lowest vertebrae are named L5."""
+    made = with_sixth_lumbar(body)
+    if made is None:
+        return None
+    sixth = made[0].ras(np.argwhere(made[1] & made[0].mask("vertebrae_L5")))
+    new = replace(made[0], table={**body.table, "vertebrae_L6": max(body.table.values()) + 1})
+    fault = _uncertain(new, "lumbar_vertebra_sixth", "vertebrae_L5", sixth.mean(axis=0))
+    return replace(fault, others=("vertebrae_L6",))
+
+
 def one_lumbar_less(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
     if not body.is_whole("vertebrae_L5") or not body.is_whole("vertebrae_L4"):
         return None
@@ -256,5 +267,12 @@ def one_pair_of_ribs_more(body: LabelMap, rng: np.random.Generator) -> PlantedFa
 
 FAULTS = {
     plant.__name__: plant
-    for plant in (one_lumbar_more, one_lumbar_less, no_t12, one_pair_of_ribs_less, one_pair_of_ribs_more)
+    for plant in (
+        one_lumbar_more,
+        one_lumbar_more_that_has_a_name,
+        one_lumbar_less,
+        no_t12,
+        one_pair_of_ribs_less,
+        one_pair_of_ribs_more,
+    )
 }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import label as connected
 from scipy.spatial import cKDTree
 from TotalSegmentatorWire.messages.review import Level
 
 from phantom_faults.label_map import RIBS, SIDES, LabelMap, PlantedFault, shifted
-from phantom_faults.plant import Plant
+from phantom_faults.plant import Plant, as_mask
+
+_TOUCHING = np.ones((3, 3, 3))
 
 
 def _drawn_side(rng: np.random.Generator) -> str:
@@ -38,6 +41,25 @@ def double(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
     kept, renamed = names[first : first + 2] if rng.random() < 0.5 else names[first : first + 2][::-1]
     place = tuple(body.centre(renamed))
     return PlantedFault(body.renamed({renamed: kept}), "rib_double", kept, Level.WRONG, place, (renamed,))
+
+
+def back_named_otherwise(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
+    """The back part of a rib bears the name of one further down: both names have a rib."""
+    names = [name for name in RIBS[_drawn_side(rng)][1:11] if _begins(body, name) and body.is_whole(name)]
+    if len(names) < 4:
+        return None
+    first = int(rng.integers(len(names) - 2))
+    owner, other = names[first], names[first + 2]
+    points, indices = body.points(owner), body.indices(owner)
+    forward = np.linalg.norm(points - body.centre("vertebrae_T" + owner.rpartition("_")[2]), axis=1)
+    back = forward <= np.quantile(forward, rng.uniform(0.45, 0.6))
+    renamed = as_mask(body, indices[back])
+    new = body.painted(renamed, other)
+    if connected(renamed, _TOUCHING)[1] != 1 or connected(new.mask(other), _TOUCHING)[1] != 2:
+        return None
+    return PlantedFault(
+        new, "rib_double_unplaced", other, Level.WRONG, tuple(points[back].mean(axis=0)), (), region=points[back]
+    )
 
 
 def misnumbered(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
@@ -106,5 +128,14 @@ def below_the_last_thoracic(body: LabelMap, rng: np.random.Generator) -> Planted
 
 
 FAULTS: dict[str, Plant] = {
-    plant.__name__: plant for plant in (swapped, double, misnumbered, unlike_heads, asymmetric, below_the_last_thoracic)
+    plant.__name__: plant
+    for plant in (
+        swapped,
+        double,
+        back_named_otherwise,
+        misnumbered,
+        unlike_heads,
+        asymmetric,
+        below_the_last_thoracic,
+    )
 }

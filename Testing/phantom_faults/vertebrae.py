@@ -52,6 +52,26 @@ def double(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
     return PlantedFault(new, "vertebra_double", kept, Level.WRONG, place, (renamed,))
 
 
+def half_named_otherwise(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
+    """The left or right half of a vertebra bears the name of one further away: both names have a bone."""
+    names = [name for name in body.whole(VERTEBRAE) if name not in VERTEBRAE[:3]]
+    if len(names) < 6:
+        return None
+    first = int(rng.integers(1, len(names) - 4))
+    apart = int(rng.integers(2, 4))
+    owner, other = names[first], names[min(first + apart, len(names) - 2)]
+    points, indices = body.points(owner), body.indices(owner)
+    half = (points[:, 0] - points[:, 0].mean()) * rng.choice([-1, 1]) > 0
+    renamed = np.zeros(body.labels.shape, bool)
+    renamed[tuple(indices[half].T)] = True
+    new = body.painted(renamed, other)
+    is_large = renamed.sum() >= 0.3 * body.mask(other).sum()  # a smaller one is no half of a vertebra beside it
+    if not is_large or connected(renamed, _TOUCHING)[1] != 1 or connected(new.mask(other), _TOUCHING)[1] != 2:
+        return None
+    place = tuple(points[half].mean(axis=0))
+    return PlantedFault(new, "vertebra_double_unplaced", other, Level.WRONG, place, ())
+
+
 def joined(body: LabelMap, rng: np.random.Generator) -> PlantedFault | None:
     """Two vertebrae under one name, and a bridge between them."""
     names = [name for name in body.whole(VERTEBRAE) if name not in VERTEBRAE[:3]]
@@ -126,7 +146,6 @@ def piece_at_neighbour(body: LabelMap, rng: np.random.Generator) -> PlantedFault
     """A process of a vertebra bears its neighbour's name."""
     names = body.whole(VERTEBRAE)
     order = rng.permutation(len(names) - 1)
-    voxel_ml = abs(np.linalg.det(body.ijk_to_ras[:3, :3])) / 1000
     for first in order:
         owner, other = names[first], names[first + 1]
         if owner in VERTEBRAE[:3]:
@@ -143,7 +162,7 @@ def piece_at_neighbour(body: LabelMap, rng: np.random.Generator) -> PlantedFault
             count == 2
             and len(of_mask) == 1
             and (parts == of_mask[0]).sum() == some.sum()
-            and some.sum() * voxel_ml > 1.2
+            and some.sum() * body.voxel_ml > 1.2
         ):
             return PlantedFault(new, "vertebra_piece", other, Level.WRONG, tuple(points[some].mean(axis=0)), (owner,))
     return None
@@ -151,5 +170,16 @@ def piece_at_neighbour(body: LabelMap, rng: np.random.Generator) -> PlantedFault
 
 FAULTS: dict[str, Plant] = {
     plant.__name__: plant
-    for plant in (swapped, out_of_order, double, joined, skipped, gap, odd_distance, odd_volume, piece_at_neighbour)
+    for plant in (
+        swapped,
+        out_of_order,
+        double,
+        half_named_otherwise,
+        joined,
+        skipped,
+        gap,
+        odd_distance,
+        odd_volume,
+        piece_at_neighbour,
+    )
 }

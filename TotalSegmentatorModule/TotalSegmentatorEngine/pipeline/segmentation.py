@@ -195,7 +195,7 @@ class _Segmentation:
             places = places_of(labels, geometry, names)
             mirrored = check_places(places)
             if mirrored is not None:
-                reporter.warning(mirrored)
+                reporter.warning(mirrored.problem)
             digested = with_digests(found, labels, geometry, on_plane)
             finished = with_statistics(digested, labels, self._volume, reporter.check_cancelled)
         reporter.progress(Stage.RESTORING, 1.0)

@@ -28,7 +28,8 @@ def names(table: str = "structures_104") -> dict[int, str]:
 
 def checked(labels: np.ndarray, matrix: np.ndarray, signs=RIGHT_WAY, known: dict[int, str] | None = None):
     geometry = Geometry(labels.shape, np.diag([*signs, 1.0]) @ matrix)
-    return check_orientation(labels, geometry, known or names())
+    found = check_orientation(labels, geometry, known or names())
+    return None if found is None else found.problem
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,45 @@ def test_random_fields_of_view_are_silent(body: Phantom):
         starts = [random.integers(0, whole - size + 1) for whole, size in zip(body.labels.shape, sizes, strict=True)]
         part = tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
         assert checked(body.labels[part], body.ijk_to_ras) is None, part
+
+
+@pytest.fixture(scope="module")
+def chest() -> Phantom:
+    view = ((-230.0, 230.0), (-160.0, 160.0), (100.0, 520.0))
+    return make_phantom(PhantomParameters(spacing_mm=(6.0, 6.0, 6.0), field_of_view_mm=view))
+
+
+def test_small_findings_at_wrong_places_do_not_turn_a_chest(chest: Phantom):
+    """As a network gives that knows no chest: parts of a pelvis at the shoulders, of a brain at the liver."""
+    labels = chest.labels.copy()
+    places = {"brain": (0, 120), "hip_left": (-80, 480), "hip_right": (80, 480), "femur_left": (-100, 490)}
+    places |= {"femur_right": (100, 490), "gluteus_maximus_left": (-60, 470), "gluteus_maximus_right": (60, 470)}
+    of_name = {name: label for label, name in names().items()}
+    index = np.stack(np.indices(labels.shape)[::-1], axis=-1)
+    ras = index @ chest.ijk_to_ras[:3, :3].T + chest.ijk_to_ras[:3, 3]
+    for name, (right, head) in places.items():
+        ball = np.linalg.norm(ras - (right, 0, head), axis=-1) <= (15 if name == "brain" else 8)
+        labels[ball] = of_name[name]
+        assert ball.sum() * 0.216 > 1, name
+    assert checked(labels, chest.ijk_to_ras) is None
+    assert checked(labels, chest.ijk_to_ras, (1, 1, -1)).code == "RESULT_HEAD_FEET"
+
+
+def test_one_large_organ_at_a_wrong_place_does_not_mirror_the_ct(chest: Phantom):
+    spleen = next(label for label, name in names().items() if name == "spleen")
+    labels = np.where(chest.labels == spleen, 0, chest.labels)
+    axis = 2 - int(np.abs(chest.ijk_to_ras[0, :3]).argmax())
+    mirrored = np.flip(chest.labels == spleen, axis)
+    labels[mirrored] = spleen
+    assert mirrored.sum() * 0.216 > 20
+    assert checked(labels, chest.ijk_to_ras) is None
+
+
+def test_the_warning_names_structures_as_the_panel_does(body: Phantom):
+    problem = checked(body.labels, body.ijk_to_ras, (-1, 1, 1))
+    shown = {structure.display_name for structure in structure_table("structures_104")}
+    assert {problem.values["first"], problem.values["second"]} < shown
+    assert "_" not in problem.what
 
 
 @pytest.mark.parametrize(

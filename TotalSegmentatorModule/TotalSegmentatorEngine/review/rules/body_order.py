@@ -32,12 +32,11 @@ _ORIENTATION_RULES = {
 
 def wrong_places(findings: Findings) -> Iterator[Flag]:
     places = findings.places
-    problem = check_places(places)
-    if problem is not None:
-        first, second = problem.values["first"], problem.values["second"]
-        numbers = {"wrong": problem.values["wrong"], "checked": problem.values["checked"]}
-        place = findings.middle(findings[first])
-        yield Flag(_ORIENTATION_RULES[problem.code], Level.WRONG, first, (second,), place, numbers)
+    axes = check_places(places)
+    if axes is not None:
+        numbers = {"wrong": axes.wrong, "checked": axes.checked}
+        place = findings.middle(findings[axes.first])
+        yield Flag(_ORIENTATION_RULES[axes.code], Level.WRONG, axes.first, (axes.second,), place, numbers)
         return
     sides = list(_wrong_sides(findings))
     yield from sides
