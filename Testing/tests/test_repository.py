@@ -27,9 +27,10 @@ ARROWS = {
     LIB: {LIB: "scene"},
     f"{LIB}/scripting": {LIB: "- background export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {
-        LIB: "- compare export qt_helpers repair review scene segment setup tasks texts",
+        LIB: "- compare export qt_helpers recovery repair rerun review scene segment setup tasks texts",
         SETUP: "packages",
     },
+    f"{LIB}/recovery": {LIB: "background qt_helpers scene segment tags"},
     f"{LIB}/review": {LIB: "- changes qt_helpers scene tags texts views", f"{LIB}/review": "table times"},
     f"{LIB}/review/times": {LIB: "- qt_helpers texts"},
     f"{LIB}/review/table": {LIB: "qt_helpers scene tags"},
@@ -38,6 +39,7 @@ ARROWS = {
         f"{LIB}/review": "table",
         f"{LIB}/scene": "dicom",
     },
+    f"{LIB}/rerun": {LIB: "changes qt_helpers scene tags texts", f"{LIB}/review": "table"},
     f"{LIB}/setup": {
         LIB: "- background qt_helpers scene segment texts",
         SETUP: "models network packages support",

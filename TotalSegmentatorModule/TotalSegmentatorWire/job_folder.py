@@ -1,13 +1,14 @@
-"""The private folders of jobs, workers and results: names, owners, removal.
+"""The private folders of jobs, workers, results and reviews: names, owners, removal.
 
 ::
 
     <work folder>/jobs/<job id>/            events.jsonl, cancel, ct.json, ct.raw, owner.json
     <work folder>/jobs/worker-<id>/         events.jsonl (Hello, Bye), worker.log, owner.json
     <work folder>/results/<job id>/         labels.raw, result.json, computed.json, owner.json
+    <work folder>/reviews/<id>/             review.json, computed.json, voxels by their digests, owner.json
 
 The owner of a folder is the Slicer process that asked for it. A folder in ``jobs`` dies with its owner; a finished
-result waits for its import, at most RESULT_DAYS.
+result waits for its import, and a review that was not saved for its restoration, each at most RESULT_DAYS.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ RESULT_DRAFT = "result"
 """Folder inside a job's folder in which the worker prepares the result before it renames it into ``results``."""
 
 RESULT_DAYS = 7
-"""A result that nobody imported or declined is removed after so many days."""
+"""A result that nobody imported or declined, and a review that nobody restored, is removed after so many days."""
 _ORPHAN_SECONDS = 3600.0  # a folder without a readable owner is left alone for so long: it may be just in the making
 _DAY = 86400.0
 _WORKER_PREFIX = "worker-"
@@ -60,6 +61,10 @@ def jobs_folder(work_folder: Path) -> Path:
 
 def results_folder(work_folder: Path) -> Path:
     return work_folder / "results"
+
+
+def reviews_folder(work_folder: Path) -> Path:
+    return work_folder / "reviews"
 
 
 def worker_folder_name() -> str:
@@ -118,12 +123,15 @@ def remove_folder(folder: Path, attempts: int = 5) -> bool:
 def sweep(work_folder: Path) -> int:
     """Remove what nobody owns any more; returns the number of folders removed.
 
-    In ``jobs``: folders whose owner has ended. In ``results``: those older than RESULT_DAYS. Folders of a living owner,
-    younger results, and anything whose name this program would not have given are never touched.
+    In ``jobs``: folders whose owner has ended. In ``results`` and ``reviews``: those in which nothing was written for
+    RESULT_DAYS. The reviews and jobs of a living owner, younger results, and anything whose name this program would not
+    have given are never touched.
     """
     now = time.time()
     doomed = [folder for folder in _folders(jobs_folder(work_folder)) if _is_abandoned(folder, now)]
-    doomed += [folder for folder in _folders(results_folder(work_folder)) if _age(folder, now) > RESULT_DAYS * _DAY]
+    doomed += [folder for folder in _folders(results_folder(work_folder)) if _is_old(folder, now)]
+    reviews = _folders(reviews_folder(work_folder))
+    doomed += [folder for folder in reviews if _is_old(folder, now) and _is_abandoned(folder, now)]
     return sum(remove_folder(folder, attempts=1) for folder in doomed)
 
 
@@ -142,8 +150,12 @@ def _is_abandoned(folder: Path, now: float) -> bool:
     if owner is None:
         return _age(folder, now) > _ORPHAN_SECONDS
     if not is_here(owner):  # a home folder shared with another computer: only its age counts
-        return _age(folder, now) > RESULT_DAYS * _DAY
+        return _is_old(folder, now)
     return not is_alive(owner)
+
+
+def _is_old(folder: Path, now: float) -> bool:
+    return _age(folder, now) > RESULT_DAYS * _DAY
 
 
 def _age(folder: Path, now: float) -> float:

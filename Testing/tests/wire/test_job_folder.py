@@ -18,6 +18,7 @@ from TotalSegmentatorWire.job_folder import (
     read_owner,
     remove_folder,
     results_folder,
+    reviews_folder,
     sweep,
     worker_folder_name,
     write_owner,
@@ -148,6 +149,14 @@ def test_sweep_removes_a_folder_without_owner_after_an_hour(tmp_path, seconds, i
 def test_sweep_keeps_results_for_a_week_whoever_made_them(tmp_path, dead_process, days, is_kept):
     folder = create_owned_folder(results_folder(tmp_path), new_id(), dead_process)
     (folder / "labels.raw").write_bytes(b"labels")
+    make_older(folder, days * DAY)
+    sweep(tmp_path)
+    assert folder.exists() == is_kept
+
+
+@pytest.mark.parametrize(("days", "is_dead", "is_kept"), [(6.9, True, True), (7.1, True, False), (30, False, True)])
+def test_sweep_keeps_reviews_for_a_week_and_those_of_a_living_owner(tmp_path, dead_process, days, is_dead, is_kept):
+    folder = create_owned_folder(reviews_folder(tmp_path), new_id(), dead_process if is_dead else this_process())
     make_older(folder, days * DAY)
     sweep(tmp_path)
     assert folder.exists() == is_kept

@@ -55,7 +55,7 @@ def exchange(node, moves: Mapping[str, str], made: Mapping[str, Any]) -> dict[st
         for old, new in moves.items():
             contents[old].give_to(made[new] if new in made else segmentation.GetSegment(new))
         for segment_id, segment in made.items():
-            segmentation.AddSegment(segment, segment_id, _next_in_table(segmentation, segment_id))
+            segmentation.AddSegment(segment, segment_id, next_in_table(segmentation, segment_id))
         emptied = [old for old in moves if old not in moves.values()]
         return {segment_id: remove_segment(segmentation, segment_id) for segment_id in emptied}
     finally:
@@ -87,7 +87,7 @@ def remove_segment(segmentation, segment_id: str):
     return segment
 
 
-def _next_in_table(segmentation, segment_id: str) -> str:
+def next_in_table(segmentation, segment_id: str) -> str:
     """The segment before which a structure belongs by the order of the label tables; empty: the end."""
     order = list(known_structures())
     following: Collection[str] = order[order.index(segment_id) + 1 :] if segment_id in order else ()

@@ -138,13 +138,21 @@ class InputsSection:
         """The requested structures under the model's names; None for all. Raises SegmentationError."""
         return parse_names(self._parameters.structures, self._known)
 
+    @property
+    def model_title(self) -> str:
+        return self._ui.modelComboBox.currentText
+
+    @property
+    def known_structures(self) -> list[str]:
+        """All that the chosen model can find; empty where that cannot be known before the job."""
+        return self._known
+
     def chosen_structures_text(self) -> str:
         """What a result will hold, in words."""
         asked = self._parameters.structures.strip(" ,") if self._parameters is not None else ""
         if asked:
             return asked
-        model = self._ui.modelComboBox.currentText
-        return _("all structures of the model '{model}' that are found").format(model=model)
+        return _("all structures of the model '{model}' that are found").format(model=self.model_title)
 
     # -- slots ---------------------------------------------------------------------------------------------------------
 

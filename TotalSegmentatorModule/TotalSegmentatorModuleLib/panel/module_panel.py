@@ -18,16 +18,22 @@ from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, keep_model
 from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
 from TotalSegmentatorModuleLib.panel.inputs import InputsSection
 from TotalSegmentatorModuleLib.panel.messages import MessagesSection
+from TotalSegmentatorModuleLib.panel.offers import offer_of_result, offer_of_review
 from TotalSegmentatorModuleLib.panel.progress import ProgressSection
 from TotalSegmentatorModuleLib.panel.unimported_results import UnimportedResultsSection
 from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.recovery.review_recovery import RecoveryCallbacks, ReviewRecovery
+from TotalSegmentatorModuleLib.recovery.saved_review import UnsavedReview
 from TotalSegmentatorModuleLib.repair.section import RepairSection
+from TotalSegmentatorModuleLib.rerun.arrival import RerunArrival
+from TotalSegmentatorModuleLib.rerun.section import RerunCallbacks, RerunSection
 from TotalSegmentatorModuleLib.review.section import ReviewSection
 from TotalSegmentatorModuleLib.scene.ct_source import check_ct
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks
+from TotalSegmentatorModuleLib.segment.progress_text import ct_not_found_text
 from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
 from TotalSegmentatorModuleLib.setup.section import SetupCallbacks, SetupSection
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
@@ -41,11 +47,19 @@ class Panel:
         self._parameters: SegmentationParameters | None = None
         self._new_results: list[tuple[ReviewSection | TaskSection, str]] = []
         self._new_result_timer = Ticker(self._announce_result)
-        self._order: JobOrder | None = None
+        self._last_order: JobOrder | None = None
         self._progress = ProgressSection(ui.progress)
         self._messages = MessagesSection(ui.messages, ui.log)
-        self._unimported = UnimportedResultsSection(
-            ui.unimported, self._import_result, lambda job_id: self._session.discard_result(job_id)
+        self._unimported = UnimportedResultsSection(ui.unimported)
+        self._recovery = ReviewRecovery(
+            settings.work_folder(),
+            RecoveryCallbacks(
+                on_offers=self._offer_reviews,
+                on_restored=self._on_review_restored,
+                on_failed=self._messages.show_error,
+                on_note=self._messages.add_note,
+                on_changed=self._enable_offers,
+            ),
         )
         self._session = make_session(
             JobCallbacks(
@@ -58,7 +72,8 @@ class Panel:
                 on_failed=self._on_failed,
                 on_cancelled=lambda: self._messages.show_text(_("Cancelled. Nothing was changed.")),
                 on_result=self.result_arrived,
-                on_unimported_results=self._unimported.show,
+                call_when_safe=self._recovery.call_when_safe,
+                on_unimported_results=self._offer_results,
             )
         )
         self._options = AdvancedSection(ui.advanced)
@@ -82,7 +97,18 @@ class Panel:
         )
         self.review = ReviewSection(ui.review, ui.review_remarks)
         self._repairs = RepairSection(ui.review_repair, self.review.repaired, self._task_changed)
-        self.review.set_repairs(self._repairs.offer, self._repairs.end)
+        self._rerun = RerunSection(
+            ui.review_rerun,
+            RerunCallbacks(
+                rows=lambda: self.review.contents,
+                model=lambda: (self._inputs.model_title, self._inputs.known_structures),
+                start=self._run_again,
+                on_replaced=self.review.changed,
+                check_again=self._repairs.check_again,
+                show_text=self._messages.show_text,
+            ),
+        )
+        self.review.set_repairs(self._repairs.offer, self._end_proposals)
         self._tasks = (
             ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed),
             CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),
@@ -118,6 +144,7 @@ class Panel:
         for section in (self.review, *self._tasks):
             section.enter()
         self._session.look_for_unimported_results()
+        self._recovery.look()
 
     def exit(self) -> None:
         """The user turns to another module."""
@@ -134,6 +161,7 @@ class Panel:
 
     def scene_closing(self) -> None:
         self._session.scene_closed()
+        self._recovery.scene_closing()
         self._setup.scene_closing()
         for section in (self.review, *self._tasks):
             section.scene_closing()
@@ -141,9 +169,10 @@ class Panel:
 
     def close(self) -> None:
         self._new_result_timer.dispose()
-        for section in (self._repairs, self.review, *self._tasks):
+        for section in (self._rerun, self._repairs, self.review, *self._tasks):
             section.close()
         self._setup.close()
+        self._recovery.close()
         self._session.dispose()
         self._wrapped_labels.close()
 
@@ -157,7 +186,7 @@ class Panel:
 
     def _on_anyway_clicked(self) -> None:
         """Repeat the job that was refused for the CT's size."""
-        order = self._order
+        order = self._last_order
         if order is None or self._session.is_busy or not self._may_replace(order.output):
             return
         self._messages.clear()
@@ -165,14 +194,13 @@ class Panel:
 
     def apply(self) -> None:
         """Start a job with the choices of the parameter node; problems with them are shown."""
-        parameters = self._parameters
-        if parameters is None:  # the scene is being closed
+        if self._parameters is None:  # the scene is being closed
             return
         if not self._may_replace(self._inputs.output):
             return
         self._messages.clear()
         try:
-            order = self._chosen_order(parameters)
+            order = self._order(self._inputs.ct, self._inputs.structures(), self._inputs.output)
             check_ct(order.ct)  # before anything is downloaded for it
         except SegmentationError as error:
             self._messages.show_error(error.problem)
@@ -180,15 +208,33 @@ class Panel:
         if not self._setup.defer(order):
             self._start_order(order)
 
-    def _chosen_order(self, parameters: SegmentationParameters) -> JobOrder:
-        """The order of the current choices. Raises SegmentationError if they are unsuitable."""
+    def _run_again(self, ct, structures: list[str], arrival: RerunArrival) -> None:
+        """Some structures of the review, with the model and the options chosen here."""
+        self._messages.clear()
+        try:
+            check_ct(ct)
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+            return
+        order = replace(self._order(ct, structures), arrival=arrival)
+        if not self._setup.defer(order):
+            self._start_order(order)
+
+    def _end_proposals(self) -> None:
+        """The user turns to something else in the review."""
+        self._repairs.end()
+        self._rerun.end()
+
+    def _order(self, ct, structures: list[str] | None, output=None) -> JobOrder:
+        """With the model and the options that are chosen."""
+        parameters = self._parameters
         return JobOrder(
-            ct=self._inputs.ct,
+            ct=ct,
             model=parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model,
             models_folder=settings.models_folder(),
-            structures=self._inputs.structures(),
+            structures=structures,
             device=parameters.device,
-            output=self._inputs.output,
+            output=output,
             options=self._options.options(),
         )
 
@@ -203,17 +249,46 @@ class Panel:
         ).format(name=output.GetName(), count=count, remains=self._inputs.chosen_structures_text())
         return confirm_loss(question, _("Replace segments?"), _("Replace"))
 
+    # -- what an earlier Slicer left -----------------------------------------------------------------------------------
+
+    def _offer_results(self, headers: list[ResultHeader]) -> None:
+        self._unimported.show_results(
+            [offer_of_result(header, self._import_result, self._session.discard_result) for header in headers]
+        )
+
+    def _offer_reviews(self, reviews: list[UnsavedReview]) -> None:
+        self._unimported.show_reviews(
+            [offer_of_review(each, self._restore_review, self._recovery.discard) for each in reviews]
+        )
+
     def _import_result(self, job_id: str) -> None:
         self._messages.clear()
         try:
-            self._session.import_saved_result(job_id, self._parameters.inputVolume if self._parameters else None)
+            self._session.import_saved_result(job_id, self._chosen_ct)
         except JobBusyError as error:
             self._messages.show_text(str(error))
+
+    def _restore_review(self, unsaved: UnsavedReview) -> None:
+        self._messages.clear()
+        self._recovery.restore(unsaved, self._chosen_ct)
+
+    def _on_review_restored(self, node, ct) -> None:
+        self._messages.show_text(_("The segmentation is as you left it."))
+        if ct is None:
+            self._messages.add_note(ct_not_found_text())
+        self._announce(node)
+
+    def _enable_offers(self) -> None:
+        self._unimported.set_enabled(not self._session.is_busy and not self._recovery.is_busy)
+
+    @property
+    def _chosen_ct(self):
+        return self._parameters.inputVolume if self._parameters is not None else None
 
     # -- what the set-up calls -----------------------------------------------------------------------------------------
 
     def _start_order(self, order: JobOrder) -> None:
-        self._order = order
+        self._last_order = order
         try:
             self._session.apply(order)
         except SegmentationError as error:
@@ -255,7 +330,8 @@ class Panel:
         self._inputs.set_enabled(not is_busy)
         self._task_changed()
         self._options.set_enabled(not is_busy)
-        self._unimported.set_enabled(not is_busy)
+        self._rerun.set_enabled(not is_busy)
+        self._enable_offers()
         if is_busy:
             self._progress.show_busy(is_cancelling)
         else:
@@ -267,12 +343,15 @@ class Panel:
 
     def _on_failed(self, problem: Problem) -> None:
         self._messages.show_error(problem)
-        if problem.code == "ENGINE_MISSING" and self._order is not None and not settings.engine_packages_folder():
-            self._setup.engine_failed(self._order)
+        if problem.code == "ENGINE_MISSING" and self._last_order is not None and not settings.engine_packages_folder():
+            self._setup.engine_failed(self._last_order)
 
     def result_arrived(self, node, header: ResultHeader) -> None:
         """``node`` (vtkMRMLSegmentationNode) holds a new result."""
         self._messages.show_result(header)
+        self._announce(node)
+
+    def _announce(self, node) -> None:
         self._new_results += [(section, node.GetID()) for section in (self.review, *self._tasks)]
         self._new_result_timer.start()
 

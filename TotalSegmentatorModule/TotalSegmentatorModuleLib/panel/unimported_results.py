@@ -1,47 +1,85 @@
-"""The row about a finished result that was not imported: Slicer crashed, or the scene was closed before."""
+"""The row about what an earlier Slicer left: a finished result that was not imported, a review that was not saved.
+
+Slicer crashed, or the scene was closed before the result arrived.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import slicer
 from slicer.i18n import tr as _
-from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
-from TotalSegmentatorModuleLib.segment.progress_text import unimported_text
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something that the user may take or have deleted."""
+
+    created: str
+    """ISO 8601, UTC."""
+    text: str
+    accept: str
+    """On the button."""
+    tool_tip: str
+    question: str
+    """Before it is deleted."""
+    on_accept: Callable[[], None]
+    on_delete: Callable[[], None]
 
 
 class UnimportedResultsSection:
-    """Offers results that were not imported, one at a time, the latest first."""
+    """Makes one offer at a time, the latest first. ``results`` and ``reviews`` are lists of their own, so that each can
+    be told anew."""
 
-    def __init__(self, ui: Widgets, on_import: Callable[[str], None], on_discard: Callable[[str], None]) -> None:
+    def __init__(self, ui: Widgets) -> None:
         self._ui = ui
-        self._on_import = on_import
-        self._on_discard = on_discard
-        self._headers: list[ResultHeader] = []
-        ui.importButton.connect("clicked(bool)", self._on_import_clicked)
-        ui.discardButton.connect("clicked(bool)", self._on_discard_clicked)
-        self.show([])
+        self._results: list[Offer] = []
+        self._reviews: list[Offer] = []
+        ui.importButton.connect("clicked(bool)", self._on_accept_clicked)
+        ui.discardButton.connect("clicked(bool)", self._on_delete_clicked)
+        self._show()
 
-    def show(self, headers: list[ResultHeader]) -> None:
-        """``headers``: results that were not imported, oldest first."""
-        self._headers = list(headers)
-        if self._headers:
-            self._ui.resultLabel.setText(unimported_text(self._headers[-1]))
-        self._ui.resultFrame.setVisible(bool(self._headers))
+    def show_results(self, offers: Sequence[Offer]) -> None:
+        self._results = list(offers)
+        self._show()
+
+    def show_reviews(self, offers: Sequence[Offer]) -> None:
+        self._reviews = list(offers)
+        self._show()
 
     def set_enabled(self, is_enabled: bool) -> None:
         self._ui.resultFrame.setEnabled(is_enabled)
 
-    def _on_import_clicked(self) -> None:
-        header = self._headers.pop()
-        self.show(self._headers)
-        self._on_import(header.job_id)
+    @property
+    def _latest(self) -> Offer | None:
+        return max((*self._results, *self._reviews), key=lambda offer: offer.created, default=None)
 
-    def _on_discard_clicked(self) -> None:
-        question = _("Delete this finished segmentation? This cannot be undone.")
-        if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("TotalSegmentator")):
-            header = self._headers.pop()
-            self.show(self._headers)
-            self._on_discard(header.job_id)
+    def _show(self) -> None:
+        offer = self._latest
+        self._ui.resultFrame.setVisible(offer is not None)
+        if offer is not None:
+            self._ui.resultLabel.setText(offer.text)
+            self._ui.importButton.setText(offer.accept)
+            self._ui.importButton.setToolTip(offer.tool_tip)
+
+    def _take(self) -> Offer | None:
+        offer = self._latest
+        for offers in (self._results, self._reviews):
+            if offer in offers:
+                offers.remove(offer)
+        self._show()
+        return offer
+
+    def _on_accept_clicked(self) -> None:
+        offer = self._take()
+        if offer is not None:
+            offer.on_accept()
+
+    def _on_delete_clicked(self) -> None:
+        offer = self._latest
+        if offer is not None and slicer.util.confirmOkCancelDisplay(offer.question, windowTitle=_("TotalSegmentator")):
+            self._take()
+            offer.on_delete()

@@ -30,6 +30,7 @@ class PanelWidgets:
     review: Widgets
     review_remarks: tuple[Widgets, ...]
     review_repair: Widgets
+    review_rerun: Widgets
     export: Widgets
     export_options: Widgets
     export_task: Widgets
@@ -60,6 +61,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     review = add_ui(sections, resource_path("UI/Review.ui"))
     remarks = [add_ui(review.remarksLayout, resource_path("UI/ReviewRemark.ui")) for _number in range(_REMARKS)]
     repair = add_ui(review.remarksLayout, resource_path("UI/ReviewRepair.ui"))
+    rerun = add_ui(review.contentLayout, resource_path("UI/ReviewRerun.ui"))
     export = add_ui(sections, resource_path("UI/Export.ui"))
     export_options = add_ui(export.choicesLayout, resource_path("UI/ExportOptions.ui"))
     export_task = add_ui(export.contentsLayout, resource_path("UI/Task.ui"))
@@ -79,6 +81,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         review=review,
         review_remarks=tuple(remarks),
         review_repair=repair,
+        review_rerun=rerun,
         export=export,
         export_options=export_options,
         export_task=export_task,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import slicer
 from slicer.i18n import tr as _
@@ -21,7 +21,7 @@ from TotalSegmentatorModuleLib.repair.texts import changed_meanwhile_text, offer
 from TotalSegmentatorModuleLib.repair.voxel_repair import VoxelRepair
 from TotalSegmentatorModuleLib.review.details import RepairOffer
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
-from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag
+from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag, checked_segments
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 from TotalSegmentatorModuleLib.views.structure_place import to_world
 from TotalSegmentatorModuleLib.views.view_jump import jump_slices
@@ -60,6 +60,11 @@ class RepairSection:
             return None
         kind = RULES[flag.rule].repair
         return RepairOffer(offer_title(kind), offer_tool_tip(kind), start)
+
+    def check_again(self, node, segment_ids: Collection[str]) -> None:
+        """Replace the remarks on segments of ``node`` (vtkMRMLSegmentationNode), and on all others that were checked:
+        what is said about one can depend on another."""
+        self._second_check.start(node, {*segment_ids, *checked_segments(node)})
 
     def end(self, *_arguments) -> None:
         """Nothing is repaired; no preview stays."""

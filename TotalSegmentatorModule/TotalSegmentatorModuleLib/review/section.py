@@ -94,6 +94,16 @@ class ReviewSection:
         self._table.choose(key)
         self._show_chosen()
 
+    def changed(self, action: Action) -> None:
+        """Something was done to a segmentation that Undo takes back; the user stays where they are."""
+        self._history.add(action)
+        self._show_rows()
+
+    @property
+    def contents(self) -> tuple[object, list[ReviewRow], list[ReviewRow]]:
+        """The vtkMRMLSegmentationNode under review or None, its rows, and those that are selected."""
+        return self._node, self._table.rows, self._table.selected
+
     def set_parameters(self, parameters: SegmentationParameters | None) -> None:
         """Show the segmentation of ``parameters`` from now on; None while there is no scene."""
         self._parameters = parameters
@@ -246,7 +256,8 @@ class ReviewSection:
         if row is None:
             return
         keys = self._table.keys_in_sight()  # before a filter hides what is judged
-        self._history.add(Judgement(self._node, [row], state))
+        rows = [each for each in self._table.selected if each.key in keys and each.key != row.key]
+        self._history.add(Judgement(self._node, [row, *rows], state))
         self._show_rows()
         self._go_to(next_open(keys, {each.key: each for each in self._table.rows}, row.key, 1))
 

@@ -5,12 +5,13 @@ They lie in a text node that the segmentation node refers to: it is saved with t
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 
 import numpy as np
 import slicer
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.messages.computed import ComputedStructures, computed_from_json
+from TotalSegmentatorWire.messages.computed import ComputedStructures, computed_from_json, computed_to_json
 
 from TotalSegmentatorModuleLib.scene.segment_voxels import SegmentVoxels
 
@@ -33,6 +34,33 @@ def keep_computed(node, text: str) -> None:
         slicer.mrmlScene.AddNode(text_node)
         node.SetNodeReferenceID(_REFERENCE_ROLE, text_node.GetID())
     text_node.SetText(text)
+
+
+def computed_text(node) -> str:
+    """What ``keep_computed`` keeps with ``node`` (vtkMRMLSegmentationNode); empty where nothing is kept."""
+    text_node = _text_node(node)
+    return (text_node.GetText() or "") if text_node is not None else ""
+
+
+def with_computed(text: str, newer: str, structures: Collection[str]) -> str:
+    """``text`` of ``computed_to_json`` with these structures as ``newer`` has them; those that it lacks, or that lie on
+    another grid, are not kept any more: what is kept of a structure is always what was computed last."""
+    try:
+        former = _parsed(text) if text else None
+        latest = _parsed(newer) if newer else None
+    except SegmentationError:
+        return text
+    base = former or latest
+    if base is None:
+        return ""
+    kept = {name: each for name, each in former.structures.items() if name not in structures} if former else {}
+    if latest is not None and _grid(latest) == _grid(base):
+        kept.update({name: each for name, each in latest.structures.items() if name in structures})
+    return computed_to_json(ComputedStructures(base.grid_shape, base.ijk_to_ras, kept)) if kept else ""
+
+
+def _grid(computed: ComputedStructures) -> tuple:
+    return (*computed.grid_shape, *(round(number, 4) for number in computed.ijk_to_ras))
 
 
 def forget_computed(node) -> None:
@@ -75,8 +103,8 @@ def _text_node(node):
 
 
 def _computed(node) -> ComputedStructures | None:
-    text_node = _text_node(node)
-    return None if text_node is None or not text_node.GetText() else _parsed(text_node.GetText())
+    text = computed_text(node)
+    return _parsed(text) if text else None
 
 
 @lru_cache(maxsize=2)

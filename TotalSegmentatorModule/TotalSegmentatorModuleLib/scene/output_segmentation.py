@@ -39,6 +39,15 @@ def content_stamp(node) -> Hashable:
     return (source, *(_segment_stamp(segment_id, segment, source) for segment_id, segment in _segments(segmentation)))
 
 
+def segment_stamp(node, segment_id: str) -> Hashable:
+    """The part of ``content_stamp`` that is about one segment; None where it does not exist. Drawing in a neighbour
+    changes it, too, where the two share an image."""
+    segmentation = node.GetSegmentation()
+    segment = segmentation.GetSegment(segment_id)
+    source = segmentation.GetSourceRepresentationName()
+    return _segment_stamp(segment_id, segment, source) if segment is not None else None
+
+
 def change_stamp(node) -> Hashable:
     """As ``content_stamp``, and differs after every change of a tag, too; also where Slicer has made a representation
     to show it. Reading the segments does not change it."""

@@ -24,7 +24,7 @@ from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 
 _TERMINOLOGY_TAG = "TerminologyEntry"
 _ALGORITHM_TAGS = ("DICOM.SegmentAlgorithmType", "DICOM.SegmentAlgorithmName")
-_EXPORTED_TAGS = (
+EXPORTED_TAGS = (
     _TERMINOLOGY_TAG,
     *_ALGORITHM_TAGS,
     *provenance_tags("", "", "", JobOptions().to_json(), series_instance_uid="1", seconds=0.0, device="cpu"),
@@ -41,7 +41,7 @@ _EXPORTED_TAGS = (
 
 def segment_tags(segment) -> dict[str, str]:
     """The tags of a vtkSegment that an export needs, as far as it has them."""
-    return _tags(segment, *_EXPORTED_TAGS)
+    return _tags(segment, *EXPORTED_TAGS)
 
 
 def state_of(segment) -> ReviewState:

@@ -6,10 +6,10 @@ take seconds. The voxels are written straight into VTK's memory, so that nothing
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import slicer
@@ -44,22 +44,30 @@ GRID_TOLERANCE_MM = 1e-3
 class LabelImage:
     """A label map of unsigned bytes that VTK owns and NumPy sees.
 
-    ``array`` has shape (k, j, i) and is not initialised; ``oriented`` gives the image without a copy.
+    ``array`` has shape (k, j, i) and is not initialised; ``oriented`` gives the image without a copy. ``start``: k, j,
+    i of its first voxel on a larger grid.
     """
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
+    def __init__(self, shape: tuple[int, int, int], start: tuple[int, int, int] = (0, 0, 0)) -> None:
+        self._start = start
         self._scalars = vtk.vtkUnsignedCharArray()
         self._scalars.SetName(SCALARS_NAME)
         self._scalars.SetNumberOfValues(int(np.prod(shape, dtype=np.int64)))
         self.array: np.ndarray = vtk.util.numpy_support.vtk_to_numpy(self._scalars).reshape(shape)
 
     def oriented(self, ijk_to_ras: np.ndarray):
-        """The image as a vtkOrientedImageData. ``ijk_to_ras``: 4 x 4, column, row, slice index to RAS in mm."""
+        """The image as a vtkOrientedImageData. ``ijk_to_ras``: 4 x 4, column, row, slice index of the (larger) grid to
+        RAS in mm."""
+        ends = [(first, first + size - 1) for first, size in zip(self._start, self.array.shape, strict=True)]
         image = slicer.vtkOrientedImageData()
-        image.SetDimensions(*reversed(self.array.shape))
+        image.SetExtent(*ends[2], *ends[1], *ends[0])
         image.GetPointData().SetScalars(self._scalars)
         image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(np.asarray(ijk_to_ras).reshape(4, 4)))
         return image
+
+
+WriteNotes = Callable[[Any, Mapping[str, Any]], None]
+"""Gets the vtkMRMLSegmentationNode that is to have new segments, and these by their ids, before it has them."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ def import_result(labels: LabelImage, header: ResultHeader, target: ImportTarget
         while True:
             next(preparation)
     except StopIteration as stop:
-        node, former = add_to_scene(stop.value, header, target)
+        node, former = add_to_scene(stop.value, target, review_of(header))
     notices = SegmentNotices()
     notices.add(node, former)
     notices.finish()
@@ -98,6 +106,23 @@ def prepared_segmentation(labels: LabelImage, header: ResultHeader) -> Generator
     (segmentation_lifetime); where this is ended early, it does so itself. Raises KeyError for a header that contradicts
     itself.
     """
+    segmentation = slicer.vtkSegmentation()
+    segmentation.SetSourceRepresentationName(BINARY_LABELMAP)
+    try:
+        for name, segment in computed_segments(labels, header):
+            yield
+            segmentation.AddSegment(segment, name)
+        yield
+        write_measures(_by_id(segmentation), header)
+    except BaseException:
+        release_images(segmentation)
+        raise
+    return segmentation
+
+
+def computed_segments(labels: LabelImage, header: ResultHeader) -> Iterator[tuple[str, Any]]:
+    """The names and vtkSegments of all structures that ``header`` found, which share the image. Raises KeyError for a
+    header that contradicts itself."""
     image = labels.oriented(np.asarray(header.ijk_to_ras))
     structures = {structure.name: structure for structure in map(structure_from_row, header.structures)}
     found = [(each, structures[each.name]) for each in header.found]
@@ -110,23 +135,18 @@ def prepared_segmentation(labels: LabelImage, header: ResultHeader) -> Generator
         header.seconds,
         header.device,
     )
-    segmentation = slicer.vtkSegmentation()
-    segmentation.SetSourceRepresentationName(BINARY_LABELMAP)
-    try:
-        for each, structure in found:
-            yield
-            segmentation.AddSegment(_segment(image, each, structure, provenance), structure.name)
-        yield
-        write_measures(_by_id(segmentation), header)
-    except BaseException:
-        release_images(segmentation)
-        raise
-    return segmentation
+    for each, structure in found:
+        yield structure.name, _segment(image, each, structure, provenance)
 
 
-def add_to_scene(segmentation, header: ResultHeader, target: ImportTarget) -> tuple[Any, dict[str, str]]:
-    """Show a prepared vtkSegmentation of the result of ``header``, whole and at once; returns its
-    vtkMRMLSegmentationNode, and the segments that this had before: their names by their ids.
+def review_of(header: ResultHeader) -> WriteNotes:
+    """Notes what the engine's check said about a result."""
+    return lambda node, segments: write_review(node, segments, header.review)
+
+
+def add_to_scene(segmentation, target: ImportTarget, write_notes: WriteNotes) -> tuple[Any, dict[str, str]]:
+    """Show a prepared vtkSegmentation, whole and at once; returns its vtkMRMLSegmentationNode, and the segments that
+    this had before: their names by their ids.
 
     Only the change of the segmentation as a whole is announced: of the segments SegmentNotices tells. Slicer's reaction
     to a hundred segments at once would be a visible pause.
@@ -136,20 +156,20 @@ def add_to_scene(segmentation, header: ResultHeader, target: ImportTarget) -> tu
         node.CreateDefaultDisplayNodes()  # now: a change of the display is an event about all segments
         former = segment_names(node)
         with _editors_let_go(node):
-            _exchange(node, segmentation, header, target)
+            _exchange(node, segmentation, target, write_notes)
     except BaseException:
         release_images(segmentation)
         raise
     return node, former
 
 
-def _exchange(node, segmentation, header: ResultHeader, target: ImportTarget) -> None:
+def _exchange(node, segmentation, target: ImportTarget, write_notes: WriteNotes) -> None:
     replaced = node.GetSegmentation()
     was_modifying = node.StartModify()
     try:
         segmentation.CopyConversionParameters(replaced)
         _forget_display_properties(node)
-        write_review(node, _by_id(segmentation), header.review)
+        write_notes(node, _by_id(segmentation))
         node.SetAndObserveSegmentation(segmentation)
         release_images(replaced)
         if target.ct is not None:
@@ -201,25 +221,35 @@ def structure_from_row(row: dict) -> Structure:
     return Structure(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
 
 
-def find_ct(header: ResultHeader, preferred=None):
+class MadeOnCt(Protocol):
+    """ResultHeader, or whatever else says on which CT something was made."""
+
+    shape: Sequence[int]
+    """k, j, i"""
+    ijk_to_ras: Sequence[float]
+    """16 numbers, row by row, RAS in mm."""
+    series_instance_uid: str | None
+
+
+def find_ct(made: MadeOnCt, preferred=None):
     """The volume on whose grid the result lies: ``preferred`` if it fits, else any volume that does, or None.
 
     The series UID decides where both have one, the grid (size and IJK to RAS) must agree in any case.
     """
     candidates = [preferred] if preferred is not None else []
     candidates += [node for node in scalar_volumes() if node is not preferred]
-    fitting = [node for node in candidates if _is_on_grid(node, header)]
-    same_series = [node for node in fitting if header.series_instance_uid in (None, series_instance_uid(node))]
+    fitting = [node for node in candidates if _is_on_grid(node, made)]
+    same_series = [node for node in fitting if made.series_instance_uid in (None, series_instance_uid(node))]
     return next(iter(same_series), None)
 
 
-def _is_on_grid(volume, header: ResultHeader) -> bool:
+def _is_on_grid(volume, made: MadeOnCt) -> bool:
     image = volume.GetImageData()
-    if image is None or list(reversed(image.GetDimensions())) != list(header.shape):
+    if image is None or list(reversed(image.GetDimensions())) != list(made.shape):
         return False
     corners = np.array([[i, j, k, 1] for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=float)
-    corners[:, :3] *= np.array(header.shape[::-1]) - 1
-    apart = corners @ (ijk_to_ras(volume) - np.asarray(header.ijk_to_ras).reshape(4, 4)).T
+    corners[:, :3] *= np.array(made.shape[::-1]) - 1
+    apart = corners @ (ijk_to_ras(volume) - np.asarray(made.ijk_to_ras).reshape(4, 4)).T
     return bool(np.abs(apart).max() < GRID_TOLERANCE_MM)
 
 

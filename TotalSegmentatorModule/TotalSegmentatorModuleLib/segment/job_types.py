@@ -60,6 +60,11 @@ class CtSource(Protocol):
         """Differs between any two CTs and between any two states of one CT's voxels and geometry. Asked every tick."""
 
 
+def at_once(_node: Any, action: Callable[[], None]) -> None:
+    """For a caller that does not save what it gets."""
+    action()
+
+
 @dataclass(frozen=True)
 class JobCallbacks:
     """What is called, from the event loop of the application, as jobs go on; whoever shows them connects what it needs.
@@ -83,5 +88,7 @@ class JobCallbacks:
     on_cancelled: Callable[[], None] = ignore
     on_result: Callable[[Any, ResultHeader], None] = ignore
     """The vtkMRMLSegmentationNode that holds the result, and its header."""
+    call_when_safe: Callable[[Any, Callable[[], None]], None] = at_once
+    """Gets a vtkMRMLSegmentationNode that holds a new result, and what to call when it need not be kept elsewhere."""
     on_unimported_results: Callable[[list[ResultHeader]], None] = ignore
     """Finished results that nobody imported."""

@@ -76,6 +76,17 @@ def unimported_text(header: ResultHeader) -> str:
     )
 
 
+def unsaved_text(created: str, model: str, count: int) -> str:
+    """One line about a segmentation whose review was not saved. ``created``: ISO 8601."""
+    return _("The review of a segmentation from {when} ({model}, {count} structures) has not been saved.").format(
+        when=_local_time(created), model=model, count=count
+    )
+
+
+def ct_not_found_text() -> str:
+    return _("The CT of this result is not in the scene or was moved, so the result is at the CT's original position.")
+
+
 def _local_time(created: str) -> str:
     """An ISO 8601 time in the computer's time zone, to the minute; what cannot be read stays as it is."""
     try:

@@ -23,11 +23,12 @@ from TotalSegmentatorModuleLib.scene.segmentation_import import (
     LabelImage,
     add_to_scene,
     prepared_segmentation,
+    review_of,
 )
 from TotalSegmentatorModuleLib.scene.segmentation_lifetime import release_images
 from TotalSegmentatorModuleLib.segment.job_types import JobCallbacks
 from TotalSegmentatorModuleLib.segment.older_results import hide_result, older_results
-from TotalSegmentatorModuleLib.segment.progress_text import absent_text
+from TotalSegmentatorModuleLib.segment.progress_text import absent_text, ct_not_found_text
 from TotalSegmentatorModuleLib.segment.result_name import result_name
 
 WORK_SECONDS = 0.005
@@ -51,12 +52,12 @@ class ResultImport:
         find_target_ct: Callable[[], Any],
         choice: OutputChoice,
         computed: str,
-        on_imported: Callable[[], None],
+        on_imported: Callable[[Any], None],
     ) -> Generator[int, None, tuple[Any, ResultHeader]]:
         """A part of a background task (see task_runner): returns the vtkMRMLSegmentationNode and the header.
 
         Ended early, it has not touched the scene. ``find_target_ct`` and ``choice`` are asked in the step that does;
-        ``on_imported`` is called in it as soon as the segmentation is in the scene. ``computed``: the structures as
+        ``on_imported`` gets the node in it as soon as the segmentation is in the scene. ``computed``: the structures as
         ``computed_to_json`` packs them, to be kept with the segmentation; empty where there are none.
         """
         segmentation = yield from self._prepared(header, image)
@@ -64,8 +65,8 @@ class ResultImport:
         output = choice.resolve()
         name = result_name(ct.GetName() if ct is not None else "", header)
         self.finish()  # of the result before
-        node, former = add_to_scene(segmentation, header, ImportTarget(ct, output, name))
-        on_imported()
+        node, former = add_to_scene(segmentation, ImportTarget(ct, output, name), review_of(header))
+        on_imported(node)
         keep_computed(node, computed)
         self._older.extend(older_results(node))
         self._notices.add(node, former)
@@ -96,12 +97,7 @@ class ResultImport:
 
     def _tell_where_it_went(self, header: ResultHeader, ct, is_output_lost: bool) -> None:
         if ct is None:
-            self._callbacks.on_note(
-                _(
-                    "The CT of this result is not in the scene or was moved, so the result is at the CT's original "
-                    "position."
-                )
-            )
+            self._callbacks.on_note(ct_not_found_text())
         if is_output_lost:
             self._callbacks.on_note(
                 _("The output segmentation was edited or removed in the meantime, so a new one was created.")

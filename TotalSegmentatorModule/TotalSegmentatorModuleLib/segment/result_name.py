@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from slicer.i18n import tr as _
@@ -16,13 +17,18 @@ _NAMED = 2
 
 def result_name(ct_name: str, header: ResultHeader) -> str:
     """For example "CT \u2013 104 structures, 1.5 mm \u2013 14:32"; ``ct_name`` may be empty."""
-    names = [readable_name(found.name) for found in header.found]
+    return name_of_result(ct_name, [found.name for found in header.found], header.model, header.created)
+
+
+def name_of_result(ct_name: str, structures: Sequence[str], model: str, created: str) -> str:
+    """The same of what ResultHeader holds."""
+    names = [readable_name(name) for name in structures]
     if len(names) <= _NAMED:
-        structures = ", ".join(names) or _("no structures")
+        contents = ", ".join(names) or _("no structures")
     else:
-        structures = _("{count} structures").format(count=len(names))
+        contents = _("{count} structures").format(count=len(names))
     return _("{ct} \u2013 {structures}, {model} \u2013 {time}").format(
-        ct=ct_name or _("CT"), structures=structures, model=_model_text(header.model), time=_clock(header.created)
+        ct=ct_name or _("CT"), structures=contents, model=_model_text(model), time=_clock(created)
     )
 
 

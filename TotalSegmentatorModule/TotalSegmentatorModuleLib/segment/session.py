@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem
@@ -32,6 +32,18 @@ from TotalSegmentatorModuleLib.segment.result_reader import read_computed
 from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 
 
+class Arrival(Protocol):
+    """Takes a result that is no segmentation of its own."""
+
+    def task(self, header: ResultHeader, image: LabelImage, computed: str) -> Generator[int, None, Any]:
+        """A part of a background task: returns the vtkMRMLSegmentationNode that has taken it, None where that has gone:
+        then it becomes a segmentation of its own. ``computed``: as ``computed_to_json`` packs it, or empty. Ended
+        early, it has not touched the scene."""
+
+    def arrived(self) -> None:
+        """It has been taken, and the next job can begin."""
+
+
 @dataclass(frozen=True)
 class JobOrder:
     """What to segment and where to put it."""
@@ -46,6 +58,8 @@ class JobOrder:
     device: str = "auto"
     output: object = None
     """vtkMRMLSegmentationNode whose segments are replaced; None makes a new one."""
+    arrival: Arrival | None = None
+    """Takes the result in place of ``output``."""
     options: JobOptions = field(default_factory=JobOptions)
 
 
@@ -59,6 +73,7 @@ class SegmentationSession:
         self._job: SegmentationJob | None = None
         self._ct: VolumeCtSource | None = None
         self._on_order_end: Callable[[TaskEnd], None] = ignore
+        self._arrival: Arrival | None = None
         self._import = ResultImport(callbacks)
 
     # -- what the panel asks for ---------------------------------------------------------------------------------------
@@ -78,6 +93,7 @@ class SegmentationSession:
         check_installed(order.model, order.models_folder)
         self._callbacks.on_progress(0.0, STAGE_PREPARING, None, 0, 0)
         self._prepare(VolumeCtSource(order.ct))
+        self._arrival = order.arrival
         task = self._segment(order, DicomFileSearch(order.ct), OutputChoice(order.output))
         self._on_order_end = on_end
         self._runner.start(task, self._on_end)
@@ -133,6 +149,7 @@ class SegmentationSession:
         JobBusyError. The result is kept if this is cancelled or fails."""
         self._require_idle()
         self._prepare(VolumeCtSource(ct) if ct is not None else None)
+        self._arrival = None
         self._runner.start(self._receive(job_id), self._on_end)
 
     def discard_result(self, job_id: str) -> None:
@@ -151,6 +168,13 @@ class SegmentationSession:
         job_settings = JobSettings(order.model, order.models_folder, order.structures, order.device, order.options)
         header, image = yield from self._job.run(self._ct, job_settings)
         try:
+            if order.arrival is not None:
+                computed = read_computed(self._manager.result_folder(header.job_id))
+                node = yield from order.arrival.task(header, image, computed)
+                if node is not None:
+                    self._imported(node, header.job_id)
+                    return node, header
+                self._arrival = None
             return (yield from self._import_task(header, image, output))
         except TaskCancelledError:
             self._manager.discard_result(header.job_id)
@@ -169,8 +193,19 @@ class SegmentationSession:
             lambda: find_ct(header, self._ct.node if self._ct is not None else None),
             choice,
             read_computed(self._manager.result_folder(header.job_id)),
-            lambda: self._manager.discard_result(header.job_id),
+            lambda node: self._imported(node, header.job_id),
         )
+
+    def _imported(self, node, job_id: str) -> None:
+        """The result is in the scene; its files go when it is safe there."""
+        manager = self._manager
+        manager.result_imported(job_id)
+
+        def discard() -> None:
+            manager.discard_result(job_id)
+            self._runner.wake()
+
+        self._callbacks.call_when_safe(node, discard)
 
     def _stop(self) -> None:
         """End the job at once."""
@@ -193,6 +228,8 @@ class SegmentationSession:
             self._callbacks.on_failed(end.problem)
         elif end.is_cancelled:
             self._callbacks.on_cancelled()
+        elif self._arrival is not None:
+            self._arrival.arrived()
         else:
             self._callbacks.on_result(*end.result)
 

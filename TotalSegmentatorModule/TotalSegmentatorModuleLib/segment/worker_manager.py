@@ -34,6 +34,7 @@ class WorkerManager:
         self._ending: list[WorkerProcess] = []
         self._last_log = ""
         self._held: tuple[CtKey, str] | None = None
+        self._imported: set[str] = set()
         sweep(work_folder)
 
     @property
@@ -113,8 +114,13 @@ class WorkerManager:
 
     def unimported_results(self) -> list[ResultHeader]:
         """Results that were finished but neither imported nor declined, for instance because Slicer was closed."""
-        headers = unimported_results(self.work_folder)
+        headers = [each for each in unimported_results(self.work_folder) if each.job_id not in self._imported]
         return [header for header in headers if self.result_folder(header.job_id) not in self.removal]
+
+    def result_imported(self, job_id: str) -> None:
+        """The result is in the scene. Its files stay until they are discarded, or for the next Slicer if this one is
+        killed before."""
+        self._imported.add(job_id)
 
     def discard_result(self, job_id: str) -> None:
         """The result was imported or declined: its files are removed."""

@@ -92,6 +92,13 @@ def read_review(node) -> NodeReview:
     return NodeReview(by_segment, absent, states)
 
 
+def checked_segments(node) -> list[str]:
+    """Ids of the segments of ``node`` (vtkMRMLSegmentationNode) that were checked, with or without a remark."""
+    segmentation = node.GetSegmentation()
+    ids = [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
+    return [each for each in ids if read_tag(segmentation.GetSegment(each), FLAGS_TAG)]
+
+
 def set_absent_state(node, structure: str, state: ReviewState) -> None:
     """Keep the judgement on a structure that has no segment to hold it."""
     content = _absent(node)

@@ -56,6 +56,12 @@ RESULT_ERRORS: dict[str, ErrorDefinition] = table(
         _("Draw the missing part in the Segment Editor."),
     ),
     (
+        "REVIEW_DAMAGED",
+        118,
+        _("The files of the saved review are damaged or missing, so it cannot be restored."),
+        _("Segment the CT again, or load a scene that was saved before."),
+    ),
+    (
         "REVIEW_NO_STRUCTURES",
         103,
         _("No structure of the segmentation has a name that the review knows."),

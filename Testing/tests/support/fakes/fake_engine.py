@@ -117,6 +117,15 @@ class FakeReader:
 reader = FakeReader()
 
 
+def _extent(mask) -> list[int]:
+    """First and last i, j, k."""
+    import numpy as np
+
+    footprint = mask.any(axis=0)
+    spans = [np.flatnonzero(each) for each in (footprint.any(axis=0), footprint.any(axis=1), mask.any(axis=(1, 2)))]
+    return [int(end) for span in spans for end in (span[0], span[-1])]
+
+
 def segment(volume, prepared, _cache, reporter) -> SegmentationResult:
     import numpy as np
     from TotalSegmentatorEngine.job.task import SegmentationResult
@@ -129,7 +138,7 @@ def segment(volume, prepared, _cache, reporter) -> SegmentationResult:
     labels[volume.array < -500] = 2
     structures = structure_table("structures_104")[:3]
     found = [
-        FoundStructure(row.label, row.name, int((labels == row.label).sum()), [0, 0, 0, 0, 0, 0])
+        FoundStructure(row.label, row.name, int((labels == row.label).sum()), _extent(labels == row.label))
         for row in structures
         if (labels == row.label).any()
     ]
@@ -151,6 +160,10 @@ def warm_up() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] != "serve":  # an export, a repair, a check
+        from TotalSegmentatorEngine.cli.main import main
+
+        sys.exit(main(sys.argv[1:]))
     if "protocol" in SETTINGS:  # an engine of another version
         messages.PROTOCOL_VERSION = worker.PROTOCOL_VERSION = SETTINGS["protocol"]
     if "exit" in SETTINGS:

@@ -47,6 +47,7 @@ class ReviewTable:
         self._model.setSortRole(SORT_ROLE)
         for column, text in enumerate(column_tool_tips()):
             self._model.horizontalHeaderItem(column).setToolTip(text)
+        view.setSelectionMode(qt.QAbstractItemView.ExtendedSelection)
         view.setModel(self._model)
         self._set_up_columns()
         self._selection = view.selectionModel()
@@ -92,6 +93,14 @@ class ReviewTable:
     def chosen(self) -> str | None:
         """Key of the row that is chosen. A heading that the user goes to leaves it as it is."""
         return self._chosen
+
+    @property
+    def selected(self) -> list[ReviewRow]:
+        """The rows that are selected, of which the chosen one is the last that was clicked, in the order of the
+        table."""
+        indexes = self._selection.selectedRows(Column.STATE)
+        keys = {index.data(KEY_ROLE) for index in indexes if index.parent().isValid()}
+        return [row for row in self._rows.values() if row.key in keys]
 
     def choose(self, key: str | None) -> None:
         """Choose a row and bring it into sight; its heading is opened."""

@@ -1,0 +1,42 @@
+"""What the panel offers of an earlier Slicer, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.messages.segment import ResultHeader
+
+from TotalSegmentatorModuleLib.panel.unimported_results import Offer
+from TotalSegmentatorModuleLib.recovery.saved_review import UnsavedReview
+from TotalSegmentatorModuleLib.segment.progress_text import unimported_text, unsaved_text
+
+
+def offer_of_result(header: ResultHeader, on_import: Callable[[str], None], on_delete: Callable[[str], None]) -> Offer:
+    """The functions get the job's id."""
+    return Offer(
+        created=header.created,
+        text=unimported_text(header),
+        accept=_("Import"),
+        tool_tip=_("Import the result into the scene as a segmentation."),
+        question=_("Delete this finished segmentation? This cannot be undone."),
+        on_accept=lambda: on_import(header.job_id),
+        on_delete=lambda: on_delete(header.job_id),
+    )
+
+
+def offer_of_review(
+    unsaved: UnsavedReview,
+    on_restore: Callable[[UnsavedReview], None],
+    on_delete: Callable[[UnsavedReview], None],
+) -> Offer:
+    review = unsaved.review
+    return Offer(
+        created=review.created,
+        text=unsaved_text(review.created, review.model, len(review.segments)),
+        accept=_("Restore"),
+        tool_tip=_("Put the segmentation into the scene as you left it: edits, status and remarks."),
+        question=_("Delete this segmentation with its review? This cannot be undone."),
+        on_accept=lambda: on_restore(unsaved),
+        on_delete=lambda: on_delete(unsaved),
+    )

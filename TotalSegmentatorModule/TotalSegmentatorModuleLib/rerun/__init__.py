@@ -1,0 +1,1 @@
+"""Some structures of a segmentation under review are computed again."""
