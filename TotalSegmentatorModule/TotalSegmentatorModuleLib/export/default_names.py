@@ -14,7 +14,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 def default_name(segmentation, ct, modality: str) -> str:
     """The name of ``segmentation`` (vtkMRMLSegmentationNode) without what DICOM says of its patient or that of ``ct``,
-    as the name of a file without its suffix; a DICOM object's ends in its modality.
+    as the name of a file without its suffix; it ends in ``modality``, of a DICOM object, or another word.
 
     Names of files are seen where the patient's data are not: in mails, logs and lists of recent files.
     """

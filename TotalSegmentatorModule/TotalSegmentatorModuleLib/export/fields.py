@@ -15,6 +15,7 @@ from TotalSegmentatorWire.tables.export_formats import (
     SET_LABEL,
     SPACE,
     TG263,
+    WITH_PATIENT,
     XOR,
 )
 
@@ -29,6 +30,7 @@ from TotalSegmentatorModuleLib.scene.segments import KnownTemplate, known_templa
 
 ALL, VISIBLE, SELECTED, APPROVED, OWN_TEMPLATE = "all", "visible", "selected", "approved", "own template"
 """Choices of structures; any other value is the name of a template of the product."""
+USUAL_SHEET = "review-pdf"
 _YES = "yes"
 
 
@@ -46,6 +48,7 @@ class ExportFields:
             smooth: (options_ui.smoothLabel, options_ui.smoothCheckBox),
             island: (options_ui.islandLabel, options_ui.islandSpinBox),
             SPACE: (options_ui.spaceLabel, options_ui.spaceComboBox),
+            WITH_PATIENT: (ui.patientCheckBox,),  # not kept: whoever wants the patient named says so each time
         }
         self._templates = known_templates()
         titles = format_titles()
@@ -111,7 +114,14 @@ class ExportFields:
             is_smooth=options_ui.smoothCheckBox.checked,
             smallest_island_mm2=options_ui.islandSpinBox.value,
             space=_data(options_ui.spaceComboBox),
+            with_patient=ui.patientCheckBox.checked,
         )
+
+    def sheet_options(self) -> ExportOptions:
+        """Those of a review sheet that was asked for elsewhere: as chosen where one is chosen here, else the usual."""
+        if self.format.kind.is_sheet:
+            return self.options()
+        return ExportOptions(format_of(USUAL_SHEET))
 
     # -- showing -------------------------------------------------------------------------------------------------------
 

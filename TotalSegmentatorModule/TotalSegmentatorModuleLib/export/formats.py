@@ -17,22 +17,28 @@ class ExportFormat:
     kind: Format
     encoding: str = ""
     """Of a DICOM SEG, each of which has a line of its own."""
+    own_suffix: str = ""
+    """Of a review sheet, each of which has a line of its own."""
 
     @property
     def suffix(self) -> str:
         """Of the file; empty where a folder is written."""
-        return next(iter(self.kind.suffixes), "")
+        return self.own_suffix or next(iter(self.kind.suffixes), "")
 
     @property
     def takes_outline(self) -> bool:
-        """The body's outline overlaps everything."""
-        return not self.kind.holds_one_label(self.suffix, self.encoding)
+        """The body's outline overlaps everything, and nobody reviews it."""
+        return not self.kind.is_sheet and not self.kind.holds_one_label(self.suffix, self.encoding)
 
 
 EXPORT_FORMATS = (
     ExportFormat("rtstruct", FORMATS["rtstruct"]),
     *(ExportFormat(f"seg-{encoding}", FORMATS["seg"], encoding) for encoding in ENCODINGS),
     *(ExportFormat(kind, FORMATS[kind]) for kind in ("sr", "nrrd", "nifti", "stl", "ply", "obj", "gltf", "volumes")),
+    *(
+        ExportFormat(f"review-{suffix[1:]}", FORMATS["review"], own_suffix=suffix)
+        for suffix in FORMATS["review"].suffixes
+    ),
 )
 
 
@@ -50,6 +56,9 @@ def format_titles() -> dict[str, str]:
         "obj": _("OBJ surfaces"),
         "gltf": _("glTF scene of surfaces"),
         "volumes": _("CSV table of volumes"),
+        "review-pdf": _("Review sheet (PDF)"),
+        "review-html": _("Review sheet for browsers (HTML)"),
+        "review-json": _("Content of the review sheet (JSON)"),
     }
 
 

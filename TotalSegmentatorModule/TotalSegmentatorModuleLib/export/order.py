@@ -15,6 +15,7 @@ from TotalSegmentatorWire.tables.export_formats import (
     SET_LABEL,
     SPACE,
     TG263,
+    WITH_PATIENT,
 )
 
 from TotalSegmentatorModuleLib.export.formats import ExportFormat
@@ -38,6 +39,8 @@ class ExportOptions:
     space: str = LPS
     observer: str = ""
     """Of a measurement report: a person's name as DICOM has it; empty to name the program only."""
+    with_patient: bool = False
+    """Whether a review sheet names the patient and the study."""
     seg: str = ""
     """Path of the DICOM SEG that a measurement report refers to; empty to write one beside it."""
 
@@ -63,7 +66,12 @@ class ExportOrder:
 
     @property
     def needs_dicom(self) -> bool:
-        return self.options.format.kind.is_dicom
+        """Whether the CT's DICOM files are read."""
+        return self.options.format.kind.is_dicom or self.names_patient
+
+    @property
+    def names_patient(self) -> bool:
+        return self.options.format.kind.is_sheet and self.options.with_patient
 
 
 def export_arguments(order: ExportOrder, transferred: Path, output: Path) -> list[str]:
@@ -82,6 +90,7 @@ def export_arguments(order: ExportOrder, transferred: Path, output: Path) -> lis
         SPACE: [options.space],
         OBSERVER: [options.observer.strip()] if options.observer.strip() else None,
         SEG_FILE: [options.seg] if options.seg else None,
+        WITH_PATIENT: [] if options.with_patient else None,
         **_contour_arguments(options),
     }
     for option in kind.options:

@@ -16,6 +16,8 @@ from TotalSegmentatorModuleLib.export.order import ExportOrder
 from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
 from TotalSegmentatorModuleLib.export.texts import export_result_text, series_note, unreviewed_question
 from TotalSegmentatorModuleLib.qt_helpers.folders import open_folder
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import all_segments, names_in_states, visible_segments
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
@@ -38,6 +40,8 @@ class ExportSection(TaskSection):
         self._confirmed: set[str] = set()
         self._folder: Path | None = None
         self._result_text = ""
+        self._wants_sheet = False
+        self._scroller = Ticker(lambda: scroll_to_top(ui.collapsibleButton))
         ui.segmentsTable.setMRMLScene(slicer.mrmlScene)
         ui.segmentsTable.selectionMode = qt.QAbstractItemView.ExtendedSelection
         self._fields = ExportFields(ui, options_ui, self._show)
@@ -58,7 +62,27 @@ class ExportSection(TaskSection):
         self._confirmed.clear()
         super().scene_closing()
 
+    def export_sheet(self, node) -> None:
+        """Make a review sheet of all structures of ``node`` (vtkMRMLSegmentationNode), whatever is chosen here; shows
+        what is missing for it."""
+        if self._parameters is None:
+            return
+        self._ui.collapsibleButton.collapsed = False
+        self._scroller.start()  # when the section has got its height
+        if self.is_busy:
+            return
+        setattr(self._parameters, self._segmentation_parameter, node)
+        self._wants_sheet = True
+        try:
+            if self._obstacle:
+                self._show_ready()
+            else:
+                self.start()
+        finally:
+            self._wants_sheet = False
+
     def close(self) -> None:
+        self._scroller.dispose()
         self._fields.close()
         super().close()
 
@@ -73,6 +97,8 @@ class ExportSection(TaskSection):
         return _("Choose the segmentation to export.")
 
     def _missing_choice(self) -> str:
+        if self._wants_sheet:
+            return "" if self._fields.folder is not None else _("Choose the folder for the review sheet.")
         if self._fields.choice == SELECTED and not self._ui.segmentsTable.selectedSegmentIDs():
             return _("Select structures in the list.")
         if self._fields.choice == OWN_TEMPLATE and not self._fields.template_path:
@@ -89,7 +115,7 @@ class ExportSection(TaskSection):
 
     def _task(self) -> ExportTask | None:
         """Raises SegmentationError("EXPORT_NOTHING_CHOSEN")."""
-        order = self._order()
+        order = self._sheet_order() if self._wants_sheet else self._order()
         return ExportTask(order) if self._is_confirmed(order) else None
 
     def _cancelled_text(self) -> str:
@@ -127,13 +153,17 @@ class ExportSection(TaskSection):
             adds_to_database=self._fields.adds_to_database,
         )
 
+    def _sheet_order(self) -> ExportOrder:
+        node = self._segmentation
+        return ExportOrder(node, all_segments(node), self._ct, self._fields.sheet_options(), self._fields.folder)
+
     def _is_confirmed(self, order: ExportOrder) -> bool:
         """Ask once for each segmentation before unapproved structures are exported to DICOM."""
         open_states = (ReviewState.UNREVIEWED, ReviewState.EDITED, ReviewState.NEEDS_ATTENTION)
         unapproved = names_in_states(order.segmentation, order.segment_ids, open_states)
         node_id = order.segmentation.GetID()
         is_approved_only = order.states == (ReviewState.APPROVED.value,)
-        if not order.needs_dicom or not unapproved or is_approved_only or node_id in self._confirmed:
+        if not order.options.format.kind.is_dicom or not unapproved or is_approved_only or node_id in self._confirmed:
             return True
         question = unreviewed_question(unapproved, len(order.segment_ids))
         if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Export unapproved structures?")):

@@ -18,6 +18,9 @@ from TotalSegmentatorModuleLib.scene.review_tags import digests_of, mark_edited
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
 
+_SHEET = "review"
+"""Ends the name of a review sheet."""
+
 
 @dataclass(frozen=True)
 class ExportResult:
@@ -52,18 +55,22 @@ class ExportTask:
     def identity(self, search: InstanceSearch | None) -> CtIdentity:
         """Raises SegmentationError("EXPORT_FILES_MISSING")."""
         made_on = self._made_on_id()
+        is_sheet = self._order.options.format.kind.is_sheet
         if search is None:  # what is no DICOM goes out on the grid of the volume
-            return CtIdentity(sends_voxels=self._needs_voxels(), made_on_id=made_on)
+            return CtIdentity(sends_voxels=self._needs_voxels(), made_on_id=made_on, sends_computed=is_sheet)
         require_all_files(search)
-        self._is_folder = not search.uids
-        return CtIdentity(search.uids, tuple(search.files), sends_voxels=not search.uids, made_on_id=made_on)
+        self._is_folder = not search.uids and not is_sheet
+        return CtIdentity(
+            search.uids, tuple(search.files), sends_voxels=not search.uids, made_on_id=made_on, sends_computed=is_sheet
+        )
 
     def arguments(self, folder: Path, segment_ids: list[str]) -> list[str]:
         """Raises SegmentationError("OUTPUT_NOT_WRITABLE")."""
         order = self._order
         self._digests = digests_of(order.segmentation, segment_ids)
-        modality = order.options.format.kind.modality
-        name = file_name(order.name) if order.name else default_name(order.segmentation, self.ct, modality)
+        kind = order.options.format.kind
+        ending = _SHEET if kind.is_sheet else kind.modality
+        name = file_name(order.name) if order.name else default_name(order.segmentation, self.ct, ending)
         self._destination = ExportDestination(order.folder, name)
         output = self._destination.output("" if self._is_folder else order.options.format.suffix)
         return export_arguments(order, folder, output)
@@ -74,7 +81,7 @@ class ExportTask:
         paths = self._destination.publish()
         mark_edited(order.segmentation, finished.edited, self._digests)
         in_database = None
-        if order.adds_to_database and order.needs_dicom:
+        if order.adds_to_database and order.options.format.kind.is_dicom:
             in_database = yield from add_to_database(paths)
         modality = order.options.format.kind.modality
         return ExportResult(tuple(paths), order.folder, finished.structures, finished.seconds, in_database, modality)
@@ -90,5 +97,6 @@ class ExportTask:
         return volume.GetID() if is_other else ""
 
     def _needs_voxels(self) -> bool:
-        """For the body's outline and the mean values of structures."""
-        return self._order.options.has_outline or self._order.options.format.id == "volumes"
+        """For the body's outline, pictures, and the CT numbers of structures."""
+        format_ = self._order.options.format
+        return self._order.options.has_outline or format_.kind.is_sheet or format_.id == "volumes"

@@ -109,8 +109,10 @@ class Panel:
             ),
         )
         self.review.set_repairs(self._repairs.offer, self._end_proposals)
+        export = ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed)
+        self.review.set_sheet(export.export_sheet)
         self._tasks = (
-            ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed),
+            export,
             CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),
         )
         for button in (ui.messages.errorLogButton, ui.export_task.errorLogButton, ui.compare_task.errorLogButton):

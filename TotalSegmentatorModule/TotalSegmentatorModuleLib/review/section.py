@@ -39,6 +39,7 @@ class ReviewSection:
         self._is_entered = False
         self._offer_repair: OfferRepair = no_repair
         self._end_repair: Callable[[], None] = lambda: None
+        self._export_sheet: Callable[[object], None] = lambda node: None
         self._view = StructureView()
         self._history = History()
         self._watch = SegmentationWatch(self._on_segments)
@@ -75,6 +76,7 @@ class ReviewSection:
         ui.undoButton.connect("clicked(bool)", self._on_undo)
         ui.restoreButton.connect("clicked(bool)", self._on_restore)
         ui.approveAllButton.connect("clicked(bool)", self._on_approve_all)
+        ui.sheetButton.connect("clicked(bool)", self._on_sheet)
         ui.tg263Button.connect("toggled(bool)", self._show_rows)
         self._hint("")
         self._show_node()
@@ -86,6 +88,10 @@ class ReviewSection:
         turns to something else, so that no preview stays."""
         self._offer_repair, self._end_repair = offer_repair, end_repair
         self._show_chosen()
+
+    def set_sheet(self, export_sheet: Callable[[object], None]) -> None:
+        """Call ``export_sheet`` with the segmentation (vtkMRMLSegmentationNode) of which a review sheet is wanted."""
+        self._export_sheet = export_sheet
 
     def repaired(self, action: Action, key: str) -> None:
         """A repair was applied to the segmentation; go to the row ``key``."""
@@ -299,6 +305,11 @@ class ReviewSection:
             return
         if action is not None:
             self.repaired(action, row.key)
+
+    def _on_sheet(self) -> None:
+        if self._node is not None:
+            self._end_repair()
+            self._export_sheet(self._node)
 
     def _on_approve_all(self) -> None:
         rows = TogetherOffer(self._table.rows).accepted()

@@ -35,6 +35,7 @@ def export_order(
     space: str = LPS,
     observer: str = "",
     seg: str | os.PathLike = "",
+    with_patient: bool = False,
     add_to_database: bool = False,
 ) -> ExportOrder:
     """The arguments are those of the logic's ``export``.
@@ -42,7 +43,7 @@ def export_order(
     Raises SegmentationError: EXPORT_STRUCTURE_UNKNOWN, EXPORT_NOTHING_CHOSEN; ValueError for a format, an encoding or a
     state that does not exist, and where the segmentation does not tell its CT.
     """
-    kind = _format(to, encoding)
+    kind = _format(to, encoding, Path(path).name)
     folder, name = _place(Path(path), kind)
     volume = ct if ct is not None else reference_volume(segmentation)
     if volume is None:
@@ -61,6 +62,7 @@ def export_order(
             smallest_island_mm2=smallest_island,
             space=space,
             observer=observer,
+            with_patient=with_patient,
             seg=str(Path(seg).absolute()) if seg else "",
         ),
         folder=folder,
@@ -71,10 +73,12 @@ def export_order(
     )
 
 
-def _format(to: str, encoding: str) -> ExportFormat:
-    for known in EXPORT_FORMATS:
-        if known.kind.id == to and known.encoding in ("", encoding):
-            return known
+def _format(to: str, encoding: str, file_name: str) -> ExportFormat:
+    """Of several sheets the one with the suffix of ``file_name``, else the first."""
+    known = [each for each in EXPORT_FORMATS if each.kind.id == to and each.encoding in ("", encoding)]
+    fitting = [each for each in known if each.own_suffix and file_name.lower().endswith(each.own_suffix)]
+    if known:
+        return (fitting or known)[0]
     raise ValueError("no such format: {} {}; there are {}".format(to, encoding, ", ".join(FORMATS)))
 
 

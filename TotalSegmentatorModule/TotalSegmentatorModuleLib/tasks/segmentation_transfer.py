@@ -20,6 +20,7 @@ from TotalSegmentatorWire.messages.export import (
 )
 
 from TotalSegmentatorModuleLib.background.raw_file import RawFile
+from TotalSegmentatorModuleLib.scene.computed_structures import computed_text
 from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource
 from TotalSegmentatorModuleLib.scene.output_segmentation import change_stamp
 from TotalSegmentatorModuleLib.scene.review_tags import segment_tags
@@ -28,6 +29,7 @@ from TotalSegmentatorModuleLib.scene.volumes import ijk_to_ras
 from TotalSegmentatorModuleLib.tasks.label_layers import ExportLayers
 
 _CT_FILE = "ct.raw"
+_COMPUTED_FILE = "computed.json"
 _SPARE_BYTES = 64 << 20
 
 
@@ -41,6 +43,8 @@ class CtIdentity:
     """Whether the volume itself goes out, too."""
     made_on_id: str = ""
     """Node ID of the volume on which the segmentation was made, if it is another one under the same transform."""
+    sends_computed: bool = False
+    """Whether what the model computed goes out, too, as far as it was kept."""
 
 
 class SegmentationTransfer:
@@ -69,6 +73,7 @@ class SegmentationTransfer:
         self._waiting: list[str] = []
         self._file: RawFile | None = None
         self._bytes = self._bytes_before = 0
+        self._computed = ""
 
     @property
     def segment_ids(self) -> list[str]:
@@ -154,6 +159,8 @@ class SegmentationTransfer:
                 return False
         text = segmentation_header_to_json(self._header())
         (self._folder / SEGMENTATION_HEADER).write_text(text, encoding="utf-8")
+        if self._computed:
+            (self._folder / _COMPUTED_FILE).write_text(self._computed, encoding="utf-8")
         return True
 
     def _array_of(self, name: str) -> np.ndarray:
@@ -167,6 +174,7 @@ class SegmentationTransfer:
         array = self._ct.array
         sends_voxels = self._identity.sends_voxels
         made_on_shape, made_on_ijk_to_ras = self._made_on()
+        self._computed = computed_text(node) if self._identity.sends_computed else ""
         return SegmentationHeader(
             layers=[_layer(self._layers, index, to_ct) for index in range(self._layers.count)],
             segments=[_segment(node, self._layers, each) for each in self._layers.segment_ids],
@@ -178,6 +186,9 @@ class SegmentationTransfer:
             ct_files=list(self._identity.files),
             ct_voxels=_CT_FILE if sends_voxels else "",
             ct_dtype=array.dtype.name if sends_voxels else "",
+            is_part=len(self._layers.segment_ids) < node.GetSegmentation().GetNumberOfSegments(),
+            computed=_COMPUTED_FILE if self._computed else "",
+            segmentation_to_ct=[float(number) for number in to_ct.ravel()],
         )
 
     def _made_on(self) -> tuple[list[int], list[float]]:

@@ -107,8 +107,8 @@ class SegmentationHeader:
     """Raw file with the CT's voxels, where the CT did not come from DICOM and a series must be written or a body
     outline found; C order (k, j, i), little endian."""
     ct_dtype: str = ""
-    other_ids: list[str] = field(default_factory=list)
-    """Of segments that were not handed over."""
+    is_part: bool = False
+    """Whether the segmentation has further segments, which were not handed over."""
     computed: str = ""
     """File with what the model computed (computed_to_json), where it was kept and is needed."""
     segmentation_to_ct: list[float] = field(default_factory=list)

@@ -64,8 +64,8 @@ class Segmentation:
     """Whoever asks for one of these gets an error, not an export without it."""
     made_on: Geometry | None = None
     """Of the image on which it was made, which can be a part of the CT; None where nobody knows, or it is the CT."""
-    other_ids: frozenset[str] = frozenset()
-    """Of further segments that were not handed over."""
+    is_part: bool = False
+    """Whether there were further segments, which were not handed over."""
 
 
 def unique_ids(ids: Iterable[str]) -> list[str]:

@@ -54,8 +54,6 @@ class SheetMaterial:
     """None where nothing was checked."""
     is_whole: bool
     """Whether all structures of the segmentation are on the sheet."""
-    other_ids: frozenset[str] = frozenset()
-    """Of further segments, which were not handed over."""
     series_digest: str = ""
     """Of the CT's Series Instance UID; empty where it did not come from DICOM."""
     voxel_digest: str = ""
@@ -133,13 +131,13 @@ class _Gathering:
         if material.computed is None or not material.is_whole:
             return ()
         filled = {_name_of(segment) for segment in material.placed.segments if material.placed.box(segment) is not None}
-        gone = [name for name in self._computed if name not in filled and name not in material.other_ids]
+        gone = [name for name in self._computed if name not in filled]
         return tuple(
             (name, volume_by_planes(material.computed.mask(self._computed[name]), self._volumes)) for name in gone
         )
 
     def remarks(self) -> tuple[Remark, ...] | None:
-        """Those on structures that are on the sheet, and on missing ones."""
+        """Those on structures that are on the sheet, and on missing ones where all structures are."""
         record = self._material.record
         if record is None:
             return None
@@ -148,14 +146,12 @@ class _Gathering:
         remarks = []
         for each in record.flags:
             segment = by_name.get(each.flag.structure)
-            if segment is None:
-                if each.flag.structure in self._material.other_ids:
-                    continue
-                state = record.absent_states.get(each.flag.structure, ReviewState.UNREVIEWED)
-            elif segment.id in shown or self._material.is_whole:
-                state = review_state(segment.tags, segment.id in self._material.edited)
-            else:
+            if not self._material.is_whole and (segment is None or segment.id not in shown):
                 continue
+            if segment is None:
+                state = record.absent_states.get(each.flag.structure, ReviewState.UNREVIEWED)
+            else:
+                state = review_state(segment.tags, segment.id in self._material.edited)
             is_together = segment is not None and _is_together(segment)
             remarks.append(Remark(each.flag, each.sentence, state, is_together, each.is_repaired))
         return tuple(remarks)

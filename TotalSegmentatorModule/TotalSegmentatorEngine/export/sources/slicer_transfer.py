@@ -37,8 +37,7 @@ def read_transferred_segmentation(folder: Path) -> tuple[Segmentation, Segmentat
     if header.made_on_shape:
         made_on = Geometry(tuple(header.made_on_shape), np.reshape(header.made_on_ijk_to_ras, (4, 4)))
     segments = tuple(_segment(segment) for segment in header.segments)
-    others = frozenset(header.other_ids)
-    return Segmentation(segments, layers, made_on=made_on, other_ids=others), header
+    return Segmentation(segments, layers, made_on=made_on, is_part=header.is_part), header
 
 
 def transferred_ct_geometry(header: SegmentationHeader) -> Geometry:
