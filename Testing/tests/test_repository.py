@@ -33,7 +33,7 @@ ARROWS = {
     f"{LIB}/recovery": {LIB: "background qt_helpers scene segment tags"},
     f"{LIB}/review": {LIB: "- changes qt_helpers scene tags texts views", f"{LIB}/review": "table times"},
     f"{LIB}/review/times": {LIB: "- qt_helpers texts"},
-    f"{LIB}/review/table": {LIB: "qt_helpers scene tags"},
+    f"{LIB}/review/table": {LIB: "qt_helpers scene tags texts"},
     f"{LIB}/repair": {
         LIB: "- background changes qt_helpers review scene tags tasks texts views",
         f"{LIB}/review": "table",

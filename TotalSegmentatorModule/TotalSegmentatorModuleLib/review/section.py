@@ -21,7 +21,13 @@ from TotalSegmentatorModuleLib.review.segmentation_watch import SegmentationWatc
 from TotalSegmentatorModuleLib.review.table.filters import ReviewFilters
 from TotalSegmentatorModuleLib.review.table.review_table import ReviewTable
 from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow, next_open, rows_of
-from TotalSegmentatorModuleLib.review.table.texts import headline, new_result_text, nothing_left_text, progress_text
+from TotalSegmentatorModuleLib.review.table.texts import (
+    headline,
+    new_result_text,
+    nothing_fits_text,
+    nothing_left_text,
+    progress_text,
+)
 from TotalSegmentatorModuleLib.review.times.structure_times import StructureTimes
 from TotalSegmentatorModuleLib.review.together import TogetherOffer
 from TotalSegmentatorModuleLib.review.viewing import StructureView
@@ -216,7 +222,10 @@ class ReviewSection:
         self._remarks.show(self._node, row, self._offer_repair)
 
     def _filter(self) -> None:
-        self._table.set_filter(self._filters.matches(), self._filters.is_narrow)
+        matches = self._filters.matches()
+        self._table.set_filter(matches, self._filters.is_narrow)
+        rows = self._table.rows
+        self._hint(nothing_fits_text() if rows and not any(map(matches, rows)) else "")
 
     def _on_segments(self) -> None:
         """Painting in the Segment Editor is not held up; what changed meanwhile is shown when the user comes back."""

@@ -1,8 +1,10 @@
-"""Times and sizes in words."""
+"""Times, sizes and ranges in words."""
 
 from __future__ import annotations
 
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.rounding import rounded
+from TotalSegmentatorWire.tables.usual_ranges import Range
 
 
 def time_left_text(seconds: float | None) -> str:
@@ -28,3 +30,18 @@ def duration_text(seconds: float) -> str:
         return _("{seconds} s").format(seconds=max(1, round(seconds)))
     minutes, rest = divmod(round(seconds), 60)
     return _("{minutes} min {seconds:02d} s").format(minutes=minutes, seconds=rest)
+
+
+def volume_text(volume_ml: float) -> str:
+    """In ml, with as many digits as are of use: 1450, 12.3, 0.34."""
+    return f"{volume_ml:.0f}" if volume_ml >= 100 else f"{volume_ml:.1f}" if volume_ml >= 1 else f"{volume_ml:.2g}"
+
+
+def range_text(usual: Range) -> str:
+    """As in "39 to 326" or "at most 302"."""
+    low, high = (None if end is None else rounded(end, 3) for end in (usual.low, usual.high))
+    if low is None:
+        return _("at most {high}").format(high=high)
+    if high is None:
+        return _("at least {low}").format(low=low)
+    return _("{low} to {high}").format(low=low, high=high)

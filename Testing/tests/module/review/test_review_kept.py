@@ -16,7 +16,7 @@ from review_support import FLAGS, ReviewUser
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
-HEADINGS = ["Wrong? (1), done", "Check (2), 1 open", "Cut by the scan (1)", "No remarks (3), done"]
+HEADINGS = ["Wrong? (1), done", "Check (2), 1 open", "Cut by the scan (1; 1 more above)", "No remarks (3), done"]
 
 
 def reviewed(ready, answers) -> ReviewUser:

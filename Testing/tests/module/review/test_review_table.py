@@ -15,7 +15,7 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 
 def test_a_new_result_is_opened_with_likely_faults_first(ready):
     assert not ready.ui.collapsibleButton.collapsed
-    assert ready.groups() == ["Wrong? (1)", "Check (2)", "Cut by the scan (1)", "No remarks (3)"]
+    assert ready.groups() == ["Wrong? (1)", "Check (2)", "Cut by the scan (1; 1 more above)", "No remarks (3)"]
     assert ready.rows() == ["kidney right", "gallbladder", "missing: aorta"]
     assert ready.ui.headlineLabel.text == "1 wrong?, 2 to check, 2 cut by the scan"
     assert ready.ui.progressLabel.text == "0 of 7 judged"
@@ -39,6 +39,35 @@ def test_a_row_says_what_the_engine_measured(ready):
     assert float(volume) == pytest.approx(voxels.sum() * 4 * 4 * 2.5 / 1000, abs=0.5)
 
 
+def test_numbers_tell_the_published_range_and_its_source(ready):
+    def tool_tip(name: str, column: int) -> str:
+        index = ready.index(name)
+        return index.sibling(index.row(), column).data(qt.Qt.ToolTipRole) or ""
+
+    import qt
+
+    ready.open_group("Cut by")
+    ready.open_group("No remarks")
+    volume = ready.cells("liver")[3]
+    assert tool_tip("liver", 3).startswith(f"{volume} ml. Published for adults: 738 to 2461 ml (autopsy of adults")
+    assert "only a part" not in tool_tip("liver", 3)
+    assert tool_tip("spleen", 3).endswith("The scan shows only a part of this structure.")
+    assert tool_tip("liver", 4).startswith("Mean of 40 HU. This tissue can have -20 to 250 HU (unenhanced")
+    assert tool_tip("gallbladder", 4).startswith("Mean of 40 HU. This tissue can have at least -40 HU")
+    assert tool_tip("gallbladder", 3) == ""  # none is published
+    assert "does not say how good this result is" in tool_tip("liver", 5)
+
+
+def test_a_search_without_a_hit_says_so(ready):
+    ready.ui.filterLineEdit.setText("tibia")
+    ready.settle()
+    assert ready.rows() == []
+    assert ready.ui.hintLabel.text == "No structure fits what the boxes above ask for."
+    ready.ui.filterLineEdit.setText("")
+    assert not ready.ui.hintLabel.visible
+    assert ready.rows()
+
+
 def test_columns_with_nothing_in_them_make_room(ready):
     assert not ready.tree.isColumnHidden(5)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "by hand")
@@ -46,6 +75,7 @@ def test_columns_with_nothing_in_them_make_room(ready):
     ready.ui.segmentationSelector.setCurrentNode(node)
     ready.settle()
     assert ready.rows() == ["lesion"]
+    assert ready.tree.isColumnHidden(3)
     assert ready.tree.isColumnHidden(4)
     assert ready.tree.isColumnHidden(5)
 

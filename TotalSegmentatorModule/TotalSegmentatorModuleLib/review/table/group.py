@@ -77,7 +77,8 @@ class TableGroup:
     def name(self, rows: dict[str, ReviewRow], matches: Callable[[ReviewRow], bool]) -> None:
         """Write the heading."""
         shown = [rows[key] for key in self._keys if matches(rows[key])]
-        self._heading.setText(group_text(self.kind, self.is_open, shown, len(self._keys)))
+        elsewhere = sum(row.kind != self.kind and row.has_flag(self.kind) for row in rows.values())
+        self._heading.setText(group_text(self.kind, self.is_open, shown, len(self._keys), elsewhere))
 
     def sort(self, column: int, order: int) -> None:
         self._heading.sortChildren(column, order)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import qt
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.review.table.icons import icon, swatch
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
-from TotalSegmentatorModuleLib.review.table.texts import kind_title, row_tool_tip, shown_row_name, state_title
+from TotalSegmentatorModuleLib.review.table.texts import (
+    dice_tool_tip,
+    hu_tool_tip,
+    kind_title,
+    row_tool_tip,
+    shown_row_name,
+    state_title,
+    volume_tool_tip,
+)
+from TotalSegmentatorModuleLib.texts.quantities import volume_text
 
 
 class Column:
@@ -74,15 +85,15 @@ class TableItems:
         items[Column.NAME].setData(plain_name.casefold(), SORT_ROLE)
         if row.colour is not None:
             items[Column.NAME].setIcon(swatch(row.colour))
-        is_large = row.volume_ml is not None and row.volume_ml >= 100
-        _fill_number(items[Column.VOLUME], row.volume_ml, "{:.0f}" if is_large else "{:.1f}")
-        _fill_number(items[Column.HU], row.mean_hu, "{:.0f}")
-        _fill_number(items[Column.DICE], row.dice, "{:.2f}")
+        _fill_number(items[Column.VOLUME], row.volume_ml, volume_text, volume_tool_tip(row))
+        _fill_number(items[Column.HU], row.mean_hu, "{:.0f}".format, hu_tool_tip(row))
+        _fill_number(items[Column.DICE], row.dice, "{:.2f}".format, dice_tool_tip())
         tool_tip = row_tool_tip(row)
         for column in (Column.STATE, Column.NAME):
             items[column].setToolTip(tool_tip)
 
 
-def _fill_number(item, number: float | None, form: str) -> None:
-    item.setText("" if number is None else form.format(number))
+def _fill_number(item, number: float | None, form: Callable[[float], str], tool_tip: str) -> None:
+    item.setText("" if number is None else form(number))
+    item.setToolTip(tool_tip)
     item.setData(_NOTHING if number is None else float(number), SORT_ROLE)

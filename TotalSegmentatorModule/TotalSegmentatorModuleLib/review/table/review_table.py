@@ -72,6 +72,7 @@ class ReviewTable:
             return
         self._with_tg263 = with_tg263
         self._view.setColumnHidden(Column.DICE, all(row.dice is None for row in rows))
+        self._view.setColumnHidden(Column.VOLUME, all(row.volume_ml is None for row in rows))
         self._view.setColumnHidden(Column.HU, all(row.mean_hu is None for row in rows))
         self._rebuild()
 
@@ -133,8 +134,9 @@ class ReviewTable:
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(20)
         widths = {Column.STATE: 24, Column.LEVEL: 24}
-        for column, widest in ((Column.VOLUME, "88888"), (Column.HU, "-8888"), (Column.DICE, "0.888")):
+        for column, widest in ((Column.VOLUME, "0.888"), (Column.HU, "-888"), (Column.DICE, "Dice")):
             widths[column] = metrics.horizontalAdvance(widest) + 10
+            self._model.horizontalHeaderItem(column).setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
         for column in range(len(column_titles())):
             is_name = column == Column.NAME
             header.setSectionResizeMode(column, qt.QHeaderView.Stretch if is_name else qt.QHeaderView.Fixed)

@@ -65,6 +65,14 @@ class ReviewRow:
         return self.state in OPEN_STATES
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the scan ends within it, so that its volume is that of a part."""
+        return self.has_flag(Level.CUT)
+
+    def has_flag(self, level: str) -> bool:
+        return any(shown.flag.level == level for shown in self.flags)
+
+    @property
     def volume_ml(self) -> float | None:
         return self.measures.volume_ml if self.measures is not None else None
 

@@ -10,9 +10,11 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.review import Level, structures_by_level
 from TotalSegmentatorWire.tables.review_rules import RULES, shown_name, shown_names
 from TotalSegmentatorWire.tables.review_state import ReviewState
+from TotalSegmentatorWire.tables.usual_ranges import hu_ranges, volume_ranges
 
 from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow
 from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag
+from TotalSegmentatorModuleLib.texts.quantities import range_text, volume_text
 
 
 def kind_title(kind: str) -> str:
@@ -59,10 +61,35 @@ def column_tool_tips() -> tuple[str, ...]:
         _("Name and colour of the structure."),
         _("Volume in ml as it was computed; later edits do not change it."),
         _("Mean of the CT inside the structure in Hounsfield units, as it was computed."),
-        _(
-            "Mean Dice of this structure in the publication of the model, 1 being best: how well it is found in "
-            "general. It does not say how good this result is."
-        ),
+        dice_tool_tip(),
+    )
+
+
+def dice_tool_tip() -> str:
+    return _(
+        "Mean Dice of this structure in the publication of the model, 1 being best: how well it is found in "
+        "general. It does not say how good this result is."
+    )
+
+
+def volume_tool_tip(row: ReviewRow) -> str:
+    """Of the cell with the volume: the published range, where there is one."""
+    usual = volume_ranges().get(row.key)
+    if row.volume_ml is None or usual is None:
+        return ""
+    text = _("{volume} ml. Published for adults: {range} ml ({source}).").format(
+        volume=volume_text(row.volume_ml), range=range_text(usual), source=usual.source
+    )
+    return text + " " + _("The scan shows only a part of this structure.") if row.is_cut else text
+
+
+def hu_tool_tip(row: ReviewRow) -> str:
+    """Of the cell with the mean HU: what the tissue can have, where that is known."""
+    usual = hu_ranges().get(row.key)
+    if row.mean_hu is None or usual is None:
+        return ""
+    return _("Mean of {hu:.0f} HU. This tissue can have {range} HU ({source}).").format(
+        hu=row.mean_hu, range=range_text(usual), source=usual.source
     )
 
 
@@ -110,16 +137,23 @@ def new_result_text(name: str) -> str:
     return _("A new result has arrived. To review it, choose '{name}' above.").format(name=name)
 
 
-def group_text(kind: str, is_open: bool, shown: Collection[ReviewRow], count: int) -> str:
-    """A heading with its arrow, the number of its rows, and of those that wait for a judgement when others do not."""
+def group_text(kind: str, is_open: bool, shown: Collection[ReviewRow], count: int, elsewhere: int) -> str:
+    """A heading with its arrow, the number of its rows, and of those that wait for a judgement when others do not.
+    ``elsewhere``: rows with such a remark, too, that stand above for a worse one."""
     values = {"arrow": "\u25be" if is_open else "\u25b8", "title": kind_title(kind)}
-    values.update(shown=len(shown), count=count, waiting=sum(row.is_open for row in shown))
+    values.update(shown=len(shown), count=count, waiting=sum(row.is_open for row in shown), elsewhere=elsewhere)
     values["number"] = _("{shown} of {count}").format(**values) if len(shown) < count else str(count)
+    if elsewhere:
+        values["number"] = _("{number}; {elsewhere} more above").format(**values)
     if values["waiting"] == len(shown):
         return _("{arrow} {title} ({number})").format(**values)
     if values["waiting"]:
         return _("{arrow} {title} ({number}), {waiting} open").format(**values)
     return _("{arrow} {title} ({number}), done").format(**values)
+
+
+def nothing_fits_text() -> str:
+    return _("No structure fits what the boxes above ask for.")
 
 
 def sentence(shown: ShownFlag) -> str:
