@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from TotalSegmentatorWire.command.argument_types import names, not_negative, options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.command.parser import PROGRAM
+from TotalSegmentatorWire.messages.comparison import TOLERANCE_MM
 from TotalSegmentatorWire.tables.export_formats import ENCODINGS, FORMATS, HOLES, NAME_KINDS, SPACES
 from TotalSegmentatorWire.tables.review_state import ReviewState
 from TotalSegmentatorWire.tables.structures import LABEL_TABLES
@@ -49,6 +50,7 @@ class CompareOptions:
     labels: str | None = None
     pairs: Path | None = None
     csv: Path | None = None
+    tolerance_mm: float = TOLERANCE_MM
 
 
 def order_from(parsed: argparse.Namespace, **given: Any) -> ExportOrder:
@@ -145,6 +147,7 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         metavar="FILE",
         help="names of the same structure: CSV file with the columns ours,theirs, or a template",
     )
+    add_tolerance(compare)
     compare.add_argument("--csv", type=Path, metavar="FILE", help="also write the table to this file")
     compare.set_defaults(make_options=_compare_options)
     for command, replaced in ((export, "SEGMENTATION"), (compare, "OURS and CT")):
@@ -155,6 +158,16 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
             metavar="DIR",
             help=f"instead of {replaced}: folder written by the Slicer module",
         )
+
+
+def add_tolerance(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--tolerance",
+        dest="tolerance_mm",
+        type=not_negative("a distance in mm"),
+        metavar="MM",
+        help=f"distance within which surfaces agree, for the surface Dice; the default is {TOLERANCE_MM:g} mm",
+    )
 
 
 def add_labels(command: argparse.ArgumentParser) -> None:
@@ -234,6 +247,7 @@ If the segmentation was made on a crop of a DICOM series, on its own voxels, spe
   {PROGRAM} export organs.seg.nrrd rs.dcm --to rtstruct --reference ct-folder"""
 _COMPARE = f"""\
 Compares two segmentations of a CT, structure by structure: Dice coefficient, Hausdorff distance (95th percentile), mean
-surface distance and volumes, the worst first. Structures are paired by name; use --pairs for those whose names differ.
+surface distance, surface Dice, added path length and volumes, the worst first. Structures are paired by name; use
+--pairs for those whose names differ.
 
   {PROGRAM} compare organs.seg.nrrd manual-rs.dcm --reference ct-folder"""

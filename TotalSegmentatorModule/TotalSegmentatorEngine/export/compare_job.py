@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from TotalSegmentatorWire.messages.export import SEGMENTATION_HEADER, ExportStep
 from TotalSegmentatorEngine.ct_input.reading import is_dicom, read_input
 from TotalSegmentatorEngine.export.arguments import CompareOptions
 from TotalSegmentatorEngine.export.compare.comparison import ComparisonRow, Voxels, compare, worst_first
-from TotalSegmentatorEngine.export.compare.pairing import read_pairs
-from TotalSegmentatorEngine.export.core.segmentation import Segmentation
+from TotalSegmentatorEngine.export.compare.pairing import NamePair, read_pairs
+from TotalSegmentatorEngine.export.core.segmentation import MODEL_TAG, Segmentation
 from TotalSegmentatorEngine.export.core.shown_names import listed
+from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
 from TotalSegmentatorEngine.export.dicom.reading_report import OUTSIDE_CT, reported
-from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, read_reference
+from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries, read_reference, reference_volume
 from TotalSegmentatorEngine.export.grid.alignment import check_series, on_planes, on_volume_voxels
 from TotalSegmentatorEngine.export.grid.placement import place
 from TotalSegmentatorEngine.export.progress import ExportReporter
@@ -30,8 +31,10 @@ from TotalSegmentatorEngine.export.sources.slicer_transfer import (
 )
 from TotalSegmentatorEngine.export.sources.source import source_of_transfer
 from TotalSegmentatorEngine.export.sources.structures import Warn, read_structures
-from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.series_selection.series_choice import SelectedSeries, SeriesChoice
+
+OnPair = Callable[[ComparisonRow, VoxelMask, VoxelMask], None]
 
 Side = list[tuple[str, Voxels]]
 """Names and voxels on the grid of the comparison."""
@@ -41,16 +44,29 @@ _MUST_FIT = {"BAD_REQUEST", "EXPORT_OTHER_CT"}
 
 
 @dataclass(frozen=True, eq=False)
-class _Ct:
+class ComparisonCt:
     """What both sides are brought to."""
 
     grid: Geometry
     reference: ReferenceSeries | None = None
     """None where the CT did not come from DICOM, or where its series will not do and nothing needs it."""
+    volume: Callable[[], Volume] | None = None
+    """HU on ``grid``; None where there is no CT, or nobody will ask for it."""
 
     @property
     def plane_positions(self) -> np.ndarray | None:
         return None if self.reference is None else self.reference.plane_distances
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Two segmentations on one grid."""
+
+    ours: Side
+    theirs: Side
+    ct: ComparisonCt
+    models: frozenset[str] = frozenset()
+    """Those that made structures of ours, as far as a segmentation file says so."""
 
 
 def compare_sides(
@@ -63,43 +79,59 @@ def compare_sides(
     """
     reporter.progress(ExportStep.READING, 0.0)
     pairs = read_pairs(options.pairs) if options.pairs is not None else ()
-    if not options.theirs.exists():
-        raise SegmentationError("INPUT_NOT_FOUND")
     if options.transferred is None:
-        ours, theirs, ct = _sides_of_files(options, reporter, report_series)
+        sides = read_sides(options, reporter, report_series)
     else:
-        ours, theirs, ct = _sides_of_slicer(options, reporter)
+        sides = _sides_of_slicer(options, reporter)
+    return worst_first(compare_structures(sides, pairs, options.tolerance_mm, reporter))
+
+
+def compare_structures(
+    sides: Sides,
+    pairs: Sequence[NamePair],
+    tolerance_mm: float,
+    reporter: ExportReporter,
+    on_pair: OnPair = lambda *_pair: None,
+) -> list[ComparisonRow]:
+    """What ``compare`` returns. Raises SegmentationError: COMPARISON_NOTHING_IN_COMMON, CANCELLED."""
 
     def report(done: int, count: int, name: str) -> None:
         reporter.progress(ExportStep.MEASURING, 0.2 + 0.8 * done / max(count, 1), name)
 
-    return worst_first(compare(ours, theirs, ct.grid, pairs, ct.plane_positions, report))
+    ct = sides.ct
+    return compare(sides.ours, sides.theirs, ct.grid, pairs, ct.plane_positions, report, tolerance_mm, on_pair)
 
 
 # -- two files ---------------------------------------------------------------------------------------------------------
 
 
-def _sides_of_files(
-    options: CompareOptions, reporter: ExportReporter, report_series: Callable[[SelectedSeries], None]
-) -> tuple[Side, Side, _Ct]:
+def read_sides(
+    options: CompareOptions,
+    reporter: ExportReporter,
+    report_series: Callable[[SelectedSeries], None],
+    keeps_ct: bool = False,
+) -> Sides:
+    """Both files; ``keeps_ct``: whether the CT's voxels will be asked for. Raises what ``compare_sides`` raises."""
     paths = (options.ours, options.theirs)
-    if not options.ours.exists():
+    if not all(path.exists() for path in paths):
         raise SegmentationError("INPUT_NOT_FOUND")
     needs_series = any(map(is_dicom, paths))
-    ct = _ct_of_files(options, needs_series, report_series)
+    ct = _ct_of_files(options, needs_series, report_series, keeps_ct)
     first = None
-    if ct is None:
+    if not is_dicom(options.ours):
         first = read_segmentation(options.ours, _labels_of(options.ours, options), reporter.warning)
-        ct = _Ct(first.layers[0].geometry)
-    sides = [_side_of_file(options.ours, options, ct, reporter.warning, first)]
+    if ct is None:
+        ct = ComparisonCt(first.layers[0].geometry)
+    ours = _side_of_file(options.ours, options, ct, reporter.warning, first)
     reporter.progress(ExportStep.READING, 0.1)
-    sides.append(_side_of_file(options.theirs, options, ct, reporter.warning))
-    return sides[0], sides[1], ct
+    theirs = _side_of_file(options.theirs, options, ct, reporter.warning)
+    models = {segment.tags.get(MODEL_TAG, "") for segment in first.segments} if first is not None else set()
+    return Sides(ours, theirs, ct, frozenset(models - {""}))
 
 
 def _ct_of_files(
-    options: CompareOptions, needs_series: bool, report_series: Callable[[SelectedSeries], None]
-) -> _Ct | None:
+    options: CompareOptions, needs_series: bool, report_series: Callable[[SelectedSeries], None], keeps_ct: bool
+) -> ComparisonCt | None:
     """None where no CT was given."""
     path = options.reference
     if path is not None and not path.exists():
@@ -107,14 +139,17 @@ def _ct_of_files(
     if path is not None and is_dicom(path):
         choice = choice_for([options.ours, options.theirs], options.series)
         reference = read_reference(path, choice, report_series)
-        return _Ct(reference.grid, reference)
+        return ComparisonCt(reference.grid, reference, lambda: reference_volume(reference))
     if needs_series:
         raise SegmentationError("COMPARISON_NEEDS_SERIES")
-    return None if path is None else _Ct(read_input(path, SeriesChoice(options.series)).volume.geometry)
+    if path is None:
+        return None
+    volume = read_input(path, SeriesChoice(options.series)).volume
+    return ComparisonCt(volume.geometry, None, (lambda: volume) if keeps_ct else None)
 
 
 def _side_of_file(
-    path: Path, options: CompareOptions, ct: _Ct, warn: Warn, segmentation: Segmentation | None = None
+    path: Path, options: CompareOptions, ct: ComparisonCt, warn: Warn, segmentation: Segmentation | None = None
 ) -> Side:
     """``segmentation``: what ``path`` holds, where it was read already."""
     if is_dicom(path):
@@ -138,20 +173,22 @@ def _labels_of(path: Path, options: CompareOptions) -> str | None:
 # -- a segmentation of Slicer's scene ----------------------------------------------------------------------------------
 
 
-def _sides_of_slicer(options: CompareOptions, reporter: ExportReporter) -> tuple[Side, Side, _Ct]:
+def _sides_of_slicer(options: CompareOptions, reporter: ExportReporter) -> Sides:
     """``theirs`` is a file, or the folder of another segmentation that was handed over for the same CT."""
+    if not options.theirs.exists():
+        raise SegmentationError("INPUT_NOT_FOUND")
     is_transferred = (options.theirs / SEGMENTATION_HEADER).is_file()
     needs_series = not is_transferred and is_dicom(options.theirs)
     segmentation, volume, reference = _transferred(options.transferred, needs_series, reporter.warning)
-    ct = _Ct(volume if reference is None else reference.grid, reference)
+    ct = ComparisonCt(volume if reference is None else reference.grid, reference)
     ours = _placed(segmentation, ct.grid, reporter.warning)
     reporter.progress(ExportStep.READING, 0.1)
     if not is_transferred:
-        return ours, _side_of_file(options.theirs, options, ct, reporter.warning), ct
+        return Sides(ours, _side_of_file(options.theirs, options, ct, reporter.warning), ct)
     other, _header = read_transferred_segmentation(options.theirs)
     if reference is not None:  # it lies where the scene shows it, whatever series it was made on
         other = on_volume_voxels(other, reference, volume)
-    return ours, _placed(other, ct.grid, reporter.warning), ct
+    return Sides(ours, _placed(other, ct.grid, reporter.warning), ct)
 
 
 def _transferred(folder: Path, needs_series: bool, warn: Warn) -> tuple[Segmentation, Geometry, ReferenceSeries | None]:

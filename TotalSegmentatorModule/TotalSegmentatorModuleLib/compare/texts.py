@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.comparison import (
+    ADDED_PATH,
     DICE,
     DICE_DIGITS,
     DIFFERENCE,
@@ -13,9 +14,12 @@ from TotalSegmentatorWire.messages.comparison import (
     MEAN_DISTANCE,
     OUR_VOLUME,
     OURS,
+    PATH_DIGITS,
     PERCENT_DIGITS,
+    SURFACE_DICE,
     THEIR_VOLUME,
     THEIRS,
+    TOLERANCE_MM,
     volume_digits,
 )
 
@@ -52,6 +56,8 @@ def column_titles() -> dict[str, str]:
         DICE: _("Dice"),
         HAUSDORFF95: _("95 % Hausdorff distance (mm)"),
         MEAN_DISTANCE: _("Mean surface distance (mm)"),
+        SURFACE_DICE: _("Surface Dice ({millimetres} mm)").format(millimetres="{:g}".format(TOLERANCE_MM)),
+        ADDED_PATH: _("Added path length (mm)"),
         OUR_VOLUME: _("Volume (ml)"),
         THEIR_VOLUME: _("Other volume (ml)"),
         DIFFERENCE: _("Difference (ml)"),
@@ -68,6 +74,8 @@ def cells(line: ComparisonLine) -> dict[str, str]:
         DICE: DICE_DIGITS,
         HAUSDORFF95: DISTANCE_DIGITS,
         MEAN_DISTANCE: DISTANCE_DIGITS,
+        SURFACE_DICE: DICE_DIGITS,
+        ADDED_PATH: PATH_DIGITS,
         OUR_VOLUME: volume_digits(volumes[0]),
         THEIR_VOLUME: volume_digits(volumes[1]),
         DIFFERENCE: volume_digits(*volumes),
@@ -113,6 +121,10 @@ def line_tool_tip(line: ComparisonLine) -> str:
         _("Dice: {value}").format(value=shown[DICE]),
         _("95 % Hausdorff distance: {value} mm").format(value=shown[HAUSDORFF95]),
         _("Mean surface distance: {value} mm").format(value=shown[MEAN_DISTANCE]),
+        _("Surface Dice at {millimetres} mm: {value}").format(
+            millimetres="{:g}".format(TOLERANCE_MM), value=shown[SURFACE_DICE]
+        ),
+        _("Added path length: {value} mm").format(value=shown[ADDED_PATH]),
         _("Volumes: {ours} ml and {theirs} ml ({difference} ml, {percent} %)").format(**values),
     ]
     if reason(line):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 OURS, THEIRS, DICE = "ours", "theirs", "dice"
 HAUSDORFF95, MEAN_DISTANCE = "hausdorff95_mm", "mean_surface_distance_mm"
+SURFACE_DICE, ADDED_PATH = "surface_dice", "added_path_mm"
 OUR_VOLUME, THEIR_VOLUME = "our_volume_ml", "their_volume_ml"
 DIFFERENCE, DIFFERENCE_PERCENT = "volume_difference_ml", "volume_difference_percent"
 """Ours minus theirs; percent of theirs."""
@@ -18,10 +19,15 @@ NUMBER_COLUMNS = (
     THEIR_VOLUME,
     DIFFERENCE,
     DIFFERENCE_PERCENT,
+    SURFACE_DICE,
+    ADDED_PATH,
 )
 COLUMNS = NAME_COLUMNS + NUMBER_COLUMNS
 
-DICE_DIGITS, DISTANCE_DIGITS, PERCENT_DIGITS = 3, 1, 1
+TOLERANCE_MM = 2.0
+"""Of the surface Dice, where nobody chose another one."""
+
+DICE_DIGITS, DISTANCE_DIGITS, PATH_DIGITS, PERCENT_DIGITS = 3, 1, 0, 1
 """After the point. Contours are drawn to a pixel, which is seldom smaller than half a millimetre."""
 
 

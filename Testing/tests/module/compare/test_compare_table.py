@@ -50,6 +50,8 @@ def test_panel_shows_the_worst_first_and_says_what_is_missing(ready):
         "Dice: 0.951",
         "95 % Hausdorff distance: 2.5 mm",
         "Mean surface distance: 0.4 mm",
+        "Surface Dice at 2 mm: 0.987",
+        "Added path length: 96 mm",
         "Volumes: 180 ml and 190 ml (−10 ml, −5.2 %)",
     ]
     assert tool_tips(ready)[3].splitlines() == ["PTV, boost", "Volume: 55.5 ml", "Only in the other."]
@@ -64,7 +66,7 @@ def test_missing_values_are_dashes_with_a_reason(ready):
         "No voxels in either of them.",
     ]
     (node,) = ready.tables
-    texts = [node.GetTable().GetColumn(column).GetValue(row) for column in range(10) for row in range(2)]
+    texts = [node.GetTable().GetColumn(column).GetValue(row) for column in range(12) for row in range(2)]
     assert not [text for text in texts if "nan" in text.lower()]
 
 
@@ -90,9 +92,22 @@ def test_copied_table_can_be_pasted_into_a_spreadsheet(ready):
     lines = [line.split("\t") for line in slicer.app.clipboard().text().splitlines()]
 
     assert lines[0][:4] == ["Segmentation", "Compared with", "Dice", "95 % Hausdorff distance (mm)"]
-    assert lines[1] == ["kidney_right", "Kidney_R", "0.810", "7.5", "1.2", "150", "120", "+30", "+25.0", ""]
-    assert lines[4] == ["", "PTV, boost", "", "", "", "", "55.5", "", "", "only in the other"]
-    assert {len(line) for line in lines} == {10}
+    assert lines[1] == [
+        "kidney_right",
+        "Kidney_R",
+        "0.810",
+        "7.5",
+        "1.2",
+        "0.654",
+        "812",
+        "150",
+        "120",
+        "+30",
+        "+25.0",
+        "",
+    ]
+    assert lines[4] == ["", "PTV, boost", *[""] * 6, "55.5", "", "", "only in the other"]
+    assert {len(line) for line in lines} == {12}
 
 
 def test_saved_table_is_the_programs_own(ready, tmp_path):

@@ -28,11 +28,11 @@ FOLDER = Path(os.environ.get("FAKE_EXPORT", "."))
 FAILURE = Problem("EXPORT_SEGMENT_EMPTY", {"names": "Liver, Spleen", "count": 2})
 WARNING = Problem("EXPORT_UNREVIEWED", {"names": "Liver, Spleen", "unreviewed": 2, "edited": 0})
 TABLE = """\
-ours,theirs,dice,hausdorff95_mm,mean_surface_distance_mm,our_volume_ml,their_volume_ml,volume_difference_ml,volume_difference_percent
-kidney_right,Kidney_R,0.8100,7.5000,1.2500,150.0000,120.0000,30.0000,25.0000
-spleen,Spleen,0.9512,2.5000,0.4321,180.2000,190.1000,-9.9000,-5.2078
-kidney_left,,,,,140.0000,,,
-,"PTV, boost",,,,,55.5000,,
+ours,theirs,dice,hausdorff95_mm,mean_surface_distance_mm,our_volume_ml,their_volume_ml,volume_difference_ml,volume_difference_percent,surface_dice,added_path_mm
+kidney_right,Kidney_R,0.8100,7.5000,1.2500,150.0000,120.0000,30.0000,25.0000,0.6543,812.4000
+spleen,Spleen,0.9512,2.5000,0.4321,180.2000,190.1000,-9.9000,-5.2078,0.9871,96.2000
+kidney_left,,,,,140.0000,,,,,
+,"PTV, boost",,,,,55.5000,,,,
 """
 """As the command ``compare`` writes it: two pairs, and one structure that only one side has, each."""
 HALF = ExportProgressEvent(ExportStep.CONTOURING, "liver", 0.5)

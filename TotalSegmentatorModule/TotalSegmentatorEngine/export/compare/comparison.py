@@ -6,7 +6,11 @@ Definitions, after Maier-Hein et al., "Metrics reloaded" (Nature Methods 2024, s
 - distances: from the centre of every surface voxel of one side to the nearest one of the other, in mm;
 - 95 % Hausdorff distance: the larger of the two directed 95th percentiles of these distances, so that it is the same
   with the sides exchanged; between two ranks a percentile is interpolated linearly, as NumPy does by default;
-- mean surface distance: the mean over the distances of both directions together.
+- mean surface distance: the mean over the distances of both directions together;
+- surface Dice at a tolerance (Nikolov et al., "Clinically applicable segmentation of head and neck anatomy for
+  radiotherapy", J Med Internet Res 2021;23:e26151): the share of both surfaces that lies within the tolerance of the
+  other one. A surface voxel counts with the area of its faces that look outside, so that flat voxels count rightly;
+- added path length: what somebody had to draw to turn ours into theirs (added_path).
 
 A structure that is empty on a side has no distances, and without voxels on both sides no Dice either.
 """
@@ -18,13 +22,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.comparison import TOLERANCE_MM
 
-from TotalSegmentatorEngine.export.compare.pairing import Match, NamePair, match_names
+from TotalSegmentatorEngine.export.compare.added_path import added_path_length
+from TotalSegmentatorEngine.export.compare.pairing import NamePair, match_names
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask, union
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.statistics.voxel_volumes import plane_volumes, volume_by_planes
 
 PERCENTILE = 95.0
+_NEARLY_MM = 1e-6
+"""Distances that are the tolerance but for rounding lie within it."""
+
+JOINED_BY = " + "
+"""Between the names of structures that are compared as one."""
 
 Voxels = VoxelMask | Callable[[], VoxelMask]
 """A mask, or what makes it when its turn comes: a hundred of them need not be in memory."""
@@ -43,6 +54,10 @@ class ComparisonRow:
     hausdorff95_mm: float | None = None
     """None where a side has no voxel."""
     mean_distance_mm: float | None = None
+    surface_dice: float | None = None
+    """0..1 at the tolerance of the comparison; None where a side has no voxel."""
+    added_path_mm: float | None = None
+    """Of theirs; None where a side lacks the structure."""
 
     @property
     def is_paired(self) -> bool:
@@ -66,24 +81,29 @@ def compare(
     pairs: Sequence[NamePair] = (),
     plane_positions: np.ndarray | None = None,
     progress: Callable[[int, int, str], None] | None = None,
+    tolerance_mm: float = TOLERANCE_MM,
+    on_pair: Callable[[ComparisonRow, VoxelMask, VoxelMask], None] = lambda *_pair: None,
 ) -> list[ComparisonRow]:
     """Every structure of both sides once, paired by their names (structure_pairing); the order is ours, then theirs.
 
     All masks lie on ``grid``. ``plane_positions``: of its planes along their normal in mm, for a CT whose slices are
     not evenly spaced; without them the steps of ``grid`` count. ``progress`` gets how many structures are done, of
-    how many, and which comes next.
+    how many, and which comes next. ``on_pair`` gets each structure that both sides have, with its masks.
 
     Raises SegmentationError("COMPARISON_NOTHING_IN_COMMON").
     """
     matches = match_names([name for name, _ in ours], [name for name, _ in theirs], pairs)
     if not any(match.ours and match.theirs for match in matches):
         raise SegmentationError("COMPARISON_NOTHING_IN_COMMON")
-    scale = _Scale(grid, plane_positions)
+    scale = _Scale(grid, plane_positions, tolerance_mm)
     rows = []
     for done, match in enumerate(matches):
         if progress is not None:
             progress(done, len(matches), match.name)
-        rows.append(_row(match, ours, theirs, scale))
+        first, second = _joined(ours, match.ours), _joined(theirs, match.theirs)
+        rows.append(_row(_names_of(ours, match.ours), _names_of(theirs, match.theirs), first, second, scale))
+        if first is not None and second is not None:
+            on_pair(rows[-1], first, second)
     return rows
 
 
@@ -99,18 +119,16 @@ def worst_first(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
     return sorted(rows, key=badness)
 
 
-def _row(
-    match: Match, ours: Sequence[tuple[str, Voxels]], theirs: Sequence[tuple[str, Voxels]], scale: _Scale
-) -> ComparisonRow:
-    first, second = _joined(ours, match.ours), _joined(theirs, match.theirs)
-    names = [
-        " + ".join(side[position][0] for position in chosen)
-        for side, chosen in ((ours, match.ours), (theirs, match.theirs))
-    ]
+def _row(ours: str, theirs: str, first: VoxelMask | None, second: VoxelMask | None, scale: _Scale) -> ComparisonRow:
     volumes = [None if mask is None else scale.volume_ml(mask) for mask in (first, second)]
     if first is None or second is None:
-        return ComparisonRow(*names, *volumes)
-    return ComparisonRow(*names, *volumes, dice(first, second), *scale.surface_distances(first, second))
+        return ComparisonRow(ours, theirs, *volumes)
+    overlap, path = dice(first, second), added_path_length(second, first, scale.grid)
+    return ComparisonRow(ours, theirs, *volumes, overlap, *scale.surface_measures(first, second), path)
+
+
+def _names_of(side: Sequence[tuple[str, Voxels]], chosen: Sequence[int]) -> str:
+    return JOINED_BY.join(side[position][0] for position in chosen)
 
 
 def _joined(side: Sequence[tuple[str, Voxels]], chosen: Sequence[int]) -> VoxelMask | None:
@@ -159,25 +177,49 @@ def surface_voxels(mask: VoxelMask) -> np.ndarray:
 class _Scale:
     """Millimetres of a grid whose planes may be unevenly spaced."""
 
-    def __init__(self, grid: Geometry, plane_positions: np.ndarray | None) -> None:
-        self._grid = grid
+    def __init__(self, grid: Geometry, plane_positions: np.ndarray | None, tolerance_mm: float) -> None:
+        self.grid = grid
         step = grid.spacing[2]
         even = np.arange(grid.shape[0]) * step
         self._positions = even if plane_positions is None else np.asarray(plane_positions, float)
         self._steps = self._positions / step
         self._plane_volumes = plane_volumes(grid, plane_positions)
+        self._tolerance_mm = tolerance_mm + _NEARLY_MM
 
     def volume_ml(self, mask: VoxelMask) -> float:
         return volume_by_planes(mask, self._plane_volumes)
 
-    def surface_distances(self, first: VoxelMask, second: VoxelMask) -> tuple[float | None, float | None]:
-        """95 % Hausdorff distance and mean surface distance in mm; None where a side has no voxel."""
+    def surface_measures(
+        self, first: VoxelMask, second: VoxelMask
+    ) -> tuple[float, float, float] | tuple[None, None, None]:
+        """95 % Hausdorff distance and mean surface distance in mm, surface Dice; None where a side has no voxel."""
         if first.is_empty or second.is_empty:
-            return None, None
+            return None, None, None
         surfaces = [surface_voxels(mask) for mask in (first, second)]
         there, back = self._distances(*surfaces), self._distances(*reversed(surfaces))
         largest = max(float(np.percentile(direction, PERCENTILE)) for direction in (there, back))
-        return largest, float((there.sum() + back.sum()) / (there.size + back.size))
+        mean = float((there.sum() + back.sum()) / (there.size + back.size))
+        areas = [self._areas(mask, surface) for mask, surface in zip((first, second), surfaces, strict=True)]
+        near = sum(
+            float(area[distances <= self._tolerance_mm].sum())
+            for area, distances in zip(areas, (there, back), strict=True)
+        )
+        return largest, mean, near / float(areas[0].sum() + areas[1].sum())
+
+    def _areas(self, mask: VoxelMask, surface: np.ndarray) -> np.ndarray:
+        """mm² of the faces of each voxel of ``surface`` that look out of the structure."""
+        padded = np.pad(mask.voxels, 1)
+        place = np.stack(np.unravel_index(surface, self.grid.shape)) - np.reshape(mask.start, (3, 1))
+        volumes = self._plane_volumes[place[0] + mask.start[0]]
+        columns, rows, step = self.grid.spacing
+        sizes = (self.grid.voxel_mm3 / step, volumes / rows, volumes / columns)  # of faces across k, j, i
+        areas = np.zeros(surface.size)
+        for axis, size in enumerate(sizes):
+            for shift in (0, 2):
+                beside = place + 1
+                beside[axis] += shift - 1
+                areas += ~padded[tuple(beside)] * size
+        return areas
 
     def _distances(self, origin: np.ndarray, target: np.ndarray) -> np.ndarray:
         """From every voxel of ``origin`` to the nearest of ``target``; those that both have are 0 without a search."""
@@ -192,5 +234,5 @@ class _Scale:
 
     def _points(self, surface: np.ndarray) -> np.ndarray:
         """mm, (n, 3): only distances between them mean something."""
-        k, j, i = np.unravel_index(surface, self._grid.shape)
-        return np.stack([i, j, self._steps[k]], axis=1) @ self._grid.ijk_to_ras[:3, :3].T
+        k, j, i = np.unravel_index(surface, self.grid.shape)
+        return np.stack([i, j, self._steps[k]], axis=1) @ self.grid.ijk_to_ras[:3, :3].T

@@ -13,6 +13,7 @@ from TotalSegmentatorWire.messages.comparison import (
     COLUMNS,
     DICE_DIGITS,
     DISTANCE_DIGITS,
+    PATH_DIGITS,
     PERCENT_DIGITS,
     volume_digits,
 )
@@ -33,6 +34,8 @@ CSV_COLUMNS: dict[str, Callable[[ComparisonRow], str | float | None]] = dict(
             lambda row: row.their_ml,
             lambda row: row.difference_ml,
             lambda row: row.difference_percent,
+            lambda row: row.surface_dice,
+            lambda row: row.added_path_mm,
         ),
         strict=True,
     )
@@ -40,7 +43,19 @@ CSV_COLUMNS: dict[str, Callable[[ComparisonRow], str | float | None]] = dict(
 _CSV_DIGITS = 4
 """After the point: 0.1 mm³ of a volume, and more than any contour is exact."""
 
-_HEADS = ("Ours", "Theirs", "Dice", "HD95 mm", "Mean mm", "Ours ml", "Theirs ml", "Diff. ml", "Diff. %")
+_HEADS = (
+    "Ours",
+    "Theirs",
+    "Dice",
+    "HD95 mm",
+    "Mean mm",
+    "sDice",
+    "APL mm",
+    "Ours ml",
+    "Theirs ml",
+    "Diff. ml",
+    "Diff. %",
+)
 _NAMES = 2
 _LONGEST_NAME = 32
 
@@ -60,11 +75,11 @@ def comparison_csv(rows: Sequence[ComparisonRow]) -> str:
     writer = csv.writer(stream, lineterminator="\r\n")  # RFC 4180
     writer.writerow(CSV_COLUMNS)
     for row in rows:
-        writer.writerow(_csv_cell(value_of(row)) for value_of in CSV_COLUMNS.values())
+        writer.writerow(csv_cell(value_of(row)) for value_of in CSV_COLUMNS.values())
     return stream.getvalue()
 
 
-def _csv_cell(value: str | float | None) -> str:
+def csv_cell(value: str | float | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     return f"{value:.{_CSV_DIGITS}f}"
@@ -93,6 +108,8 @@ def _cells(row: ComparisonRow) -> list[str]:
         _number(row.dice, DICE_DIGITS),
         _number(row.hausdorff95_mm, DISTANCE_DIGITS),
         _number(row.mean_distance_mm, DISTANCE_DIGITS),
+        _number(row.surface_dice, DICE_DIGITS),
+        _number(row.added_path_mm, PATH_DIGITS),
         *(_number(volume, volume_digits(volume)) for volume in volumes),
         _number(row.difference_ml, millilitres, "+"),
         _number(row.difference_percent, PERCENT_DIGITS, "+"),

@@ -60,6 +60,23 @@ def test_shifted_cube_by_hand():
     assert row.difference_ml == 0.0
 
 
+def test_surface_dice_and_added_path_by_hand():
+    """Ours is a block of ten voxels a side, 15 x 10 x 30 mm, theirs has one plane more, of 3 mm.
+
+    Within less than a voxel lie all faces but those of our top plane without its border, 8 x 8 of 1.5 mm², and those of
+    their additional plane: 100 of 1.5 mm², 20 of 3 mm² and 20 of 4.5 mm². The blocks have 1800 mm² and 1950 mm². The
+    contour of the additional plane has 36 pixels, whose sides are 1.25 mm on average.
+    """
+    ours, theirs = (box(slice(2, end), slice(3, 13), slice(2, 12)) for end in (12, 13))
+    row = row_of(ours, theirs, tolerance_mm=0.5)
+    assert row.surface_dice == pytest.approx(1.0 - (64 * 1.5 + 150.0 + 60.0 + 90.0) / (1800.0 + 1950.0))
+    assert row.added_path_mm == pytest.approx(36 * 1.25)
+    exchanged = row_of(theirs, ours, tolerance_mm=0.5)
+    assert (exchanged.surface_dice, exchanged.added_path_mm) == (pytest.approx(row.surface_dice), 0.0)
+    assert row_of(ours, theirs, tolerance_mm=3.0).surface_dice == 1.0, "what lies at the tolerance is within"
+    assert row_of(ours, theirs).surface_dice == row_of(ours, theirs, tolerance_mm=2.0).surface_dice < 1.0
+
+
 @pytest.mark.parametrize(("axis", "millimetres"), [(0, 12.0), (1, 4.0), (2, 6.0)])
 def test_distance_of_two_sheets_counts_the_spacing_of_their_axis(axis: int, millimetres: float):
     """All voxels of a sheet are surface; four steps along k, j, i are 12, 4, 6 mm."""
@@ -102,6 +119,7 @@ def test_empty_sides_have_no_distances():
     cube = box(slice(2, 4), slice(2, 4), slice(2, 4))
     one, both = row_of(cube, EMPTY), row_of(EMPTY, EMPTY)
     assert (one.dice, one.hausdorff95_mm, one.mean_distance_mm, one.difference_percent) == (0.0, None, None, None)
+    assert (one.surface_dice, one.added_path_mm) == (None, 0.0), "nothing of theirs has to be drawn"
     assert one.difference_ml == pytest.approx(8 * 4.5 / 1000)
     assert (both.dice, both.hausdorff95_mm, both.their_ml) == (None, None, 0.0)
 
@@ -116,6 +134,7 @@ def test_uneven_planes_count_with_their_own_positions():
     assert row.our_ml == pytest.approx(16 * 4 / 1000)
     assert row.their_ml == pytest.approx(16 * 6 / 1000)
     assert row.hausdorff95_mm == pytest.approx(6.0)
+    assert row_of(middle, upper, grid, plane_positions=positions, tolerance_mm=5.9).surface_dice == 0.0
 
 
 def blobs(seed: int) -> np.ndarray:
@@ -207,7 +226,7 @@ def test_nothing_in_common_is_an_error():
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 ROWS = [
-    ComparisonRow("liver", "Liver", 1500.0, 1600.0, 0.9375, 4.04, 1.236),
+    ComparisonRow("liver", "Liver", 1500.0, 1600.0, 0.9375, 4.04, 1.236, 0.8125, 1210.0),
     ComparisonRow("spleen", "Milz, groß", 150.0, 0.0, 0.0),
     ComparisonRow("pancreas", "", our_ml=80.0),
     ComparisonRow("", "PTV", their_ml=300.0),
@@ -218,7 +237,7 @@ def test_csv_holds_every_value_and_leaves_out_what_there_is_not():
     read = list(csv.DictReader(io.StringIO(comparison_csv(ROWS))))
     assert list(read[0]) == list(CSV_COLUMNS)
     assert [float(read[0][column]) for column in list(CSV_COLUMNS)[2:]] == [
-        0.9375, 4.04, 1.236, 1500.0, 1600.0, -100.0, -6.25,
+        0.9375, 4.04, 1.236, 1500.0, 1600.0, -100.0, -6.25, 0.8125, 1210.0,
     ]  # fmt: skip
     assert (read[1]["theirs"], read[1]["dice"], read[1]["hausdorff95_mm"]) == ("Milz, groß", "0.0000", "")
     assert read[1]["volume_difference_percent"] == ""
@@ -228,7 +247,19 @@ def test_csv_holds_every_value_and_leaves_out_what_there_is_not():
 
 def test_page_shows_pairs_a_summary_and_what_one_side_lacks():
     lines = comparison_page(ROWS).splitlines()
-    assert lines[1].split() == ["liver", "Liver", "0.938", "4.0", "1.2", "1500", "1600", "-100", "-6.2"]
+    assert lines[1].split() == [
+        "liver",
+        "Liver",
+        "0.938",
+        "4.0",
+        "1.2",
+        "0.812",
+        "1210",
+        "1500",
+        "1600",
+        "-100",
+        "-6.2",
+    ]
     assert lines[2].split()[-6:] == ["-", "-", "150", "0", "+150", "-"]
     assert len({line.find(".") for line in lines[1:3]}) == 1, "numbers stand below each other"
     assert "Structures compared: 2; Dice: mean 0.469, lowest 0.000; HD95: mean 4.0 mm, highest 4.0 mm." in lines
@@ -246,7 +277,7 @@ def test_page_shows_pairs_a_summary_and_what_one_side_lacks():
 )
 def test_page_shows_volumes_with_three_significant_digits(our_ml: float, their_ml: float, shown: list[str]):
     row = ComparisonRow("a", "b", our_ml, their_ml, 1.0, 0.0, 0.0)
-    assert comparison_page([row]).splitlines()[1].split()[5:8] == shown
+    assert comparison_page([row]).splitlines()[1].split()[7:10] == shown
 
 
 def test_worst_pairs_come_first_and_what_one_side_lacks_last():
