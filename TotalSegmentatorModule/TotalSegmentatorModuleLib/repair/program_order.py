@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from TotalSegmentatorWire.messages.review import Flag
-from TotalSegmentatorWire.resources import REVIEW_FOLDER
-from TotalSegmentatorWire.tables.csv_table import read_csv
 from TotalSegmentatorWire.tables.review_rules import RULES, Repair
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 from TotalSegmentatorWire.tables.structures import known_structures
 
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
@@ -94,10 +92,4 @@ def program_order(node, flag: Flag) -> ProgramOrder | None:
 def _smallest_ml(node, segment_id: str) -> float:
     """From there on a piece is a part of the organ, and no island."""
     measures = read_measures(node.GetSegmentation().GetSegment(segment_id))
-    return _large_piece_share() * measures.volume_ml
-
-
-@cache
-def _large_piece_share() -> float:
-    rows = read_csv(REVIEW_FOLDER / "thresholds.csv", ("name", "value"))
-    return next(float(row["value"]) for row in rows if row["name"] == "large_piece_share")
+    return threshold("large_piece_share") * measures.volume_ml

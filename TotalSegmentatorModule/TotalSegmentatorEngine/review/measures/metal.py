@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 
 from TotalSegmentatorEngine.review.measures.findings import Findings
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 _SAMPLE_MM = 2.0
 """Distances to metal are measured about as densely."""

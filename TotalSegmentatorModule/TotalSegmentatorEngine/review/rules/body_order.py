@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.rounding import rounded
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 
 from TotalSegmentatorEngine.result_check.body_order import ORGANS, body_order, names_of
 from TotalSegmentatorEngine.result_check.orientation_check import SMALLEST_MM3, check_places
@@ -19,7 +20,6 @@ from TotalSegmentatorEngine.result_check.places import Places, share_beyond
 from TotalSegmentatorEngine.review.measures.body_frame import BodyFrame
 from TotalSegmentatorEngine.review.measures.findings import Findings
 from TotalSegmentatorEngine.review.measures.pair_table import WHOLE, Pair, pairs
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 _ORIENTATION_RULES = {
     "RESULT_LEFT_RIGHT": "mirrored_left_right",

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.rounding import rounded
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 from TotalSegmentatorWire.tables.usual_ranges import hu_ranges
 
 from TotalSegmentatorEngine.review.measures.findings import Findings
 from TotalSegmentatorEngine.review.measures.metal import metal_near
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 from TotalSegmentatorEngine.statistics.structure_statistics import mean_of
 
 _TEETH = ("face", "skull")

@@ -11,12 +11,12 @@ from itertools import pairwise
 import numpy as np
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.rounding import rounded
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 from TotalSegmentatorWire.tables.structure_rows import checked_rows, known_names, names_of
 
 from TotalSegmentatorEngine.review.measures.body_frame import BodyFrame
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
 from TotalSegmentatorEngine.review.measures.pair_table import pair_of, partner_of
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 CHAIN, ORGAN = _KINDS = ("chain", "organ")
 """Of rows in ``between.csv``: vertebrae and ribs follow each other at like distances, organs do not."""

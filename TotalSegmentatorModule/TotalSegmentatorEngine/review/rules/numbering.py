@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 from TotalSegmentatorEngine.review.spine.bones import L5, T1, Bone, Spine, name_of, short_name
 from TotalSegmentatorEngine.review.spine.rib_heads import RIB_NUMBERS, SIDES, RibHead, rib_name
 

@@ -13,10 +13,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.rounding import rounded
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings, Piece
 from TotalSegmentatorEngine.review.measures.piece_table import PieceLimits, piece_limits
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 from TotalSegmentatorEngine.review.measures.tube_ends import tube_ends
 
 Group = tuple[Piece, ...]

@@ -12,9 +12,9 @@ from itertools import groupby
 import numpy as np
 from scipy.spatial import cKDTree
 from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 from TotalSegmentatorEngine.review.spine.bones import T1, Spine
 from TotalSegmentatorEngine.review.spine.order import exchanged_pairs
 from TotalSegmentatorEngine.review.spine.points import points_of

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.ndimage import affine_transform, distance_transform_edt
 from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 
 from TotalSegmentatorEngine.imaging.mask_pieces import largest_piece
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 Box = tuple[slice, slice, slice]
 

@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import binary_dilation
 from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 
 from TotalSegmentatorEngine.review.measures.findings import Finding, Piece
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 from TotalSegmentatorEngine.review.spine.bones import (
     L5,
     NUMBERS,

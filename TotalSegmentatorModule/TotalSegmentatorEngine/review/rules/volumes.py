@@ -13,13 +13,13 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.rounding import rounded
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 from TotalSegmentatorWire.tables.structure_rows import checked_rows, known_names, names_of
 from TotalSegmentatorWire.tables.usual_ranges import Range, volume_ranges
 
 from TotalSegmentatorEngine.review.measures.body_frame import BodyFrame
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
 from TotalSegmentatorEngine.review.measures.pair_table import pairs
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 _SAMPLE_MM = 3.0
 """Voxels of a pair are compared about as densely."""

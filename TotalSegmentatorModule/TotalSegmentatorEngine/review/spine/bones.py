@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 from TotalSegmentatorWire.tables.numbered_names import SHORT_VERTEBRAE
 from TotalSegmentatorWire.tables.numbered_names import VERTEBRA_PREFIX as PREFIX
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings, Piece
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 from TotalSegmentatorEngine.review.spine.points import points_of
 
 T13 = PREFIX + "T13"

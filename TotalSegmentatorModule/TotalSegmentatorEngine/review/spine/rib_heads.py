@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings, Piece
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 from TotalSegmentatorEngine.review.spine.bones import T1, Bone, Spine
 from TotalSegmentatorEngine.review.spine.points import points_of
 
