@@ -33,6 +33,8 @@ class ReviewOptions:
     json: bool = False
     output: Path | None = None
     """The JSON also goes to this file."""
+    measures: Path | None = None
+    """What was measured of each structure goes to this file."""
 
 
 def _review_options(parsed: argparse.Namespace) -> ReviewOptions:
@@ -72,6 +74,8 @@ def add_review_command(commands: Any, is_transfer: bool = False) -> None:
     )
     review.add_argument("--json", action="store_true", help="print JSON, for programs")
     review.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON to this file")
+    if is_transfer:
+        review.add_argument("--measures", type=Path, metavar="FILE", help="write what was measured to this file")
     add_run_files(review)
     review.add_argument(
         TRANSFER_OPTION,

@@ -20,6 +20,7 @@ from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.flag_file import write_flags
 from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.arguments import ReviewOptions
+from TotalSegmentatorEngine.review.measure_file import write_measures
 from TotalSegmentatorEngine.review.printed_page import review_page
 from TotalSegmentatorEngine.review.reading import findings_of_file, findings_of_source
 from TotalSegmentatorEngine.series_selection.series_choice import SelectedSeries
@@ -31,7 +32,12 @@ def run(options: ReviewOptions) -> int:
     """Returns the exit status: 0 with and without flags."""
     command_run = CommandRun(EXPORT_JOB, options.files, Terminal(), problem_of)
     reporter = ExportReporter(command_run.emit, command_run.is_cancelled)
-    outputs = {"log": options.files.log, "events file": options.files.events, "output": options.output}
+    outputs = {
+        "log": options.files.log,
+        "events file": options.files.events,
+        "output": options.output,
+        "measures": options.measures,
+    }
     check_outputs(outputs, [options.transferred, options.reference, options.segmentation, options.coarse])
     flags: list[Flag] = []
     status = command_run.run(lambda: _review(options, reporter, flags))
@@ -54,6 +60,9 @@ def _review(options: ReviewOptions, reporter: ExportReporter, flags: list[Flag])
     if options.output is not None:
         write_flags(options.output, flags)
         files.append(str(options.output.absolute()))
+    if options.measures is not None:
+        write_measures(options.measures, findings)
+        files.append(str(options.measures.absolute()))
     _log.info("%d flags for %d structures", len(flags), len(findings))
     return ExportFinishedEvent(files, len(findings), [], round(time.monotonic() - started, 3))
 

@@ -1,13 +1,18 @@
-"""Checks repaired structures again in the background, and replaces the remarks on them."""
+"""Checks changed structures again in the background, and replaces the remarks on them, their volume and mean HU."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Collection, Generator, Hashable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import slicer
+from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.export import ExportFinishedEvent
+from TotalSegmentatorWire.messages.measures import StructureMeasures, measures_from_json
 from TotalSegmentatorWire.messages.review import Flag, flags_from_json
 from TotalSegmentatorWire.tables.structures import known_structures
 
@@ -19,13 +24,29 @@ from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
 from TotalSegmentatorModuleLib.scene.segments import all_segments, reference_volume
+from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
 from TotalSegmentatorModuleLib.tags.review_flags import replace_flags
+from TotalSegmentatorModuleLib.tags.structure_measures import replace_measures
 from TotalSegmentatorModuleLib.tasks.program_run import ProgramRun
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
 
+_NOT_CHECKED = "Changed structures were not checked again: %s"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The segments that were to be checked."""
+
+    flags: list[Flag]
+    """In the segmentation's own space."""
+    measures: dict[str, StructureMeasures]
+    """By the names of the structures that have voxels; in the space of the CT's own matrix."""
+    to_own: np.ndarray
+    """4 x 4: from there to the segmentation's own space."""
+
 
 class CheckTask:
-    """Fulfils program_run.ProgramTask; its result is the list of the flags of the checked segments."""
+    """Fulfils program_run.ProgramTask; its result is a Checked."""
 
     needs_dicom = False
     outlives_scene = False
@@ -34,31 +55,42 @@ class CheckTask:
 
     def __init__(self, node, ct, judged: Collection[str]) -> None:
         """``node``: vtkMRMLSegmentationNode; ``ct``: vtkMRMLScalarVolumeNode on which it was made; ``judged``: the
-        segments to check, whose ids are names of the label tables."""
+        segments to check, whose ids are names of the label tables. Raises SegmentationError
+        ("EXPORT_NONLINEAR_TRANSFORM")."""
         self.segmentation, self.ct, self.segment_ids = node, ct, all_segments(node)
         self._judged = judged
-        self._file = Path()
+        self._to_own = np.linalg.inv(segmentation_to_ct(node, ct))
+        self._flags, self._measures = Path(), Path()
 
     def identity(self, _search: InstanceSearch | None) -> CtIdentity:
         return CtIdentity(sends_voxels=True)
 
     def arguments(self, folder: Path, _segment_ids: list[str]) -> list[str]:
-        self._file = folder / "flags.json"
+        self._flags, self._measures = folder / "flags.json", folder / "measures.json"
+        outputs = ["--output", str(self._flags), "--measures", str(self._measures)]
         judged = ",".join(sorted(self._judged))
-        return ["review", "--transferred", str(folder), "--structures", judged, "--json", "--output", str(self._file)]
+        return ["review", "--transferred", str(folder), "--structures", judged, "--json", *outputs]
 
-    def finish(self, _finished: ExportFinishedEvent) -> Generator[int, None, list[Flag]]:
+    def finish(self, _finished: ExportFinishedEvent) -> Generator[int, None, Checked]:
         """Raises OSError, SegmentationError("BAD_REQUEST")."""
-        yield from ()  # the file is small
-        return flags_from_json(self._file.read_text(encoding="utf-8"))
+        yield from ()  # the files are small
+        flags = flags_from_json(self._flags.read_text(encoding="utf-8"))
+        measures = measures_from_json(self._measures.read_text(encoding="utf-8"))
+        return Checked([self._own(flag) for flag in flags], {each.structure: each for each in measures}, self._to_own)
 
     def discard(self) -> None:
-        """The file is in the folder of the transferred segmentation and is removed with it."""
+        """The files are in the folder of the transferred segmentation and are removed with it."""
+
+    def _own(self, flag: Flag) -> Flag:
+        if flag.place_ras_mm is None:
+            return flag
+        place = (self._to_own @ [*flag.place_ras_mm, 1.0])[:3]
+        return dataclasses.replace(flag, place_ras_mm=tuple(float(x) for x in place))
 
 
 class SecondCheck:
     """Runs one check at a time. One that fails, or comes too late because somebody has drawn meanwhile, leaves the
-    remarks as they are: they say that nothing was checked since the repair."""
+    remarks as they are: they say that nothing was checked since the change."""
 
     def __init__(self, on_changed: Callable[[], None]) -> None:
         self._removal = FolderRemoval()
@@ -99,8 +131,13 @@ class SecondCheck:
         judged = self._ids & known_structures().keys()
         if ct is None or ct.GetImageData() is None or not judged:
             return
+        try:
+            task = CheckTask(self._node, ct, judged)
+        except SegmentationError as error:
+            logging.warning(_NOT_CHECKED, error.problem.code)
+            return
         self._shapes = _shapes(self._node)
-        run = ProgramRun(CheckTask(self._node, ct, judged), self._removal, ignore, ignore)
+        run = ProgramRun(task, self._removal, ignore, ignore)
         self._runner.start(run.task(), self._on_end)
 
     def _on_end(self, task_end: TaskEnd) -> None:
@@ -111,19 +148,20 @@ class SecondCheck:
         self._node, self._ids = None, set()
         end = process_result(task_end)
         if end.failure is not None:
-            logging.warning("Repaired structures were not checked again: %s", end.failure.code)
+            logging.warning(_NOT_CHECKED, end.failure.code)
         elif not end.is_cancelled and slicer.mrmlScene.IsNodePresent(node) and _shapes(node) == self._shapes:
             _replace(node, ids, end.finished)
 
 
-def _replace(node, segment_ids: Collection[str], flags: Collection[Flag]) -> None:
+def _replace(node, segment_ids: Collection[str], checked: Checked) -> None:
     segmentation = node.GetSegmentation()
     was_modifying = node.StartModify()
     try:
         for segment_id in segment_ids:
             segment = segmentation.GetSegment(segment_id)
-            if segment is not None:
-                replace_flags(segment, [flag for flag in flags if flag.structure == segment_id])
+            if segment is not None and segment_id in known_structures():  # others are not checked
+                replace_flags(segment, [flag for flag in checked.flags if flag.structure == segment_id])
+                replace_measures(segment, checked.measures.get(segment_id), checked.to_own)
     finally:
         node.EndModify(was_modifying)
 

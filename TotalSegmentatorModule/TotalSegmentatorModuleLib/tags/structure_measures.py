@@ -1,4 +1,5 @@
-"""How large a structure was computed, how dense, and where it lies: measured by the engine, kept in a segment's tag.
+"""How large a structure is, how dense, and where it lies: measured by the engine when it was computed and when it was
+checked again, kept in a segment's tag.
 
 Nothing is counted here: the label image of a large CT would hold up the application for a second or more.
 """
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from TotalSegmentatorWire.messages.measures import StructureMeasures
 from TotalSegmentatorWire.messages.segment import ResultHeader
 from TotalSegmentatorWire.tables.result_tags import PREFIX
 
@@ -20,7 +22,7 @@ MEASURES_TAG = PREFIX + "Measures"
 
 @dataclass(frozen=True)
 class Measures:
-    """Of a structure as the engine computed it; edits do not change them."""
+    """Of a structure as the engine saw it last; edits do not change them until it is checked again."""
 
     volume_ml: float
     mean_hu: float | None
@@ -53,12 +55,21 @@ def write_measures(segments: Mapping[str, object], header: ResultHeader) -> None
     """Keep in each vtkSegment of a result, by its name, what the header says about it."""
     ijk_to_ras = np.asarray(header.ijk_to_ras, dtype=float).reshape(4, 4)
     for found in header.found:
-        content = {
-            "volume_ml": found.volume_ml,
-            "mean_hu": None if found.mean_hu is None else round(found.mean_hu, 1),
-            "bounds_ras_mm": _bounds(found.extent, ijk_to_ras),
-        }
-        write_json_tag(segments[found.name], MEASURES_TAG, content)
+        bounds = _bounds(found.extent, ijk_to_ras)
+        _write(segments[found.name], found.volume_ml, found.mean_hu, bounds)
+
+
+def replace_measures(segment, measures: StructureMeasures | None, to_own: np.ndarray) -> None:
+    """What was measured when a vtkSegment was checked again; None where it has no voxels any more. ``to_own``: 4 x 4,
+    from the CT's space to the segmentation's own."""
+    before = read_measures(segment)
+    if measures is None:
+        if before is not None:
+            _write(segment, 0.0, None, list(before.bounds_ras_mm))
+        return
+    sides = measures.bounds_ras_mm
+    ends = [(r, a, s, 1.0) for r in sides[:2] for a in sides[2:4] for s in sides[4:]]
+    _write(segment, measures.volume_ml, measures.mean_hu, _box_around(ends, to_own))
 
 
 def read_measures(segment) -> Measures | None:
@@ -77,5 +88,18 @@ def _bounds(extent: list[int], ijk_to_ras: np.ndarray) -> list[float]:
     """The box in RAS around the voxels of ``extent`` (i_min, i_max, j_min, ... inclusive), to their outer faces."""
     i0, i1, j0, j1, k0, k1 = extent
     ends = [(i, j, k, 1.0) for i in (i0 - 0.5, i1 + 0.5) for j in (j0 - 0.5, j1 + 0.5) for k in (k0 - 0.5, k1 + 0.5)]
-    corners = (np.array(ends) @ ijk_to_ras.T)[:, :3]
+    return _box_around(ends, ijk_to_ras)
+
+
+def _box_around(ends: list[tuple[float, float, float, float]], matrix: np.ndarray) -> list[float]:
+    corners = (np.array(ends) @ matrix.T)[:, :3]
     return [round(float(x), 2) for axis in range(3) for x in (corners[:, axis].min(), corners[:, axis].max())]
+
+
+def _write(segment, volume_ml: float, mean_hu: float | None, bounds_ras_mm: list[float]) -> None:
+    content = {
+        "volume_ml": round(volume_ml, 3),
+        "mean_hu": None if mean_hu is None else round(mean_hu, 1),
+        "bounds_ras_mm": bounds_ras_mm,
+    }
+    write_json_tag(segment, MEASURES_TAG, content)
