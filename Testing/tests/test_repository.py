@@ -27,7 +27,7 @@ ARROWS = {
     LIB: {LIB: "scene"},
     f"{LIB}/scripting": {LIB: "- background export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {
-        LIB: "- compare export qt_helpers recovery repair rerun review scene segment setup tasks texts",
+        LIB: "- compare editing export qt_helpers recovery repair rerun review scene segment setup tasks texts",
         SETUP: "packages",
     },
     f"{LIB}/recovery": {LIB: "background qt_helpers scene segment tags"},
@@ -40,6 +40,7 @@ ARROWS = {
         f"{LIB}/scene": "dicom",
     },
     f"{LIB}/rerun": {LIB: "changes qt_helpers scene tags texts", f"{LIB}/review": "table"},
+    f"{LIB}/editing": {LIB: "changes qt_helpers scene tags", f"{LIB}/review": "table"},
     f"{LIB}/setup": {
         LIB: "- background qt_helpers scene segment texts",
         SETUP: "models network packages support",
@@ -70,7 +71,7 @@ ARROWS = {
     },
     f"{ENGINE}/result_check": {ENGINE: "imaging"},
     f"{ENGINE}/review": {
-        ENGINE: "export imaging job series_selection",
+        ENGINE: "export imaging job series_selection statistics",
         f"{ENGINE}/export": "core grid sources",
         f"{ENGINE}/review": "measures rules",
     },

@@ -59,12 +59,14 @@ def publish_slicer_packages() -> None:
         qSlicerLayoutManager,
     )
     from desktop.application.module_objects import qSlicerScriptedLoadableModule, qSlicerScriptedLoadableModuleWidget
+    from desktop.application.segment_editor import qMRMLSegmentEditorWidget
     from desktop.pythonqt.ui_loader import CUSTOM_WIDGETS
     from desktop.scene.dicom_database import ctkDICOMDatabase, ctkDICOMIndexer
     from desktop.widgets.mrml_widgets import MRML_CLASSES
 
     _publish("i18n", i18n)
     others = [
+        qMRMLSegmentEditorWidget,
         qMRMLSliceWidget,
         qMRMLThreeDView,
         qMRMLThreeDWidget,

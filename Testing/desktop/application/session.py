@@ -97,10 +97,10 @@ class Desktop:
         return representation.self()
 
     def select_module(self, module: Any) -> None:
-        """``slicer.util.selectModule``, which needs Slicer's main window: the Segment Editor or an opened module."""
+        """``slicer.util.selectModule``, which needs Slicer's main window: the Segment Editor or a loaded module."""
         name = module if isinstance(module, str) else module.name
-        is_editor = name == "SegmentEditor"
-        self._switch_to(self._segment_editor.widgetRepresentation() if is_editor else self._representation(name))
+        known = self._segment_editor if name == "SegmentEditor" else self._native.moduleManager().module(name)
+        self._switch_to(known.widgetRepresentation())
 
     def leave_module(self) -> None:
         """The user switches to another module, one without Python: the shown one gets ``exit`` and loses its place."""
@@ -139,6 +139,11 @@ class Desktop:
         self._window.set_panel_width(width)
         self.process_events()
 
+    def show_panel(self, is_shown: bool) -> None:
+        """The user closes the module panel, or opens it again (View > Module Panel)."""
+        self._window.dock.setVisible(is_shown)
+        self.process_events()
+
     @property
     def panel_width(self) -> int:
         """Width of the module panel, its scroll bar included."""
@@ -171,6 +176,7 @@ class Desktop:
             return
         self._closed = True
         self._native.quit_session()
+        self._segment_editor.close()
         self._window.hide()
         self._opened.clear()
         self.process_events()

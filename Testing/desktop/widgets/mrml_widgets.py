@@ -33,6 +33,16 @@ class qMRMLWidget(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
             self._sceneChanged.emit(scene)
 
 
+class qMRMLSortFilterSegmentsProxyModel(QtCore.QObject):  # noqa: N801 - Slicer's name
+    """Where the table below has a segment; Slicer's is a model."""
+
+    def indexFromSegmentID(self, segment_id: str) -> QtCore.QModelIndex:
+        rows = self.parent()
+        items = [rows.item(row) for row in range(rows.count())]
+        found = [item for item in items if item.data(QtCore.Qt.ItemDataRole.UserRole) == segment_id]
+        return rows.indexFromItem(found[0]) if found else QtCore.QModelIndex()
+
+
 class qMRMLSegmentsTableView(qMRMLWidget):  # noqa: N801 - Slicer's name
     """Names and colours of a segmentation's segments, kept up to date; no visibility buttons, no editing."""
 
@@ -50,7 +60,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):  # noqa: N801 - Slicer's name
     opacityColumnVisible = stored(bool, "opacityColumnVisible", False)
     statusColumnVisible = stored(bool, "statusColumnVisible", False)
     layerColumnVisible = stored(bool, "layerColumnVisible", False)
-    filterBarVisible = stored(bool, "filterBarVisible", False)
+    filterBarVisible = stored(bool, "filterBarVisible", False, changed="_refresh")
     textFilter = stored(str, "textFilter", "", changed="_refresh")
     jumpToSelectedSegmentEnabled = stored(bool, "jumpToSelectedSegmentEnabled", False)
 
@@ -82,22 +92,40 @@ class qMRMLSegmentsTableView(qMRMLWidget):  # noqa: N801 - Slicer's name
             events = slicer.vtkSegmentation
             for event in (events.SegmentAdded, events.SegmentRemoved, events.SegmentModified):
                 self._tags.append(node.AddObserver(event, lambda *_: RUNTIME.run(self._refresh, ())))
+            self._tags.append(node.AddObserver("ModifiedEvent", lambda *_: RUNTIME.run(self._update_from_node, ())))
+            self._update_from_node()
         self._refresh()
 
+    def _update_from_node(self) -> None:
+        """The list filter is switched on and off in the node."""
+        self.setProperty("filterBarVisible", bool(self._node.GetSegmentListFilterEnabled()))
+
     def _refresh(self) -> None:
+        chosen = self.selectedSegmentIDs()
         self._list.clear()
         if self._node is None:
             return
         segmentation = self._node.GetSegmentation()
         for segment_id in segmentation.GetSegmentIDs():
             segment = segmentation.GetSegment(segment_id)
-            if self.property("textFilter").lower() not in segment.GetName().lower():
+            is_filtered = self.property("filterBarVisible")
+            if is_filtered and self.property("textFilter").lower() not in segment.GetName().lower():
                 continue
             item = QtWidgets.QListWidgetItem(segment.GetName(), self._list)
             item.setData(QtCore.Qt.ItemDataRole.UserRole, segment_id)
             pixmap = QtGui.QPixmap(16, 16)
             pixmap.fill(QtGui.QColor.fromRgbF(*segment.GetColor()))
             item.setIcon(QtGui.QIcon(pixmap))
+            item.setSelected(segment_id in chosen)
+
+    def setFilterBarVisible(self, visible: bool) -> None:
+        self.setProperty("filterBarVisible", visible)
+
+    def tableWidget(self) -> QtWidgets.QWidget:
+        return self._list
+
+    def sortFilterProxyModel(self) -> QtCore.QObject:
+        return qMRMLSortFilterSegmentsProxyModel(self._list)
 
     def setTextFilter(self, text: str) -> None:
         self.setProperty("textFilter", text)

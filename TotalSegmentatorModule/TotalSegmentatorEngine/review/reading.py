@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 from TotalSegmentatorWire.tables.structures import family_of
 
 from TotalSegmentatorEngine.export.core.label_volume import LayerStack
@@ -17,7 +18,6 @@ from TotalSegmentatorEngine.export.sources.segmentation_files import read_segmen
 from TotalSegmentatorEngine.export.sources.source import ExportSource
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 Warn = Callable[[Problem], None]
 

@@ -30,9 +30,7 @@ class VoxelChange:
         """Of the row to go to."""
         self._state = state
         self._made = [each for each in voxels if segmentation.GetSegment(each) is None]
-        there = {each: segmentation.GetSegment(each) for each in voxels if each not in self._made}
-        self._before = {each: SegmentVoxels.of(segment) for each, segment in there.items()}
-        self._kept = {each: KeptTags(segment) for each, segment in there.items()}
+        before = {each: SegmentBefore(segmentation.GetSegment(each)) for each in voxels if each not in self._made}
         was_modifying = node.StartModify()
         try:
             for each in self._made:
@@ -46,25 +44,41 @@ class VoxelChange:
                 mark_repaired(segmentation.GetSegment(segment_id), rule)
         finally:
             node.EndModify(was_modifying)
+        self._before = before
         self._after = {each: new.as_in(segmentation.GetSegment(each)) for each, new in voxels.items()}
 
     def undo(self, node) -> str | None:
         """Nothing where somebody has drawn in one of the segments since, or made it into a surface; a state that was
         given since stays."""
         segmentation = node.GetSegmentation()
-        for segment_id, left in self._after.items():
-            segment = segmentation.GetSegment(segment_id)
-            if segment is None or segment.GetRepresentation(BINARY_LABELMAP) is None:
-                return None
-            if not SegmentVoxels.of(segment).is_same(left):
-                return None
+        if not all(is_still(segmentation.GetSegment(each), left) for each, left in self._after.items()):
+            return None
         was_modifying = node.StartModify()
         try:
             for segment_id in self._made:
                 remove_segment(segmentation, segment_id)
             for segment_id, before in self._before.items():
-                before.write_to(node, segment_id)
-                self._kept[segment_id].write_back(segmentation.GetSegment(segment_id), self._state)
+                before.give_back(node, segment_id, self._state)
         finally:
             node.EndModify(was_modifying)
         return self.key
+
+
+class SegmentBefore:
+    """The voxels and tags of a vtkSegment with a binary labelmap, to be given back to it."""
+
+    def __init__(self, segment) -> None:
+        self.voxels = SegmentVoxels.of(segment)
+        self._tags = KeptTags(segment)
+
+    def give_back(self, node, segment_id: str, left: ReviewState) -> None:
+        """``left``: the state that the change gave it."""
+        self.voxels.write_to(node, segment_id)
+        self._tags.write_back(node.GetSegmentation().GetSegment(segment_id), left)
+
+
+def is_still(segment, left: SegmentVoxels) -> bool:
+    """Whether a vtkSegment, which may be None, has the voxels with which it was ``left``."""
+    if segment is None or segment.GetRepresentation(BINARY_LABELMAP) is None:
+        return False
+    return SegmentVoxels.of(segment).is_same(left)

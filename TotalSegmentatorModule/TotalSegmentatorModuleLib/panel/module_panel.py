@@ -13,6 +13,8 @@ from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.compare.section import CompareSection
+from TotalSegmentatorModuleLib.editing.change import EditChange
+from TotalSegmentatorModuleLib.editing.section import EditingSection
 from TotalSegmentatorModuleLib.export.section import ExportSection
 from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, keep_model
 from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
@@ -111,6 +113,8 @@ class Panel:
         self.review.set_repairs(self._repairs.offer, self._end_proposals)
         export = ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed)
         self.review.set_sheet(export.export_sheet)
+        self._editing = EditingSection(ui.edit_bar, self._on_edited)
+        self.review.set_editing(self._editing)
         self._tasks = (
             export,
             CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),
@@ -162,6 +166,7 @@ class Panel:
         self._setup.node_removed(node_id)
 
     def scene_closing(self) -> None:
+        self._editing.scene_closing()
         self._session.scene_closed()
         self._recovery.scene_closing()
         self._setup.scene_closing()
@@ -171,7 +176,7 @@ class Panel:
 
     def close(self) -> None:
         self._new_result_timer.dispose()
-        for section in (self._rerun, self._repairs, self.review, *self._tasks):
+        for section in (self._editing, self._rerun, self._repairs, self.review, *self._tasks):
             section.close()
         self._setup.close()
         self._recovery.close()
@@ -319,6 +324,14 @@ class Panel:
         if self._parameters is None:
             return ""
         return self._parameters.model if self._parameters.model != OWN_FOLDER else self._parameters.modelFolder
+
+    # -- review --------------------------------------------------------------------------------------------------------
+
+    def _on_edited(self, change: EditChange | None) -> None:
+        """The user has left the editor of one structure."""
+        self.review.edited(change)
+        if change is not None:
+            self._repairs.check_changed(slicer.mrmlScene.GetNodeByID(change.node_id), [change.key])
 
     # -- background tasks ----------------------------------------------------------------------------------------------
 

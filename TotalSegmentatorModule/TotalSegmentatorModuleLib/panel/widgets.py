@@ -31,6 +31,8 @@ class PanelWidgets:
     review_remarks: tuple[Widgets, ...]
     review_repair: Widgets
     review_rerun: Widgets
+    edit_bar: Widgets
+    """Without a place in the panel: it is shown in that of another module."""
     export: Widgets
     export_options: Widgets
     export_task: Widgets
@@ -82,6 +84,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         review_remarks=tuple(remarks),
         review_repair=repair,
         review_rerun=rerun,
+        edit_bar=named_children(slicer.util.loadUI(resource_path("UI/EditBar.ui"))),
         export=export,
         export_options=export_options,
         export_task=export_task,

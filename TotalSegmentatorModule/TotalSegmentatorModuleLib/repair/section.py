@@ -66,6 +66,10 @@ class RepairSection:
         what is said about one can depend on another."""
         self._second_check.start(node, {*segment_ids, *checked_segments(node)})
 
+    def check_changed(self, node, segment_ids: Collection[str]) -> None:
+        """Replace the remarks on these segments of ``node``, which were changed by hand, and on no others."""
+        self._second_check.start(node, segment_ids)
+
     def end(self, *_arguments) -> None:
         """Nothing is repaired; no preview stays."""
         self._proposal = None

@@ -14,9 +14,9 @@ from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.review.details import OfferRepair, RemarkList, no_repair
+from TotalSegmentatorModuleLib.review.editing import Editing, NoEditing
 from TotalSegmentatorModuleLib.review.judgements import Judgement, is_restorable, restored
 from TotalSegmentatorModuleLib.review.keys import ReviewKeys
-from TotalSegmentatorModuleLib.review.segment_editor import edit_segment
 from TotalSegmentatorModuleLib.review.segmentation_watch import SegmentationWatch
 from TotalSegmentatorModuleLib.review.table.filters import ReviewFilters
 from TotalSegmentatorModuleLib.review.table.review_table import ReviewTable
@@ -31,7 +31,6 @@ from TotalSegmentatorModuleLib.review.table.texts import (
 from TotalSegmentatorModuleLib.review.times.structure_times import StructureTimes
 from TotalSegmentatorModuleLib.review.together import TogetherOffer
 from TotalSegmentatorModuleLib.review.viewing import StructureView
-from TotalSegmentatorModuleLib.scene.segments import reference_volume
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 
@@ -46,6 +45,7 @@ class ReviewSection:
         self._offer_repair: OfferRepair = no_repair
         self._end_repair: Callable[[], None] = lambda: None
         self._export_sheet: Callable[[object], None] = lambda node: None
+        self._editing: Editing = NoEditing()
         self._view = StructureView()
         self._history = History()
         self._watch = SegmentationWatch(self._on_segments)
@@ -78,6 +78,7 @@ class ReviewSection:
         ui.rejectButton.connect("clicked(bool)", lambda: self._judge(ReviewState.REJECTED))
         ui.laterButton.connect("clicked(bool)", lambda: self._judge(ReviewState.NEEDS_ATTENTION))
         ui.editButton.connect("clicked(bool)", self._on_edit)
+        ui.pointsButton.connect("clicked(bool)", self._on_points)
         ui.aloneButton.connect("toggled(bool)", self._on_alone)
         ui.undoButton.connect("clicked(bool)", self._on_undo)
         ui.restoreButton.connect("clicked(bool)", self._on_restore)
@@ -98,6 +99,17 @@ class ReviewSection:
     def set_sheet(self, export_sheet: Callable[[object], None]) -> None:
         """Call ``export_sheet`` with the segmentation (vtkMRMLSegmentationNode) of which a review sheet is wanted."""
         self._export_sheet = export_sheet
+
+    def set_editing(self, editing: Editing) -> None:
+        self._editing = editing
+        self._ui.pointsButton.setVisible(editing.has_points)
+
+    def edited(self, action: Action | None) -> None:
+        """The user has left the editor of a structure; ``action``: what was drawn there."""
+        if action is not None:
+            self._history.add(action)
+        if not self._is_entered:
+            self._view.leave()
 
     def repaired(self, action: Action, key: str) -> None:
         """A repair was applied to the segmentation; go to the row ``key``."""
@@ -135,6 +147,8 @@ class ReviewSection:
     def enter(self) -> None:
         """The user opens the module: update what may have changed elsewhere, and go on where the review was left."""
         self._is_entered = True
+        self._ui.pointsButton.setVisible(self._editing.has_points)
+        self._editing.end()
         if self._parameters is not None and self._node is None:
             nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
             filled = [node for node in nodes if node.GetSegmentation().GetNumberOfSegments()]
@@ -143,11 +157,12 @@ class ReviewSection:
         self._show_node()
 
     def exit(self) -> None:
-        """The user turns to another module."""
+        """The user turns to another module; a structure that is edited there stays alone with its neighbours."""
         self._is_entered = False
         self._keys.set_enabled(False)
         self._end_repair()
-        self._view.leave()
+        if not self._editing.is_active:
+            self._view.leave()
         self._count_time()
 
     def result_arrived(self, node) -> None:
@@ -216,7 +231,8 @@ class ReviewSection:
         row = self._chosen
         for button in (self._ui.approveButton, self._ui.rejectButton, self._ui.laterButton):
             button.setEnabled(row is not None)
-        self._ui.editButton.setEnabled(row is not None and row.has_segment)
+        for button in (self._ui.editButton, self._ui.pointsButton):
+            button.setEnabled(row is not None and row.has_segment)
         self._ui.restoreButton.setEnabled(is_restorable(self._node, row))
         self._ui.undoButton.setEnabled(self._history.can_undo)
         self._remarks.show(self._node, row, self._offer_repair)
@@ -300,7 +316,12 @@ class ReviewSection:
     def _on_edit(self) -> None:
         row = self._chosen
         if row is not None and row.has_segment:
-            edit_segment(self._node, row.key, reference_volume(self._node))
+            self._editing.start(self._node, row)
+
+    def _on_points(self) -> None:
+        row = self._chosen
+        if row is not None and row.has_segment:
+            self._editing.start_points(self._node, row)
 
     def _on_restore(self) -> None:
         row = self._chosen

@@ -14,6 +14,7 @@ import slicer
 import vtk
 
 from TotalSegmentatorModuleLib.scene.computed_structures import forget_computed
+from TotalSegmentatorModuleLib.scene.editor_settings import restore_settings
 from TotalSegmentatorModuleLib.scene.isolation import restore_displays
 from TotalSegmentatorModuleLib.scene.segment_notices import lacks_items, tell_of_all
 
@@ -93,6 +94,7 @@ class SegmentationLifetime:
     def _on_imported(self, _scene, _event) -> None:
         """A scene may have been saved in the middle of a review, with one structure alone on the screen."""
         restore_displays()
+        restore_settings()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_about_to_be_removed(self, _scene, _event, node) -> None:

@@ -42,7 +42,7 @@ class ShownFlag:
     sentence: str = ""
     """Used where this version does not know the rule."""
     is_repaired: bool = False
-    """Whether a repair was applied for it, and nothing was checked since."""
+    """Whether the structure was repaired or edited on account of it, and nothing was checked since."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,15 @@ def mark_repaired(segment, rule: str) -> None:
     rows = _rows(segment)
     if rows is not None:
         write_json_tag(segment, FLAGS_TAG, [{**row, REPAIRED: True} if row["rule"] == rule else row for row in rows])
+
+
+def mark_changed(segment) -> None:
+    """Somebody has drawn in a vtkSegment: what the check said may no longer be so, until it runs again. What a coarser
+    model said is not asked again."""
+    rows = _rows(segment)
+    if rows is not None:
+        stays = _OF_COARSER_MODEL
+        write_json_tag(segment, FLAGS_TAG, [row if row["rule"] in stays else {**row, REPAIRED: True} for row in rows])
 
 
 def replace_flags(segment, flags: Iterable[Flag]) -> None:

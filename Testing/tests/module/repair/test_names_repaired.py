@@ -52,7 +52,7 @@ def test_a_swapped_pair_is_repaired_and_the_repair_undone(reviewer, swapped):
         "liver"
     ).GetRepresentation("Binary labelmap")  # still one shared image
     reviewer.click_row("vertebrae T10")
-    assert reviewer.remarks()[0].startswith("Repaired, not checked again: vertebrae T10 lies below")
+    assert reviewer.remarks()[0].startswith("Changed, not checked again: vertebrae T10 lies below")
     assert reviewer.repair_buttons() == []
     assert "The scan ends within vertebrae T10 (above)." in reviewer.remarks()  # it went with the voxels
 

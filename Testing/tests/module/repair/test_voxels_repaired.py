@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import numpy as np
 import pytest
 
@@ -12,69 +9,31 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import slicer
-from job_support import MARK
 from panel_support import folders_of
-from repair_support import TABLE, RepairUser, centre_of, labels_of
-from scipy.ndimage import label
+from repair_support import (
+    TABLE,
+    VOXEL_ML,
+    centre_of,
+    labels_of,
+    largest_piece,
+    nodes,
+    previews,
+    wait_for_second_check,
+    work_out,
+)
 from time_bounds import READY_SECONDS
-from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
-VOXEL_ML = 4.0**3 / 1000
-
 
 @pytest.fixture
-def reviewer(user, monkeypatch):
-    from TotalSegmentatorModuleLib.background import installed_engine
-
-    environment = EngineEnvironment(sys.executable, {**os.environ, MARK: user.mark})
-    monkeypatch.setattr(installed_engine, "engine_environment", lambda: environment)
-    return RepairUser(user)
+def reviewer(mender):
+    return mender
 
 
 @pytest.fixture
 def with_island(reviewer):
-    """A liver with a stray piece in a far corner, of which the remark tells. Returns the liver and the island."""
-    labels = labels_of("liver", "spleen", "vertebrae_T12")
-    liver = labels == TABLE["liver"]
-    largest = largest_piece(liver)
-    labels[liver & ~largest] = 0
-    island = np.zeros(liver.shape, bool)
-    island[2:5, 2:6, 2:5] = True
-    labels[island] = TABLE["liver"]
-    evidence = {"pieces": 2, "expected": 1, "volume_ml": 2.3}
-    flag = Flag("islands", Level.CHECK, "liver", (), centre_of(island), evidence)
-    reviewer.add_phantom(labels, [flag])
-    return largest, island
-
-
-def largest_piece(mask: np.ndarray) -> np.ndarray:
-    """Without islands of the phantom's own."""
-    numbers, _count = label(mask, np.ones((3, 3, 3)))
-    return numbers == np.argmax(np.bincount(numbers.ravel())[1:]) + 1
-
-
-def previews() -> list:
-    return [node for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if node.GetHideFromEditors()]
-
-
-def nodes() -> set:
-    return {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLNode")}
-
-
-def work_out(reviewer, row: str, title: str) -> None:
-    reviewer.click_row(row)
-    reviewer.click_repair(title)
-    text = reviewer.repair_ui.repairLabel
-    assert reviewer.app.wait_until(lambda: not text.text.startswith("Working out"), READY_SECONDS), text.text
-
-
-def wait_for_second_check(reviewer) -> None:
-    """Until the remarks on the chosen row are of what it is now."""
-    repaired = "Repaired, not checked again"
-    is_checked = lambda: not any(each.startswith(repaired) for each in reviewer.remarks())  # noqa: E731
-    assert reviewer.app.wait_until(is_checked, READY_SECONDS), reviewer.remarks()
+    return reviewer.add_with_island()
 
 
 def test_an_island_is_previewed_removed_and_brought_back(reviewer, with_island):
@@ -100,10 +59,12 @@ def test_an_island_is_previewed_removed_and_brought_back(reviewer, with_island):
     assert np.array_equal(reviewer.mask("liver"), liver)
     assert reviewer.state("liver") is ReviewState.EDITED
     assert reviewer.state("spleen") is ReviewState.UNREVIEWED
-    assert reviewer.remarks()[0].startswith("Repaired, not checked again: liver has stray pieces")
+    assert reviewer.remarks()[0].startswith("Changed, not checked again: liver has stray pieces")
 
     wait_for_second_check(reviewer)
     assert not any("stray pieces" in each for each in reviewer.remarks())
+    mean_hu = slicer.util.arrayFromVolume(reviewer.ct)[liver].mean()
+    assert reviewer.cells("liver")[3:5] == [f"{liver.sum() * VOXEL_ML:.0f}", f"{mean_hu:.0f}"]  # measured again, too
 
     reviewer.press("Ctrl+Z")
     reviewer.settle()
@@ -166,7 +127,7 @@ def test_swapped_vertebrae_are_checked_again_after_the_repair(reviewer):
     reviewer.app.click(reviewer.repair_ui.applyRepairButton)
     assert reviewer.chosen == "vertebrae T11"  # the bone that was looked at
     reviewer.click_row("vertebrae T10")
-    assert reviewer.remarks()[0].startswith("Repaired, not checked again")
+    assert reviewer.remarks()[0].startswith("Changed, not checked again")
     wait_for_second_check(reviewer)
     assert reviewer.chosen == "vertebrae T10"
     reviewer.press("A")

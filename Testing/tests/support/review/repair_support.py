@@ -12,6 +12,8 @@ import vtk.util.numpy_support
 from phantom import PhantomParameters, make_phantom
 from phantom.phantom import read_label_table
 from review_support import ReviewUser, review_of
+from scipy import ndimage
+from time_bounds import READY_SECONDS
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.messages.segment import FoundStructure
 from TotalSegmentatorWire.tables.structures import known_structures
@@ -20,6 +22,7 @@ TABLE = read_label_table()
 ABDOMEN = PhantomParameters(
     spacing_mm=(4.0, 4.0, 4.0), orientation="LPS", field_of_view_mm=((-170.0, 170.0), (-130.0, 120.0), (0.0, 300.0))
 )
+VOXEL_ML = 4.0**3 / 1000
 TAGS = (
     "TotalSegmentatorModule.Flags",
     "TotalSegmentatorModule.Measures",
@@ -75,6 +78,19 @@ class RepairUser(ReviewUser):
         ]
         self.add_phantom(labels, flags)
         return true
+
+    def add_with_island(self) -> tuple[np.ndarray, np.ndarray]:
+        """A liver with a stray piece in a far corner, of which the remark tells. Returns the liver and the island."""
+        labels = labels_of("liver", "spleen", "vertebrae_T12")
+        liver = labels == TABLE["liver"]
+        largest = largest_piece(liver)
+        labels[liver & ~largest] = 0
+        island = np.zeros(liver.shape, bool)
+        island[2:5, 2:6, 2:5] = True
+        labels[island] = TABLE["liver"]
+        evidence = {"pieces": 2, "expected": 1, "volume_ml": 2.3}
+        self.add_phantom(labels, [Flag("islands", Level.CHECK, "liver", (), centre_of(island), evidence)])
+        return largest, island
 
     @property
     def repair_ui(self):
@@ -135,3 +151,31 @@ def own_voxels(segment) -> bytes:
     image = segment.GetRepresentation("Binary labelmap")
     array = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
     return image.GetExtent(), np.packbits(array == segment.GetLabelValue()).tobytes()
+
+
+def largest_piece(mask: np.ndarray) -> np.ndarray:
+    """Without islands of the phantom's own."""
+    numbers, _count = ndimage.label(mask, np.ones((3, 3, 3)))
+    return numbers == np.argmax(np.bincount(numbers.ravel())[1:]) + 1
+
+
+def previews() -> list:
+    return [node for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if node.GetHideFromEditors()]
+
+
+def nodes() -> set:
+    return {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLNode")}
+
+
+def work_out(reviewer, row: str, title: str) -> None:
+    reviewer.click_row(row)
+    reviewer.click_repair(title)
+    text = reviewer.repair_ui.repairLabel
+    assert reviewer.app.wait_until(lambda: not text.text.startswith("Working out"), READY_SECONDS), text.text
+
+
+def wait_for_second_check(reviewer) -> None:
+    """Until the remarks on the chosen row are of what it is now."""
+    repaired = "Changed, not checked again"
+    is_checked = lambda: not any(each.startswith(repaired) for each in reviewer.remarks())  # noqa: E731
+    assert reviewer.app.wait_until(is_checked, READY_SECONDS), reviewer.remarks()

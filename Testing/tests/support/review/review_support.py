@@ -169,6 +169,12 @@ class ReviewUser:
 
         return state_of(self.segment(segment_id))
 
+    def flags(self, segment_id: str) -> str:
+        """What the segment itself says about its remarks."""
+        from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
+
+        return read_tag(self.segment(segment_id), "TotalSegmentatorModule.Flags")
+
     def set_state(self, segment_id: str, state: ReviewState) -> None:
         """As another module does it."""
         from TotalSegmentatorModuleLib.scene.review_tags import set_state

@@ -187,7 +187,7 @@ def remark_head(number: int, remark: Remark) -> str:
 
 
 def decision_text(remark: Remark) -> str:
-    repaired = "; repaired, not checked again" if remark.is_repaired else ""
+    repaired = "; changed, not checked again" if remark.is_repaired else ""
     return f"Decision: {DECISIONS[remark.decision]}{repaired}"
 
 

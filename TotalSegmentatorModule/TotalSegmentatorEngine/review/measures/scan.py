@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from TotalSegmentatorWire.tables.review_thresholds import threshold
 
 from TotalSegmentatorEngine.review.measures.round_view import RoundView, round_view
-from TotalSegmentatorEngine.review.measures.thresholds import threshold
 
 
 class Scan:

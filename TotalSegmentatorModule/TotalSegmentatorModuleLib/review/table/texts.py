@@ -59,8 +59,8 @@ def column_tool_tips() -> tuple[str, ...]:
         _("Status of the review; the Segment Editor shows the same."),
         _("What the check for likely faults says. Click to list the worst first again."),
         _("Name and colour of the structure."),
-        _("Volume in ml as it was computed; later edits do not change it."),
-        _("Mean of the CT inside the structure in Hounsfield units, as it was computed."),
+        _("Volume in ml when the structure was computed, or checked again after a change."),
+        _("Mean of the CT inside the structure in Hounsfield units; of the same time as the volume."),
         dice_tool_tip(),
     )
 
@@ -160,7 +160,7 @@ def sentence(shown: ShownFlag) -> str:
     """What a flag says, in the application's language; some sentences begin with the name of a structure."""
     text = _sentence(shown)
     if shown.is_repaired:
-        return _("Repaired, not checked again: {sentence}").format(sentence=text)
+        return _("Changed, not checked again: {sentence}").format(sentence=text)
     return text[:1].upper() + text[1:]
 
 

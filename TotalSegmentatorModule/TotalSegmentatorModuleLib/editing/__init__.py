@@ -1,0 +1,1 @@
+"""Editing of one structure under review in another module, and the way back to its row."""

@@ -1,0 +1,62 @@
+"""What became of a structure while it was edited elsewhere."""
+
+from __future__ import annotations
+
+import slicer
+from TotalSegmentatorWire.tables.review_state import VOXEL_DIGEST_TAG, ReviewState
+
+from TotalSegmentatorModuleLib.changes.voxel_change import SegmentBefore, is_still
+from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state, state_of
+from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SegmentVoxels
+from TotalSegmentatorModuleLib.tags.review_flags import mark_changed
+from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
+
+
+class BeforeEditing:
+    """A segment as it was when its editing began."""
+
+    def __init__(self, node, segment_id: str) -> None:
+        """``node``: vtkMRMLSegmentationNode."""
+        segment = node.GetSegmentation().GetSegment(segment_id)
+        self._node, self._segment_id = node, segment_id
+        self._state, self._digest = state_of(segment), read_tag(segment, VOXEL_DIGEST_TAG)
+        has_voxels = segment.GetRepresentation(BINARY_LABELMAP) is not None
+        self._before = SegmentBefore(segment) if has_voxels else None
+
+    def change(self) -> EditChange | None:
+        """What was done since. None where no voxel is another one; where a new result has taken the segment's place;
+        and for what was a surface: the Segment Editor itself marks it as edited."""
+        segment = self._node.GetSegmentation().GetSegment(self._segment_id)
+        if segment is None or self._before is None or not slicer.mrmlScene.IsNodePresent(self._node):
+            return None
+        if read_tag(segment, VOXEL_DIGEST_TAG) != self._digest or is_still(segment, self._before.voxels):
+            return None
+        if state_of(segment) is self._state:  # else the user has judged it where it was edited
+            set_state(segment, ReviewState.EDITED)
+            set_approved_together(segment, False)
+        mark_changed(segment)
+        after = SegmentVoxels.of(segment)
+        return EditChange(self._node.GetID(), self._segment_id, self._before, after, state_of(segment))
+
+
+class EditChange:
+    """Fulfils history.Action: all that was drawn in one go is taken back in one go."""
+
+    def __init__(
+        self, node_id: str, segment_id: str, before: SegmentBefore, after: SegmentVoxels, left: ReviewState
+    ) -> None:
+        """``left``: the state with which the user came back."""
+        self.node_id = node_id
+        self.key = segment_id
+        self._before, self._after, self._left = before, after, left
+
+    def undo(self, node) -> str | None:
+        """Nothing where somebody has drawn in the segment since; a state that was given since stays."""
+        if not is_still(node.GetSegmentation().GetSegment(self.key), self._after):
+            return None
+        was_modifying = node.StartModify()
+        try:
+            self._before.give_back(node, self.key, self._left)
+        finally:
+            node.EndModify(was_modifying)
+        return self.key
