@@ -8,18 +8,17 @@ from collections.abc import Iterable, Sequence
 from TotalSegmentatorEngine.export.sheet import words
 from TotalSegmentatorEngine.export.sheet.contents import Remark, ReviewSheet
 from TotalSegmentatorEngine.export.sheet.pdf_canvas import LINE, MARGIN, WIDTH, PdfCanvas, lines_of
+from TotalSegmentatorEngine.export.sheet.picture_layout import CAPTION, GAP, fitted, picture_layout
 from TotalSegmentatorEngine.export.sheet.pictures import SheetPicture, SheetPictures
 
 _INNER = WIDTH - 2 * MARGIN
 _BOTTOM = MARGIN + 34.0
 """Below it stands the foot of the page."""
-_GAP = 8.0
 _TEXT, _SMALL, _TABLE = 8.0, 6.5, 6.8
 _ROW = _TABLE * 1.16
 _HEAD = _TABLE * 1.5
-_CAPTION = 9.0
 _COLUMNS = 2
-_COLUMN = (_INNER - 2 * _GAP) / _COLUMNS
+_COLUMN = (_INNER - 2 * GAP) / _COLUMNS
 _SHARES = (0.385, 0.11, 0.165, 0.085, 0.155, 0.10)
 """Of the columns of TABLE_HEADS, in the width of one of the two columns of the page."""
 _EDIT_SHARES = (0.34, 0.14, 0.13, 0.15, 0.1, 0.14)
@@ -72,26 +71,14 @@ class _Pages:
         pdf.y -= 6
 
     def _overview(self, height: float) -> None:
-        """Coronal and sagittal picture with the counts beside them, and the axial pictures below."""
-        pdf, shown = self._pdf, self._shown
-        note_height = _SMALL * LINE + 4
-        room = height - 2 * _CAPTION - note_height - _GAP
-        axial_width = (_INNER - 2 * _GAP) / 3
-        axial = min(room * 0.44, max(_height_at(picture, axial_width) for picture in shown.axial))
-        top, left = pdf.y, MARGIN
-        pair = (shown.coronal, shown.sagittal)
-        upright = min(room - axial, (_INNER * 0.7 - _GAP) / sum(1 / _height_at(picture, 1.0) for picture in pair))
-        for picture in pair:
-            width, own = _fitted(picture, _INNER, upright)
-            self._picture(picture, left, top - own, width, own)
-            left += width + _GAP
-        self._counts(left + 4, top)
-        pdf.y = top - upright - _CAPTION - 4
-        heights = [_fitted(picture, axial_width, axial) for picture in shown.axial]
-        base = pdf.y - max(own for _, own in heights)
-        for number, (picture, (width, own)) in enumerate(zip(shown.axial, heights, strict=True)):
-            self._picture(picture, MARGIN + number * (axial_width + _GAP), base, width, own)
-        pdf.y = base - _CAPTION - 2
+        """The pictures of the body, and the counts."""
+        pdf, top = self._pdf, self._pdf.y
+        layout = picture_layout(self._shown, _INNER, height - _SMALL * LINE - 6)
+        for place in layout.places:
+            base = top - place.top - place.height
+            self._picture(place.picture, MARGIN + place.left, base, place.width, place.height)
+        self._counts(MARGIN + layout.counts_left, top)
+        pdf.y = min(pdf.y, top - layout.height) - 2
         pdf.paragraph(MARGIN, words.PICTURE_NOTE, _SMALL, _INNER)
         pdf.y -= 4
 
@@ -132,7 +119,7 @@ class _Pages:
             top = pdf.y
             for column in range(_COLUMNS):
                 part = rows[place : place + count]
-                self._column(MARGIN + column * (_COLUMN + 2 * _GAP), top, _COLUMN, words.TABLE_HEADS, _SHARES, part)
+                self._column(MARGIN + column * (_COLUMN + 2 * GAP), top, _COLUMN, words.TABLE_HEADS, _SHARES, part)
                 place += len(part)
             pdf.y = top - _HEAD - _ROW * count - 5
             if place < len(rows):
@@ -178,13 +165,13 @@ class _Pages:
                 pdf.new_page()
             top = pdf.y
             for column, (number, remark) in enumerate(pair):
-                self._block(MARGIN + column * (_COLUMN + 2 * _GAP), top, number, remark)
-            pdf.y = top - height - _GAP
+                self._block(MARGIN + column * (_COLUMN + 2 * GAP), top, number, remark)
+            pdf.y = top - height - GAP
 
     def _block(self, left: float, top: float, number: int, remark: Remark) -> None:
         pdf, picture = self._pdf, self._shown.places.get(number)
         if picture is not None:
-            width, height = _fitted(picture, _PLACE_WIDTH, _PLACE_WIDTH)
+            width, height = fitted(picture, _PLACE_WIDTH, _PLACE_WIDTH)
             self._picture(picture, left, top - height, width, height)
         pdf.y = top
         left += _PLACE_WIDTH + 6
@@ -196,7 +183,7 @@ class _Pages:
         width = _COLUMN - _PLACE_WIDTH - 6
         lines = sum(len(lines_of(text, _TEXT, width, bold)) for text, bold in _block_texts(number, remark))
         picture = self._shown.places.get(number)
-        pictured = 0.0 if picture is None else _fitted(picture, _PLACE_WIDTH, _PLACE_WIDTH)[1] + _CAPTION
+        pictured = 0.0 if picture is None else fitted(picture, _PLACE_WIDTH, _PLACE_WIDTH)[1] + CAPTION
         return max(pictured, lines * _TEXT * LINE)
 
     def _edits(self, rows: list[words.Row]) -> None:
@@ -239,13 +226,3 @@ def _block_texts(number: int, remark: Remark) -> list[tuple[str, bool]]:
 def _list_height(rows: int) -> float:
     """Of the list of structures with its head and its note."""
     return _HEAD + _ROW * -(-rows // _COLUMNS) + 5 + 3 * _SMALL * LINE
-
-
-def _height_at(picture: SheetPicture, width: float) -> float:
-    return width * picture.picture.height_mm / picture.picture.width_mm
-
-
-def _fitted(picture: SheetPicture, width: float, height: float) -> tuple[float, float]:
-    """Width and height of the picture within these."""
-    scale = min(width / picture.picture.width_mm, height / picture.picture.height_mm)
-    return picture.picture.width_mm * scale, picture.picture.height_mm * scale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from TotalSegmentatorWire.messages.options import JobOptions
@@ -26,6 +27,17 @@ TITLE = "Review of a segmented CT"
 COUNTS_HEAD, LEVELS_HEAD = "Review", "Remarks of the check"
 NOT_CHECKED = "Nobody has checked this segmentation for likely faults."
 LEVELS = {Level.WRONG: "Wrong?", Level.CHECK: "Check", Level.CUT: "Cut by the scan"}
+PATIENT = {
+    "PatientName": "Patient",
+    "PatientID": "ID",
+    "PatientBirthDate": "born",
+    "PatientSex": "sex",
+    "StudyDate": "study of",
+    "StudyDescription": "study",
+    "AccessionNumber": "accession number",
+    "SeriesDescription": "series",
+}
+"""Attributes of DICOM that are printed where the patient is named."""
 STATES = {
     ReviewState.APPROVED: "approved",
     ReviewState.EDITED: "edited, not approved",
@@ -78,8 +90,14 @@ def input_line(sheet: ReviewSheet) -> str:
 
 
 def patient_lines(sheet: ReviewSheet) -> list[str]:
-    """Empty where the patient shall not be named."""
-    return [f"{name}: {value}" for name, value in (sheet.patient or {}).items()]
+    """Empty where the patient shall not be named. UIDs are for programs, which find them in the JSON."""
+    shown = {PATIENT[name]: value for name, value in (sheet.patient or {}).items() if name in PATIENT}
+    return ["; ".join(f"{name}: {_date(value)}" for name, value in shown.items())] if shown else []
+
+
+def _date(value: str) -> str:
+    """19430705 as 1943-07-05; anything else as it is."""
+    return f"{value[:4]}-{value[4:6]}-{value[6:]}" if re.fullmatch(r"\d{8}", value) else value
 
 
 def computation_lines(sheet: ReviewSheet) -> list[str]:
