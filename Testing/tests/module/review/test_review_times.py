@@ -109,6 +109,21 @@ def test_names_that_the_user_gave_are_not_kept(clock, ready):
     assert ready.ui.timesLabel.text == "0.4 min in all reviews; longest: other structures 0.4."
 
 
+def test_nothing_is_counted_after_the_settings_were_removed(clock, ready):
+    from TotalSegmentatorModuleLib import settings
+
+    ready.app.click(ready.ui.timesCheckBox)
+    ready.click_row("kidney right")
+    clock.seconds += 12
+    ready.click_row("gallbladder")
+    settings.forget_all()  # as Remove... in the section Set-up does it
+    clock.seconds += 12
+    ready.click_row("kidney right")
+    ready.app.leave_module()
+    assert kept() == {}
+    assert not ready.ui.timesCheckBox.checked
+
+
 def test_a_folder_that_cannot_be_written_is_told_and_the_review_goes_on(clock, ready):
     from TotalSegmentatorModuleLib.settings import review_times_file
 

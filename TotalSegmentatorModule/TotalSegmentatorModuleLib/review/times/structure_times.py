@@ -41,7 +41,10 @@ class StructureTimes:
         if key == self._key:
             return
         self._key = key
-        self._ui.timesCheckBox.checked = settings.text(settings.REVIEW_TIMES) == _ON  # they may have been removed
+        if self._ui.timesCheckBox.checked and settings.text(settings.REVIEW_TIMES) != _ON:  # the user removed all
+            self._clock.turn_to(None)
+            self._clock.forget()
+            self._ui.timesCheckBox.checked = False
         if is_start:
             self._kept = read_totals(self._file)
         if self._ui.timesCheckBox.checked:

@@ -32,7 +32,8 @@ def details(seconds: Mapping[str, float]) -> str:
     for row in range(height):
         cells = []
         for line in lines[row::height]:
-            cells.append("<td>{}</td>".format(html.escape(line["structure"])))
+            name = html.escape(line["structure"]).replace(" ", "&nbsp;")  # a tool tip would break the lines
+            cells.append("<td>{}</td>".format(name))
             cells.append("<td align='right'>&nbsp;{}&nbsp;&nbsp;&nbsp;</td>".format(line["minutes"]))
         rows.append("<tr>{}</tr>".format("".join(cells)))
     title = html.escape(_("Minutes for each structure, all reviews together"))
