@@ -110,6 +110,7 @@ class ReviewSection:
             self._history.add(action)
         if not self._is_entered:
             self._view.leave()
+            self._count_time()
 
     def repaired(self, action: Action, key: str) -> None:
         """A repair was applied to the segmentation; go to the row ``key``."""
@@ -265,7 +266,8 @@ class ReviewSection:
             self._view.leave()
 
     def _count_time(self) -> None:
-        row = self._chosen if self._is_at_work else None
+        """Of the structure that the user looks at or edits."""
+        row = self._chosen if self._is_at_work or self._editing.is_active else None
         self._times.turn_to(row.key if row is not None else None)
 
     def _on_show_place(self, place_ras_mm: tuple[float, float, float]) -> None:

@@ -94,6 +94,26 @@ def test_minutes_add_up_by_structure_and_pauses_do_not_count(clock, ready, answe
     assert not ready.ui.deleteTimesButton.visible and not ready.ui.timesLabel.visible
 
 
+def test_editing_a_structure_counts_and_other_modules_do_not(clock, ready):
+    ready.app.click(ready.ui.timesCheckBox)
+    ready.press("N", "E")  # in the Segment Editor
+    clock.seconds += 40
+    scroll(ready)
+    ready.settle()
+    clock.seconds += 20
+    ready.app.enter_module()
+    ready.press("E")
+    clock.seconds += 5
+    ready.app.leave_module()
+    assert kept()["seconds"] == {"kidney_right": 65.0}
+    clock.seconds += 20
+    scroll(ready)
+    ready.settle()
+    ready.app.enter_module()
+    ready.app.leave_module()
+    assert kept()["seconds"] == {"kidney_right": 65.0}
+
+
 def test_names_that_the_user_gave_are_not_kept(clock, ready):
     ready.app.click(ready.ui.timesCheckBox)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Smith")
