@@ -127,7 +127,7 @@ class ReviewSection:
     @property
     def contents(self) -> tuple[object, list[ReviewRow], list[ReviewRow]]:
         """The vtkMRMLSegmentationNode under review or None, its rows, and those that are selected."""
-        return self._node, self._table.rows, self._table.selected
+        return self._node, self._table.rows, self._selected
 
     def set_parameters(self, parameters: SegmentationParameters | None) -> None:
         """Show the segmentation of ``parameters`` from now on; None while there is no scene."""
@@ -201,6 +201,13 @@ class ReviewSection:
     @property
     def _chosen(self) -> ReviewRow | None:
         return self._table.row(self._table.chosen)
+
+    @property
+    def _selected(self) -> list[ReviewRow]:
+        """The selected rows in sight, or else the chosen one."""
+        in_sight = set(self._table.keys_in_sight())
+        selected = [row for row in self._table.selected if row.key in in_sight]
+        return selected or [row for row in (self._chosen,) if row is not None]
 
     def _show_node(self) -> None:
         """Another segmentation, or the section was opened or closed."""
@@ -289,8 +296,7 @@ class ReviewSection:
         if row is None:
             return
         keys = self._table.keys_in_sight()  # before a filter hides what is judged
-        rows = [each for each in self._table.selected if each.key in keys and each.key != row.key]
-        self._history.add(Judgement(self._node, [row, *rows], state))
+        self._history.add(Judgement(self._node, self._selected, state))
         self._show_rows()
         self._go_to(next_open(keys, {each.key: each for each in self._table.rows}, row.key, 1))
 

@@ -35,15 +35,6 @@ class RerunUser(ReviewUser):
         combo = self.rerun.scopeComboBox
         return [combo.itemText(index) for index in range(combo.count)]
 
-    def select(self, *names: str) -> None:
-        """With Ctrl and clicks."""
-        import qt
-
-        self.click_row(names[0])
-        rows = qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows
-        for name in names[1:]:
-            self.tree.selectionModel().select(self.index(name), rows)
-
     def start(self, scope: str) -> None:
         """Open the choice if it is not open, and run the job."""
         if not self.rerun.rerunFrame.visible:
@@ -220,6 +211,22 @@ def test_a_missing_structure_that_is_found_is_added_and_goes_by_undo(ready):
     assert ready.node.GetSegmentation().GetNthSegmentID(0) == "spleen"
     ready.press("Ctrl+Z")
     assert_same(before, ready.all_voxels())
+
+
+def test_surfaces_are_made_again(ready):
+    ready.node.CreateClosedSurfaceRepresentation()
+    former = ready.segment("spleen").GetRepresentation("Closed surface")
+    ready.select("spleen")
+    ready.run("Selected: spleen")
+
+    def surface():
+        return ready.segment("spleen").GetRepresentation("Closed surface")
+
+    assert ready.app.wait_until(lambda: surface() is not None, READY_SECONDS)
+    assert surface().GetNumberOfPoints() > 0
+    assert tuple(surface().GetBounds()) != tuple(former.GetBounds())
+    ready.press("Ctrl+Z")
+    assert surface() is former
 
 
 def test_a_result_whose_segmentation_has_gone_becomes_one_of_its_own(ready):

@@ -87,6 +87,16 @@ def test_undo_takes_back_judgements_one_by_one(ready):
     assert not ready.ui.undoButton.enabled
 
 
+def test_selected_rows_are_judged_and_taken_back_together(ready):
+    ready.select("kidney right", "missing: aorta")
+    ready.press("A")
+    assert ready.ui.progressLabel.text == "2 of 7 judged"
+    assert ready.state("kidney_right") is ReviewState.APPROVED
+    assert ready.chosen == "gallbladder"
+    ready.press("Ctrl+Z")
+    assert ready.ui.progressLabel.text == "0 of 7 judged"
+
+
 def test_undo_leaves_what_another_module_has_changed_since(ready):
     ready.click_row("kidney right")
     ready.app.click(ready.ui.approveButton)

@@ -134,6 +134,15 @@ class ReviewUser:
     def click_row(self, name: str) -> None:
         self.app.click_item(self.tree, self.index(name))
 
+    def select(self, *names: str) -> None:
+        """Several rows; the first one is chosen."""
+        import qt
+
+        self.click_row(names[0])
+        rows = qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows
+        for name in names[1:]:
+            self.tree.selectionModel().select(self.index(name), rows)
+
     @property
     def chosen(self) -> str:
         """Name of the chosen row; empty where none is."""
