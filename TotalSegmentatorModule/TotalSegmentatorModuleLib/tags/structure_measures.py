@@ -96,9 +96,9 @@ def _box_around(ends: list[tuple[float, float, float, float]], matrix: np.ndarra
     return [round(float(x), 2) for axis in range(3) for x in (corners[:, axis].min(), corners[:, axis].max())]
 
 
-def _write(segment, volume_ml: float, mean_hu: float | None, bounds_ras_mm: list[float]) -> None:
+def _write(segment, volume_ml: float | None, mean_hu: float | None, bounds_ras_mm: list[float]) -> None:
     content = {
-        "volume_ml": round(volume_ml, 3),
+        "volume_ml": None if volume_ml is None else round(volume_ml, 3),  # a result that was kept may lack it
         "mean_hu": None if mean_hu is None else round(mean_hu, 1),
         "bounds_ras_mm": bounds_ras_mm,
     }
