@@ -62,7 +62,7 @@ ARROWS = {
         ENGINE: "ct_input export job model_install models pipeline repair review series_selection worker",
         SETUP: "cli",
     },
-    f"{ENGINE}/worker": {ENGINE: "ct_input imaging job pipeline"},
+    f"{ENGINE}/worker": {ENGINE: "ct_input export imaging job pipeline review"},
     f"{ENGINE}/pipeline": {
         ENGINE: (
             "ct_input imaging inference job labels machine models plan preprocessing result_check review statistics"

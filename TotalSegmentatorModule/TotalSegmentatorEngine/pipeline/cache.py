@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
     from TotalSegmentatorEngine.imaging.geometry import Volume
     from TotalSegmentatorEngine.inference.tile_runner import TileRunner
+    from TotalSegmentatorEngine.review.measures.findings import Findings
 
 LARGEST_NETWORK_COUNT = 6
 """The most parts that a published model has, and the coarse model that localizes."""
@@ -39,6 +40,7 @@ class EngineCache:
         self._ct_id: str | None = None
         self._ct: ReadInput | None = None
         self._images: dict[Hashable, Any] = {}
+        self._findings: Findings | None = None
 
     # -- the CT --------------------------------------------------------------------------------------------------------
 
@@ -46,15 +48,15 @@ class EngineCache:
         """Keeps this CT in place of the one before; the same id again keeps what was computed from it."""
         if ct_id == self._ct_id and self._ct is not None:
             return
+        self.forget_ct()
         self._ct_id, self._ct = ct_id, ct
-        self._images.clear()
 
     def ct(self, ct_id: str) -> ReadInput | None:
         """The CT with this id, if it is the one that is held."""
         return self._ct if ct_id == self._ct_id else None
 
     def forget_ct(self) -> None:
-        self._ct_id = self._ct = None
+        self._ct_id = self._ct = self._findings = None
         self._images.clear()
 
     def holds_image(self, volume: Volume, key: Hashable) -> bool:
@@ -73,6 +75,16 @@ class EngineCache:
                 return made
             self._images[key] = (made, size(made))
         return self._images[key][0]
+
+    @property
+    def findings(self) -> Findings | None:
+        """What the last review has measured on the CT that is held."""
+        return self._findings
+
+    def remember_findings(self, volume: Volume, findings: Findings | None) -> None:
+        """Keeps these, with their labels, if ``volume`` is the CT that is held; None: nothing any more."""
+        if self._is_of_ct(volume) or findings is None:
+            self._findings = findings
 
     def _is_of_ct(self, volume: Volume) -> bool:
         return self._ct is not None and volume is self._ct.volume

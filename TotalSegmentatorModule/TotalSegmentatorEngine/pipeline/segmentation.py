@@ -70,6 +70,7 @@ def segment_volume(
     Where memory runs out, the job is planned anew with less until no strategy is left. Raises SegmentationError:
     DEVICE_UNAVAILABLE, DEVICE_MEMORY_SHORT, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
     """
+    cache.remember_findings(volume, None)  # their memory is free for the job
     planning = JobPlanning(volume, prepared, cache, reporter, started, MachineProfile.load())
     strategies = planning.strategies()
     use_physical_cores()
@@ -216,4 +217,6 @@ class _Segmentation:
                 [labels], structures, geometry, self._volume, sought, self._coarse, places=places,
                 check_cancelled=self._reporter.check_cancelled,
             )  # fmt: skip
-            return tuple(review(findings, on_rule))
+            flags = tuple(review(findings, on_rule))
+            self._cache.remember_findings(self._volume, findings)
+            return flags

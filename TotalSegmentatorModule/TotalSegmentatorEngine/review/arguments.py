@@ -9,7 +9,7 @@ from typing import Any
 
 from TotalSegmentatorWire.command.argument_types import names, options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
-from TotalSegmentatorWire.command.parser import PROGRAM
+from TotalSegmentatorWire.command.parser import PROGRAM, CommandParser
 
 from TotalSegmentatorEngine.export.arguments import TRANSFER_OPTION, add_labels, add_series
 
@@ -84,6 +84,14 @@ def add_review_command(commands: Any, is_transfer: bool = False) -> None:
         help="instead of SEGMENTATION and CT: folder written by the Slicer module",
     )
     review.set_defaults(make_options=_review_options)
+
+
+def transfer_options(arguments: list[str]) -> ReviewOptions:
+    """Of the command's arguments, for a transfer, without its name. Wrong ones end the process (status 2)."""
+    parser = CommandParser(prog=PROGRAM)
+    add_review_command(parser.add_subparsers(), is_transfer=True)
+    parsed = parser.parse_args(["review", *arguments])
+    return parsed.make_options(parsed)
 
 
 _REVIEW = f"""\

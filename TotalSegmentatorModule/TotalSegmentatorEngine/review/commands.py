@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass, field
 
 from TotalSegmentatorWire.command.command_run import CommandRun
 from TotalSegmentatorWire.command.terminal import Terminal
@@ -21,8 +22,9 @@ from TotalSegmentatorEngine.job.flag_file import write_flags
 from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.arguments import ReviewOptions
 from TotalSegmentatorEngine.review.measure_file import write_measures
+from TotalSegmentatorEngine.review.measures.findings import Findings
 from TotalSegmentatorEngine.review.printed_page import review_page
-from TotalSegmentatorEngine.review.reading import findings_of_file, findings_of_source
+from TotalSegmentatorEngine.review.reading import HeldReview, findings_of_file, findings_of_source
 from TotalSegmentatorEngine.series_selection.series_choice import SelectedSeries
 
 _log = logging.getLogger(__name__)
@@ -39,23 +41,37 @@ def run(options: ReviewOptions) -> int:
         "measures": options.measures,
     }
     check_outputs(outputs, [options.transferred, options.reference, options.segmentation, options.coarse])
-    flags: list[Flag] = []
-    status = command_run.run(lambda: _review(options, reporter, flags))
+    reviewed = Reviewed()
+    status = command_run.run(lambda: review_with(options, reporter, reviewed))
     if status == 0:
-        print(flags_to_json(flags) if options.json else review_page(flags))
+        print(flags_to_json(reviewed.flags) if options.json else review_page(reviewed.flags))
     return status
 
 
-def _review(options: ReviewOptions, reporter: ExportReporter, flags: list[Flag]) -> ExportFinishedEvent:
+@dataclass
+class Reviewed:
+    """What came of it."""
+
+    flags: list[Flag] = field(default_factory=list)
+    findings: Findings | None = None
+
+
+def review_with(
+    options: ReviewOptions, reporter: ExportReporter, reviewed: Reviewed, held: HeldReview | None = None
+) -> ExportFinishedEvent:
+    """The command itself; fills ``reviewed``. ``held``: as for ``findings_of_source``. Raises SegmentationError."""
     started = time.monotonic()
     reporter.progress(ExportStep.READING, 0.0)
     only = None if options.structures is None else model_names(options.structures, sorted(known_names()))
     coarse = None
     if options.coarse is not None:
         coarse = findings_of_file(options.coarse, options.labels, reporter.warning)
-    findings = findings_of_source(_source(options, reporter), coarse, reporter.warning, only, reporter.check_cancelled)
+    findings = reviewed.findings = findings_of_source(
+        _source(options, reporter), coarse, reporter.warning, only, reporter.check_cancelled, held
+    )
     reporter.progress(ExportStep.CHECKING, 0.4)
-    flags.extend(review(findings, lambda share: reporter.progress(ExportStep.CHECKING, 0.4 + 0.6 * share)))
+    flags = review(findings, lambda share: reporter.progress(ExportStep.CHECKING, 0.4 + 0.6 * share))
+    reviewed.flags = flags
     files = []
     if options.output is not None:
         write_flags(options.output, flags)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,19 @@ from TotalSegmentatorEngine.export.core.shown_names import listed
 from TotalSegmentatorEngine.export.grid.placement import place
 from TotalSegmentatorEngine.export.sources.segmentation_files import read_segmentation
 from TotalSegmentatorEngine.export.sources.source import ExportSource
-from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
 
 Warn = Callable[[Problem], None]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldReview:
+    """What a resident process has of an earlier review."""
+
+    ct: Volume
+    findings: Findings | None
+    """None where only the CT is there."""
 
 
 def findings_of_source(
@@ -28,16 +38,26 @@ def findings_of_source(
     warn: Warn,
     only: Collection[str] | None = None,
     check_cancelled: Callable[[], None] = lambda: None,
+    held: HeldReview | None = None,
 ) -> Findings:
-    """The structures of ``source`` with known names, on the CT's grid. ``only``, ``check_cancelled`` as for Findings.
+    """The structures of ``source`` with known names, on the CT's grid. ``only``, ``check_cancelled`` as for Findings;
+    ``held``: takes the place of the CT of ``source``, which then has the same grid.
 
-    Raises SegmentationError: REVIEW_NO_STRUCTURES, and what ``source.aligned``, ``source.ct`` and PlacedSegmentation
-    raise.
+    Raises SegmentationError: REVIEW_NO_STRUCTURES, BAD_REQUEST where it has another one, and what ``source.aligned``,
+    ``source.ct`` and PlacedSegmentation raise.
     """
-    ct = None if source.ct is None else source.ct()
     layers, structures = _on_grid(source.aligned(), source.grid, warn)
-    sought = _sought(structures)
-    return Findings(layers, structures, source.grid, ct, sought, coarse, only, check_cancelled=check_cancelled)
+    if held is None:
+        ct, known = None if source.ct is None else source.ct(), None
+        sought = _sought(structures)
+    elif not held.ct.geometry.matches(source.grid):
+        raise SegmentationError("BAD_REQUEST", detail="another grid")
+    else:
+        ct, known = held.ct, held.findings
+        sought = _sought(structures) if known is None else known.sought
+    return Findings(
+        layers, structures, source.grid, ct, sought, coarse, only, known=known, check_cancelled=check_cancelled
+    )
 
 
 def findings_of_file(path: Path, labels: str | None, warn: Warn) -> Findings:

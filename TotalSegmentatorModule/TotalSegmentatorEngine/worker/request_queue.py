@@ -20,6 +20,7 @@ from TotalSegmentatorWire.messages.segment import (
     FailedEvent,
     ProgressEvent,
     QuitRequest,
+    ReviewRequest,
     SegmentRequest,
     Stage,
     StartedEvent,
@@ -34,9 +35,9 @@ _OWNER_CHECK_SECONDS = 5.0 if sys.platform.startswith("linux") or os.name == "nt
 
 
 class AcceptedJob:
-    """A segment request with the event log of its folder."""
+    """A request with the event log of its folder."""
 
-    def __init__(self, request: SegmentRequest) -> None:
+    def __init__(self, request: SegmentRequest | ReviewRequest) -> None:
         self.request = request
         self.folder = Path(request.job_folder)
         self.events = EventLog(self.folder)
@@ -126,7 +127,7 @@ class RequestQueue:
             _log.error("a request was not understood: %s", error.problem.values)
             self._report(self._worker_events, FailedEvent("", error.problem.to_json()))
             return
-        if isinstance(request, SegmentRequest):
+        if isinstance(request, (SegmentRequest, ReviewRequest)):
             self._accept(AcceptedJob(request))
         elif isinstance(request, CancelRequest):
             self._cancel(request.job_id)

@@ -148,7 +148,7 @@ class Worker:
         started = time.monotonic()
         ended: object
         try:
-            ended = self._segment(job, started)
+            ended = self._segment(job, started) if isinstance(job.request, SegmentRequest) else self._check_again(job)
         except SegmentationError as error:
             ended = (
                 CancelledEvent(job_id) if error.code == "CANCELLED" else FailedEvent(job_id, error.problem.to_json())
@@ -181,6 +181,12 @@ class Worker:
         except CtNeededError:
             return NeedCtEvent(request.job_id)
         return FinishedEvent(request.job_id, str(files.result_folder), round(time.monotonic() - started, 3))
+
+    def _check_again(self, job: AcceptedJob) -> object:
+        """As ``_segment``, for a ReviewRequest."""
+        from TotalSegmentatorEngine.worker.second_check import check_again
+
+        return NeedCtEvent(job.request.job_id) if self._cache is None else check_again(job, self._cache)
 
     # -- the end of Slicer -----------------------------------------------------------------------------------------
 

@@ -98,7 +98,7 @@ class Panel:
             ),
         )
         self.review = ReviewSection(ui.review, ui.review_remarks)
-        self._repairs = RepairSection(ui.review_repair, self.review.repaired, self._task_changed)
+        self._repairs = RepairSection(ui.review_repair, self.review.repaired, self._task_changed, self._session.lease)
         self._rerun = RerunSection(
             ui.review_rerun,
             RerunCallbacks(

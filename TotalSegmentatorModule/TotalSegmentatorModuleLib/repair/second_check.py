@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Generator, Hashable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import slicer
@@ -20,6 +21,7 @@ from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background.command_process import process_result
 from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner, ignore
+from TotalSegmentatorModuleLib.background.worker_lease import WorkerLease
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
@@ -92,7 +94,11 @@ class SecondCheck:
     """Runs one check at a time. One that fails, or comes too late because somebody has drawn meanwhile, leaves the
     remarks as they are: they say that nothing was checked since the change."""
 
-    def __init__(self, on_changed: Callable[[], None]) -> None:
+    def __init__(self, on_changed: Callable[[], None], lease_for: Callable[[Any], WorkerLease | None]) -> None:
+        """``lease_for`` a vtkMRMLScalarVolumeNode gives the worker that holds it, which checks in an instant; where
+        there is none, or it fails, the program is started."""
+        self._lease_for = lease_for
+        self._has_failed = False
         self._removal = FolderRemoval()
         self._runner = TaskRunner(
             Ticker, settings.work_folder(), lambda _busy, _cancelling: on_changed(), self._removal.step
@@ -100,6 +106,7 @@ class SecondCheck:
         self._node = None
         self._ids: set[str] = set()
         self._shapes: Hashable = None
+        self._lease: WorkerLease | None = None
         self._begins_again = False
 
     @property
@@ -124,7 +131,7 @@ class SecondCheck:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._begins_again = False
+        self._begins_again, has_failed, self._has_failed = False, self._has_failed, False
         if not slicer.mrmlScene.IsNodePresent(self._node):
             return
         ct = reference_volume(self._node)
@@ -136,17 +143,23 @@ class SecondCheck:
         except SegmentationError as error:
             logging.warning(_NOT_CHECKED, error.problem.code)
             return
+        self._lease = None if has_failed else self._lease_for(ct)
         self._shapes = _shapes(self._node)
-        run = ProgramRun(task, self._removal, ignore, ignore)
+        run = ProgramRun(task, self._removal, ignore, ignore, self._lease)
         self._runner.start(run.task(), self._on_end)
 
     def _on_end(self, task_end: TaskEnd) -> None:
         if self._begins_again:
             self._begin()
             return
+        end = process_result(task_end)
+        if end.failure is not None and self._lease is not None:
+            logging.info("The worker did not check changed structures: %s", end.failure.code)
+            self._has_failed = True
+            self._begin()
+            return
         node, ids = self._node, self._ids
         self._node, self._ids = None, set()
-        end = process_result(task_end)
         if end.failure is not None:
             logging.warning(_NOT_CHECKED, end.failure.code)
         elif not end.is_cancelled and slicer.mrmlScene.IsNodePresent(node) and _shapes(node) == self._shapes:

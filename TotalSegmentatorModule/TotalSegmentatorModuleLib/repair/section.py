@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.review_rules import RULES
 
+from TotalSegmentatorModuleLib.background.worker_lease import WorkerLease
 from TotalSegmentatorModuleLib.changes.history import Action
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.repair.name_repair import NameRepair
@@ -29,15 +31,22 @@ from TotalSegmentatorModuleLib.views.view_jump import jump_slices
 
 class RepairSection:
     """The widgets of ReviewRepair.ui. ``on_repaired`` gets what was done, and the key of the row to go to;
-    ``on_changed`` is called when the program starts or has ended."""
+    ``on_changed`` is called when the program starts or has ended; ``lease_for`` a CT gives the worker that
+    holds it."""
 
-    def __init__(self, ui: Widgets, on_repaired: Callable[[Action, str], None], on_changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        ui: Widgets,
+        on_repaired: Callable[[Action, str], None],
+        on_changed: Callable[[], None],
+        lease_for: Callable[[Any], WorkerLease | None],
+    ) -> None:
         self._ui = ui
         self._on_repaired = on_repaired
         self._proposal: NameRepair | VoxelRepair | None = None
         self._preview = Preview()
         self._runner = ProgramRunner(self._on_progress, self._on_outcome, self._on_failed, on_changed)
-        self._second_check = SecondCheck(on_changed)
+        self._second_check = SecondCheck(on_changed, lease_for)
         ui.applyRepairButton.connect("clicked(bool)", self._on_apply)
         ui.cancelRepairButton.connect("clicked(bool)", self.end)
         self.end()

@@ -18,6 +18,7 @@ from TotalSegmentatorWire.messages.segment import ResultHeader
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background import installed_engine
 from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError, TaskEnd, TaskRunner, ignore
+from TotalSegmentatorModuleLib.background.worker_lease import WorkerLease
 from TotalSegmentatorModuleLib.model_choices import check_installed
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource, check_ct
@@ -114,6 +115,11 @@ class SegmentationSession:
             self._stop()
         else:
             self._runner.cancel()
+
+    def lease(self, ct) -> WorkerLease | None:
+        """The resident worker for a command on ``ct`` (vtkMRMLScalarVolumeNode); None while a job runs, and where it
+        does not hold that CT."""
+        return None if self._manager is None or self.is_busy else self._manager.lease(VolumeCtSource(ct))
 
     def shutdown(self) -> None:
         """End the job and the engine at once, without waiting. The session may be used again afterwards."""

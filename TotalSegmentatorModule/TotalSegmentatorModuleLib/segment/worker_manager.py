@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from TotalSegmentatorWire.messages.segment import ResultHeader
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
 from TotalSegmentatorModuleLib.background.task_runner import ignore
-from TotalSegmentatorModuleLib.segment.ct_transfer import CtKey
+from TotalSegmentatorModuleLib.background.worker_lease import WorkerLease
+from TotalSegmentatorModuleLib.segment.ct_transfer import CtKey, key_of
+from TotalSegmentatorModuleLib.segment.job_types import CtSource
 from TotalSegmentatorModuleLib.segment.result_reader import unimported_results
 from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
 
@@ -106,6 +109,16 @@ class WorkerManager:
     def held_ct(self, key: CtKey) -> str | None:
         """The id under which the current worker holds this CT, None when it does not."""
         return self._held[1] if self._held and self._held[0] == key else None
+
+    def lease(self, ct: CtSource) -> WorkerLease | None:
+        """The worker for a command on this CT; None where it does not hold it. The files that a job has looked up
+        beside it do not matter."""
+        self._poll()
+        if self._worker is None or not self._worker.hello or self._held is None:
+            return None
+        key, ct_id = self._held
+        is_same = dataclasses.replace(key, dicom_files=()) == dataclasses.replace(key_of(ct), dicom_files=())
+        return WorkerLease(self._worker, ct_id) if is_same else None
 
     # -- results -------------------------------------------------------------------------------------------------------
 

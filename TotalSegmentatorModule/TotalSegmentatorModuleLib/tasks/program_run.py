@@ -26,9 +26,11 @@ from TotalSegmentatorModuleLib.background.command_process import (
 from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
 from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError
+from TotalSegmentatorModuleLib.background.worker_lease import WorkerLease
 from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch
 from TotalSegmentatorModuleLib.scene.segments import all_segments
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity, SegmentationTransfer
+from TotalSegmentatorModuleLib.tasks.worker_command import WorkerCommand
 
 CANCEL_SECONDS = 3.0
 QUIT_SECONDS = 1.0
@@ -89,13 +91,16 @@ class ProgramRun:
         removal: FolderRemoval,
         on_progress: Callable[[float, str, str], None],
         on_warning: Callable[[Problem], None],
+        lease: WorkerLease | None = None,
     ) -> None:
+        """``lease``: the worker that takes the place of the program."""
         self._order = order
+        self._lease = lease
         self._removal = removal
         self._on_progress = on_progress
         self._on_warning = on_warning
         self._warnings: list[Problem] = []
-        self._process: OneShotProcess | None = None
+        self._process: OneShotProcess | WorkerCommand | None = None
         self._fraction = 0.0
 
     @property
@@ -112,6 +117,8 @@ class ProgramRun:
             search.step(_WORK_SECONDS)
             yield 0
         identity = order.identity(search)
+        if self._lease is not None:
+            identity = dataclasses.replace(identity, sends_voxels=False)
         folder = create_owned_folder(jobs_folder(settings.work_folder()), new_id())
         try:
             transfer = SegmentationTransfer(order.segmentation, order.segment_ids, order.ct, identity, folder)
@@ -143,20 +150,26 @@ class ProgramRun:
 
     def _run_program(self, arguments: list[str]) -> Generator[int, None, ProcessResult]:
         self._report_progress(_HANDING_OVER_SHARE, STEP_STARTING)
-        engine = installed_engine.engine_environment()
-        self._process = OneShotProcess(
-            [engine.python, str(engine.program), *arguments],
-            engine.process_environment(),
-            create_owned_folder(jobs_folder(settings.work_folder()), new_id()),
-            _PROTOCOL,
-            settings.work_folder() / self._order.log_file,
-        )
+        self._process = self._started(arguments)
         end = yield from self._process.follow(_RUNNING_MS, CANCEL_SECONDS, QUIT_SECONDS, self._on_event)
         if self._process.is_cancelling:  # also where the program was quicker
             raise TaskCancelledError
         if end.is_success and end.finished is None:  # a program that says nothing at all has died as well
             return dataclasses.replace(end, failure=failure_of(Problem(_PROTOCOL.died, {"status": 0})))
         return end
+
+    def _started(self, arguments: list[str]) -> OneShotProcess | WorkerCommand:
+        folder = create_owned_folder(jobs_folder(settings.work_folder()), new_id())
+        if self._lease is not None:
+            return WorkerCommand(self._lease, arguments, folder, _PROTOCOL)
+        engine = installed_engine.engine_environment()
+        return OneShotProcess(
+            [engine.python, str(engine.program), *arguments],
+            engine.process_environment(),
+            folder,
+            _PROTOCOL,
+            settings.work_folder() / self._order.log_file,
+        )
 
     def _on_event(self, event: Any) -> None:
         if isinstance(event, ExportProgressEvent):

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 """Raised with every change that the other side must know of. Both sides refuse to talk to another number."""
 
 
@@ -73,6 +73,20 @@ class SegmentRequest:
     device: str = "auto"
     options: dict[str, Any] = field(default_factory=dict)
     """JobOptions.to_json(); what is left out has its default."""
+
+
+@dataclass(frozen=True)
+class ReviewRequest:
+    """Run the command ``review`` on what ``job_folder`` holds, with the CT and the measurements that the worker has."""
+
+    KIND: ClassVar[str] = "review"
+    job_id: str
+    job_folder: str
+    """Absolute path of the job's private folder; the command's events (messages.export) go there."""
+    ct_id: str
+    """Of the CT on which the segmentation was made: NeedCt follows where the worker does not hold it."""
+    arguments: list[str]
+    """Of the command, ``review`` not among them, with ``--transferred``."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +205,7 @@ class CancelledEvent:
     job_id: str
 
 
-REQUESTS = {m.KIND: m for m in (SegmentRequest, CancelRequest, QuitRequest)}
+REQUESTS = {m.KIND: m for m in (SegmentRequest, ReviewRequest, CancelRequest, QuitRequest)}
 EVENTS = {
     m.KIND: m
     for m in (

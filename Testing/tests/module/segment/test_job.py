@@ -51,6 +51,18 @@ def test_ct_goes_in_and_labels_come_out(make_application):
     assert stages[-1] == STAGE_RECEIVING
 
 
+def test_the_worker_is_lent_for_the_ct_that_it_holds(make_application):
+    application = make_application()
+    ct = FakeCt()
+    assert application.manager.lease(ct) is None
+    application.run_job(ct)
+    lease = application.manager.lease(ct)
+    assert lease.worker.is_running and lease.ct_id
+    assert application.manager.lease(FakeCt(ct.array + 1)) is None
+    application.manager.kill()
+    assert application.manager.lease(ct) is None
+
+
 def test_folders_may_have_blanks_and_foreign_letters(tmp_path, mark):
     folder = tmp_path / "Sa É 患者"
     folder.mkdir()

@@ -23,7 +23,17 @@ from seeded_models import make_model_folder
 from time_bounds import FIRST_TILE_SECONDS, READY_SECONDS
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.segment.job_types import JobSettings
-from TotalSegmentatorWire.messages.segment import Stage
+from TotalSegmentatorWire.job_folder import create_owned_folder, new_id, remove_folder
+from TotalSegmentatorWire.messages.export import (
+    SEGMENTATION_HEADER,
+    ExportFinishedEvent,
+    SegmentationHeader,
+    TransferredLayer,
+    TransferredSegment,
+    segmentation_header_to_json,
+)
+from TotalSegmentatorWire.messages.review import flags_from_json
+from TotalSegmentatorWire.messages.segment import ReviewRequest, Stage
 
 pytestmark = pytest.mark.slow  # each worker imports torch, three seconds on two cores
 
@@ -97,6 +107,34 @@ def test_second_job_on_the_same_ct_starts_its_first_tile_at_once(application, mo
     assert seconds < FIRST_TILE_SECONDS
     assert application.worker_pid() == pid
     assert {found.name for found in application.listener.results[-1][0].found} <= {"liver"}
+
+
+def test_the_worker_reviews_again_what_it_has_made(application, model):
+    """Without the CT's voxels, which it holds; the liver without its largest part is another liver."""
+    ct = noisy_ct(SHORT, seed=4)
+    run(application, ct, model)
+    header, labels = application.listener.results[-1]
+    folder = create_owned_folder(application.work_folder / "jobs", new_id())
+    try:
+        labels[: SHORT[0] // 2][labels[: SHORT[0] // 2] == 1] = 0
+        labels.tofile(folder / "layer-0.raw")
+        layer = TransferredLayer("layer-0.raw", header.shape, "uint8", header.ijk_to_ras)
+        segments = [TransferredSegment(each.name, each.name, [0, 0, 0], 0, each.label) for each in header.found]
+        transferred = SegmentationHeader([layer], segments, header.shape, header.ijk_to_ras)
+        (folder / SEGMENTATION_HEADER).write_text(segmentation_header_to_json(transferred), encoding="utf-8")
+        lease = application.manager.lease(ct)
+        words = ["--transferred", str(folder), "--structures", "liver", "--output", str(folder / "flags.json")]
+        lease.worker.send(ReviewRequest(folder.name, str(folder), lease.ct_id, words))
+        application.run_until(
+            lambda: (
+                (folder / "events.jsonl").exists()
+                and ExportFinishedEvent.KIND in (folder / "events.jsonl").read_text(encoding="utf-8")
+            )
+        )
+        flags = flags_from_json((folder / "flags.json").read_text(encoding="utf-8"))
+        assert flags and {flag.structure for flag in flags} == {"liver"}
+    finally:
+        remove_folder(folder)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -34,8 +35,11 @@ class _PlacedLayer:
     """k, j, i of the grid for the array's first voxel; None for a layer that must be resampled."""
     to_layer: np.ndarray
     """4x4: k, j, i indices of the grid to indices of ``array``."""
-    boxes: dict[int, Box]
-    """Label value to the box of ``array`` that holds it."""
+
+    @cached_property
+    def boxes(self) -> dict[int, Box]:
+        """Label value to the box of ``array`` that holds it."""
+        return _boxes(self.array)
 
 
 class PlacedSegmentation:
@@ -168,7 +172,7 @@ def _placed(layer: Layer, grid: Geometry) -> _PlacedLayer:
     to_layer = _by_kji(np.linalg.inv(layer.geometry.ijk_to_ras) @ grid.ijk_to_ras)
     turned = _lattice_turn(np.linalg.inv(to_layer), array.shape)
     if turned is None:
-        return _PlacedLayer(array, None, to_layer, _boxes(array))
+        return _PlacedLayer(array, None, to_layer)
     turn = turned[:3, :3]
     start = np.minimum(_moved([0, 0, 0], turned), _moved([size - 1 for size in array.shape], turned))
     axes = [int(np.flatnonzero(row)[0]) for row in turn]
@@ -176,7 +180,7 @@ def _placed(layer: Layer, grid: Geometry) -> _PlacedLayer:
     array = array[tuple(slice(None, None, int(turn[axis, axes[axis]])) for axis in range(3))]
     aligned = np.eye(4)
     aligned[:3, 3] = -start
-    return _PlacedLayer(array, tuple(int(first) for first in start), aligned, _boxes(array))
+    return _PlacedLayer(array, tuple(int(first) for first in start), aligned)
 
 
 def _lattice_turn(to_grid: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray | None:
