@@ -27,7 +27,7 @@ ARROWS = {
     LIB: {LIB: "scene"},
     f"{LIB}/scripting": {LIB: "- background export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {
-        LIB: "- compare editing export qt_helpers recovery repair rerun review scene segment setup tasks texts",
+        LIB: "- compare editing export figures qt_helpers recovery repair rerun review scene segment setup tasks texts",
         SETUP: "packages",
     },
     f"{LIB}/recovery": {LIB: "background qt_helpers scene segment tags"},
@@ -41,12 +41,13 @@ ARROWS = {
     },
     f"{LIB}/rerun": {LIB: "changes qt_helpers scene tags texts", f"{LIB}/review": "table"},
     f"{LIB}/editing": {LIB: "changes qt_helpers scene tags", f"{LIB}/review": "table"},
+    f"{LIB}/figures": {LIB: "qt_helpers scene texts views", f"{LIB}/review": "table"},
     f"{LIB}/setup": {
         LIB: "- background qt_helpers scene segment texts",
         SETUP: "models network packages support",
     },
     f"{LIB}/export": {LIB: "- background qt_helpers scene tasks texts", f"{LIB}/scene": "dicom"},
-    f"{LIB}/compare": {LIB: "- qt_helpers scene tasks", f"{LIB}/scene": "dicom"},
+    f"{LIB}/compare": {LIB: "- qt_helpers scene tasks views", f"{LIB}/scene": "dicom"},
     f"{LIB}/tasks": {LIB: "- background qt_helpers scene texts", f"{LIB}/scene": "dicom"},
     f"{LIB}/segment": {LIB: "- background qt_helpers scene texts", f"{LIB}/scene": "dicom"},
     f"{LIB}/background": {LIB: "- texts", SETUP: "packages"},

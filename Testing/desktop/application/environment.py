@@ -59,6 +59,7 @@ def publish_slicer_packages() -> None:
         qSlicerLayoutManager,
     )
     from desktop.application.module_objects import qSlicerScriptedLoadableModule, qSlicerScriptedLoadableModuleWidget
+    from desktop.application.plot_view import qMRMLPlotView, qMRMLPlotWidget
     from desktop.application.segment_editor import qMRMLSegmentEditorWidget
     from desktop.pythonqt.ui_loader import CUSTOM_WIDGETS
     from desktop.scene.dicom_database import ctkDICOMDatabase, ctkDICOMIndexer
@@ -67,6 +68,8 @@ def publish_slicer_packages() -> None:
     _publish("i18n", i18n)
     others = [
         qMRMLSegmentEditorWidget,
+        qMRMLPlotView,
+        qMRMLPlotWidget,
         qMRMLSliceWidget,
         qMRMLThreeDView,
         qMRMLThreeDWidget,

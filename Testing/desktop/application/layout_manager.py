@@ -11,6 +11,7 @@ from typing import Any
 import slicer
 from PySide6 import QtCore, QtWidgets
 
+from desktop.application.plot_view import qMRMLPlotWidget
 from desktop.widgets.native_properties import stored
 
 
@@ -92,6 +93,7 @@ class qSlicerLayoutManager(QtCore.QObject):  # noqa: N801 - Slicer's name
         self._viewports = {"": QtWidgets.QFrame()}
         self._second_window: QtWidgets.QWidget | None = None
         self._three_d = qMRMLThreeDWidget(world.view_node, self.viewport())
+        self._plot: qMRMLPlotWidget | None = None
         self._fill("", [self._three_d], world.slice_logics)
 
     def _fill(self, viewport_name: str, views: list[QtWidgets.QWidget], slice_logics: Mapping[str, Any]) -> None:
@@ -104,6 +106,10 @@ class qSlicerLayoutManager(QtCore.QObject):  # noqa: N801 - Slicer's name
             layout.addWidget(view)
 
     def _changed(self) -> None:
+        layout = self.property("layout")
+        if self._plot is None and layout == self._world.logics["Plots"].GetLayoutWithPlot(layout):
+            self._plot = qMRMLPlotWidget(self._world.scene, self.viewport())
+            self.viewport().layout().addWidget(self._plot)
         is_for_two = self.property("layout") == slicer.vtkMRMLLayoutNode.SlicerLayoutDualMonitorFourUpView
         if is_for_two and self._second_window is None:  # qMRMLLayoutManager::createViewport
             self._second_window = QtWidgets.QWidget()
@@ -145,3 +151,8 @@ class qSlicerLayoutManager(QtCore.QObject):  # noqa: N801 - Slicer's name
         self._three_d.threeDView().resetFocalPoint()
 
     threeDViewCount = QtCore.Property(int, lambda self: 1)
+
+    def plotWidget(self, index: int) -> qMRMLPlotWidget | None:
+        return self._plot if index == 0 else None
+
+    plotViewCount = QtCore.Property(int, lambda self: int(self._plot is not None))

@@ -335,6 +335,13 @@ class Desktop:
 
         return write_surfaces(self.world, Path(path), segmentation)
 
+    def chart_png(self, path: str | Path, width: int = 700, height: int = 520) -> Path:
+        """The chart in the plot view."""
+        from desktop.application.plot_view import write_chart
+
+        plot = self._native.layoutManager().plotWidget(0)
+        return write_chart(plot.plotView().chart(), Path(path), (width, height))
+
 
 def _native(widget: Any) -> Any:
     if isinstance(widget, QtInstance):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import qt
 from slicer.i18n import tr as _
@@ -12,6 +11,7 @@ from TotalSegmentatorWire.messages.comparison import DICE, DIFFERENCE_PERCENT, H
 
 from TotalSegmentatorModuleLib.compare.rows import Comparison, ComparisonLine
 from TotalSegmentatorModuleLib.compare.texts import NO_VALUE, cells, column_titles, line_tool_tip, reason
+from TotalSegmentatorModuleLib.qt_helpers.text_saving import save_text
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 
 _MOST_ROWS = 8
@@ -94,14 +94,8 @@ class ComparisonView:
     def _save(self) -> None:
         """The table of the engine, with more digits, decimal points and empty cells."""
         title, kinds = _("Save the comparison"), _("Tables ({patterns})").format(patterns="*.csv")
-        text = qt.QFileDialog.getSaveFileName(self._ui.comparisonWidget, title, _("comparison") + ".csv", kinds)
-        if not text:
-            return
-        path = Path(text)
-        draft = path.with_name(path.name + ".part")
+        name = _("comparison") + ".csv"
         try:
-            draft.write_text(self._comparison.csv, encoding="utf-8", newline="")
-            draft.replace(path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            self._on_error(SegmentationError("OUTPUT_NOT_WRITABLE"))
+            save_text(self._ui.comparisonWidget, title, name, kinds, self._comparison.csv)
+        except SegmentationError as error:
+            self._on_error(error)

@@ -12,7 +12,7 @@ from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.compare.other_choice import OtherChoice
 from TotalSegmentatorModuleLib.compare.result_view import ComparisonView
 from TotalSegmentatorModuleLib.compare.rows import Comparison
-from TotalSegmentatorModuleLib.compare.table_node import TableDisplay, add_table
+from TotalSegmentatorModuleLib.compare.table_node import add_table
 from TotalSegmentatorModuleLib.compare.task import ComparisonOrder, ComparisonTask
 from TotalSegmentatorModuleLib.compare.texts import comparison_text
 from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
@@ -20,6 +20,7 @@ from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import all_segments
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 from TotalSegmentatorModuleLib.tasks.task_widgets import ButtonTexts
+from TotalSegmentatorModuleLib.views.data_display import DataDisplay
 
 
 class CompareSection(TaskSection):
@@ -38,7 +39,7 @@ class CompareSection(TaskSection):
     ) -> None:
         parameters = ("compareSegmentation", "compareCt")
         super().__init__(ui, task_ui, on_log, on_changed, _("Comparison"), ButtonTexts(_("Compare")), *parameters)
-        self._display = TableDisplay()
+        self._display = DataDisplay()
         self._view = ComparisonView(table_ui, self._show_error)
         self._table_ui = table_ui
         table_ui.fullButton.connect("clicked(bool)", self._show_result)

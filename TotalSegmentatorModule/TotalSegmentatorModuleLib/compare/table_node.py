@@ -32,27 +32,3 @@ def add_table(comparison: Comparison, name: str, segmentation):
     node.EndModify(was_modifying)
     file_beside(node, segmentation)
     return node
-
-
-class TableDisplay:
-    """Shows tables next to the user's views, and restores the layout."""
-
-    def __init__(self) -> None:
-        self._former: int | None = None
-        self._own: int | None = None
-
-    def toggle(self, node) -> None:
-        """Show ``node`` (vtkMRMLTableNode), or restore the previous layout if it is already shown."""
-        manager = slicer.app.layoutManager()
-        selection = slicer.app.applicationLogic().GetSelectionNode()
-        is_shown = self._own == manager.layout and selection.GetActiveTableID() == node.GetID()
-        if is_shown and self._former is not None:
-            manager.setLayout(self._former)
-            self._own = self._former = None
-            return
-        layout = slicer.modules.tables.logic().GetLayoutWithTable(manager.layout)
-        if layout != manager.layout:
-            self._former, self._own = manager.layout, layout
-            manager.setLayout(layout)
-        selection.SetActiveTableID(node.GetID())
-        slicer.app.applicationLogic().PropagateTableSelection()

@@ -16,6 +16,7 @@ from TotalSegmentatorModuleLib.compare.section import CompareSection
 from TotalSegmentatorModuleLib.editing.change import EditChange
 from TotalSegmentatorModuleLib.editing.section import EditingSection
 from TotalSegmentatorModuleLib.export.section import ExportSection
+from TotalSegmentatorModuleLib.figures.section import FiguresSection
 from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, keep_model
 from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
 from TotalSegmentatorModuleLib.panel.inputs import InputsSection
@@ -115,6 +116,8 @@ class Panel:
         self.review.set_sheet(export.export_sheet)
         self._editing = EditingSection(ui.edit_bar, self._on_edited)
         self.review.set_editing(self._editing)
+        self._figures = FiguresSection(ui.review_figures)
+        self.review.set_followers(self._figures.show)
         self._tasks = (
             export,
             CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),
@@ -170,13 +173,13 @@ class Panel:
         self._session.scene_closed()
         self._recovery.scene_closing()
         self._setup.scene_closing()
-        for section in (self.review, *self._tasks):
+        for section in (self.review, self._figures, *self._tasks):
             section.scene_closing()
         self._messages.clear()
 
     def close(self) -> None:
         self._new_result_timer.dispose()
-        for section in (self._editing, self._rerun, self._repairs, self.review, *self._tasks):
+        for section in (self._editing, self._rerun, self._repairs, self.review, self._figures, *self._tasks):
             section.close()
         self._setup.close()
         self._recovery.close()

@@ -33,6 +33,7 @@ class PanelWidgets:
     review_rerun: Widgets
     edit_bar: Widgets
     """Without a place in the panel: it is shown in that of another module."""
+    review_figures: Widgets
     export: Widgets
     export_options: Widgets
     export_task: Widgets
@@ -64,6 +65,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     remarks = [add_ui(review.remarksLayout, resource_path("UI/ReviewRemark.ui")) for _number in range(_REMARKS)]
     repair = add_ui(review.remarksLayout, resource_path("UI/ReviewRepair.ui"))
     rerun = add_ui(review.contentLayout, resource_path("UI/ReviewRerun.ui"))
+    figures = add_ui(review.contentLayout, resource_path("UI/ReviewFigures.ui"))
     export = add_ui(sections, resource_path("UI/Export.ui"))
     export_options = add_ui(export.choicesLayout, resource_path("UI/ExportOptions.ui"))
     export_task = add_ui(export.contentsLayout, resource_path("UI/Task.ui"))
@@ -85,6 +87,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         review_repair=repair,
         review_rerun=rerun,
         edit_bar=named_children(slicer.util.loadUI(resource_path("UI/EditBar.ui"))),
+        review_figures=figures,
         export=export,
         export_options=export_options,
         export_task=export_task,

@@ -46,6 +46,7 @@ class ReviewSection:
         self._end_repair: Callable[[], None] = lambda: None
         self._export_sheet: Callable[[object], None] = lambda node: None
         self._editing: Editing = NoEditing()
+        self._on_rows: Callable[[object, Sequence[ReviewRow]], None] = lambda _node, _rows: None
         self._view = StructureView()
         self._history = History()
         self._watch = SegmentationWatch(self._on_segments)
@@ -111,6 +112,12 @@ class ReviewSection:
         if not self._is_entered:
             self._view.leave()
             self._count_time()
+
+    def set_followers(self, on_rows: Callable[[object, Sequence[ReviewRow]], None]) -> None:
+        """Call ``on_rows`` with the segmentation (vtkMRMLSegmentationNode or None) and its rows, now and after each
+        change."""
+        self._on_rows = on_rows
+        self._on_rows(self._node, self._table.rows)
 
     def repaired(self, action: Action, key: str) -> None:
         """A repair was applied to the segmentation; go to the row ``key``."""
@@ -224,6 +231,7 @@ class ReviewSection:
         self._watch.seen()
         rows = rows_of(self._node) if self._node is not None else []
         self._filters.offer_groups(rows)
+        self._on_rows(self._node, rows)
         self._table.show(rows, self._ui.tg263Button.checked)
         self._ui.contentWidget.setVisible(bool(rows))
         self._ui.emptyLabel.setVisible(not rows)

@@ -1,0 +1,30 @@
+"""The buttons of ReviewFigures.ui below the review."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from TotalSegmentatorModuleLib.figures.measurement_buttons import MeasurementButtons
+from TotalSegmentatorModuleLib.figures.surface_button import SurfaceButton
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
+from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
+
+
+class FiguresSection:
+    """Shows the segmentation that is reviewed as a whole."""
+
+    def __init__(self, ui: Widgets) -> None:
+        self._surfaces, self._measurements = SurfaceButton(ui), MeasurementButtons(ui)
+
+    def show(self, node, rows: Sequence[ReviewRow]) -> None:
+        """``node``: vtkMRMLSegmentationNode or None; ``rows``: all of it, those first that are to be seen first."""
+        self._surfaces.show(node, [row.key for row in rows if row.has_segment])
+        self._measurements.show(node, rows)
+
+    def scene_closing(self) -> None:
+        self._surfaces.scene_closing()
+        self._measurements.scene_closing()
+
+    def close(self) -> None:
+        self._surfaces.close()
+        self._measurements.close()

@@ -1,0 +1,106 @@
+"""The button below the review that shows the structures in 3-D."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import slicer
+from slicer.i18n import tr as _
+
+from TotalSegmentatorModuleLib.figures.surface_building import (
+    SurfaceBuilding,
+    has_surfaces,
+    hide_surfaces,
+    segments_without_surface,
+)
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
+
+_TURN_SECONDS = 0.015
+"""For so long steps are made before the application has its turn; the last one may take longer."""
+
+
+class SurfaceButton:
+    """The button and the bar of ReviewFigures.ui."""
+
+    def __init__(self, ui: Widgets) -> None:
+        self._ui = ui
+        self._node = None
+        self._first: tuple[str, ...] = ()
+        self._building: SurfaceBuilding | None = None
+        self._steps: Iterator[tuple[int, int]] = iter(())
+        self._ticker = Ticker(self._tick)
+        ui.threeDButton.connect("clicked(bool)", self._on_clicked)
+        self._show()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._building is not None
+
+    def show(self, node, first: Sequence[str]) -> None:
+        """Offer the surfaces of ``node`` (vtkMRMLSegmentationNode or None); ``first``: ids of the segments that are
+        made first, in their order."""
+        if node is not self._node:
+            self._cancel()
+            self._node = node
+        self._first = tuple(first)
+        self._show()
+
+    def scene_closing(self) -> None:
+        self._end()
+        self._node = None
+
+    def close(self) -> None:
+        self._cancel()
+        self._ticker.dispose()
+
+    def _on_clicked(self) -> None:
+        if self.is_busy:
+            self._cancel()
+        elif self._is_shown:
+            hide_surfaces(self._node)
+        else:
+            self._building = SurfaceBuilding(self._node, self._first)
+            self._steps = self._building.steps()
+            self._ticker.start()
+        self._show()
+
+    def _tick(self) -> int | None:
+        started = time.monotonic()
+        try:
+            while time.monotonic() - started < _TURN_SECONDS:
+                done, count = next(self._steps)
+                self._ui.threeDProgressBar.setMaximum(count)
+                self._ui.threeDProgressBar.setValue(done)
+        except StopIteration:
+            self._end()
+            self._show()
+            return None
+        return 0
+
+    def _cancel(self) -> None:
+        building = self._building
+        self._end()
+        if building is not None:
+            building.cancel()
+
+    def _end(self) -> None:
+        self._ticker.stop()
+        self._building, self._steps = None, iter(())
+
+    @property
+    def _is_shown(self) -> bool:
+        display = self._node.GetDisplayNode() if self._node is not None else None
+        return display is not None and has_surfaces(self._node) and not segments_without_surface(self._node)
+
+    def _show(self) -> None:
+        ui, is_there = self._ui, self._node is not None and bool(slicer.mrmlScene.IsNodePresent(self._node))
+        ui.threeDButton.setEnabled(is_there and self._node.GetSegmentation().GetNumberOfSegments() > 0)
+        ui.threeDProgressBar.setVisible(self.is_busy)
+        if self.is_busy:
+            ui.threeDButton.setText(_("Cancel 3D"))
+        elif is_there and self._is_shown:
+            ui.threeDButton.setText(_("Hide 3D"))
+        else:
+            ui.threeDButton.setText(_("Show 3D"))

@@ -1,0 +1,53 @@
+"""The table of volumes and CT numbers in the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import vtk
+
+from TotalSegmentatorModuleLib.figures.measured import Measured
+from TotalSegmentatorModuleLib.figures.own_nodes import node_for, own_node
+from TotalSegmentatorModuleLib.figures.texts import cells, column_titles, table_name
+
+_ROLE = "TotalSegmentatorModule.MeasurementTable"
+
+
+def table_of(segmentation):
+    """The vtkMRMLTableNode of a vtkMRMLSegmentationNode, None where it has none."""
+    return node_for(segmentation, _ROLE)
+
+
+def fill_table(segmentation, rows: Sequence[Measured]):
+    """Make the table of ``segmentation`` (vtkMRMLSegmentationNode) or bring it up to date; returns the
+    vtkMRMLTableNode.
+
+    It holds text as it is to be read: Slicer's table view shows numbers with any digits and a missing one as "nan".
+    """
+    node = own_node(segmentation, _ROLE, "vtkMRMLTableNode", table_name(segmentation.GetName()))
+    content = [cells(each) for each in rows]
+    if content == _content(node):
+        return node
+    was_modifying = node.StartModify()
+    try:
+        node.RemoveAllColumns()
+        for column, title in column_titles().items():
+            array = vtk.vtkStringArray()
+            array.SetName(column)
+            for row in content:
+                array.InsertNextValue(row[column])
+            node.AddColumn(array)
+            node.SetColumnTitle(column, title)
+        node.SetUseColumnTitleAsColumnHeader(True)
+        node.SetLocked(True)  # measurements are not edited
+    finally:
+        node.EndModify(was_modifying)
+    return node
+
+
+def _content(node) -> list[dict[str, str]]:
+    names = [node.GetColumnName(column) for column in range(node.GetNumberOfColumns())]
+    return [
+        {name: node.GetCellText(row, column) for column, name in enumerate(names)}
+        for row in range(node.GetNumberOfRows())
+    ]
