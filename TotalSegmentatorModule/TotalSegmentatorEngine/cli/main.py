@@ -124,8 +124,9 @@ def _show_plan(options: PlanOptions) -> int:
 
 def _export(options: ExportOptions | CompareOptions) -> int:
     from TotalSegmentatorEngine.export.commands import run
+    from TotalSegmentatorEngine.review.source_check import flags_of_source
 
-    return run(options)
+    return run(options, flags_of_source)
 
 
 def _review(options: ReviewOptions) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -26,7 +27,12 @@ from TotalSegmentatorEngine.export.disk_need import check_disk_for_export
 from TotalSegmentatorEngine.export.export_job import ExportResult, export
 from TotalSegmentatorEngine.export.order import ExportOrder, check_companions, check_order, check_outputs
 from TotalSegmentatorEngine.export.progress import ExportReporter
-from TotalSegmentatorEngine.export.sources.source import ExportSource, source_of_files, source_of_transfer
+from TotalSegmentatorEngine.export.sources.source import (
+    ExportSource,
+    FindFlags,
+    source_of_files,
+    source_of_transfer,
+)
 from TotalSegmentatorEngine.export.sources.structures import Warn
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
 from TotalSegmentatorEngine.job.error_boundary import problem_of
@@ -48,14 +54,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def run(options: ExportOptions | CompareOptions) -> int:
-    """Runs one command; returns the exit status."""
+def run(options: ExportOptions | CompareOptions, find_flags: FindFlags | None = None) -> int:
+    """Runs one command; returns the exit status. ``find_flags``: how a review sheet's segmentation is checked."""
     command_run = CommandRun(EXPORT_JOB, options.files, Terminal(), problem_of)
     reporter = ExportReporter(command_run.emit, command_run.is_cancelled)
     printed: list[str] = []
     if isinstance(options, ExportOptions):
         _check_export_files(options)
-        status = command_run.run(lambda: _export(options, reporter, printed))
+        status = command_run.run(lambda: _export(options, find_flags, reporter, printed))
     else:
         _check_compare_files(options)
         status = command_run.run(lambda: _compare(options, reporter, printed))
@@ -67,13 +73,15 @@ def run(options: ExportOptions | CompareOptions) -> int:
 # -- export ------------------------------------------------------------------------------------------------------------
 
 
-def _export(options: ExportOptions, reporter: ExportReporter, printed: list[str]) -> ExportFinishedEvent:
+def _export(
+    options: ExportOptions, find_flags: FindFlags | None, reporter: ExportReporter, printed: list[str]
+) -> ExportFinishedEvent:
     check_order(options.order)
     if options.computed is not None and not options.order.kind.is_sheet:
         raise SegmentationError("EXPORT_FORMAT_MISMATCH", option="--computed", format=options.order.format)
     reporter.progress(ExportStep.READING, 0.0)
     source, warnings = _source(options, reporter)
-    result = export(options.order, source, reporter)
+    result = export(options.order, dataclasses.replace(source, find_flags=find_flags), reporter)
     for warning in [*warnings, *result.warnings]:
         reporter.warning(warning)
     return finish(result, printed)

@@ -44,6 +44,11 @@ def write_review_sheet(
     warnings = []
     if order.with_patient and reference is None:
         warnings.append(Problem("EXPORT_SHEET_NO_PATIENT"))
+    record = record_of(placed.segments, source.flags, source.flag_file)
+    is_checked_now = record is None and source.find_flags is not None
+    if is_checked_now:
+        reporter.progress(ExportStep.CHECKING, first)
+        record = record_of((), source.find_flags(source, reporter.check_cancelled), None)
     material = SheetMaterial(
         placed=placed,
         rois=rois,
@@ -51,13 +56,14 @@ def write_review_sheet(
         plane_distances=None if reference is None else reference.plane_distances,
         edited=frozenset(edited),
         computed=source.placed_computed(),
-        record=record_of(placed.segments, source.flags, source.flag_file),
+        record=record,
+        is_checked_now=is_checked_now and record is not None,
         is_whole=(order.structures, order.template, order.states) == (None,) * 3 and not source.segmentation.is_part,
         series_digest=_series_digest(source, placed),
         voxel_digest=ct_digest(ct),
         patient=patient_of(reference.dataset) if order.with_patient and reference is not None else None,
     )
-    if material.record is None:
+    if record is None:
         warnings.append(Problem("EXPORT_SHEET_NOT_CHECKED"))
     measuring = reporter.structures(ExportStep.MEASURING, len(rois), first, _MEASURED)
     sheet = gathered(material, measuring)

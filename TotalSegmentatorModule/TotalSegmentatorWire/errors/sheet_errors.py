@@ -24,10 +24,7 @@ SHEET_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "EXPORT_SHEET_NOT_CHECKED",
-        _("Nobody has checked this segmentation for likely faults, so the review sheet lists no remarks."),
-        _(
-            "Results of this program are checked when they are made. On the command line, run the command review and "
-            "save its output next to the segmentation, as organs.review.json for organs.seg.nrrd."
-        ),
+        _("The segmentation has no structure that the check knows, so the review sheet lists no remarks."),
+        _("The check knows structures by their names: give them those of the label tables, for example kidney_left."),
     ),
 )

@@ -138,6 +138,8 @@ class ReviewSheet:
     """Names of computed structures of which nothing is left, and their computed volumes in ml."""
     remarks: tuple[Remark, ...] | None
     """The worst first; None where nobody checked."""
+    is_checked_now: bool
+    """Whether the remarks were found for this sheet, so that nobody has seen them before."""
     has_computed: bool
     """Whether the computed structures were there to compare with."""
     software: Mapping[str, str]
@@ -186,6 +188,7 @@ class ReviewSheet:
             "remarks": None
             if self.remarks is None
             else [_remark(remark, numbers.get(id(remark))) for remark in self.remarks],
+            "checked_now": self.is_checked_now,
             "has_computed": self.has_computed,
             "removed": [{"name": name, "computed_ml": round(volume, 3)} for name, volume in self.removed],
             "structures": [_structure(structure) for structure in self.structures],

@@ -52,6 +52,8 @@ class SheetMaterial:
     """None where it was not kept."""
     record: ReviewRecord | None
     """None where nothing was checked."""
+    is_checked_now: bool
+    """Whether that was done for the sheet, so that nobody has seen the remarks before."""
     is_whole: bool
     """Whether all structures of the segmentation are on the sheet."""
     series_digest: str = ""
@@ -76,6 +78,7 @@ def gathered(material: SheetMaterial, progress: Callable[[int, Roi], None]) -> R
         structures=tuple(structures),
         removed=gathering.removed(),
         remarks=gathering.remarks(),
+        is_checked_now=material.is_checked_now,
         has_computed=material.computed is not None,
         software=_software(),
     )

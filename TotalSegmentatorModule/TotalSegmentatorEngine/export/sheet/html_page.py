@@ -114,7 +114,11 @@ def _remarks(sheet: ReviewSheet, shown: SheetPictures) -> list[str]:
     for number, remark in sheet.numbered:
         picture = shown.places.get(number)
         image = "" if picture is None else f'<img alt="{escape(picture.title)}" src="{_data(picture)}">'
-        texts = (words.capital(remark.sentence), words.place_text(remark), words.decision_text(remark))
+        texts = (
+            words.capital(remark.sentence),
+            words.place_text(remark),
+            words.decision_text(remark, sheet.is_checked_now),
+        )
         lines = map(escape, filter(None, texts))
         head = escape(words.remark_head(number, remark))
         blocks.append(f'<div class="remark">{image}<div><b>{head}</b>{"<br>".join(lines)}</div></div>')

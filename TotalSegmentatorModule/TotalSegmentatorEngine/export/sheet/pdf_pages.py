@@ -176,15 +176,24 @@ class _Pages:
         pdf.y = top
         left += _PLACE_WIDTH + 6
         width = _COLUMN - _PLACE_WIDTH - 6
-        for text, bold in _block_texts(number, remark):
+        for text, bold in self._texts(number, remark):
             pdf.paragraph(left, text, _TEXT, width, bold)
 
     def _block_height(self, number: int, remark: Remark) -> float:
         width = _COLUMN - _PLACE_WIDTH - 6
-        lines = sum(len(lines_of(text, _TEXT, width, bold)) for text, bold in _block_texts(number, remark))
+        lines = sum(len(lines_of(text, _TEXT, width, bold)) for text, bold in self._texts(number, remark))
         picture = self._shown.places.get(number)
         pictured = 0.0 if picture is None else fitted(picture, _PLACE_WIDTH, _PLACE_WIDTH)[1] + CAPTION
         return max(pictured, lines * _TEXT * LINE)
+
+    def _texts(self, number: int, remark: Remark) -> list[tuple[str, bool]]:
+        """Of a remark, and whether they are bold."""
+        texts = [
+            words.capital(remark.sentence),
+            words.place_text(remark),
+            words.decision_text(remark, self._sheet.is_checked_now),
+        ]
+        return [(words.remark_head(number, remark), True), *((text, False) for text in texts if text)]
 
     def _edits(self, rows: list[words.Row]) -> None:
         pdf = self._pdf
@@ -215,12 +224,6 @@ class _Pages:
             pdf.text(left, y - 7, text, _SMALL - 0.5)
         pdf.text(MARGIN, MARGIN, words.DISCLAIMER, _SMALL - 0.5)
         pdf.text(WIDTH - MARGIN, MARGIN, f"CT {self._sheet.input.digest}, page {page}", _SMALL - 0.5, right=True)
-
-
-def _block_texts(number: int, remark: Remark) -> list[tuple[str, bool]]:
-    texts = [(words.remark_head(number, remark), True), (words.capital(remark.sentence), False)]
-    texts += [(text, False) for text in (words.place_text(remark), words.decision_text(remark)) if text]
-    return texts
 
 
 def _list_height(rows: int) -> float:

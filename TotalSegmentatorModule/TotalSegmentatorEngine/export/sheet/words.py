@@ -26,6 +26,7 @@ from TotalSegmentatorEngine.export.sheet.drawing import WINDOW_LEVEL, WINDOW_WID
 TITLE = "Review of a segmented CT"
 COUNTS_HEAD, LEVELS_HEAD = "Review", "Remarks of the check"
 NOT_CHECKED = "Nobody has checked this segmentation for likely faults."
+CHECKED_NOW = "Checked when this sheet was made."
 LEVELS = {Level.WRONG: "Wrong?", Level.CHECK: "Check", Level.CUT: "Cut by the scan"}
 PATIENT = {
     "PatientName": "Patient",
@@ -158,8 +159,10 @@ def level_rows(sheet: ReviewSheet) -> list[Row]:
 
 
 def open_remarks_line(sheet: ReviewSheet) -> str:
-    """How many of the remarks that ask for a look still wait; empty where there are none."""
+    """How many of the remarks that ask for a look still wait; empty where there is nothing to say."""
     remarks = [remark for _, remark in sheet.numbered]
+    if sheet.is_checked_now:
+        return "Checked when this sheet was made: nobody has seen the remarks before." if remarks else CHECKED_NOW
     waiting = sum(remark.decision in (OPEN, ReviewState.NEEDS_ATTENTION.value) for remark in remarks)
     if not remarks:
         return ""
@@ -204,9 +207,10 @@ def remark_head(number: int, remark: Remark) -> str:
     return f"{number}. {LEVELS[remark.flag.level]}"
 
 
-def decision_text(remark: Remark) -> str:
+def decision_text(remark: Remark, is_checked_now: bool) -> str:
     repaired = "; changed, not checked again" if remark.is_repaired else ""
-    return f"Decision: {DECISIONS[remark.decision]}{repaired}"
+    title = "State of the structure" if is_checked_now else "Decision"
+    return f"{title}: {DECISIONS[remark.decision]}{repaired}"
 
 
 def place_text(remark: Remark) -> str:

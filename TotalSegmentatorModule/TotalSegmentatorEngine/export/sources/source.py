@@ -35,6 +35,8 @@ from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job.flag_file import flag_file_beside
 from TotalSegmentatorEngine.series_selection.series_choice import SelectedSeries, SeriesChoice
 
+FindFlags = Callable[["ExportSource", Callable[[], None]], "tuple[Flag, ...] | None"]
+
 
 @dataclass(frozen=True, eq=False)
 class ExportSource:
@@ -56,6 +58,8 @@ class ExportSource:
     """Of a review that was just made; None where the tags of the segments, or ``flag_file``, may have some."""
     flag_file: Path | None = None
     """That belongs to the segmentation's file; it need not be there."""
+    find_flags: FindFlags | None = None
+    """Checks the segmentation where nobody has done so; gets what stops it and returns None where it cannot."""
 
     def aligned(self) -> Segmentation:
         """The segmentation on the series, where there is one.

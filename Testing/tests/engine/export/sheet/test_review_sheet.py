@@ -12,6 +12,7 @@ import fastjsonschema
 import nibabel
 import numpy as np
 import pytest
+from export_case import GRID
 from export_support import write_ct_series
 from planted_faults import LABELS, PlantedFault
 from sheet_support import (
@@ -317,7 +318,9 @@ def test_no_ct_no_sheet(reviewed: Reviewed, tmp_path: Path):
     assert status == ERRORS["EXPORT_SHEET_NO_CT"].exit_code and not list(tmp_path.iterdir())
 
 
-def test_a_ct_without_a_patient_and_a_segmentation_that_nobody_checked(reviewed: Reviewed, tmp_path: Path, capsys):
+def test_a_ct_without_a_patient_and_a_segmentation_that_nobody_checked_before(
+    reviewed: Reviewed, tmp_path: Path, capsys
+):
     ct, output = tmp_path / "ct.nii.gz", tmp_path / "sheet.html"
     nibabel.save(nibabel.Nifti1Image(reviewed.hu.T, reviewed.grid.ijk_to_ras), ct)
     alone = tmp_path / "alone.seg.nrrd"
@@ -325,10 +328,12 @@ def test_a_ct_without_a_patient_and_a_segmentation_that_nobody_checked(reviewed:
     words = ("export", str(alone), "--reference", str(ct), "--to", "review", "--with-patient", str(output))
     assert main(list(words)) == 0
     shown = capsys.readouterr().err
-    assert "EXPORT_SHEET_NO_PATIENT" in shown and "EXPORT_SHEET_NOT_CHECKED" in shown
+    assert "EXPORT_SHEET_NO_PATIENT" in shown and "EXPORT_SHEET_NOT_CHECKED" not in shown
     data = data_of(output.with_suffix(".json"))
     validate(data)
-    assert data["patient"] is None and data["remarks"] is None and data["levels"] is None
+    assert data["patient"] is None and data["checked_now"]
+    assert {remark["rule"] for remark in data["remarks"]} >= {"cut_by_scan"} and len(data["remarks"]) > 10
+    assert "nobody has seen" in html_text(output) or "when this sheet was made" in html_text(output)
     assert data["input"]["digest"] == data["input"]["voxel_digest"]
 
 
@@ -353,3 +358,19 @@ def test_the_sheet_of_a_real_ct(shared: Path, tmp_path: Path):
     check_numbers(data, edited, labels, np.asarray(ct.dataobj).T, grid)
     assert len(data["structures"]) == 59 and data["levels"] == {"wrong": 0, "check": 3, "cut": 33}
     assert len(pdf_texts(output)) == 2
+
+
+def test_structures_that_the_check_does_not_know_are_not_called_checked(case, capsys):
+    """The small case of the export's tests, its structures under other names."""
+    table = case.folder / "names.csv"
+    table.write_text("label,name\n1,thing\n2,other thing\n", encoding="utf-8")
+    labels, output = case.folder / "labels.nii.gz", case.folder / "sheet.pdf"
+    array = case.liver.astype(np.uint8) + 2 * case.kidney.astype(np.uint8)
+    nibabel.save(nibabel.Nifti1Image(array.T, GRID.ijk_to_ras), labels)
+    words = ("--reference", str(case.ct), "--to", "review", "--labels", str(table), str(output))
+    assert main(["export", str(labels), *words]) == 0
+    assert "EXPORT_SHEET_NOT_CHECKED" in capsys.readouterr().err
+    data = data_of(output.with_suffix(".json"))
+    validate(data)
+    assert data["remarks"] is None and data["levels"] is None and not data["checked_now"]
+    assert {row["name"] for row in data["structures"]} == {"thing", "other thing"} and data["computations"] == []
