@@ -54,9 +54,10 @@ class Measures:
 def write_measures(segments: Mapping[str, object], header: ResultHeader) -> None:
     """Keep in each vtkSegment of a result, by its name, what the header says about it."""
     ijk_to_ras = np.asarray(header.ijk_to_ras, dtype=float).reshape(4, 4)
+    voxel_ml = abs(float(np.linalg.det(ijk_to_ras[:3, :3]))) / 1000
     for found in header.found:
-        bounds = _bounds(found.extent, ijk_to_ras)
-        _write(segments[found.name], found.volume_ml, found.mean_hu, bounds)
+        volume_ml = found.voxels * voxel_ml if found.volume_ml is None else found.volume_ml
+        _write(segments[found.name], volume_ml, found.mean_hu, _bounds(found.extent, ijk_to_ras))
 
 
 def replace_measures(segment, measures: StructureMeasures | None, to_own: np.ndarray) -> None:

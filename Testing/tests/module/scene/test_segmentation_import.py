@@ -105,6 +105,20 @@ def test_segment_has_name_colour_codes_and_origin(app, lib):
     assert tag(segment, "TotalSegmentatorModule.Version") == "1.2.3"
 
 
+def test_result_kept_without_volumes_gets_them_from_its_voxels(app, lib):
+    from TotalSegmentatorModuleLib.tags.structure_measures import read_measures
+
+    image, header = result(lib)
+    found = [dataclasses.replace(each, voxels=2000, volume_ml=None) for each in header.found]
+
+    node = lib.images.import_result(
+        image, dataclasses.replace(header, found=found), lib.images.ImportTarget(add_ct(app))
+    )
+
+    expected = 2000 * abs(np.linalg.det(OBLIQUE[:3, :3])) / 1000
+    assert read_measures(node.GetSegmentation().GetSegment("liver")).volume_ml == pytest.approx(expected, abs=0.001)
+
+
 @pytest.mark.parametrize("matrix", [OBLIQUE, LEFT_HANDED], ids=["oblique", "left-handed"])
 def test_voxels_lie_where_they_lie_in_the_ct(app, lib, matrix):
     ct = add_ct(app, matrix=matrix)
