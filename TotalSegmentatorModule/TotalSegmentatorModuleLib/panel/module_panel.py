@@ -98,7 +98,7 @@ class Panel:
                 add_log=self._messages.add_log,
             ),
         )
-        self.review = ReviewSection(ui.review, ui.review_remarks)
+        self.review = ReviewSection(ui.review, ui.review_remarks, ui.review_times)
         self._repairs = RepairSection(ui.review_repair, self.review.repaired, self._task_changed, self._session.lease)
         self._rerun = RerunSection(
             ui.review_rerun,

@@ -35,9 +35,10 @@ from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 
 class ReviewSection:
-    """The section of Review.ui; ``remark_uis`` are copies of ReviewRemark.ui, one for each remark that is shown."""
+    """The section of Review.ui; ``remark_uis`` are copies of ReviewRemark.ui, one for each remark that is shown,
+    ``times_ui`` is ReviewTimes.ui."""
 
-    def __init__(self, ui: Widgets, remark_uis: Sequence[Widgets]) -> None:
+    def __init__(self, ui: Widgets, remark_uis: Sequence[Widgets], times_ui: Widgets) -> None:
         self._ui = ui
         self._parameters: SegmentationParameters | None = None
         self._node = None
@@ -54,7 +55,7 @@ class ReviewSection:
         self._table = ReviewTable(ui.structuresTree, self._on_chosen)
         self._filters = ReviewFilters(ui, self._filter)
         self._remarks = RemarkList(ui.structureLabel, remark_uis, self._on_show_place)
-        self._times = StructureTimes(ui)
+        self._times = StructureTimes(times_ui)
         self._keys = ReviewKeys(
             ui.reviewWidget,
             {

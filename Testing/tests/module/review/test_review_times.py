@@ -40,23 +40,25 @@ def scroll(reviewer) -> None:
 
 
 def test_nothing_is_counted_until_it_is_turned_on(clock, ready):
-    assert not ready.ui.timesCheckBox.checked
+    assert not ready.user.ui.review_times.timesCheckBox.checked
     ready.click_row("kidney right")
     clock.seconds += 30
     ready.press("N")
     ready.app.leave_module()
     assert kept() == {}
-    assert not ready.ui.deleteTimesButton.visible and not ready.ui.timesLabel.visible
+    assert (
+        not ready.user.ui.review_times.deleteTimesButton.visible and not ready.user.ui.review_times.timesLabel.visible
+    )
 
 
 def test_minutes_add_up_by_structure_and_pauses_do_not_count(clock, ready, answers):
-    ready.app.click(ready.ui.timesCheckBox)
+    ready.app.click(ready.user.ui.review_times.timesCheckBox)
     ready.click_row("kidney right")
     for _ in range(2):
         clock.seconds += 40
         scroll(ready)
         ready.settle()
-    assert ready.ui.timesLabel.text == "1.3 min in all reviews; longest: kidney right 1.3."
+    assert ready.user.ui.review_times.timesLabel.text == "1.3 min in all reviews; longest: kidney right 1.3."
     ready.click_row("gallbladder")
     clock.seconds += 61  # nobody is there
     ready.settle()
@@ -75,27 +77,29 @@ def test_minutes_add_up_by_structure_and_pauses_do_not_count(clock, ready, answe
     ready.ui.collapsibleButton.collapsed = False
     ready.ui.segmentationSelector.setCurrentNode(ready.node)
     ready.wait(lambda: ready.tree.model().rowCount() > 0)
-    assert ready.ui.timesCheckBox.checked
+    assert ready.user.ui.review_times.timesCheckBox.checked
     ready.click_row("missing: aorta")
     clock.seconds += 6
-    ready.app.click(ready.ui.timesCheckBox)  # off: what was counted is kept
+    ready.app.click(ready.user.ui.review_times.timesCheckBox)  # off: what was counted is kept
     clock.seconds += 6
     ready.click_row("kidney right")
     assert kept()["seconds"] == {"kidney_right": 90.0, "gallbladder": 30.0, "aorta": 6.0}
     shown = "2.1 min in all reviews; longest: kidney right 1.5, gallbladder 0.5, aorta 0.1."
-    assert ready.ui.timesLabel.text == shown
-    assert "<td>gallbladder</td><td align='right'>&nbsp;0.5&nbsp;" in ready.ui.timesLabel.toolTip
+    assert ready.user.ui.review_times.timesLabel.text == shown
+    assert "<td>gallbladder</td><td align='right'>&nbsp;0.5&nbsp;" in ready.user.ui.review_times.timesLabel.toolTip
 
     answers[:] = [False, True]
-    ready.app.click(ready.ui.deleteTimesButton)
+    ready.app.click(ready.user.ui.review_times.deleteTimesButton)
     assert kept()
-    ready.app.click(ready.ui.deleteTimesButton)
+    ready.app.click(ready.user.ui.review_times.deleteTimesButton)
     assert kept() == {}
-    assert not ready.ui.deleteTimesButton.visible and not ready.ui.timesLabel.visible
+    assert (
+        not ready.user.ui.review_times.deleteTimesButton.visible and not ready.user.ui.review_times.timesLabel.visible
+    )
 
 
 def test_editing_a_structure_counts_and_other_modules_do_not(clock, ready):
-    ready.app.click(ready.ui.timesCheckBox)
+    ready.app.click(ready.user.ui.review_times.timesCheckBox)
     ready.press("N", "E")  # in the Segment Editor
     clock.seconds += 40
     scroll(ready)
@@ -115,7 +119,7 @@ def test_editing_a_structure_counts_and_other_modules_do_not(clock, ready):
 
 
 def test_names_that_the_user_gave_are_not_kept(clock, ready):
-    ready.app.click(ready.ui.timesCheckBox)
+    ready.app.click(ready.user.ui.review_times.timesCheckBox)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Smith")
     for name in ("Smith lesion 1950-02-03", "Smith lesion 2"):
         node.GetSegmentation().AddEmptySegment(name, name)
@@ -126,13 +130,13 @@ def test_names_that_the_user_gave_are_not_kept(clock, ready):
         clock.seconds += 12
     ready.ui.collapsibleButton.collapsed = True
     assert kept() == {"version": 1, "seconds": {"": 24.0}}
-    assert ready.ui.timesLabel.text == "0.4 min in all reviews; longest: other structures 0.4."
+    assert ready.user.ui.review_times.timesLabel.text == "0.4 min in all reviews; longest: other structures 0.4."
 
 
 def test_nothing_is_counted_after_the_settings_were_removed(clock, ready):
     from TotalSegmentatorModuleLib import settings
 
-    ready.app.click(ready.ui.timesCheckBox)
+    ready.app.click(ready.user.ui.review_times.timesCheckBox)
     ready.click_row("kidney right")
     clock.seconds += 12
     ready.click_row("gallbladder")
@@ -141,7 +145,7 @@ def test_nothing_is_counted_after_the_settings_were_removed(clock, ready):
     ready.click_row("kidney right")
     ready.app.leave_module()
     assert kept() == {}
-    assert not ready.ui.timesCheckBox.checked
+    assert not ready.user.ui.review_times.timesCheckBox.checked
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_the_review_goes_on(clock, ready):
@@ -149,12 +153,12 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_review_goes_on(clock, r
 
     review_times_file().parent.parent.mkdir(parents=True, exist_ok=True)
     review_times_file().parent.write_text("a file in place of the folder", encoding="utf-8")
-    ready.app.click(ready.ui.timesCheckBox)
+    ready.app.click(ready.user.ui.review_times.timesCheckBox)
     ready.click_row("kidney right")
     clock.seconds += 12
     ready.ui.collapsibleButton.collapsed = True
     ready.ui.collapsibleButton.collapsed = False
-    assert "could not be written to" in ready.ui.timesLabel.text
+    assert "could not be written to" in ready.user.ui.review_times.timesLabel.text
     ready.click_row("gallbladder")
     assert ready.chosen == "gallbladder"
     review_times_file().parent.unlink()

@@ -21,7 +21,7 @@ _KEEP_AFTER = 60.0
 
 
 class StructureTimes:
-    """Counts only while the box is ticked."""
+    """The widgets of ReviewTimes.ui. Counts only while the box is ticked."""
 
     def __init__(self, ui: Widgets) -> None:
         self._ui = ui
