@@ -9,7 +9,7 @@ from TotalSegmentatorWire.messages.review import Level
 from phantom_faults.label_map import VERTEBRAE, LabelMap, PlantedFault
 from phantom_faults.plant import Plant, drawn
 
-_BESIDE_MM = 30.0
+_BESIDE_MM = 70.0
 """An organ nearer to the middle lies about as it should when it is mirrored, as may a gallbladder."""
 
 

@@ -9,6 +9,7 @@ from phantom.phantom import read_label_table
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
+from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.review import Flag, Level, flags_from_json, review_to_json
 from TotalSegmentatorWire.tables.review_rules import sentence_of
 
@@ -64,3 +65,31 @@ def test_pieces_of_a_line_of_voxels(axis: int):
     findings = Findings([labels], [LabelledStructure("liver", 0, 1)], geometry)
     assert [piece.voxels for piece in findings["liver"].pieces] == [1, 1, 1]
     assert [flag.rule for flag in review(findings)] == ["cut_by_scan"]
+
+
+def test_the_review_listens_for_cancellation_at_each_structure():
+    """While it measures, and within each rule that looks at the structures' voxels."""
+    given, _labels, _ct = findings_of("LPS")
+    structures = [LabelledStructure(each.name, each.layer, each.label) for each in given.values()]
+    layers = [np.ascontiguousarray(layer) for layer in given.layers]
+    volume = Volume(np.ascontiguousarray(given.ct), given.geometry)
+
+    def listened(calls_left: int) -> int:
+        """How often it was asked; whoever asks then is told to stop."""
+        calls = 0
+
+        def listen() -> None:
+            nonlocal calls
+            calls += 1
+            if calls == calls_left:
+                raise SegmentationError("CANCELLED")
+
+        review(Findings(layers, structures, given.geometry, volume, check_cancelled=listen))
+        return calls
+
+    asked = listened(-1)
+    assert asked > 5 * len(structures)
+    for calls_left in (1, asked // 2, asked):
+        with pytest.raises(SegmentationError) as end:
+            listened(calls_left)
+        assert end.value.code == "CANCELLED"
