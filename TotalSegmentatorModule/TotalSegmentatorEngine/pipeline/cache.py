@@ -1,4 +1,5 @@
-"""What a resident worker keeps between jobs: loaded networks, the last CT, and images computed from it."""
+"""What a resident worker keeps between jobs: loaded networks, the last CT, images computed from it, and what the last
+review measured on it."""
 
 from __future__ import annotations
 

@@ -47,14 +47,14 @@ def findings_of_source(
     ``source.ct`` and PlacedSegmentation raise.
     """
     layers, structures = _on_grid(source.aligned(), source.grid, warn)
+    sought = _sought(structures)
     if held is None:
         ct, known = None if source.ct is None else source.ct(), None
-        sought = _sought(structures)
     elif not held.ct.geometry.matches(source.grid):
         raise SegmentationError("BAD_REQUEST", detail="another grid")
     else:
         ct, known = held.ct, held.findings
-        sought = _sought(structures) if known is None else known.sought
+        sought |= frozenset() if known is None else known.sought  # of a job for a few structures, perhaps
     return Findings(
         layers, structures, source.grid, ct, sought, coarse, only, known=known, check_cancelled=check_cancelled
     )

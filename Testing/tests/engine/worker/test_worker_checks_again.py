@@ -15,18 +15,12 @@ from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.worker.request_queue import AcceptedJob
 from TotalSegmentatorEngine.worker.second_check import check_again
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.messages.export import (
-    SEGMENTATION_HEADER,
-    ExportFinishedEvent,
-    SegmentationHeader,
-    TransferredLayer,
-    TransferredSegment,
-    segmentation_header_to_json,
-)
-from TotalSegmentatorWire.messages.review import Flag, flags_from_json
+from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 from TotalSegmentatorWire.messages.segment import NeedCtEvent, ReviewRequest
+from transferred_review import arguments, check, flags_in, write_transfer
 
 TABLE = read_label_table()
+CT_ID = "the CT"
 
 
 @pytest.fixture(scope="module")
@@ -38,43 +32,14 @@ def phantom() -> Phantom:
 @pytest.fixture
 def cache(phantom: Phantom) -> EngineCache:
     held = EngineCache()
-    held.remember_ct("the CT", ReadInput(Volume(phantom.ct, Geometry(phantom.ct.shape, phantom.ijk_to_ras))))
+    held.remember_ct(CT_ID, ReadInput(Volume(phantom.ct, Geometry(phantom.ct.shape, phantom.ijk_to_ras))))
     return held
 
 
-def transferred(
-    folder: Path, phantom: Phantom, labels: np.ndarray, sends_ct: bool = False, moved_mm: float = 0
-) -> Path:
-    """As Slicer's side writes it, but for what no review reads."""
-    folder.mkdir()
-    matrix = phantom.ijk_to_ras.copy()
-    matrix[0, 3] += moved_mm
-    matrix = matrix.ravel().tolist()
-    labels.tofile(folder / "layer-0.raw")
-    if sends_ct:
-        phantom.ct.tofile(folder / "ct.raw")
-    header = SegmentationHeader(
-        [TransferredLayer("layer-0.raw", list(labels.shape), "uint8", matrix)],
-        [TransferredSegment(name, name, [0, 0, 0], 0, label) for name, label in TABLE.items()],
-        list(labels.shape),
-        matrix,
-        ct_voxels="ct.raw" if sends_ct else "",
-        ct_dtype=phantom.ct.dtype.name,
-    )
-    (folder / SEGMENTATION_HEADER).write_text(segmentation_header_to_json(header), encoding="utf-8")
-    return folder
-
-
-def arguments(folder: Path, structures: str) -> list[str]:
-    return ["--transferred", str(folder), "--structures", structures, "--json", "--output", str(folder / "flags.json")]
-
-
-def flags_in(folder: Path) -> list[Flag]:
-    return flags_from_json((folder / "flags.json").read_text(encoding="utf-8"))
-
-
-def check(folder: Path, structures: str, cache: EngineCache, ct_id: str = "the CT"):
-    return check_again(AcceptedJob(ReviewRequest("job", str(folder), ct_id, arguments(folder, structures))), cache)
+def transferred(folder: Path, phantom: Phantom, labels: np.ndarray, moved_mm: float = 0) -> Path:
+    moved = np.eye(4)
+    moved[0, 3] = moved_mm
+    return write_transfer(folder, labels, moved @ phantom.ijk_to_ras, TABLE)
 
 
 def with_island(phantom: Phantom) -> np.ndarray:
@@ -85,13 +50,13 @@ def with_island(phantom: Phantom) -> np.ndarray:
 
 def test_flags_are_those_of_the_command(phantom: Phantom, cache: EngineCache, tmp_path: Path):
     """First everything is measured, then only what has changed."""
-    by_command = transferred(tmp_path / "command", phantom, with_island(phantom), sends_ct=True)
+    by_command = write_transfer(tmp_path / "command", with_island(phantom), phantom.ijk_to_ras, TABLE, phantom.ct)
     assert main(["review", *arguments(by_command, "liver,vertebrae_T12")]) == 0
     expected = flags_in(by_command)
     assert "islands" in {flag.rule for flag in expected}
     for number, labels in enumerate((phantom.labels, with_island(phantom), phantom.labels, with_island(phantom))):
         folder = transferred(tmp_path / str(number), phantom, labels)
-        finished = check(folder, "liver,vertebrae_T12", cache)
+        finished = check(folder, "liver,vertebrae_T12", cache, CT_ID)
         assert isinstance(finished, ExportFinishedEvent) and finished.files == [str(folder / "flags.json")]
         if number % 2:
             assert flags_in(folder) == expected
@@ -103,16 +68,16 @@ def test_without_the_ct_it_says_so(phantom: Phantom, cache: EngineCache, tmp_pat
     folder = transferred(tmp_path / "one", phantom, phantom.labels)
     assert isinstance(check(folder, "liver", cache, "another CT"), NeedCtEvent)
     cache.forget_ct()
-    assert isinstance(check(folder, "liver", cache), NeedCtEvent)
+    assert isinstance(check(folder, "liver", cache, CT_ID), NeedCtEvent)
 
 
 def test_a_segmentation_on_another_grid_is_refused(phantom: Phantom, cache: EngineCache, tmp_path: Path):
-    check(transferred(tmp_path / "one", phantom, phantom.labels), "liver", cache)
+    check(transferred(tmp_path / "one", phantom, phantom.labels), "liver", cache, CT_ID)
     with pytest.raises(SegmentationError) as refusal:
-        check(transferred(tmp_path / "two", phantom, phantom.labels, moved_mm=7.0), "liver", cache)
+        check(transferred(tmp_path / "two", phantom, phantom.labels, moved_mm=7.0), "liver", cache, CT_ID)
     assert refusal.value.code == "BAD_REQUEST"
     with pytest.raises(SegmentationError) as refusal:
-        check_again(AcceptedJob(ReviewRequest("job", str(tmp_path / "one"), "the CT", ["--nonsense"])), cache)
+        check_again(AcceptedJob(ReviewRequest("job", str(tmp_path / "one"), CT_ID, ["--nonsense"])), cache)
     assert refusal.value.code == "BAD_REQUEST"
 
 
@@ -120,5 +85,5 @@ def test_it_stops_when_asked(phantom: Phantom, cache: EngineCache, tmp_path: Pat
     folder = transferred(tmp_path / "one", phantom, phantom.labels)
     (folder / "cancel").touch()
     with pytest.raises(SegmentationError) as end:
-        check(folder, "liver", cache)
+        check(folder, "liver", cache, CT_ID)
     assert end.value.code == "CANCELLED"
