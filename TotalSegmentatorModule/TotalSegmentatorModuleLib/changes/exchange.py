@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from TotalSegmentatorWire.tables.review_state import ABSENT_TAG, FLAGS_TAG, ReviewState
 
 from TotalSegmentatorModuleLib.changes.kept_tags import KeptTags
-from TotalSegmentatorModuleLib.changes.segment_contents import exchange, make_segment
+from TotalSegmentatorModuleLib.changes.segment_contents import exchange, keep_absent, make_segment, restore_order
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state
+from TotalSegmentatorModuleLib.scene.segments import all_segments
 from TotalSegmentatorModuleLib.tags.review_flags import exchange_flags
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag, write_json_tag
 from TotalSegmentatorModuleLib.tags.structure_measures import MEASURES_TAG
@@ -27,7 +27,7 @@ class Exchange:
         segments = {each: segmentation.GetSegment(each) for each in {*moves, *moves.values()}}
         there = {each: segment for each, segment in segments.items() if segment is not None}
         self._kept = {each: KeptTags(segment) for each, segment in there.items()}
-        self._places = [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())]
+        self._places = all_segments(node)
         flags = exchange_flags(there, moves, rule)
         measures = {new: read_tag(there[old], MEASURES_TAG) for old, new in moves.items()}
         made = {new: make_segment(new, there[old]) for old, new in moves.items() if new not in there}
@@ -36,7 +36,7 @@ class Exchange:
             for new in moves.values():
                 _mark(there.get(new) or made[new], flags[new], measures[new])
             self._removed = exchange(node, moves, made)
-            self._absent_holder = _keep_absent(segmentation, self._removed)
+            self._absent_holder = keep_absent(segmentation, self._removed)
         finally:
             node.EndModify(was_modifying)
         self.segment_ids = tuple(moves.values())
@@ -59,7 +59,7 @@ class Exchange:
                 kept.write_back(segmentation.GetSegment(segment_id), ReviewState.EDITED)
             if self._absent_holder and segmentation.GetSegment(self._absent_holder) is not None:
                 segmentation.GetSegment(self._absent_holder).RemoveTag(ABSENT_TAG)
-            _restore_order(segmentation, self._places)
+            restore_order(segmentation, self._places)
         finally:
             node.EndModify(was_modifying)
         return next(iter(self._moves))
@@ -75,20 +75,3 @@ def _mark(segment, flags: list | None, measures: str) -> None:
         segment.SetTag(MEASURES_TAG, measures)
     set_state(segment, ReviewState.EDITED)
     set_approved_together(segment, False)
-
-
-def _keep_absent(segmentation, removed: Mapping[str, Any]) -> str:
-    """The remarks on missing structures lie in one of the segments: where that is removed, in another one, whose id is
-    returned."""
-    for segment in removed.values():
-        text = read_tag(segment, ABSENT_TAG)
-        if text and segmentation.GetNumberOfSegments():
-            segmentation.GetNthSegment(0).SetTag(ABSENT_TAG, text)
-            return segmentation.GetNthSegmentID(0)
-    return ""
-
-
-def _restore_order(segmentation, places: list[str]) -> None:
-    for place, segment_id in enumerate(places):
-        if segmentation.GetSegment(segment_id) is not None and segmentation.GetSegmentIndex(segment_id) != place:
-            segmentation.SetSegmentIndex(segment_id, place)

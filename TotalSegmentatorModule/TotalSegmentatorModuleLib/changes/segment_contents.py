@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import slicer
 from TotalSegmentatorWire.tables.review_state import (
+    ABSENT_TAG,
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
     VOXEL_DIGEST_TAG,
@@ -15,6 +16,7 @@ from TotalSegmentatorWire.tables.review_state import (
 from TotalSegmentatorWire.tables.structures import known_structures
 
 from TotalSegmentatorModuleLib.scene.review_tags import segment_tags
+from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 
 
 @dataclass(frozen=True)
@@ -92,3 +94,21 @@ def next_in_table(segmentation, segment_id: str) -> str:
     order = list(known_structures())
     following: Collection[str] = order[order.index(segment_id) + 1 :] if segment_id in order else ()
     return next((each for each in following if segmentation.GetSegment(each) is not None), "")
+
+
+def keep_absent(segmentation, removed: Mapping[str, Any]) -> str:
+    """The remarks on missing structures lie in one of the segments: where that is removed, in another one, whose id is
+    returned."""
+    for segment in removed.values():
+        text = read_tag(segment, ABSENT_TAG)
+        if text and segmentation.GetNumberOfSegments():
+            segmentation.GetNthSegment(0).SetTag(ABSENT_TAG, text)
+            return segmentation.GetNthSegmentID(0)
+    return ""
+
+
+def restore_order(segmentation, places: Sequence[str]) -> None:
+    """``places``: ids of segments in the order that they had."""
+    for place, segment_id in enumerate(places):
+        if segmentation.GetSegment(segment_id) is not None and segmentation.GetSegmentIndex(segment_id) != place:
+            segmentation.SetSegmentIndex(segment_id, place)

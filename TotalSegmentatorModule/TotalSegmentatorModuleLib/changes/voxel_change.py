@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from TotalSegmentatorWire.tables.review_state import ReviewState
+from TotalSegmentatorWire.tables.review_state import ABSENT_TAG, ReviewState
 
 from TotalSegmentatorModuleLib.changes.kept_tags import KeptTags
-from TotalSegmentatorModuleLib.changes.segment_contents import make_segment, remove_segment
+from TotalSegmentatorModuleLib.changes.segment_contents import (
+    keep_absent,
+    make_segment,
+    remove_segment,
+    restore_order,
+)
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SegmentVoxels
-from TotalSegmentatorModuleLib.tags.review_flags import mark_repaired
+from TotalSegmentatorModuleLib.scene.segments import all_segments
+from TotalSegmentatorModuleLib.tags.review_flags import mark_changed, mark_repaired
 
 
 class VoxelChange:
     """Done when it is made; fulfils history.Action."""
 
     def __init__(
-        self, node, segment_id: str, voxels: Mapping[str, SegmentVoxels], state: ReviewState, rule: str = ""
+        self,
+        node,
+        segment_id: str,
+        voxels: Mapping[str, SegmentVoxels],
+        state: ReviewState,
+        rule: str = "",
+        merged_into: str = "",
     ) -> None:
         """Give the segments of ``node`` (vtkMRMLSegmentationNode) these ``voxels`` and this ``state``; those that it
-        lacks are made. ``segment_id``: the one that all is about; the flags of ``rule`` in it are seen to.
+        lacks are made. ``segment_id``: the one that all is about; the flags of ``rule`` in it are seen to. Where it was
+        ``merged_into`` another one, which has all its voxels, it is removed.
         Raises SegmentationError("REPAIR_NO_SEGMENT")."""
         segmentation = node.GetSegmentation()
         self.node_id: str = node.GetID()
-        self.segment_ids = tuple(voxels)
-        """Of what has changed."""
-        self.key = segment_id
+        self.segment_ids = tuple(each for each in voxels if not merged_into or each != segment_id)
+        """Of what has changed and is there."""
+        self.key = merged_into or segment_id
         """Of the row to go to."""
-        self._state = state
+        self._segment_id, self._state = segment_id, state
+        self._places = all_segments(node)
         self._made = [each for each in voxels if segmentation.GetSegment(each) is None]
         before = {each: SegmentBefore(segmentation.GetSegment(each)) for each in voxels if each not in self._made}
+        self._removed: dict[str, Any] = {}
+        self._absent_holder = ""
         was_modifying = node.StartModify()
         try:
             for each in self._made:
@@ -42,26 +59,39 @@ class VoxelChange:
                 set_approved_together(segment, False)
             if rule:
                 mark_repaired(segmentation.GetSegment(segment_id), rule)
+            if merged_into:
+                mark_changed(segmentation.GetSegment(merged_into))
+                self._removed = {segment_id: remove_segment(segmentation, segment_id)}
+                self._absent_holder = keep_absent(segmentation, self._removed)
         finally:
             node.EndModify(was_modifying)
         self._before = before
-        self._after = {each: new.as_in(segmentation.GetSegment(each)) for each, new in voxels.items()}
+        there = {each: new for each, new in voxels.items() if each not in self._removed}
+        self._after = {each: new.as_in(segmentation.GetSegment(each)) for each, new in there.items()}
 
     def undo(self, node) -> str | None:
-        """Nothing where somebody has drawn in one of the segments since, or made it into a surface; a state that was
-        given since stays."""
+        """Nothing where somebody has drawn in one of the segments since, or made it into a surface, or made one anew
+        that was removed; a state that was given since stays."""
         segmentation = node.GetSegmentation()
         if not all(is_still(segmentation.GetSegment(each), left) for each, left in self._after.items()):
+            return None
+        if any(segmentation.GetSegment(each) is not None for each in self._removed):
             return None
         was_modifying = node.StartModify()
         try:
             for segment_id in self._made:
                 remove_segment(segmentation, segment_id)
-            for segment_id, before in self._before.items():
-                before.give_back(node, segment_id, self._state)
+            for segment_id, segment in self._removed.items():
+                segmentation.AddSegment(segment, segment_id)
+            for segment_id in reversed(self._before):  # what was given up first is taken back last
+                self._before[segment_id].give_back(node, segment_id, self._state)
+            if self._absent_holder and segmentation.GetSegment(self._absent_holder) is not None:
+                segmentation.GetSegment(self._absent_holder).RemoveTag(ABSENT_TAG)
+            if self._removed:
+                restore_order(segmentation, self._places)
         finally:
             node.EndModify(was_modifying)
-        return self.key
+        return self._segment_id
 
 
 class SegmentBefore:

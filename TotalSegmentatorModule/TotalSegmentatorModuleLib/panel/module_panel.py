@@ -111,7 +111,7 @@ class Panel:
                 show_text=self._messages.show_text,
             ),
         )
-        self.review.set_repairs(self._repairs.offer, self._end_proposals)
+        self.review.set_repairs(self._repairs.offer, self._end_proposals, self._repairs.offer_more)
         export = ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed)
         self.review.set_sheet(export.export_sheet)
         self._editing = EditingSection(ui.edit_bar, self._on_edited)

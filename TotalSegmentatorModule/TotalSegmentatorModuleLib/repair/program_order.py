@@ -29,7 +29,7 @@ class ProgramOrder:
     ct: Any
     """vtkMRMLScalarVolumeNode on which it was made."""
     rule: str
-    """Of the flag."""
+    """Of the flag; empty where none asks for it."""
     kind: str
     """One of Repair.ALL that changes voxels."""
     segment_id: str
@@ -73,20 +73,25 @@ class ProgramOrder:
 def program_order(node, flag: Flag) -> ProgramOrder | None:
     """None where the flag asks for nothing of the kind, or what it takes is not there."""
     kind = RULES[flag.rule].repair if flag.rule in RULES else Repair.NONE
-    segmentation, ct = node.GetSegmentation(), reference_volume(node)
-    segment = segmentation.GetSegment(flag.structure)
-    if kind in (Repair.NONE, *Repair.BY_NAMES) or segment is None or ct is None or ct.GetImageData() is None:
-        return None
-    if segmentation.GetSourceRepresentationName() != BINARY_LABELMAP:
+    segmentation = node.GetSegmentation()
+    if kind in (Repair.NONE, *Repair.BY_NAMES) or not can_be_mended(node, flag.structure):
         return None
     if kind in _NEEDS_PLACE and flag.place_ras_mm is None:
         return None
-    if kind == Repair.REMOVE_ISLANDS and read_measures(segment) is None:
+    if kind == Repair.REMOVE_ISLANDS and read_measures(segmentation.GetSegment(flag.structure)) is None:
         return None
     other = flag.others[0] if kind == Repair.MOVE_PIECE and flag.others else ""
     if other and segmentation.GetSegment(other) is None and other not in known_structures():
         return None
-    return ProgramOrder(node, ct, flag.rule, kind, flag.structure, other, flag.place_ras_mm)
+    return ProgramOrder(node, reference_volume(node), flag.rule, kind, flag.structure, other, flag.place_ras_mm)
+
+
+def can_be_mended(node, segment_id: str) -> bool:
+    """Whether the program can change the voxels of this segment of ``node`` (vtkMRMLSegmentationNode)."""
+    segmentation, ct = node.GetSegmentation(), reference_volume(node)
+    if segmentation.GetSegment(segment_id) is None or ct is None or ct.GetImageData() is None:
+        return False
+    return segmentation.GetSourceRepresentationName() == BINARY_LABELMAP
 
 
 def _smallest_ml(node, segment_id: str) -> float:

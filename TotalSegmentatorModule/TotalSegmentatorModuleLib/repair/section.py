@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
-from TotalSegmentatorWire.tables.review_rules import RULES
+from TotalSegmentatorWire.tables.review_rules import RULES, Repair
 
 from TotalSegmentatorModuleLib.background.worker_lease import WorkerLease
 from TotalSegmentatorModuleLib.changes.history import Action
@@ -18,8 +18,18 @@ from TotalSegmentatorModuleLib.repair.new_names import new_names
 from TotalSegmentatorModuleLib.repair.preview import Preview
 from TotalSegmentatorModuleLib.repair.program_order import ProgramOrder, program_order
 from TotalSegmentatorModuleLib.repair.program_runner import ProgramRunner
+from TotalSegmentatorModuleLib.repair.row_repairs import row_orders
 from TotalSegmentatorModuleLib.repair.second_check import SecondCheck
-from TotalSegmentatorModuleLib.repair.texts import changed_meanwhile_text, offer_title, offer_tool_tip, working_text
+from TotalSegmentatorModuleLib.repair.texts import (
+    changed_meanwhile_text,
+    largest_piece_title,
+    largest_piece_tool_tip,
+    merge_title,
+    merge_tool_tip,
+    offer_title,
+    offer_tool_tip,
+    working_text,
+)
 from TotalSegmentatorModuleLib.repair.voxel_repair import VoxelRepair
 from TotalSegmentatorModuleLib.review.details import RepairOffer
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
@@ -70,6 +80,10 @@ class RepairSection:
         kind = RULES[flag.rule].repair
         return RepairOffer(offer_title(kind), offer_tool_tip(kind), start)
 
+    def offer_more(self, node, row: ReviewRow, rows: Sequence[ReviewRow]) -> list[RepairOffer]:
+        """What else can be done with the structure of ``row`` (details.OfferMoreRepairs); ``rows``: all of ``node``."""
+        return [self._offer_of(node, order) for order in row_orders(node, row, rows)]
+
     def check_again(self, node, segment_ids: Collection[str]) -> None:
         """Replace the remarks on segments of ``node`` (vtkMRMLSegmentationNode), and on all others that were checked:
         what is said about one can depend on another."""
@@ -93,6 +107,13 @@ class RepairSection:
         self._second_check.close()
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _offer_of(self, node, order: ProgramOrder) -> RepairOffer:
+        start = lambda: self._work_out(order)  # noqa: E731
+        if order.kind == Repair.LARGEST_PIECE:
+            return RepairOffer(largest_piece_title(), largest_piece_tool_tip(), start)
+        name = node.GetSegmentation().GetSegment(order.other_id).GetName()
+        return RepairOffer(merge_title(name), merge_tool_tip(), start)
 
     def _work_out(self, order: ProgramOrder) -> None:
         self.end()

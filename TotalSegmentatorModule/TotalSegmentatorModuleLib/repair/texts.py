@@ -35,6 +35,24 @@ def offer_tool_tip(kind: str) -> str:
     }[kind]
 
 
+def largest_piece_title() -> str:
+    """In the list of further repairs."""
+    return _("Keep only the largest piece")
+
+
+def largest_piece_tool_tip() -> str:
+    return _("Remove all pieces but the largest. Shows first what will change.")
+
+
+def merge_title(name: str) -> str:
+    """In the list of further repairs; ``name``: of the other structure."""
+    return _("Merge into {structure}").format(structure=name)
+
+
+def merge_tool_tip() -> str:
+    return _("Give all voxels to the other structure; this one goes. Shows first what will change.")
+
+
 def new_names_text(node, moves: Mapping[str, str]) -> str:
     """What becomes what; ``moves``: what ``new_names`` gives for ``node`` (vtkMRMLSegmentationNode)."""
     becomes = [
@@ -59,8 +77,9 @@ def working_text(fraction: float) -> str:
     return _("Working out the repair: {percent} %").format(percent=round(100 * fraction))
 
 
-def outcomes_text(node, segments: Sequence[RepairedSegment]) -> str:
-    """What a repair adds to and removes from each segment of ``node`` (vtkMRMLSegmentationNode)."""
+def outcomes_text(node, segments: Sequence[RepairedSegment], gone: str = "") -> str:
+    """What a repair adds to and removes from each segment of ``node`` (vtkMRMLSegmentationNode); ``gone``: id of the
+    one that is removed."""
     if not segments:
         return _("The repair would change nothing.")
     lines = [
@@ -69,6 +88,8 @@ def outcomes_text(node, segments: Sequence[RepairedSegment]) -> str:
         )
         for each in segments
     ]
+    if gone:
+        lines.append(_("Segment that goes: {names}.").format(names=_name(node, gone)))
     lines.append(_("The coloured outline shows the outcome."))
     return _capital(" ".join(lines))
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 import slicer
+from TotalSegmentatorWire.tables.review_rules import Repair
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.changes.voxel_change import VoxelChange
@@ -33,7 +34,8 @@ class VoxelRepair:
             for each in outcomes
         }
         """Of each segment that changes, in the segmentation's own space."""
-        self.text: str = outcomes_text(order.node, [each.segment for each in outcomes])
+        gone = order.segment_id if order.kind == Repair.MERGE_INTO else ""
+        self.text: str = outcomes_text(order.node, [each.segment for each in outcomes], gone)
         """What will change, in words."""
 
     @property
@@ -47,4 +49,5 @@ class VoxelRepair:
         if not self.is_current:
             return None
         order = self._order
-        return VoxelChange(order.node, order.segment_id, self.voxels, ReviewState.EDITED, order.rule)
+        merged_into = order.other_id if order.kind == Repair.MERGE_INTO else ""
+        return VoxelChange(order.node, order.segment_id, self.voxels, ReviewState.EDITED, order.rule, merged_into)

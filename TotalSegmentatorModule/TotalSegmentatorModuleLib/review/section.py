@@ -17,6 +17,7 @@ from TotalSegmentatorModuleLib.review.details import OfferRepair, RemarkList, no
 from TotalSegmentatorModuleLib.review.editing import Editing, NoEditing
 from TotalSegmentatorModuleLib.review.judgements import Judgement, is_restorable, restored
 from TotalSegmentatorModuleLib.review.keys import ReviewKeys
+from TotalSegmentatorModuleLib.review.more_repairs import MoreRepairs, OfferMoreRepairs, no_more_repairs
 from TotalSegmentatorModuleLib.review.segmentation_watch import SegmentationWatch
 from TotalSegmentatorModuleLib.review.table.filters import ReviewFilters
 from TotalSegmentatorModuleLib.review.table.review_table import ReviewTable
@@ -45,6 +46,8 @@ class ReviewSection:
         self._is_entered = False
         self._offer_repair: OfferRepair = no_repair
         self._end_repair: Callable[[], None] = lambda: None
+        self._offer_more: OfferMoreRepairs = no_more_repairs
+        self._more_repairs = MoreRepairs(ui.moreRepairsButton)
         self._export_sheet: Callable[[object], None] = lambda node: None
         self._editing: Editing = NoEditing()
         self._on_rows: Callable[[object, Sequence[ReviewRow]], None] = lambda _node, _rows: None
@@ -92,10 +95,16 @@ class ReviewSection:
 
     # -- what the panel calls ------------------------------------------------------------------------------------------
 
-    def set_repairs(self, offer_repair: OfferRepair, end_repair: Callable[[], None] = lambda: None) -> None:
-        """Ask ``offer_repair`` for the button beside each remark from now on; ``end_repair`` is called when the user
-        turns to something else, so that no preview stays."""
-        self._offer_repair, self._end_repair = offer_repair, end_repair
+    def set_repairs(
+        self,
+        offer_repair: OfferRepair,
+        end_repair: Callable[[], None] = lambda: None,
+        offer_more: OfferMoreRepairs = no_more_repairs,
+    ) -> None:
+        """Ask ``offer_repair`` for the button beside each remark from now on, and ``offer_more`` for what else can be
+        done with a structure; ``end_repair`` is called when the user turns to something else, so that no preview
+        stays."""
+        self._offer_repair, self._end_repair, self._offer_more = offer_repair, end_repair, offer_more
         self._show_chosen()
 
     def set_sheet(self, export_sheet: Callable[[object], None]) -> None:
@@ -253,6 +262,7 @@ class ReviewSection:
         self._ui.restoreButton.setEnabled(is_restorable(self._node, row))
         self._ui.undoButton.setEnabled(self._history.can_undo)
         self._remarks.show(self._node, row, self._offer_repair)
+        self._more_repairs.show(self._offer_more(self._node, row, self._table.rows) if row is not None else ())
 
     def _filter(self) -> None:
         matches = self._filters.matches()

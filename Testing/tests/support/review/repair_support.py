@@ -106,6 +106,16 @@ class RepairUser(ReviewUser):
     def repair_buttons(self) -> list[str]:
         return [ui.repairButton.text for ui in self.user.ui.review_remarks if ui.repairButton.visible]
 
+    def more_repairs(self) -> list[str]:
+        """What the button *More repairs* lists; nothing where it is off."""
+        button = self.ui.moreRepairsButton
+        return [action.text for action in button.menu().actions()] if button.enabled else []
+
+    def choose_repair(self, title: str) -> None:
+        (action,) = [each for each in self.ui.moreRepairsButton.menu().actions() if each.text == title]
+        action.trigger()
+        self.settle()
+
     def mask(self, segment_id: str) -> np.ndarray:
         """bool (k, j, i) on the grid of the CT."""
         array = slicer.util.arrayFromSegmentBinaryLabelmap(self.node, segment_id, self.ct)
@@ -168,8 +178,12 @@ def nodes() -> set:
 
 
 def work_out(reviewer, row: str, title: str) -> None:
+    """``title``: of a button beside a remark, or of one of the further repairs."""
     reviewer.click_row(row)
-    reviewer.click_repair(title)
+    if title in reviewer.more_repairs():
+        reviewer.choose_repair(title)
+    else:
+        reviewer.click_repair(title)
     text = reviewer.repair_ui.repairLabel
     assert reviewer.app.wait_until(lambda: not text.text.startswith("Working out"), READY_SECONDS), text.text
 
