@@ -5,6 +5,7 @@ from __future__ import annotations
 from TotalSegmentatorWire.tables.review_state import (
     ABSENT_TAG,
     APPROVED_TOGETHER_TAG,
+    DRAWN_TAG,
     FLAGS_TAG,
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
@@ -15,7 +16,7 @@ from TotalSegmentatorModuleLib.scene.review_tags import state_of
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 from TotalSegmentatorModuleLib.tags.structure_measures import MEASURES_TAG
 
-_OF_CONTENTS = (FLAGS_TAG, MEASURES_TAG, ABSENT_TAG)
+_OF_CONTENTS = (FLAGS_TAG, MEASURES_TAG, ABSENT_TAG, DRAWN_TAG)
 _OF_STATE = (REVIEW_STATE_TAG, SLICER_STATUS_TAG, APPROVED_TOGETHER_TAG)
 
 

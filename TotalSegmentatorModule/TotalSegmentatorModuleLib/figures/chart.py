@@ -57,7 +57,7 @@ def chart_of(segmentation):
 def fill_chart(segmentation, rows: Sequence[Measured]):
     """Make the chart of ``segmentation`` (vtkMRMLSegmentationNode) or bring it up to date; ``rows``: as ``charted``
     gives them, at least one. Returns the vtkMRMLPlotChartNode."""
-    whole = [each.row.volume_ml for each in rows if not each.is_cut]  # little is left of some that are cut
+    whole = [each.row.volume_ml for each in rows if not each.row.is_cut]  # little is left of some that are cut
     ends = [*whole, *(end for each in rows for end in (each.usual_ml.low, each.usual_ml.high) if end)]
     axis = (max(_steps_about(min(ends), below=True)), min(_steps_about(max(ends), below=False)))
     name = chart_name(segmentation.GetName())
@@ -120,7 +120,7 @@ def _steps_about(value: float, below: bool) -> list[float]:
 
 
 def _kind(each: Measured) -> str:
-    if each.is_cut:
+    if each.row.is_cut:
         return "cut"
     return "within" if each.usual_ml.holds(each.row.volume_ml) else "outside"
 

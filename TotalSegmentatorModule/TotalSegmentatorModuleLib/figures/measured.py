@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from TotalSegmentatorWire.messages.review import Level
 from TotalSegmentatorWire.tables.usual_ranges import Range, hu_ranges, volume_ranges
 
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
@@ -18,11 +17,6 @@ class Measured:
     """Published volumes; None where there are none."""
     usual_hu: Range | None
     """Means that the tissue can have."""
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the scan ends within it, so that its volume is that of a part."""
-        return any(shown.flag.level == Level.CUT for shown in self.row.flags)
 
 
 def measured(rows: Iterable[ReviewRow]) -> list[Measured]:

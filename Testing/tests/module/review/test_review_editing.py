@@ -11,7 +11,7 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 import slicer
 from review_support import FLAGS, WRONG_PLACE
 from TotalSegmentatorWire.messages.review import Flag, Level
-from TotalSegmentatorWire.tables.review_state import ReviewState
+from TotalSegmentatorWire.tables.review_state import ReviewState, is_drawn
 
 EVERYWHERE, OUTSIDE_VISIBLE = (
     slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere,
@@ -177,6 +177,20 @@ def test_what_was_drawn_makes_the_row_edited_and_is_undone_at_once(ready):
     assert np.array_equal(mask(ready, "kidney_right"), before)
     assert ready.state("kidney_right") is ReviewState.APPROVED
     assert ready.flags("kidney_right") == flags
+
+
+def test_an_edit_that_is_taken_back_was_never_drawn(ready):
+    """So that an export does not call it edited: this result has no digests that would tell."""
+    from TotalSegmentatorModuleLib.scene.review_tags import segment_tags
+
+    edit(ready, "kidney right")
+    editor().erase(mask(ready, "kidney_right"))
+    go_back(ready)
+    ready.press("A")
+    assert is_drawn(segment_tags(ready.segment("kidney_right")))
+    ready.press("Ctrl+Z", "Ctrl+Z")
+    assert mask(ready, "kidney_right").any()
+    assert not is_drawn(segment_tags(ready.segment("kidney_right")))
 
 
 def test_a_judgement_in_the_editor_counts(ready):
