@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
 from TotalSegmentatorModuleLib.scene.isolation import Isolation
@@ -29,10 +30,17 @@ class StructureView:
             place = to_world(node, place)
         elif row.has_segment:
             place = place_of_segment(node, row.key)
-        if place is not None:
-            jump_slices(place)
-            turn_three_d_views(place, row.measures.radius if row.measures is not None else _RADIUS_MM)
-        self.show_alone(node, row, rows)
+        display = node.GetDisplayNode()
+        was_modifying = display.StartModify() if display is not None else 0
+        try:
+            if place is not None:
+                with _hidden(display):
+                    jump_slices(place)
+                turn_three_d_views(place, row.measures.radius if row.measures is not None else _RADIUS_MM)
+            self.show_alone(node, row, rows)
+        finally:
+            if display is not None:
+                display.EndModify(was_modifying)
 
     def show_place(self, node, place_ras_mm: tuple[float, float, float]) -> None:
         """Turn the slice views to the place of a flag."""
@@ -48,6 +56,21 @@ class StructureView:
     def leave(self) -> None:
         """Give back what the user had set."""
         self._isolation.end()
+
+
+@contextmanager
+def _hidden(display) -> Iterator[None]:
+    """While its changes are held back (StartModify), the views do not see that a display node is invisible, but cut no
+    surface of it at each step: what is shown afterwards is cut once (vtkMRMLSegmentationsDisplayableManager2D)."""
+    if display is None:
+        yield
+        return
+    visibility = display.GetVisibility()
+    display.SetVisibility(False)
+    try:
+        yield
+    finally:
+        display.SetVisibility(visibility)
 
 
 def _neighbours(row: ReviewRow, rows: Sequence[ReviewRow]) -> set[str]:

@@ -54,6 +54,19 @@ def test_choosing_a_row_turns_the_slices_to_the_remarks_place(ready):
     assert np.allclose(ready.slice_centre(), WRONG_PLACE)
 
 
+def test_choosing_a_row_cuts_the_visible_structures_once_for_the_slice_views(ready):
+    """Slicer cuts them at each change of a slice and of the display, whose visibility it reads anew each time."""
+    display, slices = ready.node.GetDisplayNode(), slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    cut = []
+    ready.click_row("kidney right")
+    for node in (display, *slices):
+        node.AddObserver("ModifiedEvent", lambda node, _event: cut.append(node) if display.GetVisibility() else None)
+    ready.click_row("gallbladder")
+    assert cut == [display]
+    assert ready.slice_centre() != pytest.approx(WRONG_PLACE)
+    assert "gallbladder" in ready.visible()
+
+
 @pytest.mark.parametrize("zoom", [0.5, 1.0, 3.0])
 def test_no_more_than_a_quarter_of_a_slice_view_is_empty_beside_a_larger_scan(ready, zoom):
     slices = ("Red", "Green", "Yellow")
