@@ -13,10 +13,10 @@ from TotalSegmentatorEngine.export.sheet.pictures import SheetPicture, SheetPict
 _STYLE = """
 body { font: 14px/1.35 sans-serif; color: #000; background: #fff; }
 body { max-width: 1080px; margin: 16px auto; padding: 0 16px; }
-h1 { font-size: 22px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 22px 0 6px; border-bottom: 1px solid #000; }
+h1 { font-size: 22px; margin: 0 0 4px; } h2 { break-after: avoid; font-size: 17px; margin: 22px 0 6px; border-bottom: 1px solid #000; }
 h3 { font-size: 14px; margin: 4px 0; } p { margin: 2px 0; } .small { font-size: 12px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-end; }
-figure { margin: 0; } figcaption { font-size: 12px; } img { display: block; max-width: 100%; }
+.pictures img { height: var(--height); } figure { margin: 0; } figcaption { font-size: 12px; } img { display: block; max-width: 100%; }
 .counts { display: flex; gap: 40px; flex-wrap: wrap; margin: 8px 0; }
 .counts table td:first-child { text-align: right; font-weight: bold; }
 .remarks { display: grid; grid-template-columns: 1fr 1fr; gap: 10px 24px; }
@@ -25,8 +25,9 @@ table { border-collapse: collapse; } td, th { padding: 1px 8px 1px 0; text-align
 .list { width: 100%; } .list th { border-bottom: 1px solid #000; } .list td { border-bottom: 1px solid #ccc; }
 .list .number { text-align: right; white-space: nowrap; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 0 28px; align-items: start; }
-@media (max-width: 800px) { .two, .remarks { grid-template-columns: 1fr; } }
+@media screen and (max-width: 800px) { .two, .remarks { grid-template-columns: 1fr; } }
 @media print { @page { size: A4; margin: 12mm; } body { font-size: 10px; margin: 0; padding: 0; max-width: none; }
+ .pictures img { height: calc(var(--height) * 0.62); }
  .small, figcaption { font-size: 8px; } tr, figure { break-inside: avoid; } .remark img { width: 130px; } }
 """
 _NUMBERS = {"ml", "published", "HU", "possible", "computed ml", "now ml", "difference ml", "Dice", "added path mm"}
@@ -99,7 +100,7 @@ def _figures(pictures: Iterable[SheetPicture], height: int) -> str:
 
 def _figure(each: SheetPicture, height: int) -> str:
     title = escape(each.title)
-    image = f'<img style="height:{height}px" alt="{title}" src="{_data(each)}">'
+    image = f'<img style="--height:{height}px" alt="{title}" src="{_data(each)}">'
     return f"<figure>{image}<figcaption>{title}</figcaption></figure>"
 
 
