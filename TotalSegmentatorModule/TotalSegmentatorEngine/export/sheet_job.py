@@ -15,6 +15,7 @@ from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
 from TotalSegmentatorEngine.export.order import SHEET_DATA, ExportOrder
 from TotalSegmentatorEngine.export.progress import ExportReporter
 from TotalSegmentatorEngine.export.sheet.gathering import SheetMaterial, gathered
+from TotalSegmentatorEngine.export.sheet.redaction import Redaction, identifiers_of
 from TotalSegmentatorEngine.export.sheet.review_record import record_of
 from TotalSegmentatorEngine.export.sheet.writer import ct_digest, patient_of, write_sheet
 from TotalSegmentatorEngine.export.sources.source import ExportSource
@@ -61,6 +62,7 @@ def write_review_sheet(
         is_whole=(order.structures, order.template, order.states) == (None,) * 3 and not source.segmentation.is_part,
         series_digest=_series_digest(source, placed),
         voxel_digest=ct_digest(ct),
+        redaction=_redaction(order, source),
         patient=patient_of(reference.dataset) if order.with_patient and reference is not None else None,
     )
     if record is None:
@@ -76,6 +78,14 @@ def write_review_sheet(
         shown = pictures(rois, ct, sheet.numbered, drawing)
     reporter.progress(ExportStep.WRITING, _DRAWN)
     return write_sheet(order.output, order.companions.get(SHEET_DATA), sheet, shown), warnings
+
+
+def _redaction(order: ExportOrder, source: ExportSource) -> Redaction:
+    """Of everything that somebody typed; of nothing where the patient is named."""
+    if order.with_patient:
+        return Redaction(())
+    of_series = [] if source.reference is None else identifiers_of(source.reference.dataset)
+    return Redaction([*of_series, *source.identifiers])
 
 
 def _series_digest(source: ExportSource, placed: PlacedSegmentation) -> str:

@@ -25,7 +25,7 @@ from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource
 from TotalSegmentatorModuleLib.scene.output_segmentation import change_stamp
 from TotalSegmentatorModuleLib.scene.review_tags import segment_tags
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
-from TotalSegmentatorModuleLib.scene.volumes import ijk_to_ras
+from TotalSegmentatorModuleLib.scene.volumes import ijk_to_ras, patient_identifiers
 from TotalSegmentatorModuleLib.tasks.label_layers import ExportLayers
 
 _CT_FILE = "ct.raw"
@@ -44,7 +44,8 @@ class CtIdentity:
     made_on_id: str = ""
     """Node ID of the volume on which the segmentation was made, if it is another one under the same transform."""
     sends_computed: bool = False
-    """Whether what the model computed goes out, too, as far as it was kept."""
+    """For a review sheet: whether what the model computed goes out, too, as far as it was kept, and what must not be
+    printed of the patient."""
 
 
 class SegmentationTransfer:
@@ -188,8 +189,14 @@ class SegmentationTransfer:
             ct_dtype=array.dtype.name if sends_voxels else "",
             is_part=len(self._layers.segment_ids) < node.GetSegmentation().GetNumberOfSegments(),
             computed=_COMPUTED_FILE if self._computed else "",
+            identifiers=self._identifiers(node, ct),
             segmentation_to_ct=[float(number) for number in to_ct.ravel()],
         )
+
+    def _identifiers(self, node, ct) -> list[str]:
+        if not self._identity.sends_computed:
+            return []
+        return sorted({*patient_identifiers(node), *patient_identifiers(ct)})
 
     def _made_on(self) -> tuple[list[int], list[float]]:
         volume = slicer.mrmlScene.GetNodeByID(self._identity.made_on_id) if self._identity.made_on_id else None

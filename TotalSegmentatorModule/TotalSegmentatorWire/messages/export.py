@@ -107,6 +107,8 @@ class SegmentationHeader:
     """Raw file with the CT's voxels, where the CT did not come from DICOM and a series must be written or a body
     outline found; C order (k, j, i), little endian."""
     ct_dtype: str = ""
+    identifiers: list[str] = field(default_factory=list)
+    """What Slicer says of the patient, which must not be on a review sheet; sent with ``computed``."""
     is_part: bool = False
     """Whether the segmentation has further segments, which were not handed over."""
     computed: str = ""

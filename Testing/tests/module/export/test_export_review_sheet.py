@@ -110,7 +110,8 @@ def test_the_patient_is_named_only_where_that_was_ticked(exporter, tmp_path):
     series = write_ct_series(tmp_path / "ct", hu(), GRID, PatientName="Zappelmann^Eusebia", PatientID="PAT-778812")
     ct = exporter.app.load_dicom_series(series)
     uid = pydicom.dcmread(next(series.iterdir())).SeriesInstanceUID
-    add_reviewed(exporter, ct, uid)
+    node, *_ = add_reviewed(exporter, ct, uid)
+    node.GetSegmentation().GetSegment(KIDNEY).SetName("Kidney of Mrs Zappelmann")
     box = exporter.ui.export.patientCheckBox
     assert not box.visible
     exporter.choose(exporter.ui.export.formatComboBox, "review-html")
@@ -120,6 +121,7 @@ def test_the_patient_is_named_only_where_that_was_ticked(exporter, tmp_path):
     plain, page = (plain, page) if plain.suffix == ".json" else (page, plain)
     text = page.read_text(encoding="utf-8") + plain.read_text(encoding="utf-8")
     assert [each for each in identifiers_of(series) if each in text] == []
+    assert "Kidney of Mrs ***" in text
     box.checked = True
     exporter.export_as("review-html")
     (named,) = (exporter.target / name for name in exporter.written if name.endswith("2.html"))

@@ -27,6 +27,7 @@ from TotalSegmentatorEngine.export.sheet.contents import (
     SheetStructure,
 )
 from TotalSegmentatorEngine.export.sheet.edit_size import edit_size, is_same
+from TotalSegmentatorEngine.export.sheet.redaction import Redaction
 from TotalSegmentatorEngine.export.sheet.review_record import ReviewRecord
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.imaging.voxel_digest import voxel_digest
@@ -56,6 +57,8 @@ class SheetMaterial:
     """Whether that was done for the sheet, so that nobody has seen the remarks before."""
     is_whole: bool
     """Whether all structures of the segmentation are on the sheet."""
+    redaction: Redaction
+    """For texts that somebody typed."""
     series_digest: str = ""
     """Of the CT's Series Instance UID; empty where it did not come from DICOM."""
     voxel_digest: str = ""
@@ -98,14 +101,15 @@ class _Gathering:
         edit, is_edited = self._edit(roi, mask)
         segments = [self._segments[each] for each in roi.sources]
         name = segments[0].name if len(segments) == 1 else roi.name
+        redacted = self._material.redaction
         return SheetStructure(
-            name=name,
-            exported_name=roi.name,
-            segments=roi.sources,
+            name=redacted(name),
+            exported_name=redacted(roi.name),
+            segments=tuple(map(redacted, roi.sources)),
             state=roi.review_state,
             is_approved_together=roi.is_approved and all(map(_is_together, segments)),
             is_cut=roi.is_cut,
-            origin=roi.description,
+            origin=redacted(roi.description),
             voxels=counted.voxels,
             volume_ml=counted.volume_ml,
             mean_hu=counted.hu.mean,
@@ -136,7 +140,8 @@ class _Gathering:
         filled = {_name_of(segment) for segment in material.placed.segments if material.placed.box(segment) is not None}
         gone = [name for name in self._computed if name not in filled]
         return tuple(
-            (name, volume_by_planes(material.computed.mask(self._computed[name]), self._volumes)) for name in gone
+            (material.redaction(name), volume_by_planes(material.computed.mask(self._computed[name]), self._volumes))
+            for name in gone
         )
 
     def remarks(self) -> tuple[Remark, ...] | None:

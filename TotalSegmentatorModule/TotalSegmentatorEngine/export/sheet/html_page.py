@@ -13,10 +13,12 @@ from TotalSegmentatorEngine.export.sheet.pictures import SheetPicture, SheetPict
 _STYLE = """
 body { font: 14px/1.35 sans-serif; color: #000; background: #fff; }
 body { max-width: 1080px; margin: 16px auto; padding: 0 16px; }
-h1 { font-size: 22px; margin: 0 0 4px; } h2 { break-after: avoid; font-size: 17px; margin: 22px 0 6px; border-bottom: 1px solid #000; }
+h1 { font-size: 22px; margin: 0 0 4px; }
+h2 { break-after: avoid; font-size: 17px; margin: 22px 0 6px; border-bottom: 1px solid #000; }
 h3 { font-size: 14px; margin: 4px 0; } p { margin: 2px 0; } .small { font-size: 12px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-end; }
-.pictures img { height: var(--height); } figure { margin: 0; } figcaption { font-size: 12px; } img { display: block; max-width: 100%; }
+.pictures img { height: var(--height); } figure { margin: 0; } figcaption { font-size: 12px; }
+img { display: block; max-width: 100%; }
 .counts { display: flex; gap: 40px; flex-wrap: wrap; margin: 8px 0; }
 .counts table td:first-child { text-align: right; font-weight: bold; }
 .remarks { display: grid; grid-template-columns: 1fr 1fr; gap: 10px 24px; }

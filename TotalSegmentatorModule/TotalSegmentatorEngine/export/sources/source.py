@@ -58,6 +58,8 @@ class ExportSource:
     """Of a review that was just made; None where the tags of the segments, or ``flag_file``, may have some."""
     flag_file: Path | None = None
     """That belongs to the segmentation's file; it need not be there."""
+    identifiers: tuple[str, ...] = ()
+    """Of the patient, beside those in ``reference``; names of structures may hold them."""
     find_flags: FindFlags | None = None
     """Checks the segmentation where nobody has done so; gets what stops it and returns None where it cannot."""
 
@@ -131,13 +133,14 @@ def source_of_transfer(folder: Path) -> ExportSource:
     segmentation, header = read_transferred_segmentation(folder)
     image_grid = transferred_ct_geometry(header)
     computed = None if not header.computed else lambda: transferred_computed(folder, header)
+    kept = {"computed": computed, "identifiers": tuple(header.identifiers)}
     if header.ct_instance_uids:
         missing = len(header.ct_instance_uids) - len(header.ct_files)
         if missing > 0 and len(header.ct_files) != 1:  # one file can hold all frames
             raise SegmentationError("EXPORT_FILES_MISSING", count=missing)
         reference = reference_of_files([Path(file) for file in header.ct_files])
         ct_of_series = _reader_of(reference)
-        return ExportSource(segmentation, reference, image_grid, ct_of_series, lies_on="volume", computed=computed)
+        return ExportSource(segmentation, reference, image_grid, ct_of_series, lies_on="volume", **kept)
     if not header.ct_voxels:
         return ExportSource(segmentation, None, image_grid, None)
 
@@ -146,7 +149,7 @@ def source_of_transfer(folder: Path) -> ExportSource:
         assert volume is not None
         return volume
 
-    return ExportSource(segmentation, None, image_grid, ct, computed=computed)
+    return ExportSource(segmentation, None, image_grid, ct, **kept)
 
 
 def _reference(

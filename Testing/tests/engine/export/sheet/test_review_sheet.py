@@ -227,6 +227,17 @@ def test_the_patient_is_named_on_request(reviewed: Reviewed):
     assert "Zappelmann^Eusebia" in "".join(pdf_texts(output)) and "PAT-778812" in "".join(pdf_texts(output))
 
 
+def test_a_name_that_somebody_typed_does_not_name_the_patient(case, tmp_path: Path):
+    """Neither of a drawn structure, nor of one that is called as an organ is."""
+    series = write_ct_series(tmp_path / "ct", np.full(GRID.shape, 40, np.int16), GRID, PatientName="Liver^Tumour")
+    for more, name in (((), "My ***"), (("--with-patient",), "My tumour")):
+        output = tmp_path / f"sheet{len(more)}.html"
+        words = ("--reference", str(series), "--to", "review", *more, str(output))
+        assert main(["export", str(case.segmentation), *words]) == 0
+        names = [row["name"] for row in data_of(output.with_suffix(".json"))["structures"]]
+        assert sorted(names) == sorted(["liver", "kidney right", name]) and name in html_text(output)
+
+
 def test_the_page_needs_no_network_and_no_script(sheets: dict[str, Path]):
     text = sheets["html"].read_text(encoding="utf-8")
     assert "<script" not in text and "http" not in text and "@import" not in text and "url(" not in text
