@@ -26,7 +26,7 @@ def measure(repeat: int) -> list[dict[str, float]]:
         from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
 
         application_lifetime().start(slicer.mrmlScene)
-        labels, header = _labels_and_header()
+        labels, header = labels_and_header()
 
         def new_image() -> LabelImage:
             image = LabelImage(SHAPE)
@@ -61,7 +61,7 @@ def measure_blocks(repeat: int) -> list[dict[str, float]]:
     )
     from TotalSegmentatorWire.messages.segment import header_to_json
 
-    labels, header = _labels_and_header()
+    labels, header = labels_and_header()
     rows = []
     for _ in range(repeat):
         with Desktop() as app:
@@ -107,7 +107,7 @@ def _timed(action: Callable) -> tuple[float, object]:
     return time.perf_counter() - started, result
 
 
-def _labels_and_header() -> tuple[np.ndarray, ResultHeader]:
+def labels_and_header() -> tuple[np.ndarray, ResultHeader]:
     """104 blocks side by side in a label map of SHAPE, and the header that a worker would write for it."""
     structures = structure_table("structures_104")
     labels = np.zeros(SHAPE, np.uint8)
