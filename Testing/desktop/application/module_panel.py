@@ -61,9 +61,13 @@ class qSlicerModulePanel(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
         self._module = module
 
     def remove(self) -> None:
-        """Take the shown module out; after its ``exit``."""
+        """Take the shown module out; after its ``exit``. The focus that it has goes to the scroll area, as seen in
+        Slicer after a click on a button of the module."""
         module, self._module = self._module, None
         if module is not None:
+            focus = QtWidgets.QApplication.focusWidget()
+            if focus is not None and module.isAncestorOf(focus):
+                self._area.setFocus()
             module.removeEventFilter(self)
             self._contents.takeAt(self._contents.indexOf(module))
             module.setVisible(False)

@@ -16,6 +16,9 @@ from collections.abc import Mapping
 import qt
 import slicer
 
+_WITHOUT_KEYS = ("QAbstractButton", "QScrollArea")
+"""Qt's names of what has the focus after a click elsewhere in the panel, or when another module's panel has gone."""
+
 
 class ReviewKeys:
     """Clicks the ``buttons`` (QAbstractButton, by the text of their key) on behalf of the keyboard."""
@@ -36,6 +39,13 @@ class ReviewKeys:
         for shortcut in self._shortcuts:
             if shortcut:  # not one whose window is gone
                 shortcut.setEnabled(is_enabled)
+
+    def listen_at(self, widget) -> None:
+        """Give ``widget`` (QWidget) the focus if it is on a button or nowhere, where the keys would not be heard. Who
+        writes in a field or works in a view keeps it."""
+        focus = slicer.app.focusWidget()
+        if self._is_enabled and (focus is None or any(map(focus.inherits, _WITHOUT_KEYS))):
+            widget.setFocus()
 
     def close(self) -> None:
         """The views outlive the panel: take the keys from them."""

@@ -173,6 +173,7 @@ class ReviewSection:
             if len(filled) == 1:
                 self._parameters.reviewSegmentation = filled[0]
         self._show_node()
+        self._keys.listen_at(self._ui.structuresTree)
 
     def exit(self) -> None:
         """The user turns to another module; a structure that is edited there stays alone with its neighbours."""
@@ -194,6 +195,7 @@ class ReviewSection:
             self._table.choose(None)
         self._parameters.reviewSegmentation = node
         self._ui.collapsibleButton.collapsed = False
+        self._keys.listen_at(self._ui.structuresTree)
         self._scroller.start()  # when the section has got its height
 
     def scene_closing(self) -> None:
@@ -280,6 +282,7 @@ class ReviewSection:
     def _on_collapsed(self, _is_collapsed: bool) -> None:
         self._end_repair()
         self._show_node()
+        self._keys.listen_at(self._ui.structuresTree)
 
     def _on_chosen(self, _key: str | None) -> None:
         self._hint("")

@@ -53,6 +53,34 @@ def test_keys_work_in_the_slice_views(ready, view):
     assert ready.state("gallbladder") is ReviewState.UNREVIEWED
 
 
+def test_keys_work_at_once_when_the_user_comes_back_from_the_editor(ready):
+    ready.click_row("kidney right")
+    ready.press("E")
+    back = ready.user.ui.edit_bar.backButton
+    ready.app.focus(back)  # a click on it does so; with its panel it loses the focus again
+    ready.app.click(back)
+    ready.app.press("N")
+    assert ready.chosen == "gallbladder"
+
+
+def test_keys_work_at_once_when_the_section_is_opened_with_the_mouse(ready):
+    header = ready.ui.collapsibleButton
+    for is_open in (False, True):
+        ready.app.focus(header)
+        header.collapsed = not is_open
+        ready.settle()
+    ready.app.press("N")
+    assert ready.chosen == "kidney right"
+
+
+def test_a_result_that_arrives_leaves_the_focus_in_a_text_field(ready):
+    field = ready.ui.filterLineEdit
+    ready.app.focus(field)
+    ready.add_result(name="another")
+    ready.app.press("N")
+    assert field.text.upper() == "N"
+
+
 @pytest.fixture
 def second_window(ready):
     """Slicer's layout for two monitors, which the user chooses while the review is open."""
