@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from functools import cache
@@ -12,13 +11,12 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from places import MODULE_FOLDER, REPOSITORY, TESTING
+from places import MODULE_FOLDER, REPOSITORY, TESTING, tracked
 from time_bounds import LONGEST_FIRST
 from TotalSegmentatorWire import ENGINE_VERSION
 
 MAXIMUM_LINES = 400
-MAXIMUM_FILES = 15
-"""In one folder, beside its ``__init__.py``."""
+MAXIMUM_FILES = 15  # in one folder, beside its __init__.py
 
 ENGINE, LIB, SETUP = "TotalSegmentatorEngine", "TotalSegmentatorModuleLib", "TotalSegmentatorSetup"
 WIRE = "TotalSegmentatorWire"
@@ -96,9 +94,11 @@ ARROWS = {
     f"{ENGINE}/statistics": {ENGINE: "imaging", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export": {
         ENGINE: "ct_input imaging job series_selection",
-        f"{ENGINE}/export": "compare core dicom files grid rois rtstruct seg sheet sources sr surfaces",
+        f"{ENGINE}/export": "cohort compare core dicom files grid rois rtstruct seg sheet sources sr surfaces",
     },
-    f"{ENGINE}/export/sheet": {ENGINE: "imaging statistics", f"{ENGINE}/export": "compare core grid"},
+    f"{ENGINE}/export/sheet": {ENGINE: "imaging statistics", f"{ENGINE}/export": "compare core grid page"},
+    f"{ENGINE}/export/cohort": {ENGINE: "imaging", f"{ENGINE}/export": "compare core page sheet"},
+    f"{ENGINE}/export/page": {},
     f"{ENGINE}/export/sources": {
         ENGINE: "ct_input dicom_series imaging job series_selection",
         f"{ENGINE}/export": "core dicom grid rois rtstruct seg",
@@ -160,18 +160,6 @@ PRIVATE_BY_NAME_ONLY = {
     "pointer._obj",  # what a pointer of ctypes.byref points to has no other name
 }
 """Names of other projects that tests may use though they begin with an underscore."""
-
-
-def tracked(folder: Path) -> list[Path]:
-    """Files of the project below ``folder``: tracked ones, and new ones that git does not ignore."""
-    output = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", str(folder)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return [path for line in output.splitlines() if (path := REPOSITORY / line).is_file()]
 
 
 @cache
@@ -362,39 +350,4 @@ def test_user_visible_slicer_strings_are_literals():
             is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "tr")
             if is_call and not (isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)):
                 wrong.append("{}:{}".format(name_of(path), node.lineno))
-    assert wrong == []
-
-
-def documents() -> dict[Path, str]:
-    """README and docs, without their code blocks."""
-    paths = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-    return {path: re.sub(r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.M | re.S) for path in paths}
-
-
-def anchors_of(path: Path) -> set[str]:
-    """As GitHub makes them of the headings."""
-    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def test_links_of_the_documents_lead_somewhere():
-    wrong = []
-    for path, text in documents().items():
-        for link in re.findall(r"\]\(([^)\s]+)\)", text):
-            name, _, anchor = link.partition("#")
-            target = path.parent / name if name else path
-            if "://" not in link and not (target.exists() and (not anchor or anchor in anchors_of(target))):
-                wrong.append("{}: {}".format(path.name, link))
-    assert wrong == []
-
-
-def test_paths_in_the_documents_exist():
-    """Those in backticks that begin with a name in the repository's folder or in the module's."""
-    roots = (REPOSITORY, MODULE_FOLDER)
-    first = {path.relative_to(root).parts[0] for root in roots for path in tracked(root)}
-    wrong = []
-    for path, text in documents().items():
-        for name in re.findall(r"`([\w.-]+(?:/[\w.-]*)+)`", text):
-            if name.split("/")[0] in first and not any((root / name).exists() for root in roots):
-                wrong.append("{}: {}".format(path.name, name))
     assert wrong == []

@@ -18,7 +18,9 @@ from TotalSegmentatorWire.tables.export_formats import FORMATS
 from TotalSegmentatorWire.user_folders import MODELS_VARIABLE, default_models_folder
 
 from TotalSegmentatorEngine.export.arguments import (
+    REPORT_OPTION,
     TRANSFER_OPTION,
+    CohortOptions,
     CompareOptions,
     ExportOptions,
     add_export_commands,
@@ -72,10 +74,21 @@ class StructuresOptions:
 
 def parse_arguments(
     arguments: list[str],
-) -> SegmentOptions | PlanOptions | StructuresOptions | ExportOptions | CompareOptions | ReviewOptions | SetupOptions:
+) -> (
+    SegmentOptions
+    | PlanOptions
+    | StructuresOptions
+    | ExportOptions
+    | CompareOptions
+    | CohortOptions
+    | ReviewOptions
+    | SetupOptions
+):
     """The options of the command that ``arguments`` begin with. Wrong ones end the process (status 2)."""
     without_setup = (["segment"], ["plan"], ["structures"], ["export"], ["compare"], ["review"])
-    parsed = command_parser(arguments[:1] not in without_setup, TRANSFER_OPTION in arguments).parse_args(arguments)
+    is_cohort = any(word.split("=")[0] == REPORT_OPTION for word in arguments)
+    parser = command_parser(arguments[:1] not in without_setup, TRANSFER_OPTION in arguments, is_cohort)
+    parsed = parser.parse_args(arguments)
     return parsed.make_options(parsed)
 
 
@@ -106,8 +119,8 @@ def _structures_options(parsed: argparse.Namespace) -> StructuresOptions:
 # -- the parser --------------------------------------------------------------------------------------------------------
 
 
-def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> CommandParser:
-    """Without the set-up's commands a segmentation starts a little sooner."""
+def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohort: bool = False) -> CommandParser:
+    """Without the set-up's commands a segmentation starts a little sooner. The others: as ``add_export_commands``."""
     parser = CommandParser(prog=PROGRAM, description=_PROGRAM_TEXT)
     parser.add_argument("--version", action="version", version=ENGINE_VERSION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -115,7 +128,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False) -> Comma
     plan = commands.add_parser("plan", help="show what a job would do, with its time and memory", description=_PLAN)
     structures = commands.add_parser("structures", help="list the structures of a model", description=_STRUCTURES)
 
-    add_export_commands(commands, is_transfer)
+    add_export_commands(commands, is_transfer, is_cohort)
     add_review_command(commands, is_transfer)
     if knows_setup:
         from TotalSegmentatorSetup.cli.arguments import add_setup_commands

@@ -24,7 +24,7 @@ from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, Prog
 
 from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
 from TotalSegmentatorEngine.cli.printed_pages import lasting_line, plan_line, plan_page, result_text, structures_page
-from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
+from TotalSegmentatorEngine.export.arguments import CohortOptions, CompareOptions, ExportOptions
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.review.arguments import ReviewOptions
@@ -78,6 +78,7 @@ def _run(arguments: list[str]) -> int:
         StructuresOptions: _list_structures,
         ExportOptions: _export,
         CompareOptions: _export,
+        CohortOptions: _export,
         ReviewOptions: _review,
     }
     try:
@@ -122,7 +123,7 @@ def _show_plan(options: PlanOptions) -> int:
     return 0
 
 
-def _export(options: ExportOptions | CompareOptions) -> int:
+def _export(options: ExportOptions | CompareOptions | CohortOptions) -> int:
     from TotalSegmentatorEngine.export.commands import run
     from TotalSegmentatorEngine.review.source_check import flags_of_source
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from TotalSegmentatorEngine.export.order import ExportOrder
 
 TRANSFER_OPTION = "--transferred"
+REPORT_OPTION = "--report"
+"""Makes a comparison one of many pairs."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,24 @@ class CompareOptions:
     tolerance_mm: float = TOLERANCE_MM
 
 
+@dataclass(frozen=True)
+class CohortOptions:
+    """Of a comparison of many pairs."""
+
+    pairs_of_files: Path
+    """A folder with a sub-folder for each pair, or a list (.csv)."""
+    report: Path
+    files: RunFiles
+    labels: str | None = None
+    pairs: Path | None = None
+    """Names of the same structure."""
+    tolerance_mm: float = TOLERANCE_MM
+    model: str | None = None
+    """Id of the catalogue's model that made ours, where the files do not say so."""
+    keep_names: bool = False
+    """Whether the report holds the names of pairs and structures as somebody typed them."""
+
+
 def order_from(parsed: argparse.Namespace, **given: Any) -> ExportOrder:
     """What ``export`` and ``segment --export`` were asked for; the latter has some of the options only."""
     from TotalSegmentatorEngine.export.order import ExportOrder  # takes time that other commands need not spend
@@ -64,13 +84,14 @@ def _export_options(parsed: argparse.Namespace) -> ExportOptions:
     return options_from(parsed, ExportOptions, order=order_from(parsed), files=options_from(parsed, RunFiles))
 
 
-def _compare_options(parsed: argparse.Namespace) -> CompareOptions:
-    return options_from(parsed, CompareOptions, files=options_from(parsed, RunFiles))
+def _compare_options(parsed: argparse.Namespace) -> CompareOptions | CohortOptions:
+    kind = CompareOptions if parsed.report is None else CohortOptions
+    return options_from(parsed, kind, files=options_from(parsed, RunFiles))
 
 
-def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
-    """``is_transfer``: they get no SEGMENTATION or OURS, but what the Slicer module wrote; argparse cannot leave out a
-    first positional that stands before options."""
+def add_export_commands(commands: Any, is_transfer: bool = False, is_cohort: bool = False) -> None:
+    """``is_transfer``: they get no SEGMENTATION or OURS, but what the Slicer module wrote; ``is_cohort``: ``compare``
+    gets many pairs. argparse cannot leave out a positional that stands before options."""
     export = commands.add_parser("export", help="write structures for other programs", description=_EXPORT)
     if not is_transfer:
         export.add_argument(
@@ -129,6 +150,31 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
     export.set_defaults(make_options=_export_options)
 
     compare = commands.add_parser("compare", help="compare two segmentations of a CT", description=_COMPARE)
+    if is_cohort:
+        compare.add_argument("pairs_of_files", type=Path, metavar="PAIRS")
+    else:
+        _add_sides(compare, is_transfer)
+    add_labels(compare)
+    compare.add_argument(
+        "--pairs",
+        type=Path,
+        metavar="FILE",
+        help="names of the same structure: CSV file with the columns ours,theirs, or a template",
+    )
+    add_tolerance(compare)
+    _add_report(compare)
+    compare.set_defaults(make_options=_compare_options)
+    for command, replaced in ((export, "SEGMENTATION"), (compare, "OURS and CT")):
+        add_run_files(command)
+        command.add_argument(
+            TRANSFER_OPTION,
+            type=Path,
+            metavar="DIR",
+            help=f"instead of {replaced}: folder written by the Slicer module",
+        )
+
+
+def _add_sides(compare: argparse.ArgumentParser, is_transfer: bool) -> None:
     if not is_transfer:
         compare.add_argument("ours", type=Path, metavar="OURS", help="segmentation file, DICOM SEG or RT Structure Set")
     compare.add_argument("theirs", type=Path, metavar="THEIRS", help="segmentation to compare it with")
@@ -140,24 +186,27 @@ def add_export_commands(commands: Any, is_transfer: bool = False) -> None:
         "THEIRS is DICOM, and without a CT both are compared on the voxel grid of OURS",
     )
     add_series(compare, "the default is the series that OURS or THEIRS refers to")
-    add_labels(compare)
-    compare.add_argument(
-        "--pairs",
+    compare.add_argument("--csv", type=Path, metavar="FILE", help="also write the table to this file")
+
+
+def _add_report(compare: argparse.ArgumentParser) -> None:
+    group = compare.add_argument_group("many pairs (compare PAIRS --report FILE)")
+    group.add_argument(
+        REPORT_OPTION,
         type=Path,
         metavar="FILE",
-        help="names of the same structure: CSV file with the columns ours,theirs, or a template",
+        help="compare all pairs of the folder or CSV list PAIRS, and write a report to FILE (.html), with its figures "
+        "beside it as NAME.csv and NAME.parquet",
     )
-    add_tolerance(compare)
-    compare.add_argument("--csv", type=Path, metavar="FILE", help="also write the table to this file")
-    compare.set_defaults(make_options=_compare_options)
-    for command, replaced in ((export, "SEGMENTATION"), (compare, "OURS and CT")):
-        add_run_files(command)
-        command.add_argument(
-            TRANSFER_OPTION,
-            type=Path,
-            metavar="DIR",
-            help=f"instead of {replaced}: folder written by the Slicer module",
-        )
+    group.add_argument(
+        "--model", metavar="ID", help="model whose published values are shown; the default is the one that OURS names"
+    )
+    group.add_argument(
+        "--keep-names",
+        action="store_true",
+        help="write the names of pairs and structures as they are; by default pairs have numbers, and a structure "
+        "whose name is in no table is called 'other structure': a name can be a patient's",
+    )
 
 
 def add_tolerance(command: argparse.ArgumentParser) -> None:
@@ -250,4 +299,10 @@ Compares two segmentations of a CT, structure by structure: Dice coefficient, Ha
 surface distance, surface Dice, added path length and volumes, the worst first. Structures are paired by name; use
 --pairs for those whose names differ.
 
-  {PROGRAM} compare organs.seg.nrrd manual-rs.dcm --reference ct-folder"""
+  {PROGRAM} compare organs.seg.nrrd manual-rs.dcm --reference ct-folder
+
+With --report it compares many pairs: PAIRS is a folder with a sub-folder for each pair, in which the names of the CT,
+our segmentation and the reference begin with ct, ours and theirs, or a CSV file with the columns name,ct,ours,theirs.
+A pair that cannot be compared is named, and the others go on; the exit status is then 1.
+
+  {PROGRAM} compare pairs-folder --report report.html"""

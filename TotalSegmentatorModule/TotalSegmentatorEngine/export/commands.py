@@ -18,7 +18,8 @@ from TotalSegmentatorWire.messages.segment import Stage
 from TotalSegmentatorWire.tables.structures import LABEL_TABLES
 
 from TotalSegmentatorEngine.ct_input.reading import is_dicom
-from TotalSegmentatorEngine.export.arguments import CompareOptions, ExportOptions
+from TotalSegmentatorEngine.export.arguments import CohortOptions, CompareOptions, ExportOptions
+from TotalSegmentatorEngine.export.cohort_command import check_cohort_files, compare_pairs
 from TotalSegmentatorEngine.export.compare.table import comparison_page, write_comparison
 from TotalSegmentatorEngine.export.compare_job import compare_sides
 from TotalSegmentatorEngine.export.core.segmentation import Layer, Segment, Segmentation, structure_of
@@ -51,23 +52,30 @@ if TYPE_CHECKING:
     from TotalSegmentatorEngine.job.reporting import JobReporter
     from TotalSegmentatorEngine.job.task import SegmentationResult
 
+SOME_FAILED = 1
+"""Exit status where some of many pairs could not be compared."""
+
 _log = logging.getLogger(__name__)
 
 
-def run(options: ExportOptions | CompareOptions, find_flags: FindFlags | None = None) -> int:
+def run(options: ExportOptions | CompareOptions | CohortOptions, find_flags: FindFlags | None = None) -> int:
     """Runs one command; returns the exit status. ``find_flags``: how a review sheet's segmentation is checked."""
     command_run = CommandRun(EXPORT_JOB, options.files, Terminal(), problem_of)
     reporter = ExportReporter(command_run.emit, command_run.is_cancelled)
     printed: list[str] = []
+    failed: list[str] = []
     if isinstance(options, ExportOptions):
         _check_export_files(options)
         status = command_run.run(lambda: _export(options, find_flags, reporter, printed))
+    elif isinstance(options, CohortOptions):
+        check_cohort_files(options)
+        status = command_run.run(lambda: compare_pairs(options, reporter, printed, failed))
     else:
         _check_compare_files(options)
         status = command_run.run(lambda: _compare(options, reporter, printed))
     if status == 0:
         print("\n".join(printed))
-    return status
+    return SOME_FAILED if status == 0 and failed else status
 
 
 # -- export ------------------------------------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ def exit_codes() -> list[tuple[int, str, str]]:
     """
     rows = [
         (0, "", "The command succeeded."),
+        (1, "", "Some pairs could not be compared (compare --report); the others were."),
         (2, "", "The arguments are wrong."),
         (141, "", "The program that read the output ended early."),
     ]

@@ -19,6 +19,39 @@ COMPARISON_ERRORS: dict[str, ErrorDefinition] = table(
         _("Structures in a DICOM file belong to a CT series, but the CT does not come from DICOM."),
         _("Choose the CT that was loaded from DICOM, or compare with a segmentation that is not DICOM."),
     ),
+    (
+        "COHORT_EMPTY",
+        196,
+        _("There is no pair to compare: the folder has no sub-folders, or the list no rows."),
+        _(
+            "Give each pair a sub-folder in which the names of the CT, our segmentation and the reference begin with "
+            "ct, ours and theirs, or use a CSV file with the columns name,ct,ours,theirs."
+        ),
+    ),
+    (
+        "COHORT_LIST_INVALID",
+        197,
+        _("The list of pairs cannot be used: {detail}."),
+        _("Use a CSV file with the columns name,ct,ours,theirs; paths count from the folder of the file."),
+    ),
+    (
+        "COHORT_PAIR_INCOMPLETE",
+        198,
+        _("The pair lacks: {detail}."),
+        _("Let the names of its files or folders begin with ct, ours and theirs (or reference)."),
+    ),
+    (
+        "COHORT_PAIR_AMBIGUOUS",
+        199,
+        _("The pair has several files that could be: {detail}."),
+        _("Leave one of them, or rename the others so that they do not begin with ct, ours, theirs or reference."),
+    ),
+    (
+        "COHORT_NOTHING_COMPARED",
+        200,
+        _("None of the pairs could be compared; no report was written."),
+        _("The lines above say why for each pair."),
+    ),
 )
 
 COMPARISON_WARNINGS: dict[str, ErrorDefinition] = warnings_table(

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.structures import LABEL_TABLES, structure_table
+from TotalSegmentatorWire.tables.structures import LABEL_TABLES, known_structures, structure_table
 
 from TotalSegmentatorEngine.export.rois.template import load_template, standard_unions
 from TotalSegmentatorEngine.export.rois.template_schema import Entry, Template
@@ -166,6 +166,14 @@ def structure_key(name: str) -> str:
     """The same for all names of one structure of the label tables; for other names, what is left of the spelling."""
     loose = _loose(name)
     return _known_keys().get(loose, loose)
+
+
+def public_name(name: str) -> str | None:
+    """The name of our label tables, or of a union that planning uses, for any spelling of it; None for all others."""
+    key = structure_key(name)
+    if key in known_structures():
+        return key
+    return _unions()[key].name if key in _unions() else None
 
 
 @cache

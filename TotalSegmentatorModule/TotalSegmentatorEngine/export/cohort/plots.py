@@ -1,0 +1,123 @@
+"""The distributions of a comparison of many pairs, as SVG that needs neither a script nor a font of its own."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from TotalSegmentatorEngine.export.cohort.summary import Distribution, StructureSummary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW_INCHES, _HEAD_INCHES, _WIDTH_INCHES = 0.19, 0.62, 10.6
+_NAME_SHARE = 0.15
+"""Of the width."""
+_FEWEST_FOR_BOX, _MOST_POINTS = 5, 25
+"""A box says little about fewer values; of more values only those beyond the whiskers are drawn as points."""
+_POINT, _BOX, _PUBLISHED = "#1f4e79", "#c9d8e6", "#b03a00"
+
+
+@dataclass(frozen=True)
+class _Panel:
+    title: str
+    values: Callable[[StructureSummary], Distribution]
+    scale: float = 1.0
+    """From the measure's unit to that of the axis."""
+    ends: tuple[float | None, float | None] = (None, None)
+    """Of the axis; None to fit the values."""
+    line: float | None = None
+    """A value to compare with."""
+
+
+def _panels(tolerance_mm: float) -> list[_Panel]:
+    return [
+        _Panel("Dice", lambda each: each.dice, ends=(None, 1.02)),
+        _Panel(f"Surface Dice, {tolerance_mm:g} mm", lambda each: each.surface_dice, ends=(None, 1.02)),
+        _Panel("HD95, mm", lambda each: each.hausdorff95_mm, ends=(0.0, None)),
+        _Panel("Added path, cm", lambda each: each.added_path_mm, scale=0.1, ends=(0.0, None)),
+        _Panel("Volume difference, %", lambda each: each.difference_percent, line=0.0),
+    ]
+
+
+def distribution_plot(shown: Sequence[StructureSummary], tolerance_mm: float) -> str:
+    """An <svg> element: a row for each structure from the top, a panel for each measure. ``shown`` is not empty."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    rows = len(shown)
+    height = _HEAD_INCHES + rows * _ROW_INCHES
+    style = {"svg.fonttype": "none", "svg.hashsalt": "cohort", "font.family": "sans-serif", "font.size": 8.0}
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(_WIDTH_INCHES, height))
+        FigureCanvasSVG(figure)
+        panels = _panels(tolerance_mm)
+        axes = figure.subplots(1, len(panels), sharey=True)
+        edges = {"bottom": 0.3 / height, "top": 1.0 - 0.3 / height}
+        figure.subplots_adjust(left=_NAME_SHARE, right=0.99, wspace=0.1, **edges)
+        for panel, axis in zip(panels, axes, strict=True):
+            _draw(axis, panel, shown)
+        _mark_published(axes[0], shown)
+        axes[0].set_ylim(rows - 0.4, -0.6)
+        axes[0].set_yticks(range(rows), [each.structure for each in shown])
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return _element(stream.getvalue())
+
+
+def _draw(axis: Axes, panel: _Panel, shown: Sequence[StructureSummary]) -> None:
+    axis.set_title(panel.title, fontsize=9)
+    axis.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.tick_params(axis="y", length=0)
+    for side in ("top", "right", "left"):
+        axis.spines[side].set_visible(False)
+    if panel.line is not None:
+        axis.axvline(panel.line, color="#777777", linewidth=0.8)
+    for row, each in enumerate(shown):
+        _draw_row(axis, row, [value * panel.scale for value in panel.values(each).values])
+    low, high = panel.ends
+    if low is not None or high is not None:
+        axis.set_xlim(left=low, right=high)
+    axis.locator_params(axis="x", nbins=4)
+
+
+def _draw_row(axis: Axes, row: int, values: list[float]) -> None:
+    points = values
+    if len(values) >= _FEWEST_FOR_BOX:
+        line = {"color": "#444444", "linewidth": 0.8}
+        drawn = axis.boxplot(
+            values,
+            vert=False,
+            positions=[row],
+            widths=0.62,
+            patch_artist=True,
+            showfliers=False,
+            manage_ticks=False,
+            boxprops={"facecolor": _BOX, "edgecolor": "#444444", "linewidth": 0.8},
+            medianprops={"color": "black", "linewidth": 1.6},
+            whiskerprops=line,
+            capprops=line,
+        )
+        if len(values) > _MOST_POINTS:
+            low, high = (cap.get_xdata()[0] for cap in drawn["caps"])
+            points = [value for value in values if not low <= value <= high]
+    axis.plot(points, [row] * len(points), "o", color=_POINT, markersize=2.6, alpha=0.75, markeredgewidth=0)
+
+
+def _mark_published(axis: Axes, shown: Sequence[StructureSummary]) -> None:
+    known = [(each.published_dice, row) for row, each in enumerate(shown) if each.published_dice is not None]
+    if known:
+        axis.plot(*zip(*known, strict=True), "D", color=_PUBLISHED, markersize=3.6, fillstyle="none", linestyle="none")
+
+
+def _element(document: str) -> str:
+    """Without what stands before <svg>, and as wide as its page; names of its parts may occur in other plots too."""
+    svg = document[document.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    head, rest = svg.split(">", 1)
+    return re.sub(r' (?:width|height)="[^"]*"', "", head) + ">" + rest
