@@ -37,7 +37,7 @@ ARROWS = {
         f"{LIB}/review": "table",
         f"{LIB}/scene": "dicom",
     },
-    f"{LIB}/rerun": {LIB: "changes qt_helpers scene tags texts", f"{LIB}/review": "table"},
+    f"{LIB}/rerun": {LIB: "changes figures qt_helpers scene tags texts", f"{LIB}/review": "table"},
     f"{LIB}/editing": {LIB: "changes qt_helpers scene tags", f"{LIB}/review": "table"},
     f"{LIB}/figures": {LIB: "qt_helpers scene texts views", f"{LIB}/review": "table"},
     f"{LIB}/setup": {

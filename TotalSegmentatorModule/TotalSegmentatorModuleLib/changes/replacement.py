@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from TotalSegmentatorWire.tables.review_state import (
@@ -21,32 +22,39 @@ from TotalSegmentatorModuleLib.tags.review_flags import ABSENT_TAG
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 from TotalSegmentatorModuleLib.tags.structure_measures import MEASURES_TAG
 
-CLOSED_SURFACE = "Closed surface"
 _OF_STATE = (REVIEW_STATE_TAG, SLICER_STATUS_TAG, APPROVED_TOGETHER_TAG, DRAWN_TAG)
 _TERMINOLOGY = "TerminologyEntry"
 _STAYS = (*_OF_STATE, _TERMINOLOGY, ABSENT_TAG)
 _OF_RESULT = (*(name for name in EXPORTED_TAGS if name not in _STAYS), MEASURES_TAG)
 
 
+@dataclass(frozen=True)
+class ReplacementHooks:
+    """Called with the vtkMRMLSegmentationNode and ids of segments of it."""
+
+    on_bare: Callable[[Any, Sequence[str]], None]
+    """They have lost their surfaces, and nobody has heard of it yet."""
+    on_undone: Callable[[Any, Sequence[str]], None]
+    """They have their former voxels again."""
+
+
 class Replacement:
     """Done when it is made; fulfils history.Action. A segment keeps its name, colour and terminology; it is unreviewed
     then. The former voxels and surfaces are kept as they are, in the image that they shared, for as long as this is."""
 
-    def __init__(
-        self, node, segments: Mapping[str, Any], computed: str, on_undone: Callable[[Any, Collection[str]], None]
-    ) -> None:
+    def __init__(self, node, segments: Mapping[str, Any], computed: str, hooks: ReplacementHooks) -> None:
         """``segments``: new vtkSegments by the ids of those of ``node`` (vtkMRMLSegmentationNode) that they replace;
-        those that it lacks are added. ``computed``: their voxels as ``computed_to_json`` packs them. ``on_undone`` gets
-        the node after an undo, and the ids of the segments that have their former voxels."""
+        those that it lacks are added. ``computed``: their voxels as ``computed_to_json`` packs them."""
         segmentation = node.GetSegmentation()
         self.node_id: str = node.GetID()
         self.segment_ids = tuple(segments)
-        self._on_undone = on_undone
+        self._hooks = hooks
         there = {each: segment for each in segments if (segment := segmentation.GetSegment(each)) is not None}
         self._before = {each: Contents.of(segment) for each, segment in there.items()}
         self._tags = {each: _read(segment, (*_OF_RESULT, *_OF_STATE)) for each, segment in there.items()}
         self._image = {each: new.GetRepresentation(BINARY_LABELMAP) for each, new in segments.items()}
         self._computed = computed_text(node)
+        bare: list[str] = []
         was_modifying = node.StartModify()
         try:
             for segment_id, new in segments.items():
@@ -54,23 +62,23 @@ class Replacement:
                 if old is None:
                     segmentation.AddSegment(new, segment_id, next_in_table(segmentation, segment_id))
                     continue
-                Contents({BINARY_LABELMAP: self._image[segment_id]}, new.GetLabelValue()).give_to(old)
+                image = self._image[segment_id]
+                if _loses_surface(old, Contents({BINARY_LABELMAP: image}, new.GetLabelValue())):
+                    bare.append(segment_id)
                 _write(old, _read(new, _OF_RESULT))
                 _write(old, dict.fromkeys(_OF_STATE, ""))
                 set_state(old, ReviewState.UNREVIEWED)
             keep_computed(node, with_computed(self._computed, computed, self.segment_ids))
+            if bare:
+                hooks.on_bare(node, bare)
         finally:
             node.EndModify(was_modifying)
-
-    @property
-    def had_surfaces(self) -> list[str]:
-        """Ids of the segments that were shown as surfaces before."""
-        return [each for each, before in self._before.items() if CLOSED_SURFACE in before.representations]
 
     def undo(self, node) -> str | None:
         """What somebody has drawn in since, or given other voxels, stays; so does a state that was given since."""
         segmentation = node.GetSegmentation()
         undone = [each for each in self.segment_ids if self._is_as_left(segmentation.GetSegment(each), each)]
+        bare: list[str] = []
         was_modifying = node.StartModify()
         try:
             for segment_id in undone:
@@ -79,22 +87,32 @@ class Replacement:
                     remove_segment(segmentation, segment_id)
                     continue
                 is_unjudged = state_of(segment) is ReviewState.UNREVIEWED
-                self._before[segment_id].give_to(segment)
+                if _loses_surface(segment, self._before[segment_id]):
+                    bare.append(segment_id)
                 kept = self._tags[segment_id]
                 _write(segment, {name: kept[name] for name in (*_OF_RESULT, *(_OF_STATE if is_unjudged else ()))})
             if undone:
                 keep_computed(node, with_computed(computed_text(node), self._computed, undone))
+            if bare:
+                self._hooks.on_bare(node, bare)
         finally:
             node.EndModify(was_modifying)
         if not undone:
             return None
-        self._on_undone(node, [each for each in undone if each in self._before])
+        self._hooks.on_undone(node, [each for each in undone if each in self._before])
         return next((each for each in undone if each in self._before), "")
 
     def _is_as_left(self, segment, segment_id: str) -> bool:
         if segment is None or state_of(segment) is ReviewState.EDITED:
             return False
         return segment.GetRepresentation(BINARY_LABELMAP) is self._image[segment_id]
+
+
+def _loses_surface(segment, contents: Contents) -> bool:
+    """Give a vtkSegment these contents; whether it had something beside its voxels that it has no more."""
+    former = Contents.of(segment).representations
+    contents.give_to(segment)
+    return not former.keys() <= contents.representations.keys()
 
 
 def _read(segment, names) -> dict[str, str]:

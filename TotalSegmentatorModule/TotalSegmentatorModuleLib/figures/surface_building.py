@@ -63,8 +63,7 @@ class SurfaceBuilding:
     def steps(self) -> Generator[tuple[int, int], None, None]:
         """Each step takes some milliseconds to some tenths of a second; yields how many segments are done, of how many.
         Ends early where the segmentation leaves the scene, or its surfaces are removed elsewhere."""
-        use_surface_nets(self._node.GetSegmentation())
-        self._add_empty()
+        self.begin()
         while self._is_there() and (self._missing() or self._waiting):
             missing = self._missing()
             if missing:
@@ -77,12 +76,15 @@ class SurfaceBuilding:
         if slicer.mrmlScene.IsNodePresent(self._node):
             hide_surfaces(self._node)
 
-    def _add_empty(self) -> None:
+    def begin(self) -> None:
+        """Give all segments that have none an empty surface, if that is not left to the first step."""
         segmentation = self._node.GetSegmentation()
-        self._empty = {each: vtk.vtkPolyData() for each in segments_without_surface(self._node)}
+        use_surface_nets(segmentation)
+        empty = {each: vtk.vtkPolyData() for each in segments_without_surface(self._node)}
+        self._empty.update(empty)
         was_modifying = self._node.StartModify()
         try:
-            for segment_id, surface in self._empty.items():
+            for segment_id, surface in empty.items():
                 segmentation.GetSegment(segment_id).AddRepresentation(CLOSED_SURFACE, surface)
         finally:
             self._node.EndModify(was_modifying)

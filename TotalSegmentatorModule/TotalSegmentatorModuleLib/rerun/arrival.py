@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 import slicer
 from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
 
-from TotalSegmentatorModuleLib.changes.replacement import Replacement
+from TotalSegmentatorModuleLib.changes.replacement import Replacement, ReplacementHooks
 from TotalSegmentatorModuleLib.rerun.request import RerunRequest
 from TotalSegmentatorModuleLib.scene.segmentation_import import LabelImage, computed_segments
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
@@ -30,11 +30,11 @@ class RerunArrival:
     def __init__(
         self,
         request: RerunRequest,
-        on_undone: Callable[[Any, Collection[str]], None],
+        hooks: ReplacementHooks,
         on_arrived: Callable[[RerunArrival], None],
     ) -> None:
         self._request = request
-        self._on_undone = on_undone
+        self._hooks = hooks
         self._on_arrived = on_arrived
         self.action: Replacement | None = None
         self.kept: list[str] = []
@@ -71,7 +71,7 @@ class RerunArrival:
         self.absent = [each for each in header.absent if each in self._request.structures]
         if segments:
             kept_computed = computed if np.array_equal(to_ras.ravel(), header.ijk_to_ras) else ""
-            self.action = Replacement(node, segments, kept_computed, self._on_undone)
+            self.action = Replacement(node, segments, kept_computed, self._hooks)
         return node
 
     def arrived(self) -> None:

@@ -11,12 +11,12 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.review_rules import shown_name
 
-from TotalSegmentatorModuleLib.changes.replacement import Replacement
+from TotalSegmentatorModuleLib.changes.replacement import Replacement, ReplacementHooks
 from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.rerun.arrival import RerunArrival
 from TotalSegmentatorModuleLib.rerun.request import make_request, needs_consent, open_or_rejected
-from TotalSegmentatorModuleLib.rerun.surfaces import SurfaceBuilder
+from TotalSegmentatorModuleLib.rerun.surfaces import SurfaceRenewal
 from TotalSegmentatorModuleLib.rerun.texts import (
     consent_question,
     no_ct_text,
@@ -56,7 +56,8 @@ class RerunSection:
     def __init__(self, ui: Widgets, callbacks: RerunCallbacks) -> None:
         self._ui = ui
         self._callbacks = callbacks
-        self._surfaces = SurfaceBuilder()
+        self._surfaces = SurfaceRenewal()
+        self._hooks = ReplacementHooks(self._surfaces.begin, callbacks.check_again)
         self._node = None
         self._scopes: dict[str, list[ReviewRow]] = {}
         ui.rerunButton.connect("clicked(bool)", self._open)
@@ -147,7 +148,7 @@ class RerunSection:
             return
         structures = [row.key for row in rows]
         request = make_request(node, structures, agreed)
-        arrival = RerunArrival(request, self._on_undone, self._on_arrived)
+        arrival = RerunArrival(request, self._hooks, self._on_arrived)
         self._callbacks.start(reference_volume(node), structures, arrival)
 
     def _on_arrived(self, arrival: RerunArrival) -> None:
@@ -157,11 +158,7 @@ class RerunSection:
         self._callbacks.show_text(outcome_text(*names))
         if action is not None and node is not None:
             self._callbacks.on_replaced(action)
-            self._surfaces.build(node, action.had_surfaces)
             self._callbacks.check_again(node, replaced)
-
-    def _on_undone(self, node, segment_ids: Collection[str]) -> None:
-        self._callbacks.check_again(node, segment_ids)
 
 
 def _name(node, structure: str) -> str:

@@ -1,43 +1,38 @@
-"""Surfaces of segments that have lost theirs with their voxels, one at a time."""
+"""Surfaces of segments that have lost theirs with their voxels, made while the application goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
-import slicer
-
-from TotalSegmentatorModuleLib.changes.replacement import CLOSED_SURFACE
+from TotalSegmentatorModuleLib.figures.surface_building import SurfaceBuilding
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 
-_REST_MS = 20
+_WORK_SECONDS = 0.015
+"""For so long steps are made before the application has its turn; the last one may take longer."""
+_REST_MS = 5
 
 
-class SurfaceBuilder:
-    """Slicer's conversion of one segment cannot be divided: 20 to 300 ms."""
-
+class SurfaceRenewal:
     def __init__(self) -> None:
-        self._node_id = ""
-        self._waiting: list[str] = []
+        self._steps: Iterator[tuple[int, int]] = iter(())
         self._ticker = Ticker(self._tick)
 
-    def build(self, node, segment_ids: Sequence[str]) -> None:
-        """For segments of ``node`` (vtkMRMLSegmentationNode) that have voxels and no surface."""
-        self._node_id, self._waiting = node.GetID(), list(segment_ids)
+    def begin(self, node, segment_ids: Sequence[str]) -> None:
+        """Segments of ``node`` (vtkMRMLSegmentationNode) have just lost their surfaces, and nobody has heard of it yet:
+        otherwise Slicer would make them at once. Surfaces follow in steps."""
+        building = SurfaceBuilding(node, segment_ids)
+        building.begin()
+        self._steps = chain(self._steps, building.steps())
         self._ticker.start()
 
     def close(self) -> None:
         self._ticker.dispose()
 
     def _tick(self) -> int | None:
-        node = slicer.mrmlScene.GetNodeByID(self._node_id) if self._waiting else None
-        if node is None:
-            return None
-        segmentation, segment_id = node.GetSegmentation(), self._waiting.pop(0)
-        segment = segmentation.GetSegment(segment_id)
-        if segment is not None and segment.GetRepresentation(CLOSED_SURFACE) is None:
-            logic = slicer.modules.segmentations.logic()
-            surface = logic.CreateRepresentationForOneSegment(segmentation, segment_id, CLOSED_SURFACE)
-            if surface is not None:
-                segment.AddRepresentation(CLOSED_SURFACE, surface)
-                surface.UnRegister(None)  # it came with a reference of its own
-        return _REST_MS
+        deadline = time.monotonic() + _WORK_SECONDS
+        for _done in self._steps:
+            if time.monotonic() >= deadline:
+                return _REST_MS
+        return None
