@@ -170,8 +170,8 @@ def upper_abdomen() -> list[Shape]:
     for name, x, y, z in (("adrenal_gland_right", 38, -30, 152), ("adrenal_gland_left", -40, -30, 168)):
         hu, side = hu_of(name), 1 if x > 0 else -1
         shapes.append(ellipsoid("", FAT, (x + side * 2, y - 2, z - 1), (18, 15, 20)))
-        shapes.append(capsule(name, hu, (x, y + 3, z + 9), (x - side * 6, y - 4, z - 11), 7.5))
-        shapes.append(capsule(name, hu, (x, y + 3, z + 9), (x + side * 9, y - 4, z - 11), 7.5))
+        shapes.append(capsule(name, hu, (x, y + 3, z + 9), (x - side * 6, y - 4, z - 11), 6.8))
+        shapes.append(capsule(name, hu, (x, y + 3, z + 9), (x + side * 9, y - 4, z - 11), 6.8))
     return shapes
 
 
