@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader, simpleSplit
 from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
@@ -23,6 +25,11 @@ LINE = 1.22
 
 _PLAIN, _BOLD = "Helvetica", "Helvetica-Bold"
 _OTHER = "DejaVuSans"
+_EAST_ASIAN = {
+    "HYGothic-Medium": re.compile("[\u1100-\u11ff\uac00-\ud7a3]"),
+    "HeiseiKakuGo-W5": re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"),
+}
+"""Korean, then Japanese and Chinese: fonts and the signs that ask for them."""
 
 
 class PdfCanvas:
@@ -95,8 +102,16 @@ def _font(text: str, bold: bool) -> str:
     try:
         text.encode("cp1252")
     except UnicodeEncodeError:
-        return _wider_font() or _PLAIN
+        east_asian = next((font for font, letters in _EAST_ASIAN.items() if letters.search(text)), "")
+        return _reader_font(east_asian) if east_asian else _wider_font() or _PLAIN
     return _BOLD if bold else _PLAIN
+
+
+@cache
+def _reader_font(name: str) -> str:
+    """Comes with the reader of the PDF: a font of ten thousand signs does not go into the file."""
+    pdfmetrics.registerFont(UnicodeCIDFont(name))
+    return name
 
 
 @cache

@@ -25,7 +25,7 @@ from TotalSegmentatorEngine.export.sheet.drawing import WINDOW_LEVEL, WINDOW_WID
 
 TITLE = "Review of a segmented CT"
 COUNTS_HEAD, LEVELS_HEAD = "Review", "Remarks of the check"
-NOT_CHECKED = "Nobody has checked this segmentation for likely faults."
+NOT_CHECKED = "Not checked: the check knows none of these structures."
 CHECKED_NOW = "Checked when this sheet was made."
 LEVELS = {Level.WRONG: "Wrong?", Level.CHECK: "Check", Level.CUT: "Cut by the scan"}
 PATIENT = {

@@ -8,13 +8,11 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import fastjsonschema
 import nibabel
 import numpy as np
 import pytest
-from export_case import GRID
-from export_support import write_ct_series
 from planted_faults import LABELS, PlantedFault
+from reviewed_result import ABDOMEN, COLOURS, PATIENT, Reviewed, validate
 from sheet_support import (
     SECONDS,
     added_path_mm,
@@ -29,74 +27,8 @@ from sheet_support import (
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.export.sheet.words import TABLE_HEADS
 from TotalSegmentatorEngine.imaging.geometry import Geometry
-from TotalSegmentatorWire.errors.problem import ERRORS
-from TotalSegmentatorWire.resources import REVIEW_FOLDER
 from TotalSegmentatorWire.tables.result_tags import series_digest
 from TotalSegmentatorWire.tables.review_state import APPROVED_TOGETHER_TAG, FLAGS_TAG, ReviewState
-
-ABDOMEN = ((-200.0, 200.0), (-150.0, 150.0), (-60.0, 260.0))
-PATIENT = {
-    "PatientName": "Zappelmann^Eusebia",
-    "PatientID": "PAT-778812",
-    "PatientBirthDate": "19430705",
-    "PatientSex": "F",
-    "StudyDate": "20210317",
-    "SeriesDate": "20210317",
-    "AcquisitionTime": "081522",
-    "AccessionNumber": "ACC4711",
-    "StudyID": "ST88123",
-    "InstitutionName": "Klinikum Waldesruh",
-    "StudyDescription": "Staging Zappelmann",
-}
-COLOURS = {"liver": (255, 0, 0), "kidney_left": (0, 0, 255)}
-STATES = {
-    "liver": ReviewState.EDITED,
-    "spleen": ReviewState.APPROVED,
-    "kidney_left": ReviewState.NEEDS_ATTENTION,
-    "aorta": ReviewState.REJECTED,
-}
-validate = fastjsonschema.compile(data_of(REVIEW_FOLDER / "review_sheet.schema.json"))
-
-
-class Reviewed:
-    """A phantom's result: a stray piece was planted before it was computed; then the liver was cut back, the spleen
-    grew, and the gallbladder was erased."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        fault = PlantedFault(view=ABDOMEN, spacing_mm=(5.0, 5.0, 5.0))
-        self.grid, self.hu = fault.geometry, fault.ct
-        self.stray = fault.centre("liver") - [0.0, 90.0, 0.0]
-        fault.add_ball("spleen", self.stray, 12.0)
-        self.computed = fault.labels.copy()
-        liver = np.argwhere(fault.mask("liver"))
-        k, j, _ = liver.mean(axis=0).astype(int)
-        cut = np.zeros(fault.labels.shape, bool)
-        cut[k - 2 : k + 3, j - 6 : j] = True
-        fault.labels[cut & fault.mask("liver")] = 0
-        fault.labels[np.roll(fault.mask("spleen"), 1, axis=2) & (fault.labels == 0)] = LABELS["spleen"]
-        fault.remove("gallbladder")
-        self.labels = fault.labels
-        self.series = write_ct_series(folder / "Zappelmann" / "CT", self.hu, self.grid, **PATIENT)
-        before = write_result(folder / "computed.seg.nrrd", self.computed, self.grid)
-        self.segmentation = write_result(
-            folder / "result.seg.nrrd", self.labels, self.grid, self.computed, STATES, COLOURS
-        )
-        self.words = (str(self.segmentation), "--reference", str(self.series), "--to", "review")
-        self.computed_words = ("--computed", str(before))
-        flags = folder / "result.review.json"
-        assert main(["review", str(before), "--reference", str(self.series), "--output", str(flags)]) == 0
-        self.flags = data_of(flags)["flags"]
-
-    def export(self, name: str, *more: object) -> Path:
-        output = self.folder / name
-        assert main(["export", *self.words, *self.computed_words, *map(str, more), str(output)]) == 0
-        return output
-
-
-@pytest.fixture(scope="module")
-def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Reviewed:
-    return Reviewed(tmp_path_factory.mktemp("reviewed"))
 
 
 @pytest.fixture(scope="module")
@@ -227,17 +159,6 @@ def test_the_patient_is_named_on_request(reviewed: Reviewed):
     assert "Zappelmann^Eusebia" in "".join(pdf_texts(output)) and "PAT-778812" in "".join(pdf_texts(output))
 
 
-def test_a_name_that_somebody_typed_does_not_name_the_patient(case, tmp_path: Path):
-    """Neither of a drawn structure, nor of one that is called as an organ is."""
-    series = write_ct_series(tmp_path / "ct", np.full(GRID.shape, 40, np.int16), GRID, PatientName="Liver^Tumour")
-    for more, name in (((), "My ***"), (("--with-patient",), "My tumour")):
-        output = tmp_path / f"sheet{len(more)}.html"
-        words = ("--reference", str(series), "--to", "review", *more, str(output))
-        assert main(["export", str(case.segmentation), *words]) == 0
-        names = [row["name"] for row in data_of(output.with_suffix(".json"))["structures"]]
-        assert sorted(names) == sorted(["liver", "kidney right", name]) and name in html_text(output)
-
-
 def test_the_page_needs_no_network_and_no_script(sheets: dict[str, Path]):
     text = sheets["html"].read_text(encoding="utf-8")
     assert "<script" not in text and "http" not in text and "@import" not in text and "url(" not in text
@@ -258,9 +179,8 @@ def test_the_patients_right_is_at_the_left_and_the_front_above(sheets: dict[str,
     check_sides(coronal, axial)
 
 
-@pytest.mark.parametrize("orientation", ["RAS", "PIR"])
-def test_pictures_do_not_depend_on_the_order_of_voxels(orientation: str, tmp_path: Path):
-    fault = PlantedFault(orientation, view=ABDOMEN, spacing_mm=(6.0, 6.0, 6.0))
+def test_pictures_do_not_depend_on_the_order_of_voxels(tmp_path: Path):
+    fault = PlantedFault("PIR", view=ABDOMEN, spacing_mm=(6.0, 6.0, 6.0))
     result = write_result(tmp_path / "organs.seg.nrrd", fault.labels, fault.geometry, colours=COLOURS)
     ct = tmp_path / "ct.nii.gz"
     nibabel.save(nibabel.Nifti1Image(fault.ct.T, fault.geometry.ijk_to_ras), ct)
@@ -286,68 +206,6 @@ def test_a_clean_result_takes_one_page_and_lists_no_edits(reviewed: Reviewed, tm
     assert data["remarks"] == [] and data["levels"] == {"wrong": 0, "check": 0, "cut": 0}
 
 
-def test_without_what_was_computed_an_edit_has_no_size(reviewed: Reviewed, tmp_path: Path):
-    output = tmp_path / "sheet.json"
-    assert main(["export", *reviewed.words, str(output)]) == 0
-    data = data_of(output)
-    validate(data)
-    assert {row["name"] for row in data["structures"] if row["edited"]} == {"liver", "spleen"}
-    assert all(row["edit"] is None for row in data["structures"]) and not data["has_computed"] and not data["removed"]
-    assert [path.name for path in tmp_path.iterdir()] == ["sheet.json"]
-
-
-def test_chosen_structures_bring_their_own_remarks_only(reviewed: Reviewed, tmp_path: Path):
-    output = tmp_path / "sheet.json"
-    words = (*reviewed.words, *reviewed.computed_words, "--structures", "spleen,liver")
-    assert main(["export", *words, str(output)]) == 0
-    data = data_of(output)
-    assert {row["name"] for row in data["structures"]} == {"liver", "spleen"} and data["removed"] == []
-    assert {remark["structure"] for remark in data["remarks"]} <= {"liver", "spleen"} and data["remarks"]
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (["--to", "review", "sheet.txt"], "EXPORT_SUFFIX"),
-        (["--to", "review", "--external", "sheet.pdf"], "EXPORT_FORMAT_MISMATCH"),
-        (["--to", "rtstruct", "--with-patient", "rs.dcm"], "EXPORT_FORMAT_MISMATCH"),
-        (["--to", "seg", "--computed", "result.seg.nrrd", "seg.dcm"], "EXPORT_FORMAT_MISMATCH"),
-        (["--to", "review", "result.review.json"], "OUTPUT_IS_INPUT"),
-        (["--to", "review", "--computed", "result.review.json", "sheet2.pdf"], "SEGMENTATION_UNREADABLE"),
-    ],
-)
-def test_what_is_refused(reviewed: Reviewed, monkeypatch, words: list[str], code: str):
-    monkeypatch.chdir(reviewed.folder)
-    files = {path.name for path in reviewed.folder.iterdir()}
-    status = main(["export", "result.seg.nrrd", "--reference", str(reviewed.series), *words])
-    assert status == ERRORS[code].exit_code
-    assert {path.name for path in reviewed.folder.iterdir()} == files
-
-
-def test_no_ct_no_sheet(reviewed: Reviewed, tmp_path: Path):
-    status = main(["export", str(reviewed.segmentation), "--to", "review", str(tmp_path / "sheet.pdf")])
-    assert status == ERRORS["EXPORT_SHEET_NO_CT"].exit_code and not list(tmp_path.iterdir())
-
-
-def test_a_ct_without_a_patient_and_a_segmentation_that_nobody_checked_before(
-    reviewed: Reviewed, tmp_path: Path, capsys
-):
-    ct, output = tmp_path / "ct.nii.gz", tmp_path / "sheet.html"
-    nibabel.save(nibabel.Nifti1Image(reviewed.hu.T, reviewed.grid.ijk_to_ras), ct)
-    alone = tmp_path / "alone.seg.nrrd"
-    alone.write_bytes(reviewed.segmentation.read_bytes())
-    words = ("export", str(alone), "--reference", str(ct), "--to", "review", "--with-patient", str(output))
-    assert main(list(words)) == 0
-    shown = capsys.readouterr().err
-    assert "EXPORT_SHEET_NO_PATIENT" in shown and "EXPORT_SHEET_NOT_CHECKED" not in shown
-    data = data_of(output.with_suffix(".json"))
-    validate(data)
-    assert data["patient"] is None and data["checked_now"]
-    assert {remark["rule"] for remark in data["remarks"]} >= {"cut_by_scan"} and len(data["remarks"]) > 10
-    assert "nobody has seen" in html_text(output) or "when this sheet was made" in html_text(output)
-    assert data["input"]["digest"] == data["input"]["voxel_digest"]
-
-
 @pytest.mark.shared
 def test_the_sheet_of_a_real_ct(shared: Path, tmp_path: Path):
     folder = shared / "data" / "example_ct"
@@ -369,19 +227,3 @@ def test_the_sheet_of_a_real_ct(shared: Path, tmp_path: Path):
     check_numbers(data, edited, labels, np.asarray(ct.dataobj).T, grid)
     assert len(data["structures"]) == 59 and data["levels"] == {"wrong": 0, "check": 3, "cut": 33}
     assert len(pdf_texts(output)) == 2
-
-
-def test_structures_that_the_check_does_not_know_are_not_called_checked(case, capsys):
-    """The small case of the export's tests, its structures under other names."""
-    table = case.folder / "names.csv"
-    table.write_text("label,name\n1,thing\n2,other thing\n", encoding="utf-8")
-    labels, output = case.folder / "labels.nii.gz", case.folder / "sheet.pdf"
-    array = case.liver.astype(np.uint8) + 2 * case.kidney.astype(np.uint8)
-    nibabel.save(nibabel.Nifti1Image(array.T, GRID.ijk_to_ras), labels)
-    words = ("--reference", str(case.ct), "--to", "review", "--labels", str(table), str(output))
-    assert main(["export", str(labels), *words]) == 0
-    assert "EXPORT_SHEET_NOT_CHECKED" in capsys.readouterr().err
-    data = data_of(output.with_suffix(".json"))
-    validate(data)
-    assert data["remarks"] is None and data["levels"] is None and not data["checked_now"]
-    assert {row["name"] for row in data["structures"]} == {"thing", "other thing"} and data["computations"] == []
