@@ -238,6 +238,28 @@ def test_a_result_whose_segmentation_has_gone_becomes_one_of_its_own(ready):
     assert np.array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(node, "spleen", ready.ct) != 0, COMPUTED["spleen"])
 
 
+def test_a_result_that_arrives_while_the_scene_is_closed_waits_for_its_import(ready, monkeypatch):
+    from TotalSegmentatorModuleLib.rerun import arrival
+
+    def close_scene(*_arguments):
+        ready.app.close_scene()
+        return False
+
+    ready.select("spleen")
+    with monkeypatch.context() as patch:
+        patch.setattr(arrival.RerunRequest, "may_replace", close_scene)
+        ready.start("Selected: spleen")
+        ready.user.wait_until_ready()
+    assert ready.user.segmentations == []
+    ct = ready.user.add_ct(CT)
+    ready.app.leave_module()
+    ready.app.enter_module()
+    ready.app.click(ready.user.ui.unimported.importButton)
+    ready.user.wait_until_ready()
+    (node,) = ready.user.segmentations
+    assert np.array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(node, "spleen", ct) != 0, COMPUTED["spleen"])
+
+
 def test_without_its_ct_nothing_runs(ready):
     slicer.mrmlScene.RemoveNode(ready.ct)
     ready.settle()
