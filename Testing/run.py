@@ -4,6 +4,7 @@
     python3 Testing/run.py demo [--ct FILE --model FOLDER] [--output DIR]   click Apply in the stand-in desktop
     python3 Testing/run.py test [PYTEST ARGUMENTS...]                       everything that CI runs
     python3 Testing/run.py benchmark [NAME...] [--list]                     the measured figures
+    python3 Testing/run.py screenshots [--output DIR]                       the pictures of a whole review
 
 Each makes the environment .venv first, if need be; a second call reuses it and starts in seconds.
 """
@@ -23,7 +24,7 @@ IN_PARALLEL = ["-n", str(min(PROCESSES, 8)), "--dist", "loadfile", "--no-loadsco
 
 
 def main(arguments: list[str]) -> int:
-    commands = {"demo": _demo, "test": _test, "benchmark": _benchmark}
+    commands = {"demo": _demo, "test": _test, "benchmark": _benchmark, "screenshots": _screenshots}
     if not arguments or arguments[0] not in commands:
         print(__doc__)
         return 0 if arguments and arguments[0] in ("-h", "--help") else 2
@@ -41,6 +42,10 @@ def _demo(python: str, arguments: list[str]) -> int:
 
 def _benchmark(python: str, arguments: list[str]) -> int:
     return _call([python, str(TESTING / "benchmarks" / "main.py"), *arguments])
+
+
+def _screenshots(python: str, arguments: list[str]) -> int:
+    return _call([python, str(TESTING / "screenshots.py"), *arguments])
 
 
 def _test(python: str, arguments: list[str]) -> int:

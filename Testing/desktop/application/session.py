@@ -110,6 +110,11 @@ class Desktop:
         """The user comes back: ``enter``."""
         self._switch_to(self._representation(name))
 
+    @property
+    def shown_module(self) -> Any:
+        """The panel of the module that is shown."""
+        return self._window.panel.module()
+
     def _switch_to(self, widget: QtWidgets.QWidget) -> None:
         shown = self._window.panel.module()
         if shown is widget:
@@ -328,6 +333,12 @@ class Desktop:
         from desktop.pictures.slice_pictures import write_slices
 
         return write_slices(self.world, Path(path), volume, segmentation, offsets)
+
+    def slice_view_png(self, path: str | Path, volume: Any, name: str, size: tuple[int, int]) -> Path:
+        """What the slice view ``name`` shows of ``volume`` and of all that is visible; ``size``: columns and rows."""
+        from desktop.pictures.slice_pictures import write_slice_view
+
+        return write_slice_view(self.world, Path(path), volume, name, size)
 
     def three_d_png(self, path: str | Path, segmentation: Any) -> Path:
         """All segments as surfaces from the front, drawn by Slicer's displayable managers."""

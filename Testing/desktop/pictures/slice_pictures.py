@@ -21,6 +21,14 @@ _LABELMAP = "Binary labelmap"
 _MARGIN = 1.16  # room for the letters around the patient
 
 
+def write_slice_view(world: Any, path: Path, volume: Any, name: str, size: tuple[int, int]) -> Path:
+    """What the slice view "Red", "Green" or "Yellow" shows now, where it is; all that is visible in it, as it is
+    displayed. ``size``: columns and rows."""
+    orientation, axis = next((orientation, axis) for view, orientation, axis in _VIEWS if view == name)
+    place = world.slice_logics[name].GetSliceNode().GetSliceToRAS().GetElement(axis, 3)
+    return write_png(path, _picture(world, volume, name, orientation, axis, place, size))
+
+
 def write_slices(
     world: Any,
     path: Path,
@@ -35,18 +43,27 @@ def write_slices(
     """
     places = {**_busiest_slices(volume, segmentation), **(offsets or {})}
     with _only_this_segmentation(segmentation):
-        pictures = []
-        for name, orientation, axis in _VIEWS:
-            view = _SliceView(world.slice_logics[name], (_width(volume, axis, height), height))
-            try:
-                view.show(volume, orientation, places[orientation], axis)
-                side = _LETTERS[axis][places[orientation] >= 0]
-                view.annotate(f"{orientation}  {side} {abs(places[orientation]):.0f} mm")
-                pictures.append(view.view.image())
-            finally:
-                view.view.close()
+        pictures = [
+            _picture(
+                world, volume, name, orientation, axis, places[orientation], (_width(volume, axis, height), height)
+            )
+            for name, orientation, axis in _VIEWS
+        ]
     gap = np.full((height, 6, 3), 60, np.uint8)
     return write_png(path, np.hstack([pictures[0], gap, pictures[1], gap, pictures[2]]))
+
+
+def _picture(
+    world: Any, volume: Any, name: str, orientation: str, axis: int, place: float, size: tuple[int, int]
+) -> np.ndarray:
+    """(rows, columns, 3) uint8 of one view at the RAS coordinate ``place`` in mm."""
+    view = _SliceView(world.slice_logics[name], size)
+    try:
+        view.show(volume, orientation, place, axis)
+        view.annotate(f"{orientation}  {_LETTERS[axis][place >= 0]} {abs(place):.0f} mm")
+        return view.view.image()
+    finally:
+        view.view.close()
 
 
 def _corners(volume: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -21,6 +22,11 @@ from job_support import MARK, engine_environment, marked_processes, soft_tissue_
 from places import FAKES, MODULE_FOLDER
 from time_bounds import READY_SECONDS
 
+if TYPE_CHECKING:
+    from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
+
+MarkedEngine = Callable[[str], "EngineEnvironment"]
+"""Makes an engine whose processes carry the given mark in their environment."""
 MODULE = MODULE_FOLDER / "TotalSegmentatorModule.py"
 FAKE_SETUP = FAKES / "fake_setup.py"
 GRID = np.array([[-4.0, 0, 0, 100.0], [0, -4.0, 0, 120.0], [0, 0, 2.5, -300.0], [0, 0, 0, 1]])
@@ -93,13 +99,14 @@ def desktop() -> Iterator[Desktop]:
 
 
 @contextlib.contextmanager
-def panel_user(app: Desktop, monkeypatch) -> Iterator[PanelUser]:
-    """The module opened with the fake engine; no process may be left when the application has quit."""
+def panel_user(app: Desktop, monkeypatch, engine: MarkedEngine | None = None) -> Iterator[PanelUser]:
+    """The module opened with ``engine``, or the fake one; no process may be left when the application has quit."""
     from TotalSegmentatorModuleLib.background import installed_engine
     from TotalSegmentatorModuleLib.setup import commands
 
     mark = uuid.uuid4().hex
-    monkeypatch.setattr(installed_engine, "engine_environment", lambda: engine_environment(sys.executable, mark))
+    environment = engine(mark) if engine is not None else engine_environment(sys.executable, mark)
+    monkeypatch.setattr(installed_engine, "engine_environment", lambda: environment)
     folder = Path(slicer.app.temporaryPath) / "installation"
     folder.mkdir()
     monkeypatch.setenv("TOTALSEGMENTATOR_ENGINES", str(folder / "engine"))

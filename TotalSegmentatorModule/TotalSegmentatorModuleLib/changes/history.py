@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Collection
+from typing import NamedTuple, Protocol
 
 import slicer
 
@@ -12,10 +13,23 @@ class Action(Protocol):
 
     node_id: str
     """Of the vtkMRMLSegmentationNode."""
+    segment_ids: Collection[str]
+    """Of the segments that got other voxels or another name; empty where none did."""
 
     def undo(self, node) -> str | None:
         """Take it back in ``node``; returns the key of the row to go to. None where nothing could be taken back: what
         was changed elsewhere since stays."""
+
+
+class Undone(NamedTuple):
+    """What was taken back."""
+
+    node: object
+    """The vtkMRMLSegmentationNode."""
+    key: str
+    """Of the row to go to."""
+    segment_ids: Collection[str]
+    """Of the segments that may have other voxels or another name now."""
 
 
 class History:
@@ -34,9 +48,8 @@ class History:
     def clear(self) -> None:
         self._actions = []
 
-    def undo(self) -> tuple[object, str] | None:
-        """Take the last action back that can be. Returns the segmentation node and the key of the row to go to; None
-        where nothing could be taken back."""
+    def undo(self) -> Undone | None:
+        """Take the last action back that can be; None where none can."""
         while self._actions:
             action = self._actions.pop()
             node = slicer.mrmlScene.GetNodeByID(action.node_id)
@@ -44,5 +57,5 @@ class History:
                 continue
             key = action.undo(node)
             if key is not None:
-                return node, key
+                return Undone(node, key, action.segment_ids)
         return None

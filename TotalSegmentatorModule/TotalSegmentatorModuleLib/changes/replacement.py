@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from TotalSegmentatorWire.tables.review_state import (
@@ -22,33 +21,26 @@ from TotalSegmentatorModuleLib.tags.review_flags import ABSENT_TAG
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 from TotalSegmentatorModuleLib.tags.structure_measures import MEASURES_TAG
 
+OnBare = Callable[[Any, Sequence[str]], None]
+"""Gets a vtkMRMLSegmentationNode, and the ids of its segments that have lost their surfaces; nobody has heard of it
+yet."""
 _OF_STATE = (REVIEW_STATE_TAG, SLICER_STATUS_TAG, APPROVED_TOGETHER_TAG, DRAWN_TAG)
 _TERMINOLOGY = "TerminologyEntry"
 _STAYS = (*_OF_STATE, _TERMINOLOGY, ABSENT_TAG)
 _OF_RESULT = (*(name for name in EXPORTED_TAGS if name not in _STAYS), MEASURES_TAG)
 
 
-@dataclass(frozen=True)
-class ReplacementHooks:
-    """Called with the vtkMRMLSegmentationNode and ids of segments of it."""
-
-    on_bare: Callable[[Any, Sequence[str]], None]
-    """They have lost their surfaces, and nobody has heard of it yet."""
-    on_undone: Callable[[Any, Sequence[str]], None]
-    """They have their former voxels again."""
-
-
 class Replacement:
     """Done when it is made; fulfils history.Action. A segment keeps its name, colour and terminology; it is unreviewed
     then. The former voxels and surfaces are kept as they are, in the image that they shared, for as long as this is."""
 
-    def __init__(self, node, segments: Mapping[str, Any], computed: str, hooks: ReplacementHooks) -> None:
+    def __init__(self, node, segments: Mapping[str, Any], computed: str, on_bare: OnBare) -> None:
         """``segments``: new vtkSegments by the ids of those of ``node`` (vtkMRMLSegmentationNode) that they replace;
         those that it lacks are added. ``computed``: their voxels as ``computed_to_json`` packs them."""
         segmentation = node.GetSegmentation()
         self.node_id: str = node.GetID()
         self.segment_ids = tuple(segments)
-        self._hooks = hooks
+        self._on_bare = on_bare
         there = {each: segment for each in segments if (segment := segmentation.GetSegment(each)) is not None}
         self._before = {each: Contents.of(segment) for each, segment in there.items()}
         self._tags = {each: _read(segment, (*_OF_RESULT, *_OF_STATE)) for each, segment in there.items()}
@@ -70,7 +62,7 @@ class Replacement:
                 set_state(old, ReviewState.UNREVIEWED)
             keep_computed(node, with_computed(self._computed, computed, self.segment_ids))
             if bare:
-                hooks.on_bare(node, bare)
+                on_bare(node, bare)
         finally:
             node.EndModify(was_modifying)
 
@@ -94,12 +86,11 @@ class Replacement:
             if undone:
                 keep_computed(node, with_computed(computed_text(node), self._computed, undone))
             if bare:
-                self._hooks.on_bare(node, bare)
+                self._on_bare(node, bare)
         finally:
             node.EndModify(was_modifying)
         if not undone:
             return None
-        self._hooks.on_undone(node, [each for each in undone if each in self._before])
         return next((each for each in undone if each in self._before), "")
 
     def _is_as_left(self, segment, segment_id: str) -> bool:

@@ -48,6 +48,7 @@ class EditChange:
         """``left``: the state with which the user came back."""
         self.node_id = node_id
         self.key = segment_id
+        self.segment_ids = (segment_id,)
         self._before, self._after, self._left = before, after, left
 
     def undo(self, node) -> str | None:

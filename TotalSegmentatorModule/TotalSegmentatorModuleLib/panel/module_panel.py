@@ -13,7 +13,6 @@ from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.compare.section import CompareSection
-from TotalSegmentatorModuleLib.editing.change import EditChange
 from TotalSegmentatorModuleLib.editing.section import EditingSection
 from TotalSegmentatorModuleLib.export.section import ExportSection
 from TotalSegmentatorModuleLib.figures.section import FiguresSection
@@ -107,14 +106,14 @@ class Panel:
                 model=lambda: (self._inputs.model_title, self._inputs.known_structures),
                 start=self._run_again,
                 on_replaced=self.review.changed,
-                check_again=self._repairs.check_again,
                 show_text=self._messages.show_text,
             ),
         )
+        self.review.set_check(self._repairs.check_again)
         self.review.set_repairs(self._repairs.offer, self._end_proposals, self._repairs.offer_more)
         export = ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed)
         self.review.set_sheet(export.export_sheet)
-        self._editing = EditingSection(ui.edit_bar, self._on_edited)
+        self._editing = EditingSection(ui.edit_bar, self.review.edited)
         self.review.set_editing(self._editing)
         self._figures = FiguresSection(ui.review_figures)
         self.review.set_followers(self._figures.show)
@@ -327,14 +326,6 @@ class Panel:
         if self._parameters is None:
             return ""
         return self._parameters.model if self._parameters.model != OWN_FOLDER else self._parameters.modelFolder
-
-    # -- review --------------------------------------------------------------------------------------------------------
-
-    def _on_edited(self, change: EditChange | None) -> None:
-        """The user has left the editor of one structure."""
-        self.review.edited(change)
-        if change is not None:
-            self._repairs.check_changed(slicer.mrmlScene.GetNodeByID(change.node_id), [change.key])
 
     # -- background tasks ----------------------------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
-"""Checks changed structures again in the background, and replaces the remarks on them, their volume and mean HU."""
+"""Checks a segmentation again in the background after some structures have changed. What is said about one can depend
+on others, so that all remarks are replaced; volume and mean HU are replaced of those that have changed."""
 
 from __future__ import annotations
 
@@ -24,10 +25,11 @@ from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
 from TotalSegmentatorModuleLib.background.worker_lease import WorkerLease
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
 from TotalSegmentatorModuleLib.scene.segments import all_segments, reference_volume
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
-from TotalSegmentatorModuleLib.tags.review_flags import replace_flags
+from TotalSegmentatorModuleLib.tags.review_flags import checked_segments, replace_absent_flags, replace_flags
 from TotalSegmentatorModuleLib.tags.structure_measures import replace_measures
 from TotalSegmentatorModuleLib.tasks.program_run import ProgramRun
 from TotalSegmentatorModuleLib.tasks.segmentation_transfer import CtIdentity
@@ -37,7 +39,7 @@ _NOT_CHECKED = "Changed structures were not checked again: %s"
 
 @dataclass(frozen=True)
 class Checked:
-    """The segments that were to be checked."""
+    """What the check says of a segmentation."""
 
     flags: list[Flag]
     """In the segmentation's own space."""
@@ -55,12 +57,10 @@ class CheckTask:
     log_file = "repair.log"
     other = None
 
-    def __init__(self, node, ct, judged: Collection[str]) -> None:
-        """``node``: vtkMRMLSegmentationNode; ``ct``: vtkMRMLScalarVolumeNode on which it was made; ``judged``: the
-        segments to check, whose ids are names of the label tables. Raises SegmentationError
-        ("EXPORT_NONLINEAR_TRANSFORM")."""
+    def __init__(self, node, ct) -> None:
+        """``node``: vtkMRMLSegmentationNode; ``ct``: vtkMRMLScalarVolumeNode on which it was made. Raises
+        SegmentationError("EXPORT_NONLINEAR_TRANSFORM")."""
         self.segmentation, self.ct, self.segment_ids = node, ct, all_segments(node)
-        self._judged = judged
         self._to_own = np.linalg.inv(segmentation_to_ct(node, ct))
         self._flags, self._measures = Path(), Path()
 
@@ -70,8 +70,7 @@ class CheckTask:
     def arguments(self, folder: Path, _segment_ids: list[str]) -> list[str]:
         self._flags, self._measures = folder / "flags.json", folder / "measures.json"
         outputs = ["--output", str(self._flags), "--measures", str(self._measures)]
-        judged = ",".join(sorted(self._judged))
-        return ["review", "--transferred", str(folder), "--structures", judged, "--json", *outputs]
+        return ["review", "--transferred", str(folder), "--json", *outputs]
 
     def finish(self, _finished: ExportFinishedEvent) -> Generator[int, None, Checked]:
         """Raises OSError, SegmentationError("BAD_REQUEST")."""
@@ -114,7 +113,7 @@ class SecondCheck:
         return self._runner.is_busy
 
     def start(self, node, segment_ids: Collection[str]) -> None:
-        """Check ``segment_ids`` of ``node`` (vtkMRMLSegmentationNode) as they are now."""
+        """Check ``node`` (vtkMRMLSegmentationNode) as it is now; ``segment_ids``: of what has changed in it."""
         is_more = self._runner.is_busy and node is self._node
         self._ids = {*(self._ids if is_more else ()), *segment_ids}
         self._node = node
@@ -135,11 +134,10 @@ class SecondCheck:
         if not slicer.mrmlScene.IsNodePresent(self._node):
             return
         ct = reference_volume(self._node)
-        judged = self._ids & known_structures().keys()
-        if ct is None or ct.GetImageData() is None or not judged:
+        if ct is None or ct.GetImageData() is None or not self._ids & known_structures().keys():
             return
         try:
-            task = CheckTask(self._node, ct, judged)
+            task = CheckTask(self._node, ct)
         except SegmentationError as error:
             logging.warning(_NOT_CHECKED, error.problem.code)
             return
@@ -166,17 +164,17 @@ class SecondCheck:
             _replace(node, ids, end.finished)
 
 
-def _replace(node, segment_ids: Collection[str], checked: Checked) -> None:
+def _replace(node, changed: Collection[str], checked: Checked) -> None:
     segmentation = node.GetSegmentation()
-    was_modifying = node.StartModify()
-    try:
-        for segment_id in segment_ids:
+    with told_once(node):
+        for segment_id in known_structures().keys() & {*changed, *checked_segments(node)}:  # others are not checked
             segment = segmentation.GetSegment(segment_id)
-            if segment is not None and segment_id in known_structures():  # others are not checked
-                replace_flags(segment, [flag for flag in checked.flags if flag.structure == segment_id])
+            if segment is None:
+                continue
+            replace_flags(segment, [flag for flag in checked.flags if flag.structure == segment_id])
+            if segment_id in changed:
                 replace_measures(segment, checked.measures.get(segment_id), checked.to_own)
-    finally:
-        node.EndModify(was_modifying)
+        replace_absent_flags(node, [flag for flag in checked.flags if segmentation.GetSegment(flag.structure) is None])
 
 
 def _shapes(node) -> Hashable:

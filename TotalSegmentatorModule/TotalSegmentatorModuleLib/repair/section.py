@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.review_rules import RULES, Repair
@@ -33,7 +32,7 @@ from TotalSegmentatorModuleLib.repair.texts import (
 from TotalSegmentatorModuleLib.repair.voxel_repair import VoxelRepair
 from TotalSegmentatorModuleLib.review.details import RepairOffer
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
-from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag, checked_segments
+from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 from TotalSegmentatorModuleLib.views.structure_place import to_world
 from TotalSegmentatorModuleLib.views.view_jump import jump_slices
@@ -85,12 +84,7 @@ class RepairSection:
         return [self._offer_of(node, order) for order in row_orders(node, row, rows)]
 
     def check_again(self, node, segment_ids: Collection[str]) -> None:
-        """Replace the remarks on segments of ``node`` (vtkMRMLSegmentationNode), and on all others that were checked:
-        what is said about one can depend on another."""
-        self._second_check.start(node, {*segment_ids, *checked_segments(node)})
-
-    def check_changed(self, node, segment_ids: Collection[str]) -> None:
-        """Replace the remarks on these segments of ``node``, which were changed by hand, and on no others."""
+        """Replace the remarks on ``node`` (vtkMRMLSegmentationNode), of which these segments have changed."""
         self._second_check.start(node, segment_ids)
 
     def end(self, *_arguments) -> None:
@@ -164,7 +158,6 @@ class RepairSection:
             self._show(changed_meanwhile_text(), False)
             return
         self._on_repaired(action, action.key)
-        self._second_check.start(slicer.mrmlScene.GetNodeByID(action.node_id), action.segment_ids)
 
 
 def _problem_text(problem: Problem) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import slicer
 from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
 
-from TotalSegmentatorModuleLib.changes.replacement import Replacement, ReplacementHooks
+from TotalSegmentatorModuleLib.changes.replacement import OnBare, Replacement
 from TotalSegmentatorModuleLib.rerun.request import RerunRequest
 from TotalSegmentatorModuleLib.scene.segmentation_import import LabelImage, computed_segments
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
@@ -30,11 +30,11 @@ class RerunArrival:
     def __init__(
         self,
         request: RerunRequest,
-        hooks: ReplacementHooks,
+        on_bare: OnBare,
         on_arrived: Callable[[RerunArrival], None],
     ) -> None:
         self._request = request
-        self._hooks = hooks
+        self._on_bare = on_bare
         self._on_arrived = on_arrived
         self.action: Replacement | None = None
         self.kept: list[str] = []
@@ -71,7 +71,7 @@ class RerunArrival:
         self.absent = [each for each in header.absent if each in self._request.structures]
         if segments:
             kept_computed = computed if np.array_equal(to_ras.ravel(), header.ijk_to_ras) else ""
-            self.action = Replacement(node, segments, kept_computed, self._hooks)
+            self.action = Replacement(node, segments, kept_computed, self._on_bare)
         return node
 
     def arrived(self) -> None:

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.review_rules import shown_name
 
-from TotalSegmentatorModuleLib.changes.replacement import Replacement, ReplacementHooks
+from TotalSegmentatorModuleLib.changes.replacement import Replacement
 from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.rerun.arrival import RerunArrival
@@ -45,8 +45,6 @@ class RerunCallbacks:
     start: Callable[[Any, list[str], RerunArrival], None]
     """Start a job on a vtkMRMLScalarVolumeNode for structures."""
     on_replaced: Callable[[Replacement], None]
-    check_again: Callable[[Any, Collection[str]], None]
-    """Check segments of a vtkMRMLSegmentationNode again."""
     show_text: Callable[[str], None]
 
 
@@ -57,7 +55,6 @@ class RerunSection:
         self._ui = ui
         self._callbacks = callbacks
         self._surfaces = SurfaceRenewal()
-        self._hooks = ReplacementHooks(self._surfaces.begin, callbacks.check_again)
         self._node = None
         self._scopes: dict[str, list[ReviewRow]] = {}
         ui.rerunButton.connect("clicked(bool)", self._open)
@@ -148,7 +145,7 @@ class RerunSection:
             return
         structures = [row.key for row in rows]
         request = make_request(node, structures, agreed)
-        arrival = RerunArrival(request, self._hooks, self._on_arrived)
+        arrival = RerunArrival(request, self._surfaces.begin, self._on_arrived)
         self._callbacks.start(reference_volume(node), structures, arrival)
 
     def _on_arrived(self, arrival: RerunArrival) -> None:
@@ -158,7 +155,6 @@ class RerunSection:
         self._callbacks.show_text(outcome_text(*names))
         if action is not None and node is not None:
             self._callbacks.on_replaced(action)
-            self._callbacks.check_again(node, replaced)
 
 
 def _name(node, structure: str) -> str:

@@ -12,6 +12,7 @@ from TotalSegmentatorModuleLib.changes.voxel_change import VoxelChange
 from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
 from TotalSegmentatorModuleLib.scene.computed_structures import can_restore, computed_voxels
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state, state_of
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
 from TotalSegmentatorModuleLib.tags.review_flags import set_absent_state
@@ -29,18 +30,22 @@ class _Change:
 class Judgement:
     """Gives structures a state, as one action (history.Action)."""
 
+    segment_ids = ()
+
     def __init__(self, node, rows: Sequence[ReviewRow], state: ReviewState, is_together: bool = False) -> None:
         """Writes ``state`` to the structures of ``rows`` in ``node`` (vtkMRMLSegmentationNode)."""
         self.node_id: str = node.GetID()
         self._changes = [_Change(row.key, row.has_segment, row.state, row.is_together, state) for row in rows]
-        for change in self._changes:
-            _write(node, change, state, is_together)
+        with told_once(node):
+            for change in self._changes:
+                _write(node, change, state, is_together)
 
     def undo(self, node) -> str | None:
         """A state that was changed elsewhere since stays; returns the key of the first structure that changed."""
         undone = [change for change in self._changes if _is_as_left(node, change)]
-        for change in undone:
-            _write(node, change, change.before, change.was_together)
+        with told_once(node):
+            for change in undone:
+                _write(node, change, change.before, change.was_together)
         return undone[0].key if undone else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import slicer
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -34,6 +34,9 @@ from TotalSegmentatorModuleLib.review.together import TogetherOffer
 from TotalSegmentatorModuleLib.review.viewing import StructureView
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
+CheckAgain = Callable[[object, Collection[str]], None]
+"""Gets a vtkMRMLSegmentationNode, and the ids of its segments that have changed."""
+
 
 class ReviewSection:
     """The section of Review.ui; ``remark_uis`` are copies of ReviewRemark.ui, one for each remark that is shown,
@@ -49,6 +52,7 @@ class ReviewSection:
         self._offer_more: OfferMoreRepairs = no_more_repairs
         self._more_repairs = MoreRepairs(ui.moreRepairsButton)
         self._export_sheet: Callable[[object], None] = lambda node: None
+        self._check_again: CheckAgain = lambda node, segment_ids: None
         self._editing: Editing = NoEditing()
         self._on_rows: Callable[[object, Sequence[ReviewRow]], None] = lambda _node, _rows: None
         self._view = StructureView()
@@ -107,6 +111,10 @@ class ReviewSection:
         self._offer_repair, self._end_repair, self._offer_more = offer_repair, end_repair, offer_more
         self._show_chosen()
 
+    def set_check(self, check_again: CheckAgain) -> None:
+        """Call ``check_again`` whenever segments have got other voxels or names."""
+        self._check_again = check_again
+
     def set_sheet(self, export_sheet: Callable[[object], None]) -> None:
         """Call ``export_sheet`` with the segmentation (vtkMRMLSegmentationNode) of which a review sheet is wanted."""
         self._export_sheet = export_sheet
@@ -118,7 +126,7 @@ class ReviewSection:
     def edited(self, action: Action | None) -> None:
         """The user has left the editor of a structure; ``action``: what was drawn there."""
         if action is not None:
-            self._history.add(action)
+            self._add(action)
         if not self._is_entered:
             self._view.leave()
             self._count_time()
@@ -131,14 +139,14 @@ class ReviewSection:
 
     def repaired(self, action: Action, key: str) -> None:
         """A repair was applied to the segmentation; go to the row ``key``."""
-        self._history.add(action)
+        self._add(action)
         self._show_rows()
         self._table.choose(key)
         self._show_chosen()
 
     def changed(self, action: Action) -> None:
         """Something was done to a segmentation that Undo takes back; the user stays where they are."""
-        self._history.add(action)
+        self._add(action)
         self._show_rows()
 
     @property
@@ -193,8 +201,8 @@ class ReviewSection:
             return
         if node is self._node:  # its structures are others now, and all of them are shown
             self._table.choose(None)
+        self._ui.collapsibleButton.collapsed = False  # first, so that the rows are made once
         self._parameters.reviewSegmentation = node
-        self._ui.collapsibleButton.collapsed = False
         self._keys.listen_at(self._ui.structuresTree)
         self._scroller.start()  # when the section has got its height
 
@@ -336,12 +344,18 @@ class ReviewSection:
         self._end_repair()
         undone = self._history.undo()
         if undone is not None:
-            node, key = undone
-            if self._parameters is not None and node is not self._node:
-                self._parameters.reviewSegmentation = node
+            if self._parameters is not None and undone.node is not self._node:
+                self._parameters.reviewSegmentation = undone.node
             self._show_rows()
-            self._table.choose(key)
+            self._table.choose(undone.key)
+            if undone.segment_ids:
+                self._check_again(undone.node, undone.segment_ids)
         self._show_chosen()
+
+    def _add(self, action: Action) -> None:
+        self._history.add(action)
+        if action.segment_ids:
+            self._check_again(slicer.mrmlScene.GetNodeByID(action.node_id), action.segment_ids)
 
     def _on_edit(self) -> None:
         row = self._chosen

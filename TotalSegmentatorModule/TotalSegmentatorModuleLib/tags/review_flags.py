@@ -27,7 +27,7 @@ from TotalSegmentatorModuleLib.tags.segment_tags import (
     write_json_tag,
 )
 
-_OF_COARSER_MODEL = ("second_opinion",)
+_OF_COARSER_MODEL = ("second_opinion", "missing_but_seen")
 """Rules that compare with what a coarser model found."""
 REVIEW_ATTRIBUTE = PREFIX + "Review"
 """Of the segmentation node: the whole review as the engine made it, and what became of the structures without a
@@ -102,11 +102,7 @@ def checked_segments(node) -> list[str]:
 def set_absent_state(node, structure: str, state: ReviewState) -> None:
     """Keep the judgement on a structure that has no segment to hold it."""
     content = _absent(node)
-    states = {**content.get("states", {}), structure: state.value}
-    review = read_json(node.GetAttribute(REVIEW_ATTRIBUTE)) or {}
-    segmentation = node.GetSegmentation()
-    first = segmentation.GetNthSegment(0) if segmentation.GetNumberOfSegments() else None
-    _write_absent(node, first, review, {**content, "states": states})
+    _set_absent(node, {**content, "states": {**content.get("states", {}), structure: state.value}})
 
 
 def mark_repaired(segment, rule: str) -> None:
@@ -128,8 +124,21 @@ def mark_changed(segment) -> None:
 def replace_flags(segment, flags: Iterable[Flag]) -> None:
     """What was found when a vtkSegment was checked again without a coarser model: ``flags`` of it take the place of all
     but those that only a coarser model can tell."""
-    stays = [row for row in _rows(segment) or () if row["rule"] in _OF_COARSER_MODEL and row.get(REPAIRED) is not True]
-    write_json_tag(segment, FLAGS_TAG, [*(flag.to_json(sentence_of(flag)) for flag in flags), *stays])
+    before = _rows(segment)
+    after = _replaced(before or (), flags)
+    if after != before:  # so that nobody hears of what stays as it is
+        write_json_tag(segment, FLAGS_TAG, after)
+
+
+def replace_absent_flags(node, flags: Iterable[Flag]) -> None:
+    """The same for structures that have no segment in ``node`` (vtkMRMLSegmentationNode), if it was checked before."""
+    content = _absent(node)
+    if not content and read_json(node.GetAttribute(REVIEW_ATTRIBUTE)) is None:
+        return
+    before = list(content.get("flags", ()))
+    after = _replaced([row for row in before if _shown(row) is not None], flags)
+    if after != before:
+        _set_absent(node, {**content, "flags": after})
 
 
 def exchange_flags(segments: Mapping[str, Any], new_names: Mapping[str, str], rule: str) -> dict[str, list | None]:
@@ -160,6 +169,17 @@ def _rows(segment) -> list[dict[str, Any]] | None:
     """The flags of a vtkSegment that can be read, as they stand in its tag; None where it was not checked."""
     rows = read_json_tag(segment, FLAGS_TAG)
     return [row for row in rows if _shown(row) is not None] if isinstance(rows, list) else None
+
+
+def _replaced(rows: Iterable[Mapping[str, Any]], flags: Iterable[Flag]) -> list[Mapping[str, Any]]:
+    stays = [row for row in rows if row["rule"] in _OF_COARSER_MODEL and row.get(REPAIRED) is not True]
+    return [*(flag.to_json(sentence_of(flag)) for flag in flags), *stays]
+
+
+def _set_absent(node, absent: Mapping[str, Any]) -> None:
+    segmentation = node.GetSegmentation()
+    first = segmentation.GetNthSegment(0) if segmentation.GetNumberOfSegments() else None
+    _write_absent(node, first, read_json(node.GetAttribute(REVIEW_ATTRIBUTE)) or {}, absent)
 
 
 def _write_absent(node, first, review: Mapping[str, Any], absent: Mapping[str, Any]) -> None:

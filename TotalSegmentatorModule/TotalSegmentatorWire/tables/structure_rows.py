@@ -6,8 +6,9 @@ The column ``structures`` of a row names the structures that it is for: one name
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import cache
 
 from TotalSegmentatorWire.resources import REVIEW_FOLDER
@@ -15,6 +16,7 @@ from TotalSegmentatorWire.tables.csv_table import read_csv
 from TotalSegmentatorWire.tables.structures import LABEL_TABLES, structure_table
 
 STRUCTURES, SOURCE = "structures", "source"
+_WILDCARDS = frozenset("*?[")
 
 
 @cache
@@ -37,7 +39,9 @@ def _names_in(table: str) -> frozenset[str]:
 def names_of(term: str, known: Collection[str]) -> list[str]:
     """Those of ``known`` that the names and patterns in ``term`` mean."""
     patterns = term.split()
-    return [name for name in known if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    plain = {pattern for pattern in patterns if not _WILDCARDS.intersection(pattern)}  # most are: no need to match
+    matches = [re.compile(translate(pattern)).match for pattern in patterns if pattern not in plain]
+    return [name for name in known if name in plain or any(match(name) for match in matches)]
 
 
 def checked_rows(file: str, columns: Collection[str]) -> list[dict[str, str]]:
