@@ -25,9 +25,13 @@ ARROWS = {
     LIB: {LIB: "scene"},
     f"{LIB}/scripting": {LIB: "- background export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {
-        LIB: "- compare editing export figures qt_helpers recovery repair rerun review scene segment setup tasks texts",
+        LIB: (
+            "- compare editing edits export figures qt_helpers recovery repair rerun review scene segment setup tasks "
+            "texts"
+        ),
         SETUP: "packages",
     },
+    f"{LIB}/edits": {LIB: "- background qt_helpers"},
     f"{LIB}/recovery": {LIB: "background qt_helpers scene segment tags"},
     f"{LIB}/review": {LIB: "- changes qt_helpers scene tags texts views", f"{LIB}/review": "table times"},
     f"{LIB}/review/times": {LIB: "- qt_helpers texts"},
@@ -59,6 +63,7 @@ ARROWS = {
     ENGINE: {ENGINE: "cli machine", SETUP: "packages"},
     f"{ENGINE}/cli": {
         ENGINE: "ct_input export job model_install models pipeline repair review series_selection worker",
+        f"{ENGINE}/export": "edits",
         SETUP: "cli",
     },
     f"{ENGINE}/worker": {ENGINE: "ct_input export imaging job pipeline review"},
@@ -94,10 +99,11 @@ ARROWS = {
     f"{ENGINE}/statistics": {ENGINE: "imaging", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export": {
         ENGINE: "ct_input imaging job series_selection",
-        f"{ENGINE}/export": "cohort compare core dicom files grid rois rtstruct seg sheet sources sr surfaces",
+        f"{ENGINE}/export": "cohort compare core dicom edits files grid rois rtstruct seg sheet sources sr surfaces",
     },
     f"{ENGINE}/export/sheet": {ENGINE: "imaging statistics", f"{ENGINE}/export": "compare core grid page"},
     f"{ENGINE}/export/cohort": {ENGINE: "imaging", f"{ENGINE}/export": "compare core page sheet"},
+    f"{ENGINE}/export/edits": {ENGINE: "imaging job", f"{ENGINE}/export": "core page sheet"},
     f"{ENGINE}/export/page": {},
     f"{ENGINE}/export/sources": {
         ENGINE: "ct_input dicom_series imaging job series_selection",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import qt
 import slicer
+from TotalSegmentatorWire.edits_file import delete_edits, edits_file
 from TotalSegmentatorWire.user_folders import data_folder, default_engines_folder, default_models_folder
 
 PREFIX = "TotalSegmentatorModule/"
@@ -34,10 +35,12 @@ EXPORT_SPACE = "ExportSpace"
 COMPARE_WITH = "CompareWith"
 COMPARE_PAIRS = "ComparePairs"
 REVIEW_TIMES = "ReviewTimes"
+REVIEW_EDITS = "ReviewEdits"
 MODEL = "Model"
 MODEL_FOLDER = "ModelFolder"
 DEVICE = "Device"
 _WORK = "WorkFolder"
+_ON = "on"
 
 
 def engine_packages_folder() -> Path | None:
@@ -65,6 +68,15 @@ def review_times_file() -> Path:
     return data_folder() / "review-times.json"
 
 
+def is_on(key: str) -> bool:
+    """Whether what is off at first was turned on (``turn``)."""
+    return text(key) == _ON
+
+
+def turn(key: str, is_on: bool) -> None:
+    set_text(key, _ON if is_on else "")
+
+
 def text(key: str) -> str:
     """The value of one of the keys above; empty if there is none."""
     return slicer.util.settingsValue(PREFIX + key, "") or ""
@@ -89,11 +101,12 @@ def forget_all() -> None:
     """Remove everything that the module has stored, as if it had never been used."""
     times = review_times_file()
     try:
+        delete_edits(edits_file())
         times.unlink(missing_ok=True)
         if times.parent.is_dir() and not any(times.parent.iterdir()):
             times.parent.rmdir()
     except OSError as error:
-        logging.warning("The times of the review were not removed: %s", error.strerror)
+        logging.warning("The times and edits of reviews were not removed: %s", error.strerror)
     settings = qt.QSettings()
     for key in keys():
         settings.remove(PREFIX + key)

@@ -28,6 +28,7 @@ from TotalSegmentatorEngine.export.arguments import (
     add_series,
     order_from,
 )
+from TotalSegmentatorEngine.export.edits.arguments import EditsOptions, add_edits_command
 from TotalSegmentatorEngine.job.flag_file import flag_file_beside
 from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.review.arguments import ReviewOptions, add_review_command
@@ -82,10 +83,11 @@ def parse_arguments(
     | CompareOptions
     | CohortOptions
     | ReviewOptions
+    | EditsOptions
     | SetupOptions
 ):
     """The options of the command that ``arguments`` begin with. Wrong ones end the process (status 2)."""
-    without_setup = (["segment"], ["plan"], ["structures"], ["export"], ["compare"], ["review"])
+    without_setup = (["segment"], ["plan"], ["structures"], ["export"], ["compare"], ["review"], ["edits"])
     is_cohort = any(word.split("=")[0] == REPORT_OPTION for word in arguments)
     parser = command_parser(arguments[:1] not in without_setup, TRANSFER_OPTION in arguments, is_cohort)
     parsed = parser.parse_args(arguments)
@@ -130,6 +132,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
 
     add_export_commands(commands, is_transfer, is_cohort)
     add_review_command(commands, is_transfer)
+    add_edits_command(commands)
     if knows_setup:
         from TotalSegmentatorSetup.cli.arguments import add_setup_commands
 

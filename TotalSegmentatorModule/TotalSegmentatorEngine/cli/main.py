@@ -1,5 +1,5 @@
-"""The command line of the engine: ``segment``, ``plan``, ``structures``, ``export``, ``compare``, ``review`` and
-``serve``, and the set-up's commands.
+"""The command line of the engine: ``segment``, ``plan``, ``structures``, ``export``, ``compare``, ``review``,
+``edits`` and ``serve``, and the set-up's commands.
 
 Nothing heavy is imported before it is needed: the output, the names and the model are checked before torch is loaded.
 """
@@ -25,6 +25,7 @@ from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, Prog
 from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
 from TotalSegmentatorEngine.cli.printed_pages import lasting_line, plan_line, plan_page, result_text, structures_page
 from TotalSegmentatorEngine.export.arguments import CohortOptions, CompareOptions, ExportOptions
+from TotalSegmentatorEngine.export.edits.arguments import EditsOptions
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.review.arguments import ReviewOptions
@@ -80,6 +81,7 @@ def _run(arguments: list[str]) -> int:
         CompareOptions: _export,
         CohortOptions: _export,
         ReviewOptions: _review,
+        EditsOptions: _edits,
     }
     try:
         return commands.get(type(options), _set_up)(options)
@@ -132,6 +134,12 @@ def _export(options: ExportOptions | CompareOptions | CohortOptions) -> int:
 
 def _review(options: ReviewOptions) -> int:
     from TotalSegmentatorEngine.review.commands import run
+
+    return run(options)
+
+
+def _edits(options: EditsOptions) -> int:
+    from TotalSegmentatorEngine.export.edits.commands import run
 
     return run(options)
 

@@ -141,11 +141,18 @@ def add_export_commands(commands: Any, is_transfer: bool = False, is_cohort: boo
         metavar="MM2",
         help="leave out contours that enclose less than this area in square mm; the default keeps all",
     )
-    export.add_argument_group("review sheet (review)").add_argument(
+    group = export.add_argument_group("review sheet (review)")
+    group.add_argument(
         "--computed",
         type=Path,
         metavar="FILE",
         help="what the model computed, to measure the edits against: a segmentation file, or computed.json of a result",
+    )
+    group.add_argument(
+        "--keep-edits",
+        action="store_true",
+        help="add the decisions and the sizes of the edits to your table, which the command edits shows; it holds no "
+        "patient, user, day or time",
     )
     export.set_defaults(make_options=_export_options)
 

@@ -12,6 +12,7 @@ from TotalSegmentatorWire.tables.export_formats import (
     CONTOUR_OPTIONS,
     ENCODING,
     FORMATS,
+    KEEP_EDITS,
     KEYHOLE,
     LABEL_IMAGES,
     LPS,
@@ -88,6 +89,8 @@ class ExportOrder:
     """The DICOM SEG that a measurement report refers to; None to write one beside it."""
     with_patient: bool = False
     """Whether a review sheet names the patient and the study."""
+    keep_edits: bool = False
+    """Whether a review sheet adds to the table of edits."""
 
     @property
     def kind(self) -> Format:
@@ -149,6 +152,7 @@ def check_order(order: ExportOrder) -> None:
         (OBSERVER, order.observer is not None),
         (SEG_FILE, order.seg is not None),
         (WITH_PATIENT, order.with_patient),
+        (KEEP_EDITS, order.keep_edits),
         ("--external", order.external and (order.holds_one_label or order.kind.is_sheet)),
     ):
         if is_used and option not in order.kind.options:

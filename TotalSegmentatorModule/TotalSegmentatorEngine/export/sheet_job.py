@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import date
 from pathlib import Path
 
+from TotalSegmentatorWire.edits_file import edits_file
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.export import ExportStep
 from TotalSegmentatorWire.tables.export_formats import SHEET_DATA_SUFFIX
 from TotalSegmentatorWire.tables.result_tags import CT_SERIES_TAG, series_digest
 
 from TotalSegmentatorEngine.export.core.roi import Roi
+from TotalSegmentatorEngine.export.edits.from_sheet import edits_of
+from TotalSegmentatorEngine.export.edits.table import add_edits, review_number
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
 from TotalSegmentatorEngine.export.order import SHEET_DATA, ExportOrder
 from TotalSegmentatorEngine.export.progress import ExportReporter
+from TotalSegmentatorEngine.export.sheet.contents import ReviewSheet
 from TotalSegmentatorEngine.export.sheet.gathering import SheetMaterial, gathered
 from TotalSegmentatorEngine.export.sheet.redaction import Redaction, identifiers_of
 from TotalSegmentatorEngine.export.sheet.review_record import record_of
@@ -77,7 +82,21 @@ def write_review_sheet(
         drawing = reporter.structures(ExportStep.DRAWING, 2 * len(rois), _MEASURED, _DRAWN)
         shown = pictures(rois, ct, sheet.numbered, drawing)
     reporter.progress(ExportStep.WRITING, _DRAWN)
-    return write_sheet(order.output, order.companions.get(SHEET_DATA), sheet, shown), warnings
+    files = write_sheet(order.output, order.companions.get(SHEET_DATA), sheet, shown)
+    if order.keep_edits:
+        warnings += _keep_edits(sheet, rois)
+    return files, warnings
+
+
+def _keep_edits(sheet: ReviewSheet, rois: Sequence[Roi]) -> list[Problem]:
+    """The sheet is there, whatever becomes of the table."""
+    file, models = edits_file(), sorted({computation.model for computation in sheet.computations})
+    try:
+        number = review_number(file, " ".join([sheet.input.digest, *models]))
+        add_edits(file, edits_of(sheet, rois, number, date.today()))
+    except SegmentationError as error:
+        return [Problem("EXPORT_SHEET_EDITS_NOT_KEPT", {"code": error.code})]
+    return []
 
 
 def _redaction(order: ExportOrder, source: ExportSource) -> Redaction:

@@ -115,13 +115,14 @@ class ExportFields:
             smallest_island_mm2=options_ui.islandSpinBox.value,
             space=_data(options_ui.spaceComboBox),
             with_patient=ui.patientCheckBox.checked,
+            keeps_edits=settings.is_on(settings.REVIEW_EDITS),
         )
 
     def sheet_options(self) -> ExportOptions:
         """Those of a review sheet that was asked for elsewhere: as chosen where one is chosen here, else the usual."""
         if self.format.kind.is_sheet:
             return self.options()
-        return ExportOptions(format_of(USUAL_SHEET))
+        return ExportOptions(format_of(USUAL_SHEET), keeps_edits=settings.is_on(settings.REVIEW_EDITS))
 
     # -- showing -------------------------------------------------------------------------------------------------------
 

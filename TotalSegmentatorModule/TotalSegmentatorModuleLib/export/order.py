@@ -8,6 +8,7 @@ from pathlib import Path
 from TotalSegmentatorWire.tables.export_formats import (
     CONTOUR_OPTIONS,
     ENCODING,
+    KEEP_EDITS,
     KEYHOLE,
     LPS,
     OBSERVER,
@@ -41,6 +42,8 @@ class ExportOptions:
     """Of a measurement report: a person's name as DICOM has it; empty to name the program only."""
     with_patient: bool = False
     """Whether a review sheet names the patient and the study."""
+    keeps_edits: bool = False
+    """Whether a review sheet adds to the table of edits."""
     seg: str = ""
     """Path of the DICOM SEG that a measurement report refers to; empty to write one beside it."""
 
@@ -91,6 +94,7 @@ def export_arguments(order: ExportOrder, transferred: Path, output: Path) -> lis
         OBSERVER: [options.observer.strip()] if options.observer.strip() else None,
         SEG_FILE: [options.seg] if options.seg else None,
         WITH_PATIENT: [] if options.with_patient else None,
+        KEEP_EDITS: [] if options.keeps_edits else None,
         **_contour_arguments(options),
     }
     for option in kind.options:

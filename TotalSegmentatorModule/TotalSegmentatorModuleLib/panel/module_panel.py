@@ -14,6 +14,7 @@ from TotalSegmentatorWire.messages.segment import ResultHeader
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.compare.section import CompareSection
 from TotalSegmentatorModuleLib.editing.section import EditingSection
+from TotalSegmentatorModuleLib.edits.kept_edits import KeptEdits
 from TotalSegmentatorModuleLib.export.section import ExportSection
 from TotalSegmentatorModuleLib.figures.section import FiguresSection
 from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, keep_model
@@ -117,6 +118,7 @@ class Panel:
         self.review.set_editing(self._editing)
         self._figures = FiguresSection(ui.review_figures)
         self.review.set_followers(self._figures.show)
+        self._edits = KeptEdits(ui.review_edits, self._task_changed)
         self._tasks = (
             export,
             CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),
@@ -148,6 +150,7 @@ class Panel:
         """The user opens the module: update what may have changed elsewhere."""
         self._show_models()
         self._setup.refresh()
+        self._edits.refresh()
         self._inputs.choose_only_ct()
         for section in (self.review, *self._tasks):
             section.enter()
@@ -180,6 +183,7 @@ class Panel:
         self._new_result_timer.dispose()
         for section in (self._editing, self._rerun, self._repairs, self.review, self._figures, *self._tasks):
             section.close()
+        self._edits.close()
         self._setup.close()
         self._recovery.close()
         self._session.dispose()
@@ -330,8 +334,9 @@ class Panel:
     # -- background tasks ----------------------------------------------------------------------------------------------
 
     def _task_changed(self) -> None:
-        is_busy = self._session.is_busy or any(section.is_busy for section in (self._repairs, *self._tasks))
+        is_busy = self._session.is_busy or any(each.is_busy for each in (self._repairs, self._edits, *self._tasks))
         self._setup.set_enabled(not is_busy)
+        self._edits.refresh()
 
     # -- what becomes of a job -----------------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ class PanelWidgets:
     """Without a place in the panel: it is shown in that of another module."""
     review_figures: Widgets
     review_times: Widgets
+    review_edits: Widgets
     export: Widgets
     export_options: Widgets
     export_task: Widgets
@@ -68,6 +69,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     rerun = add_ui(review.contentLayout, resource_path("UI/ReviewRerun.ui"))
     figures = add_ui(review.contentLayout, resource_path("UI/ReviewFigures.ui"))
     times = add_ui(review.contentLayout, resource_path("UI/ReviewTimes.ui"))
+    edits = add_ui(review.contentLayout, resource_path("UI/ReviewEdits.ui"))
     export = add_ui(sections, resource_path("UI/Export.ui"))
     export_options = add_ui(export.choicesLayout, resource_path("UI/ExportOptions.ui"))
     export_task = add_ui(export.contentsLayout, resource_path("UI/Task.ui"))
@@ -91,6 +93,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         edit_bar=named_children(slicer.util.loadUI(resource_path("UI/EditBar.ui"))),
         review_figures=figures,
         review_times=times,
+        review_edits=edits,
         export=export,
         export_options=export_options,
         export_task=export_task,

@@ -9,6 +9,7 @@ from pathlib import Path
 import qt
 import slicer
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.edits_file import edits_file
 from TotalSegmentatorWire.job_folder import jobs_folder, results_folder, sweep
 
 from TotalSegmentatorModuleLib import settings
@@ -113,8 +114,8 @@ def ask_removal(state: SetupState) -> RemovalChoice | None:
     for model in state.own_models:
         text = _("Your own model {name} ({size})").format(name=model.name, size=size_text(model.bytes))
         dialog.add_box(_OWN_MODEL + model.name, text, str(model.folder), False)
-    if settings.keys() or settings.review_times_file().exists():
-        text = _("The settings of this module, such as folders and proxy, and the times of the review")
+    if settings.keys() or settings.review_times_file().exists() or edits_file().exists():
+        text = _("The settings of this module, such as folders and proxy, and the times and edits of reviews")
         dialog.add_box("settings", text, "", False)
     ticked = dialog.ask()
     if ticked is None:

@@ -13,6 +13,21 @@ SHEET_ERRORS: dict[str, ErrorDefinition] = table(
         _("A review sheet shows the CT, which was not given."),
         _("Choose the CT on which the segmentation was made; on the command line, specify it with --reference."),
     ),
+    (
+        "EDITS_NONE",
+        201,
+        _("No edits of reviews have been kept yet."),
+        _(
+            "Turn on that they are kept, in the section Review or with --keep-edits, and make review sheets of the "
+            "results that you have reviewed."
+        ),
+    ),
+    (
+        "EDITS_UNREADABLE",
+        202,
+        _("The table of the edits of reviews is damaged."),
+        _("Restore it from a backup, or delete it (command edits --delete) and begin a new one."),
+    ),
 )
 
 SHEET_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
@@ -21,6 +36,11 @@ SHEET_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         "EXPORT_SHEET_NO_PATIENT",
         _("The CT does not come from DICOM, so the review sheet cannot name the patient."),
         _("Use the CT's DICOM series if the sheet has to name the patient."),
+    ),
+    (
+        "EXPORT_SHEET_EDITS_NOT_KEPT",
+        _("The review sheet was made, but its edits were not kept ({code})."),
+        _("Check the table of edits among your files, and make the sheet again."),
     ),
     (
         "EXPORT_SHEET_NOT_CHECKED",

@@ -13,7 +13,7 @@ TG263, OWN = NAME_KINDS = ("tg263", "own")
 
 SET_LABEL, ENCODING, SPACE = "--set-label", "--encoding", "--space"
 OBSERVER, SEG_FILE = REPORT_OPTIONS = ("--observer", "--seg")
-WITH_PATIENT = "--with-patient"
+WITH_PATIENT, KEEP_EDITS = "--with-patient", "--keep-edits"
 CONTOUR_OPTIONS = ("--holes", "--smooth-contours", "--smallest-island")
 """Options of the command line that not every format takes; the first of each of these choices is the default."""
 
@@ -61,7 +61,7 @@ FORMATS = {
         Format("obj", options=(SPACE,)),
         Format("gltf", (".glb",), options=(SPACE,)),
         Format("volumes", (".csv",)),
-        Format("review", (".pdf", ".html", ".json"), options=(WITH_PATIENT,)),
+        Format("review", (".pdf", ".html", ".json"), options=(WITH_PATIENT, KEEP_EDITS)),
     )
 }
 LABEL_IMAGES = ("nifti", "nrrd")

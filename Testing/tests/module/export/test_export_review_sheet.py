@@ -15,8 +15,10 @@ import slicer
 from export_support import labels_on, write_ct_series
 from export_user import PROGRAM_SECONDS, result_of
 from sheet_support import added_path_mm, data_of, html_text, identifiers_of, pdf_texts
+from TotalSegmentatorEngine.export.edits.table import read_edits
 from TotalSegmentatorEngine.imaging.computed_structures import computed_structures
 from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorWire.edits_file import edits_file
 from TotalSegmentatorWire.messages.computed import computed_to_json
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.tables.review_state import ReviewState
@@ -78,16 +80,25 @@ def test_the_button_of_the_review_writes_the_sheet_into_the_export_folder(export
     _node, before, after = add_reviewed(exporter, ct)
     exporter.ui.export.collapsibleButton.collapsed = True
     chosen = exporter.ui.export.formatComboBox.currentIndex
+    edits = exporter.ui.review_edits
+    exporter.app.click(edits.editsCheckBox)
+    assert not edits.showEditsButton.visible
     exporter.app.click(exporter.ui.review.sheetButton)
     exporter.wait_until_ready(PROGRAM_SECONDS)
     assert exporter.error_code == "", exporter.describe()
     assert not exporter.ui.export.collapsibleButton.collapsed
     assert exporter.ui.export.formatComboBox.currentIndex == chosen
+    assert edits.showEditsButton.visible
     json_name, pdf_name = exporter.written
     assert json_name.endswith("_review.json") and pdf_name.endswith("_review.pdf")
     assert pdf_name in exporter.task_ui.resultLabel.text
     data = data_of(exporter.target / json_name)
     spleen, kidney = data["structures"]
+    kept = {row.structure: (row.decision, row.edited, row.dice) for row in read_edits(edits_file())}
+    assert kept == {
+        SPLEEN: ("approved", True, pytest.approx(spleen["edit"]["dice"], abs=1e-4)),
+        KIDNEY: (kidney["state"], False, None),
+    }
     assert (spleen["name"], spleen["state"], spleen["edited"]) == ("spleen", "approved", True)
     assert spleen["voxels"] == np.count_nonzero(after) and spleen["mean_hu"] == pytest.approx(hu()[after].mean())
     assert spleen["edit"]["computed_ml"] == pytest.approx(np.count_nonzero(before) * 0.012)

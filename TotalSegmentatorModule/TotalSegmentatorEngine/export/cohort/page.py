@@ -9,6 +9,7 @@ from datetime import date
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.command.command_run import without_text
 from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.comparison import volume_digits
 from TotalSegmentatorWire.tables.review_rules import shown_name
 from TotalSegmentatorWire.tables.structures import GROUPS, known_structures
 
@@ -36,15 +37,15 @@ _HEADS = (
     "Structure",
     "pairs",
     "cut",
-    "Dice",
+    "Dice: median",
     "quartiles",
     "lowest",
     "mean",
     "published",
     "HD95 mm",
-    "mean mm",
+    "MSD mm",
     "surface Dice",
-    "path cm",
+    "APL cm",
     "volume %",
     "range %",
 )
@@ -226,7 +227,8 @@ def _case(number: int, case: WorstCase) -> str:
     if row.hausdorff95_mm is not None:
         said.append(f"HD95 {row.hausdorff95_mm:.1f} mm")
     said.append(f"added path {row.added_path_mm / 10:.1f} cm")
-    said.append(f"volume {row.our_ml:.3g} ml, theirs {row.their_ml:.3g} ml")
+    ours, theirs = (f"{volume:.{volume_digits(volume)}f}" for volume in (row.our_ml, row.their_ml))
+    said.append(f"volume {ours} ml, theirs {theirs} ml")
     return (
         f'<div class="case" id="case-{number}">{jpeg_image(case.jpeg, case.title)}<b>{html(case.structure)}</b>'
         f'<a href="#pair-{case.number}">Pair {html(case.label)}</a>. {html(case.title)}<br>'
@@ -289,9 +291,9 @@ _NO_PUBLISHED = (
     "--model 117-1.5mm."
 )
 _TABLE_NOTE = (
-    "Lowest median Dice first. Dice, HD95 (95 % Hausdorff distance), mean surface distance, surface Dice, added path "
-    "and volume difference: medians over the pairs; mean: of the Dice, to be compared with the published mean. cut: in "
-    "how many pairs the reference reaches the border of the CT. The lowest Dice leads to its picture."
+    "Lowest median Dice first. HD95 (95 % Hausdorff distance), MSD (mean surface distance), surface Dice, APL (added "
+    "path length) and volume difference: medians over the pairs. mean: of the Dice, to be compared with the published "
+    "mean. cut: in how many pairs the reference reaches the border of the CT. The lowest Dice leads to its picture."
 )
 _PLOT_NOTE = (
     "A point is a pair. Boxes (from five pairs on) reach from the lower to the upper quartile, the line is the median, "

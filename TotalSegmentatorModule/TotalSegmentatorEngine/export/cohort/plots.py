@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from TotalSegmentatorEngine.export.cohort.summary import Distribution, StructureSummary
+from TotalSegmentatorEngine.export.page.svg_plots import plot_figure, svg_element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,16 +44,9 @@ def _panels(tolerance_mm: float) -> list[_Panel]:
 
 def distribution_plot(shown: Sequence[StructureSummary], tolerance_mm: float) -> str:
     """An <svg> element: a row for each structure from the top, a panel for each measure. ``shown`` is not empty."""
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     rows = len(shown)
     height = _HEAD_INCHES + rows * _ROW_INCHES
-    style = {"svg.fonttype": "none", "svg.hashsalt": "cohort", "font.family": "sans-serif", "font.size": 8.0}
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=(_WIDTH_INCHES, height))
-        FigureCanvasSVG(figure)
+    with plot_figure(_WIDTH_INCHES, height) as figure:
         panels = _panels(tolerance_mm)
         axes = figure.subplots(1, len(panels), sharey=True)
         edges = {"bottom": 0.3 / height, "top": 1.0 - 0.3 / height}
@@ -64,9 +56,7 @@ def distribution_plot(shown: Sequence[StructureSummary], tolerance_mm: float) ->
         _mark_published(axes[0], shown)
         axes[0].set_ylim(rows - 0.4, -0.6)
         axes[0].set_yticks(range(rows), [each.structure for each in shown])
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return _element(stream.getvalue())
+        return svg_element(figure)
 
 
 def _draw(axis: Axes, panel: _Panel, shown: Sequence[StructureSummary]) -> None:
@@ -113,11 +103,3 @@ def _mark_published(axis: Axes, shown: Sequence[StructureSummary]) -> None:
     known = [(each.published_dice, row) for row, each in enumerate(shown) if each.published_dice is not None]
     if known:
         axis.plot(*zip(*known, strict=True), "D", color=_PUBLISHED, markersize=3.6, fillstyle="none", linestyle="none")
-
-
-def _element(document: str) -> str:
-    """Without what stands before <svg>, and as wide as its page; names of its parts may occur in other plots too."""
-    svg = document[document.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    head, rest = svg.split(">", 1)
-    return re.sub(r' (?:width|height)="[^"]*"', "", head) + ">" + rest

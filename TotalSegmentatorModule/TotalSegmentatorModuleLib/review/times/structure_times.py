@@ -15,7 +15,6 @@ from TotalSegmentatorModuleLib.review.times.texts import deletion_question, deta
 from TotalSegmentatorModuleLib.review.times.totals import add_totals, read_totals
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
-_ON = "on"
 _KEEP_AFTER = 60.0
 """Seconds that may be lost where Slicer crashes."""
 
@@ -29,7 +28,7 @@ class StructureTimes:
         self._key: str | None = None
         self._problem = ""
         self._clock = ReviewClock(self._on_look)
-        ui.timesCheckBox.checked = settings.text(settings.REVIEW_TIMES) == _ON
+        ui.timesCheckBox.checked = settings.is_on(settings.REVIEW_TIMES)
         self._kept = read_totals(self._file)
         ui.timesCheckBox.connect("toggled(bool)", self._on_toggled)
         ui.deleteTimesButton.connect("clicked(bool)", self._on_delete)
@@ -41,7 +40,7 @@ class StructureTimes:
         if key == self._key:
             return
         self._key = key
-        if self._ui.timesCheckBox.checked and settings.text(settings.REVIEW_TIMES) != _ON:  # the user removed all
+        if self._ui.timesCheckBox.checked and not settings.is_on(settings.REVIEW_TIMES):  # the user removed all
             self._clock.turn_to(None)
             self._clock.forget()
             self._ui.timesCheckBox.checked = False
@@ -93,7 +92,7 @@ class StructureTimes:
         self._ui.deleteTimesButton.setVisible(bool(seconds))
 
     def _on_toggled(self, is_on: bool) -> None:
-        settings.set_text(settings.REVIEW_TIMES, _ON if is_on else "")
+        settings.turn(settings.REVIEW_TIMES, is_on)
         self._clock.turn_to(self._key if is_on else None)
         self._keep()
         self._show()
