@@ -31,7 +31,8 @@ svg { width: 100%; height: auto; display: block; } .plot { break-inside: avoid; 
 .case { break-inside: avoid; font-size: 12px; } .case b { display: block; font-size: 13px; }
 .case:target { outline: 3px solid #b03a00; outline-offset: 3px; }
 nav a { margin-right: 14px; } .wide { overflow-x: auto; } .below { color: #b03a00; font-weight: bold; }
-@media print { nav { display: none; } a { color: #000; text-decoration: none; } .list { font-size: 8.5px; } }
+@media print { nav { display: none; } a { color: #000; text-decoration: none; } .list { font-size: 8.5px; }
+ .cases { grid-template-columns: repeat(5, 1fr); gap: 8px; } .case { font-size: 8px; } .case b { font-size: 9px; } }
 """
 _HEADS = (
     "Structure",
