@@ -11,10 +11,12 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 from review_session import EDITED, SPINE, SWAPPED, review_session
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
+OPENED, CLOSED = "\u25be", "\u25b8"
+
 
 def test_a_review_from_apply_to_the_opened_scene(app, answers, monkeypatch, tmp_path):
     with review_session(app, monkeypatch, tmp_path) as session:
-        session.run(answers, tmp_path)
+        session.run(answers, tmp_path, lambda _step: check_arrows(session))
         check(session)
 
 
@@ -29,3 +31,10 @@ def check(session) -> None:
     assert session.segment("vertebrae_T2") is None
     assert not any(group.startswith("Wrong?") for group in session.groups())
     assert session.ui.headlineLabel.text == "31 cut by the scan"
+
+
+def check_arrows(session) -> None:
+    """Each heading says whether it is open."""
+    model = session.tree.model()
+    for heading in (model.index(place, 0) for place in range(model.rowCount())):
+        assert heading.data().startswith(OPENED if session.tree.isExpanded(heading) else CLOSED), heading.data()

@@ -48,7 +48,7 @@ def format_titles() -> dict[str, str]:
         "rtstruct": _("RT Structure Set (DICOM)"),
         "seg-binary": _("DICOM Segmentation"),
         "seg-labelmap": _("DICOM Segmentation, label map"),
-        "sr": _("DICOM Structured Report (volumes, HU)"),
+        "sr": _("DICOM SR (volumes, HU)"),
         "nrrd": _("NRRD segmentation"),
         "nifti": _("NIfTI label image and table"),
         "stl": _("STL surfaces"),

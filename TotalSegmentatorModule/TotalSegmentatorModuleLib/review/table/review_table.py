@@ -109,12 +109,7 @@ class ReviewTable:
             self._selection.clear()
             self._set_chosen(None)
             return
-        group = self._groups[self._rows[key].kind]
-        self._fill(group)
-        index = self._model.indexFromItem(self._items.first(key))
-        self._view.setExpanded(group.index, True)
-        self._view.setCurrentIndex(index)
-        self._view.scrollTo(index)
+        self._view.scrollTo(self._make_current(key))
 
     def keys_in_sight(self) -> list[str]:
         """Keys of the rows below open headings, in the order of the screen."""
@@ -159,8 +154,7 @@ class ReviewTable:
             is_new = self._chosen not in self._rows and not position
             self._apply_filter(_ROWS_AT_ONCE if is_new else None)
             if self._chosen in self._rows:
-                self._fill(self._groups[self._rows[self._chosen].kind])
-                self._view.setCurrentIndex(self._model.indexFromItem(self._items.first(self._chosen)))
+                self._make_current(self._chosen)
             else:
                 self._selection.clear()
         finally:
@@ -169,6 +163,18 @@ class ReviewTable:
         if self._chosen not in self._rows:
             self._set_chosen(None)
         self._ticker.start()
+
+    def _make_current(self, key: str):
+        """Returns the QModelIndex of the row ``key``, whose heading is open now."""
+        group = self._groups[self._rows[key].kind]
+        self._fill(group)
+        index = self._model.indexFromItem(self._items.first(key))
+        if not group.is_open:
+            self._view.setExpanded(group.index, True)
+            self._open[group.kind] = True
+            group.name(self._rows, self._matches)  # nobody listens to the view while the table is rebuilt
+        self._view.setCurrentIndex(index)
+        return index
 
     def _fill(self, group: TableGroup, at_most: int | None = None) -> int:
         """Make the rows of ``group`` that are not there yet; returns how many."""
