@@ -17,12 +17,11 @@ sys.path[:0] = [str(TESTING), str(REPOSITORY / "TotalSegmentatorModule"), str(SU
 
 import numpy as np  # noqa: E402 - all are found through the line above
 import pytest  # noqa: E402
-from desktop.pictures.offscreen_view import write_png  # noqa: E402
 from panel_support import answered_questions, desktop  # noqa: E402
 from PIL import Image  # noqa: E402
 from review_session import ReviewSession, review_session  # noqa: E402
 
-PANEL_WIDTH, HEIGHT, VIEWS_WIDTH = 480, 860, 900
+PANEL_WIDTH, HEIGHT, VIEWS_WIDTH = 480, 860, 760
 
 
 def main() -> int:
@@ -58,7 +57,9 @@ def _take(session: ReviewSession, path: Path) -> None:
             for name, size in sizes.items()
         }
     lower = np.hstack([views["Green"], views["Yellow"]])
-    write_png(path, np.hstack([panel, np.vstack([views["Red"], lower])]))
+    picture = Image.fromarray(np.hstack([panel, np.vstack([views["Red"], lower])]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, optimize=True)
     print(path.name, flush=True)
 
 
