@@ -21,6 +21,7 @@ from TotalSegmentatorEngine.export.sources.slicer_transfer import (
     transferred_ct,
     transferred_ct_geometry,
 )
+from TotalSegmentatorEngine.imaging.mask_pieces import largest_piece
 from TotalSegmentatorEngine.imaging.raw_voxels import write_raw
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.repair.arguments import RepairOptions, parse_repair_arguments
@@ -67,7 +68,7 @@ def _written(
     )
     added, removed = _difference(mask, before), _difference(before, mask)
     voxel_ml = placed.grid.voxel_ml
-    middle = np.concatenate([added, removed]).mean(axis=0)
+    middle = _middle_of_largest(np.concatenate([added, removed]))
     return RepairedSegment(
         id=segment_id,
         file=name,
@@ -77,6 +78,16 @@ def _written(
         removed_ml=round(len(removed) * voxel_ml, 3),
         place_ras_mm=[round(float(x), 2) for x in (placed.grid.ijk_to_ras @ [*middle[::-1], 1.0])[:3]],
     )
+
+
+def _middle_of_largest(changed: np.ndarray) -> np.ndarray:
+    """Of the indices (n, 3) of changed voxels, the one in the middle of their largest piece: a place at which something
+    is to be seen, also where several pieces lie far apart."""
+    first = changed.min(axis=0)
+    mask = np.zeros(changed.max(axis=0) - first + 1, bool)
+    mask[tuple((changed - first).T)] = True
+    piece = np.argwhere(largest_piece(mask)) + first
+    return piece[np.argmin(np.linalg.norm(piece - piece.mean(axis=0), axis=1))]
 
 
 def _difference(one: VoxelMask, other: VoxelMask) -> np.ndarray:

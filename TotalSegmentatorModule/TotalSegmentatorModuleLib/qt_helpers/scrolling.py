@@ -7,8 +7,25 @@ import qt
 
 def scroll_to_top(widget) -> None:
     """Scroll the panel around ``widget`` (QWidget) so that it begins at the top, as far as the panel goes."""
+    area = _area_around(widget)
+    if area:
+        area.verticalScrollBar().setValue(_top(widget, area))
+
+
+def scroll_into_sight(widget) -> None:
+    """Scroll the panel around ``widget`` (QWidget) as little as shows all of it, or its upper part."""
+    area = _area_around(widget)
+    if area:
+        bar, top, room = area.verticalScrollBar(), _top(widget, area), area.viewport().height
+        bar.setValue(min(max(bar.value, top + widget.height - room), top))
+
+
+def _area_around(widget):
     area = widget.parent()
     while area and not area.inherits("QScrollArea"):
         area = area.parent()
-    if area:
-        area.verticalScrollBar().setValue(widget.mapTo(area.widget(), qt.QPoint(0, 0)).y())
+    return area
+
+
+def _top(widget, area) -> int:
+    return widget.mapTo(area.widget(), qt.QPoint(0, 0)).y()

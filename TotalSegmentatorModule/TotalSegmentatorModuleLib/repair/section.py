@@ -11,6 +11,8 @@ from TotalSegmentatorWire.tables.review_rules import RULES, Repair
 
 from TotalSegmentatorModuleLib.background.worker_lease import WorkerLease
 from TotalSegmentatorModuleLib.changes.history import Action
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_into_sight
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.repair.name_repair import NameRepair
 from TotalSegmentatorModuleLib.repair.new_names import new_names
@@ -37,6 +39,10 @@ from TotalSegmentatorModuleLib.texts.errors import problem_texts
 from TotalSegmentatorModuleLib.views.structure_place import to_world
 from TotalSegmentatorModuleLib.views.view_jump import jump_slices
 
+_SCROLLS = 3
+_SETTLING_MS = 30
+"""Between them: the frame gets the height of its text only when the text has been wrapped."""
+
 
 class RepairSection:
     """The widgets of ReviewRepair.ui. ``on_repaired`` gets what was done, and the key of the row to go to;
@@ -56,6 +62,8 @@ class RepairSection:
         self._preview = Preview()
         self._runner = ProgramRunner(self._on_progress, self._on_outcome, self._on_failed, on_changed)
         self._second_check = SecondCheck(on_changed, lease_for)
+        self._scroller = Ticker(self._scroll)
+        self._scrolls = 0
         ui.applyRepairButton.connect("clicked(bool)", self._on_apply)
         ui.cancelRepairButton.connect("clicked(bool)", self.end)
         self.end()
@@ -98,6 +106,7 @@ class RepairSection:
         """The application quits or the module is reloaded."""
         self.end()
         self._runner.close()
+        self._scroller.dispose()
         self._second_check.close()
 
     # -- inside --------------------------------------------------------------------------------------------------------
@@ -124,8 +133,16 @@ class RepairSection:
         self._ui.repairLabel.setText(text)
         self._ui.applyRepairButton.setVisible(can_apply)
         is_over = not can_apply and not self._runner.is_busy
+        if is_over or can_apply or self._ui.repairFrame.isHidden():
+            self._scrolls = _SCROLLS
+            self._scroller.start()
         self._ui.cancelRepairButton.setText(_("Close") if is_over else _("Cancel"))
         self._ui.repairFrame.setVisible(True)
+
+    def _scroll(self) -> int | None:
+        scroll_into_sight(self._ui.repairFrame)
+        self._scrolls -= 1
+        return _SETTLING_MS if self._scrolls > 0 else None
 
     def _on_progress(self, fraction: float) -> None:
         self._show(working_text(fraction), False)

@@ -82,20 +82,25 @@ def outcomes_text(node, segments: Sequence[RepairedSegment], gone: str = "") -> 
     one that is removed."""
     if not segments:
         return _("The repair would change nothing.")
-    lines = [
-        _("{name}: adds {added} ml, removes {removed} ml.").format(
-            name=_name(node, each.id), added=_ml(each.added_ml), removed=_ml(each.removed_ml)
-        )
-        for each in segments
-    ]
+    lines = [_capital(_outcome_text(_name(node, each.id), each)) for each in segments]
     if gone:
         lines.append(_("Segment that goes: {names}.").format(names=_name(node, gone)))
     lines.append(_("The coloured outline shows the outcome."))
-    return _capital(" ".join(lines))
+    return " ".join(lines)
+
+
+def _outcome_text(name: str, segment: RepairedSegment) -> str:
+    if not segment.removed_ml:
+        sentence = _("{name}: adds {added} ml.")
+    elif not segment.added_ml:
+        sentence = _("{name}: removes {removed} ml.")
+    else:
+        sentence = _("{name}: adds {added} ml, removes {removed} ml.")
+    return sentence.format(name=name, added=_ml(segment.added_ml), removed=_ml(segment.removed_ml))
 
 
 def _ml(volume: float) -> str:
-    return format(volume, ".1f" if volume >= 0.1 or volume == 0 else ".3f")
+    return format(volume, ".1f" if volume >= 0.1 else ".3f")
 
 
 def changed_meanwhile_text() -> str:

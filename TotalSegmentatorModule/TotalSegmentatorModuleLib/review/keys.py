@@ -21,10 +21,18 @@ _WITHOUT_KEYS = ("QAbstractButton", "QScrollArea")
 
 
 class ReviewKeys:
-    """Clicks the ``buttons`` (QAbstractButton, by the text of their key) on behalf of the keyboard."""
+    """Clicks the ``buttons`` (QAbstractButton, by the text of their key) on behalf of the keyboard.
 
-    def __init__(self, review_widget, buttons: Mapping[str, object]) -> None:
+    ``table`` (QWidget) takes the focus from every button below ``section`` that is clicked with the mouse, before it
+    does its work: a button that is hidden or disabled then would pass the focus on to the next one, whose place the
+    panel would scroll to.
+    """
+
+    def __init__(self, section, review_widget, table, buttons: Mapping[str, object]) -> None:
+        self._table = table
         self._buttons = buttons
+        for button in section.findChildren(qt.QPushButton):
+            button.connect("clicked(bool)", lambda _checked: self.listen())
         self._shortcuts: list = []
         self._viewports: set[str] = set()
         self._is_enabled = False
@@ -40,12 +48,12 @@ class ReviewKeys:
             if shortcut:  # not one whose window is gone
                 shortcut.setEnabled(is_enabled)
 
-    def listen_at(self, widget) -> None:
-        """Give ``widget`` (QWidget) the focus if it is on a button or nowhere, where the keys would not be heard. Who
+    def listen(self) -> None:
+        """Give the table the focus if it is on a button or nowhere, where the keys would not be heard. Who
         writes in a field or works in a view keeps it."""
         focus = slicer.app.focusWidget()
         if self._is_enabled and (focus is None or any(map(focus.inherits, _WITHOUT_KEYS))):
-            widget.setFocus()
+            self._table.setFocus()
 
     def close(self) -> None:
         """The views outlive the panel: take the keys from them."""

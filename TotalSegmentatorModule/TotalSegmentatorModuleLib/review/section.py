@@ -64,7 +64,9 @@ class ReviewSection:
         self._remarks = RemarkList(ui.structureLabel, remark_uis, self._on_show_place)
         self._times = StructureTimes(times_ui)
         self._keys = ReviewKeys(
+            ui.collapsibleButton,
             ui.reviewWidget,
+            ui.structuresTree,
             {
                 "N": ui.nextButton,
                 "P": ui.previousButton,
@@ -181,7 +183,7 @@ class ReviewSection:
             if len(filled) == 1:
                 self._parameters.reviewSegmentation = filled[0]
         self._show_node()
-        self._keys.listen_at(self._ui.structuresTree)
+        self._keys.listen()
 
     def exit(self) -> None:
         """The user turns to another module; a structure that is edited there stays alone with its neighbours."""
@@ -203,7 +205,7 @@ class ReviewSection:
             self._table.choose(None)
         self._ui.collapsibleButton.collapsed = False  # first, so that the rows are made once
         self._parameters.reviewSegmentation = node
-        self._keys.listen_at(self._ui.structuresTree)
+        self._keys.listen()
         self._scroller.start()  # when the section has got its height
 
     def scene_closing(self) -> None:
@@ -290,7 +292,7 @@ class ReviewSection:
     def _on_collapsed(self, _is_collapsed: bool) -> None:
         self._end_repair()
         self._show_node()
-        self._keys.listen_at(self._ui.structuresTree)
+        self._keys.listen()
 
     def _on_chosen(self, _key: str | None) -> None:
         self._hint("")

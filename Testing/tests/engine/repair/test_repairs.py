@@ -103,6 +103,16 @@ def test_only_the_largest_piece_stays(bench: Bench):
     assert np.array_equal(bench.results()["liver"], liver)
 
 
+def test_the_place_of_a_repair_lies_in_the_largest_of_its_pieces(bench: Bench):
+    liver = compact(bench, "liver")
+    pieces = [ball(liver.shape, np.array(middle), radius) for middle, radius in (((8, 8, 8), 8), ((30, 5, 5), 5))]
+    bench.masks["liver"] = liver | pieces[0] | pieces[1]
+    assert bench.repair("largest_piece", "--segment", "liver") == 0
+    (segment,) = repair_header_from_json((bench.folder / "out" / REPAIR_HEADER).read_text()).segments
+    place = np.linalg.solve(bench.phantom.ijk_to_ras, [*segment.place_ras_mm, 1.0])[:3]
+    assert pieces[0][tuple(np.round(place[::-1]).astype(int))]
+
+
 def test_small_islands_go_and_large_ones_stay(bench: Bench):
     liver = compact(bench, "liver")
     large = liver | ball(liver.shape, np.array([8, 8, 8]), 11)

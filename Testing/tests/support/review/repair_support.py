@@ -79,8 +79,9 @@ class RepairUser(ReviewUser):
         self.add_phantom(labels, flags)
         return true
 
-    def add_with_island(self) -> tuple[np.ndarray, np.ndarray]:
-        """A liver with a stray piece in a far corner, of which the remark tells. Returns the liver and the island."""
+    def add_with_island(self, *more: Flag) -> tuple[np.ndarray, np.ndarray]:
+        """A liver with a stray piece in a far corner, of which the remark tells; spleen and T12 beside it, and ``more``
+        remarks. Returns the liver and the island."""
         labels = labels_of("liver", "spleen", "vertebrae_T12")
         liver = labels == TABLE["liver"]
         largest = largest_piece(liver)
@@ -89,7 +90,7 @@ class RepairUser(ReviewUser):
         island[2:5, 2:6, 2:5] = True
         labels[island] = TABLE["liver"]
         evidence = {"pieces": 2, "expected": 1, "volume_ml": 2.3}
-        self.add_phantom(labels, [Flag("islands", Level.CHECK, "liver", (), centre_of(island), evidence)])
+        self.add_phantom(labels, [Flag("islands", Level.CHECK, "liver", (), centre_of(island), evidence), *more])
         return largest, island
 
     @property

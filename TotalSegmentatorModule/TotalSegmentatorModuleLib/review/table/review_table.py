@@ -104,7 +104,7 @@ class ReviewTable:
         return [row for row in self._rows.values() if row.key in keys]
 
     def choose(self, key: str | None) -> None:
-        """Choose a row and bring it into sight; its heading is opened."""
+        """Choose a row and bring it into sight; its heading is opened for as long as the row is chosen."""
         if key is None or key not in self._rows:
             self._selection.clear()
             self._set_chosen(None)
@@ -112,11 +112,12 @@ class ReviewTable:
         self._view.scrollTo(self._make_current(key))
 
     def keys_in_sight(self) -> list[str]:
-        """Keys of the rows below open headings, in the order of the screen."""
-        for group in self._groups.values():
-            if group.is_open:
-                self._fill(group)
-        return [key for group in self._groups.values() for key in group.keys_in_sight()]
+        """Keys of the rows below headings that are meant to be open, in the order of the screen: not of the one that is
+        open only because the chosen row has come to stand there, which has been checked again."""
+        open_groups = [group for kind, group in self._groups.items() if group.is_open and self._is_meant_open(kind)]
+        for group in open_groups:
+            self._fill(group)
+        return [key for group in open_groups for key in group.keys_in_sight()]
 
     def close(self) -> None:
         self._ticker.dispose()
@@ -142,6 +143,7 @@ class ReviewTable:
 
     def _rebuild(self) -> None:
         position = self._view.verticalScrollBar().value
+        was_in_sight = self._is_in_sight(self._chosen)
         self._is_quiet = True
         try:
             self._model.removeRows(0, self._model.rowCount())
@@ -162,19 +164,31 @@ class ReviewTable:
         self._view.verticalScrollBar().setValue(position)
         if self._chosen not in self._rows:
             self._set_chosen(None)
+        elif was_in_sight:
+            self._view.scrollTo(self._view.currentIndex())
         self._ticker.start()
 
     def _make_current(self, key: str):
-        """Returns the QModelIndex of the row ``key``, whose heading is open now."""
+        """Returns the QModelIndex of the row ``key``, whose heading is open now, and for as long as it is chosen."""
         group = self._groups[self._rows[key].kind]
         self._fill(group)
         index = self._model.indexFromItem(self._items.first(key))
         if not group.is_open:
+            was_quiet, self._is_quiet = self._is_quiet, True
             self._view.setExpanded(group.index, True)
-            self._open[group.kind] = True
-            group.name(self._rows, self._matches)  # nobody listens to the view while the table is rebuilt
+            self._is_quiet = was_quiet
+            group.name(self._rows, self._matches)  # nobody listens to the view
         self._view.setCurrentIndex(index)
         return index
+
+    def _is_meant_open(self, kind: str) -> bool:
+        return self._opens_all or self._open[kind]
+
+    def _is_in_sight(self, key: str | None) -> bool:
+        if key is None or key not in self._items:
+            return False
+        place = self._view.visualRect(self._model.indexFromItem(self._items.first(key)))
+        return not place.isEmpty() and self._view.viewport().rect.intersects(place)
 
     def _fill(self, group: TableGroup, at_most: int | None = None) -> int:
         """Make the rows of ``group`` that are not there yet; returns how many."""
@@ -199,7 +213,8 @@ class ReviewTable:
         """``at_most``: make no more rows than this now."""
         was_quiet, self._is_quiet = self._is_quiet, True
         for kind, group in self._groups.items():
-            is_open = group.filter(self._rows, self._matches) and (self._opens_all or self._open[kind])
+            is_open = group.filter(self._rows, self._matches) and self._is_meant_open(kind)
+            is_open = is_open or (self._chosen in self._rows and self._rows[self._chosen].kind == kind)
             if is_open and at_most is None:
                 self._fill(group)
             elif is_open and at_most:
