@@ -11,9 +11,7 @@ published labels of a real CT, on phantoms, and on random parts of them; those o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 
 from TotalSegmentatorWire.resources import STRUCTURES_FOLDER
@@ -51,13 +49,3 @@ def body_order() -> tuple[Relation, ...]:
         Relation(_AXES[row["direction"]], row["group"], row["first"], row["second"], float(row["usual"]))
         for row in rows
     )
-
-
-def names_of(term: str, known: Iterable[str]) -> list[str]:
-    """Those of the ``known`` structures that one side of a relation means."""
-    return [name for name in known if _is_meant(term, name)]
-
-
-@cache
-def _is_meant(term: str, name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in term.split())

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.tables.structure_rows import names_of
 from TotalSegmentatorWire.tables.structures import known_structures
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry
-from TotalSegmentatorEngine.result_check.body_order import ORGANS, PAIRS, VERTEBRAE, Relation, body_order, names_of
+from TotalSegmentatorEngine.result_check.body_order import ORGANS, PAIRS, VERTEBRAE, Relation, body_order
 from TotalSegmentatorEngine.result_check.places import FRONT, HEAD, RIGHT, Places, places_of, share_beyond
 
 SMALLEST_AGREEMENT = 0.8

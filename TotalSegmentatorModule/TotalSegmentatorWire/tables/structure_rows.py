@@ -7,7 +7,7 @@ The column ``structures`` of a row names the structures that it is for: one name
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import translate
 from functools import cache
 
@@ -36,12 +36,18 @@ def _names_in(table: str) -> frozenset[str]:
     return frozenset(each.name for each in structure_table(table))
 
 
-def names_of(term: str, known: Collection[str]) -> list[str]:
+def names_of(term: str, known: Iterable[str]) -> list[str]:
     """Those of ``known`` that the names and patterns in ``term`` mean."""
-    patterns = term.split()
-    plain = {pattern for pattern in patterns if not _WILDCARDS.intersection(pattern)}  # most are: no need to match
-    matches = [re.compile(translate(pattern)).match for pattern in patterns if pattern not in plain]
+    plain, matches = _meant(term)
     return [name for name in known if name in plain or any(match(name) for match in matches)]
+
+
+@cache
+def _meant(term: str) -> tuple[frozenset[str], tuple[Callable[[str], object], ...]]:
+    """The plain names, which are most and need no matching, and what matches the patterns."""
+    words = term.split()
+    plain = frozenset(word for word in words if not _WILDCARDS.intersection(word))
+    return plain, tuple(re.compile(translate(word)).match for word in words if word not in plain)
 
 
 def checked_rows(file: str, columns: Collection[str]) -> list[dict[str, str]]:

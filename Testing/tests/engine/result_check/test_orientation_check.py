@@ -12,8 +12,9 @@ import pytest
 from demo_model.phantom_pool import random_parameters
 from phantom import Phantom, PhantomParameters, make_phantom
 from TotalSegmentatorEngine.imaging.geometry import Geometry
-from TotalSegmentatorEngine.result_check.body_order import body_order, names_of
+from TotalSegmentatorEngine.result_check.body_order import body_order
 from TotalSegmentatorEngine.result_check.orientation_check import check_orientation
+from TotalSegmentatorWire.tables.structure_rows import names_of
 from TotalSegmentatorWire.tables.structures import structure_table
 
 RIGHT_WAY = (1, 1, 1)

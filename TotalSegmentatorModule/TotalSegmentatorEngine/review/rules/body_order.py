@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.rounding import rounded
 from TotalSegmentatorWire.tables.review_thresholds import threshold
+from TotalSegmentatorWire.tables.structure_rows import names_of
 
-from TotalSegmentatorEngine.result_check.body_order import ORGANS, body_order, names_of
+from TotalSegmentatorEngine.result_check.body_order import ORGANS, body_order
 from TotalSegmentatorEngine.result_check.orientation_check import SMALLEST_MM3, check_places
 from TotalSegmentatorEngine.result_check.places import Places, share_beyond
 from TotalSegmentatorEngine.review.measures.body_frame import BodyFrame
