@@ -52,6 +52,6 @@ def unreviewed_question(unapproved: Sequence[str], count: int) -> str:
         names = _("{names} and {count} more").format(names=names, count=len(unapproved) - _MOST_NAMES)
     return _(
         "{unapproved} of {count} structures have not been approved in a review: {names}.\n\nContours can be wrong even "
-        "where they look right. Check each of them before it is used for treatment. To approve a structure, set its "
-        "status to Completed in the Segment Editor's list. This question is asked once for each segmentation."
+        "where they look right. Check each of them before it is used for treatment. The section "
+        "Review leads from one to the next. This question is asked once for each segmentation."
     ).format(unapproved=len(unapproved), count=count, names=names)
