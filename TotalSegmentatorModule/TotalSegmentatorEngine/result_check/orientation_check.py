@@ -6,7 +6,6 @@ below it; the networks find structures in such a CT all the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +13,8 @@ from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.tables.structure_rows import names_of
 from TotalSegmentatorWire.tables.structures import known_structures
 
-from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.result_check.body_order import ORGANS, PAIRS, VERTEBRAE, Relation, body_order
-from TotalSegmentatorEngine.result_check.places import FRONT, HEAD, RIGHT, Places, places_of, share_beyond
+from TotalSegmentatorEngine.result_check.places import FRONT, HEAD, RIGHT, Places, share_beyond
 
 SMALLEST_AGREEMENT = 0.8
 """Of a group of relations, the mean share of voxels on their right side. Measured with the header as it is: at least
@@ -84,17 +82,11 @@ class _Vote:
         return self.relation.first, self.relation.second
 
 
-def check_orientation(labels: np.ndarray, geometry: Geometry, names: Mapping[int, str]) -> WrongAxes | None:
+def check_places(places: Places) -> WrongAxes | None:
     """None where the structures lie right, or too few were found to tell.
 
-    ``labels``: uint8 (k, j, i) on the CT's grid ``geometry``; ``names``: of its labels, as in the tables of the 104 and
-    117 structures. Other names take no part.
+    ``places``: of structures of the tables of the 104 and 117; others take no part.
     """
-    return check_places(places_of(labels, geometry, names))
-
-
-def check_places(places: Places) -> WrongAxes | None:
-    """The same, of places that were looked up before."""
     agreement: dict[int, float] = {}
     worst: list[_Vote] = []
     for votes in _groups(_votes(places)):

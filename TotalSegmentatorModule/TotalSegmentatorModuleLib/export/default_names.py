@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
+from TotalSegmentatorWire.identifier_words import IdentifierWords
+
 from TotalSegmentatorModuleLib.export.destination import file_name
 from TotalSegmentatorModuleLib.scene.volumes import patient_identifiers
-
-_SHORTEST = 3
-"""Letters of a part of a patient's name that is looked for: "J" or "de" is found in any name."""
-_WORD = re.compile(r"[^\W_]+")
 
 
 def default_name(segmentation, ct, modality: str) -> str:
@@ -18,13 +16,7 @@ def default_name(segmentation, ct, modality: str) -> str:
 
     Names of files are seen where the patient's data are not: in mails, logs and lists of recent files.
     """
-    words = {
-        word.casefold()
-        for node in (segmentation, ct)
-        for identifier in patient_identifiers(node)
-        for word in _WORD.findall(identifier)
-        if len(word) >= _SHORTEST
-    }
-    name = _WORD.sub(lambda found: "" if found[0].casefold() in words else found[0], segmentation.GetName() or "")
+    words = IdentifierWords(identifier for node in (segmentation, ct) for identifier in patient_identifiers(node))
+    name = words.replaced(segmentation.GetName() or "", "")
     plain = file_name(re.sub(r"[\s^_,]*([\s^_,])", r"\1", name).strip(" ^_,-\u2013"))
     return "{}_{}".format(plain, modality) if modality else plain

@@ -159,10 +159,10 @@ class ProgramRun:
         return end
 
     def _started(self, arguments: list[str]) -> OneShotProcess | WorkerCommand:
+        engine = installed_engine.engine_environment() if self._lease is None else None
         folder = create_owned_folder(jobs_folder(settings.work_folder()), new_id())
-        if self._lease is not None:
+        if engine is None:
             return WorkerCommand(self._lease, arguments, folder, _PROTOCOL)
-        engine = installed_engine.engine_environment()
         return OneShotProcess(
             [engine.python, str(engine.program), *arguments],
             engine.process_environment(),

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from export_case import error_code
 from export_support import write_ct_series
-from sheet_support import identifiers_of, write_result
+from sheet_support import NAMES, identifiers_of, write_result
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.export.edits.table import EditRow, add_edits
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorWire.edits_file import edits_file
 from TotalSegmentatorWire.errors.problem import ERRORS
+from TotalSegmentatorWire.tables.result_tags import PREFIX
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 SHAPE = (10, 40, 40)
@@ -98,6 +99,33 @@ def test_a_later_sheet_replaces_the_former_one_and_another_result_adds(reviewed:
     assert Reviewed(tmp_path / "second").make_sheet("--keep-edits") == 0
     assert len(kept()) == 8
     assert len({row["review"] for row in kept()}) == 2
+
+
+def test_a_sheet_of_a_few_structures_replaces_only_theirs(reviewed: Reviewed):
+    assert reviewed.make_sheet("--keep-edits") == 0
+    whole = kept()
+    assert reviewed.make_sheet("--keep-edits", "--structures", "liver,spleen") == 0
+    assert sorted(kept(), key=str) == sorted(whole, key=str)
+
+
+def test_what_somebody_typed_is_on_the_sheet_without_the_patient_and_not_in_the_table(reviewed: Reviewed):
+    write_result(
+        Path(reviewed.words[0]),
+        reviewed.labels,
+        GRID,
+        more_tags=lambda name: {PREFIX + "Model": "Dataset7_Oswin"} if name.startswith("GTV") else {},
+        names=NAMES | {LIVER: "GTV_Quastel1"},
+    )
+    assert reviewed.make_sheet("--keep-edits") == 0
+    text = reviewed.sheet.read_text(encoding="utf-8")
+    assert "GTV ***1" in text and "Dataset7_***" in text and "104-3mm" in text
+    assert not [word for word in ("Quastel", "Oswin") if word in text]
+    assert {(row["structure"], row["model"]) for row in kept()} == {
+        ("spleen", "104-3mm"),
+        ("kidney_right", "104-3mm"),
+        ("other", "own model"),
+        ("aorta", "104-3mm"),
+    }
 
 
 def test_nothing_kept_names_a_patient(reviewed: Reviewed, user_data: Path, tmp_path: Path):

@@ -13,7 +13,8 @@ from demo_model.phantom_pool import random_parameters
 from phantom import Phantom, PhantomParameters, make_phantom
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.result_check.body_order import body_order
-from TotalSegmentatorEngine.result_check.orientation_check import check_orientation
+from TotalSegmentatorEngine.result_check.orientation_check import check_places
+from TotalSegmentatorEngine.result_check.places import places_of
 from TotalSegmentatorWire.tables.structure_rows import names_of
 from TotalSegmentatorWire.tables.structures import structure_table
 
@@ -29,7 +30,7 @@ def names(table: str = "structures_104") -> dict[int, str]:
 
 def checked(labels: np.ndarray, matrix: np.ndarray, signs=RIGHT_WAY, known: dict[int, str] | None = None):
     geometry = Geometry(labels.shape, np.diag([*signs, 1.0]) @ matrix)
-    found = check_orientation(labels, geometry, known or names())
+    found = check_places(places_of(labels, geometry, known or names()))
     return None if found is None else found.problem
 
 

@@ -41,6 +41,19 @@ def test_cancelled_export_leaves_nothing(ready, act, monkeypatch):
     assert_nothing_is_left(ready)
 
 
+def test_an_engine_that_cannot_be_found_leaves_nothing(ready, monkeypatch):
+    from TotalSegmentatorModuleLib.background import installed_engine
+
+    def raise_error():
+        raise SegmentationError("EXPORT_DIED", status=1)
+
+    monkeypatch.setattr(installed_engine, "engine_environment", raise_error)
+    ready.export()
+
+    assert ready.error_code == "EXPORT_DIED"
+    assert_nothing_is_left(ready)
+
+
 @pytest.mark.parametrize(
     ("act", "code", "values"),
     [

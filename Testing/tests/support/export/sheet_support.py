@@ -37,12 +37,13 @@ def write_result(
     states: Mapping[str, ReviewState] | None = None,
     colours: Mapping[str, tuple[int, int, int]] | None = None,
     more_tags: Callable[[str], dict[str, str]] = lambda name: {},
+    names: Mapping[int, str] = NAMES,
 ) -> Path:
     """A .seg.nrrd with the structures of ``labels``, tagged as results of a model are; the digests are those of
     ``computed``, by default of the same voxels."""
     segments = []
     for label in np.unique(labels)[1:].tolist():
-        name = NAMES[label]
+        name = names[label]
         made = VoxelMask.cropped((labels if computed is None else computed) == label)
         how = provenance_tags("104-3mm", "nnunet", "0.1.0", JobOptions().to_json(), seconds=SECONDS, device="cpu")
         tags = {VOXEL_DIGEST_TAG: voxel_digest(made.voxels, made.start, grid), **how}

@@ -1,7 +1,7 @@
 """The table of the edits of reviews, among the user's data: a row for each structure of each review.
 
 It holds the month, the model and its version, the structure, the decision and the size of the edit; no patient, user,
-day or time, and no name that somebody typed. A later sheet of the same result replaces the rows of the former one: for
+day or time, and no name that somebody typed. A later sheet of the same result replaces the rows of its structures: for
 that each row has a number that is made of the result's digest and a secret of this table.
 """
 
@@ -23,6 +23,8 @@ from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, disk_errors
 
 OTHER = "other"
 """Stands for all structures that no label table has."""
+OWN_MODEL = "own model"
+"""Stands for all models that are not in the catalogue: their names are those that somebody gave a data set."""
 REMOVED = "removed"
 """Decision on a computed structure of which nothing is left."""
 _NUMBER_DIGITS = 8
@@ -73,12 +75,12 @@ def add_edits(file: Path, rows: Sequence[EditRow]) -> None:
     """
     from filelock import FileLock, Timeout
 
-    reviews = {row.review for row in rows}
+    made = {(row.review, row.structure) for row in rows}
     with disk_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(file.with_suffix(".lock"), timeout=_WAIT_SECONDS):
-                kept = [row for row in read_edits(file) if row.review not in reviews]
+                kept = [row for row in read_edits(file) if (row.review, row.structure) not in made]
                 content = _csv([*kept, *rows])
                 with atomic_file(file, len(content)) as stream:
                     stream.write(content)

@@ -77,7 +77,7 @@ def gathered(material: SheetMaterial, progress: Callable[[int, Roi], None]) -> R
     return ReviewSheet(
         input=Input(material.series_digest or material.voxel_digest, material.voxel_digest, grid.shape, grid.spacing),
         patient=material.patient,
-        computations=_computations(material.rois),
+        computations=_computations(material.rois, material.redaction),
         structures=tuple(structures),
         removed=gathering.removed(),
         remarks=gathering.remarks(),
@@ -174,22 +174,22 @@ def _is_together(segment: Segment) -> bool:
     return bool(segment.tags.get(APPROVED_TOGETHER_TAG)) and review_state(segment.tags) is ReviewState.APPROVED
 
 
-def _computations(rois: Sequence[Roi]) -> tuple[Computation, ...]:
+def _computations(rois: Sequence[Roi], redaction: Redaction) -> tuple[Computation, ...]:
     """The ways in which the structures were computed, the commonest first."""
     found: Counter[tuple[tuple[str, str], ...]] = Counter()
     for roi in rois:
         own = {name.removeprefix(PREFIX): value for name, value in roi.tags.items() if name.startswith(PREFIX)}
         if roi.models and own.get("Model"):
             found[tuple((name, own[name]) for name in _HOW if name in own)] += 1
-    return tuple(_computation(dict(how), count) for how, count in found.most_common())
+    return tuple(_computation(dict(how), count, redaction) for how, count in found.most_common())
 
 
 _HOW = ("Model", "Profile", "Version", "Seconds", "Device", *OPTION_TAGS)
 
 
-def _computation(how: Mapping[str, str], count: int) -> Computation:
+def _computation(how: Mapping[str, str], count: int, redaction: Redaction) -> Computation:
     return Computation(
-        model=how["Model"],
+        model=redaction(how["Model"]),  # of somebody's own model the name of its data set
         profile=how.get("Profile", ""),
         version=how.get("Version", ""),
         options={name: how[name] for name in OPTION_TAGS if name in how},

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
+from TotalSegmentatorWire.identifier_words import IdentifierWords
+from TotalSegmentatorWire.tables.catalogue import read_catalogue
 from TotalSegmentatorWire.tables.structures import known_structures
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 REDACTED = "***"
-_SHORTEST = 3
-"""Letters of a word that is looked for: "J" or "de" is found in any name."""
-_WORD = re.compile(r"[^\W_]+")
+_TARGETS = ("GTV", "CTV", "ITV", "PTV", "PRV")
+"""Volumes that ICRU Report 83 defines: a patient's number may begin as they do."""
 _NAMES_AND_DATES = ("PN", "DA")
 """Value representations (PS3.5 section 6.2)."""
 _OTHER = ("PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID", "PatientAddress", "PatientTelephoneNumbers")
@@ -25,11 +25,10 @@ class Redaction:
     """Replaces the words of identifiers in a text."""
 
     def __init__(self, identifiers: Iterable[str]) -> None:
-        words = {word.casefold() for each in identifiers for word in _WORD.findall(each) if len(word) >= _SHORTEST}
-        self._words = words - _words_of_structures()
+        self._words = IdentifierWords(identifiers, kept=(*_names_of_structures(), *_TARGETS, *read_catalogue()))
 
     def __call__(self, text: str) -> str:
-        return _WORD.sub(lambda found: REDACTED if found[0].casefold() in self._words else found[0], text)
+        return self._words.replaced(text, REDACTED)
 
 
 def identifiers_of(dataset: Dataset) -> list[str]:
@@ -43,6 +42,7 @@ def identifiers_of(dataset: Dataset) -> list[str]:
 
 
 @cache
-def _words_of_structures() -> frozenset[str]:
+def _names_of_structures() -> frozenset[str]:
     """A patient may be called as an organ is; the organ keeps its name."""
-    return frozenset(word.casefold() for name in known_structures() for word in _WORD.findall(name.replace("_", " ")))
+    rows = known_structures().values()
+    return frozenset(name for row in rows for name in (row.name, row.tg263_name, row.tg263_cut_name) if name)
