@@ -5,7 +5,7 @@
     <work folder>/jobs/<job id>/            events.jsonl, cancel, ct.json, ct.raw, owner.json
     <work folder>/jobs/worker-<id>/         events.jsonl (Hello, Bye), worker.log, owner.json
     <work folder>/results/<job id>/         labels.raw, result.json, computed.json, owner.json
-    <work folder>/reviews/<id>/             review.json, computed.json, voxels by their digests, owner.json
+    <work folder>/reviews/<id>/             review.json, owner.json, <digest>.z (voxels, and what the model computed)
 
 The owner of a folder is the Slicer process that asked for it. A folder in ``jobs`` dies with its owner; a finished
 result waits for its import, and a review that was not saved for its restoration, each at most RESULT_DAYS.

@@ -21,7 +21,7 @@ from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, keep_model
 from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
 from TotalSegmentatorModuleLib.panel.inputs import InputsSection
 from TotalSegmentatorModuleLib.panel.messages import MessagesSection
-from TotalSegmentatorModuleLib.panel.offers import offer_of_result, offer_of_review
+from TotalSegmentatorModuleLib.panel.offers import load_ct_text, no_ct_question, offer_of_result, offer_of_review
 from TotalSegmentatorModuleLib.panel.progress import ProgressSection
 from TotalSegmentatorModuleLib.panel.unimported_results import UnimportedResultsSection
 from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
@@ -283,6 +283,12 @@ class Panel:
 
     def _restore_review(self, unsaved: UnsavedReview) -> None:
         self._messages.clear()
+        if self._recovery.lacks_ct(unsaved, self._chosen_ct):
+            title, accept, decline = _("Restore without the CT?"), _("Restore without it"), _("Load the CT first")
+            if not confirm_loss(no_ct_question(), title, accept, decline):
+                self._recovery.look()
+                self._messages.show_text(load_ct_text())
+                return
         self._recovery.restore(unsaved, self._chosen_ct)
 
     def _on_review_restored(self, node, ct) -> None:

@@ -40,3 +40,16 @@ def offer_of_review(
         on_accept=lambda: on_restore(unsaved),
         on_delete=lambda: on_delete(unsaved),
     )
+
+
+def no_ct_question() -> str:
+    """Before a review is restored."""
+    return _(
+        "The CT of this segmentation is not in the scene. Without it, structures cannot be checked or computed again, "
+        "and a CT that is loaded later is not linked.\n\nRestore the segmentation without its CT?"
+    )
+
+
+def load_ct_text() -> str:
+    """After "no"."""
+    return _("Nothing was restored. Load the CT of the segmentation, then choose Restore again.")

@@ -22,16 +22,18 @@ from TotalSegmentatorWire.process_identity import this_process
 from TotalSegmentatorModuleLib.background.folder_removal import FolderRemoval
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.recovery.saved_review import UnsavedReview
-from TotalSegmentatorModuleLib.recovery.snapshot import Written, save_review
+from TotalSegmentatorModuleLib.recovery.snapshot import MODEL_TAG, Written, save_review
 from TotalSegmentatorModuleLib.scene.output_segmentation import change_stamp
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
 from TotalSegmentatorModuleLib.scene.segmentation_lifetime import is_result
+from TotalSegmentatorModuleLib.scene.segments import all_segments
 from TotalSegmentatorModuleLib.tags.review_flags import REVIEW_ATTRIBUTE
+from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 
 LOOK_MS = 1000
 _LATEST_SECONDS = 15.0
 """What is changed without a pause is saved after so long."""
-_RETRY_SECONDS = 60.0
+RETRY_SECONDS = 60.0
 
 
 @dataclass
@@ -79,7 +81,10 @@ class ReviewAutosave:
         """``node`` was restored from ``unsaved``, whose folder is its own from now on. Raises OSError."""
         write_owner(unsaved.folder, this_process())
         watched = self._watch(node)
-        watched.folder, watched.created = unsaved.folder, unsaved.review.created
+        if watched.folder is not None:  # a look has come first
+            self._remove_saved(watched)
+            watched.settled = None
+        watched.folder, watched.created, watched.written = unsaved.folder, unsaved.review.created, Written()
 
     def discard(self, unsaved: UnsavedReview) -> None:
         self._removal.add(unsaved.folder)
@@ -99,8 +104,14 @@ class ReviewAutosave:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _tick(self) -> int | None:
-        removal_ms = self._removal.step()
-        wait_ms = self._save_some() if self._saving is not None else self._look()
+        try:
+            removal_ms = self._removal.step()
+            wait_ms = self._save_some() if self._saving is not None else self._look()
+        except Exception as error:  # noqa: BLE001 - a ticker whose tick raises rests: nothing would be saved any more
+            self._end_saving()
+            if self._clock() >= self._retry_at:  # not in every look
+                self._failed(error)
+            return LOOK_MS
         return wait_ms if removal_ms is None else min(wait_ms, removal_ms)
 
     def _look(self) -> int:
@@ -112,7 +123,7 @@ class ReviewAutosave:
         for node_id in [each for each in self._watched if each not in nodes]:
             self._forget(node_id)
         for node in nodes.values():
-            if is_result(node) and node.GetSegmentation().GetSourceRepresentationName() == BINARY_LABELMAP:
+            if _is_ours(node) and node.GetSegmentation().GetSourceRepresentationName() == BINARY_LABELMAP:
                 self._look_at(node)
                 if self._saving is not None:
                     return 0
@@ -122,8 +133,10 @@ class ReviewAutosave:
         watched, stamp, now = self._watch(node), _stamp(node), self._clock()
         stored = _stored_time(node)
         if stored != watched.stored:
-            watched.stored, watched.settled = stored, stamp
-            self._remove_saved(watched)
+            watched.stored = stored
+            if not node.GetModifiedSinceRead():  # else somebody drew after it was stored
+                watched.settled = stamp
+                self._remove_saved(watched)
         if stamp == watched.settled:
             watched.seen = stamp
             return
@@ -172,16 +185,19 @@ class ReviewAutosave:
         if saving is not None:
             saving.close()
 
-    def _failed(self, error: OSError) -> None:
-        logging.warning("The review could not be saved: %s: %s", type(error).__name__, error.strerror)  # no path
+    def _failed(self, error: Exception) -> None:
+        reason = error.strerror if isinstance(error, OSError) else ""  # no path, no values
+        logging.warning("The review could not be saved: %s: %s", type(error).__name__, reason)
         if not self._retry_at:
             self._on_note(
                 _(
                     "The review cannot be saved in the background, probably for want of disk space. Save the scene "
                     "from time to time."
                 )
+                if isinstance(error, OSError)
+                else _("The review cannot be saved in the background. Save the scene from time to time.")
             )
-        self._retry_at = self._clock() + _RETRY_SECONDS
+        self._retry_at = self._clock() + RETRY_SECONDS
 
     def _forget(self, node_id: str) -> None:
         watched = self._watched.pop(node_id)
@@ -203,6 +219,13 @@ def _call_all(watched: _Watched) -> None:
     actions, watched.when_safe = watched.when_safe, []
     for action in actions:
         action()
+
+
+def _is_ours(node) -> bool:
+    """Whether a vtkMRMLSegmentationNode holds a result of this module; one that was opened from its own file has lost
+    the attributes of its node, but not the tags of its segments."""
+    segmentation = node.GetSegmentation()
+    return is_result(node) or any(read_tag(segmentation.GetSegment(each), MODEL_TAG) for each in all_segments(node))
 
 
 def _stored_time(node) -> int:

@@ -43,7 +43,7 @@ def restored_review(
         pieces.append(store.read(digest).decode("utf-8"))
         yield _REST_MS
     segmentation = yield from _segmentation(review, images)
-    ct = find_ct(review.ct, preferred_ct) if review.ct is not None else None
+    ct = ct_of_review(unsaved, preferred_ct)
     structures = [segment.id for segment in review.segments]
     name = name_of_result(ct.GetName() if ct is not None else "", structures, review.model, review.created)
     notices.finish()  # of what came before
@@ -53,6 +53,13 @@ def restored_review(
     keep_computed(node, "".join(pieces))
     notices.add(node, former)
     return node, ct
+
+
+def ct_of_review(unsaved: UnsavedReview, preferred_ct):
+    """The vtkMRMLScalarVolumeNode on which it is put: ``preferred_ct`` if its grid fits, else the volume whose grid
+    does, or None."""
+    made = unsaved.review.ct
+    return find_ct(made, preferred_ct) if made is not None else None
 
 
 def _write_attributes(node, review: SavedReview) -> None:

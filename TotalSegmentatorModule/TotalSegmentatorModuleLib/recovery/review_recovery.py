@@ -13,7 +13,7 @@ from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.recovery.autosave import ReviewAutosave
-from TotalSegmentatorModuleLib.recovery.restoration import restored_review
+from TotalSegmentatorModuleLib.recovery.restoration import ct_of_review, restored_review
 from TotalSegmentatorModuleLib.recovery.saved_review import UnsavedReview, unsaved_reviews
 from TotalSegmentatorModuleLib.scene.segment_notices import SegmentNotices
 
@@ -51,6 +51,10 @@ class ReviewRecovery:
         """Report which reviews can be restored."""
         unsaved = [] if self.is_busy else unsaved_reviews(self._work_folder)
         self._callbacks.on_offers([each for each in unsaved if not self._autosave.is_being_removed(each)])
+
+    def lacks_ct(self, unsaved: UnsavedReview, ct) -> bool:
+        """Whether it was made on a CT that is not in the scene. ``ct`` as for ``restore``."""
+        return unsaved.review.ct is not None and ct_of_review(unsaved, ct) is None
 
     def restore(self, unsaved: UnsavedReview, ct) -> None:
         """Put it on ``ct`` (vtkMRMLScalarVolumeNode or None) if its grid fits, else on the volume whose grid does. What

@@ -36,7 +36,7 @@ PIECE_BYTES = 1 << 20
 """Of a label image: hashed and compressed in about 5 ms."""
 _TEXT_PIECE = 1 << 18
 """Of the structures as computed, which are compressed already: likewise."""
-_MODEL_TAG = PREFIX + "Model"
+MODEL_TAG = PREFIX + "Model"
 
 
 @dataclass
@@ -188,7 +188,7 @@ def _review(node, created: str, layers: list[SavedLayer], computed: list[str]) -
     attribute = node.GetAttribute(REVIEW_ATTRIBUTE)
     return SavedReview(
         created=created,
-        model=next((each.tags[_MODEL_TAG] for each in segments if _MODEL_TAG in each.tags), ""),
+        model=next((each.tags[MODEL_TAG] for each in segments if MODEL_TAG in each.tags), ""),
         ct=_ct(reference_volume(node)),
         layers=layers,
         segments=segments,

@@ -11,10 +11,39 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
 from TotalSegmentatorModuleLib.scene.output_segmentation import segment_stamp
 from TotalSegmentatorModuleLib.scene.review_tags import state_of
+from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SegmentVoxels
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 
 _MODEL_TAG = PREFIX + "Model"
 _UNASKED = (ReviewState.UNREVIEWED, ReviewState.REJECTED)
+
+
+@dataclass(frozen=True, eq=False)
+class _Agreed:
+    """A segment when the user agreed that it is replaced."""
+
+    stamp: Hashable
+    state: ReviewState
+    voxels: SegmentVoxels | None
+    """None without a binary labelmap."""
+
+    @classmethod
+    def of(cls, node, segment_id: str) -> _Agreed:
+        segment = node.GetSegmentation().GetSegment(segment_id)
+        return cls(segment_stamp(node, segment_id), state_of(segment), _voxels(segment))
+
+    def is_as_it_was(self, node, segment_id: str) -> bool:
+        segment = node.GetSegmentation().GetSegment(segment_id)
+        if segment is None or state_of(segment) is not self.state:
+            return False
+        if segment_stamp(node, segment_id) == self.stamp:
+            return True
+        voxels = _voxels(segment)  # somebody may have drawn in a neighbour in the same image
+        return voxels is not None and self.voxels is not None and voxels.is_same(self.voxels)
+
+
+def _voxels(segment) -> SegmentVoxels | None:
+    return SegmentVoxels.of(segment) if segment.GetRepresentation(BINARY_LABELMAP) is not None else None
 
 
 @dataclass(frozen=True)
@@ -25,15 +54,14 @@ class RerunRequest:
     """Of the vtkMRMLSegmentationNode."""
     structures: tuple[str, ...]
     """Ids of segments, there or not."""
-    agreed: Mapping[str, Hashable]
-    """Segments that are replaced although somebody worked on them, and their stamps of when the user agreed."""
+    agreed: Mapping[str, _Agreed]
+    """Segments that are replaced although somebody worked on them, as they were when the user agreed."""
 
     def may_replace(self, node, segment_id: str) -> bool:
         """Whether the segment as it is now in ``node`` may be replaced, or added where it is not there."""
-        stamp = segment_stamp(node, segment_id)
         if segment_id in self.agreed:
-            return stamp == self.agreed[segment_id]
-        return stamp is None or not needs_consent(node, segment_id)
+            return self.agreed[segment_id].is_as_it_was(node, segment_id)
+        return not needs_consent(node, segment_id)
 
 
 def needs_consent(node, segment_id: str) -> bool:
@@ -44,8 +72,9 @@ def needs_consent(node, segment_id: str) -> bool:
 
 
 def make_request(node, structures: Sequence[str], agreed: Collection[str]) -> RerunRequest:
-    stamps = {each: segment_stamp(node, each) for each in structures if each in agreed}
-    return RerunRequest(node.GetID(), tuple(structures), stamps)
+    return RerunRequest(
+        node.GetID(), tuple(structures), {each: _Agreed.of(node, each) for each in structures if each in agreed}
+    )
 
 
 def open_or_rejected(rows: Sequence[ReviewRow]) -> list[ReviewRow]:

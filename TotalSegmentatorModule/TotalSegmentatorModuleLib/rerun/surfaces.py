@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 from TotalSegmentatorModuleLib.figures.surface_building import SurfaceBuilding
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
@@ -16,7 +15,7 @@ _REST_MS = 5
 
 class SurfaceRenewal:
     def __init__(self) -> None:
-        self._steps: Iterator[tuple[int, int]] = iter(())
+        self._unfinished: list[tuple[SurfaceBuilding, Iterator[tuple[int, int]]]] = []
         self._ticker = Ticker(self._tick)
 
     def begin(self, node, segment_ids: Sequence[str]) -> None:
@@ -24,15 +23,21 @@ class SurfaceRenewal:
         otherwise Slicer would make them at once. Surfaces follow in steps."""
         building = SurfaceBuilding(node, segment_ids)
         building.begin()
-        self._steps = chain(self._steps, building.steps())
+        self._unfinished.append((building, building.steps()))
         self._ticker.start()
 
     def close(self) -> None:
+        """No segment stays with an empty surface."""
         self._ticker.dispose()
+        unfinished, self._unfinished = self._unfinished, []
+        for building, _steps in unfinished:
+            building.cancel()
 
     def _tick(self) -> int | None:
         deadline = time.monotonic() + _WORK_SECONDS
-        for _done in self._steps:
-            if time.monotonic() >= deadline:
-                return _REST_MS
+        while self._unfinished:
+            for _done in self._unfinished[0][1]:
+                if time.monotonic() >= deadline:
+                    return _REST_MS
+            del self._unfinished[0]
         return None

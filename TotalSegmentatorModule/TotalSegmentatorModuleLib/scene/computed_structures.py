@@ -20,12 +20,12 @@ _REFERENCE_ROLE = "TotalSegmentatorModule.Computed"
 
 def keep_computed(node, text: str) -> None:
     """Keep with ``node`` (vtkMRMLSegmentationNode) what ``computed_to_json`` made, or nothing; replaces what was kept
-    before."""
-    text_node = _text_node(node)
+    before. A copy of ``node`` keeps what it shared."""
     if not text:
         forget_computed(node)
         return
-    if text_node is None:
+    text_node = _text_node(node)
+    if text_node is None or _is_shared(node, text_node):
         name = "{} (as computed)".format(node.GetName())
         text_node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLTextNode")
         text_node.UnRegister(None)  # the scene holds it
@@ -69,8 +69,7 @@ def forget_computed(node) -> None:
     if text_node is None:
         return
     node.SetNodeReferenceID(_REFERENCE_ROLE, None)
-    others = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    if not any(_text_node(other) is text_node for other in others):
+    if not _is_shared(node, text_node):
         slicer.mrmlScene.RemoveNode(text_node)
 
 
@@ -100,6 +99,12 @@ def computed_voxels(node, structure: str) -> SegmentVoxels:
 
 def _text_node(node):
     return node.GetNodeReference(_REFERENCE_ROLE)
+
+
+def _is_shared(node, text_node) -> bool:
+    """Whether another segmentation than ``node`` refers to it, too."""
+    others = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    return any(other is not node and _text_node(other) is text_node for other in others)
 
 
 def _computed(node) -> ComputedStructures | None:

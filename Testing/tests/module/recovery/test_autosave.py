@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import shutil
 
 import pytest
 
@@ -15,6 +16,7 @@ import slicer
 from recovery_support import TUMOUR, draw, edited_review, everything, is_saved, saved_folders, saved_review
 from review_support import SHAPE
 from time_bounds import READY_SECONDS
+from TotalSegmentatorModuleLib.recovery.saved_review import read_review_file
 from TotalSegmentatorModuleLib.recovery.voxel_store import VoxelStore
 from TotalSegmentatorWire.job_folder import read_owner, results_folder, write_owner
 from TotalSegmentatorWire.process_identity import this_process
@@ -83,6 +85,57 @@ def test_a_scene_that_was_read_is_saved_once_it_changes(reviewer, work_folder, t
     wait(reviewer, lambda: is_saved(work_folder, reviewer))
 
 
+def test_what_is_drawn_just_after_the_scene_was_saved_is_saved_too(reviewer, work_folder, tmp_path):
+    pieces = saved_review(work_folder).digests
+    reviewer.app.save_scene(tmp_path / "scene")
+    draw(reviewer, TUMOUR, first=10)
+    wait(reviewer, lambda: saved_folders(work_folder) and saved_review(work_folder).digests != pieces)
+
+
+def test_a_result_that_was_opened_from_its_own_file_is_saved_once_it_changes(reviewer, work_folder, tmp_path):
+    reviewer.app.save_scene(tmp_path / "scene")
+    (file,) = tmp_path.rglob("*.seg.nrrd")
+    reviewer.app.close_scene()
+    reviewer.node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    reviewer.node.AddDefaultStorageNode(str(file))
+    assert reviewer.node.GetStorageNode().ReadData(reviewer.node)
+    wait(reviewer, lambda: not saved_folders(work_folder))
+    reviewer.set_state("liver", ReviewState.APPROVED)
+    wait(reviewer, lambda: is_saved(work_folder, reviewer))
+
+
+def test_a_folder_that_was_begun_for_a_restored_review_is_removed(reviewer, tmp_path):
+    from TotalSegmentatorModuleLib.recovery.autosave import ReviewAutosave
+    from TotalSegmentatorModuleLib.recovery.saved_review import UnsavedReview
+
+    autosave = ReviewAutosave(tmp_path / "other", pytest.fail)
+    wait(reviewer, lambda: saved_folders(tmp_path / "other"))
+    (begun,) = saved_folders(tmp_path / "other")
+    restored = shutil.copytree(begun, begun.with_name("restored"))
+    autosave.adopt(reviewer.node, UnsavedReview(restored, read_review_file(restored)))
+    wait(reviewer, lambda: not begun.exists())
+    draw(reviewer, TUMOUR, first=10)
+    pieces = read_review_file(restored).digests
+    wait(reviewer, lambda: read_review_file(restored).digests != pieces)
+    assert read_review_file(restored).digests <= {file.stem for file in restored.glob("*.z")}
+    autosave.close()
+
+
+def test_an_unexpected_error_does_not_end_the_saving(user, work_folder, monkeypatch):
+    from TotalSegmentatorModuleLib.recovery import autosave
+
+    def fail(_store, _data):
+        raise RuntimeError
+
+    monkeypatch.setattr(autosave, "RETRY_SECONDS", 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(VoxelStore, "put", fail)
+        reviewer = edited_review(user)
+        warning = user.ui.messages.warningLabel
+        wait(reviewer, lambda: "cannot be saved in the background. Save the scene" in warning.text)
+    wait(reviewer, lambda: is_saved(work_folder, reviewer))
+
+
 def test_the_review_goes_with_its_segmentation(reviewer, work_folder):
     slicer.mrmlScene.RemoveNode(reviewer.node)
     wait(reviewer, lambda: not saved_folders(work_folder))
@@ -120,8 +173,13 @@ def test_a_review_of_a_slicer_that_runs_is_not_offered(reviewer, work_folder):
     assert not reviewer.user.ui.unimported.resultFrame.visible
 
 
-def test_without_its_ct_the_review_comes_back_where_it_was(left, user, work_folder):
+def test_without_its_ct_the_review_comes_back_where_it_was_if_the_user_insists(left, user, work_folder, answers):
     enter(user)
+    answers += [False, True]
+    user.app.click(user.ui.unimported.importButton)
+    assert user.ui.messages.resultLabel.text.startswith("Nothing was restored. Load the CT")
+    assert user.segmentations == []
+    assert user.ui.unimported.importButton.text == "Restore"
     user.app.click(user.ui.unimported.importButton)
     assert user.app.wait_until(lambda: len(user.segmentations) == 1, READY_SECONDS)
     assert "The CT of this result is not in the scene" in user.ui.messages.warningLabel.text

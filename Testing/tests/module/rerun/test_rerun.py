@@ -161,6 +161,22 @@ def test_what_is_edited_or_judged_during_the_job_is_kept(ready):
     assert_same(before, ready.all_voxels(), "kidney_right")
 
 
+def test_drawing_in_a_neighbour_during_the_job_withdraws_no_consent(ready, answers):
+    from TotalSegmentatorModuleLib.scene.output_segmentation import segment_stamp
+    from TotalSegmentatorModuleLib.scene.segment_voxels import SegmentVoxels
+
+    ready.set_state("spleen", ReviewState.APPROVED)
+    answers.append(True)
+    ready.select("spleen")
+    ready.start("Selected: spleen")
+    stamp = segment_stamp(ready.node, "spleen")
+    liver = SegmentVoxels.of(ready.segment("liver"))
+    SegmentVoxels.cropped(liver.inside[1:], liver.start, liver.ijk_to_ras).write_to(ready.node, "liver")
+    assert segment_stamp(ready.node, "spleen") != stamp
+    ready.user.wait_until_ready()
+    assert ready.user.ui.messages.resultLabel.text == "Computed again: spleen."
+
+
 def test_a_segment_of_the_users_own_and_overlaps_stay(ready, answers):
     node = ready.node
     node.GetSegmentation().AddEmptySegment("tumour", "tumour")
@@ -227,6 +243,16 @@ def test_surfaces_are_made_again(ready):
     assert tuple(surface().GetBounds()) != tuple(former.GetBounds())
     ready.press("Ctrl+Z")
     assert surface() is former
+
+
+def test_surfaces_that_were_not_finished_go_with_the_panel(ready):
+    from TotalSegmentatorModuleLib.rerun.surfaces import SurfaceRenewal
+
+    renewal = SurfaceRenewal()
+    renewal.begin(ready.node, ["spleen"])
+    assert ready.segment("spleen").GetRepresentation("Closed surface").GetNumberOfPoints() == 0
+    renewal.close()
+    assert ready.segment("spleen").GetRepresentation("Closed surface") is None
 
 
 def test_a_result_whose_segmentation_has_gone_becomes_one_of_its_own(ready):

@@ -136,6 +136,18 @@ def test_it_goes_with_the_last_segmentation_that_refers_to_it(app, phantom: Phan
     assert not slicer.util.getNodesByClass("vtkMRMLTextNode")
 
 
+def test_a_copy_keeps_what_it_shared_when_structures_are_computed_again(app, phantom: Phantom, computed):
+    _ct, node = imported(app, phantom, computed)
+    before = computed.computed_text(node)
+    copy = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    copy.Copy(node)
+    after = computed.with_computed(before, "", ["liver"])
+    computed.keep_computed(node, after)
+    assert (computed.computed_text(node), computed.computed_text(copy)) == (after, before)
+    computed.keep_computed(node, before)
+    assert len(slicer.util.getNodesByClass("vtkMRMLTextNode")) == 2
+
+
 def test_what_was_not_kept_or_is_damaged_is_refused(app, phantom: Phantom, computed):
     _ct, node = imported(app, phantom, computed)
     with pytest.raises(SegmentationError, match="was not kept"):
