@@ -39,6 +39,16 @@ LONGEST_FIRST = (
     "test_independent_readers.py",
     "test_planning.py",
     "test_package_store.py",
+    "test_export_cropped.py",
+    "test_compare_section.py",
+    "test_orientation_check.py",
+    "test_documented_scripts.py",
+    "test_compare_sides.py",
+    "test_voxels_repaired.py",
+    "test_further_repairs.py",
+    "test_export_review_sheet.py",
+    "test_compare_pairs.py",
+    "test_rerun.py",
 )
 """Files that take a quarter of a minute or more. They begin first, where several processes share the files among them,
 so that none is left alone with a long one at the end."""
