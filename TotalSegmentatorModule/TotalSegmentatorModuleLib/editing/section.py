@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import slicer
 
@@ -33,9 +35,10 @@ editor-mask)."""
 
 class EditingSection:
     """One structure at a time. ``on_ended`` is called when the user has left the editor, with what became of the
-    structure; None where nothing did."""
+    structure, None where nothing did; with its vtkMRMLSegmentationNode, and the ids of other segments in it that may
+    have changed."""
 
-    def __init__(self, ui: Widgets, on_ended: Callable[[EditChange | None], None]) -> None:
+    def __init__(self, ui: Widgets, on_ended: Callable[[EditChange | None, Any, Sequence[str]], None]) -> None:
         """``ui``: the widgets of EditBar.ui."""
         self._on_ended = on_ended
         self._before: BeforeEditing | None = None
@@ -53,33 +56,37 @@ class EditingSection:
 
     def start(self, node, row: ReviewRow) -> None:
         """Open the Segment Editor on the structure of ``row`` of ``node`` (vtkMRMLSegmentationNode). RuntimeError where
-        Slicer has no main window."""
+        Slicer has no main window. Nothing where the segment is there no more."""
         self.end()
-        self._begin(node, row)
-        slicer.util.selectModule("SegmentEditor")
-        panel = slicer.modules.segmenteditor.widgetRepresentation()
-        editor, ct = panel.self().editor, reference_volume(node)
-        keep_settings(editor.mrmlSegmentEditorNode())
-        open_on(editor, node, row.key, ct)
-        is_masked = _is_mask_quick(ct, visible_segments(node))
-        protect_others(editor.mrmlSegmentEditorNode(), is_masked)
-        effect = first_effect(row.key, row.flags, row.measures)
-        if ct is not None:
-            take_up(editor, effect)
-        self._bar.show(panel, editing_text(row.name, effect if ct is not None else FirstEffect(""), is_masked))
+        if node.GetSegmentation().GetSegment(row.key) is None:
+            return
+        with self._beginning(node, row):
+            slicer.util.selectModule("SegmentEditor")
+            panel = slicer.modules.segmenteditor.widgetRepresentation()
+            editor, ct = panel.self().editor, reference_volume(node)
+            keep_settings(editor.mrmlSegmentEditorNode())
+            open_on(editor, node, row.key, ct)
+            is_masked = _is_mask_quick(ct, visible_segments(node))
+            protect_others(editor.mrmlSegmentEditorNode(), is_masked)
+            effect = first_effect(row.key, row.flags, row.measures)
+            if ct is not None:
+                take_up(editor, effect)
+            self._bar.show(panel, editing_text(row.name, effect if ct is not None else FirstEffect(""), is_masked))
 
     def start_points(self, node, row: ReviewRow) -> None:
         """Open nnInteractive on the structure; the views stay where they are. RuntimeError as above."""
         self.end()
-        self._begin(node, row)
-        slicer.util.selectModule(MODULE)
-        panel = points_panel()
-        editor = editor_of(panel)
+        if node.GetSegmentation().GetSegment(row.key) is None:
+            return
         give_own_layer(node, row.key)
-        if editor is not None:
-            open_on(editor, node, row.key, reference_volume(node))
-            arm_point_tool(panel)
-        self._bar.show(panel, points_text(row.name))
+        with self._beginning(node, row):
+            slicer.util.selectModule(MODULE)
+            panel = points_panel()
+            editor = editor_of(panel)
+            if editor is not None:
+                open_on(editor, node, row.key, reference_volume(node))
+                arm_point_tool(panel)
+            self._bar.show(panel, points_text(row.name))
 
     def end(self) -> None:
         """The user is back, or has turned to yet another module; nothing where no structure is edited."""
@@ -88,7 +95,8 @@ class EditingSection:
             return
         self._bar.remove()
         restore_settings()
-        self._on_ended(before.change())
+        others = before.others()
+        self._on_ended(before.change(others), before.node, others)
 
     def scene_closing(self) -> None:
         self._before = None
@@ -102,8 +110,15 @@ class EditingSection:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _begin(self, node, row: ReviewRow) -> None:
+    @contextmanager
+    def _beginning(self, node, row: ReviewRow) -> Iterator[None]:
+        """Editing has begun before the other module is entered; it ends where that fails."""
         self._before = BeforeEditing(node, row.key)
+        try:
+            yield
+        except Exception:
+            self.end()
+            raise
 
     def _go_back(self) -> None:
         slicer.util.selectModule(_OWN_MODULE)

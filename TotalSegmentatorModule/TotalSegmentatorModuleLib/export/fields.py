@@ -119,9 +119,8 @@ class ExportFields:
         )
 
     def sheet_options(self) -> ExportOptions:
-        """Those of a review sheet that was asked for elsewhere: as chosen where one is chosen here, else the usual."""
-        if self.format.kind.is_sheet:
-            return self.options()
+        """Those of a review sheet that was asked for elsewhere: the usual one, without the patient, whatever is chosen
+        here."""
         return ExportOptions(format_of(USUAL_SHEET), keeps_edits=settings.is_on(settings.REVIEW_EDITS))
 
     # -- showing -------------------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ class ExportSection(TaskSection):
         self._ui.collapsibleButton.collapsed = False
         self._scroller.start()  # when the section has got its height
         if self.is_busy:
+            self._page.show_hint(_("An export is running. Click Review sheet again when it has ended."))
             return
         setattr(self._parameters, self._segmentation_parameter, node)
         self._wants_sheet = True

@@ -39,7 +39,7 @@ class MeasurementButtons:
         """``node``: vtkMRMLSegmentationNode or None; ``rows``: all of it."""
         if node is not self._node:
             self._hint("")
-        self._node, self._rows = node, measured(rows)
+        self._node, self._rows, self._updates = node, measured(rows), []
         if node is not None:
             self._updates = [
                 update

@@ -26,7 +26,7 @@ from TotalSegmentatorModuleLib.background.worker_lease import WorkerLease
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.dicom.files import InstanceSearch
 from TotalSegmentatorModuleLib.scene.notice import told_once
-from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
+from TotalSegmentatorModuleLib.scene.segment_voxels import voxel_stamp
 from TotalSegmentatorModuleLib.scene.segments import all_segments, reference_volume
 from TotalSegmentatorModuleLib.scene.transforms import segmentation_to_ct
 from TotalSegmentatorModuleLib.tags.review_flags import checked_segments, replace_absent_flags, replace_flags
@@ -90,20 +90,20 @@ class CheckTask:
 
 
 class SecondCheck:
-    """Runs one check at a time. One that fails, or comes too late because somebody has drawn meanwhile, leaves the
-    remarks as they are: they say that nothing was checked since the change."""
+    """Runs one check at a time; another segmentation waits for its turn. One that fails, or comes too late because
+    somebody has drawn meanwhile, leaves the remarks as they are: they say that nothing was checked since the change."""
 
     def __init__(self, on_changed: Callable[[], None], lease_for: Callable[[Any], WorkerLease | None]) -> None:
         """``lease_for`` a vtkMRMLScalarVolumeNode gives the worker that holds it, which checks in an instant; where
         there is none, or it fails, the program is started."""
         self._lease_for = lease_for
-        self._has_failed = False
         self._removal = FolderRemoval()
         self._runner = TaskRunner(
             Ticker, settings.work_folder(), lambda _busy, _cancelling: on_changed(), self._removal.step
         )
         self._node = None
-        self._ids: set[str] = set()
+        self._ids: dict[Any, set[str]] = {}
+        """Of what has changed, by the vtkMRMLSegmentationNodes that are checked or wait."""
         self._shapes: Hashable = None
         self._lease: WorkerLease | None = None
         self._begins_again = False
@@ -114,54 +114,62 @@ class SecondCheck:
 
     def start(self, node, segment_ids: Collection[str]) -> None:
         """Check ``node`` (vtkMRMLSegmentationNode) as it is now; ``segment_ids``: of what has changed in it."""
-        is_more = self._runner.is_busy and node is self._node
-        self._ids = {*(self._ids if is_more else ()), *segment_ids}
-        self._node = node
-        if self._runner.is_busy:
+        self._ids.setdefault(node, set()).update(segment_ids)
+        if not self._runner.is_busy:
+            self._begin_next()
+        elif node is self._node:
             self._begins_again = True
             self._runner.cancel()
-        else:
-            self._begin()
 
     def close(self) -> None:
+        self._ids.clear()
         self._runner.dispose()
         self._removal.finish()
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        self._begins_again, has_failed, self._has_failed = False, self._has_failed, False
-        if not slicer.mrmlScene.IsNodePresent(self._node):
-            return
-        ct = reference_volume(self._node)
-        if ct is None or ct.GetImageData() is None or not self._ids & known_structures().keys():
-            return
+    def _begin_next(self) -> None:
+        """With the first that can be checked of those that wait."""
+        while self._ids:
+            node = next(iter(self._ids))
+            if self._begin(node):
+                return
+            del self._ids[node]
+
+    def _begin(self, node, uses_worker: bool = True) -> bool:
+        self._node, self._begins_again = node, False
+        if not slicer.mrmlScene.IsNodePresent(node):
+            return False
+        ct = reference_volume(node)
+        if ct is None or ct.GetImageData() is None or not self._ids[node] & known_structures().keys():
+            return False
         try:
-            task = CheckTask(self._node, ct)
+            task = CheckTask(node, ct)
         except SegmentationError as error:
             logging.warning(_NOT_CHECKED, error.problem.code)
-            return
-        self._lease = None if has_failed else self._lease_for(ct)
-        self._shapes = _shapes(self._node)
+            return False
+        self._lease = self._lease_for(ct) if uses_worker else None
+        self._shapes = _shapes(node)
         run = ProgramRun(task, self._removal, ignore, ignore, self._lease)
         self._runner.start(run.task(), self._on_end)
+        return True
 
     def _on_end(self, task_end: TaskEnd) -> None:
         if self._begins_again:
-            self._begin()
+            self._begin_next()
             return
         end = process_result(task_end)
         if end.failure is not None and self._lease is not None:
             logging.info("The worker did not check changed structures: %s", end.failure.code)
-            self._has_failed = True
-            self._begin()
-            return
-        node, ids = self._node, self._ids
-        self._node, self._ids = None, set()
+            if self._begin(self._node, uses_worker=False):
+                return
+        node, self._node = self._node, None
+        ids = self._ids.pop(node, set())
         if end.failure is not None:
             logging.warning(_NOT_CHECKED, end.failure.code)
         elif not end.is_cancelled and slicer.mrmlScene.IsNodePresent(node) and _shapes(node) == self._shapes:
             _replace(node, ids, end.finished)
+        self._begin_next()
 
 
 def _replace(node, changed: Collection[str], checked: Checked) -> None:
@@ -180,11 +188,4 @@ def _replace(node, changed: Collection[str], checked: Checked) -> None:
 def _shapes(node) -> Hashable:
     """Differs after every change of voxels, and of whose they are; not after one of tags, which the user may judge."""
     segmentation = node.GetSegmentation()
-    return tuple(_shape(each, segmentation.GetSegment(each)) for each in all_segments(node))
-
-
-def _shape(segment_id: str, segment) -> Hashable:
-    image = segment.GetRepresentation(BINARY_LABELMAP)
-    scalars = image.GetPointData().GetScalars() if image is not None else None
-    times = [each.GetMTime() if each is not None else 0 for each in (image, scalars)]
-    return (segment_id, segment.GetLabelValue(), *times)
+    return tuple((each, voxel_stamp(segmentation.GetSegment(each))) for each in all_segments(node))

@@ -125,10 +125,13 @@ class ReviewSection:
         self._editing = editing
         self._ui.pointsButton.setVisible(editing.has_points)
 
-    def edited(self, action: Action | None) -> None:
-        """The user has left the editor of a structure; ``action``: what was drawn there."""
+    def edited(self, action: Action | None, node, others: Collection[str]) -> None:
+        """The user has left the editor of a structure of ``node`` (vtkMRMLSegmentationNode); ``action``: what was drawn
+        there; ``others``: ids of segments that may have changed besides."""
         if action is not None:
             self._add(action)
+        elif others:
+            self._check_again(node, others)
         if not self._is_entered:
             self._view.leave()
             self._count_time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,3 +85,12 @@ class SegmentVoxels:
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         if not logic.SetBinaryLabelmapToSegment(self.image(), node, segment_id, logic.MODE_REPLACE):
             raise SegmentationError("REPAIR_NO_SEGMENT")
+
+
+def voxel_stamp(segment) -> Hashable:
+    """Differs after every change of the voxels of a vtkSegment, or of others in the image that they share; not after
+    one of tags, which the user may judge. Looks at no voxel."""
+    image = segment.GetRepresentation(BINARY_LABELMAP)
+    scalars = image.GetPointData().GetScalars() if image is not None else None
+    times = [each.GetMTime() if each is not None else 0 for each in (image, scalars)]
+    return (segment.GetLabelValue(), *times)

@@ -70,8 +70,7 @@ def write_review(node, segments: Mapping[str, Any], review: Mapping[str, Any] | 
     for segment_id, segment in segments.items():
         write_json_tag(segment, FLAGS_TAG, [row for row in flags if row["structure"] == segment_id])
     absent = {"flags": [row for row in flags if row["structure"] not in segments], "states": {}}
-    first = next(iter(segments.values()), None)
-    _write_absent(node, first, {**review, "flags": flags}, absent)
+    _write_absent(node, segments.values(), {**review, "flags": flags}, absent)
 
 
 def read_review(node) -> NodeReview:
@@ -135,10 +134,8 @@ def replace_absent_flags(node, flags: Iterable[Flag]) -> None:
     content = _absent(node)
     if not content and read_json(node.GetAttribute(REVIEW_ATTRIBUTE)) is None:
         return
-    before = list(content.get("flags", ()))
-    after = _replaced([row for row in before if _shown(row) is not None], flags)
-    if after != before:
-        _set_absent(node, {**content, "flags": after})
+    rows = [row for row in content.get("flags", ()) if _shown(row) is not None]
+    _set_absent(node, {**content, "flags": _replaced(rows, flags)})
 
 
 def exchange_flags(segments: Mapping[str, Any], new_names: Mapping[str, str], rule: str) -> dict[str, list | None]:
@@ -178,14 +175,24 @@ def _replaced(rows: Iterable[Mapping[str, Any]], flags: Iterable[Flag]) -> list[
 
 def _set_absent(node, absent: Mapping[str, Any]) -> None:
     segmentation = node.GetSegmentation()
-    first = segmentation.GetNthSegment(0) if segmentation.GetNumberOfSegments() else None
-    _write_absent(node, first, read_json(node.GetAttribute(REVIEW_ATTRIBUTE)) or {}, absent)
+    segments = [segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments())]
+    _write_absent(node, segments, read_json(node.GetAttribute(REVIEW_ATTRIBUTE)) or {}, absent)
 
 
-def _write_absent(node, first, review: Mapping[str, Any], absent: Mapping[str, Any]) -> None:
-    write_json_attribute(node, REVIEW_ATTRIBUTE, {**review, "absent": absent})
-    if first is not None and absent["flags"]:
-        write_json_tag(first, ABSENT_TAG, absent)
+def _write_absent(node, segments: Iterable[Any], review: Mapping[str, Any], absent: Mapping[str, Any]) -> None:
+    """Only the first of ``segments`` (vtkSegment) holds it then: the review sheet and files believe every tag. Written
+    only where it differs, so that nobody hears of what stays as it is."""
+    content = {**review, "absent": absent}
+    if read_json(node.GetAttribute(REVIEW_ATTRIBUTE)) != content:
+        write_json_attribute(node, REVIEW_ATTRIBUTE, content)
+    holds = bool(absent.get("flags") or absent.get("states"))
+    for place, segment in enumerate(segments):
+        text = read_tag(segment, ABSENT_TAG)
+        if place == 0 and holds:
+            if read_json(text) != absent:
+                write_json_tag(segment, ABSENT_TAG, absent)
+        elif text:
+            segment.RemoveTag(ABSENT_TAG)
 
 
 def _absent(node) -> Mapping[str, Any]:

@@ -103,4 +103,5 @@ def _write(segment, volume_ml: float | None, mean_hu: float | None, bounds_ras_m
         "mean_hu": None if mean_hu is None else round(mean_hu, 1),
         "bounds_ras_mm": bounds_ras_mm,
     }
-    write_json_tag(segment, MEASURES_TAG, content)
+    if read_json_tag(segment, MEASURES_TAG) != content:  # so that nobody hears of what stays as it is
+        write_json_tag(segment, MEASURES_TAG, content)

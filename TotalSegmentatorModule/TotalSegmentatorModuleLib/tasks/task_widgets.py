@@ -54,8 +54,12 @@ class TaskPage:
         self._ui.startButton.setText(self._texts.start)
         self._ui.startButton.setEnabled(not obstacle)
         self._ui.progressFrame.setVisible(False)
-        self._ui.hintLabel.setText(obstacle or note)
-        self._ui.hintLabel.setVisible(bool(obstacle or note))
+        self.show_hint(obstacle or note)
+
+    def show_hint(self, text: str) -> None:
+        """Above the button; empty: none."""
+        self._ui.hintLabel.setText(text)
+        self._ui.hintLabel.setVisible(bool(text))
 
     def show_busy(self, is_cancelling: bool) -> None:
         self._ui.startButton.setText(_("Cancelling...") if is_cancelling else _("Cancel"))

@@ -79,17 +79,21 @@ def test_the_button_of_the_review_writes_the_sheet_into_the_export_folder(export
     ct = exporter.user.add_ct(hu(), matrix=GRID.ijk_to_ras)
     _node, before, after = add_reviewed(exporter, ct)
     exporter.ui.export.collapsibleButton.collapsed = True
+    exporter.choose(exporter.ui.export.formatComboBox, "review-html")
+    exporter.ui.export.patientCheckBox.checked = True
     chosen = exporter.ui.export.formatComboBox.currentIndex
     edits = exporter.ui.review_edits
     exporter.app.click(edits.editsCheckBox)
     assert not edits.showEditsButton.visible
     exporter.app.click(exporter.ui.review.sheetButton)
+    exporter.app.click(exporter.ui.review.sheetButton)
+    assert exporter.task_ui.hintLabel.text.startswith("An export is running.") and exporter.task_ui.hintLabel.visible
     exporter.wait_until_ready(PROGRAM_SECONDS)
     assert exporter.error_code == "", exporter.describe()
     assert not exporter.ui.export.collapsibleButton.collapsed
     assert exporter.ui.export.formatComboBox.currentIndex == chosen
     assert edits.showEditsButton.visible
-    json_name, pdf_name = exporter.written
+    json_name, pdf_name = exporter.written  # whatever is chosen for an export
     assert json_name.endswith("_review.json") and pdf_name.endswith("_review.pdf")
     assert pdf_name in exporter.task_ui.resultLabel.text
     data = data_of(exporter.target / json_name)
@@ -138,6 +142,10 @@ def test_the_patient_is_named_only_where_that_was_ticked(exporter, tmp_path):
     (named,) = (exporter.target / name for name in exporter.written if name.endswith("2.html"))
     assert "Zappelmann^Eusebia" in html_text(named) and "PAT-778812" in html_text(named)
     assert data_of(plain)["input"] == data_of(named.with_suffix(".json"))["input"]
+    exporter.app.click(exporter.ui.review.sheetButton)
+    exporter.wait_until_ready(PROGRAM_SECONDS)
+    (sheet,) = (exporter.target / name for name in exporter.written if name.endswith(".pdf"))
+    assert [each for each in identifiers_of(series) if each in "\n".join(pdf_texts(sheet))] == []
 
 
 def test_a_script_chooses_the_sheet_by_the_name_of_the_file(exporter, tmp_path):

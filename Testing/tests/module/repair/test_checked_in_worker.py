@@ -85,3 +85,26 @@ def test_the_worker_checks_and_the_program_where_it_cannot(user, program_runs, d
     assert len(worker.requests) == 1
     assert len(program_runs) == (1 if dies else 0)
     assert user.app.wait_until(lambda: not folders_of("jobs"), READY_SECONDS)
+
+
+def test_another_segmentation_is_checked_after_the_first(user, program_runs):
+    from TotalSegmentatorModuleLib.repair.second_check import SecondCheck
+    from TotalSegmentatorModuleLib.tags.review_flags import mark_changed, read_review
+
+    reviewer = RepairUser(user)
+    labels = labels_of("liver", "spleen", "vertebrae_T12")
+    outdated = Flag("mean_hu", Level.CHECK, "liver", (), None, {"mean_hu": -500, "usual_hu": "0 to 200"})
+    nodes = [reviewer.add_phantom(labels, [outdated]) or reviewer.node for _ in range(2)]
+    assert nodes[0] is not nodes[1]
+    worker = WorkerHere()
+    check = SecondCheck(lambda: None, lambda _ct: WorkerLease(worker, "ct"))
+    try:
+        for node in nodes:
+            mark_changed(node.GetSegmentation().GetSegment("liver"))
+            check.start(node, ["liver"])
+        assert user.app.wait_until(lambda: not check.is_busy, READY_SECONDS)
+    finally:
+        check.close()
+    shown = [read_review(node).by_segment["liver"] for node in nodes]
+    assert not any(each.is_repaired or each.flag.rule == "mean_hu" for flags in shown for each in flags)
+    assert len(worker.requests) == 2

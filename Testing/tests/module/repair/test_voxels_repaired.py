@@ -12,6 +12,7 @@ import slicer
 from panel_support import folders_of
 from repair_support import (
     TABLE,
+    TAGS,
     VOXEL_ML,
     centre_of,
     labels_of,
@@ -23,7 +24,7 @@ from repair_support import (
 )
 from time_bounds import READY_SECONDS
 from TotalSegmentatorWire.messages.review import Flag, Level
-from TotalSegmentatorWire.tables.review_state import ReviewState
+from TotalSegmentatorWire.tables.review_state import ABSENT_TAG, ReviewState
 
 
 @pytest.fixture
@@ -152,6 +153,7 @@ def test_swapped_vertebrae_are_checked_again_after_the_repair(reviewer):
     assert not any("swapped" in tag for values in reviewer.everything().values() for tag in values[2])
     reviewer.press("Ctrl+Z")
     reviewer.press("Ctrl+Z")
+    before["liver"][2][TAGS.index(ABSENT_TAG)] = ""  # the check has found that nothing is missing
     assert reviewer.everything() == before
 
 

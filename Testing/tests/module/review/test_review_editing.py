@@ -290,3 +290,25 @@ def test_the_table_of_first_effects_knows_its_rules_and_effects():
     effects = set(editor().availableEffectNames())
     assert {row["effect"] for row in effect_rows()} <= effects
     assert {row["rule"] for row in effect_rows()} - {"*"} <= set(RULES)
+
+
+def test_an_editor_that_cannot_be_opened_ends_the_editing(ready, monkeypatch):
+    from TotalSegmentatorModuleLib.editing import section
+
+    def fails(*_arguments) -> None:
+        raise RuntimeError("no such segment")
+
+    ready.click_row("gallbladder")
+    before = settings()
+    monkeypatch.setattr(section, "open_on", fails)
+    with pytest.raises(RuntimeError, match="no such segment"):
+        ready.panel._editing.start(ready.node, ready.panel.review.contents[2][0])
+    assert not ready.panel._editing.is_active and settings() == before and bar_text(ready) == ""
+
+
+def test_a_structure_that_was_just_removed_is_not_edited(ready):
+    ready.click_row("gallbladder")
+    row = ready.panel.review.contents[2][0]
+    ready.node.GetSegmentation().RemoveSegment("gallbladder")
+    ready.panel._editing.start(ready.node, row)
+    assert not ready.panel._editing.is_active and bar_text(ready) == ""

@@ -153,3 +153,28 @@ def test_the_node_carries_the_whole_review(ready):
     value = vtk.reference("")
     ready.segment("spleen").GetTag("TotalSegmentatorModule.Flags", value)
     assert [Flag.from_json(row) for row in json.loads(str(value))] == [FLAGS[2]]
+
+
+def test_one_segment_holds_the_missing_structures_and_none_when_all_are_there(ready):
+    from TotalSegmentatorModuleLib.tags.review_flags import replace_absent_flags, set_absent_state
+    from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
+    from TotalSegmentatorWire.tables.review_state import ABSENT_TAG
+
+    segmentation = ready.node.GetSegmentation()
+
+    def holders() -> list[str]:
+        return [each for each in segmentation.GetSegmentIDs() if read_tag(ready.segment(each), ABSENT_TAG)]
+
+    (former,) = holders()
+    segmentation.SetSegmentIndex(former, segmentation.GetNumberOfSegments() - 1)
+    flag = Flag("missing_partner", Level.WRONG, "aorta", ("spleen",), None, {})
+    replace_absent_flags(ready.node, [flag])
+    assert holders() == [segmentation.GetNthSegmentID(0)] != [former]
+    heard = []
+    ready.node.AddObserver(vtk.vtkCommand.AnyEvent, lambda _node, event: heard.append(event))
+    replace_absent_flags(ready.node, [flag])
+    assert heard == []
+    replace_absent_flags(ready.node, [])
+    assert holders() == []
+    set_absent_state(ready.node, "aorta", ReviewState.APPROVED)
+    assert holders() == [segmentation.GetNthSegmentID(0)]

@@ -164,3 +164,13 @@ def test_without_measurements_there_is_nothing_to_show(user):
     reviewer.settle()
     ui = user.ui.review_figures
     assert [ui.tableButton.enabled, ui.chartButton.enabled, ui.csvButton.enabled] == [False] * 3
+
+
+def test_updates_that_wait_are_dropped_with_their_segmentation(ready, figures):
+    ready.app.click(figures.tableButton)
+    before = table()
+    ready.panel._figures.show(ready.node, ready.panel.review.contents[1][:1])
+    ready.panel._figures.show(None, [])
+    ready.settle()
+    assert table() == before
+    assert not ready.app.errors

@@ -164,3 +164,22 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_review_goes_on(clock, r
     review_times_file().parent.unlink()
     ready.ui.collapsibleButton.collapsed = True
     assert kept()["seconds"] == {"kidney_right": 12.0, "gallbladder": 0.0}
+
+
+def test_a_file_that_cannot_be_written_is_tried_once_a_minute(clock, ready, monkeypatch):
+    from TotalSegmentatorModuleLib.review.times import structure_times
+
+    tried = []
+
+    def fails(_file, seconds) -> None:
+        tried.append(sum(seconds.values()))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(structure_times, "add_totals", fails)
+    ready.app.click(ready.user.ui.review_times.timesCheckBox)
+    ready.click_row("kidney right")
+    for _ in range(14):
+        clock.seconds += 10
+        scroll(ready)
+        ready.settle()
+    assert tried == [70.0, 140.0]

@@ -16,7 +16,8 @@ from TotalSegmentatorModuleLib.review.times.totals import add_totals, read_total
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 _KEEP_AFTER = 60.0
-"""Seconds that may be lost where Slicer crashes."""
+"""Seconds of review that may be lost where Slicer crashes, and until a file that could not be written is tried
+again."""
 
 
 class StructureTimes:
@@ -27,6 +28,7 @@ class StructureTimes:
         self._file = settings.review_times_file()
         self._key: str | None = None
         self._problem = ""
+        self._keep_at = _KEEP_AFTER
         self._clock = ReviewClock(self._on_look)
         ui.timesCheckBox.checked = settings.is_on(settings.REVIEW_TIMES)
         self._kept = read_totals(self._file)
@@ -57,7 +59,7 @@ class StructureTimes:
         self._clock.close()
 
     def _on_look(self) -> None:
-        if sum(self._clock.seconds.values()) > _KEEP_AFTER:
+        if sum(self._clock.seconds.values()) > self._keep_at:
             self._keep()
         self._show()
 
@@ -68,8 +70,9 @@ class StructureTimes:
             add_totals(self._file, self._clock.seconds)
         except OSError as error:
             self._report(error)
+            self._keep_at = sum(self._clock.seconds.values()) + _KEEP_AFTER
             return
-        self._problem = ""
+        self._problem, self._keep_at = "", _KEEP_AFTER
         self._clock.forget()
         self._kept = read_totals(self._file)
 
@@ -101,7 +104,7 @@ class StructureTimes:
         if not confirm_loss(deletion_question(), _("Delete times"), _("Delete")):
             return
         self._clock.forget()
-        self._problem = ""
+        self._problem, self._keep_at = "", _KEEP_AFTER
         try:
             self._file.unlink(missing_ok=True)
         except OSError as error:
