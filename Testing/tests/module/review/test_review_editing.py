@@ -299,16 +299,21 @@ def test_an_editor_that_cannot_be_opened_ends_the_editing(ready, monkeypatch):
         raise RuntimeError("no such segment")
 
     ready.click_row("gallbladder")
-    before = settings()
+    before, ended = settings(), []
+    editing = section.EditingSection(ready.user.ui.edit_bar, lambda *outcome: ended.append(outcome))
     monkeypatch.setattr(section, "open_on", fails)
     with pytest.raises(RuntimeError, match="no such segment"):
-        ready.panel._editing.start(ready.node, ready.panel.review.contents[2][0])
-    assert not ready.panel._editing.is_active and settings() == before and bar_text(ready) == ""
+        editing.start(ready.node, ready.panel.review.contents[2][0])
+    assert not editing.is_active and settings() == before and bar_text(ready) == ""
+    assert ended == [(None, ready.node, ())]
 
 
 def test_a_structure_that_was_just_removed_is_not_edited(ready):
+    from TotalSegmentatorModuleLib.editing.section import EditingSection
+
     ready.click_row("gallbladder")
     row = ready.panel.review.contents[2][0]
     ready.node.GetSegmentation().RemoveSegment("gallbladder")
-    ready.panel._editing.start(ready.node, row)
-    assert not ready.panel._editing.is_active and bar_text(ready) == ""
+    editing = EditingSection(ready.user.ui.edit_bar, lambda *_outcome: None)
+    editing.start(ready.node, row)
+    assert not editing.is_active and bar_text(ready) == ""

@@ -167,10 +167,14 @@ def test_without_measurements_there_is_nothing_to_show(user):
 
 
 def test_updates_that_wait_are_dropped_with_their_segmentation(ready, figures):
+    from TotalSegmentatorModuleLib.figures.measurement_buttons import MeasurementButtons
+
     ready.app.click(figures.tableButton)
     before = table()
-    ready.panel._figures.show(ready.node, ready.panel.review.contents[1][:1])
-    ready.panel._figures.show(None, [])
+    buttons = MeasurementButtons(figures)
+    buttons.show(ready.node, ready.panel.review.contents[1][:1])
+    buttons.show(None, [])
     ready.settle()
+    buttons.close()
     assert table() == before
     assert not ready.app.errors
