@@ -8,6 +8,7 @@ from TotalSegmentatorWire.tables.review_state import ABSENT_TAG, FLAGS_TAG, Revi
 
 from TotalSegmentatorModuleLib.changes.kept_tags import KeptTags
 from TotalSegmentatorModuleLib.changes.segment_contents import exchange, keep_absent, make_segment, restore_order
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state
 from TotalSegmentatorModuleLib.scene.segments import all_segments
 from TotalSegmentatorModuleLib.tags.review_flags import exchange_flags
@@ -31,14 +32,11 @@ class Exchange:
         flags = exchange_flags(there, moves, rule)
         measures = {new: read_tag(there[old], MEASURES_TAG) for old, new in moves.items()}
         made = {new: make_segment(new, there[old]) for old, new in moves.items() if new not in there}
-        was_modifying = node.StartModify()
-        try:
+        with told_once(node):
             for new in moves.values():
                 _mark(there.get(new) or made[new], flags[new], measures[new])
             self._removed = exchange(node, moves, made)
             self._absent_holder = keep_absent(segmentation, self._removed)
-        finally:
-            node.EndModify(was_modifying)
         self.segment_ids = tuple(moves.values())
         """Of what has changed."""
         self.key = self.segment_ids[0]
@@ -52,16 +50,13 @@ class Exchange:
             return None  # somebody has removed a segment
         if any(segmentation.GetSegment(old) is not None for old in self._removed):
             return None  # or made one of that name
-        was_modifying = node.StartModify()
-        try:
+        with told_once(node):
             exchange(node, back, self._removed)
             for segment_id, kept in self._kept.items():
                 kept.write_back(segmentation.GetSegment(segment_id), ReviewState.EDITED)
             if self._absent_holder and segmentation.GetSegment(self._absent_holder) is not None:
                 segmentation.GetSegment(self._absent_holder).RemoveTag(ABSENT_TAG)
             restore_order(segmentation, self._places)
-        finally:
-            node.EndModify(was_modifying)
         return next(iter(self._moves))
 
 

@@ -15,6 +15,7 @@ from TotalSegmentatorWire.tables.review_state import (
 
 from TotalSegmentatorModuleLib.changes.segment_contents import Contents, next_in_table, remove_segment
 from TotalSegmentatorModuleLib.scene.computed_structures import computed_text, keep_computed, with_computed
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import EXPORTED_TAGS, set_state, state_of
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
 from TotalSegmentatorModuleLib.tags.review_flags import ABSENT_TAG
@@ -47,8 +48,7 @@ class Replacement:
         self._image = {each: new.GetRepresentation(BINARY_LABELMAP) for each, new in segments.items()}
         self._computed = computed_text(node)
         bare: list[str] = []
-        was_modifying = node.StartModify()
-        try:
+        with told_once(node):
             for segment_id, new in segments.items():
                 old = there.get(segment_id)
                 if old is None:
@@ -63,16 +63,13 @@ class Replacement:
             keep_computed(node, with_computed(self._computed, computed, self.segment_ids))
             if bare:
                 on_bare(node, bare)
-        finally:
-            node.EndModify(was_modifying)
 
     def undo(self, node) -> str | None:
         """What somebody has drawn in since, or given other voxels, stays; so does a state that was given since."""
         segmentation = node.GetSegmentation()
         undone = [each for each in self.segment_ids if self._is_as_left(segmentation.GetSegment(each), each)]
         bare: list[str] = []
-        was_modifying = node.StartModify()
-        try:
+        with told_once(node):
             for segment_id in undone:
                 segment = segmentation.GetSegment(segment_id)
                 if segment_id not in self._before:
@@ -87,8 +84,6 @@ class Replacement:
                 keep_computed(node, with_computed(computed_text(node), self._computed, undone))
             if bare:
                 self._on_bare(node, bare)
-        finally:
-            node.EndModify(was_modifying)
         if not undone:
             return None
         return next((each for each in undone if each in self._before), "")

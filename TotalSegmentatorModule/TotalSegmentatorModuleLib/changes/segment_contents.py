@@ -15,6 +15,7 @@ from TotalSegmentatorWire.tables.review_state import (
 )
 from TotalSegmentatorWire.tables.structures import known_structures
 
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import segment_tags
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 
@@ -52,16 +53,13 @@ def exchange(node, moves: Mapping[str, str], made: Mapping[str, Any]) -> dict[st
     """
     segmentation = node.GetSegmentation()
     contents = {old: Contents.of(segmentation.GetSegment(old)) for old in moves}
-    was_modifying = node.StartModify()
-    try:
+    with told_once(node):
         for old, new in moves.items():
             contents[old].give_to(made[new] if new in made else segmentation.GetSegment(new))
         for segment_id, segment in made.items():
             segmentation.AddSegment(segment, segment_id, next_in_table(segmentation, segment_id))
         emptied = [old for old in moves if old not in moves.values()]
         return {segment_id: remove_segment(segmentation, segment_id) for segment_id in emptied}
-    finally:
-        node.EndModify(was_modifying)
 
 
 def make_segment(structure_name: str, like):

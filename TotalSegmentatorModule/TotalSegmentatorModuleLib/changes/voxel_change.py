@@ -14,6 +14,7 @@ from TotalSegmentatorModuleLib.changes.segment_contents import (
     remove_segment,
     restore_order,
 )
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SegmentVoxels
 from TotalSegmentatorModuleLib.scene.segments import all_segments
@@ -48,8 +49,7 @@ class VoxelChange:
         before = {each: SegmentBefore(segmentation.GetSegment(each)) for each in voxels if each not in self._made}
         self._removed: dict[str, Any] = {}
         self._absent_holder = ""
-        was_modifying = node.StartModify()
-        try:
+        with told_once(node):
             for each in self._made:
                 segmentation.AddSegment(make_segment(each, segmentation.GetSegment(segment_id)), each)
             for each, new in voxels.items():
@@ -63,8 +63,6 @@ class VoxelChange:
                 mark_changed(segmentation.GetSegment(merged_into))
                 self._removed = {segment_id: remove_segment(segmentation, segment_id)}
                 self._absent_holder = keep_absent(segmentation, self._removed)
-        finally:
-            node.EndModify(was_modifying)
         self._before = before
         there = {each: new for each, new in voxels.items() if each not in self._removed}
         self._after = {each: new.as_in(segmentation.GetSegment(each)) for each, new in there.items()}
@@ -77,8 +75,7 @@ class VoxelChange:
             return None
         if any(segmentation.GetSegment(each) is not None for each in self._removed):
             return None
-        was_modifying = node.StartModify()
-        try:
+        with told_once(node):
             for segment_id in self._made:
                 remove_segment(segmentation, segment_id)
             for segment_id, segment in self._removed.items():
@@ -89,8 +86,6 @@ class VoxelChange:
                 segmentation.GetSegment(self._absent_holder).RemoveTag(ABSENT_TAG)
             if self._removed:
                 restore_order(segmentation, self._places)
-        finally:
-            node.EndModify(was_modifying)
         return self._segment_id
 
 

@@ -9,6 +9,7 @@ import slicer
 from TotalSegmentatorWire.tables.review_state import VOXEL_DIGEST_TAG, ReviewState
 
 from TotalSegmentatorModuleLib.changes.voxel_change import SegmentBefore, is_still
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state, state_of
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SegmentVoxels, voxel_stamp
 from TotalSegmentatorModuleLib.scene.segments import all_segments
@@ -94,9 +95,6 @@ class EditChange:
         """Nothing where somebody has drawn in the segment since; a state that was given since stays."""
         if not is_still(node.GetSegmentation().GetSegment(self.key), self._after):
             return None
-        was_modifying = node.StartModify()
-        try:
+        with told_once(node):
             self._before.give_back(node, self.key, self._left)
-        finally:
-            node.EndModify(was_modifying)
         return self.key

@@ -16,6 +16,7 @@ import vtk
 from TotalSegmentatorModuleLib.figures.measured import Measured
 from TotalSegmentatorModuleLib.figures.own_nodes import node_for, own_node
 from TotalSegmentatorModuleLib.figures.texts import chart_name, series_names, volume_axis
+from TotalSegmentatorModuleLib.scene.notice import told_once
 
 _CHART, _DATA = "TotalSegmentatorModule.VolumeChart", "TotalSegmentatorModule.VolumeChartData"
 _SERIES = "TotalSegmentatorModule.VolumeChartSeries."
@@ -64,8 +65,7 @@ def fill_chart(segmentation, rows: Sequence[Measured]):
     data = own_node(segmentation, _DATA, "vtkMRMLTableNode", name, is_shown=False)
     _fill_data(data, rows, axis)
     chart = own_node(segmentation, _CHART, "vtkMRMLPlotChartNode", name)
-    was_modifying = chart.StartModify()
-    try:
+    with told_once(chart):
         chart.RemoveAllPlotSeriesNodeIDs()
         for key, title in series_names().items():
             if key == "published" or any(_kind(each) == key for each in rows):
@@ -83,8 +83,6 @@ def fill_chart(segmentation, rows: Sequence[Measured]):
         chart.SetYAxisRange(-0.7, len(rows) - 0.3)
         chart.SetLegendVisibility(True)
         chart.SetGridVisibility(True)
-    finally:
-        chart.EndModify(was_modifying)
     return chart
 
 
@@ -137,8 +135,7 @@ def _fill_data(node, rows: Sequence[Measured], axis: tuple[float, float]) -> Non
                 else (math.nan, math.nan)
             )
             values += [*(published if key == "published" else own), math.nan]
-    was_modifying = node.StartModify()
-    try:
+    with told_once(node):
         node.RemoveAllColumns()
         places, names = vtk.vtkDoubleArray(), vtk.vtkStringArray()
         places.SetName(_PLACE)
@@ -155,14 +152,11 @@ def _fill_data(node, rows: Sequence[Measured], axis: tuple[float, float]) -> Non
             for value in values:
                 array.InsertNextValue(value)
             node.AddColumn(array)
-    finally:
-        node.EndModify(was_modifying)
 
 
 def _series(segmentation, key: str, title: str, data):
     node = own_node(segmentation, _SERIES + key, "vtkMRMLPlotSeriesNode", title, is_shown=False)
-    was_modifying = node.StartModify()
-    try:
+    with told_once(node):
         node.SetName(title)  # the legend's text
         node.SetAndObserveTableNodeID(data.GetID())
         node.SetXColumnName(key)
@@ -172,6 +166,4 @@ def _series(segmentation, key: str, title: str, data):
         node.SetMarkerStyle(node.MarkerStyleNone)
         node.SetLineStyle(node.LineStyleSolid)
         node.SetColor(*_STYLES[key][0])
-    finally:
-        node.EndModify(was_modifying)
     return node

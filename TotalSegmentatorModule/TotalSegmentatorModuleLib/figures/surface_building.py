@@ -17,6 +17,7 @@ import vtk
 import vtk.util.numpy_support
 
 from TotalSegmentatorModuleLib.figures.label_boxes import Box, label_boxes
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SegmentVoxels
 from TotalSegmentatorModuleLib.scene.segments import all_segments
 
@@ -82,12 +83,9 @@ class SurfaceBuilding:
         use_surface_nets(segmentation)
         empty = {each: vtk.vtkPolyData() for each in segments_without_surface(self._node)}
         self._empty.update(empty)
-        was_modifying = self._node.StartModify()
-        try:
+        with told_once(self._node):
             for segment_id, surface in empty.items():
                 segmentation.GetSegment(segment_id).AddRepresentation(CLOSED_SURFACE, surface)
-        finally:
-            self._node.EndModify(was_modifying)
 
     def _made(self, missing: Sequence[str]) -> Generator[tuple[int, int], None, None]:
         """Convert the first of ``missing``."""
@@ -150,15 +148,12 @@ class SurfaceBuilding:
         if not ready or not self._is_there():
             return
         segmentation = self._node.GetSegmentation()
-        was_modifying = self._node.StartModify()
-        try:
+        with told_once(self._node):
             for segment_id, (stamp, surface) in ready.items():
                 segment = segmentation.GetSegment(segment_id)
                 if segment is not None and _stamp(segment) == stamp:
                     segment.AddRepresentation(CLOSED_SURFACE, surface)
             _show_in_views(self._node)
-        finally:
-            self._node.EndModify(was_modifying)
 
 
 def use_surface_nets(segmentation) -> None:

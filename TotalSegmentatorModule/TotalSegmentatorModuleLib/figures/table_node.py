@@ -9,6 +9,7 @@ import vtk
 from TotalSegmentatorModuleLib.figures.measured import Measured
 from TotalSegmentatorModuleLib.figures.own_nodes import node_for, own_node
 from TotalSegmentatorModuleLib.figures.texts import cells, column_titles, table_name
+from TotalSegmentatorModuleLib.scene.notice import told_once
 
 _ROLE = "TotalSegmentatorModule.MeasurementTable"
 
@@ -28,8 +29,7 @@ def fill_table(segmentation, rows: Sequence[Measured]):
     content = [cells(each) for each in rows]
     if content == _content(node):
         return node
-    was_modifying = node.StartModify()
-    try:
+    with told_once(node):
         node.RemoveAllColumns()
         for column, title in column_titles().items():
             array = vtk.vtkStringArray()
@@ -40,8 +40,6 @@ def fill_table(segmentation, rows: Sequence[Measured]):
             node.SetColumnTitle(column, title)
         node.SetUseColumnTitleAsColumnHeader(True)
         node.SetLocked(True)  # measurements are not edited
-    finally:
-        node.EndModify(was_modifying)
     return node
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import slicer
 
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.tags.segment_tags import read_json, write_json_attribute
 
 _BEFORE_ATTRIBUTE = "TotalSegmentatorModule.SettingsBeforeReview"
@@ -38,25 +39,19 @@ def protect_others(node, prevents_overlap: bool) -> None:
     """Let no stroke take a voxel from another segment. With ``prevents_overlap`` nothing is drawn over the visible ones
     either: Slicer merges all of those into one image at each stroke."""
     segmentations = slicer.vtkMRMLSegmentationNode
-    was_modifying = node.StartModify()
-    try:
+    with told_once(node):
         node.SetOverwriteMode(node.OverwriteNone)
         # the edited segment itself is never a part of the mask (vtkMRMLSegmentationNode::GenerateEditMask)
         outside = segmentations.EditAllowedOutsideVisibleSegments
         node.SetMaskMode(outside if prevents_overlap else segmentations.EditAllowedEverywhere)
-    finally:
-        node.EndModify(was_modifying)
 
 
 def limit_intensity(node, hu: tuple[float, float] | None) -> None:
     """Let strokes change only voxels of these CT numbers, lowest and highest; None: all."""
-    was_modifying = node.StartModify()
-    try:
+    with told_once(node):
         node.SetSourceVolumeIntensityMask(hu is not None)
         if hu is not None:
             node.SetSourceVolumeIntensityMaskRange(*hu)
-    finally:
-        node.EndModify(was_modifying)
 
 
 def restore_settings() -> None:
@@ -65,8 +60,7 @@ def restore_settings() -> None:
     content: Mapping[str, Any] | None = read_json(node.GetAttribute(_BEFORE_ATTRIBUTE)) if node is not None else None
     if content is None:
         return
-    was_modifying = node.StartModify()
-    try:
+    with told_once(node):
         node.SetMaskMode(content["mask_mode"])
         node.SetMaskSegmentID(content["mask_segment"])
         node.SetOverwriteMode(content["overwrite_mode"])
@@ -78,5 +72,3 @@ def restore_settings() -> None:
             else:
                 node.SetAttribute(name, value)
         write_json_attribute(node, _BEFORE_ATTRIBUTE, None)
-    finally:
-        node.EndModify(was_modifying)

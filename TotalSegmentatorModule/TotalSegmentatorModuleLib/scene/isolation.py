@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import slicer
 
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.volumes import hierarchy_item
 from TotalSegmentatorModuleLib.tags.segment_tags import read_json, write_json_attribute
 
@@ -69,8 +70,7 @@ class Isolation:
             self.end()
         if display is None:
             return
-        was_modifying = display.StartModify()
-        try:
+        with told_once(display):
             for each in self._take_over(node, display):
                 before = self._before[each]
                 wanted = before.faded() if each in neighbours else _Shown(False, *_opacities(before))
@@ -79,8 +79,6 @@ class Isolation:
                 wanted.write(display, each)
                 self._applied[each] = _Shown.read(display, each)
             display.SetVisibility(True)
-        finally:
-            display.EndModify(was_modifying)
 
     def end(self) -> None:
         """Give back what the user had set; nothing where no segment is alone, or its segmentation is gone."""
@@ -90,8 +88,7 @@ class Isolation:
         self._before, self._applied = {}, {}
         if display is None or node.GetDisplayNode() is not display or not hierarchy_item(node)[1]:
             return  # a segmentation that is leaving the scene: Slicer reports an error where its display still changes
-        was_modifying = display.StartModify()
-        try:
+        with told_once(display):
             segmentation = node.GetSegmentation()
             for each, shown in before.items():
                 if segmentation.GetSegment(each) is not None and _Shown.read(display, each) == applied.get(each):
@@ -99,8 +96,6 @@ class Isolation:
             if display.GetVisibility():
                 display.SetVisibility(self._node_visible)
             write_json_attribute(display, _BEFORE_ATTRIBUTE, None)
-        finally:
-            display.EndModify(was_modifying)
 
     def _take_over(self, node, display) -> list[str]:
         """Remember the settings of segments that are new here; returns the ids of all that there are."""
@@ -133,8 +128,7 @@ def restore_display(display) -> None:
     content = read_json(display.GetAttribute(_BEFORE_ATTRIBUTE))
     if content is None:
         return
-    was_modifying = display.StartModify()
-    try:
+    with told_once(display):
         node = display.GetDisplayableNode()
         segmentation = node.GetSegmentation() if node is not None else None
         for segment_id, (visible, *opacities) in content["segments"].items():
@@ -142,5 +136,3 @@ def restore_display(display) -> None:
                 _Shown(bool(visible), *opacities).write(display, segment_id)
         display.SetVisibility(bool(content["visible"]))
         write_json_attribute(display, _BEFORE_ATTRIBUTE, None)
-    finally:
-        display.EndModify(was_modifying)

@@ -21,6 +21,7 @@ from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
 from TotalSegmentatorWire.tables.structures import Structure
 
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import mark_unreviewed
 from TotalSegmentatorModuleLib.scene.segment_notices import SegmentNotices, segment_names
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SCALARS_NAME
@@ -165,8 +166,7 @@ def add_to_scene(segmentation, target: ImportTarget, write_notes: WriteNotes) ->
 
 def _exchange(node, segmentation, target: ImportTarget, write_notes: WriteNotes) -> None:
     replaced = node.GetSegmentation()
-    was_modifying = node.StartModify()
-    try:
+    with told_once(node):
         segmentation.CopyConversionParameters(replaced)
         _forget_display_properties(node)
         write_notes(node, _by_id(segmentation))
@@ -180,8 +180,6 @@ def _exchange(node, segmentation, target: ImportTarget, write_notes: WriteNotes)
             _rename_replaced(node, target.name)
         node.StorableModified()  # to be saved
         node.Modified()  # views look only then whether the segmentation is another one
-    finally:
-        node.EndModify(was_modifying)
     node.GetDisplayNode().SetVisibility(True)  # a new result is seen, whatever was hidden before
 
 
