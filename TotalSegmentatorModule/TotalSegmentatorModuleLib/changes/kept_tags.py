@@ -13,7 +13,7 @@ from TotalSegmentatorWire.tables.review_state import (
 )
 
 from TotalSegmentatorModuleLib.scene.review_tags import state_of
-from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
+from TotalSegmentatorModuleLib.tags.segment_tags import read_tag, write_tag
 from TotalSegmentatorModuleLib.tags.structure_measures import MEASURES_TAG
 
 _OF_CONTENTS = (FLAGS_TAG, MEASURES_TAG, ABSENT_TAG, DRAWN_TAG)
@@ -30,10 +30,4 @@ class KeptTags:
         """Write them into a vtkSegment again; its state only where it is as the repair has ``left`` it."""
         names = (*_OF_CONTENTS, *_OF_STATE) if state_of(segment) is left else _OF_CONTENTS
         for name in names:
-            value = self._values[name]
-            if read_tag(segment, name) == value:
-                continue
-            if value:
-                segment.SetTag(name, value)
-            else:
-                segment.RemoveTag(name)
+            write_tag(segment, name, self._values[name])

@@ -19,7 +19,7 @@ from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import EXPORTED_TAGS, set_state, state_of
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
 from TotalSegmentatorModuleLib.tags.review_flags import ABSENT_TAG
-from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
+from TotalSegmentatorModuleLib.tags.segment_tags import read_tag, write_tag
 from TotalSegmentatorModuleLib.tags.structure_measures import MEASURES_TAG
 
 OnBare = Callable[[Any, Sequence[str]], None]
@@ -106,11 +106,5 @@ def _read(segment, names) -> dict[str, str]:
 
 
 def _write(segment, values: Mapping[str, str]) -> None:
-    """An empty value removes a tag."""
     for name, value in values.items():
-        if read_tag(segment, name) == value:
-            continue
-        if value:
-            segment.SetTag(name, value)
-        else:
-            segment.RemoveTag(name)
+        write_tag(segment, name, value)

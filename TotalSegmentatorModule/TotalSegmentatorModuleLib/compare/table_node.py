@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import slicer
-import vtk
 
 from TotalSegmentatorModuleLib.compare.rows import Comparison
 from TotalSegmentatorModuleLib.compare.texts import cells, column_titles
+from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.volumes import file_beside
+from TotalSegmentatorModuleLib.views.text_table import fill_text_table
 
 
 def add_table(comparison: Comparison, name: str, segmentation):
     """A new vtkMRMLTableNode of this name, or one like it, beside ``segmentation`` (vtkMRMLSegmentationNode).
-
-    Its columns have the engine's names and readable titles. They hold text as it is to be read: Slicer's table view
-    shows numbers with any digits and a missing one as "nan".
-    """
+    Its columns have the engine's names."""
     unique = slicer.mrmlScene.GenerateUniqueName(name)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", unique)
-    was_modifying = node.StartModify()
-    rows = [cells(line) for line in comparison.lines]
-    for column, title in column_titles().items():
-        array = vtk.vtkStringArray()
-        array.SetName(column)
-        for row in rows:
-            array.InsertNextValue(row[column])
-        node.AddColumn(array)
-        node.SetColumnTitle(column, title)
-    node.SetUseColumnTitleAsColumnHeader(True)
-    node.SetLocked(True)  # measurements are not edited
-    node.EndModify(was_modifying)
+    with told_once(node):
+        fill_text_table(node, column_titles(), [cells(line) for line in comparison.lines])
     file_beside(node, segmentation)
     return node

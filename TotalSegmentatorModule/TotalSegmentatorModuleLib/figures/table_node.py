@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import vtk
-
 from TotalSegmentatorModuleLib.figures.measured import Measured
 from TotalSegmentatorModuleLib.figures.own_nodes import node_for, own_node
 from TotalSegmentatorModuleLib.figures.texts import cells, column_titles, table_name
 from TotalSegmentatorModuleLib.scene.notice import told_once
+from TotalSegmentatorModuleLib.views.text_table import fill_text_table
 
 _ROLE = "TotalSegmentatorModule.MeasurementTable"
 
@@ -21,25 +20,13 @@ def table_of(segmentation):
 
 def fill_table(segmentation, rows: Sequence[Measured]):
     """Make the table of ``segmentation`` (vtkMRMLSegmentationNode) or bring it up to date; returns the
-    vtkMRMLTableNode.
-
-    It holds text as it is to be read: Slicer's table view shows numbers with any digits and a missing one as "nan".
-    """
+    vtkMRMLTableNode."""
     node = own_node(segmentation, _ROLE, "vtkMRMLTableNode", table_name(segmentation.GetName()))
     content = [cells(each) for each in rows]
     if content == _content(node):
         return node
     with told_once(node):
-        node.RemoveAllColumns()
-        for column, title in column_titles().items():
-            array = vtk.vtkStringArray()
-            array.SetName(column)
-            for row in content:
-                array.InsertNextValue(row[column])
-            node.AddColumn(array)
-            node.SetColumnTitle(column, title)
-        node.SetUseColumnTitleAsColumnHeader(True)
-        node.SetLocked(True)  # measurements are not edited
+        fill_text_table(node, column_titles(), content)
     return node
 
 

@@ -15,6 +15,16 @@ def read_tag(segment, name: str) -> str:
     return str(value) if segment.GetTag(name, value) else ""
 
 
+def write_tag(segment, name: str, value: str) -> None:
+    """Give a tag of a vtkSegment this value; an empty one removes it. Nobody hears of what stays as it is."""
+    if read_tag(segment, name) == value:
+        return
+    if value:
+        segment.SetTag(name, value)
+    else:
+        segment.RemoveTag(name)
+
+
 def write_json_tag(segment, name: str, content: Any) -> None:
     """Write ``content`` as JSON in one line.
 

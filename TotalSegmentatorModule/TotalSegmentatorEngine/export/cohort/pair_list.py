@@ -7,13 +7,14 @@ file. Tables and texts are passed over, for example ``ours.csv`` with the names 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorEngine.export.compare.pairing import rows_of_list
 
 COLUMNS = ("name", "ct", "ours", "theirs")
 """Of a list; paths are taken from where the list is. The CT may be missing where no side is DICOM."""
@@ -79,19 +80,7 @@ def _visible(folder: Path) -> Iterable[Path]:
 
 
 def _rows_of_list(place: Path) -> list[tuple[str, Found]]:
-    """Semicolons separate where the decimal sign is a comma; the header line shows which it is."""
-    try:
-        with place.open(encoding="utf-8-sig", newline="") as stream:
-            head = stream.readline()
-            stream.seek(0)
-            reader = csv.DictReader(stream, delimiter=";" if ";" in head else ",")
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise SegmentationError("COHORT_LIST_INVALID", detail="it has no column {}".format(missing[0]))
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        detail = "it is not a text file of comma-separated values"
-        raise SegmentationError("COHORT_LIST_INVALID", detail=detail) from error
+    rows = rows_of_list(place, COLUMNS, "COHORT_LIST_INVALID")
     return [((row["name"] or "").strip(), _in_row(row, place.parent)) for row in rows if any(row.values())]
 
 

@@ -61,21 +61,28 @@ def read_pairs(path: Path) -> list[NamePair]:
         raise SegmentationError("INPUT_NOT_FOUND")
     if path.suffix.lower() == ".json":
         return _pairs_of_template(load_template(path))
+    rows = rows_of_list(path, PAIR_COLUMNS, "TEMPLATE_INVALID")
+    pairs = [NamePair(_names(row["ours"]), _names(row["theirs"])) for row in rows]
+    for number, pair in enumerate(pairs, start=1):
+        if not pair.ours or not pair.theirs:
+            raise SegmentationError("TEMPLATE_INVALID", detail="row {} has no name".format(number))
+    return pairs
+
+
+def rows_of_list(path: Path, columns: Sequence[str], code: str) -> list[dict[str, str]]:
+    """The rows of a CSV file that somebody wrote. Semicolons separate where the decimal sign is a comma; the header
+    line shows which it is. Raises SegmentationError(code) where it is no such file, or lacks one of ``columns``."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             head = stream.readline()
             stream.seek(0)
             reader = csv.DictReader(stream, delimiter=";" if ";" in head else ",")
-            missing = [column for column in PAIR_COLUMNS if column not in (reader.fieldnames or ())]
+            missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
-                raise SegmentationError("TEMPLATE_INVALID", detail="it has no column {}".format(missing[0]))
-            pairs = [NamePair(_names(row["ours"]), _names(row["theirs"])) for row in reader]
+                raise SegmentationError(code, detail="it has no column {}".format(missing[0]))
+            return list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SegmentationError("TEMPLATE_INVALID", detail="it is not a text file of comma-separated values") from error
-    for number, pair in enumerate(pairs, start=1):
-        if not pair.ours or not pair.theirs:
-            raise SegmentationError("TEMPLATE_INVALID", detail="row {} has no name".format(number))
-    return pairs
+        raise SegmentationError(code, detail="it is not a text file of comma-separated values") from error
 
 
 def _pairs_of_template(template: Template) -> list[NamePair]:

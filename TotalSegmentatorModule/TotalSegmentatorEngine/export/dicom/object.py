@@ -96,6 +96,15 @@ def new_object(sop_class_uid: str, transfer_syntax_uid: str, modality: str, mome
     return dataset
 
 
+EQUIPMENT = {
+    "manufacturer": ALGORITHM_NAME,
+    "manufacturer_model_name": ALGORITHM_NAME,
+    "software_versions": ENGINE_VERSION,
+    "device_serial_number": ENGINE_VERSION,
+}
+"""Who made an object, as highdicom takes it."""
+
+
 def new_uid() -> str:
     """A UID made of a random UUID, PS3.5 B.2."""
     return f"2.25.{uuid.uuid4().int}"

@@ -21,6 +21,7 @@ from TotalSegmentatorEngine.export.core.codes import UNCODED
 from TotalSegmentatorEngine.export.core.label_volume import Progress, label_volume, nothing_to_report
 from TotalSegmentatorEngine.export.core.roi import ORIGIN_UNKNOWN, Roi
 from TotalSegmentatorEngine.export.dicom.object import (
+    EQUIPMENT,
     choose_character_set,
     concept,
     copy_patient_and_study,
@@ -129,10 +130,7 @@ def _shell(rois: Sequence[Roi], reference: ReferenceSeries, encoding: str, serie
         series_number=series_number(reference, SEGMENTATION),
         sop_instance_uid=new_uid(),
         instance_number=1,
-        manufacturer=ALGORITHM_NAME,
-        manufacturer_model_name=ALGORITHM_NAME,
-        software_versions=ENGINE_VERSION,
-        device_serial_number=ENGINE_VERSION,
+        **EQUIPMENT,
         content_label="SEGMENTATION",
         content_description=series_description,
         content_creator_name="",

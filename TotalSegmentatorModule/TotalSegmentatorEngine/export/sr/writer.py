@@ -13,6 +13,7 @@ from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorEngine.export.core.label_volume import Progress, nothing_to_report
 from TotalSegmentatorEngine.export.core.roi import Roi
 from TotalSegmentatorEngine.export.dicom.object import (
+    EQUIPMENT,
     choose_character_set,
     concept,
     copy_patient_and_study,
@@ -100,10 +101,7 @@ def _report(
         series_number=series_number(reference, MEASUREMENTS),
         sop_instance_uid=new_uid(),
         instance_number=1,
-        manufacturer=ALGORITHM_NAME,
-        manufacturer_model_name=ALGORITHM_NAME,
-        software_versions=ENGINE_VERSION,
-        device_serial_number=ENGINE_VERSION,
+        **EQUIPMENT,
         is_complete=bool(reviewed) and all(roi.is_approved for roi in reviewed),
         series_description=description,
     )
