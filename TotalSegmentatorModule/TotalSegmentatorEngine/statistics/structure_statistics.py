@@ -7,7 +7,7 @@ background, tables and reports.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.statistics.voxel_volumes import plane_volumes, volume_by_planes
 
 _MOST_BINS = 1 << 20
-"""Whole numbers that span more are sorted, as broken ones are: a CT in HU spans a few thousand."""
+"""Whole numbers, stored as such or not, that span more are sorted, as broken ones are: a CT in HU spans a few
+thousand."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,7 @@ def with_statistics(
     ``on_structure`` is called before each; it may raise to stop."""
     volumes = plane_volumes(ct.geometry)
     measured = []
-    for structure in found:
-        on_structure()
-        i_min, i_max, j_min, j_max, k_min, k_max = structure.extent
-        box = (slice(k_min, k_max + 1), slice(j_min, j_max + 1), slice(i_min, i_max + 1))
-        mask = VoxelMask(labels[box] == structure.label, (k_min, j_min, i_min), labels.shape)
+    for structure, mask in _masks(found, labels, on_structure):
         counted = structure_statistics(mask, volumes, ct.array)
         mean = None if counted.hu is None else round(counted.hu.mean, 2)
         volume = round(counted.volume_ml, 3)
@@ -85,12 +82,38 @@ def with_statistics(
     return measured
 
 
+def with_percentiles(
+    found: Sequence[FoundStructure],
+    labels: np.ndarray,
+    ct: np.ndarray,
+    percents: Sequence[float],
+    on_structure: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[FoundStructure, list[float]]]:
+    """Each of ``found`` with the percentiles 0..100 of ``ct`` in it, as HuStatistics has them; none without voxels.
+    ``labels``: uint8 (k, j, i); ``ct``: HU, of the same shape. ``on_structure`` as for ``with_statistics``."""
+    for structure, mask in _masks(found, labels, on_structure):
+        values = ct[mask.box][mask.voxels]
+        shares = [percent / 100 for percent in percents]
+        yield structure, _percentiles(*_histogram(values), shares) if values.size else []
+
+
+def _masks(
+    found: Sequence[FoundStructure], labels: np.ndarray, on_structure: Callable[[], None]
+) -> Iterator[tuple[FoundStructure, VoxelMask]]:
+    for structure in found:
+        on_structure()
+        i_min, i_max, j_min, j_max, k_min, k_max = structure.extent
+        box = (slice(k_min, k_max + 1), slice(j_min, j_max + 1), slice(i_min, i_max + 1))
+        yield structure, VoxelMask(labels[box] == structure.label, (k_min, j_min, i_min), labels.shape)
+
+
 def _histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ascending values, and how many voxels have each."""
-    if values.dtype.kind in "iu":
-        low, high = int(values.min()), int(values.max())
-        if high - low < _MOST_BINS:
-            return np.arange(low, high + 1), np.bincount(np.subtract(values, low, dtype=np.int64))
+    low, high = values.min(), values.max()
+    if np.isfinite([low, high]).all() and int(high) - int(low) < _MOST_BINS:
+        numbers = values if values.dtype.kind in "iu" else values.astype(np.int64)
+        if numbers is values or np.array_equal(numbers, values):
+            return np.arange(int(low), int(high) + 1), np.bincount(np.subtract(numbers, int(low), dtype=np.int64))
     return np.unique(values.astype(np.float64), return_counts=True)
 
 
