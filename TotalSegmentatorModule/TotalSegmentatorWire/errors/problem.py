@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from TotalSegmentatorWire.errors.cluster_errors import CLUSTER_ERRORS
 from TotalSegmentatorWire.errors.comparison_errors import COMPARISON_ERRORS, COMPARISON_WARNINGS
 from TotalSegmentatorWire.errors.definition import ErrorDefinition
 from TotalSegmentatorWire.errors.export_errors import EXPORT_ERRORS, EXPORT_WARNINGS
@@ -19,6 +20,7 @@ from TotalSegmentatorWire.errors.sheet_errors import SHEET_ERRORS, SHEET_WARNING
 
 ERRORS: dict[str, ErrorDefinition] = (
     SETUP_ERRORS
+    | CLUSTER_ERRORS
     | COMPARISON_ERRORS
     | EXPORT_ERRORS
     | IMAGE_ERRORS
