@@ -120,6 +120,8 @@ ARROWS = {
     f"{ENGINE}/export/grid": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom"},
     f"{ENGINE}/export/dicom": {ENGINE: "dicom_series imaging series_selection", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export/core": {ENGINE: "imaging"},
+    f"{ENGINE}/batch": {},
+    f"{ENGINE}/batch/report": {ENGINE: "imaging", f"{ENGINE}/export": "core sheet"},
     f"{SETUP}": {},
     f"{SETUP}/cli": {SETUP: "install models network packages support"},
     f"{SETUP}/install": {SETUP: "models network packages support"},

@@ -69,8 +69,7 @@ class BodyGrid:
 
     def picture(self, array: np.ndarray, plane: BodyPlane) -> np.ndarray:
         """The values of an image (k, j, i) of the grid on a plane: rows from the top, columns from the left."""
-        values = np.take(self._turn.view(array), plane.index, axis=plane.view.axis)
-        return values[::-1, ::-1]
+        return _cut(self._turn.view(array), plane.view.axis, plane.index)[::-1, ::-1]
 
     def pixel_mm(self, view: View) -> tuple[float, float]:
         """Height and width of a picture's pixel."""
@@ -84,7 +83,7 @@ class BodyGrid:
         place = plane.index - start[axis]
         if not 0 <= place < voxels.shape[axis]:
             return None
-        cut = np.take(voxels, place, axis=axis)
+        cut = _cut(voxels, axis, place)
         if not cut.any():
             return None
         rows, columns = (int(size) for size in np.delete(self.shape, axis))
@@ -116,9 +115,18 @@ class BodyGrid:
 
     def position_mm(self, plane: BodyPlane) -> float:
         """Of the plane's middle along its own axis in RAS."""
+        return float(self.middle(plane)[2 - plane.view.axis])
+
+    def middle(self, plane: BodyPlane) -> np.ndarray:
+        """RAS mm of the plane's middle."""
         middle = (np.array(self.shape) - 1) / 2
         middle[plane.view.axis] = plane.index
-        return float((self.grid.ijk_to_ras @ [*middle[::-1], 1.0])[2 - plane.view.axis])
+        return (self.grid.ijk_to_ras @ [*middle[::-1], 1.0])[:3]
+
+
+def _cut(array: np.ndarray, axis: int, index: int) -> np.ndarray:
+    """A view: ``numpy.take`` first copies an array that is turned as a whole."""
+    return array[(slice(None),) * axis + (index,)]
 
 
 class PlaneChoice:

@@ -52,7 +52,10 @@ def pictures(
         progress(index, roi)
         choice.add(roi.voxels(), _is_spine(roi))
     planes = choice.planes()
-    places = {number: body.through(remark.flag.place_ras_mm, _view_of(remark)) for number, remark in _placed(remarks)}
+    places = {
+        number: body.through(remark.flag.place_ras_mm, view_of(remark.flag.structure))
+        for number, remark in _placed(remarks)
+    }
     found: dict[BodyPlane, list[tuple[Roi, Outline]]] = {plane: [] for plane in (*planes, *places.values())}
     for index, roi in enumerate(rois, start=len(rois)):
         progress(index, roi)
@@ -76,9 +79,9 @@ def _placed(remarks: Sequence[tuple[int, Remark]]) -> list[tuple[int, Remark]]:
     return [(number, remark) for number, remark in remarks if remark.flag.place_ras_mm is not None]
 
 
-def _view_of(remark: Remark) -> View:
+def view_of(structure: str) -> View:
     """Vertebrae are told apart from the side, all else lies well in axial planes."""
-    return View.SAGITTAL if remark.flag.structure.startswith(_VERTEBRAE) else View.AXIAL
+    return View.SAGITTAL if structure.startswith(_VERTEBRAE) else View.AXIAL
 
 
 def _is_spine(roi: Roi) -> bool:
