@@ -16,7 +16,6 @@ from TotalSegmentatorWire.tables.csv_table import read_csv
 from TotalSegmentatorWire.tables.structures import LABEL_TABLES, structure_table
 
 STRUCTURES, SOURCE = "structures", "source"
-_WILDCARDS = frozenset("*?[")
 
 
 @cache
@@ -38,16 +37,19 @@ def _names_in(table: str) -> frozenset[str]:
 
 def names_of(term: str, known: Iterable[str]) -> list[str]:
     """Those of ``known`` that the names and patterns in ``term`` mean."""
-    plain, matches = _meant(term)
-    return [name for name in known if name in plain or any(match(name) for match in matches)]
+    meant, matches, tables = _meant_in_tables(term), _matches(term), known_names()
+    return [name for name in known if name in meant or (name not in tables and any(match(name) for match in matches))]
 
 
 @cache
-def _meant(term: str) -> tuple[frozenset[str], tuple[Callable[[str], object], ...]]:
-    """The plain names, which are most and need no matching, and what matches the patterns."""
-    words = term.split()
-    plain = frozenset(word for word in words if not _WILDCARDS.intersection(word))
-    return plain, tuple(re.compile(translate(word)).match for word in words if word not in plain)
+def _meant_in_tables(term: str) -> frozenset[str]:
+    """The structures of the label tables, which nearly all names are: patterns are matched with them once."""
+    return frozenset(name for name in known_names() if any(match(name) for match in _matches(term)))
+
+
+@cache
+def _matches(term: str) -> tuple[Callable[[str], object], ...]:
+    return tuple(re.compile(translate(word)).match for word in term.split())
 
 
 def checked_rows(file: str, columns: Collection[str]) -> list[dict[str, str]]:

@@ -18,6 +18,8 @@ from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.imaging.image_files import read_nifti
 from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
+from TotalSegmentatorEngine.review.spine.bones import spine_of
+from TotalSegmentatorEngine.review.spine.rib_heads import rib_heads
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.tables.review_rules import RULES, Repair, sentence_of
 
@@ -101,6 +103,26 @@ def test_planted_faults_are_found(name: str):
                 assert as_written(again) == as_written(flag for flag in flags if flag.structure in changed)
             found += 1
     assert found == 2
+
+
+@pytest.mark.parametrize("name", ["vertebrae_T6", "rib_left_6"])
+def test_after_an_edit_the_rib_heads_are_those_of_a_first_measurement(name: str):
+    """Beside the edited bone distances are measured, at the others they are taken over."""
+    labels = body(0)
+    voxels = labels.indices(name)
+    from_the_middle = np.abs(labels.ras(voxels)[:, 0])
+    edited = labels.labels.copy()
+    edited[tuple(voxels[from_the_middle < np.median(from_the_middle)].T)] = 0
+    changed = replace(labels, labels=edited)
+    heads = [
+        rib_heads(findings, spine_of(findings))
+        for findings in (findings_of(changed, known=before(0)), findings_of(changed), before(0))
+    ]
+    again, first, unedited = (
+        [(h.name, h.level, *h.place, h.distance_mm, h.next_distance_mm) for h in each] for each in heads
+    )
+    assert again == first
+    assert again != unedited
 
 
 @pytest.mark.parametrize("name", numbering.SHIFTED)

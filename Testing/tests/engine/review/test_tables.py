@@ -56,3 +56,9 @@ def test_flags_of_many_rules_are_whole_sentences_and_only_what_is_asked_for_is_j
         assert flag.rule in RULES and flag.place_ras_mm is not None
     asked = {"liver", "vertebrae_T8", "spleen"}
     assert review(fault.findings(only=asked)) == [flag for flag in flags if flag.structure in asked]
+
+
+def test_patterns_also_mean_names_that_no_table_holds():
+    names = ["rib_left_5", "vertebrae_X1", "rib_left_99", "liver"]
+    assert structure_rows.names_of("rib_left_* liver", names) == ["rib_left_5", "rib_left_99", "liver"]
+    assert structure_rows.names_of("vertebrae_*", names) == ["vertebrae_X1"]

@@ -6,9 +6,10 @@ the arrays on the CT's grid. Places are RAS in mm.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import cc3d
 import numpy as np
@@ -23,6 +24,8 @@ from TotalSegmentatorEngine.review.measures.voxel_statistics import (
     labels_that_differ,
     statistics_of,
 )
+
+_Made = TypeVar("_Made")
 
 SIDES = (("feet", "head"), ("back", "front"), ("left", "right"))
 """For each axis of [S, A, R] the side at its first index and the one at its last."""
@@ -63,6 +66,8 @@ class _Measured:
     pieces: tuple[Piece, ...] | None = None
     counts: Counts | None = None
     """Empty where the structure has no sampled voxel."""
+    kept: dict[Hashable, object] = field(default_factory=dict)
+    """See ``Finding.once``."""
 
 
 class Finding:
@@ -77,6 +82,13 @@ class Finding:
         self.box = measured.first.box
         """[S, A, R] of the whole grid; its faces touch voxels."""
         self.centre_ras_mm: np.ndarray = findings.ras(measured.first.centre)
+
+    def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """What ``make`` gives, which must follow from these voxels and ``key`` alone: later findings of the same voxels
+        share it."""
+        if key not in self.measured.kept:
+            self.measured.kept[key] = make()
+        return self.measured.kept[key]
 
     @property
     def mask(self) -> np.ndarray:

@@ -80,21 +80,30 @@ def _joined(one: VoxelStatistics, other: VoxelStatistics) -> VoxelStatistics:
 def _of_one(image: np.ndarray, label: int) -> VoxelStatistics | None:
     order = _memory_order(image)
     ordered = order.view(image)
-    planes = [number for number, plane in enumerate(ordered) if (plane == label).any()]  # one fits into the cache
+    box = _box_of(ordered, label)
+    if box is None:
+        return None
+    mask = ordered[box] == label
+    along = [mask.sum(axis=others) for others in ((1, 2), (0, 2), (0, 1))]
+    centre = [
+        np.dot(counts, np.arange(len(counts))) / counts.sum() + part.start
+        for counts, part in zip(along, box, strict=True)
+    ]
+    return order.undone(VoxelStatistics(int(along[0].sum()), box, np.array(centre)), ordered.shape)
+
+
+def _box_of(ordered: np.ndarray, label: int) -> Box | None:
+    """None without a voxel. A plane at a time, which fits into the cache."""
+    planes, seen = [], np.zeros(ordered.shape[1:], bool)
+    for number, plane in enumerate(ordered):
+        inside = plane == label
+        if inside.any():
+            planes.append(number)
+            seen |= inside
     if not planes:
         return None
-    mask = ordered[planes[0] : planes[-1] + 1] == label
-    starts = (planes[0], 0, 0)
-    along = [mask.sum(axis=others) for others in ((1, 2), (0, 2), (0, 1))]
-    spans = [np.flatnonzero(counts)[[0, -1]] + start for counts, start in zip(along, starts, strict=True)]
-    centre = [
-        np.dot(counts, np.arange(len(counts))) / counts.sum() + start
-        for counts, start in zip(along, starts, strict=True)
-    ]
-    found = VoxelStatistics(
-        int(along[0].sum()), tuple(slice(int(low), int(high) + 1) for low, high in spans), np.array(centre)
-    )
-    return order.undone(found, ordered.shape)
+    spans = [np.flatnonzero(seen.any(axis=other)) for other in (1, 0)]
+    return (slice(planes[0], planes[-1] + 1), *(slice(int(span[0]), int(span[-1]) + 1) for span in spans))
 
 
 @dataclass(frozen=True)
