@@ -121,6 +121,7 @@ ARROWS = {
     f"{ENGINE}/export/dicom": {ENGINE: "dicom_series imaging series_selection", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export/core": {ENGINE: "imaging"},
     f"{ENGINE}/batch": {},
+    f"{ENGINE}/batch/dask_engine": {ENGINE: "cluster"},
     f"{ENGINE}/batch/report": {ENGINE: "imaging", f"{ENGINE}/export": "core sheet"},
     f"{SETUP}": {},
     f"{SETUP}/cli": {SETUP: "install models network packages support"},

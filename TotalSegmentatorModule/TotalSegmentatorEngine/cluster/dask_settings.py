@@ -10,8 +10,8 @@ import logging
 from typing import Any
 
 _SETTINGS: dict[str, Any] = {
-    # A worker that dies is counted by who gave it the case. Dask would also blame the other tasks of that worker.
-    "distributed.scheduler.allowed-failures": 3,
+    # what a dead worker had goes back to the caller, who knows what to do with it
+    "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.worker-ttl": None,  # a thread in a library may hold Python's lock for minutes
     # the job's own plan bounds the memory; Dask would pause or end a worker in the middle of a CT

@@ -61,4 +61,25 @@ CLUSTER_ERRORS: dict[str, ErrorDefinition] = table(
             "scheduler with its three TLS options."
         ),
     ),
+    (
+        "CLUSTER_PLACE_DIFFERS",
+        241,
+        _("A worker of the Dask cluster does not find at the path of {option} what this computer finds there."),
+        _(
+            "Put the CTs, the models and the output on file systems that all workers mount at the same paths, and give "
+            "those paths."
+        ),
+    ),
+    (
+        "CLUSTER_NO_WORKERS",
+        242,
+        _("No worker of the Dask cluster has started."),
+        _("Free memory, or start fewer workers; without --scheduler the same command runs in one process."),
+    ),
+    (
+        "SCHEDULER_LOST",
+        243,
+        _("The connection to the Dask scheduler was lost."),
+        _("Start the scheduler and its workers again, then the same command: what is done is kept."),
+    ),
 )

@@ -1,0 +1,199 @@
+"""Gives items one at a time to the workers of a Dask cluster, and sees workers come and go.
+
+A worker process has one item at a time, whatever number of threads it was started with: networks and images in memory
+are a process's. An item is bound to its worker: when that one dies, the item comes back and goes to another one. Dask's
+own way, which counts deaths against every task that waits at the worker and moves tasks between workers, is not used.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+POLL_SECONDS = 0.1
+WORKERS_SECONDS = 1.0
+"""How often the scheduler is asked for its workers."""
+BUSY_SECONDS = 5.0
+"""After which an item is given out again that another process is working on."""
+LARGEST_ATTEMPTS = 5
+"""Of one item that loses its workers. Those that die over one CT are counted by the folder, which stops sooner."""
+
+GPU = "gpu"
+"""The resource of which a worker that has a GPU to itself tells: ``dask worker --resources gpu=1``."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Busy:
+    """The answer of a worker that found that another process has the item."""
+
+
+@dataclass(frozen=True)
+class _Given:
+    number: int
+    worker: str
+    future: Future
+
+
+class Dispatch(Generic[Item]):
+    """``function(item, *arguments)`` runs on the workers and answers with anything, or Busy.
+
+    ``check_workers`` gives the reasons for which workers (their addresses) cannot be used; each is asked about once.
+    ``say`` tells the user something. A worker is unusable by itself; when all are, its reason ends the run.
+    ``patience_seconds``: how long it may take until a worker is there, None without a limit.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        check_workers: Callable[[list[str]], Mapping[str, SegmentationError]],
+        say: Callable[[str], None],
+        patience_seconds: float | None = None,
+    ) -> None:
+        self._client = client
+        self._function = function
+        self._arguments = arguments
+        self._check_workers = check_workers
+        self._say = say
+        self._patience = patience_seconds
+        self._workers: dict[str, Mapping[str, Any]] = {}
+        self._refused: dict[str, SegmentationError] = {}
+        self._asked_at = self._present_at = time.monotonic()
+        self._has_said_none = False
+        self._items: Sequence[Item] = ()
+        self._waiting: deque[tuple[float, int]] = deque()
+        """Places in ``_items``, and when they may be given out."""
+        self._given: list[_Given] = []
+        self._attempts: Counter[int] = Counter()
+
+    def run(self, items: Sequence[Item], check_cancelled: Callable[[], None]) -> Iterator[tuple[Item, Any]]:
+        """Each item with its answer, as they come; with None an item that lost LARGEST_ATTEMPTS workers.
+
+        What is still at the workers when the iteration ends is cancelled. Raises SegmentationError: what
+        ``check_cancelled`` raises, what forbids all workers, CLUSTER_NO_WORKERS, SCHEDULER_LOST; what ``function``
+        raised on a worker, as it is.
+        """
+        self._items = items
+        self._waiting = deque((0.0, number) for number in range(len(items)))
+        self._ask_for_workers()
+        try:
+            while self._waiting or self._given:
+                check_cancelled()
+                self._follow_workers()
+                self._give_out()
+                finished = list(self._finished())
+                yield from finished
+                if not finished:
+                    time.sleep(POLL_SECONDS)
+        finally:
+            if self._given and self._client.status == "running":
+                self._client.cancel([given.future for given in self._given], force=True)
+
+    # -- workers -------------------------------------------------------------------------------------------------------
+
+    def _follow_workers(self) -> None:
+        now = time.monotonic()
+        if self._client.status != "running":
+            raise SegmentationError("SCHEDULER_LOST")
+        if now - self._asked_at >= WORKERS_SECONDS:
+            self._ask_for_workers()
+        if self._workers:
+            self._present_at, self._has_said_none = now, False
+            return
+        if self._refused:
+            raise next(iter(self._refused.values()))
+        if self._patience is not None and now - self._present_at > self._patience:
+            raise SegmentationError("CLUSTER_NO_WORKERS")
+        if not self._has_said_none:
+            self._has_said_none = True
+            self._say("waiting for workers of the Dask cluster")
+
+    def _ask_for_workers(self) -> None:
+        present = {
+            address: worker
+            for address, worker in self._client.scheduler_info()["workers"].items()
+            if worker.get("status") == "running"
+        }
+        new = [address for address in present if address not in self._workers and address not in self._refused]
+        refused = {address: error for address, error in self._refused.items() if address in present}
+        if new:
+            for address, error in self._check_workers(new).items():
+                refused[address] = error
+        self._refused = refused
+        self._workers = {address: worker for address, worker in present.items() if address not in refused}
+        self._asked_at = time.monotonic()
+
+    # -- items ---------------------------------------------------------------------------------------------------------
+
+    def _give_out(self) -> None:
+        taken = {given.worker for given in self._given}
+        now = time.monotonic()
+        for address in [address for address in self._workers if address not in taken]:
+            ready = next((entry for entry in self._waiting if entry[0] <= now), None)
+            if ready is None:
+                return
+            self._waiting.remove(ready)
+            self._given.append(_Given(ready[1], address, self._submit(ready[1], address)))
+
+    def _submit(self, number: int, address: str) -> Future:
+        has_gpu = (self._workers[address].get("resources") or {}).get(GPU, 0) >= 1
+        return self._client.submit(
+            self._function,
+            self._items[number],
+            *self._arguments,
+            pure=False,
+            workers=[address],
+            allow_other_workers=False,
+            resources={GPU: 1} if has_gpu else None,
+            retries=0,
+        )
+
+    def _finished(self) -> Iterator[tuple[Item, Any]]:
+        for given in list(self._given):
+            status = given.future.status
+            if status == "pending" and given.worker in self._workers:
+                continue
+            self._given.remove(given)
+            answer = self._answer(given.future, status)
+            if isinstance(answer, Busy):
+                self._waiting.append((time.monotonic() + BUSY_SECONDS, given.number))
+            elif answer is not _LOST:
+                yield self._items[given.number], answer
+            elif self._is_tried_again(given):
+                self._waiting.appendleft((0.0, given.number))
+            else:
+                yield self._items[given.number], None
+
+    def _answer(self, future: Future, status: str) -> Any:
+        """_LOST where the worker has gone with the item."""
+        from distributed import KilledWorker
+
+        if status == "finished":
+            return future.result()
+        if status == "error":
+            error = future.exception()
+            if not isinstance(error, KilledWorker):
+                raise error
+        future.cancel(force=True)
+        return _LOST
+
+    def _is_tried_again(self, given: _Given) -> bool:
+        self._say("a worker has ended; its CT goes to another one")
+        self._workers.pop(given.worker, None)  # one that is started at the same address is a new one
+        self._asked_at = 0.0
+        self._attempts[given.number] += 1
+        return self._attempts[given.number] < LARGEST_ATTEMPTS
+
+
+_LOST = object()

@@ -1,0 +1,55 @@
+"""The worker processes of a cluster on this computer: one a GPU, or as many as were asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from TotalSegmentatorEngine.batch.dask_engine.dispatch import GPU
+from TotalSegmentatorEngine.cluster.connection import security_of
+from TotalSegmentatorEngine.cluster.local_cluster import start_cluster
+from TotalSegmentatorEngine.cluster.tls_files import TlsFiles
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed.security import Security
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@contextmanager
+def local_client(device: str, count: int | None, tls: TlsFiles | None) -> Iterator[Client]:
+    """A client of a cluster that ends with the block, whatever its workers do then.
+
+    Without ``tls`` its connections are encrypted by a certificate made for this run, which only its processes have.
+    Where the package ``cryptography`` is missing they are not.
+    """
+    gpus = _gpus() if device in ("auto", "cuda") else []
+    number = count or max(1, len(gpus))
+    # more workers than GPUs share them
+    environments = [{_VISIBLE: gpus[place % len(gpus)]} if gpus else {} for place in range(number)]
+    cluster = start_cluster(environments, {GPU: 1} if gpus else {}, _security(tls))
+    from distributed import Client
+
+    with cluster, Client(cluster, set_as_default=False, direct_to_workers=False) as client:
+        yield client
+
+
+def _security(tls: TlsFiles | None) -> Security:
+    if tls is None and importlib.util.find_spec("cryptography") is not None:
+        from distributed.security import Security
+
+        return Security.temporary()
+    return security_of(tls)
+
+
+def _gpus() -> list[str]:
+    """As CUDA_VISIBLE_DEVICES names them; only those that it leaves visible where it is set."""
+    import torch
+
+    count = torch.cuda.device_count()
+    named = [name.strip() for name in os.environ.get(_VISIBLE, "").split(",") if name.strip()]
+    return named[:count] if len(named) >= count else [str(number) for number in range(count)]
