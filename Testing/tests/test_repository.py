@@ -103,7 +103,7 @@ ARROWS = {
         f"{ENGINE}/export": "cohort compare core dicom edits files grid rois rtstruct seg sheet sources sr surfaces",
     },
     f"{ENGINE}/export/sheet": {ENGINE: "imaging statistics", f"{ENGINE}/export": "compare core grid page"},
-    f"{ENGINE}/export/cohort": {ENGINE: "imaging", f"{ENGINE}/export": "compare core page sheet"},
+    f"{ENGINE}/export/cohort": {ENGINE: "imaging", f"{ENGINE}/export": "compare core files page sheet"},
     f"{ENGINE}/export/edits": {ENGINE: "imaging job", f"{ENGINE}/export": "core page sheet"},
     f"{ENGINE}/export/page": {},
     f"{ENGINE}/export/sources": {

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
-from typing import BinaryIO
 
 from TotalSegmentatorWire.messages.comparison import (
     ADDED_PATH,
@@ -20,11 +17,10 @@ from TotalSegmentatorWire.messages.comparison import (
 )
 
 from TotalSegmentatorEngine.export.cohort.outcome import FAILED, Cohort, PairResult, StructureResult
-from TotalSegmentatorEngine.export.compare.table import csv_cell
+from TotalSegmentatorEngine.export.files.data_table import NUMBER, TEXT, YES_NO, Column, Value
 
 PAIR, STRUCTURE, STATUS, MODEL, PROBLEM = "pair", "structure", "status", "model", "problem"
 PUBLISHED_DICE, TOLERANCE, CUT = "published_dice", "surface_dice_tolerance_mm", "cut_by_scan"
-TEXT_COLUMNS = (PAIR, STRUCTURE, STATUS, MODEL, PROBLEM)
 _MEASURES: dict[str, Callable[[StructureResult], float | None]] = {
     DICE: lambda result: result.row.dice,
     PUBLISHED_DICE: lambda result: result.published_dice,
@@ -37,10 +33,14 @@ _MEASURES: dict[str, Callable[[StructureResult], float | None]] = {
     DIFFERENCE: lambda result: result.row.difference_ml,
     DIFFERENCE_PERCENT: lambda result: result.row.difference_percent,
 }
-NUMBER_COLUMNS = (*_MEASURES, TOLERANCE)
-COLUMNS = (PAIR, STRUCTURE, STATUS, *NUMBER_COLUMNS, CUT, MODEL, PROBLEM)
+COLUMNS = (
+    *(Column(name, TEXT) for name in (PAIR, STRUCTURE, STATUS)),
+    *(Column(name, NUMBER) for name in (*_MEASURES, TOLERANCE)),
+    Column(CUT, YES_NO),
+    *(Column(name, TEXT) for name in (MODEL, PROBLEM)),
+)
 
-Row = dict[str, str | float | bool | None]
+Row = dict[str, Value]
 
 
 def rows_of(cohort: Cohort) -> list[Row]:
@@ -49,7 +49,7 @@ def rows_of(cohort: Cohort) -> list[Row]:
 
 
 def _rows_of_pair(pair: PairResult, tolerance_mm: float) -> list[Row]:
-    empty: Row = dict.fromkeys(COLUMNS)
+    empty: Row = dict.fromkeys(column.name for column in COLUMNS)
     own: Row = {PAIR: pair.label, MODEL: " ".join(sorted(pair.models)) or None}
     if pair.problem is not None:
         return [empty | own | {STATUS: FAILED, PROBLEM: pair.problem.code}]
@@ -59,29 +59,3 @@ def _rows_of_pair(pair: PairResult, tolerance_mm: float) -> list[Row]:
         said = {STRUCTURE: result.structure, STATUS: result.status, TOLERANCE: tolerance_mm, CUT: result.is_cut}
         rows.append(empty | own | said | measures)
     return rows
-
-
-def csv_table(cohort: Cohort) -> bytes:
-    """UTF-8, RFC 4180; a cell is empty where there is no value, and decimal signs are points in every language."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for row in rows_of(cohort):
-        writer.writerow(_cell(row[column]) for column in COLUMNS)
-    return stream.getvalue().encode("utf-8")
-
-
-def _cell(value: str | float | bool | None) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else csv_cell(value)
-
-
-def write_parquet(stream: BinaryIO, cohort: Cohort) -> None:
-    """The same columns with their types; null where there is no value."""
-    import pyarrow
-    from pyarrow import parquet
-
-    rows = rows_of(cohort)
-    types = {column: pyarrow.string() for column in TEXT_COLUMNS} | {CUT: pyarrow.bool_()}
-    schema = pyarrow.schema([(column, types.get(column, pyarrow.float64())) for column in COLUMNS])
-    table = pyarrow.Table.from_pylist(rows, schema=schema)
-    parquet.write_table(table, stream, compression="zstd")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from TotalSegmentatorEngine.export.cohort.outcome import Cohort
 from TotalSegmentatorEngine.export.cohort.page import cohort_page
-from TotalSegmentatorEngine.export.cohort.tables import csv_table, write_parquet
+from TotalSegmentatorEngine.export.cohort.tables import COLUMNS, rows_of
+from TotalSegmentatorEngine.export.files.data_table import TableWriter
 from TotalSegmentatorEngine.imaging.atomic_file import atomic_file
 
 
@@ -20,10 +21,10 @@ def companions(report: Path) -> dict[str, Path]:
 def write_report(report: Path, cohort: Cohort, today: date) -> list[Path]:
     """All files appear, or none. Returns them. Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL."""
     page = cohort_page(cohort, today).encode("utf-8")
-    table = csv_table(cohort)
     csv_path, parquet_path = companions(report).values()
     with ExitStack() as files:
-        write_parquet(files.enter_context(atomic_file(parquet_path)), cohort)
-        files.enter_context(atomic_file(csv_path, len(table))).write(table)
+        tables = [files.enter_context(atomic_file(path)) for path in (csv_path, parquet_path)]
+        with TableWriter(*tables, COLUMNS) as table:
+            table.write(rows_of(cohort))
         files.enter_context(atomic_file(report, len(page))).write(page)
     return [report, csv_path, parquet_path]

@@ -75,11 +75,11 @@ def comparison_csv(rows: Sequence[ComparisonRow]) -> str:
     writer = csv.writer(stream, lineterminator="\r\n")  # RFC 4180
     writer.writerow(CSV_COLUMNS)
     for row in rows:
-        writer.writerow(csv_cell(value_of(row)) for value_of in CSV_COLUMNS.values())
+        writer.writerow(_csv_cell(value_of(row)) for value_of in CSV_COLUMNS.values())
     return stream.getvalue()
 
 
-def csv_cell(value: str | float | None) -> str:
+def _csv_cell(value: str | float | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     return f"{value:.{_CSV_DIGITS}f}"
