@@ -20,7 +20,7 @@ TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [
     str(TESTING),
     str(TESTING.parent / "TotalSegmentatorModule"),
-    *[str(TESTING / "tests" / "support" / folder) for folder in (".", "models", "export", "review")],
+    *[str(TESTING / "tests" / "support" / folder) for folder in (".", "models", "export", "review", "batch")],
 ]
 
 from environment import SetupError  # noqa: E402 - found through the line above

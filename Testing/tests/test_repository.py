@@ -62,12 +62,11 @@ ARROWS = {
     f"{LIB}/texts": {},
     ENGINE: {ENGINE: "cli machine", SETUP: "packages"},
     f"{ENGINE}/cli": {
-        ENGINE: "cluster ct_input export job model_install models pipeline repair review series_selection worker",
+        ENGINE: "batch ct_input export job model_install models pipeline repair review series_selection worker",
         f"{ENGINE}/export": "edits",
         SETUP: "cli",
     },
-    f"{ENGINE}/department_server": {ENGINE: "cluster imaging job pipeline"},
-    f"{ENGINE}/worker": {ENGINE: "ct_input department_server export imaging job pipeline review"},
+    f"{ENGINE}/worker": {ENGINE: "ct_input export imaging job pipeline review"},
     f"{ENGINE}/pipeline": {
         ENGINE: (
             "ct_input imaging inference job labels machine models plan preprocessing result_check review statistics"
@@ -121,7 +120,16 @@ ARROWS = {
     f"{ENGINE}/export/grid": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom"},
     f"{ENGINE}/export/dicom": {ENGINE: "dicom_series imaging series_selection", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export/core": {ENGINE: "imaging"},
-    f"{ENGINE}/batch": {},
+    f"{ENGINE}/batch": {ENGINE: "job review", f"{ENGINE}/batch": "inputs running store"},
+    f"{ENGINE}/batch/inputs": {
+        ENGINE: "ct_input dicom_series imaging payloads series_selection",
+        f"{ENGINE}/batch": "store",
+    },
+    f"{ENGINE}/batch/store": {ENGINE: "imaging"},
+    f"{ENGINE}/batch/running": {
+        ENGINE: "ct_input export imaging job models pipeline series_selection statistics",
+        f"{ENGINE}/batch": "inputs report store",
+    },
     f"{ENGINE}/batch/dask_engine": {ENGINE: "cluster"},
     f"{ENGINE}/batch/report": {ENGINE: "imaging", f"{ENGINE}/export": "core sheet"},
     f"{SETUP}": {},
@@ -150,7 +158,6 @@ FORBIDDEN = {
     ENGINE: SLICER | TESTS,
     f"{ENGINE}/cluster": TORCH,
     f"{ENGINE}/ct_input": TORCH,
-    f"{ENGINE}/department_server": TORCH,
     f"{ENGINE}/dicom_series": TORCH,
     f"{ENGINE}/series_selection": TORCH,
     f"{ENGINE}/imaging": TORCH,

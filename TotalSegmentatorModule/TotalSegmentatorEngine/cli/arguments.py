@@ -17,7 +17,7 @@ from TotalSegmentatorWire.messages.options import CROPS, PRECISIONS, RUNTIMES, S
 from TotalSegmentatorWire.tables.export_formats import FORMATS
 from TotalSegmentatorWire.user_folders import MODELS_VARIABLE, default_models_folder
 
-from TotalSegmentatorEngine.cluster.arguments import add_cluster_worker_command
+from TotalSegmentatorEngine.batch.arguments import BatchOptions, add_batch_command
 from TotalSegmentatorEngine.export.arguments import (
     REPORT_OPTION,
     TRANSFER_OPTION,
@@ -78,6 +78,7 @@ def parse_arguments(
     arguments: list[str],
 ) -> (
     SegmentOptions
+    | BatchOptions
     | PlanOptions
     | StructuresOptions
     | ExportOptions
@@ -88,9 +89,12 @@ def parse_arguments(
     | SetupOptions
 ):
     """The options of the command that ``arguments`` begin with. Wrong ones end the process (status 2)."""
-    without_setup = ("segment", "plan", "structures", "export", "compare", "review", "edits", "cluster-worker")
+    without_setup = (
+        *(["segment"], ["batch"], ["plan"], ["structures"]),
+        *(["export"], ["compare"], ["review"], ["edits"]),
+    )
     is_cohort = any(word.split("=")[0] == REPORT_OPTION for word in arguments)
-    parser = command_parser(not arguments or arguments[0] not in without_setup, TRANSFER_OPTION in arguments, is_cohort)
+    parser = command_parser(arguments[:1] not in without_setup, TRANSFER_OPTION in arguments, is_cohort)
     parsed = parser.parse_args(arguments)
     return parsed.make_options(parsed)
 
@@ -131,10 +135,10 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
     plan = commands.add_parser("plan", help="show what a job would do, with its time and memory", description=_PLAN)
     structures = commands.add_parser("structures", help="list the structures of a model", description=_STRUCTURES)
 
+    add_batch_command(commands, _add_model, _add_task, _task)
     add_export_commands(commands, is_transfer, is_cohort)
     add_review_command(commands, is_transfer)
     add_edits_command(commands)
-    add_cluster_worker_command(commands)
     if knows_setup:
         from TotalSegmentatorSetup.cli.arguments import add_setup_commands
 
@@ -154,12 +158,8 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
     for command in (segment, plan, structures):
         _add_model(command)
     for command in (segment, plan):
-        command.add_argument(
-            "--structures", metavar="NAME,NAME", type=names, help="only these structures, by any of their names"
-        )
         add_series(command, "the default is the only one")
-        command.add_argument("--device", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
-        _add_job_options(command)
+        _add_task(command)
     segment.add_argument(
         "--install", action="store_true", help="first install the packages and the model if they are missing"
     )
@@ -189,6 +189,14 @@ def _add_model(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"folder of installed models; the default is ${MODELS_VARIABLE} or, if unset, a per-user folder",
     )
+
+
+def _add_task(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--structures", metavar="NAME,NAME", type=names, help="only these structures, by any of their names"
+    )
+    command.add_argument("--device", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
+    _add_job_options(command)
 
 
 def _add_job_options(command: argparse.ArgumentParser) -> None:

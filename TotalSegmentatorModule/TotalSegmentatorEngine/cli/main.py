@@ -1,5 +1,5 @@
-"""The command line of the engine: ``segment``, ``plan``, ``structures``, ``export``, ``compare``, ``review``,
-``edits`` and ``serve``, and the set-up's commands.
+"""The command line of the engine: ``segment``, ``batch``, ``plan``, ``structures``, ``export``, ``compare``,
+``review``, ``edits`` and ``serve``, and the set-up's commands.
 
 Nothing heavy is imported before it is needed: the output, the names and the model are checked before torch is loaded.
 """
@@ -22,9 +22,9 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, ProgressEvent, Stage, StartedEvent
 
+from TotalSegmentatorEngine.batch.arguments import BatchOptions
 from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
 from TotalSegmentatorEngine.cli.printed_pages import lasting_line, plan_line, plan_page, result_text, structures_page
-from TotalSegmentatorEngine.cluster.arguments import ClusterWorkerOptions
 from TotalSegmentatorEngine.export.arguments import CohortOptions, CompareOptions, ExportOptions
 from TotalSegmentatorEngine.export.edits.arguments import EditsOptions
 from TotalSegmentatorEngine.job.error_boundary import problem_of
@@ -76,6 +76,7 @@ def _run(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
     commands: dict[type, Callable[[Any], int]] = {
         SegmentOptions: _segment,
+        BatchOptions: _batch,
         PlanOptions: _show_plan,
         StructuresOptions: _list_structures,
         ExportOptions: _export,
@@ -83,7 +84,6 @@ def _run(arguments: list[str]) -> int:
         CohortOptions: _export,
         ReviewOptions: _review,
         EditsOptions: _edits,
-        ClusterWorkerOptions: _work_for_cluster,
     }
     try:
         return commands.get(type(options), _set_up)(options)
@@ -103,6 +103,12 @@ def _segment(options: SegmentOptions) -> int:
         if status != 0:
             return status
     return _SegmentCommand(options).run()
+
+
+def _batch(options: BatchOptions) -> int:
+    from TotalSegmentatorEngine.batch.commands import run
+
+    return run(options)
 
 
 def _show_plan(options: PlanOptions) -> int:
@@ -142,12 +148,6 @@ def _review(options: ReviewOptions) -> int:
 
 def _edits(options: EditsOptions) -> int:
     from TotalSegmentatorEngine.export.edits.commands import run
-
-    return run(options)
-
-
-def _work_for_cluster(options: ClusterWorkerOptions) -> int:
-    from TotalSegmentatorEngine.cluster.worker_process import run
 
     return run(options)
 

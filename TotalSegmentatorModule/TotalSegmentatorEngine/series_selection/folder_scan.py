@@ -53,13 +53,15 @@ class FolderScan:
         return [header for header in self.headers if header.is_image]
 
 
-def scan_folder(folder: Path) -> FolderScan:
-    """All files of ``folder`` and below; hidden ones and the system's own are left out.
+def scan_folder(folder: Path, but: Path | None = None, listen: Callable[[], None] = lambda: None) -> FolderScan:
+    """All files of ``folder`` and below; not hidden ones, the system's own and those in the folder ``but``.
 
     Symbolic links are followed, each folder is visited once. Of a file that is no DICOM file the start alone is read.
+    ``listen`` is called before each file; it may raise to stop.
     """
     scan = FolderScan()
-    for path in _files_below(folder, scan.unread):
+    for path in _files_below(folder, scan.unread, but):
+        listen()
         try:
             headers = read_header(path)
         except SegmentationError:
@@ -108,9 +110,12 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part]
 
 
-def _files_below(folder: Path, unread: list[Unread]) -> Iterator[Path]:
+def _files_below(folder: Path, unread: list[Unread], but: Path | None = None) -> Iterator[Path]:
     """Depth first, files of a folder before its subfolders. Folders that cannot be opened go to ``unread``."""
     waiting, links, visited = [folder], [], set()
+    if but is not None and but.exists():
+        status = but.stat()
+        visited.add((status.st_dev, status.st_ino))
     while waiting or links:
         current = waiting.pop() if waiting else links.pop(0)
         try:

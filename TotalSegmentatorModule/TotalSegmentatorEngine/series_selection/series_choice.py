@@ -191,6 +191,14 @@ def _selected(listed: SeriesList, scan: FolderScan, own: SliceHeader | None, cho
             _check_one_uid(listed, series)
             return SelectedSeries(list(series.images))
         return SelectedSeries(scan.headers if own is None else [own])
+    return select_row(row, scan, [one for one in listed.series if one is not row.series and not one.is_ct_volume])
+
+
+def select_row(row: Row, scan: FolderScan, no_volumes: Sequence[Series]) -> SelectedSeries:
+    """The volume of a row of the list that was made of ``scan``, checked for slices that are not among its own.
+
+    ``no_volumes``: series beside it that are no CT volumes. Raises SegmentationError("INPUT_SLICE_UNUSABLE").
+    """
     slices = list(row.slices)
     suspect = possible_slice(slices, scan)
     if suspect is not None:
@@ -200,7 +208,7 @@ def _selected(listed: SeriesList, scan: FolderScan, own: SliceHeader | None, cho
     if doubtful is not None:
         raise SegmentationError("INPUT_SLICE_UNUSABLE", file=doubtful.header.path.name, detail=doubtful.detail)
     check_line(slices)
-    check_ends(slices, [one for one in listed.series if one is not row.series and not one.is_ct_volume])
+    check_ends(slices, no_volumes)
     others = {header.series_uid for header in scan.images} - {row.series.uid}
     of_series = len(slices) + len(content.aside) + len(content.duplicates)
     image_files = {header.path for header in scan.images}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from TotalSegmentatorWire.errors.batch_errors import BATCH_ERRORS, BATCH_WARNINGS
 from TotalSegmentatorWire.errors.cluster_errors import CLUSTER_ERRORS
 from TotalSegmentatorWire.errors.comparison_errors import COMPARISON_ERRORS, COMPARISON_WARNINGS
 from TotalSegmentatorWire.errors.definition import ErrorDefinition
@@ -15,13 +16,13 @@ from TotalSegmentatorWire.errors.report_errors import REPORT_ERRORS
 from TotalSegmentatorWire.errors.result_errors import RESULT_ERRORS, RESULT_WARNINGS
 from TotalSegmentatorWire.errors.selection_warnings import SELECTION_WARNINGS
 from TotalSegmentatorWire.errors.series_errors import SERIES_ERRORS, SERIES_WARNINGS
-from TotalSegmentatorWire.errors.server_errors import SERVER_ERRORS
 from TotalSegmentatorWire.errors.setup_errors import SETUP_ERRORS, SETUP_WARNINGS
 from TotalSegmentatorWire.errors.sheet_errors import SHEET_ERRORS, SHEET_WARNINGS
 
 ERRORS: dict[str, ErrorDefinition] = (
     SETUP_ERRORS
     | CLUSTER_ERRORS
+    | BATCH_ERRORS
     | COMPARISON_ERRORS
     | EXPORT_ERRORS
     | IMAGE_ERRORS
@@ -29,11 +30,11 @@ ERRORS: dict[str, ErrorDefinition] = (
     | REPORT_ERRORS
     | RESULT_ERRORS
     | SERIES_ERRORS
-    | SERVER_ERRORS
     | SHEET_ERRORS
 )
 WARNINGS: dict[str, ErrorDefinition] = (
     SETUP_WARNINGS
+    | BATCH_WARNINGS
     | COMPARISON_WARNINGS
     | EXPORT_WARNINGS
     | IMAGE_WARNINGS

@@ -1,0 +1,102 @@
+"""The command ``batch``: finds the CTs, does them, and says what came of each."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from TotalSegmentatorWire.command.command_run import CommandRun
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.export import ExportFinishedEvent
+
+from TotalSegmentatorEngine.batch.arguments import BatchOptions
+from TotalSegmentatorEngine.batch.counts import Counts
+from TotalSegmentatorEngine.batch.inputs.case import Case, FoundInputs
+from TotalSegmentatorEngine.batch.inputs.find_cases import find_cases
+from TotalSegmentatorEngine.batch.printed_lines import BatchTerminal, case_line, found_text, problem_line, summary_text
+from TotalSegmentatorEngine.batch.running.case_task import make_case_task
+from TotalSegmentatorEngine.batch.running.open_case import Attempt, Redo
+from TotalSegmentatorEngine.batch.running.run_cases import run_cases
+from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
+from TotalSegmentatorEngine.batch.store.input_table import digests_by_stamp, read_inputs, record_inputs
+from TotalSegmentatorEngine.job.error_boundary import problem_of
+from TotalSegmentatorEngine.job.reporting import JobReporter
+
+SOME_FAILED = 1
+"""Exit status where at least one CT has no result."""
+_JOB_ID = "batch"
+
+_log = logging.getLogger(__name__)
+
+
+def run(options: BatchOptions) -> int:
+    """Returns the exit status."""
+    return _BatchCommand(options).run()
+
+
+class _BatchCommand:
+    def __init__(self, options: BatchOptions) -> None:
+        self._options = options
+        self._terminal = BatchTerminal()
+        self._run = CommandRun(_JOB_ID, options.files, self._terminal, problem_of)
+        self._folder = BatchFolder(options.output)
+        self._counts = Counts()
+        self._started = time.monotonic()
+        self._total = 0
+        self._found = FoundInputs()
+
+    def run(self) -> int:
+        status = self._run.run(self._work)
+        if status == 0:
+            print(summary_text(self._counts, self._found, time.monotonic() - self._started, self._options.output))
+            return SOME_FAILED if self._counts.failed or self._found.problems else 0
+        return status
+
+    def _work(self) -> ExportFinishedEvent:
+        options = self._options
+        task = make_case_task(options.task, options.exports, options.export_options)
+        self._folder.create()
+        redo = Redo(options.force, options.retry_failed, self._folder.now())
+        cases = self._cases()
+        self._total = len(cases)
+        try:
+            run_cases(cases, task, self._folder, self._on_outcome, self._run.is_cancelled, self._reporter, redo)
+        finally:
+            if self._counts.total:
+                self._write_tables()
+        seconds = round(time.monotonic() - self._started, 3)
+        return ExportFinishedEvent([str(options.output.absolute())], self._counts.done, [], seconds)
+
+    def _cases(self) -> list[Case]:
+        """Of this shard. Raises SegmentationError: BATCH_NOTHING_FOUND, what ``find_cases`` raises."""
+        options = self._options
+        known = digests_by_stamp(read_inputs(self._folder))
+        found = find_cases(options.inputs, options.output, known, options.keep_names, self._listen)
+        self._found = found
+        for path, problem in found.problems:
+            self._terminal.show_note(problem_line(path, problem))
+        if not found.cases and not found.problems:
+            raise SegmentationError("BATCH_NOTHING_FOUND", passed_over=sum(found.passed_over.values()))
+        record_inputs(self._folder, found.rows)
+        share, count = options.shard
+        cases = [case for case in found.cases if int(case.id, 16) % count == share - 1]
+        self._terminal.show_note(found_text(found, len(cases), options.shard))
+        return cases
+
+    def _listen(self) -> None:
+        if self._run.is_cancelled():
+            raise SegmentationError("CANCELLED")
+
+    def _reporter(self, case: Case) -> JobReporter:
+        self._terminal.at_case(self._counts.total, self._total)
+        return JobReporter(_JOB_ID, self._run.emit, self._run.is_cancelled)
+
+    def _on_outcome(self, case: Case, attempt: Attempt) -> None:
+        outcome = attempt.outcome
+        self._counts.add(attempt)
+        _log.info("case %s: %s", outcome.id, outcome.state if outcome.error is None else outcome.error.code)
+        if attempt.ran or outcome.error is not None:
+            self._terminal.show_note(case_line(self._counts.total, self._total, case, attempt))
+
+    def _write_tables(self) -> None:
+        """Over all that is done, by whomever: the last process that ends writes all of it."""

@@ -1,0 +1,1 @@
+"""What the words of a command line stand for: folders, files, patterns and lists become cases, one a CT."""

@@ -1,0 +1,38 @@
+"""The digest of a CT's files: the same for the same bytes, whatever the files are called and wherever they lie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+_BLOCK_BYTES = 1 << 20
+
+
+def input_digest(files: Sequence[tuple[Path, Sequence[int]]]) -> str:
+    """SHA-256 in hexadecimal over the sorted digests of the files. A file comes with those of its frames that belong to
+    the CT, none where all do. Raises OSError."""
+    parts = sorted(_digest_of(path) + _frames(frames) for path, frames in files)
+    return hashlib.sha256("\n".join(parts).encode("ascii")).hexdigest()
+
+
+def stamp_of(files: Collection[tuple[Path, Sequence[int]]]) -> str:
+    """Digest of what the file system says of the files: where it is the same, their bytes are. Raises OSError."""
+    total = hashlib.sha256()
+    for path, frames in sorted(files, key=lambda file: str(file[0])):
+        status = path.stat()
+        line = f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}{_frames(frames)}\n"
+        total.update(line.encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    total = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            total.update(block)
+    return total.hexdigest()
+
+
+def _frames(frames: Sequence[int]) -> str:
+    return ":" + ",".join(map(str, sorted(frames))) if frames else ""

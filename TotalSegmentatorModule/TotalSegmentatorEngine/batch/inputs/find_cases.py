@@ -1,0 +1,69 @@
+"""Finds the CTs of a run: each once, with an id that comes from its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from TotalSegmentatorWire.errors.problem import Problem
+
+from TotalSegmentatorEngine.batch.inputs.candidate import Candidate
+from TotalSegmentatorEngine.batch.inputs.candidates import CandidateSearch
+from TotalSegmentatorEngine.batch.inputs.case import ID_DIGITS, Case, FoundInputs
+from TotalSegmentatorEngine.batch.inputs.digests import input_digest, stamp_of
+from TotalSegmentatorEngine.batch.inputs.source_names import source_names
+from TotalSegmentatorEngine.batch.store.input_table import InputRow
+
+
+def find_cases(
+    inputs: Sequence[str],
+    but: Path | None = None,
+    known: Mapping[str, str] | None = None,
+    keeps_names: bool = False,
+    listen: Callable[[], None] = lambda: None,
+) -> FoundInputs:
+    """``inputs``: folders, image files, DICOM files, patterns, and lists in CSV or JSON.
+
+    ``but``: the folder of the results, which is not looked into. ``known``: digests by the stamps of files that were
+    read before (input_table.py). ``keeps_names``: the rows of the table of inputs name patient and series. ``listen``
+    is called again and again; it may raise to stop.
+
+    Raises SegmentationError: INPUT_NOT_FOUND, BATCH_LIST_INVALID.
+    """
+    found = CandidateSearch(but, listen).of_inputs(inputs)
+    cases: dict[str, Case] = {}
+    rows: dict[InputRow, None] = {}
+    problems = list(found.problems)
+    places: set[tuple] = set()
+    for candidate in found.candidates:
+        listen()
+        place = (candidate.path, candidate.files, candidate.frames)
+        if place in places:  # named twice
+            continue
+        places.add(place)
+        try:
+            stamp = stamp_of(candidate.parts)
+            digest = (known or {}).get(stamp) or input_digest(candidate.parts)
+        except OSError:
+            problems.append((candidate.path, Problem("INPUT_UNREADABLE", {"file": candidate.path.name})))
+            continue
+        case = _case(candidate, digest)
+        names = source_names(candidate) if keeps_names else {}
+        rows[InputRow(case.id, digest, str(case.path), case.series or "", stamp, **names)] = None
+        cases.setdefault(case.id, case)
+    return FoundInputs(
+        tuple(cases.values()), dict(found.passed_over), tuple(problems), len(rows) - len(cases), tuple(rows)
+    )
+
+
+def _case(candidate: Candidate, digest: str) -> Case:
+    return Case(
+        digest[:ID_DIGITS],
+        digest,
+        candidate.path,
+        candidate.series,
+        candidate.files,
+        candidate.frames,
+        candidate.warnings,
+        candidate.problem,
+    )

@@ -1,0 +1,1 @@
+"""Segments the cases, one after the other, and writes what came of each."""

@@ -1,0 +1,50 @@
+"""Follows one case: how long each stage of its job takes, and what it warns of."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+
+from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.plan import Plan
+
+from TotalSegmentatorEngine.job.reporting import Reporter
+
+
+class CaseReporter:
+    """Fulfils ``Reporter``; all it gets goes on to ``whole``."""
+
+    def __init__(self, whole: Reporter) -> None:
+        self._whole = whole
+        self._stage = ""
+        self._since = self._started = time.monotonic()
+        self._seconds: dict[str, float] = defaultdict(float)
+        self.warnings: list[Problem] = []
+        """Each once."""
+
+    def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
+        self._book(stage)
+        self._whole.progress(stage, fraction_of_stage, tile, tiles)
+
+    def plan(self, plan: Plan) -> None:
+        self._whole.plan(plan)
+
+    def warning(self, problem: Problem) -> None:
+        if problem not in self.warnings:
+            self.warnings.append(problem)
+            self._whole.warning(problem)
+
+    def check_cancelled(self) -> None:
+        self._whole.check_cancelled()
+
+    def seconds(self) -> dict[str, float]:
+        """By stage, up to now, and "total"."""
+        self._book(self._stage)
+        booked = {stage: round(seconds, 3) for stage, seconds in self._seconds.items() if stage}
+        return booked | {"total": round(time.monotonic() - self._started, 3)}
+
+    def _book(self, stage: str) -> None:
+        """Time since the last report belongs to the stage that was reported then."""
+        now = time.monotonic()
+        self._seconds[self._stage] += now - self._since
+        self._stage, self._since = stage, now

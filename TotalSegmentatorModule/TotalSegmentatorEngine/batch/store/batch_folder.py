@@ -1,0 +1,186 @@
+"""The output folder of a run, which is the only truth about what is done.
+
+::
+
+    <output>/<12 hexadecimal digits>/   done.json, segmentation.seg.nrrd, log.txt, exports; claim.json while it is made
+    <output>/private/                   inputs.csv, and the claims under which it and the tables are written
+
+A case is made in a draft folder within its own. When it is complete its files are moved up, ``done.json`` last: there
+is no moment at which a kill would leave a record that does not fit to the files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+
+from TotalSegmentatorEngine.batch.store.claims import Claim, claim, deaths_at, try_claim
+from TotalSegmentatorEngine.batch.store.outcome import Outcome, from_json, to_json
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, disk_errors, scratch_file
+
+RECORD = "done.json"
+SEGMENTATION = "segmentation.seg.nrrd"
+LOG = "log.txt"
+THUMBNAIL = "thumbnail.jpg"
+PRIVATE = "private"
+CASE_NAME = re.compile(r"^[0-9a-f]{12}$")
+SUPERSEDED = "superseded"
+"""An empty file in the folder of a case whose input has another content now."""
+
+_CLAIM = "claim.json"
+_DRAFT = re.compile(r"^\.[0-9a-f]{16}\.(draft|part)$")
+_PRIVATE_MODE = 0o700
+
+
+class BatchFolder:
+    """``path`` need not exist before ``create``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self) -> None:
+        """The folder and its private one, readable by this user only. A folder that others filled keeps its mode.
+
+        Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL.
+        """
+        with disk_errors(self.path):
+            self.path.mkdir(mode=_PRIVATE_MODE, parents=True, exist_ok=True)
+            if not any(self.path.iterdir()):
+                self.path.chmod(_PRIVATE_MODE)
+            _make_private(self.private)
+        for case_id in self.case_ids():
+            self._tidy(case_id)
+
+    @property
+    def private(self) -> Path:
+        return self.path / PRIVATE
+
+    def case_folder(self, case_id: str) -> Path:
+        return self.path / case_id
+
+    def claim(self, name: str) -> AbstractContextManager[Claim]:
+        """What is written under the claim of this name ("tables", "inputs"): one process at a time, the others wait."""
+        return claim(self.private / f"{name}.claim")
+
+    # -- what is done --------------------------------------------------------------------------------------------------
+
+    def outcome(self, case_id: str) -> Outcome | None:
+        """None for a case that is not done, and where its record cannot be read."""
+        with suppress(OSError, ValueError, SegmentationError):
+            return from_json(json.loads((self.case_folder(case_id) / RECORD).read_text(encoding="utf-8")))
+        return None
+
+    def recorded_at(self, case_id: str) -> float:
+        """When its record was written, by the clock of the file system; 0 without one."""
+        try:
+            return (self.case_folder(case_id) / RECORD).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def now(self) -> float:
+        """By the same clock. Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL."""
+        with scratch_file(self.private) as stream:
+            return Path(stream.name).stat().st_mtime
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """All cases with a record, in the order of their ids; not those whose input has another content now."""
+        for case_id in self.case_ids():
+            if not (self.case_folder(case_id) / SUPERSEDED).exists():
+                outcome = self.outcome(case_id)
+                if outcome is not None:
+                    yield outcome
+
+    def case_ids(self) -> list[str]:
+        """Of all folders of cases, done or not."""
+        try:
+            return sorted(entry.name for entry in os.scandir(self.path) if CASE_NAME.match(entry.name))
+        except OSError:
+            return []
+
+    # -- a case in the making ------------------------------------------------------------------------------------------
+
+    def claim_case(self, case_id: str) -> Claim | None:
+        """The right to make a case; None where a living process has it. What a dead one has left is removed.
+
+        Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL.
+        """
+        folder = self.case_folder(case_id)
+        with disk_errors(self.path):
+            _make_private(folder)
+        held = try_claim(folder / _CLAIM)
+        if held is not None:
+            _sweep(folder)
+        return held
+
+    def _tidy(self, case_id: str) -> None:
+        """A process that was killed after its record was written has left its claim."""
+        folder = self.case_folder(case_id)
+        if (folder / RECORD).exists() and (folder / _CLAIM).exists():
+            held = self.claim_case(case_id)
+            if held is not None:
+                held.release()
+
+    def deaths(self, case_id: str) -> int:
+        """How many processes have ended while they made this case."""
+        return deaths_at(self.case_folder(case_id) / _CLAIM)
+
+    def draft(self, case_id: str) -> Path:
+        """A new folder for the files of a case, within its own. Raises as ``claim_case`` does."""
+        path = self.case_folder(case_id) / f".{secrets.token_hex(8)}.draft"
+        with disk_errors(self.path):
+            path.mkdir(mode=_PRIVATE_MODE)
+        return path
+
+    def finish(self, outcome: Outcome, draft: Path, held: Claim) -> None:
+        """Puts the files of ``draft`` in the place of those of an earlier run, then writes the record.
+
+        Raises SegmentationError: BATCH_CLAIM_LOST, OUTPUT_NOT_WRITABLE, DISK_FULL.
+        """
+        folder = self.case_folder(outcome.id)
+        files = sorted(entry for entry in draft.iterdir() if entry.is_file())
+        with disk_errors(folder):
+            for file in files:
+                _to_disk(file)
+            held.check()
+            _remove_results(folder)
+            for file in files:
+                file.replace(folder / file.name)
+            shutil.rmtree(draft, ignore_errors=True)
+        text = json.dumps(to_json(outcome), indent=1, ensure_ascii=False).encode("utf-8")
+        with atomic_file(folder / RECORD, len(text)) as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what is left in a case's folder of one that was not finished. Its claim must be held."""
+    with suppress(OSError):
+        for entry in list(folder.iterdir()):
+            if _DRAFT.match(entry.name):
+                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+
+
+def _remove_results(folder: Path) -> None:
+    """The record goes first: what is left after a kill is then no case that counts as done."""
+    (folder / RECORD).unlink(missing_ok=True)
+    for entry in folder.iterdir():
+        if entry.is_file() and not entry.name.startswith(".") and entry.name != _CLAIM:
+            entry.unlink()
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=_PRIVATE_MODE, exist_ok=True)
+
+
+def _to_disk(file: Path) -> None:
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,230 @@
+"""Who works on what, on any file system that several processes or computers share: no server, no port.
+
+A claim is a file that one process makes and nobody else can make meanwhile. Its time of change is the owner's
+heartbeat. It is dead when its owner's process on this computer has ended, or when the heartbeat is older than
+DEAD_SECONDS by the clock of the file system itself: those of the computers may differ.
+
+A dead claim is taken over in three steps: the mark of this very claim, which one process alone can make; a look whether
+the claim is still that one; then the new claim replaces it in one step. Only who holds a claim's mark removes or
+replaces the claim, so of two that take over one goes away empty-handed, and there is no moment without a claim.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, is_here, this_process
+
+from TotalSegmentatorEngine.imaging.atomic_file import disk_errors
+
+DEAD_SECONDS = 120.0
+"""A heartbeat that is older is that of a dead owner: a dozen are missing."""
+HEARTBEAT_SECONDS = 10.0
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What stands in a claim."""
+
+    process: ProcessIdentity
+    namespace: str
+    """In which process ids mean something: a container has one of its own."""
+    token: str
+    """Of this one claim."""
+    deaths: int = 0
+    """How many owners before this one have ended without having finished."""
+
+
+class Claim:
+    """A claim that this process holds; its heartbeat goes on in a thread until ``release``."""
+
+    def __init__(self, path: Path, owner: Owner) -> None:
+        self.path = path
+        self._owner = owner
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="claim-heartbeat", daemon=True)
+        self._thread.start()
+
+    @property
+    def deaths(self) -> int:
+        """How many owners have ended over this, one after the other."""
+        return self._owner.deaths
+
+    def check(self) -> None:
+        """Raises SegmentationError("BATCH_CLAIM_LOST") where another process has taken over: this one was stopped."""
+        if not self.is_held():
+            raise SegmentationError("BATCH_CLAIM_LOST")
+
+    def is_held(self) -> bool:
+        found = _read(self.path)
+        return found is not None and found.token == self._owner.token
+
+    def release(self) -> None:
+        """Removes the claim, unless another process has taken it over."""
+        self._end.set()
+        self._thread.join()
+        with suppress(OSError):
+            if _mark(self.path, self._owner.token):
+                if self.is_held():
+                    self.path.unlink(missing_ok=True)
+                _mark_path(self.path, self._owner.token).unlink(missing_ok=True)
+
+    def _beat(self) -> None:
+        while not self._end.wait(HEARTBEAT_SECONDS):
+            with suppress(OSError):  # the next beat tries again
+                if not self.is_held():
+                    return
+                os.utime(self.path)  # without a time: the file system's own
+
+
+def try_claim(path: Path) -> Claim | None:
+    """The claim ``path``; None where a living process has it. Raises SegmentationError: OUTPUT_NOT_WRITABLE,
+    DISK_FULL."""
+    with disk_errors(path.parent):
+        owner = Owner(this_process(), _namespace(), secrets.token_hex(8))
+        draft = path.with_name(f".{owner.token}.claim")
+        try:
+            _write(draft, owner)
+            if _appears(draft, path):
+                return Claim(path, owner)
+            other = _read(path)
+            if not _is_dead(path, other):
+                return None
+            owner = dataclasses.replace(owner, deaths=0 if other is None else other.deaths + 1)
+            _write(draft, owner)
+            return Claim(path, owner) if _take_over(path, other, draft) else None
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def claim(path: Path, patience_seconds: float = 10 * DEAD_SECONDS) -> Iterator[Claim]:
+    """Waits until no other process has the claim ``path``, and has it inside the block.
+
+    Raises SegmentationError: OUTPUT_NOT_WRITABLE after ``patience_seconds`` too, DISK_FULL.
+    """
+    until = time.monotonic() + patience_seconds
+    while (held := try_claim(path)) is None:
+        if time.monotonic() > until:
+            raise SegmentationError("OUTPUT_NOT_WRITABLE")
+        time.sleep(_POLL_SECONDS)
+    try:
+        yield held
+    finally:
+        held.release()
+
+
+def deaths_at(path: Path) -> int:
+    """How many owners have ended over the claim ``path``, the present one included where it is dead."""
+    owner = _read(path)
+    return 0 if owner is None else owner.deaths + _is_dead(path, owner)
+
+
+# -- the files ---------------------------------------------------------------------------------------------------------
+
+
+def _write(path: Path, owner: Owner) -> None:
+    path.write_text(json.dumps(dataclasses.asdict(owner)), encoding="utf-8")
+
+
+def _read(path: Path) -> Owner | None:
+    """None where there is no claim, or none that can be read."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        process = ProcessIdentity(**fields["process"])
+        return Owner(process, str(fields["namespace"]), str(fields["token"]), int(fields["deaths"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _appears(draft: Path, path: Path) -> bool:
+    """Whether ``draft`` could get the name ``path``, which nothing had."""
+    try:
+        os.link(draft, path)
+        return True
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links: the name first, then the content
+        return _made_with(draft.read_bytes(), path)
+
+
+def _made_with(content: bytes, path: Path) -> bool:
+    try:
+        with path.open("xb") as stream:
+            stream.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _take_over(path: Path, dead: Owner | None, draft: Path) -> bool:
+    """Replaces the claim of ``dead``, None for one that cannot be read, by ``draft``."""
+    token = "unreadable" if dead is None else dead.token
+    if not _mark(path, token):
+        return False
+    try:
+        found = _read(path)
+        is_same = found is None if dead is None else (found is not None and found.token == dead.token)
+        if not is_same or not path.exists():
+            return False
+        draft.replace(path)
+        return True
+    finally:
+        _mark_path(path, token).unlink(missing_ok=True)
+
+
+def _mark(path: Path, token: str) -> bool:
+    """Whether this process made the mark of a claim. One whose maker died in the instant that it lasts is removed."""
+    mark = _mark_path(path, token)
+    if _made_with(b"", mark):
+        return True
+    if _age(mark) > DEAD_SECONDS:
+        with suppress(OSError):
+            mark.rename(mark.with_name(f".{secrets.token_hex(8)}.claim"))  # swept later; the next call makes a new one
+    return False
+
+
+def _mark_path(path: Path, token: str) -> Path:
+    return path.with_name(f".{token}.taken")
+
+
+# -- who is dead -------------------------------------------------------------------------------------------------------
+
+
+def _is_dead(path: Path, owner: Owner | None) -> bool:
+    if owner is not None and is_here(owner.process) and owner.namespace == _namespace() and not is_alive(owner.process):
+        return True
+    return _age(path) > DEAD_SECONDS
+
+
+def _age(path: Path) -> float:
+    """Seconds since the file was changed, by the clock that gives files their times; 0 where it has gone."""
+    probe = path.with_name(f".{secrets.token_hex(8)}.claim")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def _namespace() -> str:
+    """Linux: that of the process ids, namespaces(7); elsewhere there is one."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""

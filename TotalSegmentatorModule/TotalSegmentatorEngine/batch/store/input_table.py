@@ -1,0 +1,102 @@
+"""``private/inputs.csv``: which CT has which id, and where it is. The only file of a run that holds paths and names.
+
+It spares a later run the reading of whole files: where names, sizes and times of change are the same, the digest is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from TotalSegmentatorWire.tables.csv_table import read_csv
+
+from TotalSegmentatorEngine.batch.store.batch_folder import SUPERSEDED, BatchFolder
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file
+
+INPUT_TABLE = "inputs.csv"
+_FILE_MODE = 0o600
+
+
+@dataclass(frozen=True)
+class InputRow:
+    id: str
+    input_digest: str
+    path: str
+    """Absolute."""
+    series: str
+    """Series Instance UID; empty for an image file."""
+    stamp: str
+    """Digest of the names, sizes and times of change of the files."""
+    patient_id: str = ""
+    """This and the following only where the user wants to keep names."""
+    patient_name: str = ""
+    study_date: str = ""
+    series_description: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.path, self.series
+
+
+_COLUMNS = tuple(column.name for column in fields(InputRow))
+
+
+def read_inputs(folder: BatchFolder) -> list[InputRow]:
+    """None in a new folder; a table that cannot be read is made anew."""
+    try:
+        return [InputRow(**{name: row[name] for name in _COLUMNS}) for row in read_csv(_file(folder), _COLUMNS)]
+    except (OSError, ValueError):
+        return []
+
+
+def digests_by_stamp(rows: Iterable[InputRow]) -> Mapping[str, str]:
+    return {row.stamp: row.input_digest for row in rows}
+
+
+def record_inputs(folder: BatchFolder, found: Iterable[InputRow]) -> None:
+    """Adds what a run has found, in place of what was at the same places before.
+
+    A case that is nowhere any more, because its input has another content now, is marked; its results stay.
+    Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL.
+    """
+    new: dict[tuple[str, str], list[InputRow]] = defaultdict(list)
+    for row in found:
+        new[row.place].append(row)
+    if not new:
+        return
+    with folder.claim("inputs"):
+        old = read_inputs(folder)
+        rows = [row for row in old if row.place not in new] + [row for rows in new.values() for row in rows]
+        _mark(folder, old, rows)
+        if rows != old:
+            _write(folder, rows)
+
+
+def _mark(folder: BatchFolder, old: list[InputRow], rows: list[InputRow]) -> None:
+    present = {row.id for row in rows}
+    for case_id in {row.id for row in old} | present:
+        mark = folder.case_folder(case_id) / SUPERSEDED
+        if case_id in present:
+            mark.unlink(missing_ok=True)
+        elif mark.parent.is_dir():
+            mark.touch()
+
+
+def _write(folder: BatchFolder, rows: list[InputRow]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    writer.writerows([getattr(row, name) for name in _COLUMNS] for row in rows)
+    content = text.getvalue().encode("utf-8", "surrogateescape")
+    with atomic_file(_file(folder), len(content)) as stream:
+        os.chmod(stream.name, _FILE_MODE)  # noqa: PTH101 - the stream knows its name only as a text
+        stream.write(content)
+
+
+def _file(folder: BatchFolder) -> Path:
+    return folder.private / INPUT_TABLE

@@ -1,0 +1,55 @@
+"""What can go wrong with a run over many CTs as a whole, and what is said of one CT of it; a part of the table in
+problem.py."""
+
+from __future__ import annotations
+
+from TotalSegmentatorWire.errors.definition import ErrorDefinition, table, warnings_table
+from TotalSegmentatorWire.errors.definition import translatable as _
+
+BATCH_ERRORS: dict[str, ErrorDefinition] = table(
+    __file__,
+    (
+        "BATCH_NOTHING_FOUND",
+        120,
+        _("There is no CT among the inputs; files passed over: {passed_over}."),
+        _("Give folders, files, patterns in quotation marks, or a CSV or JSON list with the column path."),
+    ),
+    (
+        "BATCH_LIST_INVALID",
+        121,
+        _("The list of CTs cannot be used: {detail}."),
+        _("Write a CSV file with the column path and, where a folder holds several CTs, the column series; or JSON."),
+    ),
+    (
+        "BATCH_RECORD_DAMAGED",
+        122,
+        _("A record in the output folder cannot be read: a file done.json is damaged or of another version."),
+        _("Delete this file: its CT is then segmented again."),
+    ),
+    (
+        "BATCH_PROCESS_DIED",
+        123,
+        _("The program ended {deaths} times while it segmented this CT."),
+        _("Try it alone with the command segment, with fewer structures or a coarser model; it may need more memory."),
+    ),
+    (
+        "BATCH_CLAIM_LOST",
+        124,
+        _("Another process took this CT over, because this one had stopped for minutes."),
+        _("There is nothing to do: the other process finishes it."),
+    ),
+)
+
+BATCH_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
+    __file__,
+    (
+        "BATCH_EXPORT_NOT_DICOM",
+        _("The CT is not DICOM, so there is no series to which a DICOM file could belong; not written: {formats}."),
+        _("If you need them, export this CT into a folder of its own, where the CT is written as DICOM, too."),
+    ),
+    (
+        "BATCH_EXPORT_EMPTY",
+        _("No structure was found, so there is nothing to export."),
+        _("Look at the CT: it may show another part of the body than the structures you asked for."),
+    ),
+)
