@@ -66,7 +66,8 @@ ARROWS = {
         f"{ENGINE}/export": "edits",
         SETUP: "cli",
     },
-    f"{ENGINE}/worker": {ENGINE: "ct_input export imaging job pipeline review"},
+    f"{ENGINE}/department_server": {ENGINE: "cluster imaging job pipeline"},
+    f"{ENGINE}/worker": {ENGINE: "ct_input department_server export imaging job pipeline review"},
     f"{ENGINE}/pipeline": {
         ENGINE: (
             "ct_input imaging inference job labels machine models plan preprocessing result_check review statistics"
@@ -158,6 +159,7 @@ FORBIDDEN = {
     ENGINE: SLICER | TESTS,
     f"{ENGINE}/cluster": TORCH,
     f"{ENGINE}/ct_input": TORCH,
+    f"{ENGINE}/department_server": TORCH,
     f"{ENGINE}/dicom_series": TORCH,
     f"{ENGINE}/series_selection": TORCH,
     f"{ENGINE}/imaging": TORCH,

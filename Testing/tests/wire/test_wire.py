@@ -10,6 +10,7 @@ import string
 import pytest
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import ERRORS, WARNINGS, Problem, SegmentationError
+from TotalSegmentatorWire.messages.department_server import DepartmentServer, server_from_json
 from TotalSegmentatorWire.messages.options import JobOptions, options_from_json
 from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
 from TotalSegmentatorWire.messages.segment import (
@@ -57,10 +58,12 @@ PLAN = Plan(
     peak_bytes=4_100_000_000,
     available_bytes=None,
 )
+SERVER = DepartmentServer("tls://ct.hospital.example:8786", "/tls/ca.pem", "/tls/Zoë.pem", "/tls/key.pem")
 REQUEST_EXAMPLES = [
     SegmentRequest("job", "C:\\Users\\Zoë\\jobs", "/results", "ct", True, "104-3mm", "/m", ["liver", "spleen"], "cpu"),
     SegmentRequest("job", "/jobs", "/results", "ct", False, "104-3mm", "/models"),
     SegmentRequest("job", "/jobs", "/results", "ct", True, "117-3mm", "/m", options=JobOptions(smooth=True).to_json()),
+    SegmentRequest("job", "/jobs", "/results", "ct", True, "117-3mm", "/m", server=SERVER.to_json()),
     ReviewRequest("job", "/jobs", "ct", ["--transferred", "/jobs/患者", "--structures", "liver,spleen"]),
     CancelRequest("job"),
     QuitRequest(),
@@ -114,6 +117,13 @@ def test_options_survive_the_wire():
 
     assert options_from_json(json.loads(json.dumps(options.to_json()))) == options
     assert options_from_json({}) == JobOptions()
+
+
+def test_server_crosses_and_an_unknown_field_is_refused():
+    assert server_from_json(json.loads(json.dumps(SERVER.to_json()))) == SERVER
+    with pytest.raises(SegmentationError) as error:
+        server_from_json({"address": SERVER.address, "password": "x"})
+    assert error.value.code == "BAD_REQUEST"
 
 
 @pytest.mark.parametrize(

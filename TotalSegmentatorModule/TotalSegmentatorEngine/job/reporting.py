@@ -30,8 +30,11 @@ STAGE_WEIGHTS = {
     Stage.RESTORING: 0.03,
     Stage.REVIEWING: 0.02,
     Stage.WRITING: 0.02,
+    Stage.ASKING_SERVER: 0.0,
+    Stage.SENDING_TO_SERVER: 0.0,
 }
-"""Share of each stage in the progress bar, about as a job of ten tiles on a CPU spends its time."""
+"""Share of each stage in the progress bar, about as a job of ten tiles on a CPU spends its time. Stages that only a
+department server has take none."""
 _PREDICTING_AND_LABELLING = STAGE_WEIGHTS[Stage.PREDICTING] + STAGE_WEIGHTS[Stage.LABELLING]
 """Labels are made between tiles; a plan says what share of this they take."""
 LABELLING_SHOWN_AFTER = 0.5

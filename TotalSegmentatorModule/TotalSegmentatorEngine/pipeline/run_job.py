@@ -48,13 +48,23 @@ def run_job(task: SegmentationTask, files: JobFiles, cache: EngineCache, reporte
     prepared = prepare(task)
     _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
     prefetch_weights(prepared, cache)
+    return run_with(task, files, reporter, lambda volume: segment(volume, prepared, cache, reporter))
+
+
+def run_with(
+    task: SegmentationTask, files: JobFiles, reporter: Reporter, compute: Callable[[Volume], SegmentationResult]
+) -> SegmentationResult:
+    """The steps of a job around ``compute``, which makes the result of the validated volume, here or elsewhere.
+
+    Raises SegmentationError: what ``files`` and ``compute`` raise.
+    """
     ct = files.read(reporter)
     _check_extent(task, ct)
     _log.info("CT of %d x %d x %d voxels (slices, rows, columns)", *ct.volume.geometry.shape)
     for warning in ct.warnings:
         reporter.warning(warning)
     reporter.check_cancelled()
-    result = segment(ct.volume, prepared, cache, reporter)
+    result = compute(ct.volume)
     _log.info("%d structures found on %s in %.1f s", len(result.found), result.device, result.seconds)
     reporter.check_cancelled()
     reporter.progress(Stage.WRITING, 0.0)

@@ -22,6 +22,7 @@ from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.command.log_text import log_to_standard_error
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.job_folder import CT_VOXELS, RESULT_DRAFT, read_owner, remove_folder, sweep
+from TotalSegmentatorWire.messages.department_server import server_from_json
 from TotalSegmentatorWire.messages.options import options_from_json
 from TotalSegmentatorWire.messages.segment import (
     PROTOCOL_VERSION,
@@ -177,7 +178,12 @@ class Worker:
         files = WorkerJobFiles(request, self._cache, self.guard)
         reporter = JobReporter(request.job_id, job.events.emit, job.is_cancelled)
         try:
-            run_job(_task_of(request), files, self._cache, reporter)
+            if request.server is None:
+                run_job(_task_of(request), files, self._cache, reporter)
+            else:
+                from TotalSegmentatorEngine.department_server.run_on_server import run_on_server
+
+                run_on_server(_task_of(request), files, server_from_json(request.server), reporter)
         except CtNeededError:
             return NeedCtEvent(request.job_id)
         return FinishedEvent(request.job_id, str(files.result_folder), round(time.monotonic() - started, 3))

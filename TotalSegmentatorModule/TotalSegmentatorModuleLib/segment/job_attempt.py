@@ -47,6 +47,7 @@ class Attempt:
             structures=settings.structures,
             device=settings.device,
             options=settings.options.to_json(),
+            server=None if settings.server is None else settings.server.to_json(),
         )
 
     def new_events(self) -> Iterator[Any]:

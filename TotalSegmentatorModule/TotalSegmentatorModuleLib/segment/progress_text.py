@@ -103,6 +103,8 @@ def _stage_names() -> dict[str, str]:
         Stage.LOADING_ENGINE: _("Loading the engine"),
         Stage.READING: _("Reading the CT"),
         Stage.CHECKING: _("Checking the CT"),
+        Stage.ASKING_SERVER: _("Waiting for the department server"),
+        Stage.SENDING_TO_SERVER: _("Sending the CT to the department server"),
         Stage.LOADING_MODEL: _("Loading the model"),
         Stage.RESAMPLING: _("Resampling the CT"),
         Stage.PREDICTING: _("Segmenting"),

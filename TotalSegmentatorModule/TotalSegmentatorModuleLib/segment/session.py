@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.department_server import DepartmentServer
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
@@ -62,6 +63,8 @@ class JobOrder:
     arrival: Arrival | None = None
     """Takes the result in place of ``output``."""
     options: JobOptions = field(default_factory=JobOptions)
+    server: DepartmentServer | None = None
+    """Where to run it; None for this computer. Models and devices are the server's own then."""
 
 
 class SegmentationSession:
@@ -91,7 +94,8 @@ class SegmentationSession:
         """
         self._require_idle()
         check_ct(order.ct)
-        check_installed(order.model, order.models_folder)
+        if order.server is None:
+            check_installed(order.model, order.models_folder)
         self._callbacks.on_progress(0.0, STAGE_PREPARING, None, 0, 0)
         self._prepare(VolumeCtSource(order.ct))
         self._arrival = order.arrival
@@ -171,7 +175,9 @@ class SegmentationSession:
             search.step()
             yield 0
         self._ct.dicom_files = search.files
-        job_settings = JobSettings(order.model, order.models_folder, order.structures, order.device, order.options)
+        job_settings = JobSettings(
+            order.model, order.models_folder, order.structures, order.device, order.options, order.server
+        )
         header, image = yield from self._job.run(self._ct, job_settings)
         try:
             if order.arrival is not None:

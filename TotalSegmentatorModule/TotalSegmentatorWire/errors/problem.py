@@ -16,6 +16,7 @@ from TotalSegmentatorWire.errors.report_errors import REPORT_ERRORS
 from TotalSegmentatorWire.errors.result_errors import RESULT_ERRORS, RESULT_WARNINGS
 from TotalSegmentatorWire.errors.selection_warnings import SELECTION_WARNINGS
 from TotalSegmentatorWire.errors.series_errors import SERIES_ERRORS, SERIES_WARNINGS
+from TotalSegmentatorWire.errors.server_errors import SERVER_ERRORS
 from TotalSegmentatorWire.errors.setup_errors import SETUP_ERRORS, SETUP_WARNINGS
 from TotalSegmentatorWire.errors.sheet_errors import SHEET_ERRORS, SHEET_WARNINGS
 
@@ -30,6 +31,7 @@ ERRORS: dict[str, ErrorDefinition] = (
     | REPORT_ERRORS
     | RESULT_ERRORS
     | SERIES_ERRORS
+    | SERVER_ERRORS
     | SHEET_ERRORS
 )
 WARNINGS: dict[str, ErrorDefinition] = (

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 """Raised with every change that the other side must know of. Both sides refuse to talk to another number."""
 
 
@@ -25,6 +25,8 @@ class Stage:
     LOADING_ENGINE = "loading_engine"
     READING = "reading"
     CHECKING = "checking"
+    ASKING_SERVER = "asking_server"
+    SENDING_TO_SERVER = "sending_to_server"
     LOADING_MODEL = "loading_model"
     RESAMPLING = "resampling"
     PREDICTING = "predicting"
@@ -37,6 +39,8 @@ class Stage:
         LOADING_ENGINE,
         READING,
         CHECKING,
+        ASKING_SERVER,
+        SENDING_TO_SERVER,
         LOADING_MODEL,
         RESAMPLING,
         PREDICTING,
@@ -73,6 +77,8 @@ class SegmentRequest:
     device: str = "auto"
     options: dict[str, Any] = field(default_factory=dict)
     """JobOptions.to_json(); what is left out has its default."""
+    server: dict[str, Any] | None = None
+    """DepartmentServer.to_json() where the networks run there, with its own models and device."""
 
 
 @dataclass(frozen=True)

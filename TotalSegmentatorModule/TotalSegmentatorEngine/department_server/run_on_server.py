@@ -1,0 +1,32 @@
+"""A whole job whose networks run on the department server: the CT is read and checked here, the result written here."""
+
+from __future__ import annotations
+
+from TotalSegmentatorWire.messages.department_server import DepartmentServer
+
+from TotalSegmentatorEngine.department_server.server_connection import connected
+from TotalSegmentatorEngine.department_server.server_job import ServerJob
+from TotalSegmentatorEngine.department_server.server_task import check_model, order_of
+from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.job.reporting import Reporter
+from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
+from TotalSegmentatorEngine.pipeline.run_job import JobFiles, run_with
+
+
+def run_on_server(
+    task: SegmentationTask, files: JobFiles, server: DepartmentServer, reporter: Reporter
+) -> SegmentationResult:
+    """As ``run_job``; of ``task``, the models folder and the device count for nothing.
+
+    Of the CT only voxels and geometry leave this computer. Raises SegmentationError: what ``files``, ``connected`` and
+    ``ServerJob.run`` raise.
+    """
+
+    def compute(volume: Volume) -> SegmentationResult:
+        order = order_of(task, volume.geometry)
+        with connected(server, reporter.check_cancelled) as client:
+            return ServerJob(client, order, reporter).run(volume)
+
+    reporter.check_cancelled()
+    check_model(task)
+    return run_with(task, files, reporter, compute)
