@@ -62,7 +62,7 @@ ARROWS = {
     f"{LIB}/texts": {},
     ENGINE: {ENGINE: "cli machine", SETUP: "packages"},
     f"{ENGINE}/cli": {
-        ENGINE: "batch ct_input export job model_install models pipeline repair review series_selection worker",
+        ENGINE: "batch cluster ct_input export job model_install models pipeline repair review series_selection worker",
         f"{ENGINE}/export": "edits",
         SETUP: "cli",
     },

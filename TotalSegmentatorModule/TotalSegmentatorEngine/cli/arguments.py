@@ -18,6 +18,7 @@ from TotalSegmentatorWire.tables.export_formats import FORMATS
 from TotalSegmentatorWire.user_folders import MODELS_VARIABLE, default_models_folder
 
 from TotalSegmentatorEngine.batch.arguments import BatchOptions, add_batch_command
+from TotalSegmentatorEngine.cluster.arguments import add_cluster_worker_command
 from TotalSegmentatorEngine.export.arguments import (
     REPORT_OPTION,
     TRANSFER_OPTION,
@@ -89,12 +90,10 @@ def parse_arguments(
     | SetupOptions
 ):
     """The options of the command that ``arguments`` begin with. Wrong ones end the process (status 2)."""
-    without_setup = (
-        *(["segment"], ["batch"], ["plan"], ["structures"]),
-        *(["export"], ["compare"], ["review"], ["edits"]),
-    )
+    without_setup = ("segment", "batch", "plan", "structures", "export", "compare", "review", "edits", "cluster-")
     is_cohort = any(word.split("=")[0] == REPORT_OPTION for word in arguments)
-    parser = command_parser(arguments[:1] not in without_setup, TRANSFER_OPTION in arguments, is_cohort)
+    knows_setup = not (arguments and arguments[0].startswith(without_setup))
+    parser = command_parser(knows_setup, TRANSFER_OPTION in arguments, is_cohort)
     parsed = parser.parse_args(arguments)
     return parsed.make_options(parsed)
 
@@ -139,6 +138,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
     add_export_commands(commands, is_transfer, is_cohort)
     add_review_command(commands, is_transfer)
     add_edits_command(commands)
+    add_cluster_worker_command(commands)
     if knows_setup:
         from TotalSegmentatorSetup.cli.arguments import add_setup_commands
 

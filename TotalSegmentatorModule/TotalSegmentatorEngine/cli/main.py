@@ -25,6 +25,7 @@ from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, Prog
 from TotalSegmentatorEngine.batch.arguments import BatchOptions
 from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
 from TotalSegmentatorEngine.cli.printed_pages import lasting_line, plan_line, plan_page, result_text, structures_page
+from TotalSegmentatorEngine.cluster.arguments import ClusterWorkerOptions
 from TotalSegmentatorEngine.export.arguments import CohortOptions, CompareOptions, ExportOptions
 from TotalSegmentatorEngine.export.edits.arguments import EditsOptions
 from TotalSegmentatorEngine.job.error_boundary import problem_of
@@ -84,6 +85,7 @@ def _run(arguments: list[str]) -> int:
         CohortOptions: _export,
         ReviewOptions: _review,
         EditsOptions: _edits,
+        ClusterWorkerOptions: _work_for_cluster,
     }
     try:
         return commands.get(type(options), _set_up)(options)
@@ -148,6 +150,12 @@ def _review(options: ReviewOptions) -> int:
 
 def _edits(options: EditsOptions) -> int:
     from TotalSegmentatorEngine.export.edits.commands import run
+
+    return run(options)
+
+
+def _work_for_cluster(options: ClusterWorkerOptions) -> int:
+    from TotalSegmentatorEngine.cluster.worker_process import run
 
     return run(options)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from TotalSegmentatorEngine.cluster.dask_settings import settle
+from TotalSegmentatorEngine.cluster.nanny_options import LOOPBACK, nanny_options
 
 if TYPE_CHECKING:
     from distributed import SpecCluster
     from distributed.security import Security
-
-LOOPBACK = "127.0.0.1"
 
 
 def start_cluster(
@@ -26,17 +25,13 @@ def start_cluster(
     from distributed import Nanny, Scheduler, SpecCluster
 
     protocol = "tls://" if security.require_encryption else "tcp://"
-    common: dict[str, Any] = {"host": LOOPBACK, "protocol": protocol, "security": security, "dashboard": False}
-    worker = {**common, "nthreads": 1, "memory_limit": 0, "resources": dict(resources), "dashboard_address": None}
     workers = {
-        number: {"cls": Nanny, "options": {**worker, "env": dict(environment)}}
-        for number, environment in enumerate(environments)
+        number: {
+            "cls": Nanny,
+            "options": {"protocol": protocol, **nanny_options(security, LOOPBACK, resources, variables)},
+        }
+        for number, variables in enumerate(environments)
     }
-    scheduler = {"cls": Scheduler, "options": {**common, "port": 0, "dashboard_address": f"{LOOPBACK}:0"}}
-    return SpecCluster(
-        workers=workers,
-        scheduler=scheduler,
-        worker={"cls": Nanny, "options": worker},
-        security=security,
-        silence_logs=False,
-    )
+    options = {"host": LOOPBACK, "port": 0, "protocol": protocol, "security": security}
+    scheduler = {"cls": Scheduler, "options": {**options, "dashboard": False, "dashboard_address": f"{LOOPBACK}:0"}}
+    return SpecCluster(workers, scheduler, security=security, silence_logs=False)

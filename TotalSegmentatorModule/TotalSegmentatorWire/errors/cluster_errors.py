@@ -73,8 +73,8 @@ CLUSTER_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "CLUSTER_NO_WORKERS",
         242,
-        _("No worker of the Dask cluster has started."),
-        _("Free memory, or start fewer workers; without --scheduler the same command runs in one process."),
+        _("The workers of the Dask cluster do not start, or end before they begin to segment."),
+        _("Look at what they print; start fewer a computer if the memory is short, or run without --scheduler."),
     ),
     (
         "SCHEDULER_LOST",

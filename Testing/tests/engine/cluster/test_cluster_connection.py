@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from places import MODULE_FOLDER
+from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.cluster import versions
 from TotalSegmentatorEngine.cluster.connection import connect
 from TotalSegmentatorEngine.cluster.server_address import ServerAddress, parse_address
 from TotalSegmentatorEngine.cluster.tls_files import TlsFiles, tls_files
 from TotalSegmentatorEngine.cluster.versions import check_workers
-from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.errors.problem import ERRORS, SegmentationError
 
 SECONDS = 3.0
 NO_FILES = TlsFiles(Path("ca.pem"), Path("cert.pem"), Path("key.pem"))
@@ -96,6 +97,13 @@ def test_all_three_files_are_named(no_network: None):
     with pytest.raises(SegmentationError) as caught:
         tls_files(Path("ca.pem"), None, Path("key.pem"))
     assert caught.value.code == "SCHEDULER_NEEDS_TLS"
+
+
+def test_a_worker_keeps_to_the_same_rule(no_network: None, capsys: pytest.CaptureFixture):
+    assert main(["cluster-worker", "tcp://192.0.2.1:8786"]) == ERRORS["SCHEDULER_NEEDS_TLS"].exit_code
+    assert main(["cluster-worker", "tls://head:8786", "--tls-ca", "ca.pem"]) == ERRORS["SCHEDULER_NEEDS_TLS"].exit_code
+    assert main(["cluster-worker", "head:8786"]) == ERRORS["SCHEDULER_ADDRESS_INVALID"].exit_code
+    assert capsys.readouterr().err.count("mutual TLS") == 2
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

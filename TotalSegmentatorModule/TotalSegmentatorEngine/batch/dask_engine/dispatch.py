@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
+from TotalSegmentatorEngine.cluster.nanny_options import GPU
+
 if TYPE_CHECKING:
     from distributed import Client, Future
 
@@ -24,10 +26,8 @@ WORKERS_SECONDS = 1.0
 BUSY_SECONDS = 5.0
 """After which an item is given out again that another process is working on."""
 LARGEST_ATTEMPTS = 5
-"""Of one item that loses its workers. Those that die over one CT are counted by the folder, which stops sooner."""
-
-GPU = "gpu"
-"""The resource of which a worker that has a GPU to itself tells: ``dask worker --resources gpu=1``."""
+"""Of one item that loses its workers. The output folder counts those that die over one CT and stops sooner; these die
+before they begin."""
 
 Item = TypeVar("Item")
 
@@ -78,11 +78,11 @@ class Dispatch(Generic[Item]):
         self._attempts: Counter[int] = Counter()
 
     def run(self, items: Sequence[Item], check_cancelled: Callable[[], None]) -> Iterator[tuple[Item, Any]]:
-        """Each item with its answer, as they come; with None an item that lost LARGEST_ATTEMPTS workers.
+        """Each item with its answer, as they come.
 
         What is still at the workers when the iteration ends is cancelled. Raises SegmentationError: what
-        ``check_cancelled`` raises, what forbids all workers, CLUSTER_NO_WORKERS, SCHEDULER_LOST; what ``function``
-        raised on a worker, as it is.
+        ``check_cancelled`` raises, what forbids all workers, CLUSTER_NO_WORKERS where none comes or all end,
+        SCHEDULER_LOST; and what ``function`` raised on a worker, as it is.
         """
         self._items = items
         self._waiting = deque((0.0, number) for number in range(len(items)))
@@ -168,12 +168,10 @@ class Dispatch(Generic[Item]):
             answer = self._answer(given.future, status)
             if isinstance(answer, Busy):
                 self._waiting.append((time.monotonic() + BUSY_SECONDS, given.number))
-            elif answer is not _LOST:
-                yield self._items[given.number], answer
-            elif self._is_tried_again(given):
-                self._waiting.appendleft((0.0, given.number))
+            elif answer is _LOST:
+                self._give_back(given)
             else:
-                yield self._items[given.number], None
+                yield self._items[given.number], answer
 
     def _answer(self, future: Future, status: str) -> Any:
         """_LOST where the worker has gone with the item."""
@@ -188,12 +186,14 @@ class Dispatch(Generic[Item]):
         future.cancel(force=True)
         return _LOST
 
-    def _is_tried_again(self, given: _Given) -> bool:
-        self._say("a worker has ended; its CT goes to another one")
+    def _give_back(self, given: _Given) -> None:
         self._workers.pop(given.worker, None)  # one that is started at the same address is a new one
         self._asked_at = 0.0
         self._attempts[given.number] += 1
-        return self._attempts[given.number] < LARGEST_ATTEMPTS
+        if self._attempts[given.number] == LARGEST_ATTEMPTS:
+            raise SegmentationError("CLUSTER_NO_WORKERS")
+        self._waiting.appendleft((0.0, given.number))
+        self._say("a worker has ended; its CT goes to another one")
 
 
 _LOST = object()

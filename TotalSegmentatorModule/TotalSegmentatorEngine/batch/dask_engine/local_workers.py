@@ -8,16 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from TotalSegmentatorEngine.batch.dask_engine.dispatch import GPU
-from TotalSegmentatorEngine.cluster.connection import security_of
 from TotalSegmentatorEngine.cluster.local_cluster import start_cluster
-from TotalSegmentatorEngine.cluster.tls_files import TlsFiles
+from TotalSegmentatorEngine.cluster.nanny_options import GPU, VISIBLE_GPUS
+from TotalSegmentatorEngine.cluster.tls_files import TlsFiles, security_of
 
 if TYPE_CHECKING:
     from distributed import Client
     from distributed.security import Security
-
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @contextmanager
@@ -30,7 +27,7 @@ def local_client(device: str, count: int | None, tls: TlsFiles | None) -> Iterat
     gpus = _gpus() if device in ("auto", "cuda") else []
     number = count or max(1, len(gpus))
     # more workers than GPUs share them
-    environments = [{_VISIBLE: gpus[place % len(gpus)]} if gpus else {} for place in range(number)]
+    environments = [{VISIBLE_GPUS: gpus[place % len(gpus)]} if gpus else {} for place in range(number)]
     cluster = start_cluster(environments, {GPU: 1} if gpus else {}, _security(tls))
     from distributed import Client
 
@@ -47,9 +44,9 @@ def _security(tls: TlsFiles | None) -> Security:
 
 
 def _gpus() -> list[str]:
-    """As CUDA_VISIBLE_DEVICES names them; only those that it leaves visible where it is set."""
+    """As CUDAVISIBLE_GPUS_DEVICES names them; only those that it leaves visible where it is set."""
     import torch
 
     count = torch.cuda.device_count()
-    named = [name.strip() for name in os.environ.get(_VISIBLE, "").split(",") if name.strip()]
+    named = [name.strip() for name in os.environ.get(VISIBLE_GPUS, "").split(",") if name.strip()]
     return named[:count] if len(named) >= count else [str(number) for number in range(count)]

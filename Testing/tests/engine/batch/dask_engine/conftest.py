@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator, Mapping
 
 import pytest
-from TotalSegmentatorEngine.cluster.local_cluster import LOOPBACK, start_cluster
+from TotalSegmentatorEngine.cluster.local_cluster import start_cluster
+from TotalSegmentatorEngine.cluster.nanny_options import LOOPBACK
 from TotalSegmentatorEngine.cluster.tls_files import security_of
 
 
