@@ -21,6 +21,12 @@ class Action(Protocol):
         was changed elsewhere since stays."""
 
 
+def names_besides(action: Action, key: str | None) -> list[str]:
+    """Of the segments that ``action`` changed besides the one of the row ``key``."""
+    segmentation = slicer.mrmlScene.GetNodeByID(action.node_id).GetSegmentation()
+    return [segmentation.GetSegment(each).GetName() for each in action.segment_ids if each != key]
+
+
 class Undone(NamedTuple):
     """What was taken back."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import slicer
 
@@ -34,11 +33,10 @@ editor-mask)."""
 
 
 class EditingSection:
-    """One structure at a time. ``on_ended`` is called when the user has left the editor, with what became of the
-    structure, None where nothing did; with its vtkMRMLSegmentationNode, and the ids of other segments in it that may
-    have changed."""
+    """One structure at a time. ``on_ended`` is called when the user has left the editor, with what was drawn, None
+    where nothing was."""
 
-    def __init__(self, ui: Widgets, on_ended: Callable[[EditChange | None, Any, Sequence[str]], None]) -> None:
+    def __init__(self, ui: Widgets, on_ended: Callable[[EditChange | None], None]) -> None:
         """``ui``: the widgets of EditBar.ui."""
         self._on_ended = on_ended
         self._before: BeforeEditing | None = None
@@ -95,8 +93,7 @@ class EditingSection:
             return
         self._bar.remove()
         restore_settings()
-        others = before.others()
-        self._on_ended(before.change(others), before.node, others)
+        self._on_ended(before.change())
 
     def scene_closing(self) -> None:
         self._before = None

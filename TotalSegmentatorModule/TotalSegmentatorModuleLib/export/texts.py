@@ -10,6 +10,7 @@ from TotalSegmentatorModuleLib.export.reopening import reopening_text
 from TotalSegmentatorModuleLib.export.task import ExportResult
 from TotalSegmentatorModuleLib.scene.cropped_volumes import INSTANCE_UIDS, whole_volume
 from TotalSegmentatorModuleLib.scene.volumes import series_instance_uid
+from TotalSegmentatorModuleLib.texts.lists import listed
 from TotalSegmentatorModuleLib.texts.quantities import duration_text
 
 _MOST_NAMES = 6
@@ -47,11 +48,16 @@ def series_note(ct) -> str:
 
 def unreviewed_question(unapproved: Sequence[str], count: int) -> str:
     """The question before unapproved structures are exported; ``unapproved``: their names, of ``count`` in all."""
-    names = ", ".join(unapproved[:_MOST_NAMES])
-    if len(unapproved) > _MOST_NAMES:
-        names = _("{names} and {count} more").format(names=names, count=len(unapproved) - _MOST_NAMES)
+    if count == 1:
+        which = _("{name} has not been approved in a review.").format(name=unapproved[0])
+    elif len(unapproved) == 1:
+        which = _("1 of {count} structures has not been approved in a review: {name}.")
+        which = which.format(count=count, name=unapproved[0])
+    else:
+        which = _("{unapproved} of {count} structures have not been approved in a review: {names}.")
+        names = listed(unapproved, _MOST_NAMES)
+        which = which.format(unapproved=len(unapproved), count=count, names=names)
     return _(
-        "{unapproved} of {count} structures have not been approved in a review: {names}.\n\nContours can be wrong even "
-        "where they look right. Check each of them before it is used for treatment. The section "
-        "Review leads from one to the next. This question is asked once for each segmentation."
-    ).format(unapproved=len(unapproved), count=count, names=names)
+        "{which}\n\nContours can be wrong even where they look right. Check each of them before it is used for "
+        "treatment. The section Review leads from one to the next. This question is asked once for each segmentation."
+    ).format(which=which)

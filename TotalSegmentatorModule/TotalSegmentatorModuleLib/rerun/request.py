@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from TotalSegmentatorWire.tables.result_tags import PREFIX
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
+from TotalSegmentatorModuleLib.changes.voxel_change import is_still
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
 from TotalSegmentatorModuleLib.scene.output_segmentation import segment_stamp
 from TotalSegmentatorModuleLib.scene.review_tags import state_of
-from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SegmentVoxels
+from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, ImageVoxels
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 
 _MODEL_TAG = PREFIX + "Model"
@@ -24,13 +25,9 @@ class _Agreed:
 
     stamp: Hashable
     state: ReviewState
-    voxels: SegmentVoxels | None
-    """None without a binary labelmap."""
-
-    @classmethod
-    def of(cls, node, segment_id: str) -> _Agreed:
-        segment = node.GetSegmentation().GetSegment(segment_id)
-        return cls(segment_stamp(node, segment_id), state_of(segment), _voxels(segment))
+    label: int
+    image: ImageVoxels | None
+    """A copy of those that the segments in one image share; None without a binary labelmap."""
 
     def is_as_it_was(self, node, segment_id: str) -> bool:
         segment = node.GetSegmentation().GetSegment(segment_id)
@@ -38,12 +35,8 @@ class _Agreed:
             return False
         if segment_stamp(node, segment_id) == self.stamp:
             return True
-        voxels = _voxels(segment)  # somebody may have drawn in a neighbour in the same image
-        return voxels is not None and self.voxels is not None and voxels.is_same(self.voxels)
-
-
-def _voxels(segment) -> SegmentVoxels | None:
-    return SegmentVoxels.of(segment) if segment.GetRepresentation(BINARY_LABELMAP) is not None else None
+        # somebody may have drawn in a neighbour in the same image
+        return self.image is not None and is_still(segment, self.image.of_label(self.label))
 
 
 @dataclass(frozen=True)
@@ -72,9 +65,15 @@ def needs_consent(node, segment_id: str) -> bool:
 
 
 def make_request(node, structures: Sequence[str], agreed: Collection[str]) -> RerunRequest:
-    return RerunRequest(
-        node.GetID(), tuple(structures), {each: _Agreed.of(node, each) for each in structures if each in agreed}
-    )
+    segmentation = node.GetSegmentation()
+    segments = {each: segmentation.GetSegment(each) for each in structures if each in agreed}
+    shared = {each: segment.GetRepresentation(BINARY_LABELMAP) for each, segment in segments.items()}
+    copies = {image: ImageVoxels.of(image).copy() for image in set(shared.values()) if image is not None}
+    as_agreed = {
+        each: _Agreed(segment_stamp(node, each), state_of(segment), segment.GetLabelValue(), copies.get(shared[each]))
+        for each, segment in segments.items()
+    }
+    return RerunRequest(node.GetID(), tuple(structures), as_agreed)
 
 
 def open_or_rejected(rows: Sequence[ReviewRow]) -> list[ReviewRow]:

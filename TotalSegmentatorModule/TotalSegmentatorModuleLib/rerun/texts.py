@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from slicer.i18n import tr as _
 
+from TotalSegmentatorModuleLib.texts.lists import listed
+
 _NAMED = 12
 """So many structures are named."""
 
@@ -34,7 +36,7 @@ def outlook_text(count: int, model: str, unknown: Sequence[str]) -> str:
         if count
         else _("The model chosen above ({model}) has none of these structures.").format(model=model)
     )
-    return _("{text} Not in this model: {names}.").format(text=text, names=_listed(unknown)) if unknown else text
+    return _("{text} Not in this model: {names}.").format(text=text, names=listed(unknown, _NAMED)) if unknown else text
 
 
 def no_ct_text() -> str:
@@ -43,10 +45,16 @@ def no_ct_text() -> str:
 
 def consent_question(names: Sequence[str], count: int) -> str:
     """``names``: of the structures that somebody worked on; ``count``: of all that are to be computed again."""
-    return _(
-        "{protected} of {count} structures were edited, approved or put off, or come from elsewhere: {names}.\n\n"
-        "Replace them, too? Undo brings them back."
-    ).format(protected=len(names), count=count, names=_listed(names))
+    if count == 1:
+        who = _("{name} was edited, approved or put off, or comes from elsewhere.").format(name=names[0])
+        return _("{who}\n\nReplace it all the same? Undo brings it back.").format(who=who)
+    if len(names) == 1:
+        who = _("1 of {count} structures was edited, approved or put off, or comes from elsewhere: {name}.")
+        who = who.format(count=count, name=names[0])
+        return _("{who}\n\nReplace it, too? Undo brings it back.").format(who=who)
+    who = _("{protected} of {count} structures were edited, approved or put off, or come from elsewhere: {names}.")
+    who = who.format(protected=len(names), count=count, names=listed(names, _NAMED))
+    return _("{who}\n\nReplace them, too? Undo brings them back.").format(who=who)
 
 
 def nothing_text() -> str:
@@ -55,14 +63,11 @@ def nothing_text() -> str:
 
 def outcome_text(replaced: Sequence[str], kept: Sequence[str], absent: Sequence[str]) -> str:
     """After the job."""
-    lines = [_("Computed again: {names}.").format(names=_listed(replaced)) if replaced else _("Nothing was replaced.")]
+    lines = [
+        _("Computed again: {names}.").format(names=listed(replaced, _NAMED)) if replaced else _("Nothing was replaced.")
+    ]
     if kept:
-        lines.append(_("Kept, as they were edited or judged meanwhile: {names}.").format(names=_listed(kept)))
+        lines.append(_("Kept, as they were edited or judged meanwhile: {names}.").format(names=listed(kept, _NAMED)))
     if absent:
-        lines.append(_("Not found this time, so nothing changed: {names}.").format(names=_listed(absent)))
+        lines.append(_("Not found this time, so nothing changed: {names}.").format(names=listed(absent, _NAMED)))
     return " ".join(lines)
-
-
-def _listed(names: Sequence[str]) -> str:
-    listed = ", ".join(names[:_NAMED])
-    return _("{names} and {count} more").format(names=listed, count=len(names) - _NAMED) if names[_NAMED:] else listed

@@ -8,7 +8,7 @@ import slicer
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
-from TotalSegmentatorModuleLib.changes.history import Action, History
+from TotalSegmentatorModuleLib.changes.history import Action, History, names_besides
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
@@ -23,6 +23,7 @@ from TotalSegmentatorModuleLib.review.table.filters import ReviewFilters
 from TotalSegmentatorModuleLib.review.table.review_table import ReviewTable
 from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow, next_open, rows_of
 from TotalSegmentatorModuleLib.review.table.texts import (
+    also_edited_text,
     headline,
     new_result_text,
     nothing_fits_text,
@@ -125,13 +126,11 @@ class ReviewSection:
         self._editing = editing
         self._ui.pointsButton.setVisible(editing.has_points)
 
-    def edited(self, action: Action | None, node, others: Collection[str]) -> None:
-        """The user has left the editor of a structure of ``node`` (vtkMRMLSegmentationNode); ``action``: what was drawn
-        there; ``others``: ids of segments that may have changed besides."""
+    def edited(self, action: Action | None) -> None:
+        """The user has left the editor of a structure; ``action``: what was drawn there."""
         if action is not None:
             self._add(action)
-        elif others:
-            self._check_again(node, others)
+            self._hint(also_edited_text(names_besides(action, self._table.chosen)))
         if not self._is_entered:
             self._view.leave()
             self._count_time()

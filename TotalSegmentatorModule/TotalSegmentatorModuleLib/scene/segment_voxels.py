@@ -30,21 +30,7 @@ class SegmentVoxels:
     @classmethod
     def of(cls, segment) -> SegmentVoxels:
         """Of a vtkSegment that has a binary labelmap. Looks at every voxel of the image that it lies in."""
-        image = segment.GetRepresentation(BINARY_LABELMAP)
-        matrix = vtk.vtkMatrix4x4()
-        image.GetImageToWorldMatrix(matrix)
-        to_ras = slicer.util.arrayFromVTKMatrix(matrix)
-        scalars = image.GetPointData().GetScalars()
-        if image.GetNumberOfPoints() == 0 or scalars is None:
-            return cls(np.zeros((0, 0, 0), bool), (0, 0, 0), to_ras)
-        array = vtk.util.numpy_support.vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions())))
-        first = tuple(reversed(image.GetExtent()[::2]))
-        label = segment.GetLabelValue()
-        planes = [
-            k for k, plane in enumerate(array) if (plane == label).any()
-        ]  # a plane fits into the processor's cache
-        low, high = (planes[0], planes[-1] + 1) if planes else (0, 0)
-        return cls.cropped(array[low:high] == label, (first[0] + low, *first[1:]), to_ras)
+        return ImageVoxels.of(segment.GetRepresentation(BINARY_LABELMAP)).of_label(segment.GetLabelValue())
 
     @classmethod
     def cropped(cls, inside: np.ndarray, start: tuple[int, int, int], ijk_to_ras: np.ndarray) -> SegmentVoxels:
@@ -85,6 +71,51 @@ class SegmentVoxels:
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         if not logic.SetBinaryLabelmapToSegment(self.image(), node, segment_id, logic.MODE_REPLACE):
             raise SegmentationError("REPAIR_NO_SEGMENT")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageVoxels:
+    """Those of an image that segments share, each with a value of its own."""
+
+    labels: np.ndarray
+    """(k, j, i); size 0 for an empty image."""
+    start: tuple[int, int, int]
+    """As in SegmentVoxels."""
+    ijk_to_ras: np.ndarray
+
+    @classmethod
+    def of(cls, image) -> ImageVoxels:
+        """A view of a vtkOrientedImageData, which changes with it."""
+        matrix = vtk.vtkMatrix4x4()
+        image.GetImageToWorldMatrix(matrix)
+        to_ras = slicer.util.arrayFromVTKMatrix(matrix)
+        scalars = image.GetPointData().GetScalars()
+        if image.GetNumberOfPoints() == 0 or scalars is None:
+            return cls(np.zeros((0, 0, 0), np.uint8), (0, 0, 0), to_ras)
+        array = vtk.util.numpy_support.vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions())))
+        return cls(array, tuple(reversed(image.GetExtent()[::2])), to_ras)
+
+    def copy(self) -> ImageVoxels:
+        return ImageVoxels(self.labels.copy(), self.start, self.ijk_to_ras)
+
+    def of_label(self, label: int) -> SegmentVoxels:
+        """Looks at every voxel, a plane at a time, which fits into the processor's cache."""
+        planes = [k for k, plane in enumerate(self.labels) if (plane == label).any()]
+        low, high = (planes[0], planes[-1] + 1) if planes else (0, 0)
+        start = (self.start[0] + low, *self.start[1:])
+        return SegmentVoxels.cropped(self.labels[low:high] == label, start, self.ijk_to_ras)
+
+    def labels_that_differ(self, other: ImageVoxels) -> set[int] | None:
+        """The values of all voxels at which the two differ, in the one and in the other; None where they cover other
+        boxes."""
+        if self.labels.shape != other.labels.shape or self.start != other.start:
+            return None
+        differing: set[int] = set()
+        for old, new in zip(self.labels, other.labels, strict=True):
+            where = old != new
+            if where.any():
+                differing.update(np.unique(old[where]).tolist(), np.unique(new[where]).tolist())
+        return differing
 
 
 def voxel_stamp(segment) -> Hashable:

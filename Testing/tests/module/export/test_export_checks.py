@@ -40,7 +40,7 @@ def test_question_names_what_is_not_approved(ready, monkeypatch):
     first, second = (ready.node.GetSegmentation().GetNthSegment(index) for index in (0, 1))
     approve(ready.node, ready.node.GetSegmentation().GetNthSegmentID(0))
     ready.click()
-    assert asked[0].startswith("1 of 2 structures have not been approved in a review: {}.".format(second.GetName()))
+    assert asked[0].startswith("1 of 2 structures has not been approved in a review: {}.".format(second.GetName()))
     assert first.GetName() not in asked[0]
 
     for number in range(7):

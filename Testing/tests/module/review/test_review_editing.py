@@ -179,6 +179,46 @@ def test_what_was_drawn_makes_the_row_edited_and_is_undone_at_once(ready):
     assert ready.flags("kidney_right") == flags
 
 
+def test_a_neighbour_that_was_drawn_in_has_to_be_reviewed_again_and_comes_back_with_undo(ready):
+    """Whoever chooses another segment in the editor's list, or lets strokes take voxels from others, changes it, too:
+    what was approved is another shape then."""
+    for name in ("kidney right", "spleen", "kidney left"):
+        if "No remarks" in str(ready.groups()) and name not in ready.rows():
+            ready.open_group("No remarks" if name == "kidney left" else "Cut by the scan")
+        ready.click_row(name)
+        ready.press("A")
+    before = {each: mask(ready, each) for each in ready.node.GetSegmentation().GetSegmentIDs()}
+    edit(ready, "kidney right")
+    editor_node().SetOverwriteMode(OVERWRITE_ALL)
+    editor_node().SetMaskMode(EVERYWHERE)
+    taken = before["spleen"].copy()
+    taken[:, :, : taken.shape[2] // 8] = False
+    assert (taken & before["spleen"]).any() and not taken[before["kidney_left"]].any()
+    editor().draw(taken)
+    after = mask(ready, "spleen")
+    assert after.any() and not np.array_equal(after, before["spleen"])
+    go_back(ready)
+    states = [ready.state(each) for each in ("kidney_right", "spleen", "kidney_left")]
+    assert states == [ReviewState.EDITED, ReviewState.EDITED, ReviewState.APPROVED]
+    assert ready.ui.hintLabel.text == "You also changed: spleen. Undo takes back all of it."
+    ready.press("Ctrl+Z")
+    assert all(np.array_equal(mask(ready, each), before[each]) for each in before)
+    assert {ready.state(each) for each in ("kidney_right", "spleen", "kidney_left")} == {ReviewState.APPROVED}
+
+
+def test_an_edit_of_another_structure_alone_is_undone_as_well(ready):
+    edit(ready, "kidney right")
+    before = mask(ready, "liver")
+    editor().setCurrentSegmentID("liver")
+    editor().erase(before)
+    go_back(ready)
+    assert ready.state("liver") is ReviewState.EDITED
+    assert ready.state("kidney_right") is ReviewState.UNREVIEWED
+    ready.press("Ctrl+Z")
+    assert np.array_equal(mask(ready, "liver"), before)
+    assert ready.state("liver") is ReviewState.UNREVIEWED
+
+
 def test_an_edit_that_is_taken_back_was_never_drawn(ready):
     """So that an export does not call it edited: this result has no digests that would tell."""
     from TotalSegmentatorModuleLib.scene.review_tags import segment_tags
@@ -305,7 +345,7 @@ def test_an_editor_that_cannot_be_opened_ends_the_editing(ready, monkeypatch):
     with pytest.raises(RuntimeError, match="no such segment"):
         editing.start(ready.node, ready.panel.review.contents[2][0])
     assert not editing.is_active and settings() == before and bar_text(ready) == ""
-    assert ended == [(None, ready.node, ())]
+    assert ended == [(None,)]
 
 
 def test_a_structure_that_was_just_removed_is_not_edited(ready):

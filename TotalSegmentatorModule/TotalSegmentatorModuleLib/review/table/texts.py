@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 
 from slicer.i18n import getContext, translate
@@ -14,7 +14,11 @@ from TotalSegmentatorWire.tables.usual_ranges import hu_ranges, volume_ranges
 
 from TotalSegmentatorModuleLib.review.table.rows import Kind, ReviewRow
 from TotalSegmentatorModuleLib.tags.review_flags import ShownFlag
+from TotalSegmentatorModuleLib.texts.lists import listed
 from TotalSegmentatorModuleLib.texts.quantities import range_text, volume_text
+
+_NAMED = 4
+"""Names in one line of the section."""
 
 
 def kind_title(kind: str) -> str:
@@ -150,6 +154,13 @@ def group_text(kind: str, is_open: bool, shown: Collection[ReviewRow], count: in
     if values["waiting"]:
         return _("{arrow} {title} ({number}), {waiting} open").format(**values)
     return _("{arrow} {title} ({number}), done").format(**values)
+
+
+def also_edited_text(names: Sequence[str]) -> str:
+    """What the user has to know after an edit that changed further structures than the one that it was about."""
+    if not names:
+        return ""
+    return _("You also changed: {names}. Undo takes back all of it.").format(names=listed(names, _NAMED))
 
 
 def nothing_fits_text() -> str:
