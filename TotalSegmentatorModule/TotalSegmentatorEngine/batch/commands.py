@@ -19,6 +19,7 @@ from TotalSegmentatorEngine.batch.running.open_case import Attempt, Redo
 from TotalSegmentatorEngine.batch.running.run_cases import run_cases
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.batch.store.input_table import digests_by_stamp, read_inputs, record_inputs
+from TotalSegmentatorEngine.batch.table.write_tables import write_tables
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.reporting import JobReporter
 
@@ -100,3 +101,7 @@ class _BatchCommand:
 
     def _write_tables(self) -> None:
         """Over all that is done, by whomever: the last process that ends writes all of it."""
+        with self._folder.claim("tables"):
+            rows = read_inputs(self._folder)
+            uids = {row.id: row.series for row in rows if row.series} if self._options.keep_names else {}
+            write_tables(self._folder.path, self._folder.outcomes(), uids)

@@ -39,7 +39,7 @@ def test_a_record_says_what_was_done_and_measured(bench: BatchBench) -> None:
     assert spleen.voxels == inside.size and abs(spleen.mean_hu - inside.mean()) < 0.01
     assert abs(spleen.volume_ml - inside.size * 1.5 * 1.5 * 2.0 / 1000) < 0.001
     assert spleen.percentiles_hu == {
-        str(percent): round(float(np.percentile(inside, percent)), 2) for percent in (5, 25, 50, 75, 95)
+        str(percent): round(float(np.percentile(inside, percent)), 2) for percent in (5, 10, 25, 50, 75, 90, 95)
     }
     liver = outcome.structures[0]
     assert (liver.is_cut, liver.level, liver.flags) == (True, "cut", ("cut_by_scan",)) and not spleen.is_cut

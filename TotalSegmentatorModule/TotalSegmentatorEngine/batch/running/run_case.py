@@ -5,12 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import shutil
-from collections.abc import Sequence
 
 from TotalSegmentatorWire.command.command_run import sentence_without_text
 from TotalSegmentatorWire.command.log_text import warnings_to_log
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
-from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.tables.review_rules import sentence_of
 
 from TotalSegmentatorEngine.batch.inputs.case import Case
@@ -21,12 +19,12 @@ from TotalSegmentatorEngine.batch.running.case_task import CaseTask
 from TotalSegmentatorEngine.batch.store.batch_folder import LOG, BatchFolder
 from TotalSegmentatorEngine.batch.store.claims import Claim
 from TotalSegmentatorEngine.batch.store.outcome import DONE, FAILED, Outcome, OutcomeError, StructureOutcome
+from TotalSegmentatorEngine.batch.table.measured_structures import measured_structures
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import SegmentationResult
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.run_job import run_job
-from TotalSegmentatorEngine.statistics.structure_statistics import with_percentiles
 
 STOPS_THE_RUN = frozenset(
     [
@@ -42,7 +40,6 @@ STOPS_THE_RUN = frozenset(
     ]
 )
 """Not the CT's fault: every other CT would fail alike, and none gets a record."""
-PERCENTS = (5, 25, 50, 75, 95)
 LARGEST_DEATHS = 3
 """So many processes may end over a CT before it counts as failed."""
 
@@ -106,30 +103,10 @@ class _Measured:
         self.structures: tuple[StructureOutcome, ...] = ()
 
     def write(self, result: SegmentationResult, ct, reporter: Reporter) -> None:
-        percentiles = with_percentiles(result.found, result.labels, ct.volume.array, PERCENTS, reporter.check_cancelled)
-        flags = result.flags or ()
-        self.structures = tuple(
-            StructureOutcome(
-                name=structure.name,
-                label=structure.label,
-                voxels=structure.voxels,
-                volume_ml=structure.volume_ml,
-                mean_hu=structure.mean_hu,
-                percentiles_hu={str(p): round(float(v), 2) for p, v in zip(PERCENTS, values, strict=False)},
-                **_flags_of(structure.name, flags),
-            )
-            for structure, values in percentiles
+        self.structures = measured_structures(
+            result.found, result.labels, ct.volume.array, result.flags or (), reporter.check_cancelled
         )
         self._files.write(result, ct, reporter)
-
-
-def _flags_of(name: str, flags: Sequence[Flag]) -> dict:
-    own = sorted((flag for flag in flags if flag.structure == name), key=lambda f: Level.FROM_WORST.index(f.level))
-    return {
-        "is_cut": any(flag.rule == "cut_by_scan" for flag in own),
-        "flags": tuple(dict.fromkeys(flag.rule for flag in own)),
-        "level": own[0].level if own else "",
-    }
 
 
 def _record(

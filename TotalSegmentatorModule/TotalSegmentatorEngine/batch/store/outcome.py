@@ -34,7 +34,7 @@ class StructureOutcome:
     volume_ml: float
     mean_hu: float | None
     percentiles_hu: dict[str, float]
-    """By "5", "25", "50", "75" and "95"; empty without values."""
+    """By "5", "10", "25", "50", "75", "90" and "95"; empty without values."""
     is_cut: bool
     """Whether the scan ends within it."""
     flags: tuple[str, ...] = ()

@@ -10,8 +10,6 @@ from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.command.command_run import without_text
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.comparison import volume_digits
-from TotalSegmentatorWire.tables.review_rules import shown_name
-from TotalSegmentatorWire.tables.structures import GROUPS, known_structures
 
 from TotalSegmentatorEngine.export.cohort.outcome import Cohort, PairResult, WorstCase
 from TotalSegmentatorEngine.export.cohort.plots import distribution_plot
@@ -23,6 +21,7 @@ from TotalSegmentatorEngine.export.cohort.summary import (
     summaries,
 )
 from TotalSegmentatorEngine.export.page.html_parts import Markup, document, html, jpeg_image, paragraphs, table
+from TotalSegmentatorEngine.export.page.structure_groups import by_group
 
 TITLE = "Comparison with reference contours"
 _STYLE = """
@@ -51,15 +50,6 @@ _HEADS = (
     "range %",
 )
 _NUMBERS = frozenset(_HEADS[1:])
-_OTHERS = "Other structures"
-_GROUP_TITLES = {
-    "organ": "Organs",
-    "bone": "Bones",
-    "muscle": "Muscles",
-    "vessel": "Vessels",
-    "cartilage": "Cartilage",
-    _OTHERS: _OTHERS,
-}
 _MOST_BELOW = 12
 """Listed at the top; the table of all structures has the others in another colour."""
 _MINUS = "\N{MINUS SIGN}"
@@ -200,18 +190,11 @@ def _case_numbers(cohort: Cohort) -> dict[str, int]:
 
 
 def _plots(found: Sequence[StructureSummary], tolerance_mm: float) -> list[str]:
-    """In the order of the tables, so that neighbours in the body stand together; one plot for each group."""
-    order = {shown_name(name): place for place, name in enumerate(known_structures())}
-    groups = {shown_name(name): row.group for name, row in known_structures().items()}
-    lines = []
-    for group in (*GROUPS, _OTHERS):
-        shown = [each for each in found if groups.get(each.structure, _OTHERS) == group]
-        shown.sort(key=lambda each: (order.get(each.structure, 0), each.structure))
-        if shown:
-            lines.append(
-                f'<div class="plot"><h3>{_GROUP_TITLES[group]}</h3>{distribution_plot(shown, tolerance_mm)}</div>'
-            )
-    return lines
+    """One plot for each group."""
+    return [
+        f'<div class="plot"><h3>{title}</h3>{distribution_plot(shown, tolerance_mm)}</div>'
+        for title, shown in by_group(found, lambda each: each.structure).items()
+    ]
 
 
 def _worst(cohort: Cohort) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from TotalSegmentatorEngine.export.cohort.summary import Distribution, StructureSummary
+from TotalSegmentatorEngine.export.page.box_plots import POINT, PUBLISHED, draw_box, name_rows, style_rows
 from TotalSegmentatorEngine.export.page.svg_plots import plot_figure, svg_element
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 _ROW_INCHES, _HEAD_INCHES, _WIDTH_INCHES = 0.19, 0.62, 10.6
 _NAME_SHARE = 0.15
 """Of the width."""
-_FEWEST_FOR_BOX, _MOST_POINTS = 5, 25
-"""A box says little about fewer values; of more values only those beyond the whiskers are drawn as points."""
-_POINT, _BOX, _PUBLISHED = "#1f4e79", "#c9d8e6", "#b03a00"
 
 
 @dataclass(frozen=True)
@@ -54,18 +52,13 @@ def distribution_plot(shown: Sequence[StructureSummary], tolerance_mm: float) ->
         for panel, axis in zip(panels, axes, strict=True):
             _draw(axis, panel, shown)
         _mark_published(axes[0], shown)
-        axes[0].set_ylim(rows - 0.4, -0.6)
-        axes[0].set_yticks(range(rows), [each.structure for each in shown])
+        name_rows(axes[0], [each.structure for each in shown])
         return svg_element(figure)
 
 
 def _draw(axis: Axes, panel: _Panel, shown: Sequence[StructureSummary]) -> None:
     axis.set_title(panel.title, fontsize=9)
-    axis.grid(axis="x", color="#dddddd", linewidth=0.6)
-    axis.set_axisbelow(True)
-    axis.tick_params(axis="y", length=0)
-    for side in ("top", "right", "left"):
-        axis.spines[side].set_visible(False)
+    style_rows(axis)
     if panel.line is not None:
         axis.axvline(panel.line, color="#777777", linewidth=0.8)
     for row, each in enumerate(shown):
@@ -77,29 +70,11 @@ def _draw(axis: Axes, panel: _Panel, shown: Sequence[StructureSummary]) -> None:
 
 
 def _draw_row(axis: Axes, row: int, values: list[float]) -> None:
-    points = values
-    if len(values) >= _FEWEST_FOR_BOX:
-        line = {"color": "#444444", "linewidth": 0.8}
-        drawn = axis.boxplot(
-            values,
-            vert=False,
-            positions=[row],
-            widths=0.62,
-            patch_artist=True,
-            showfliers=False,
-            manage_ticks=False,
-            boxprops={"facecolor": _BOX, "edgecolor": "#444444", "linewidth": 0.8},
-            medianprops={"color": "black", "linewidth": 1.6},
-            whiskerprops=line,
-            capprops=line,
-        )
-        if len(values) > _MOST_POINTS:
-            low, high = (cap.get_xdata()[0] for cap in drawn["caps"])
-            points = [value for value in values if not low <= value <= high]
-    axis.plot(points, [row] * len(points), "o", color=_POINT, markersize=2.6, alpha=0.75, markeredgewidth=0)
+    points = [values[index] for index in draw_box(axis, row, values)]
+    axis.plot(points, [row] * len(points), "o", color=POINT, markersize=2.6, alpha=0.75, markeredgewidth=0)
 
 
 def _mark_published(axis: Axes, shown: Sequence[StructureSummary]) -> None:
     known = [(each.published_dice, row) for row, each in enumerate(shown) if each.published_dice is not None]
     if known:
-        axis.plot(*zip(*known, strict=True), "D", color=_PUBLISHED, markersize=3.6, fillstyle="none", linestyle="none")
+        axis.plot(*zip(*known, strict=True), "D", color=PUBLISHED, markersize=3.6, fillstyle="none", linestyle="none")

@@ -66,7 +66,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collecti
     return f'<table class="list"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def jpeg_image(jpeg: bytes, title: str, style: str = "") -> str:
+def jpeg_image(jpeg: bytes, title: str, style: str = "", size: tuple[int, int] | None = None) -> str:
+    """``size``: width and height in pixels, where a page is to know them before it looks into its pictures."""
     look = f' style="{style}"' if style else ""
+    if size is not None:
+        look += f' width="{size[0]}" height="{size[1]}" loading="lazy" decoding="async"'
     data = base64.b64encode(jpeg).decode("ascii")
     return f'<img{look} alt="{html(title)}" src="data:image/jpeg;base64,{data}">'

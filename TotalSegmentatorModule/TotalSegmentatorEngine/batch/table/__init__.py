@@ -1,0 +1,1 @@
+"""One table over all structures of all CTs of a run."""

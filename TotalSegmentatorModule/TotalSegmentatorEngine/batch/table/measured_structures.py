@@ -1,0 +1,49 @@
+"""What is kept of each structure that a job has found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.messages.segment import FoundStructure
+
+from TotalSegmentatorEngine.batch.store.outcome import StructureOutcome
+from TotalSegmentatorEngine.statistics.structure_statistics import with_percentiles
+
+PERCENTS = (5, 10, 25, 50, 75, 90, 95)
+"""The 10th and the 90th are those that the Imaging Data Commons has."""
+CUT_RULE = "cut_by_scan"
+"""Of all structures in which the scan ends."""
+_DIGITS = 2
+
+
+def measured_structures(
+    found: Sequence[FoundStructure],
+    labels: np.ndarray,
+    ct: np.ndarray,
+    flags: Sequence[Flag],
+    on_structure: Callable[[], None] = lambda: None,
+) -> tuple[StructureOutcome, ...]:
+    """In the order of their labels. ``found``: with volumes and mean HU, as ``run_job`` gives them; ``labels``: uint8
+    (k, j, i); ``ct``: HU, of the same shape. ``on_structure`` is called before each; it may raise to stop."""
+    ordered = sorted(found, key=lambda structure: structure.label)
+    return tuple(
+        _outcome(structure, values, [flag for flag in flags if flag.structure == structure.name])
+        for structure, values in with_percentiles(ordered, labels, ct, PERCENTS, on_structure)
+    )
+
+
+def _outcome(structure: FoundStructure, values: Sequence[float], flags: Sequence[Flag]) -> StructureOutcome:
+    ranked = sorted(flags, key=lambda flag: Level.FROM_WORST.index(flag.level))
+    return StructureOutcome(
+        name=structure.name,
+        label=structure.label,
+        voxels=structure.voxels,
+        volume_ml=structure.volume_ml or 0.0,
+        mean_hu=structure.mean_hu,
+        percentiles_hu={str(percent): round(value, _DIGITS) for percent, value in zip(PERCENTS, values, strict=False)},
+        is_cut=any(flag.rule == CUT_RULE for flag in ranked),
+        flags=tuple(dict.fromkeys(flag.rule for flag in ranked)),
+        level=ranked[0].level if ranked else "",
+    )
