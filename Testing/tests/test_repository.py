@@ -19,7 +19,7 @@ MAXIMUM_LINES = 400
 MAXIMUM_FILES = 15  # in one folder, beside its __init__.py
 
 ENGINE, LIB, SETUP = "TotalSegmentatorEngine", "TotalSegmentatorModuleLib", "TotalSegmentatorSetup"
-WIRE = "TotalSegmentatorWire"
+WIRE, NODE = "TotalSegmentatorWire", f"{ENGINE}/dicom_node"
 ARROWS = {
     "TotalSegmentatorModule.py": {LIB: "- panel scene scripting"},
     LIB: {LIB: "scene"},
@@ -98,6 +98,12 @@ ARROWS = {
     f"{ENGINE}/machine": {},
     f"{ENGINE}/imaging": {ENGINE: "payloads"},
     f"{ENGINE}/payloads": {},
+    f"{ENGINE}/dicom_node": {},
+    f"{NODE}/sending": {ENGINE: "job", NODE: "disk network settings", f"{ENGINE}/export": "dicom"},
+    f"{NODE}/network": {NODE: "incoming settings"},
+    f"{NODE}/incoming": {ENGINE: "dicom_series series_selection", NODE: "disk settings", f"{ENGINE}/export": "dicom"},
+    f"{NODE}/disk": {},
+    f"{NODE}/settings": {},
     f"{ENGINE}/statistics": {ENGINE: "imaging", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export": {
         ENGINE: "ct_input imaging job series_selection",
@@ -166,6 +172,7 @@ FORBIDDEN = {
     f"{ENGINE}/imaging": TORCH,
     f"{ENGINE}/payloads": TORCH | {"SimpleITK", "nibabel"},
     f"{ENGINE}/job": TORCH,
+    f"{ENGINE}/dicom_node": TORCH,
     f"{ENGINE}/result_check": TORCH,
     f"{ENGINE}/repair": TORCH,
     f"{ENGINE}/review": TORCH,

@@ -1,4 +1,5 @@
-"""What can go wrong with a review sheet; a part of the tables in problem.py."""
+"""What can go wrong with the documents of an export: a review sheet, and the DICOM SEG that a measurement report refers
+to. A part of the table in problem.py."""
 
 from __future__ import annotations
 
@@ -46,5 +47,36 @@ SHEET_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         "EXPORT_SHEET_NOT_CHECKED",
         _("The segmentation has no structure that the check knows, so the review sheet lists no remarks."),
         _("The check knows structures by their names: give them those of the label tables, for example kidney_left."),
+    ),
+)
+
+REPORT_ERRORS: dict[str, ErrorDefinition] = table(
+    __file__,
+    (
+        "SEG_NOT_FOUND",
+        186,
+        _("There is no DICOM SEG named {file}."),
+        _("Correct its path, or omit --seg: a SEG is then written with the report."),
+    ),
+    (
+        "SEG_OTHER_FRAME",
+        187,
+        _("The DICOM SEG has another frame of reference than the CT."),
+        _("Choose a SEG that was made on this CT series, or omit --seg: one is then written with the report."),
+    ),
+    (
+        "SEG_LACKS_STRUCTURES",
+        188,
+        _("The DICOM SEG does not contain all structures of the report; missing: {names}."),
+        _("Choose the SEG that contains them, or omit --seg: one is then written with the report."),
+    ),
+    (
+        "SEG_VOXELS_DIFFER",
+        189,
+        _("Structures have other voxels in the DICOM SEG than in the segmentation: {names}."),
+        _(
+            "Choose the SEG of this segmentation, or omit --seg: one is then written with the report. If you edited "
+            "structures, export the SEG again."
+        ),
     ),
 )

@@ -1,0 +1,1 @@
+"""The node's folder, and files that a power cut does not spoil."""

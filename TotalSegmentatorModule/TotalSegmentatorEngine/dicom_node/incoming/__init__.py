@@ -1,0 +1,1 @@
+"""What has arrived, on disk: objects by series, and what became of each series."""

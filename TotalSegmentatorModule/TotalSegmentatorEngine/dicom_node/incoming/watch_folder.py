@@ -1,0 +1,145 @@
+"""A folder into which others put series as files. They are taken when nothing has changed for a quiet time, and left.
+
+What lies directly in the folder is taken together, and so is everything below each folder in it: a series can be spread
+over several folders. The files that were taken are remembered, by size and time of change, beyond the end of the node.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from TotalSegmentatorEngine.dicom_node.disk.durable_file import read_json, write_json
+from TotalSegmentatorEngine.dicom_node.incoming.incoming_folder import IncomingFolder, NoRoomError, Transfer
+from TotalSegmentatorEngine.dicom_node.incoming.received_object import NotUsableError
+from TotalSegmentatorEngine.dicom_series.recognition import looks_like_dicom
+from TotalSegmentatorEngine.series_selection.folder_scan import natural_key
+
+_BLOCK = 1 << 20
+_SECONDS_WITHOUT_ROOM = 60.0
+
+_log = logging.getLogger(__name__)
+
+Stamp = tuple[int, int]
+"""Size in bytes, time of change in ns."""
+
+
+class WatchFolder:
+    """``taken``: the file that remembers what was taken. ``clock`` gives seconds, and never goes back."""
+
+    def __init__(
+        self,
+        path: Path,
+        taken: Path,
+        incoming: IncomingFolder,
+        quiet_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = path
+        self._file = taken
+        self._incoming = incoming
+        self._quiet = quiet_seconds
+        self._clock = clock
+        self._taken: dict[str, Stamp] = {name: tuple(stamp) for name, stamp in (read_json(taken) or {}).items()}
+        self._seen: dict[str, dict[Path, Stamp]] = {}
+        self._changed: dict[str, float] = {}
+        self._is_there = True
+        self._not_before = float("-inf")
+
+    def look(self, is_stopped: Callable[[], bool] = lambda: False) -> int:
+        """Takes what has been quiet for long enough; returns how many CT images were taken. Raises OSError where what
+        was taken cannot be remembered."""
+        found = self._listed()
+        if found is None:
+            return 0
+        now, count = self._clock(), 0
+        for group, files in found.items():
+            if self._seen.get(group) != files:
+                self._changed[group] = now
+            if now - self._changed[group] < self._quiet or now < self._not_before or is_stopped():
+                continue
+            new = {path: stamp for path, stamp in files.items() if self._taken.get(_key(path)) != stamp}
+            if new:
+                count += self._take(new)
+        self._seen = found
+        self._changed = {group: self._changed[group] for group in found}
+        self._forget(found)
+        return count
+
+    def _take(self, files: dict[Path, Stamp]) -> int:
+        transfer, passed_over = self._incoming.transfer(), 0
+        taken: dict[str, Stamp] = {}
+        is_whole = False
+        try:
+            for path, stamp in files.items():
+                if not self._receive(path, stamp[0], transfer):
+                    passed_over += 1
+                taken[_key(path)] = stamp
+            is_whole = True
+        except NoRoomError as error:
+            transfer.fail()
+            self._not_before = self._clock() + _SECONDS_WITHOUT_ROOM
+            _log.warning("files of the watched folder are not taken now: %s", error)
+        finally:
+            transfer.end(is_whole, time.time() - self._quiet)
+        self._taken |= taken
+        self._remember()
+        _log.info("%d files of the watched folder taken, %d passed over", len(taken) - passed_over, passed_over)
+        return len(taken) - passed_over
+
+    def _receive(self, path: Path, size: int, transfer: Transfer) -> bool:
+        """False for what is no CT image, cannot be read or has gone. Raises NoRoomError."""
+        whole = self._path / path
+        try:
+            if not looks_like_dicom(whole):
+                return False
+            transfer.receive(_blocks(whole), size)
+            return True
+        except (NotUsableError, OSError):
+            return False
+
+    def _listed(self) -> dict[str, dict[Path, Stamp]] | None:
+        """Files by group, in the order of their names. None where it cannot be read, as when a share is gone."""
+        found: dict[str, dict[Path, Stamp]] = defaultdict(dict)
+        try:
+            next(self._path.iterdir(), None)  # os.walk would be silent
+            for folder, folders, names in os.walk(self._path):
+                folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
+                for name in sorted((name for name in names if not name.startswith(".")), key=natural_key):
+                    path = Path(folder, name)
+                    status = path.stat()
+                    relative = path.relative_to(self._path)
+                    group = relative.parts[0] if len(relative.parts) > 1 else ""
+                    found[group][relative] = (status.st_size, status.st_mtime_ns)
+        except OSError:
+            if self._is_there:
+                _log.warning("the watched folder cannot be read now")
+            self._is_there = False
+            return None
+        self._is_there = True
+        return dict(found)
+
+    def _forget(self, found: dict[str, dict[Path, Stamp]]) -> None:
+        there = {_key(path) for files in found.values() for path in files}
+        if not self._taken.keys() <= there:
+            self._taken = {name: stamp for name, stamp in self._taken.items() if name in there}
+            self._remember()
+
+    def _remember(self) -> None:
+        write_json(self._file, self._taken)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            yield block
+
+
+def _key(path: Path) -> str:
+    """Stands for a file: its name can be a patient's."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:32]

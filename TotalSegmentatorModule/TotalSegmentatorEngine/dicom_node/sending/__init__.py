@@ -1,0 +1,1 @@
+"""What goes out: marked objects, and for each destination what was delivered."""

@@ -1,0 +1,78 @@
+"""Sends what is due, in a thread of its own, so that a slow destination does not hold up the segmentation."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from TotalSegmentatorWire.command.command_run import sentence_without_text
+
+from TotalSegmentatorEngine.dicom_node.sending.c_store import send_by_c_store
+from TotalSegmentatorEngine.dicom_node.sending.delivery import GIVEN_UP, SENT, Delivery
+from TotalSegmentatorEngine.dicom_node.sending.outgoing_folder import OutgoingFolder
+from TotalSegmentatorEngine.dicom_node.sending.stow import send_by_stow
+from TotalSegmentatorEngine.dicom_node.settings.node_settings import DICOM, Destination, NodeSettings
+from TotalSegmentatorEngine.job.error_boundary import problem_of
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class Sender:
+    """``say`` tells the operator, in a line without patient data."""
+
+    def __init__(self, settings: NodeSettings, outgoing: OutgoingFolder, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._outgoing = outgoing
+        self._say = say
+        self._destinations: Mapping[str, Destination] = {one.name: one for one in settings.destinations}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """The object that is on its way has so long to arrive; if it does not, it is sent again at the next start."""
+        self._stop.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stop.wait(_SECONDS_BETWEEN_LOOKS):
+            try:
+                for folder, delivery in self._outgoing.due():
+                    if self._stop.is_set():
+                        return
+                    if delivery.destination in self._destinations:
+                        self._send(folder, delivery)
+            except OSError:
+                _log.exception("the state of a delivery cannot be written")
+                self._stop.wait(60)
+
+    def _send(self, folder: Path, delivery: Delivery) -> None:
+        case_id = folder.name[:12]
+
+        def confirmed(path: Path) -> None:
+            delivery.confirm(path.name)
+            delivery.write(folder)
+
+        try:
+            paths = [folder / name for name in delivery.left]
+            destination = self._destinations[delivery.destination]
+            if destination.kind == DICOM:
+                send_by_c_store(destination, self._settings.listening.ae_title, paths, confirmed)
+            else:
+                send_by_stow(destination, paths, confirmed)
+        except Exception as error:  # noqa: BLE001 - a destination never ends the node: a code for everything
+            problem = problem_of(error, folder)
+            delivery.fail(problem, time.time(), self._settings.times)
+            delivery.write(folder)
+            state = "given up" if delivery.state == GIVEN_UP else f"tried again in {delivery.due - time.time():.0f} s"
+            reason = f"{problem.code}: {sentence_without_text(problem)}"
+            self._say(f"{case_id}: not sent to {delivery.destination} ({reason}); {state}")
+        if delivery.state == SENT:
+            self._say(f"{case_id}: {len(delivery.files)} objects sent to {delivery.destination}")

@@ -1,0 +1,1 @@
+"""What somebody set up: who may send, where results go, and the limits."""
