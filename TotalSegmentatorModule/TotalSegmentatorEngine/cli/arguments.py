@@ -18,7 +18,7 @@ from TotalSegmentatorWire.tables.export_formats import FORMATS
 from TotalSegmentatorWire.user_folders import MODELS_VARIABLE, default_models_folder
 
 from TotalSegmentatorEngine.batch.arguments import BatchOptions, add_batch_command
-from TotalSegmentatorEngine.cluster.arguments import add_cluster_worker_command
+from TotalSegmentatorEngine.cluster.arguments import add_cluster_commands
 from TotalSegmentatorEngine.export.arguments import (
     REPORT_OPTION,
     TRANSFER_OPTION,
@@ -138,7 +138,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
     add_export_commands(commands, is_transfer, is_cohort)
     add_review_command(commands, is_transfer)
     add_edits_command(commands)
-    add_cluster_worker_command(commands)
+    add_cluster_commands(commands)
     if knows_setup:
         from TotalSegmentatorSetup.cli.arguments import add_setup_commands
 

@@ -25,7 +25,7 @@ from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, Prog
 from TotalSegmentatorEngine.batch.arguments import BatchOptions
 from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
 from TotalSegmentatorEngine.cli.printed_pages import lasting_line, plan_line, plan_page, result_text, structures_page
-from TotalSegmentatorEngine.cluster.arguments import ClusterWorkerOptions
+from TotalSegmentatorEngine.cluster.arguments import ClusterSchedulerOptions, ClusterWorkerOptions
 from TotalSegmentatorEngine.export.arguments import CohortOptions, CompareOptions, ExportOptions
 from TotalSegmentatorEngine.export.edits.arguments import EditsOptions
 from TotalSegmentatorEngine.job.error_boundary import problem_of
@@ -85,6 +85,7 @@ def _run(arguments: list[str]) -> int:
         CohortOptions: _export,
         ReviewOptions: _review,
         EditsOptions: _edits,
+        ClusterSchedulerOptions: _schedule_cluster,
         ClusterWorkerOptions: _work_for_cluster,
     }
     try:
@@ -150,6 +151,12 @@ def _review(options: ReviewOptions) -> int:
 
 def _edits(options: EditsOptions) -> int:
     from TotalSegmentatorEngine.export.edits.commands import run
+
+    return run(options)
+
+
+def _schedule_cluster(options: ClusterSchedulerOptions) -> int:
+    from TotalSegmentatorEngine.cluster.scheduler_process import run
 
     return run(options)
 

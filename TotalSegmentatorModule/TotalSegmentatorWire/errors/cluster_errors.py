@@ -82,4 +82,10 @@ CLUSTER_ERRORS: dict[str, ErrorDefinition] = table(
         _("The connection to the Dask scheduler was lost."),
         _("Start the scheduler and its workers again, then the same command: what is done is kept."),
     ),
+    (
+        "SCHEDULER_NOT_STARTED",
+        244,
+        _("The Dask scheduler cannot listen at the address."),
+        _("Give a name or an address of this computer, and a port that no other program uses."),
+    ),
 )

@@ -99,11 +99,13 @@ def test_all_three_files_are_named(no_network: None):
     assert caught.value.code == "SCHEDULER_NEEDS_TLS"
 
 
-def test_a_worker_keeps_to_the_same_rule(no_network: None, capsys: pytest.CaptureFixture):
-    assert main(["cluster-worker", "tcp://192.0.2.1:8786"]) == ERRORS["SCHEDULER_NEEDS_TLS"].exit_code
-    assert main(["cluster-worker", "tls://head:8786", "--tls-ca", "ca.pem"]) == ERRORS["SCHEDULER_NEEDS_TLS"].exit_code
-    assert main(["cluster-worker", "head:8786"]) == ERRORS["SCHEDULER_ADDRESS_INVALID"].exit_code
-    assert capsys.readouterr().err.count("mutual TLS") == 2
+@pytest.mark.parametrize("command", ["cluster-scheduler", "cluster-worker"])
+def test_schedulers_and_workers_keep_to_the_same_rule(command: str, no_network: None, capsys: pytest.CaptureFixture):
+    assert main([command, "tcp://192.0.2.1:8786"]) == ERRORS["SCHEDULER_NEEDS_TLS"].exit_code
+    assert main([command, "tcp://0.0.0.0:8786"]) == ERRORS["SCHEDULER_NEEDS_TLS"].exit_code
+    assert main([command, "tls://head:8786", "--tls-ca", "ca.pem"]) == ERRORS["SCHEDULER_NEEDS_TLS"].exit_code
+    assert main([command, "head:8786"]) == ERRORS["SCHEDULER_ADDRESS_INVALID"].exit_code
+    assert capsys.readouterr().err.count("mutual TLS") == 3
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
