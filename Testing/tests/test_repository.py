@@ -127,7 +127,7 @@ ARROWS = {
     f"{ENGINE}/export/grid": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom"},
     f"{ENGINE}/export/dicom": {ENGINE: "dicom_series imaging series_selection", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export/core": {ENGINE: "imaging"},
-    f"{ENGINE}/batch": {ENGINE: "job review", f"{ENGINE}/batch": "inputs running store table"},
+    f"{ENGINE}/batch": {ENGINE: "job review", f"{ENGINE}/batch": "dask_engine inputs running store table"},
     f"{ENGINE}/batch/inputs": {
         ENGINE: "ct_input dicom_series imaging payloads series_selection",
         f"{ENGINE}/batch": "store",
@@ -137,7 +137,10 @@ ARROWS = {
         ENGINE: "ct_input export imaging job models pipeline series_selection",
         f"{ENGINE}/batch": "inputs report store table",
     },
-    f"{ENGINE}/batch/dask_engine": {ENGINE: "cluster"},
+    f"{ENGINE}/batch/dask_engine": {
+        ENGINE: "cluster imaging job pipeline",
+        f"{ENGINE}/batch": "inputs running store",
+    },
     f"{ENGINE}/batch/report": {ENGINE: "imaging", f"{ENGINE}/export": "core sheet"},
     f"{ENGINE}/batch/table": {ENGINE: "imaging statistics", f"{ENGINE}/batch": "store", f"{ENGINE}/export": "files"},
     f"{SETUP}": {},

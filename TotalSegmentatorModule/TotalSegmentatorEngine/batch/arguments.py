@@ -13,6 +13,7 @@ from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.command.parser import PROGRAM
 from TotalSegmentatorWire.tables.export_formats import ENCODINGS, HOLES, NAME_KINDS
 
+from TotalSegmentatorEngine.batch.dask_engine.arguments import ClusterOptions, add_cluster_options, cluster_options
 from TotalSegmentatorEngine.job.task import SegmentationTask
 
 EXPORT_CHOICES = ("rtstruct", "seg", "sr", "volumes", "review")
@@ -34,6 +35,8 @@ class BatchOptions:
     force: bool = False
     retry_failed: bool = False
     keep_names: bool = False
+    cluster: ClusterOptions | None = None
+    """None: in this process."""
 
 
 def add_batch_command(
@@ -69,8 +72,9 @@ def add_batch_command(
         help="write patient, date and series of each CT into DIR/private/inputs.csv; no other file gets them",
     )
     _add_exports(batch)
+    add_cluster_options(batch)
     add_run_files(batch)
-    batch.set_defaults(make_options=lambda parsed: _options(parsed, task_of(parsed)))
+    batch.set_defaults(make_options=lambda parsed: _options(parsed, task_of(parsed), cluster_options(parsed, batch)))
 
 
 def _add_exports(batch: argparse.ArgumentParser) -> None:
@@ -95,12 +99,18 @@ def _add_exports(batch: argparse.ArgumentParser) -> None:
     )
 
 
-def _options(parsed: argparse.Namespace, task: SegmentationTask) -> BatchOptions:
+def _options(parsed: argparse.Namespace, task: SegmentationTask, cluster: ClusterOptions | None) -> BatchOptions:
     named = {name: getattr(parsed, name) for name in _EXPORT_OPTIONS}
     options = {name: value for name, value in named.items() if value is not None}
     files = options_from(parsed, RunFiles)
     return options_from(
-        parsed, BatchOptions, inputs=tuple(parsed.inputs), task=task, files=files, export_options=options
+        parsed,
+        BatchOptions,
+        inputs=tuple(parsed.inputs),
+        task=task,
+        files=files,
+        export_options=options,
+        cluster=cluster,
     )
 
 
@@ -124,7 +134,8 @@ is no CT is passed over. One CT that cannot be used does not stop the others: th
 
 DIR is the only record. It holds a folder for each CT with segmentation.seg.nrrd, done.json and log.txt, and tables and
 a page over all. The same command again does only what is missing, what was changed, and what other options would make
-different. Several computers may work on one DIR at the same time.
+different. Several computers may work on one DIR at the same time: each with its own share, or as workers of a Dask
+cluster. Whoever controls the scheduler of a Dask cluster can run any program on its workers.
 
   {PROGRAM} batch ct-folder --output results --model 117-3mm
   {PROGRAM} batch "archive/*/CT" --output results --model 104-1.5mm --export rtstruct,volumes

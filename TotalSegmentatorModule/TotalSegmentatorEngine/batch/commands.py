@@ -14,7 +14,7 @@ from TotalSegmentatorEngine.batch.counts import Counts
 from TotalSegmentatorEngine.batch.inputs.case import Case, FoundInputs
 from TotalSegmentatorEngine.batch.inputs.find_cases import find_cases
 from TotalSegmentatorEngine.batch.printed_lines import BatchTerminal, case_line, found_text, problem_line, summary_text
-from TotalSegmentatorEngine.batch.running.case_task import make_case_task
+from TotalSegmentatorEngine.batch.running.case_task import CaseTask, make_case_task
 from TotalSegmentatorEngine.batch.running.open_case import Attempt, Redo
 from TotalSegmentatorEngine.batch.running.run_cases import run_cases
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
@@ -55,18 +55,31 @@ class _BatchCommand:
 
     def _work(self) -> ExportFinishedEvent:
         options = self._options
+        if options.cluster is not None:
+            options.cluster.check()
         task = make_case_task(options.task, options.exports, options.export_options)
         self._folder.create()
         redo = Redo(options.force, options.retry_failed, self._folder.now())
         cases = self._cases()
         self._total = len(cases)
         try:
-            run_cases(cases, task, self._folder, self._on_outcome, self._run.is_cancelled, self._reporter, redo)
+            self._do(cases, task, redo)
         finally:
             if self._counts.total:
                 self._write_tables()
         seconds = round(time.monotonic() - self._started, 3)
         return ExportFinishedEvent([str(options.output.absolute())], self._counts.done, [], seconds)
+
+    def _do(self, cases: list[Case], task: CaseTask, redo: Redo) -> None:
+        """Here or on a Dask cluster. Raises SegmentationError: what ``run_cases`` and ``run_on_cluster`` raise."""
+        cluster, is_cancelled = self._options.cluster, self._run.is_cancelled
+        if cluster is None:
+            run_cases(cases, task, self._folder, self._on_outcome, is_cancelled, self._reporter, redo)
+            return
+        from TotalSegmentatorEngine.batch.dask_engine.run_on_cluster import run_on_cluster
+
+        say = self._terminal.show_note
+        run_on_cluster(cases, task, self._folder, cluster, self._on_outcome, is_cancelled, say, redo)
 
     def _cases(self) -> list[Case]:
         """Of this shard. Raises SegmentationError: BATCH_NOTHING_FOUND, what ``find_cases`` raises."""

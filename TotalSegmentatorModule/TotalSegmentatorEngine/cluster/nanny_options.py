@@ -33,5 +33,6 @@ def nanny_options(
         "dashboard": False,
         "dashboard_address": f"{LOOPBACK}:0",
         "silence_logs": logging.CRITICAL,
+        "preload": ["TotalSegmentatorEngine.cluster.worker_preload"],
         "death_timeout": "60s",
     }
