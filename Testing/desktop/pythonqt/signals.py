@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,6 @@ from PySide6 import QtCore
 
 @dataclass
 class _Connection:
-    sender: weakref.ref[Any]  # weak: a timer that nobody else holds must die
     signal: str
     target: Callable[..., Any]
     relay: Callable[..., Any]
@@ -22,6 +20,8 @@ class _Connection:
 
 
 _connections: dict[int, list[_Connection]] = {}
+"""By the address of the sender's C++ object. Its Python object may go and come back while the connections stay, and
+another sender's may then be at the same place; holding it would keep a timer alive that nobody else holds."""
 
 
 def connect(native: Any, signature: str, target: Callable[..., Any], receive: Callable[..., None]) -> bool:
@@ -35,12 +35,11 @@ def connect(native: Any, signature: str, target: Callable[..., Any], receive: Ca
         receive(*arguments[:arity])
 
     handle = getattr(native, name).connect(_with_arity(relay, arity))
-    entry = _Connection(weakref.ref(native), _normal(signature), target, relay, handle)
-    key = id(native)
-    if key not in _connections or not any(c.sender() is native for c in _connections[key]):
+    key = _address(native)
+    if key not in _connections:
         _connections[key] = []
         native.destroyed.connect(lambda *_: _connections.pop(key, None))
-    _connections[key].append(entry)
+    _connections[key].append(_Connection(_normal(signature), target, relay, handle))
     return True
 
 
@@ -59,17 +58,18 @@ def _with_arity(relay: Callable[..., None], arity: int) -> Callable[..., None]:
 def disconnect(native: Any, signature: str | None = None, target: Callable[..., Any] | None = None) -> bool:
     """Remove the connections of that signal (None: of all) and callable (None: all). True when there was one."""
     wanted = None if signature is None else _normal(signature)
-    entries = _connections.get(id(native), [])
+    entries = _connections.get(_address(native), [])
     doomed = [
-        entry
-        for entry in entries
-        if entry.sender() is native and wanted in (None, entry.signal) and (target is None or entry.target == target)
+        entry for entry in entries if wanted in (None, entry.signal) and (target is None or entry.target == target)
     ]
     for entry in doomed:
-        if shiboken6.isValid(native):
-            QtCore.QObject.disconnect(entry.handle)
+        QtCore.QObject.disconnect(entry.handle)
         entries.remove(entry)
     return bool(doomed)
+
+
+def _address(native: Any) -> int:
+    return shiboken6.getCppPointer(native)[0]
 
 
 def trimmed(target: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, ...]:

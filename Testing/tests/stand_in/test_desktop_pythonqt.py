@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 
@@ -102,6 +103,28 @@ def test_signals_connect_both_ways_and_trim_arguments(app):
     button.show()
     quiet.click()
     assert button.visible is False
+
+
+def test_connections_last_as_long_as_the_qt_object_not_as_its_python_object(app):
+    import qt
+
+    heard = []
+
+    def hear():
+        heard.append("dataChanged")
+
+    qt.QApplication.clipboard().connect("dataChanged()", hear)
+    gc.collect()
+    others = [qt.QTimer() for _number in range(100)]  # one of them where the clipboard's Python object was
+    for timer in others:
+        timer.connect("timeout()", hear)
+    qt.QApplication.clipboard().setText("liver")
+    assert heard == ["dataChanged"]
+
+    assert qt.QApplication.clipboard().disconnect("dataChanged()", hear)
+    qt.QApplication.clipboard().setText("spleen")
+    assert heard == ["dataChanged"]
+    assert all(timer.disconnect("timeout()", hear) for timer in others)
 
 
 def test_exceptions_in_slots_are_recorded_not_raised(app, capsys):

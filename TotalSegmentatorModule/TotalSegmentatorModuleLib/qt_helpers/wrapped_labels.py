@@ -72,7 +72,10 @@ class WrappedLabels(qt.QObject):
 
     def _on_clipboard(self) -> None:
         """What is copied from a label is what was written into it: a path with invisible characters opens nothing."""
-        is_ours = any(label.hasFocus() and label.hasSelectedText for label in self._labels)
+        labels = [label for label in self._labels if label]
+        if not labels:  # a panel whose set-up has failed halfway goes without a word
+            self.close()
+        is_ours = any(label.hasFocus() and label.hasSelectedText for label in labels)
         if is_ours and _ZERO_WIDTH_SPACE in self._clipboard.text():
             self._clipboard.setText(self._clipboard.text().replace(_ZERO_WIDTH_SPACE, ""))
 
@@ -89,7 +92,7 @@ class _WrappedLabel:
     def fit(self) -> bool:
         """Whether another height was needed. A hidden label is fitted when it is shown."""
         label = self._label
-        if not label.visible:
+        if not label or not label.visible:
             return False
         self._release_layouts()
         state = (label.text, label.width, label.font.toString())

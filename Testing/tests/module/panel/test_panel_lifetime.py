@@ -128,6 +128,23 @@ def test_module_whose_setup_has_failed_can_be_entered_and_closed(app, monkeypatc
     assert app.errors == []
 
 
+def test_labels_of_a_panel_that_went_without_a_word_leave_the_clipboard_alone(app, monkeypatch):
+    def fail(*_arguments):
+        raise OSError("a file of the module is missing")
+
+    monkeypatch.setattr("TotalSegmentatorModuleLib.panel.module_panel.CompareSection", fail)  # after the edit bar
+    with pytest.raises(OSError, match="a file of the module"):
+        app.open_module(MODULE)
+    bar = slicer.modules.TotalSegmentatorModuleWidget.ui.edit_bar.editBarFrame
+    app.quit()
+    bar.deleteLater()
+    app.process_events()
+    assert not bar
+    slicer.app.clipboard().setText("of another program")
+
+    assert app.errors == []
+
+
 def start_application(module_class):
     module_class(wrap(qSlicerScriptedLoadableModule(str(MODULE))))
     slicer.app.startupCompleted.emit()
