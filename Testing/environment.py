@@ -40,8 +40,9 @@ SYSTEM_LIBRARIES = {
     "libglib-2.0.so.0": "libglib2.0-0",
 }
 
-# Programs that judge and read what the export writes, with Debian's package for each. Tests skip without them.
-VALIDATORS = {"dciodvfy": "dicom3tools", "plastimatch": "plastimatch"}
+# Programs that judge or read what the export writes, or exchange it with us, with Debian's package for each. Tests skip
+# without them.
+VALIDATORS = {"dciodvfy": "dicom3tools", "plastimatch": "plastimatch", "Orthanc": "orthanc-dicomweb"}
 
 
 class SetupError(Exception):

@@ -62,7 +62,8 @@ ARROWS = {
     f"{LIB}/texts": {},
     ENGINE: {ENGINE: "cli machine", SETUP: "packages"},
     f"{ENGINE}/cli": {
-        ENGINE: "batch cluster ct_input export job model_install models pipeline repair review series_selection worker",
+        ENGINE: "batch cluster ct_input dicom_node export job model_install models pipeline repair review "
+        "series_selection worker",
         f"{ENGINE}/export": "edits",
         SETUP: "cli",
     },
@@ -98,7 +99,11 @@ ARROWS = {
     f"{ENGINE}/machine": {},
     f"{ENGINE}/imaging": {ENGINE: "payloads"},
     f"{ENGINE}/payloads": {},
-    f"{ENGINE}/dicom_node": {},
+    NODE: {
+        ENGINE: "job pipeline",
+        f"{ENGINE}/batch": "inputs running store",
+        NODE: "disk incoming network sending settings",
+    },
     f"{NODE}/sending": {ENGINE: "job", NODE: "disk network settings", f"{ENGINE}/export": "dicom"},
     f"{NODE}/network": {NODE: "incoming settings"},
     f"{NODE}/incoming": {ENGINE: "dicom_series series_selection", NODE: "disk settings", f"{ENGINE}/export": "dicom"},

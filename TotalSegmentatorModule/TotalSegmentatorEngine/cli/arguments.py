@@ -19,6 +19,7 @@ from TotalSegmentatorWire.user_folders import MODELS_VARIABLE, default_models_fo
 
 from TotalSegmentatorEngine.batch.arguments import BatchOptions, add_batch_command
 from TotalSegmentatorEngine.cluster.arguments import add_cluster_commands
+from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions, add_receive_command
 from TotalSegmentatorEngine.export.arguments import (
     REPORT_OPTION,
     TRANSFER_OPTION,
@@ -87,10 +88,22 @@ def parse_arguments(
     | CohortOptions
     | ReviewOptions
     | EditsOptions
+    | ReceiveOptions
     | SetupOptions
 ):
     """The options of the command that ``arguments`` begin with. Wrong ones end the process (status 2)."""
-    without_setup = ("segment", "batch", "plan", "structures", "export", "compare", "review", "edits", "cluster-")
+    without_setup = (
+        "segment",
+        "batch",
+        "plan",
+        "structures",
+        "export",
+        "compare",
+        "review",
+        "edits",
+        "receive",
+        "cluster-",
+    )
     is_cohort = any(word.split("=")[0] == REPORT_OPTION for word in arguments)
     knows_setup = not (arguments and arguments[0].startswith(without_setup))
     parser = command_parser(knows_setup, TRANSFER_OPTION in arguments, is_cohort)
@@ -139,6 +152,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
     add_review_command(commands, is_transfer)
     add_edits_command(commands)
     add_cluster_commands(commands)
+    add_receive_command(commands)
     if knows_setup:
         from TotalSegmentatorSetup.cli.arguments import add_setup_commands
 

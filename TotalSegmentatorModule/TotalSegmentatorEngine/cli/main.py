@@ -1,5 +1,5 @@
 """The command line of the engine: ``segment``, ``batch``, ``plan``, ``structures``, ``export``, ``compare``,
-``review``, ``edits`` and ``serve``, and the set-up's commands.
+``review``, ``edits``, ``receive`` and ``serve``, and the set-up's commands.
 
 Nothing heavy is imported before it is needed: the output, the names and the model are checked before torch is loaded.
 """
@@ -26,6 +26,7 @@ from TotalSegmentatorEngine.batch.arguments import BatchOptions
 from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
 from TotalSegmentatorEngine.cli.printed_pages import lasting_line, plan_line, plan_page, result_text, structures_page
 from TotalSegmentatorEngine.cluster.arguments import ClusterSchedulerOptions, ClusterWorkerOptions
+from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions
 from TotalSegmentatorEngine.export.arguments import CohortOptions, CompareOptions, ExportOptions
 from TotalSegmentatorEngine.export.edits.arguments import EditsOptions
 from TotalSegmentatorEngine.job.error_boundary import problem_of
@@ -86,6 +87,7 @@ def _run(arguments: list[str]) -> int:
         ReviewOptions: _review,
         EditsOptions: _edits,
         ClusterSchedulerOptions: _schedule_cluster,
+        ReceiveOptions: _receive,
         ClusterWorkerOptions: _work_for_cluster,
     }
     try:
@@ -163,6 +165,12 @@ def _schedule_cluster(options: ClusterSchedulerOptions) -> int:
 
 def _work_for_cluster(options: ClusterWorkerOptions) -> int:
     from TotalSegmentatorEngine.cluster.worker_process import run
+
+    return run(options)
+
+
+def _receive(options: ReceiveOptions) -> int:
+    from TotalSegmentatorEngine.dicom_node.commands import run
 
     return run(options)
 

@@ -6,6 +6,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from TotalSegmentatorWire.messages.options import JobOptions
+
 DEFAULT_PORT = 11112
 """Registered for DICOM without privileges, PS3.8 9.1.1."""
 
@@ -120,6 +122,7 @@ class NodeSettings:
     structures: tuple[str, ...] | None = None
     """None for all."""
     device: str = "auto"
+    options: JobOptions = field(default_factory=JobOptions)
     export: tuple[str, ...] = ("rtstruct",)
 
     @property

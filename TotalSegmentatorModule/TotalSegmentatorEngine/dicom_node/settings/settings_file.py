@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.options import JobOptions
 
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import (
     DESTINATION_KINDS,
@@ -67,6 +68,7 @@ def settings_from(fields: Any, folder: Path) -> NodeSettings:
         models_folder=group.path("models_folder"),
         structures=group.names("structures"),
         device=group.text("device", NodeSettings.device),
+        options=_job_options(group.group("options")),
         export=group.choices("export", SENT_FORMATS) or NodeSettings.export,
     )
     listen.finish()
@@ -207,6 +209,24 @@ def _checked_title(group: _Group, name: str, default: str | None = None) -> str:
     return group.checked(name, checked, default)
 
 
+def _job_options(group: _Group) -> JobOptions:
+    default = JobOptions()
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(default):
+        usual = getattr(default, field.name)
+        if isinstance(usual, bool):
+            values[field.name] = group.flag(field.name, usual)
+        elif isinstance(usual, float):
+            values[field.name] = group.number(field.name, usual)
+        else:
+            values[field.name] = group.text(field.name, usual or "") or None
+    group.finish()
+    try:
+        return JobOptions(**values)
+    except SegmentationError as error:
+        raise invalid(f"options.{error.problem.values['detail']} has no such value") from error
+
+
 def _numbers(group: _Group, default: T) -> T:
     """A dataclass of numbers; a field that may be None takes null."""
     values = {}
@@ -283,6 +303,12 @@ class _Group:
         value = self._fields.pop(name, default)
         if type(value) is not int or not low <= value <= high:
             raise invalid(f"{self._full(name)} must be a whole number from {low} to {high}")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self._fields.pop(name, default)
+        if not isinstance(value, bool):
+            raise invalid(f"{self._full(name)} must be true or false")
         return value
 
     def number(self, name: str, default: float | None, may_be_none: bool = False) -> float | None:
