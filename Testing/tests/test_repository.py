@@ -132,7 +132,7 @@ ARROWS = {
     f"{ENGINE}/export/grid": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom"},
     f"{ENGINE}/export/dicom": {ENGINE: "dicom_series imaging series_selection", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export/core": {ENGINE: "imaging"},
-    f"{ENGINE}/batch": {ENGINE: "job review", f"{ENGINE}/batch": "dask_engine inputs running store table"},
+    f"{ENGINE}/batch": {ENGINE: "job review", f"{ENGINE}/batch": "dask_engine inputs report running store table"},
     f"{ENGINE}/batch/inputs": {
         ENGINE: "ct_input dicom_series imaging payloads series_selection",
         f"{ENGINE}/batch": "store",
@@ -146,7 +146,7 @@ ARROWS = {
         ENGINE: "cluster imaging job pipeline",
         f"{ENGINE}/batch": "inputs running store",
     },
-    f"{ENGINE}/batch/report": {ENGINE: "imaging", f"{ENGINE}/export": "core sheet"},
+    f"{ENGINE}/batch/report": {ENGINE: "imaging", f"{ENGINE}/batch": "store", f"{ENGINE}/export": "core page sheet"},
     f"{ENGINE}/batch/table": {ENGINE: "imaging statistics", f"{ENGINE}/batch": "store", f"{ENGINE}/export": "files"},
     f"{SETUP}": {},
     f"{SETUP}/cli": {SETUP: "install models network packages support"},

@@ -14,6 +14,7 @@ from TotalSegmentatorEngine.batch.counts import Counts
 from TotalSegmentatorEngine.batch.inputs.case import Case, FoundInputs
 from TotalSegmentatorEngine.batch.inputs.find_cases import find_cases
 from TotalSegmentatorEngine.batch.printed_lines import BatchTerminal, case_line, found_text, problem_line, summary_text
+from TotalSegmentatorEngine.batch.report.write_report import write_report
 from TotalSegmentatorEngine.batch.running.case_task import CaseTask, make_case_task
 from TotalSegmentatorEngine.batch.running.open_case import Attempt, Redo
 from TotalSegmentatorEngine.batch.running.run_cases import run_cases
@@ -118,3 +119,5 @@ class _BatchCommand:
             rows = read_inputs(self._folder)
             uids = {row.id: row.series for row in rows if row.series} if self._options.keep_names else {}
             write_tables(self._folder.path, self._folder.outcomes(), uids)
+            known, found = {row.id for row in rows}, self._found
+            write_report(self._folder.path, self._folder.outcomes(), found.passed_over, found.copies, known)

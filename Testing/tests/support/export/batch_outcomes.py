@@ -57,8 +57,8 @@ def large_cohort(count: int, seed: int = 0) -> list[Outcome]:
     """Of whole bodies with all 104 structures, in the order of their ids: volumes scatter about what is usual, every
     fifth CT has remarks that ask for a look, every fiftieth has failed."""
     random = np.random.default_rng(seed)
-    made = [failed(number, "INPUT_SLICES_MISSING") if number % 50 == 49 else _body(number, random)
-            for number in range(count)]  # fmt: skip
+    made = [failed(number, "INPUT_MISSING_SLICES", missing=3, position_mm=float(number)) if number % 50 == 49
+            else _body(number, random) for number in range(count)]  # fmt: skip
     return sorted(made, key=lambda each: each.id)
 
 

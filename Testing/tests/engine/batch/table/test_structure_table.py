@@ -49,10 +49,10 @@ def cohort() -> list[Outcome]:
         outcome(2, (cut,), flags=liver_flags),
         outcome(3, (structure("liver", 4200.0), structure("rib_right_7", 14.0, is_cut=True)),
                 flags=(cut_flag("rib_right_7", "head, left"),)),
-        failed(4, "INPUT_SLICES_MISSING", gap_mm=12.0),
+        failed(4, "INPUT_MISSING_SLICES", missing=3, position_mm=12.0),
         outcome(5, (structure("femur_left", 80.0, is_cut=True),), state="failed",
                 error=OutcomeError("EXPORT_NOTHING_SELECTED")),
-        failed(6, "INPUT_SLICES_MISSING"),
+        failed(6, "INPUT_MISSING_SLICES"),
     ]  # fmt: skip
     return sorted(made, key=lambda each: each.id)
 
@@ -246,4 +246,4 @@ def test_the_documented_queries_join_with_a_table_in_the_layout_of_idc(tmp_path:
         "mean_hu": 60.0, "public_mean_hu": 55.5,
     }  # fmt: skip
     ids = sorted([id_of(4), id_of(6)])
-    assert failures.fetchall() == [("INPUT_SLICES_MISSING", 2, ids), ("EXPORT_NOTHING_SELECTED", 1, [id_of(5)])]
+    assert failures.fetchall() == [("INPUT_MISSING_SLICES", 2, ids), ("EXPORT_NOTHING_SELECTED", 1, [id_of(5)])]
