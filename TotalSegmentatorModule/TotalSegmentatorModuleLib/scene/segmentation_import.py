@@ -232,13 +232,16 @@ class MadeOnCt(Protocol):
 def find_ct(made: MadeOnCt, preferred=None):
     """The volume on whose grid the result lies: ``preferred`` if it fits, else any volume that does, or None.
 
-    The series UID decides where both have one, the grid (size and IJK to RAS) must agree in any case.
+    The grid (size and IJK to RAS) must agree in any case. Of the result's own series before one of no series, such as a
+    volume that was saved and loaded again; never of another one.
     """
     candidates = [preferred] if preferred is not None else []
     candidates += [node for node in scalar_volumes() if node is not preferred]
     fitting = [node for node in candidates if _is_on_grid(node, made)]
-    same_series = [node for node in fitting if made.series_instance_uid in (None, series_instance_uid(node))]
-    return next(iter(same_series), None)
+    wanted = made.series_instance_uid
+    uids = {node: series_instance_uid(node) for node in fitting}
+    same_series = [node for node in fitting if wanted in (None, uids[node])]
+    return next(iter([*same_series, *(node for node in fitting if uids[node] is None)]), None)
 
 
 def _is_on_grid(volume, made: MadeOnCt) -> bool:

@@ -112,14 +112,6 @@ def roi_contours(
     return found
 
 
-def plane_contours(
-    mask: np.ndarray, options: ContourOptions | None = None, pixel_spacing: tuple[float, float] = (1.0, 1.0)
-) -> list[np.ndarray]:
-    """The contours, each (n, 2) of (i, j), of the pixels ``mask`` (j, i) of a single plane."""
-    contours = roi_contours(VoxelMask.cropped(np.asarray(mask)[None]), options, pixel_spacing)
-    return [contour.points for contour in contours]
-
-
 # -- the steps ---------------------------------------------------------------------------------------------------------
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 
 import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
+from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.tables.result_tags import OPTION_TAGS, PREFIX
+from TotalSegmentatorWire.tables.review_rules import RULES
 from TotalSegmentatorWire.tables.review_state import APPROVED_TOGETHER_TAG, ReviewState, review_state
 from TotalSegmentatorWire.tables.usual_ranges import hu_ranges, volume_ranges
 
@@ -151,6 +153,7 @@ class _Gathering:
             return None
         by_name = {_name_of(segment): segment for segment in self._material.placed.segments}
         shown = {source for roi in self._material.rois for source in roi.sources}
+        redacted = self._material.redaction
         remarks = []
         for each in record.flags:
             segment = by_name.get(each.flag.structure)
@@ -161,8 +164,21 @@ class _Gathering:
             else:
                 state = review_state(segment.tags, segment.id in self._material.edited)
             is_together = segment is not None and _is_together(segment)
-            remarks.append(Remark(each.flag, each.sentence, state, is_together, each.is_repaired))
+            flag, sentence = _redacted(each.flag, redacted), redacted(each.sentence)
+            remarks.append(Remark(flag, sentence, state, is_together, each.is_repaired))
         return tuple(remarks)
+
+
+def _redacted(flag: Flag, redaction: Redaction) -> Flag:
+    """Names in a remark are ids of segments, which somebody may have typed; a file's tags may hold anything."""
+    numbers = {redaction(key): redaction(each) if isinstance(each, str) else each for key, each in flag.numbers.items()}
+    return replace(
+        flag,
+        rule=flag.rule if flag.rule in RULES else redaction(flag.rule),
+        structure=redaction(flag.structure),
+        others=tuple(map(redaction, flag.others)),
+        numbers=numbers,
+    )
 
 
 def _name_of(segment: Segment) -> str:

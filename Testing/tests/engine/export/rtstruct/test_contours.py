@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 from TotalSegmentatorEngine.export.core.voxel_mask import VoxelMask
-from TotalSegmentatorEngine.export.rtstruct.contours import ContourOptions, RoiContours, plane_contours, roi_contours
+from TotalSegmentatorEngine.export.rtstruct.contours import ContourOptions, RoiContours, roi_contours
 from TotalSegmentatorEngine.export.rtstruct.rasterising import fill_contours
 
 CORNERS_TOO = np.ones((3, 3), dtype=bool)
@@ -28,6 +28,11 @@ def points_of(found: RoiContours) -> list[np.ndarray]:
 
 def contours_of(mask: np.ndarray, **options) -> RoiContours:
     return roi_contours(VoxelMask.cropped(mask[None]), ContourOptions(**options))
+
+
+def plane_contours(mask: np.ndarray, **options) -> list[np.ndarray]:
+    """The points of all contours of a plane."""
+    return [contour.points for contour in contours_of(mask, **options).contours]
 
 
 def rounded(contours: list[np.ndarray]) -> list[np.ndarray]:
@@ -296,7 +301,7 @@ def coarse_disc(radius: float = 40.0, step: int = 3) -> np.ndarray:
 
 def test_smoothing_levels_steps_and_keeps_the_size():
     mask = coarse_disc()
-    steps, smooth = plane_contours(mask)[0], plane_contours(mask, ContourOptions(smoothing=True))[0]
+    steps, smooth = plane_contours(mask)[0], plane_contours(mask, smoothing=True)[0]
     middle = (mask.shape[0] - 1) / 2
     before, after = (np.hypot(*(points - middle).T) for points in (steps, smooth))
     assert np.ptp(after) < 0.6 * np.ptp(before)

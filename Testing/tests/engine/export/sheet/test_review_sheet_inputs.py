@@ -3,6 +3,7 @@ refused."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nibabel
@@ -18,6 +19,8 @@ from sheet_support import (
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.imaging.label_files import FileSegment, write_nrrd
 from TotalSegmentatorWire.errors.problem import ERRORS
+from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.tables.review_state import FLAGS_TAG
 
 
 def test_a_name_that_somebody_typed_does_not_name_the_patient(case, tmp_path: Path):
@@ -29,6 +32,30 @@ def test_a_name_that_somebody_typed_does_not_name_the_patient(case, tmp_path: Pa
         assert main(["export", str(case.segmentation), *words]) == 0
         names = [row["name"] for row in data_of(output.with_suffix(".json"))["structures"]]
         assert sorted(names) == sorted(["liver", "kidney right", name]) and name in html_text(output)
+
+
+def test_a_remark_on_a_segment_that_somebody_named_does_not_name_the_patient(case, tmp_path: Path):
+    """Names in remarks are the segments' ids, which other programs make of what was typed."""
+    series = write_ct_series(tmp_path / "ct", np.full(GRID.shape, 40, np.int16), GRID, PatientName="Zappelmann^Eusebia")
+    flags = [
+        Flag("islands", Level.CHECK, "zappelmann_mass", (), None, {"pieces": 2, "expected": 1, "volume_ml": 2}),
+        Flag("seen_by_hand", Level.CHECK, "liver", ("Eusebia",), None, {"note": "as Zappelmann said"}),
+    ]
+    rows = [[flag.to_json("A mass of Mrs Zappelmann.")] for flag in flags]
+    segments = [
+        FileSegment(name, name, (0, 99, 0), label, (0,) * 6, 0, {FLAGS_TAG: json.dumps(row)})
+        for label, (name, row) in enumerate(zip(("zappelmann_mass", "liver"), rows, strict=True), 1)
+    ]
+    result = tmp_path / "named.seg.nrrd"
+    with result.open("wb") as stream:
+        write_nrrd(stream, [case.liver.astype(np.uint8) + 2 * case.kidney.astype(np.uint8)], GRID, segments)
+    for more, is_named in (((), False), (("--with-patient",), True)):
+        output = tmp_path / f"sheet{len(more)}.html"
+        assert main(["export", str(result), "--reference", str(series), "--to", "review", *more, str(output)]) == 0
+        data = data_of(output.with_suffix(".json"))
+        assert len(data["remarks"]) == 2 and {row["rule"] for row in data["remarks"]} == {"islands", "seen_by_hand"}
+        texts = (output.with_suffix(".json").read_text("utf-8").lower(), html_text(output).lower())
+        assert [("zappelmann" in text or "eusebia" in text) for text in texts] == [is_named, is_named]
 
 
 def test_without_what_was_computed_an_edit_has_no_size(reviewed: Reviewed, tmp_path: Path):
