@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from TotalSegmentatorModuleLib.figures.measurement_buttons import MeasurementButtons
 from TotalSegmentatorModuleLib.figures.surface_button import SurfaceButton
@@ -11,10 +11,11 @@ from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
 
 
 class FiguresSection:
-    """Shows the segmentation that is reviewed as a whole."""
+    """Shows the segmentation that is reviewed as a whole. ``is_one_chosen`` tells whether the views look at one of its
+    structures."""
 
-    def __init__(self, ui: Widgets) -> None:
-        self._surfaces, self._measurements = SurfaceButton(ui), MeasurementButtons(ui)
+    def __init__(self, ui: Widgets, is_one_chosen: Callable[[], bool]) -> None:
+        self._surfaces, self._measurements = SurfaceButton(ui, is_one_chosen), MeasurementButtons(ui)
 
     def show(self, node, rows: Sequence[ReviewRow]) -> None:
         """``node``: vtkMRMLSegmentationNode or None; ``rows``: all of it, those first that are to be seen first."""

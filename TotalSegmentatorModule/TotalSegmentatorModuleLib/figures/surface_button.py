@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import slicer
 from slicer.i18n import tr as _
@@ -16,16 +16,19 @@ from TotalSegmentatorModuleLib.figures.surface_building import (
 )
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
+from TotalSegmentatorModuleLib.views.view_jump import fit_three_d_views
 
 _TURN_SECONDS = 0.015
 """For so long steps are made before the application has its turn; the last one may take longer."""
 
 
 class SurfaceButton:
-    """The button and the bar of ReviewFigures.ui."""
+    """The button and the bar of ReviewFigures.ui. ``is_one_chosen`` tells whether the 3-D views look at one structure;
+    where they do not, they are turned to all of them."""
 
-    def __init__(self, ui: Widgets) -> None:
+    def __init__(self, ui: Widgets, is_one_chosen: Callable[[], bool]) -> None:
         self._ui = ui
+        self._is_one_chosen = is_one_chosen
         self._node = None
         self._first: tuple[str, ...] = ()
         self._building: SurfaceBuilding | None = None
@@ -61,6 +64,8 @@ class SurfaceButton:
         elif self._is_shown:
             hide_surfaces(self._node)
         else:
+            if not self._is_one_chosen():
+                fit_three_d_views(self._node)
             self._building = SurfaceBuilding(self._node, self._first)
             self._steps = self._building.steps()
             self._ticker.start()

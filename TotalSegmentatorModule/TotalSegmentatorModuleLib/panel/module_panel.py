@@ -116,7 +116,7 @@ class Panel:
         self.review.set_sheet(export.export_sheet)
         self._editing = EditingSection(ui.edit_bar, self.review.edited)
         self.review.set_editing(self._editing)
-        self._figures = FiguresSection(ui.review_figures)
+        self._figures = FiguresSection(ui.review_figures, lambda: bool(self.review.contents[2]))
         self.review.set_followers(self._figures.show)
         self._edits = KeptEdits(ui.review_edits, self._task_changed)
         self._tasks = (

@@ -68,6 +68,13 @@ class ReviewAutosave:
         self._of: _Watched | None = None
         self._stamp: Hashable = None
         self._retry_at = 0.0
+        self._just_read: set[str] = set()
+        self._observed = slicer.mrmlScene
+        events = {
+            slicer.vtkMRMLScene.EndImportEvent: self._on_import,
+            slicer.vtkMRMLScene.EndCloseEvent: self._on_close,
+        }
+        self._tags = [self._observed.AddObserver(event, function) for event, function in events.items()]
         self._ticker = Ticker(self._tick)
         self._ticker.start()
 
@@ -95,6 +102,8 @@ class ReviewAutosave:
 
     def close(self) -> None:
         """The application quits or the module is reloaded: what the user did not save is not wanted."""
+        for tag in self._tags:
+            self._observed.RemoveObserver(tag)
         self._ticker.dispose()
         self._end_saving()
         for node_id in list(self._watched):
@@ -114,6 +123,16 @@ class ReviewAutosave:
             return LOOK_MS
         return wait_ms if removal_ms is None else min(wait_ms, removal_ms)
 
+    def _on_close(self, scene, _event) -> None:
+        """Nodes of the next scene get the ids of those that have gone."""
+        for node_id in [each for each in self._watched if scene.GetNodeByID(each) is None]:
+            self._forget(node_id)
+
+    def _on_import(self, scene, _event) -> None:
+        """What was just read is as it was stored, although Slicer itself goes on to change it for a moment."""
+        nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode", scene)
+        self._just_read |= {node.GetID() for node in nodes if node.GetID() not in self._watched}
+
     def _look(self) -> int:
         """Find what has to be saved or forgotten; begins to save one segmentation."""
         scene = slicer.mrmlScene
@@ -127,6 +146,7 @@ class ReviewAutosave:
                 self._look_at(node)
                 if self._saving is not None:
                     return 0
+        self._just_read.clear()
         return LOOK_MS
 
     def _look_at(self, node) -> None:
@@ -150,7 +170,7 @@ class ReviewAutosave:
         watched = self._watched.get(node.GetID())
         if watched is None:
             watched = self._watched[node.GetID()] = _Watched(node.GetID(), _stored_time(node))
-            if watched.stored and not node.GetModifiedSinceRead():
+            if watched.stored and (node.GetID() in self._just_read or not node.GetModifiedSinceRead()):
                 watched.settled = watched.seen = _stamp(node)
         return watched
 

@@ -44,7 +44,22 @@ def _view_centre(node, logic, place: np.ndarray) -> np.ndarray:
 
 
 def turn_three_d_views(place: tuple[float, float, float], radius: float) -> None:
-    """Let the 3-D views look at ``place``, from the side as now, with ``radius`` (mm) around it in sight."""
+    """Let the 3-D views look at ``place``, from the side as now, with ``radius`` (mm) around it in sight, and some of
+    the surroundings."""
+    _turn_all(np.array(place), _MARGIN * max(radius, _LEAST_RADIUS_MM))
+
+
+def fit_three_d_views(node) -> None:
+    """Let the 3-D views show all of a vtkMRMLDisplayableNode, from the side as now; nothing where it is empty."""
+    bounds = [0.0] * 6
+    node.GetRASBounds(bounds)
+    low, high = np.array(bounds[::2]), np.array(bounds[1::2])
+    if (low <= high).all():
+        _turn_all((low + high) / 2, float(np.linalg.norm(high - low)) / 2)
+
+
+def _turn_all(place: np.ndarray, radius: float) -> None:
+    """To a sphere, in mm."""
     manager = slicer.app.layoutManager()
     if manager is None:  # Slicer without a main window
         return
@@ -52,14 +67,14 @@ def turn_three_d_views(place: tuple[float, float, float], radius: float) -> None
         view = manager.threeDWidget(index).mrmlViewNode()
         camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(view) if view is not None else None
         if camera is not None:
-            _look_at(camera, np.array(place), max(radius, _LEAST_RADIUS_MM))
+            _look_at(camera, place, radius)
 
 
 def _look_at(camera, place: np.ndarray, radius: float) -> None:
     direction = np.array(camera.GetPosition()) - np.array(camera.GetFocalPoint())
     length = np.linalg.norm(direction)
     direction = direction / length if length > 0 else np.array([0.0, 1.0, 0.0])  # from the front
-    distance = _MARGIN * radius / math.sin(math.radians(camera.GetViewAngle()) / 2)
+    distance = radius / math.sin(math.radians(camera.GetViewAngle()) / 2)
     camera.SetFocalPoint(*place)
     camera.SetPosition(*(place + direction * distance))
     camera.ResetClippingRange()

@@ -18,7 +18,7 @@ from review_support import SHAPE
 from time_bounds import READY_SECONDS
 from TotalSegmentatorModuleLib.recovery.saved_review import read_review_file
 from TotalSegmentatorModuleLib.recovery.voxel_store import VoxelStore
-from TotalSegmentatorWire.job_folder import read_owner, results_folder, write_owner
+from TotalSegmentatorWire.job_folder import create_owned_folder, read_owner, results_folder, write_owner
 from TotalSegmentatorWire.process_identity import this_process
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
@@ -74,12 +74,27 @@ def test_a_saved_scene_needs_no_saved_review_until_something_changes(reviewer, w
     assert saved_folders(work_folder) == []
 
 
-def test_a_scene_that_was_read_is_saved_once_it_changes(reviewer, work_folder, tmp_path):
+def test_a_scene_that_was_read_is_saved_once_it_changes(reviewer, work_folder, tmp_path, monkeypatch):
+    from TotalSegmentatorModuleLib.recovery import autosave
+
     scene = reviewer.app.save_scene(tmp_path / "scene")
-    reviewer.app.load_scene(scene, clear=True)
     wait(reviewer, lambda: not saved_folders(work_folder))
-    reviewer.app.wait_until(lambda: False, 0.6)
-    assert saved_folders(work_folder) == []
+    reviewer.app.close_scene()
+    begun = []
+    touch = slicer.mrmlScene.AddObserver(
+        slicer.vtkMRMLScene.EndImportEvent,
+        lambda *_: (
+            slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[0].GetSegmentation().GetNthSegment(0).Modified()
+        ),
+    )  # as Slicer's modules do
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            autosave, "create_owned_folder", lambda *words: begun.append(words) or create_owned_folder(*words)
+        )
+        reviewer.app.load_scene(scene, clear=True)
+        reviewer.app.wait_until(lambda: False, 0.8)
+    slicer.mrmlScene.RemoveObserver(touch)
+    assert begun == [] and saved_folders(work_folder) == []
     (reviewer.node,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     reviewer.set_state("liver", ReviewState.APPROVED)
     wait(reviewer, lambda: is_saved(work_folder, reviewer))

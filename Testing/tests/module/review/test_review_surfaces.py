@@ -8,6 +8,7 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import numpy as np
+import slicer
 import vtk
 import vtk.util.numpy_support
 from scipy import ndimage
@@ -71,6 +72,29 @@ def test_all_structures_get_the_closed_surfaces_that_slicer_makes(ready, figures
         assert own.shape == slicers.shape and np.abs(own - slicers).max() < 0.02
     ready.app.click(figures.threeDButton)
     assert surfaces(ready.node) == {} and figures.threeDButton.text == "Show 3D"
+
+
+def test_the_3d_view_shows_all_structures_unless_one_is_looked_at(ready, figures):
+    view = slicer.app.layoutManager().threeDWidget(0).mrmlViewNode()
+    camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(view)
+    camera.SetPosition(0, 5000, 0)
+    camera.SetFocalPoint(0, 0, 0)
+    ready.app.click(figures.threeDButton)
+    bounds = [0.0] * 6
+    ready.node.GetRASBounds(bounds)
+    low, high = np.array(bounds[::2]), np.array(bounds[1::2])
+    assert np.allclose(camera.GetFocalPoint(), (low + high) / 2)
+    away = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+    assert np.allclose(away[[0, 2]], 0) and away[1] > 0  # still from the front
+    corner = np.linalg.norm(high - low) / 2
+    assert np.degrees(np.arcsin(corner / away[1])) == pytest.approx(camera.GetViewAngle() / 2)
+    ready.wait(lambda: figures.threeDButton.text == "Hide 3D")
+    ready.app.click(figures.threeDButton)
+    ready.press("N")
+    chosen = camera.GetFocalPoint()
+    ready.app.click(figures.threeDButton)
+    assert camera.GetFocalPoint() == chosen
+    ready.wait(lambda: figures.threeDButton.text == "Hide 3D")
 
 
 def test_cancel_leaves_no_structure_with_an_empty_surface(reviewer):
