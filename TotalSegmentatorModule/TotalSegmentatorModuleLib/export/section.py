@@ -12,6 +12,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.export.fields import APPROVED, OWN_TEMPLATE, SELECTED, VISIBLE, ExportFields
+from TotalSegmentatorModuleLib.export.list_filter import ListFilter
 from TotalSegmentatorModuleLib.export.order import ExportOrder
 from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
 from TotalSegmentatorModuleLib.export.texts import export_result_text, series_note, unreviewed_question
@@ -42,6 +43,7 @@ class ExportSection(TaskSection):
         self._result_text = ""
         self._wants_sheet = False
         self._scroller = Ticker(lambda: scroll_to_top(ui.collapsibleButton))
+        self._filter = ListFilter()
         ui.segmentsTable.setMRMLScene(slicer.mrmlScene)
         ui.segmentsTable.selectionMode = qt.QAbstractItemView.ExtendedSelection
         self._fields = ExportFields(ui, options_ui, self._show)
@@ -58,7 +60,12 @@ class ExportSection(TaskSection):
         self._confirmed.discard(node.GetID())  # a new result may be in a node that was confirmed before
         super().result_arrived(node)
 
+    def exit(self) -> None:
+        """The user turns to another module, whose lists show all structures."""
+        self._filter.show(None)
+
     def scene_closing(self) -> None:
+        self._filter.show(None)
         self._confirmed.clear()
         super().scene_closing()
 
@@ -83,6 +90,7 @@ class ExportSection(TaskSection):
             self._wants_sheet = False
 
     def close(self) -> None:
+        self._filter.show(None)
         self._scroller.dispose()
         self._fields.close()
         super().close()
@@ -92,6 +100,7 @@ class ExportSection(TaskSection):
     def _show(self) -> None:
         node = self._shown_segmentation if self._fields.choice == SELECTED else None
         self._ui.segmentsTable.setSegmentationNode(node)
+        self._filter.show(node)
         self._show_ready()
 
     def _no_segmentation_text(self) -> str:

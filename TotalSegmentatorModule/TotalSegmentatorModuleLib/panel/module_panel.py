@@ -159,7 +159,8 @@ class Panel:
 
     def exit(self) -> None:
         """The user turns to another module."""
-        self.review.exit()
+        for section in (self.review, *self._tasks):
+            section.exit()
 
     def volumes_changed(self) -> None:
         """Volumes were added to the scene or received voxels."""

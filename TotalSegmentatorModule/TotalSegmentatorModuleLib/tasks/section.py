@@ -127,6 +127,9 @@ class TaskSection:
         self._choose_only_segmentation()
         self._show()
 
+    def exit(self) -> None:
+        """The user turns to another module."""
+
     def result_arrived(self, node) -> None:
         """Choose a new result (vtkMRMLSegmentationNode) as the segmentation."""
         if self._parameters is not None:

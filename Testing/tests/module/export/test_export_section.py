@@ -226,6 +226,21 @@ def test_selected_ones_go_out_even_if_they_were_rejected(ready):
     assert "rejected" in ready.argument("--states").split(",")
 
 
+def test_the_list_to_select_from_has_a_filter_and_other_lists_do_not_keep_it(ready):
+    """Slicer shows it in all lists of a segmentation at once."""
+    table = ready.ui.export.segmentsTable
+    ready.node.SetSegmentListFilterOptions("")
+    ready.choose(ready.ui.export.structuresComboBox, "selected")
+    ready.app.process_events()
+    assert table.filterBarVisible and ready.node.GetSegmentListFilterEnabled()
+    ready.app.leave_module()
+    assert not ready.node.GetSegmentListFilterEnabled()
+    ready.app.enter_module()
+    assert table.filterBarVisible
+    ready.choose(ready.ui.export.structuresComboBox, "visible")
+    assert not ready.node.GetSegmentListFilterEnabled()
+
+
 def test_approved_ones_go_out_without_a_question(ready, never_asked):
     ready.choose(ready.ui.export.structuresComboBox, "approved")
     ready.click()

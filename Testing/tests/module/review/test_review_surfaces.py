@@ -58,7 +58,6 @@ def halve(node, segment_id: str) -> None:
 
 def test_all_structures_get_the_closed_surfaces_that_slicer_makes(ready, figures):
     ready.app.click(figures.threeDButton)
-    assert (figures.threeDButton.text, figures.threeDProgressBar.visible) == ("Cancel 3D", True)
     ready.wait(lambda: figures.threeDButton.text == "Hide 3D")
     assert not figures.threeDProgressBar.visible
     made = surfaces(ready.node)
@@ -99,8 +98,10 @@ def test_the_3d_view_shows_all_structures_unless_one_is_looked_at(ready, figures
 
 def test_cancel_leaves_no_structure_with_an_empty_surface(reviewer):
     reviewer.add_result((), count=100, shape=LARGE)
-    button = reviewer.user.ui.review_figures.threeDButton
+    figures = reviewer.user.ui.review_figures
+    button = figures.threeDButton
     reviewer.app.click(button)
+    assert (button.text, figures.threeDProgressBar.visible) == ("Cancel 3D", True)
     reviewer.wait(lambda: filled(reviewer.node))
     before = len(filled(reviewer.node))
     reviewer.node.GetSegmentation().CreateRepresentation(SURFACE)  # as 3-D views do: what is missing, in one go
