@@ -103,6 +103,14 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "review-time": EngineBenchmark(
         "all flags of 104 structures at 512 x 512 x 400, and one structure again", "review.measure_time", 1
     ),
+    "batch": EngineBenchmark(
+        "ten CTs of 512 x 512 x 150 at 3 mm by batch, by single commands, and by TotalSegmentator --fast in a loop",
+        "batch.on_one_machine.measure",
+        20,
+    ),
+    "batch-memory": EngineBenchmark(
+        "memory of batch after each of 40 such CTs", "batch.memory_over_cts.measure", 10, True
+    ),
     "gpu": EngineBenchmark("five part models at 1.5 mm on a GPU", "gpu.measure", 10),
     "import": PanelBenchmark(
         "104 labels at 512 x 512 x 400 become segments, are replaced and removed (main thread)",

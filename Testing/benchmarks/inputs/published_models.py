@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,16 @@ def make_own_model(folder: Path, architecture: Architecture) -> Path:
     return path
 
 
-def make_published_models(folder: Path, architectures: dict[str, Architecture], models: Sequence[str] = MODELS) -> Path:
-    """Makes what is absent of the ``models`` of the catalogue below ``folder``, as an installation lays them out."""
+def make_published_models(
+    folder: Path,
+    architectures: dict[str, Architecture],
+    models: Sequence[str] = MODELS,
+    network: Callable[[dict[str, Any], dict[str, Any], int], torch.nn.Module] | None = None,
+) -> Path:
+    """Makes what is absent of the ``models`` of the catalogue below ``folder``, as an installation lays them out.
+
+    ``network`` makes the weights from plans, dataset.json and seed; without it ``seeded_network`` does.
+    """
     for model_id in models:
         model = read_catalogue()[model_id]
         for part, path in zip(model.parts, model.part_folders(folder), strict=True):
@@ -115,7 +123,7 @@ def make_published_models(folder: Path, architectures: dict[str, Architecture], 
                 dataset_json=dataset_json_of(names_of_part(model, part.name)),
                 leaf=path.name,
                 seed=_number_of(part.name),
-                network=seeded_network,
+                network=network or seeded_network,
             )
     return folder
 
@@ -129,9 +137,18 @@ def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: in
     and the background's row is fitted to the air of a phantom. The structures' rows differ from each other as they
     did.
     """
+    network = untrained_network(plans, dataset_json, seed)
+    patch_size = PlansManager(plans).get_configuration(CONFIGURATION).patch_size
+    with torch.no_grad():
+        know_air(network, *phantom_tile(plans, patch_size, seed))
+    return network
+
+
+def untrained_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: int) -> torch.nn.Module:
+    """The plans' network with the weights that nnU-Net itself starts a training from."""
     torch.manual_seed(seed)
     configuration = PlansManager(plans).get_configuration(CONFIGURATION)
-    network = get_network_from_plans(
+    return get_network_from_plans(
         configuration.network_arch_class_name,
         configuration.network_arch_init_kwargs,
         configuration.network_arch_init_kwargs_req_import,
@@ -139,9 +156,6 @@ def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: in
         output_channels=len(dataset_json["labels"]),
         deep_supervision=False,
     ).eval()
-    with torch.no_grad():
-        know_air(network, *phantom_tile(plans, configuration.patch_size, seed))
-    return network
 
 
 def know_air(network: torch.nn.Module, tile: torch.Tensor, is_air: torch.Tensor) -> None:

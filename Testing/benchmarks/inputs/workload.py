@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.inputs import large_ct, published_models
+from benchmarks.inputs import cohort, large_ct, published_models, tissue_networks
 from benchmarks.measuring.report import Report
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -49,6 +49,14 @@ class Workload:
         return published_models.make_published_models(self.folder / "models-light", architectures)
 
     @cached_property
+    def tissue_models_folder(self) -> Path:
+        """The model of 3 mm, of published shape, with results that are worth a review: see tissue_networks.py."""
+        architectures = published_models.SMALL if self.small else published_models.PUBLISHED
+        return published_models.make_published_models(
+            self.folder / "models-tissue", architectures, ("117-3mm",), tissue_networks.tissue_network
+        )
+
+    @cached_property
     def own_model(self) -> Path:
         """A model folder of a user, which runs as nnU-Net itself would."""
         architecture = published_models.SMALL_OWN if self.small else published_models.LIGHT_OWN
@@ -76,6 +84,10 @@ class Workload:
         if not path.exists():
             self.report.say("making a CT of {} slices".format(slices))
         return large_ct.long_ct(path, self.scan, self.slices(slices))
+
+    def cohort(self, count: int) -> list[Path]:
+        """CTs of different patients, 512 x 512 x 150 voxels of 0.8 x 0.8 x 1.5 mm, as .nii.gz."""
+        return cohort.cohort(self.folder / "cohort", self.scan, self.slices(150), count)
 
     def labels(self) -> Path:
         """Labels of structures_104 in ``ct`` of 300 slices."""

@@ -65,15 +65,17 @@ def total_segmentator(
     clocked: bool = False,
     tiles_per_network: int = 0,
     float32_sums: bool = False,
+    models_folder: Path | None = None,
 ) -> PeerRun:
     """TotalSegmentator's command line on ``ct``, all classes into one label map.
 
     ``clocked`` measures its networks from inside; with ``tiles_per_network`` only so many tiles are computed.
     ``float32_sums`` changes the type in which nnU-Net adds up tiles: see peer_program.add_up_in_float32.
+    ``models_folder``: another than that of the 117 structures.
     """
     result = workload.result(output)
     arguments = ["-i", ct, "-o", result, "--ml", "-d", device, *_QUALITIES[model]]
-    environment = _environment(workload)
+    environment = _environment(workload, models_folder)
     program = [peer_python(), PEER_PROGRAM, "total"]
     if float32_sums:
         return PeerRun(run_timed([*program, *arguments], environment | {FLOAT32_SUMS_VARIABLE: "1"}), result)
@@ -96,7 +98,7 @@ def nnunet_predictor(
     return PeerRun(run_timed(command, environment), result)
 
 
-def _environment(workload: Workload) -> dict[str, str]:
+def _environment(workload: Workload, models_folder: Path | None = None) -> dict[str, str]:
     """Nothing is sent or downloaded: TotalSegmentator's settings say so, and the weights are all there."""
     home = workload.folder / "peer-home"
     home.mkdir(exist_ok=True)
@@ -107,7 +109,7 @@ def _environment(workload: Workload) -> dict[str, str]:
         "statistics_disclaimer_shown": True,
     }
     (home / "config.json").write_text(json.dumps(settings), encoding="ascii")
-    models = str(workload.models_folder)
+    models = str(models_folder or workload.models_folder)
     return {
         "TOTALSEG_HOME_DIR": str(home),
         "TOTALSEG_WEIGHTS_PATH": models,
