@@ -38,7 +38,7 @@ def run(options: ReceiveOptions) -> int:
     settings = settings_of(options)
     check_settings(settings)
     _check_watch(settings, folder)
-    os.umask(0o077)  # all files are this user's alone, also those that libraries write
+    mask = os.umask(0o077)  # all files are this user's alone, also those that libraries write
     handler = open_log(options.log)
     try:
         with warnings_to_log():
@@ -48,6 +48,7 @@ def run(options: ReceiveOptions) -> int:
     finally:
         logging.getLogger().removeHandler(handler)
         handler.close()
+        os.umask(mask)
     return 0
 
 
@@ -130,7 +131,8 @@ def _greet(settings: NodeSettings, port: int | None, say) -> None:
     listening = settings.listening
     if port is not None:
         count = len(listening.senders)
-        say(f"{listening.ae_title} listens on {listening.address}, port {port}, for {count} allowed senders")
+        senders = "1 allowed sender" if count == 1 else f"{count} allowed senders"
+        say(f"{listening.ae_title} listens on {listening.address}, port {port}, for {senders}")
         if listening.tls is None and not is_loopback(listening.address):
             say("connections are not encrypted: patient data cross the network in the open; see TLS in docs/receive.md")
     if settings.watch is not None:

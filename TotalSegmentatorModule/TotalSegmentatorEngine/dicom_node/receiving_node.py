@@ -130,7 +130,8 @@ class ReceivingNode:
             self._not_before[series] = time.monotonic() + _SECONDS_AFTER_TROUBLE
             self._say(f"series {series}: {error.code}: {sentence_without_text(error.problem)} It is tried again.")
             return
-        cases = tuple(outcome.id for outcome in result.outcomes)
+        earlier = self._incoming.states()[series].cases  # of the same series before more of it came
+        cases = tuple(dict.fromkeys([*earlier, *(outcome.id for outcome in result.outcomes)]))
         for outcome in result.outcomes:
             if outcome.is_done and self._settings.destinations:
                 name = f"{outcome.id}-{outcome.options_digest[:8]}"

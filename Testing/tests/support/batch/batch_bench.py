@@ -11,7 +11,6 @@ from pathlib import Path
 import ct_variants
 import numpy as np
 import pytest
-from seeded_models import write_folder
 from series_support import chest, write_series
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.batch.store.outcome import Outcome
@@ -130,6 +129,8 @@ class BatchBench:
 
 def make_bench(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> BatchBench:
     """The networks are replaced as long as ``monkeypatch`` lasts."""
+    from seeded_models import write_folder  # imports torch, which what the bench is patched with does not need
+
     model = write_folder(folder / "models" / "Dataset901_Bench")
     bench = BatchBench(folder, model, capsys)
     bench.inputs.mkdir()

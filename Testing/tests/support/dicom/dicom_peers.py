@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,11 @@ def send_bytes(port: int, data: bytes) -> bytes:
 
 
 @contextmanager
-def archive(statuses: Sequence[int] = ()) -> Iterator[tuple[int, list[pydicom.Dataset]]]:
-    """A DICOM archive on a port: port and what it has stored. It answers with the ``statuses`` first, then success."""
+def archive(
+    statuses: Sequence[int] = (), before_answer: Callable[[], Any] = lambda: None, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[int, list[pydicom.Dataset]]]:
+    """A DICOM archive on a port: port and what it has stored. It answers with the ``statuses`` first, then success,
+    when ``before_answer`` has returned."""
     stored: list[pydicom.Dataset] = []
     answers = list(statuses)
 
@@ -76,12 +79,13 @@ def archive(statuses: Sequence[int] = ()) -> Iterator[tuple[int, list[pydicom.Da
         status = answers.pop(0) if answers else 0
         if status == 0:
             stored.append(event.dataset)
+        before_answer()
         return status
 
     entity = AE("ARCHIVE")
     for uid in (RTStructureSetStorage, SegmentationStorage, CTImageStorage):
         entity.add_supported_context(uid)
-    server = entity.start_server((LOOPBACK, 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    server = entity.start_server((LOOPBACK, 0), block=False, ssl_context=tls, evt_handlers=[(evt.EVT_C_STORE, store)])
     try:
         yield server.server_address[1], stored
     finally:

@@ -1,0 +1,175 @@
+"""The command receive: what it refuses before it starts, what it says when it starts, and its status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batch_bench import BatchBench, make_bench
+from dicom_peers import LOOPBACK
+from orthanc import free_ports
+from TotalSegmentatorEngine.cli.main import main
+from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions
+from TotalSegmentatorEngine.dicom_node.commands import settings_of
+from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
+from TotalSegmentatorWire.errors.problem import ERRORS
+
+SENDERS = [{"ae_title": "PACS", "address": LOOPBACK}]
+ARCHIVE = {"name": "archive", "kind": "dicom", "address": "pacs", "port": 104, "ae_title": "PACS"}
+WEB = {"name": "web", "kind": "dicomweb", "url": "https://pacs.example/dicom-web"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> BatchBench:
+    return make_bench(tmp_path, monkeypatch, capsys)
+
+
+def settings_file(folder: Path, fields: Any) -> Path:
+    path = folder / "node.json"
+    path.write_text(fields if isinstance(fields, str) else json.dumps(fields))
+    return path
+
+
+def refused(capsys: pytest.CaptureFixture, folder: Path, *words: object) -> tuple[str, str]:
+    """Code and sentences of a command that ends at once."""
+    status = main(["receive", *map(str, [folder / "node", *words])])
+    err = capsys.readouterr().err
+    code = err.split(":")[0].removeprefix("error ")
+    assert status == ERRORS[code].exit_code
+    return code, err
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"modle": "117-3mm"}, "there is no setting named modle"),
+        ({"listen": {"port": "11112"}}, "listen.port must be a whole number from 0 to 65535"),
+        ({"listen": {"ae_title": "MORE THAN 16 CHARACTERS"}}, "listen.ae_title: an AE title has 1 to 16"),
+        ({"listen": []}, "listen must be an object in braces"),
+        ({"senders": [{"ae_title": "PACS"}]}, "senders[0].address must be a text"),
+        ({"senders": [{"ae_title": "PACS", "address": "0.0.0.0/0"}]}, "lets everybody in"),
+        ({"senders": [{"ae_title": "PACS", "address": "pacs.local"}]}, "senders[0].address: give an IP address"),
+        ({"tls": {"certificate": "node.pem"}}, "'tls' needs certificate, key and authorities"),
+        ({"times": {"keep_days": -1}}, "times.keep_days must be a number of at least 0"),
+        ({"limits": {"associations": 0}}, "limits.associations must be a whole number from 1"),
+        ({"export": ["rtstruct", "stl"]}, "export must be a list of rtstruct, seg, sr"),
+        ({"options": {"crop": "head"}}, "options.crop has no such value"),
+        ({"options": {"smooth": "yes"}}, "options.smooth must be true or false"),
+        ({"destinations": [ARCHIVE | {"kind": "ftp"}]}, "destinations[0].kind must be one of dicom, dicomweb"),
+        ({"destinations": [ARCHIVE | {"url": "http://x"}]}, "there is no setting named destinations[0].url"),
+        ({"destinations": [ARCHIVE]}, "'reviewers' does not say who reviews them"),
+        ({"destinations": [ARCHIVE, ARCHIVE], "reviewers": "us"}, "two destinations have the same name"),
+        ({"destinations": [ARCHIVE | {"formats": ["sr"]}], "reviewers": "us"}, "a format that is not in 'export'"),
+        ({"destinations": [WEB | {"url": "ftp://pacs"}]}, "give a URL that begins with https:// or http://"),
+        (
+            {"destinations": [WEB | {"url": "http://pacs/dicom-web", "token_file": "t"}]},
+            "a password or token is sent over https only",
+        ),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture, fields: dict, named: str):
+    path = settings_file(tmp_path, {"model": "117-3mm", "senders": SENDERS} | fields)
+    code, text = refused(capsys, tmp_path, "--settings", path)
+    assert code == "RECEIVE_SETTINGS_INVALID" and named in text
+    assert not (tmp_path / "node").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100000])
+def test_settings_that_are_no_json_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture, text: str):
+    assert refused(capsys, tmp_path, "--settings", settings_file(tmp_path, text))[0] == "RECEIVE_SETTINGS_UNREADABLE"
+
+
+def test_nobody_may_send_unless_named(tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert refused(capsys, tmp_path, "--model", "117-3mm")[0] == "RECEIVE_NO_SENDER"
+
+
+def test_what_is_typed_goes_before_the_file(tmp_path: Path):
+    fields = {"model": "117-3mm", "senders": SENDERS, "listen": {"port": 104, "ae_title": "AI"}, "watch": "in"}
+    settings = settings_of(
+        ReceiveOptions(tmp_path, settings_file(tmp_path, fields), model="104-3mm", port=105, quiet=5.0)
+    )
+    assert (settings.model, settings.listening.port, settings.listening.ae_title) == ("104-3mm", 105, "AI")
+    assert settings.times.quiet_seconds == 5.0
+    assert settings.watch == tmp_path / "in"
+    assert settings.listening.address == LOOPBACK
+
+
+def test_a_folder_with_other_things_in_it_is_refused(bench: BatchBench, tmp_path: Path, capsys):
+    (tmp_path / "node").mkdir()
+    (tmp_path / "node" / "thesis.txt").touch()
+    words = ("--model", bench.model, "--allow", f"PACS@{LOOPBACK}")
+    assert refused(capsys, tmp_path, *words)[0] == "RECEIVE_FOLDER_UNUSABLE"
+    assert refused(capsys, tmp_path, "--status")[0] == "RECEIVE_FOLDER_UNUSABLE"
+
+
+def test_two_nodes_do_not_share_a_folder_or_a_port(bench: BatchBench, tmp_path: Path, capsys):
+    folder = NodeFolder(tmp_path / "node")
+    folder.prepare()
+    words = ("--model", bench.model, "--allow", f"PACS@{LOOPBACK}")
+    with folder.held():
+        assert refused(capsys, tmp_path, *words)[0] == "RECEIVE_FOLDER_IN_USE"
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        assert refused(capsys, tmp_path, *words, "--port", port)[0] == "RECEIVE_PORT_UNAVAILABLE"
+
+
+def test_tls_files_must_be_usable(bench: BatchBench, tmp_path: Path, capsys):
+    tls = {"certificate": "node.pem", "key": "node.key", "authorities": "ca.pem"}
+    path = settings_file(tmp_path, {"model": str(bench.model), "senders": SENDERS, "tls": tls, "listen": {"port": 0}})
+    assert refused(capsys, tmp_path, "--settings", path)[0] == "RECEIVE_TLS_UNUSABLE"
+
+
+@pytest.mark.parametrize("watch", ["missing", "node/incoming", "."])
+def test_the_watched_folder_must_exist_and_lie_elsewhere(tmp_path: Path, capsys, watch: str):
+    (tmp_path / "node" / "incoming").mkdir(parents=True)
+    words = ("--model", "117-3mm", "--watch", tmp_path / watch)
+    assert refused(capsys, tmp_path, *words)[0] == "RECEIVE_WATCH_UNUSABLE"
+
+
+def test_the_start_says_who_can_send_where_results_go_and_who_reviews_them(bench: BatchBench, tmp_path: Path, capsys):
+    (port,) = free_ports(1)
+    fields = {
+        "model": str(bench.model),
+        "senders": SENDERS,
+        "listen": {"port": port},
+        "destinations": [ARCHIVE, WEB],
+        "reviewers": "radiologists on duty",
+    }
+    stopper = threading.Thread(target=_stop_when_it_listens, args=(port,))
+    stopper.start()
+    status = main(["receive", str(tmp_path / "node"), "--settings", str(settings_file(tmp_path, fields))])
+    stopper.join()
+    said = capsys.readouterr().err
+    assert status == 0
+    for line in (
+        f"TOTALSEG listens on 127.0.0.1, port {port}, for 1 allowed sender",
+        "results are sent to archive: rtstruct",
+        'what is sent is marked "AI, UNREVIEWED"; it must be reviewed by: radiologists on duty',
+        "received CTs and results are deleted after 7 days",
+        "for research use only; not a medical device",
+        "stopped",
+    ):
+        assert line in said.splitlines()
+    assert stat.S_IMODE((tmp_path / "node").stat().st_mode) == 0o700
+    assert main(["receive", str(tmp_path / "node"), "--status"]) == 0
+    assert "Nothing is in the folder" in capsys.readouterr().out
+
+
+def _stop_when_it_listens(port: int) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((LOOPBACK, port), timeout=1).close()
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGTERM)

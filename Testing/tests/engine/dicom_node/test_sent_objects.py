@@ -1,0 +1,105 @@
+"""What leaves the node, when it gives up, and when it deletes what it received."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pydicom
+import pytest
+from batch_bench import make_bench
+from dicom_peers import archive, send
+from node_bench import QUICK, NodeBench
+from orthanc import free_ports
+from rtstruct_support import conformance_errors
+from TotalSegmentatorEngine.cli.main import main
+from TotalSegmentatorEngine.dicom_node.settings.node_settings import DICOM, Destination
+
+FORMATS = ("rtstruct", "seg", "sr")
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> NodeBench:
+    return NodeBench(make_bench(tmp_path, monkeypatch, capsys))
+
+
+def to(port: int, formats: tuple[str, ...] = ("rtstruct",)) -> Destination:
+    return Destination("archive", DICOM, formats, address="127.0.0.1", port=port, ae_title="ARCHIVE")
+
+
+def test_a_marked_object_conforms_as_the_export_does_and_says_the_same(node: NodeBench, series):
+    (port,) = free_ports(1)  # nobody listens: the marked objects stay where they are
+    with node.running(node.settings(export=FORMATS, destinations=(to(port, FORMATS),))) as running:
+        send(running.port, series())
+        node.wait_for(lambda: node.states() == ["done"])
+    (case_id,) = node.status.series[0].cases
+    (outgoing,) = node.folder.outgoing.iterdir()
+    for exported, name in (("rs.dcm", "rtstruct"), ("seg.dcm", "seg"), ("sr.dcm", "sr")):
+        source, marked = node.folder.results / case_id / exported, outgoing / f"{name}.dcm"
+        before, after = pydicom.dcmread(source), pydicom.dcmread(marked)
+        assert not conformance_errors(marked) - conformance_errors(source)
+        assert after.SOPInstanceUID == before.SOPInstanceUID == after.file_meta.MediaStorageSOPInstanceUID
+        changed = {element.keyword for element in after if before.get(element.tag) != element}
+        assert changed <= {
+            *("SeriesDescription", "StructureSetLabel", "StructureSetDescription", "ContentDescription"),
+            *("ImageComments", "CompletionFlagDescription", "PreliminaryFlag"),
+        }
+        assert {element.keyword for element in before} <= {element.keyword for element in after}
+        assert len(after.SeriesDescription) <= 64 and "SeriesDescription" in changed
+
+
+def test_what_cannot_be_sent_is_given_up_visibly_and_tried_again_by_the_next_start(node: NodeBench, series, capsys):
+    (port,) = free_ports(1)
+    times = dataclasses.replace(QUICK, give_up_hours=0.0)
+    with node.running(node.settings(times=times, destinations=(to(port),))) as running:
+        send(running.port, series())
+        node.wait_for(lambda: any("given up" in line for line in node.said))
+    assert main(["receive", str(node.folder.path), "--status"]) == 1
+    assert "archive: 0 of 1, given up (SEND_UNREACHABLE)" in capsys.readouterr().out
+    with archive() as (port, stored):
+        with node.running(node.settings(destinations=(to(port),))):
+            node.wait_for(lambda: any("objects sent" in line for line in node.said))
+    assert len(stored) == 1
+    assert main(["receive", str(node.folder.path), "--status"]) == 0
+
+
+def test_a_destination_that_does_not_take_a_kind_of_object_is_named(node: NodeBench, series):
+    with archive() as (port, stored):  # it takes no measurement reports
+        settings = node.settings(export=("rtstruct", "sr"), destinations=(to(port, ("rtstruct", "sr")),))
+        with node.running(settings) as running:
+            send(running.port, series())
+            node.wait_for(lambda: any("SEND_KIND_NOT_ACCEPTED" in line for line in node.said))
+        (delivery,) = node.status.series[0].deliveries
+    assert (delivery["sent"], delivery["objects"], len(stored)) == (1, 2, 1)
+
+
+def test_what_is_old_and_sent_is_deleted(node: NodeBench, series):
+    settings = node.settings(times=dataclasses.replace(QUICK, keep_days=0.0))
+    with archive() as (port, stored):
+        with node.running(dataclasses.replace(settings, destinations=(to(port),))) as running:
+            send(running.port, series())
+            node.wait_for(lambda: any("objects sent" in line for line in node.said))
+        assert node.states() == ["done"]  # it is looked for what is old now and then, and at the start
+        with node.running(settings):
+            node.wait_for(lambda: any("deleted after 0 days" in line for line in node.said))
+    assert node.states() == []
+    for folder in (node.folder.incoming, node.folder.results, node.folder.outgoing):
+        assert [path for path in folder.rglob("*") if path.suffix == ".dcm"] == []
+
+
+def test_a_series_that_cannot_be_segmented_fails_with_its_code(node: NodeBench, series, capsys):
+    files = series()
+    with node.running(node.settings()) as running:
+        send(running.port, files[:3] + files[5:])
+        node.wait_for(lambda: node.states() == ["failed"])
+        assert node.status.series[0].code == "INPUT_MISSING_SLICES"
+        send(running.port, files)
+        node.wait_for(lambda: node.states() == ["done"])
+    assert main(["receive", str(node.folder.path), "--status", "--json"]) == 0
+
+
+def test_a_scout_is_passed_over(node: NodeBench, series):
+    with node.running(node.settings()) as running:
+        send(running.port, series(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])[:1])
+        node.wait_for(lambda: node.states() == ["passed_over"])
+    assert node.segmented == 0
