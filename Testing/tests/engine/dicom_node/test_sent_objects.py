@@ -75,7 +75,7 @@ def test_a_destination_that_does_not_take_a_kind_of_object_is_named(node: NodeBe
 
 def test_what_is_old_and_sent_is_deleted(node: NodeBench, series):
     settings = node.settings(times=dataclasses.replace(QUICK, keep_days=0.0))
-    with archive() as (port, stored):
+    with archive() as (port, _):
         with node.running(dataclasses.replace(settings, destinations=(to(port),))) as running:
             send(running.port, series())
             node.wait_for(lambda: any("objects sent" in line for line in node.said))

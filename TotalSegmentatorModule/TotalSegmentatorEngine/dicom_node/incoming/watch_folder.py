@@ -112,7 +112,10 @@ class WatchFolder:
                 folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
                 for name in sorted((name for name in names if not name.startswith(".")), key=natural_key):
                     path = Path(folder, name)
-                    status = path.stat()
+                    try:
+                        status = path.stat()
+                    except FileNotFoundError:  # it has just gone, or is a link that leads nowhere
+                        continue
                     relative = path.relative_to(self._path)
                     group = relative.parts[0] if len(relative.parts) > 1 else ""
                     found[group][relative] = (status.st_size, status.st_mtime_ns)
