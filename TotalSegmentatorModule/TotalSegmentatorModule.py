@@ -40,7 +40,7 @@ class TotalSegmentatorModule(ScriptedLoadableModule):
         self.parent.helpText = _("""
 Segments more than a hundred anatomical structures in a CT into one editable segmentation.
 Choose a CT and click Apply. You can keep working while a background process runs the segmentation.
-No image leaves this computer. For research use; not a medical device.
+No image leaves this computer unless you choose your department's server. For research use; not a medical device.
 """)
         self.parent.acknowledgementText = _("""
 Please cite the method when you publish results:
@@ -200,7 +200,8 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
         ``structures``: names, None for all. ``model``: id of the catalogue or path of a model folder; None for the one
         that the panel suggests. ``wait=False`` returns None at once; ``wait()`` then gives the result.
         ``options``: ``device`` (auto, cpu, cuda, mps), ``models_folder``, and the fields of JobOptions
-        (runtime, precision, crop, profile, smooth, largest_piece, smallest_island_mm3).
+        (runtime, precision, crop, profile, smooth, largest_piece, smallest_island_mm3). ``run_on="server"`` sends the
+        image, without asking, to the department server that the settings name, whatever the panel shows.
 
         Raises SegmentationError, whose ``code`` is one of those in docs/command-line.md; JOB_RUNNING while a
         segmentation runs, ENGINE_MISSING and MODEL_MISSING where something has to be installed first.

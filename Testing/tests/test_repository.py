@@ -23,14 +23,15 @@ WIRE, NODE = "TotalSegmentatorWire", f"{ENGINE}/dicom_node"
 ARROWS = {
     "TotalSegmentatorModule.py": {LIB: "- panel scene scripting"},
     LIB: {LIB: "scene"},
-    f"{LIB}/scripting": {LIB: "- background export panel qt_helpers scene segment tasks texts"},
+    f"{LIB}/scripting": {LIB: "- background department_server export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {
         LIB: (
-            "- compare editing edits export figures qt_helpers recovery repair rerun review scene segment setup tasks "
-            "texts"
+            "- compare department_server editing edits export figures qt_helpers recovery repair rerun review scene "
+            "segment setup tasks texts"
         ),
         SETUP: "packages",
     },
+    f"{LIB}/department_server": {LIB: "- qt_helpers"},
     f"{LIB}/edits": {LIB: "- background qt_helpers"},
     f"{LIB}/recovery": {LIB: "background qt_helpers scene segment tags"},
     f"{LIB}/review": {LIB: "- changes qt_helpers scene tags texts views", f"{LIB}/review": "table times"},

@@ -27,11 +27,12 @@ class ModelChoice:
     is_installed: bool
 
 
-def model_choices(models_folder: Path) -> list[ModelChoice]:
-    """All models of the catalogue and, last, the user's own folder."""
+def model_choices(models_folder: Path | None) -> list[ModelChoice]:
+    """All models of the catalogue and, last, the user's own folder. ``models_folder``: None where models need not be
+    installed on this computer."""
     choices = []
     for model in CATALOGUE.values():
-        is_installed = model.is_installed(models_folder)
+        is_installed = models_folder is None or model.is_installed(models_folder)
         short = model.title.partition(" (")[0]  # without the remark in brackets, so that the list stays narrow
         title = model.title if is_installed else _("{model}, not installed").format(model=short)
         choices.append(ModelChoice(model.id, title, is_installed))

@@ -34,6 +34,8 @@ class InputsSection:
         self._known_for: tuple[str, str] | None = None
         self._known: list[str] = []
         self._model_ids: list[str] = []
+        self._is_enabled = True
+        self._is_on_server = False
         ui.inputSelector.setMRMLScene(slicer.mrmlScene)
         ui.outputSelector.setMRMLScene(slicer.mrmlScene)
         self._devices = device_choices()
@@ -93,7 +95,7 @@ class InputsSection:
         """Read again which models are installed."""
         combo = self._ui.modelComboBox
         combo.clear()
-        choices = model_choices(settings.models_folder())
+        choices = model_choices(None if self._is_on_server else settings.models_folder())
         self._model_ids = [choice.id for choice in choices]
         for choice in choices:
             combo.addItem(choice.title, choice.id)
@@ -102,10 +104,18 @@ class InputsSection:
     def set_enabled(self, is_enabled: bool) -> None:
         """Lock the choices while a job runs."""
         ui = self._ui
+        self._is_enabled = is_enabled
         for choice in (ui.inputSelector, ui.modelComboBox, ui.modelFolderPathLineEdit, ui.structuresLineEdit):
             choice.setEnabled(is_enabled)
-        for choice in (ui.deviceComboBox, ui.outputSelector):
-            choice.setEnabled(is_enabled)
+        ui.outputSelector.setEnabled(is_enabled)
+        ui.deviceComboBox.setEnabled(is_enabled and not self._is_on_server)
+
+    def set_on_server(self, is_on_server: bool) -> None:
+        """Whether jobs run on the department server, which has its own models and devices."""
+        if is_on_server != self._is_on_server:
+            self._is_on_server = is_on_server
+            self.set_enabled(self._is_enabled)
+            self.refresh_models()
 
     # -- what is chosen ------------------------------------------------------------------------------------------------
 
@@ -128,6 +138,8 @@ class InputsSection:
             return _("Choose the CT to segment.")
         if ct.GetImageData() is None:
             return _("The chosen volume contains no image.")
+        if parameters.model == OWN_FOLDER and self._is_on_server:
+            return _("The department server cannot use a model folder. Choose another model, or run on this computer.")
         if parameters.model == OWN_FOLDER and not parameters.modelFolder:
             return _("Choose the folder of your model.")
         if unknown_name(parameters.structures, self._known) is not None:
@@ -141,6 +153,13 @@ class InputsSection:
     @property
     def model_title(self) -> str:
         return self._ui.modelComboBox.currentText
+
+    @property
+    def model_and_place(self) -> str:
+        """The model in words, and where it runs if that is not this computer."""
+        if self._is_on_server:
+            return _("{model}, on the department server").format(model=self.model_title)
+        return self.model_title
 
     @property
     def known_structures(self) -> list[str]:

@@ -36,12 +36,14 @@ class MessagesSection:
             widget.setVisible(False)
         self._ui.messagesWidget.setVisible(False)
 
-    def show_error(self, problem: Problem) -> None:
+    def show_error(self, problem: Problem, offers_this_computer: bool = False) -> None:
+        """``offers_this_computer``: the job ran elsewhere and can be repeated here."""
         what, todo = problem_texts(problem)
         self._ui.errorWhatLabel.setText(what)
         self._ui.errorTodoLabel.setText(todo)
         self._ui.errorCodeLabel.setText(_("Code: {code}").format(code=problem.code))
         self._ui.errorAnywayButton.setVisible(problem.code == "INPUT_SIZE_UNLIKELY")
+        self._ui.errorHereButton.setVisible(offers_this_computer)
         self._ui.resultLabel.setVisible(False)
         self._set_visible(self._ui.errorFrame, True)
         self.add_log("{}: {} {}\n".format(problem.code, what, todo))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import slicer
 from slicer.i18n import tr as _
-from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.compare.section import CompareSection
+from TotalSegmentatorModuleLib.department_server.run_on_section import RunOnSection
 from TotalSegmentatorModuleLib.editing.section import EditingSection
 from TotalSegmentatorModuleLib.edits.kept_edits import KeptEdits
 from TotalSegmentatorModuleLib.export.section import ExportSection
@@ -22,6 +22,7 @@ from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
 from TotalSegmentatorModuleLib.panel.inputs import InputsSection
 from TotalSegmentatorModuleLib.panel.messages import MessagesSection
 from TotalSegmentatorModuleLib.panel.offers import load_ct_text, no_ct_question, offer_of_result, offer_of_review
+from TotalSegmentatorModuleLib.panel.orders import Orders
 from TotalSegmentatorModuleLib.panel.progress import ProgressSection
 from TotalSegmentatorModuleLib.panel.unimported_results import UnimportedResultsSection
 from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
@@ -31,13 +32,11 @@ from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.recovery.review_recovery import RecoveryCallbacks, ReviewRecovery
 from TotalSegmentatorModuleLib.recovery.saved_review import UnsavedReview
 from TotalSegmentatorModuleLib.repair.section import RepairSection
-from TotalSegmentatorModuleLib.rerun.arrival import RerunArrival
 from TotalSegmentatorModuleLib.rerun.section import RerunCallbacks, RerunSection
 from TotalSegmentatorModuleLib.review.section import ReviewSection
-from TotalSegmentatorModuleLib.scene.ct_source import check_ct
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks
 from TotalSegmentatorModuleLib.segment.progress_text import ct_not_found_text
-from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
+from TotalSegmentatorModuleLib.segment.session import SegmentationSession
 from TotalSegmentatorModuleLib.setup.section import SetupCallbacks, SetupSection
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
@@ -50,7 +49,6 @@ class Panel:
         self._parameters: SegmentationParameters | None = None
         self._new_results: list[tuple[ReviewSection | TaskSection, str]] = []
         self._new_result_timer = Ticker(self._announce_result)
-        self._last_order: JobOrder | None = None
         self._progress = ProgressSection(ui.progress)
         self._messages = MessagesSection(ui.messages, ui.log)
         self._unimported = UnimportedResultsSection(ui.unimported)
@@ -82,14 +80,18 @@ class Panel:
         self._options = AdvancedSection(ui.advanced)
         self._setup: SetupSection | None = None  # the inputs ask for it while they are made
         self._inputs = InputsSection(ui.inputs, self._show_ready)
+        self._run_on = RunOnSection(ui.inputs, ui.notice, self._inputs.set_on_server)
+        sections = (self._messages, self._inputs, self._options, self._run_on)
+        self._orders = Orders(self._session, *sections, lambda order: self._setup.defer(order))
         self._setup = SetupSection(
             ui.install_page,
             ui.setup,
             SetupCallbacks(
-                start_order=self._start_order,
+                start_order=self._orders.start,
                 end_engine=self._session.restart_engine,
                 on_models=self._show_models,
                 on_change=self._on_setup_change,
+                on_server=self._run_on.refresh,
                 choose_model=self._choose_model,
                 model_in_use=self._model_in_use,
                 show_text=self._messages.show_text,
@@ -104,8 +106,8 @@ class Panel:
             ui.review_rerun,
             RerunCallbacks(
                 rows=lambda: self.review.contents,
-                model=lambda: (self._inputs.model_title, self._inputs.known_structures),
-                start=self._run_again,
+                model=lambda: (self._inputs.model_and_place, self._inputs.known_structures),
+                start=self._orders.run_again,
                 on_replaced=self.review.changed,
                 show_text=self._messages.show_text,
             ),
@@ -125,7 +127,8 @@ class Panel:
         )
         for button in (ui.messages.errorLogButton, ui.export_task.errorLogButton, ui.compare_task.errorLogButton):
             button.connect("clicked(bool)", self._messages.show_log)
-        ui.messages.errorAnywayButton.connect("clicked(bool)", self._on_anyway_clicked)
+        ui.messages.errorAnywayButton.connect("clicked(bool)", self._orders.run_anyway)
+        ui.messages.errorHereButton.connect("clicked(bool)", self._orders.run_here)
         ui.progress.applyButton.connect("clicked(bool)", self._on_apply_clicked)
 
     # -- what the module's widget calls --------------------------------------------------------------------------------
@@ -133,6 +136,7 @@ class Panel:
     def set_parameters(self, parameters: SegmentationParameters | None) -> None:
         """Show the choices of this parameter node; None while the scene is being closed."""
         self._parameters = parameters
+        self._orders.set_parameters(parameters)
         self._inputs.set_parameters(parameters)
         self._options.set_parameters(parameters)
         for section in (self.review, *self._tasks):
@@ -148,6 +152,7 @@ class Panel:
 
     def enter(self) -> None:
         """The user opens the module: update what may have changed elsewhere."""
+        self._run_on.refresh()
         self._show_models()
         self._setup.refresh()
         self._edits.refresh()
@@ -196,72 +201,12 @@ class Panel:
         if self._session.is_busy:
             self._session.cancel()
         else:
-            self.apply()
-
-    def _on_anyway_clicked(self) -> None:
-        """Repeat the job that was refused for the CT's size."""
-        order = self._last_order
-        if order is None or self._session.is_busy or not self._may_replace(order.output):
-            return
-        self._messages.clear()
-        self._start_order(replace(order, options=replace(order.options, accept_size=True)))
-
-    def apply(self) -> None:
-        """Start a job with the choices of the parameter node; problems with them are shown."""
-        if self._parameters is None:  # the scene is being closed
-            return
-        if not self._may_replace(self._inputs.output):
-            return
-        self._messages.clear()
-        try:
-            order = self._order(self._inputs.ct, self._inputs.structures(), self._inputs.output)
-            check_ct(order.ct)  # before anything is downloaded for it
-        except SegmentationError as error:
-            self._messages.show_error(error.problem)
-            return
-        if not self._setup.defer(order):
-            self._start_order(order)
-
-    def _run_again(self, ct, structures: list[str], arrival: RerunArrival) -> None:
-        """Some structures of the review, with the model and the options chosen here."""
-        self._messages.clear()
-        try:
-            check_ct(ct)
-        except SegmentationError as error:
-            self._messages.show_error(error.problem)
-            return
-        order = replace(self._order(ct, structures), arrival=arrival)
-        if not self._setup.defer(order):
-            self._start_order(order)
+            self._orders.apply()
 
     def _end_proposals(self) -> None:
         """The user turns to something else in the review."""
         self._repairs.end()
         self._rerun.end()
-
-    def _order(self, ct, structures: list[str] | None, output=None) -> JobOrder:
-        """With the model and the options that are chosen."""
-        parameters = self._parameters
-        return JobOrder(
-            ct=ct,
-            model=parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model,
-            models_folder=settings.models_folder(),
-            structures=structures,
-            device=parameters.device,
-            output=output,
-            options=self._options.options(),
-        )
-
-    def _may_replace(self, output) -> bool:
-        count = output.GetSegmentation().GetNumberOfSegments() if output is not None else 0
-        if not count:
-            return True
-        question = _(
-            "All segments of '{name}' ({count}), including manual edits, are replaced when the result is ready. "
-            "Afterwards it contains only: {remains}.\n\n"
-            "To keep them, choose 'Create new segmentation' as the output instead."
-        ).format(name=output.GetName(), count=count, remains=self._inputs.chosen_structures_text())
-        return confirm_loss(question, _("Replace segments?"), _("Replace"))
 
     # -- what an earlier Slicer left -----------------------------------------------------------------------------------
 
@@ -307,15 +252,6 @@ class Panel:
 
     # -- what the set-up calls -----------------------------------------------------------------------------------------
 
-    def _start_order(self, order: JobOrder) -> None:
-        self._last_order = order
-        try:
-            self._session.apply(order)
-        except SegmentationError as error:
-            self._messages.show_error(error.problem)
-        except JobBusyError as error:
-            self._messages.show_text(str(error))
-
     def _show_models(self) -> None:
         self._inputs.refresh_models()
         self._show_ready()
@@ -349,6 +285,7 @@ class Panel:
 
     def _on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         self._inputs.set_enabled(not is_busy)
+        self._run_on.set_enabled(not is_busy)
         self._task_changed()
         self._options.set_enabled(not is_busy)
         self._rerun.set_enabled(not is_busy)
@@ -359,13 +296,14 @@ class Panel:
             self._show_ready()
 
     def _on_plan(self, plan: Plan) -> None:
-        self._progress.show_plan(plan)
+        order = self._session.order
+        self._progress.show_plan(plan, is_on_server=order is not None and order.server is not None)
         self._messages.add_plan(plan)
 
     def _on_failed(self, problem: Problem) -> None:
-        self._messages.show_error(problem)
-        if problem.code == "ENGINE_MISSING" and self._last_order is not None and not settings.engine_packages_folder():
-            self._setup.engine_failed(self._last_order)
+        self._orders.show_failure(problem)
+        if problem.code == "ENGINE_MISSING" and self._orders.last is not None and not settings.engine_packages_folder():
+            self._setup.engine_failed(self._orders.last)
 
     def result_arrived(self, node, header: ResultHeader) -> None:
         """``node`` (vtkMRMLSegmentationNode) holds a new result."""

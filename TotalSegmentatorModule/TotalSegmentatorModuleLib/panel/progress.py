@@ -37,8 +37,11 @@ class ProgressSection:
         self._ui.applyButton.setEnabled(not is_cancelling)
         self._ui.progressFrame.setVisible(True)
 
-    def show_plan(self, plan: Plan) -> None:
-        self._ui.planLabel.setText(plan_text(plan))
+    def show_plan(self, plan: Plan, is_on_server: bool = False) -> None:
+        """``is_on_server``: it is the department server's plan."""
+        text = plan_text(plan)
+        text = _("On the department server: {plan}").format(plan=text) if is_on_server else text
+        self._ui.planLabel.setText(text)
         self._ui.planLabel.setToolTip(plan_details(plan))
         self._ui.planLabel.setVisible(True)
 

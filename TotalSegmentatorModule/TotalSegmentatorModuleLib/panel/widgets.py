@@ -45,6 +45,8 @@ class PanelWidgets:
     advanced: Widgets
     setup: Widgets
     log: Widgets
+    notice: Widgets
+    """Below the sections: noticeLabel."""
     wrapped_labels: WrappedLabels
     wheel_guard: WheelGuard
     """Works as long as something refers to it."""
@@ -103,6 +105,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         advanced=advanced,
         setup=setup,
         log=log,
+        notice=named_children(panel),
         wrapped_labels=WrappedLabels(panel),
         wheel_guard=WheelGuard(panel),
     )

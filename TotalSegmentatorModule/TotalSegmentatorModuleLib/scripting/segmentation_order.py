@@ -6,12 +6,17 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from TotalSegmentatorWire.messages.department_server import DepartmentServer
 from TotalSegmentatorWire.messages.options import JobOptions
 
 from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.department_server.server_settings import stored_server
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model
 from TotalSegmentatorModuleLib.panel.structure_names import known_names, parse_names
 from TotalSegmentatorModuleLib.segment.session import JobOrder
+
+COMPUTER, SERVER = "computer", "server"
+"""Where a script's segmentation runs: on this computer, or on the department server of the settings."""
 
 
 def segmentation_order(
@@ -22,11 +27,13 @@ def segmentation_order(
     *,
     models_folder: str | os.PathLike | None = None,
     device: str = "auto",
+    run_on: str = COMPUTER,
     **options,
 ) -> JobOrder:
     """The arguments are those of the logic's ``process``.
 
-    Raises SegmentationError: STRUCTURE_UNKNOWN, BAD_REQUEST for an option's value; TypeError for an unknown option.
+    Raises SegmentationError: STRUCTURE_UNKNOWN, BAD_REQUEST for an option's value; TypeError for an unknown option;
+    ValueError for a place that does not exist or has no address.
     """
     folder = Path(models_folder) if models_folder is not None else settings.models_folder()
     if model is None:
@@ -43,7 +50,19 @@ def segmentation_order(
         device=device,
         output=output,
         options=JobOptions(**options),
+        server=_server(run_on),
     )
+
+
+def _server(run_on: str) -> DepartmentServer | None:
+    if run_on == COMPUTER:
+        return None
+    if run_on != SERVER:
+        raise ValueError("run_on is {} or {}, not {}".format(COMPUTER, SERVER, run_on))
+    server = stored_server()
+    if server is None:
+        raise ValueError("no department server is set: enter its address in the section Set-up of the panel")
+    return server
 
 
 def _comma_separated(structures: str | Iterable[str] | None) -> str:

@@ -78,6 +78,8 @@ class SegmentationSession:
         self._ct: VolumeCtSource | None = None
         self._on_order_end: Callable[[TaskEnd], None] = ignore
         self._arrival: Arrival | None = None
+        self.order: JobOrder | None = None
+        """Of the job that was started last; None where that imports a result."""
         self._import = ResultImport(callbacks)
 
     # -- what the panel asks for ---------------------------------------------------------------------------------------
@@ -98,7 +100,7 @@ class SegmentationSession:
             check_installed(order.model, order.models_folder)
         self._callbacks.on_progress(0.0, STAGE_PREPARING, None, 0, 0)
         self._prepare(VolumeCtSource(order.ct))
-        self._arrival = order.arrival
+        self.order, self._arrival = order, order.arrival
         task = self._segment(order, DicomFileSearch(order.ct), OutputChoice(order.output))
         self._on_order_end = on_end
         self._runner.start(task, self._on_end)
@@ -159,7 +161,7 @@ class SegmentationSession:
         JobBusyError. The result is kept if this is cancelled or fails."""
         self._require_idle()
         self._prepare(VolumeCtSource(ct) if ct is not None else None)
-        self._arrival = None
+        self.order = self._arrival = None
         self._runner.start(self._receive(job_id), self._on_end)
 
     def discard_result(self, job_id: str) -> None:

@@ -1,4 +1,5 @@
-"""The fields of the Set-up section: where to install and where to download from; kept in the settings."""
+"""The fields of the Set-up section: where to install and where to download from, and the department server; kept in
+the settings."""
 
 from __future__ import annotations
 
@@ -14,12 +15,23 @@ from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 
 
 class SetupFields:
-    """``on_engine_changed`` is called when the engine has to restart, ``on_models_changed`` for another folder."""
+    """``on_engine_changed`` is called when the engine has to restart, ``on_models_changed`` for another folder,
+    ``on_server_changed`` for another department server."""
 
     def __init__(
-        self, ui: Widgets, on_engine_changed: Callable[[], None], on_models_changed: Callable[[], None]
+        self,
+        ui: Widgets,
+        on_engine_changed: Callable[[], None],
+        on_models_changed: Callable[[], None],
+        on_server_changed: Callable[[], None],
     ) -> None:
         self._ui = ui
+        self._on_server_changed = on_server_changed
+        self._server_files = {
+            ui.serverAuthorityPathLineEdit: (ui.serverAuthorityLabel, settings.SERVER_CA),
+            ui.serverCertificatePathLineEdit: (ui.serverCertificateLabel, settings.SERVER_CERTIFICATE),
+            ui.serverKeyPathLineEdit: (ui.serverKeyLabel, settings.SERVER_KEY),
+        }
         self._follow(ui.enginePackagesPathLineEdit, settings.ENGINE_PACKAGES, on_engine_changed)
         self._follow(ui.enginesFolderPathLineEdit, settings.ENGINES, on_engine_changed)
         self._follow(ui.modelsFolderPathLineEdit, settings.MODELS, on_models_changed)
@@ -28,6 +40,11 @@ class SetupFields:
         self._keep(ui.proxyLineEdit, settings.PROXY)
         self._keep(ui.indexUrlLineEdit, settings.INDEX_URL)
         self._keep(ui.extraIndexUrlLineEdit, settings.EXTRA_INDEX_URL)
+        for path_line, (_label, key) in self._server_files.items():
+            self._follow(path_line, key)
+        self._keep(ui.serverLineEdit, settings.SERVER_ADDRESS)
+        ui.serverLineEdit.connect("textChanged(QString)", self._on_server)
+        self._show_server_files()
         self._offer_variants()
 
     def set_enabled(self, is_enabled: bool) -> None:
@@ -46,9 +63,10 @@ class SetupFields:
             ui.modelsFolderPathLineEdit,
             ui.offlineFolderPathLineEdit,
             ui.certificatePathLineEdit,
+            *self._server_files,
         ):
             path_line.currentPath = ""
-        for line in (ui.proxyLineEdit, ui.indexUrlLineEdit, ui.extraIndexUrlLineEdit):
+        for line in (ui.proxyLineEdit, ui.indexUrlLineEdit, ui.extraIndexUrlLineEdit, ui.serverLineEdit):
             line.setText("")
         ui.torchVariantComboBox.setCurrentIndex(0)
 
@@ -64,6 +82,16 @@ class SetupFields:
     def _keep(self, line, key: str) -> None:
         line.setText(settings.text(key))
         line.connect("textChanged(QString)", lambda text: settings.set_text(key, text))
+
+    def _on_server(self, _text: str) -> None:
+        self._show_server_files()
+        self._on_server_changed()
+
+    def _show_server_files(self) -> None:
+        """Only where there is an address."""
+        for path_line, (label, _key) in self._server_files.items():
+            label.setVisible(bool(settings.text(settings.SERVER_ADDRESS)))
+            path_line.setVisible(bool(settings.text(settings.SERVER_ADDRESS)))
 
     def _offer_variants(self) -> None:
         combo = self._ui.torchVariantComboBox

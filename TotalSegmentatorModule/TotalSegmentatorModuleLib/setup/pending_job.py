@@ -28,8 +28,8 @@ class SetupNeeds:
 
 
 def needs_of(order: JobOrder) -> SetupNeeds:
-    """Anything that the catalogue lacks is a model folder, which the engine validates."""
-    model = CATALOGUE.get(order.model)
+    """Anything that the catalogue lacks is a model folder, which the engine validates. A server has its own models."""
+    model = CATALOGUE.get(order.model) if order.server is None else None
     is_missing = model is not None and not model.is_installed(order.models_folder)
     return SetupNeeds((order.model,) if is_missing else (), installed_engine.has_engine())
 

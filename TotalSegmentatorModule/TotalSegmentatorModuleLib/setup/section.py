@@ -39,6 +39,8 @@ class SetupCallbacks:
     """The installed models or the models folder have changed."""
     on_change: Callable[[], None]
     """Whether Apply is enabled may have changed."""
+    on_server: Callable[[], None]
+    """The settings of the department server have changed."""
     choose_model: Callable[[str, str], None]
     """The model's id, and its folder where that is OWN_FOLDER."""
     model_in_use: Callable[[], str]
@@ -62,7 +64,7 @@ class SetupSection:
         self._installed = InstalledView(ui, callbacks.model_in_use)
         self._changes = SetupChanges(page_ui, self._page, self._on_changes, callbacks.add_log)
         self._section_changes = SectionChanges(ui, self._changes, self._on_section_done)
-        self._fields = SetupFields(ui, self._on_engine_folder, self._on_models_folder)
+        self._fields = SetupFields(ui, self._on_engine_folder, self._on_models_folder, callbacks.on_server)
         self._removal = Removal(ui.removeButton, self._changes, self._fields, self._on_removed)
         page_ui.offlineButton.connect("clicked(bool)", self._on_offline)
         page_ui.notNowButton.connect("clicked(bool)", self._on_not_now)

@@ -293,3 +293,20 @@ def test_without_its_ct_nothing_runs(ready):
     ready.app.click(ready.rerun.rerunButton)
     assert ready.rerun.rerunLabel.text.startswith("The CT of this segmentation is not in the scene.")
     assert not ready.rerun.runButton.enabled
+
+
+def test_on_the_department_server_they_are_sent_only_after_consent(ready, answers):
+    """The engine refuses the address, which names another computer without the files of TLS."""
+    before = ready.all_voxels()
+    ready.user.ui.setup.serverLineEdit.setText("tls://ct-server.hospital.example:8786")
+    ready.user.ui.inputs.runOnComboBox.setCurrentIndex(1)
+    ready.user.ui.inputs.runOnComboBox.activated.emit(1)
+    ready.select("spleen")
+    ready.app.click(ready.rerun.rerunButton)
+    assert "on the department server" in ready.rerun.rerunLabel.text
+    answers.append(False)
+    assert ready.run("Selected: spleen").startswith("Nothing was sent.")
+    answers.append(True)
+    ready.run("Selected: spleen")
+    assert ready.user.error_code == "SERVER_LACKS_MODEL"
+    assert_same(before, ready.all_voxels())

@@ -1,0 +1,202 @@
+"""The choice "Run on: Department server": when it is there, what it says, what it asks, where the orders go."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import slicer
+from fake_setup import put_models
+from job_support import needs_signals
+from TotalSegmentatorWire.messages.department_server import DepartmentServer
+from TotalSegmentatorWire.tables.catalogue import read_catalogue
+from TotalSegmentatorWire.user_folders import default_models_folder
+
+ADDRESS = "tls://ct-server.hospital.example:8786"
+FILES = {"serverAuthority": "/tls/ca.pem", "serverCertificate": "/tls/me.pem", "serverKey": "/tls/me.key"}
+HERE, SERVER = 0, 1
+
+
+@pytest.fixture
+def orders(user, monkeypatch) -> list:
+    """What the panel orders of its session; no job is started."""
+    from TotalSegmentatorModuleLib.segment.session import SegmentationSession
+
+    ordered: list = []
+    monkeypatch.setattr(SegmentationSession, "apply", lambda _session, order, *_: ordered.append(order))
+    return ordered
+
+
+def enter_address(user, address: str = ADDRESS) -> None:
+    user.ui.setup.collapsibleButton.collapsed = False
+    user.ui.setup.serverLineEdit.setText(address)
+    user.app.process_events()
+
+
+def choose(user, place: int) -> None:
+    user.ui.inputs.runOnComboBox.setCurrentIndex(place)
+    user.ui.inputs.runOnComboBox.activated.emit(place)
+    user.app.process_events()
+
+
+def choose_server(user) -> None:
+    enter_address(user)
+    choose(user, SERVER)
+
+
+def test_nothing_of_it_is_seen_without_an_address(user, orders):
+    put_models(read_catalogue(), default_models_folder())
+    user.add_ct()
+    user.app.process_events()
+    assert not user.ui.inputs.runOnComboBox.visible
+    user.ui.setup.collapsibleButton.collapsed = False
+    user.app.process_events()
+    assert user.ui.setup.serverLineEdit.visible
+    assert not any(getattr(user.ui.setup, name + "PathLineEdit").visible for name in FILES)
+
+    user.click_apply()
+
+    assert orders[0].server is None
+
+
+def test_an_address_alone_changes_nothing(user, orders):
+    put_models(read_catalogue(), default_models_folder())
+    user.add_ct()
+    enter_address(user)
+    assert user.ui.inputs.runOnComboBox.visible
+    assert user.ui.inputs.runOnComboBox.currentText == "This computer"
+    assert not user.ui.inputs.statementFrame.visible
+    assert all(getattr(user.ui.setup, name + "PathLineEdit").visible for name in FILES)
+
+    user.click_apply()
+
+    assert orders[0].server is None
+
+
+def test_the_statement_stays_in_sight_and_the_order_names_the_server(user, orders, answers):
+    """No model is installed on this computer."""
+    user.add_ct()
+    enter_address(user)
+    for name, path in FILES.items():
+        getattr(user.ui.setup, name + "PathLineEdit").currentPath = path
+    choose(user, SERVER)
+    assert user.ui.inputs.leavesLabel.visible
+    assert "Nothing leaves" not in user.ui.notice.noticeLabel.text
+    assert user.ui.inputs.leavesLabel.text.replace("\u200b", "") == (
+        "The image leaves this computer. It is sent to tls://ct-server.hospital.example:8786."
+    )
+    assert "Not sent: names, dates, identifiers" in user.ui.inputs.sentLabel.text
+    assert not user.ui.inputs.deviceComboBox.enabled
+    assert "not installed" not in user.ui.inputs.modelComboBox.currentText
+
+    answers.append(True)
+    user.click_apply()
+
+    assert orders[0].server == DepartmentServer(ADDRESS, *FILES.values())
+    assert user.ui.inputs.leavesLabel.visible
+    choose(user, HERE)
+    assert not user.ui.inputs.leavesLabel.visible
+    assert user.ui.notice.noticeLabel.text.endswith("Nothing leaves this computer.")
+    assert user.ui.inputs.deviceComboBox.enabled
+    assert "not installed" in user.ui.inputs.modelComboBox.currentText
+
+
+def test_consent_is_asked_once_for_each_address(user, orders, answers, monkeypatch):
+    user.add_ct()
+    choose_server(user)
+    answers.append(False)
+    user.click_apply()
+    assert orders == []
+    assert "Nothing was sent" in user.ui.messages.resultLabel.text
+
+    answers.append(True)
+    user.click_apply()
+    user.click_apply()  # without a question
+    assert [order.server.address for order in orders] == [ADDRESS, ADDRESS]
+
+    other = ADDRESS.replace("ct-server", "other")
+    enter_address(user, other)
+    answers.append(True)
+    user.click_apply()
+    enter_address(user)
+    user.click_apply()
+    assert [order.server.address for order in orders[2:]] == [other, ADDRESS]
+
+
+def test_the_question_names_the_address_and_what_is_sent(user, orders, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: asked.append(text))
+    user.add_ct()
+    choose_server(user)
+    user.click_apply()
+    assert len(asked) == 1 and orders == []
+    for words in (ADDRESS, "leaves this computer", "voxels, spacing, position and orientation", "asked once"):
+        assert words in asked[0]
+
+
+def test_the_choice_is_kept_in_the_settings_not_in_the_scene(user, orders, app):
+    choose_server(user)
+    slicer.mrmlScene.Clear()
+    app.process_events()
+    app.leave_module()
+    app.enter_module()
+    assert user.ui.inputs.runOnComboBox.currentIndex == SERVER
+    assert user.ui.inputs.leavesLabel.visible
+
+    enter_address(user, "")
+
+    assert not user.ui.inputs.runOnComboBox.visible
+    enter_address(user)
+    assert user.ui.inputs.runOnComboBox.currentIndex == HERE
+
+
+def test_a_model_folder_runs_only_here(user, orders):
+    user.add_ct()
+    choose_server(user)
+    user.choose_model_folder("/models/mine")
+    assert not user.ui.progress.applyButton.enabled
+    assert "cannot use a model folder" in user.ui.progress.applyButton.toolTip
+    choose(user, HERE)
+    assert user.ui.progress.applyButton.enabled
+
+
+@needs_signals
+def test_after_a_failure_the_job_can_run_here(user, answers):
+    """The engine itself refuses the address: an address of another computer needs the three files."""
+    put_models(read_catalogue(), default_models_folder())
+    user.add_ct()
+    choose_server(user)
+    answers.append(True)
+    user.run_job()
+    assert user.error_code == "SCHEDULER_NEEDS_TLS"
+    assert user.segmentations == []
+    assert user.ui.messages.errorHereButton.visible
+
+    user.app.click(user.ui.messages.errorHereButton)
+    user.wait_until_ready()
+
+    assert user.ui.inputs.runOnComboBox.currentIndex == HERE
+    assert not user.ui.messages.errorHereButton.visible
+
+
+def test_a_job_of_this_computer_offers_no_repetition_here(user):
+    user.add_ct()
+    user.plan("predicting", "refuse")
+    user.run_job()
+    assert user.error_code == "MEMORY_SHORT"
+    assert not user.ui.messages.errorHereButton.visible
+
+
+def test_scripts_name_the_server_themselves(user, orders):
+    ct = user.add_ct()
+    logic = user.widget.logic
+    with pytest.raises(ValueError, match="no department server is set"):
+        logic.process(ct, model="104-3mm", run_on="server", wait=False)
+    choose_server(user)
+    with pytest.raises(ValueError, match="computer or server"):
+        logic.process(ct, model="104-3mm", run_on="cloud", wait=False)
+    logic.process(ct, model="104-3mm", run_on="server", wait=False)
+    logic.process(ct, model="104-3mm", wait=False)
+    assert [order.server for order in orders] == [DepartmentServer(ADDRESS), None]

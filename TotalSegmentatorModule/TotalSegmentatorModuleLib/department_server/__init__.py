@@ -1,0 +1,1 @@
+"""The choice to run segmentations on the department server instead of this computer."""

@@ -1,0 +1,142 @@
+"""From the choices in the panel to orders, and what is asked before one is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from slicer.i18n import tr as _
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+
+from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.department_server.run_on_section import RunOnSection
+from TotalSegmentatorModuleLib.department_server.texts import not_sent_text
+from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER
+from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
+from TotalSegmentatorModuleLib.panel.inputs import InputsSection
+from TotalSegmentatorModuleLib.panel.messages import MessagesSection
+from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
+from TotalSegmentatorModuleLib.rerun.arrival import RerunArrival
+from TotalSegmentatorModuleLib.scene.ct_source import check_ct
+from TotalSegmentatorModuleLib.segment.job_types import JobBusyError
+from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
+
+
+class Orders:
+    """Makes orders and starts them; problems with them are shown.
+
+    ``defer`` keeps an order for which something has to be installed first, and returns whether that is so.
+    """
+
+    def __init__(
+        self,
+        session: SegmentationSession,
+        messages: MessagesSection,
+        inputs: InputsSection,
+        options: AdvancedSection,
+        run_on: RunOnSection,
+        defer: Callable[[JobOrder], bool],
+    ) -> None:
+        self._session = session
+        self._messages = messages
+        self._inputs = inputs
+        self._options = options
+        self._run_on = run_on
+        self._defer = defer
+        self._parameters: SegmentationParameters | None = None
+        self.last: JobOrder | None = None
+        """The order that was started last."""
+
+    def set_parameters(self, parameters: SegmentationParameters | None) -> None:
+        """None while the scene is being closed."""
+        self._parameters = parameters
+
+    # -- what the user asks for ----------------------------------------------------------------------------------------
+
+    def apply(self) -> None:
+        """Start a job with the choices of the parameter node."""
+        if self._parameters is None or not self._may_replace(self._inputs.output):
+            return
+        self._messages.clear()
+        try:
+            order = self._order(self._inputs.ct, self._inputs.structures(), self._inputs.output)
+            check_ct(order.ct)  # before anything is downloaded for it
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+            return
+        self._start_when_ready(order)
+
+    def run_again(self, ct, structures: list[str], arrival: RerunArrival) -> None:
+        """Some structures of the review, with the model and the options chosen here."""
+        self._messages.clear()
+        try:
+            check_ct(ct)
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+            return
+        self._start_when_ready(replace(self._order(ct, structures), arrival=arrival))
+
+    def run_anyway(self) -> None:
+        """Repeat the job that was refused for the CT's size."""
+        if self._may_repeat():
+            self._messages.clear()
+            self.start(replace(self.last, options=replace(self.last.options, accept_size=True)))
+
+    def run_here(self) -> None:
+        """Repeat the job with which the department server failed on this computer, which is chosen from now on."""
+        if self._may_repeat():
+            self._messages.clear()
+            self._run_on.choose_this_computer()
+            self._start_when_ready(replace(self.last, server=None))
+
+    def start(self, order: JobOrder) -> None:
+        """Start it now."""
+        self.last = order
+        try:
+            self._session.apply(order)
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+        except JobBusyError as error:
+            self._messages.show_text(str(error))
+
+    def show_failure(self, problem: Problem) -> None:
+        """The job has failed."""
+        is_own = self.last is not None and self.last is self._session.order  # and not a script's
+        self._messages.show_error(problem, offers_this_computer=is_own and self.last.server is not None)
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _start_when_ready(self, order: JobOrder) -> None:
+        if order.server is not None and not self._run_on.may_send(order.server):
+            self._messages.show_text(not_sent_text())
+        elif not self._defer(order):
+            self.start(order)
+
+    def _may_repeat(self) -> bool:
+        return self.last is not None and not self._session.is_busy and self._may_replace(self.last.output)
+
+    def _order(self, ct, structures: list[str] | None, output=None) -> JobOrder:
+        """With the model and the options that are chosen."""
+        parameters = self._parameters
+        return JobOrder(
+            ct=ct,
+            model=parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model,
+            models_folder=settings.models_folder(),
+            structures=structures,
+            device=parameters.device,
+            output=output,
+            options=self._options.options(),
+            server=self._run_on.server,
+        )
+
+    def _may_replace(self, output) -> bool:
+        count = output.GetSegmentation().GetNumberOfSegments() if output is not None else 0
+        if not count:
+            return True
+        question = _(
+            "All segments of '{name}' ({count}), including manual edits, are replaced when the result is ready. "
+            "Afterwards it contains only: {remains}.\n\n"
+            "To keep them, choose 'Create new segmentation' as the output instead."
+        ).format(name=output.GetName(), count=count, remains=self._inputs.chosen_structures_text())
+        return confirm_loss(question, _("Replace segments?"), _("Replace"))
