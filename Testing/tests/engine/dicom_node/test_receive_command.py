@@ -16,10 +16,13 @@ import pytest
 from batch_bench import BatchBench, make_bench
 from dicom_peers import LOOPBACK
 from orthanc import free_ports
+from places import REPOSITORY
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions
 from TotalSegmentatorEngine.dicom_node.commands import settings_of
 from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
+from TotalSegmentatorEngine.dicom_node.settings.node_settings import TlsFiles
+from TotalSegmentatorEngine.dicom_node.settings.settings_file import check_settings, read_settings
 from TotalSegmentatorWire.errors.problem import ERRORS
 
 SENDERS = [{"ae_title": "PACS", "address": LOOPBACK}]
@@ -173,3 +176,14 @@ def _stop_when_it_listens(port: int) -> None:
             time.sleep(0.05)
     time.sleep(0.3)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_the_example_in_the_documents_is_valid(tmp_path: Path):
+    text = (REPOSITORY / "docs" / "receive.md").read_text(encoding="utf-8")
+    example = text.split("```json\n")[1].split("```")[0]
+    settings = read_settings(settings_file(tmp_path, example))
+    check_settings(settings)
+    assert [destination.name for destination in settings.destinations] == ["planning", "research"]
+    assert settings.listening.tls == TlsFiles(
+        *(tmp_path / name for name in ("node.pem", "node.key", "hospital-ca.pem"))
+    )
