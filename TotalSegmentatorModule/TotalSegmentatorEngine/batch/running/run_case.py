@@ -76,6 +76,7 @@ def _outcome(
         result, structures = _run(task, files, cache, reporter)
         problem = files.failure
     except Exception as error:  # one CT never stops the run: a code for everything
+        reporter.check_cancelled()  # a library may have turned Ctrl+C into an exception of its own
         problem = problem_of(error)
         if problem.code in STOPS_THE_RUN:
             raise
