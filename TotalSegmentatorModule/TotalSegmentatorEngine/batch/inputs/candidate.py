@@ -9,6 +9,14 @@ from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import Problem
 
+SEGMENTATIONS, LOCALIZERS, OTHER_SERIES, OTHER_OBJECTS, OTHER_FILES = PASSED_OVER = (
+    "segmentations",
+    "localizers and single images",
+    "series that are no CT",
+    "DICOM objects without an image",
+    "other files",
+)
+
 
 @dataclass(frozen=True)
 class Candidate:

@@ -11,7 +11,7 @@ from pathlib import Path
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.batch.inputs import lists
-from TotalSegmentatorEngine.batch.inputs.candidate import Candidate, Found
+from TotalSegmentatorEngine.batch.inputs.candidate import OTHER_FILES, SEGMENTATIONS, Candidate, Found
 from TotalSegmentatorEngine.batch.inputs.dicom_cases import dicom_cases
 from TotalSegmentatorEngine.batch.inputs.image_kinds import is_image_name, is_segmentation
 from TotalSegmentatorEngine.batch.inputs.lists import ListRow
@@ -21,7 +21,6 @@ from TotalSegmentatorEngine.payloads.find_payload import find_payload
 from TotalSegmentatorEngine.series_selection.folder_scan import scan_folder, scan_series
 from TotalSegmentatorEngine.series_selection.skipped_files import has_dicom_ending
 
-SEGMENTATIONS, OTHER_FILES = "segmentations", "other files"
 _DICOMDIR = "DICOMDIR"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-from TotalSegmentatorEngine.batch.inputs.candidate import Candidate, Found
+from TotalSegmentatorEngine.batch.inputs.candidate import LOCALIZERS, OTHER_OBJECTS, OTHER_SERIES, Candidate, Found
 from TotalSegmentatorEngine.batch.inputs.neighbourhood import Neighbourhood
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader
 from TotalSegmentatorEngine.series_selection.folder_scan import FOLDER_CLOSED, FolderScan, Unread
@@ -18,9 +18,6 @@ from TotalSegmentatorEngine.series_selection.series_choice import select_row
 from TotalSegmentatorEngine.series_selection.series_list import Row, Series, list_series
 from TotalSegmentatorEngine.series_selection.series_parts import take_apart
 from TotalSegmentatorEngine.series_selection.skipped_files import has_dicom_ending, possible_slice
-
-LOCALIZERS, OTHER_SERIES = "localizers and single images", "series that are no CT"
-OTHER_OBJECTS = "DICOM objects without an image"
 
 _CT_IMAGES = frozenset(["", "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"])
 """CT, Enhanced CT and Legacy Converted Enhanced CT Image Storage (PS3.6 table A-1), and files that state no class."""

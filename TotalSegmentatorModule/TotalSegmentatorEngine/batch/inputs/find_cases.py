@@ -7,7 +7,7 @@ from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import Problem
 
-from TotalSegmentatorEngine.batch.inputs.candidate import Candidate
+from TotalSegmentatorEngine.batch.inputs.candidate import PASSED_OVER, Candidate
 from TotalSegmentatorEngine.batch.inputs.candidates import CandidateSearch
 from TotalSegmentatorEngine.batch.inputs.case import ID_DIGITS, Case, FoundInputs
 from TotalSegmentatorEngine.batch.inputs.digests import input_digest, stamp_of
@@ -51,8 +51,9 @@ def find_cases(
         names = source_names(candidate) if keeps_names else {}
         rows[InputRow(case.id, digest, str(case.path), case.series or "", stamp, **names)] = None
         cases.setdefault(case.id, case)
+    passed_over = {kind: found.passed_over[kind] for kind in PASSED_OVER if found.passed_over[kind]}
     return FoundInputs(
-        tuple(cases.values()), dict(found.passed_over), tuple(problems), len(rows) - len(cases), tuple(rows)
+        tuple(cases.values()), passed_over, tuple(problems), len(rows) - len(cases), tuple(rows)
     )
 
 
