@@ -200,14 +200,18 @@ def test_one_that_is_overtaken_while_it_takes_over_goes_away(
     assert left_over(path.parent) == []
 
 
-def test_a_mark_whose_maker_died_does_not_block_for_ever(path: Path) -> None:
+@pytest.mark.parametrize("is_written", [True, False])
+def test_a_mark_whose_maker_died_does_not_block_for_ever(path: Path, is_written: bool) -> None:
     left_by_the_dead(path)
+    owner = path.read_bytes()
     mark = path.with_name(".0123456789abcdef.taken")
-    mark.touch()
-    assert try_claim(path) is None
-    age(mark, DEAD_SECONDS + 1)
+    mark.write_bytes(owner if is_written else b"")
+    if not is_written:
+        assert try_claim(path) is None
+        age(mark, DEAD_SECONDS + 1)
     assert try_claim(path) is None  # this call clears the way
-    assert try_claim(path) is not None
+    taken(path).release()
+    assert left_over(path.parent) == []
 
 
 def test_a_file_system_without_hard_links_will_do(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,20 +57,15 @@ class BatchRun:
     folder: Path
     segmented: int
     """How many CTs went through the networks."""
-
-    @property
-    def outcomes(self) -> dict[str, Outcome]:
-        return {outcome.id: outcome for outcome in BatchFolder(self.folder).outcomes()}
+    outcomes: dict[str, Outcome]
+    """By id."""
+    inputs: list[dict[str, str]]
+    """The rows of private/inputs.csv."""
 
     @property
     def codes(self) -> list[str]:
         """Of the failed ones, sorted."""
         return sorted(outcome.error.code for outcome in self.outcomes.values() if outcome.error is not None)
-
-    @property
-    def inputs(self) -> list[dict[str, str]]:
-        with (self.folder / "private" / "inputs.csv").open(encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream))
 
     def outcome_of(self, path: Path) -> Outcome:
         """Of the only CT at ``path`` or below it."""
@@ -104,7 +99,9 @@ class BatchBench:
         options = ["--output", output, "--model", self.model, "--accept-size", *words]
         status = main(["batch", *map(str, [*(inputs or [self.inputs]), *options])])
         printed = self.capsys.readouterr()
-        return BatchRun(status, printed.err, printed.out, output, len(self.seen) - before)
+        outcomes = {outcome.id: outcome for outcome in BatchFolder(output).outcomes()}
+        count = len(self.seen) - before
+        return BatchRun(status, printed.err, printed.out, output, count, outcomes, _rows(output))
 
     def segment(self, volume, prepared, _cache, reporter) -> SegmentationResult:
         reporter.check_cancelled()
@@ -125,6 +122,14 @@ class BatchBench:
         path = self.inputs / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return ct_variants.write_image(path, chest(seed, slices), GRID)
+
+
+def _rows(output: Path) -> list[dict[str, str]]:
+    path = output / "private" / "inputs.csv"
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def make_bench(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> BatchBench:

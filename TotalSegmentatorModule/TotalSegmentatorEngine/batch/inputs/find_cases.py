@@ -52,9 +52,7 @@ def find_cases(
         rows[InputRow(case.id, digest, str(case.path), case.series or "", stamp, **names)] = None
         cases.setdefault(case.id, case)
     passed_over = {kind: found.passed_over[kind] for kind in PASSED_OVER if found.passed_over[kind]}
-    return FoundInputs(
-        tuple(cases.values()), passed_over, tuple(problems), len(rows) - len(cases), tuple(rows)
-    )
+    return FoundInputs(tuple(cases.values()), passed_over, tuple(problems), len(rows) - len(cases), tuple(rows))
 
 
 def _case(candidate: Candidate, digest: str) -> Case:

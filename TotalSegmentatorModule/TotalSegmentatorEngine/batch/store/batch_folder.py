@@ -17,14 +17,21 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-from TotalSegmentatorEngine.batch.store.claims import Claim, claim, deaths_at, try_claim
+from TotalSegmentatorEngine.batch.store.claims import (
+    Claim,
+    claim,
+    deaths_at,
+    file_system_time,
+    sweep_claims,
+    try_claim,
+)
 from TotalSegmentatorEngine.batch.store.outcome import Outcome, from_json, to_json
-from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, disk_errors, scratch_file
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, disk_errors
 
 RECORD = "done.json"
 SEGMENTATION = "segmentation.seg.nrrd"
@@ -56,6 +63,7 @@ class BatchFolder:
             if not any(self.path.iterdir()):
                 self.path.chmod(_PRIVATE_MODE)
             _make_private(self.private)
+        sweep_claims(self.private)
         for case_id in self.case_ids():
             self._tidy(case_id)
 
@@ -66,9 +74,13 @@ class BatchFolder:
     def case_folder(self, case_id: str) -> Path:
         return self.path / case_id
 
-    def claim(self, name: str) -> AbstractContextManager[Claim]:
-        """What is written under the claim of this name ("tables", "inputs"): one process at a time, the others wait."""
-        return claim(self.private / f"{name}.claim")
+    @contextmanager
+    def claim(self, name: str) -> Iterator[Claim]:
+        """One process at a time is inside the block: it alone writes into the private folder ("inputs"), or the files
+        over all cases ("tables"). Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL."""
+        with claim(self.private / f"{name}.claim") as held:
+            _sweep(self.private if name == "inputs" else self.path)
+            yield held
 
     # -- what is done --------------------------------------------------------------------------------------------------
 
@@ -87,8 +99,8 @@ class BatchFolder:
 
     def now(self) -> float:
         """By the same clock. Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL."""
-        with scratch_file(self.private) as stream:
-            return Path(stream.name).stat().st_mtime
+        with disk_errors(self.private):
+            return file_system_time(self.private)
 
     def outcomes(self) -> Iterator[Outcome]:
         """All cases with a record, in the order of their ids; not those whose input has another content now."""
@@ -123,6 +135,7 @@ class BatchFolder:
     def _tidy(self, case_id: str) -> None:
         """A process that was killed after its record was written has left its claim."""
         folder = self.case_folder(case_id)
+        sweep_claims(folder)
         if (folder / RECORD).exists() and (folder / _CLAIM).exists():
             held = self.claim_case(case_id)
             if held is not None:
@@ -162,7 +175,7 @@ class BatchFolder:
 
 
 def _sweep(folder: Path) -> None:
-    """Removes what is left in a case's folder of one that was not finished. Its claim must be held."""
+    """Removes what a killed process has left in a folder. The claim under which it is written must be held."""
     with suppress(OSError):
         for entry in list(folder.iterdir()):
             if _DRAFT.match(entry.name):

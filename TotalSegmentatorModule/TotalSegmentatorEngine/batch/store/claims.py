@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import secrets
 import threading
 import time
@@ -32,6 +33,7 @@ DEAD_SECONDS = 120.0
 """A heartbeat that is older is that of a dead owner: a dozen are missing."""
 HEARTBEAT_SECONDS = 10.0
 _POLL_SECONDS = 0.2
+_PASSING = re.compile(r"^\.([0-9a-f]{16}\.(claim|taken)|unreadable\.taken)$")
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,24 @@ def deaths_at(path: Path) -> int:
     return 0 if owner is None else owner.deaths + _is_dead(path, owner)
 
 
+def file_system_time(folder: Path) -> float:
+    """Now, by the clock that gives the files of a folder their times. Raises OSError."""
+    probe = folder / f".{secrets.token_hex(8)}.claim"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def sweep_claims(folder: Path) -> None:
+    """Removes what processes have left that died in the instant in which they made or took over a claim."""
+    with suppress(OSError):
+        for entry in list(folder.iterdir()):
+            if _PASSING.match(entry.name) and _age(entry) > DEAD_SECONDS:
+                entry.unlink(missing_ok=True)
+
+
 # -- the files ---------------------------------------------------------------------------------------------------------
 
 
@@ -186,13 +206,20 @@ def _take_over(path: Path, dead: Owner | None, draft: Path) -> bool:
 
 
 def _mark(path: Path, token: str) -> bool:
-    """Whether this process made the mark of a claim. One whose maker died in the instant that it lasts is removed."""
+    """Whether this process made the mark of a claim. One whose maker died in the instant that it lasts is removed: the
+    next call can make a new one."""
     mark = _mark_path(path, token)
-    if _made_with(b"", mark):
+    content = json.dumps(dataclasses.asdict(Owner(this_process(), _namespace(), secrets.token_hex(8))))
+    if _made_with(content.encode("ascii"), mark):
         return True
-    if _age(mark) > DEAD_SECONDS:
+    maker = _read(mark)
+    if _is_dead(mark, maker):
+        removed = mark.with_name(f".{secrets.token_hex(8)}.claim")
         with suppress(OSError):
-            mark.rename(mark.with_name(f".{secrets.token_hex(8)}.claim"))  # swept later; the next call makes a new one
+            mark.rename(removed)
+            if _read(removed) != maker:  # another process has removed that one, and this is its own
+                os.link(removed, mark)
+            removed.unlink()
     return False
 
 
@@ -210,15 +237,11 @@ def _is_dead(path: Path, owner: Owner | None) -> bool:
 
 
 def _age(path: Path) -> float:
-    """Seconds since the file was changed, by the clock that gives files their times; 0 where it has gone."""
-    probe = path.with_name(f".{secrets.token_hex(8)}.claim")
+    """Seconds since the file was changed; 0 where it has gone."""
     try:
-        probe.touch()
-        return probe.stat().st_mtime - path.stat().st_mtime
+        return file_system_time(path.parent) - path.stat().st_mtime
     except FileNotFoundError:
         return 0.0
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1)
