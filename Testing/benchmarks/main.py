@@ -111,6 +111,9 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "batch-memory": EngineBenchmark(
         "memory of batch after each of 40 such CTs", "batch.memory_over_cts.measure", 10, True
     ),
+    "cohort-report": EngineBenchmark(
+        "the table and the report over 1,000 CTs, and the time in which a browser opens it", "cohort_report.measure", 1
+    ),
     "gpu": EngineBenchmark("five part models at 1.5 mm on a GPU", "gpu.measure", 10),
     "import": PanelBenchmark(
         "104 labels at 512 x 512 x 400 become segments, are replaced and removed (main thread)",
