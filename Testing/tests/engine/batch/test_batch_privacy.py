@@ -61,7 +61,7 @@ def test_no_file_but_the_private_one_names_anything(bench: BatchBench, outcome: 
         (folder / "CT003.dcm").unlink()
     bench.output.mkdir()
     run = bench("--export", "rtstruct,volumes,review", "--log", bench.output / "run.txt")
-    assert list(run.outcomes.values())[0].state == outcome
+    assert next(iter(run.outcomes.values())).state == outcome
     words = identifiers(folder)
     assert {PATIENT, "Erika", "Klinikum", "Hausarzt", "KH-4711-0815"} <= words
     assert len(texts_of(run)) > 3 and found_in(run, words) == set()
