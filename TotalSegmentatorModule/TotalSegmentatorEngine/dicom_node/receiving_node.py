@@ -15,13 +15,14 @@ from TotalSegmentatorEngine.batch.running.case_task import CaseTask
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.incoming.incoming_folder import IncomingFolder
-from TotalSegmentatorEngine.dicom_node.incoming.series_state import PASSED_OVER, WAITING
+from TotalSegmentatorEngine.dicom_node.incoming.series_state import FAILED, PASSED_OVER, WAITING
 from TotalSegmentatorEngine.dicom_node.incoming.watch_folder import WatchFolder
 from TotalSegmentatorEngine.dicom_node.sending.delivery import WAITING as NOT_SENT
 from TotalSegmentatorEngine.dicom_node.sending.outgoing_folder import OutgoingFolder
 from TotalSegmentatorEngine.dicom_node.sending.sender import Sender
 from TotalSegmentatorEngine.dicom_node.series_work import SeriesResult, SeriesWork, exports_of
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import NodeSettings
+from TotalSegmentatorEngine.job.error_boundary import problem_of
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_BETWEEN_WATCHES = 2.0
@@ -120,24 +121,32 @@ class ReceivingNode:
     # -- a series ------------------------------------------------------------------------------------------------------
 
     def _segment(self, series: str) -> None:
+        """Raises OSError where the folder of the node cannot be written to."""
         seen, count = self._incoming.changes(series), self._incoming.count(series)
         self._say(f"series {series}, {count} images: complete")
         try:
             result = self._work.segment(self._incoming.objects_folder(series))
-        except SegmentationError as error:
-            if error.code == "CANCELLED":
-                return
-            self._not_before[series] = time.monotonic() + _SECONDS_AFTER_TROUBLE
-            self._say(f"series {series}: {error.code}: {sentence_without_text(error.problem)} It is tried again.")
+            self._have_sent(result)
+        except OSError:
+            raise
+        except SegmentationError as error:  # of what would fail for every series
+            if error.code != "CANCELLED":
+                self._not_before[series] = time.monotonic() + _SECONDS_AFTER_TROUBLE
+                self._say(f"series {series}: {error.code}: {sentence_without_text(error.problem)} It is tried again.")
             return
+        except Exception as error:  # noqa: BLE001 - one series never ends the node
+            result = SeriesResult(FAILED, problem_of(error).code, ())
         earlier = self._incoming.states()[series].cases  # of the same series before more of it came
         cases = tuple(dict.fromkeys([*earlier, *(outcome.id for outcome in result.outcomes)]))
-        for outcome in result.outcomes:
-            if outcome.is_done and self._settings.destinations:
-                name = f"{outcome.id}-{outcome.options_digest[:8]}"
-                self._outgoing.add(name, exports_of(outcome, self._results), self._settings.destinations)
         self._incoming.note(series, seen, work=result.work, code=result.code, cases=cases)
         self._report(series, result)
+
+    def _have_sent(self, result: SeriesResult) -> None:
+        destinations = self._settings.destinations
+        for outcome in result.outcomes:
+            if outcome.is_done and destinations:
+                name = f"{outcome.id}-{outcome.options_digest[:8]}"
+                self._outgoing.add(name, exports_of(outcome, self._results), destinations)
 
     def _report(self, series: str, result: SeriesResult) -> None:
         if result.work == PASSED_OVER:

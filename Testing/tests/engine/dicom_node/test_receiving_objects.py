@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import stat
+import time
 from pathlib import Path
 
 import numpy as np
@@ -249,9 +250,17 @@ def test_a_connection_that_says_nothing_is_ended(make_node):
     assert send_bytes(node.port, b"\x01\x00") == b""
 
 
+def test_a_connection_brings_no_more_bytes_a_second_than_set(make_node, series):
+    node = make_node(megabytes_per_second=2.0)
+    files = series(EncapsulatedDocument=b"x" * 600_000)
+    began = time.monotonic()
+    assert send(node.port, files[:2]) == [0, 0]
+    assert time.monotonic() - began > 1.2 / 2.0
+
+
 def test_an_object_that_is_too_large_ends_the_connection(make_node, series):
     node = make_node(object_mb=1)
-    files = series(ImageComments="x" * 1_200_000)
+    files = series(EncapsulatedDocument=b"x" * 1_200_000)
     with association(node.port) as opened:
         assert "Status" not in opened.send_c_store(files[0])
     assert node.complete() == []

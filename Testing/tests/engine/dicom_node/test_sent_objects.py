@@ -103,3 +103,21 @@ def test_a_scout_is_passed_over(node: NodeBench, series):
         send(running.port, series(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])[:1])
         node.wait_for(lambda: node.states() == ["passed_over"])
     assert node.segmented == 0
+
+
+def test_a_series_that_breaks_the_program_fails_and_the_next_one_is_done(node: NodeBench, series):
+    one, two = series(), series()
+
+    def break_once(array) -> None:
+        if not node.bench.seen:
+            node.bench.seen.append(array)
+            raise RuntimeError("of patient Smith")
+
+    node.bench.on_segment = break_once
+    with node.running(node.settings()) as running:
+        send(running.port, one)
+        node.wait_for(lambda: node.states() == ["failed"])
+        send(running.port, two)
+        node.wait_for(lambda: node.states() == ["done", "failed"])
+    assert any("INTERNAL_ERROR" in line for line in node.said)
+    assert not any("Smith" in line for line in node.said)

@@ -16,6 +16,7 @@ from TotalSegmentatorEngine.dicom_node.settings.node_settings import Limits
 
 _MOST_ADDRESSES = 1024
 """Whose connections are counted; they are of the senders' networks."""
+_MB = 1_000_000
 _SPARE_CONNECTIONS = 8
 """Above the limit of associations, so that one more can be told that there are too many."""
 
@@ -65,7 +66,10 @@ class GuardedServer(ThreadedAssociationServer):
             connection.settimeout(limits.idle_seconds)
         else:
             connection = self.ssl_context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
-        connection.guard = PduGuard(limits.pdu_bytes, limits.object_mb * 1_000_000, limits.idle_seconds)
+        rate = limits.megabytes_per_second
+        connection.guard = PduGuard(
+            limits.pdu_bytes, limits.object_mb * _MB, limits.idle_seconds, None if rate is None else rate * _MB
+        )
         return connection, address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:

@@ -19,6 +19,8 @@ _LONGEST_REQUEST = 1 << 18
 """Of an A-ASSOCIATE-RQ in bytes: 128 presentation contexts with some dozens of transfer syntaxes each."""
 _LONGEST_OTHER = 1 << 10
 """Of a release or an abort in bytes."""
+_SHORTEST_PAUSE = 0.02
+"""In seconds: shorter ones are saved up."""
 _DATA_OVERHEAD = 64
 """Some peers do not count the head of a PDV in the length that was agreed."""
 
@@ -30,7 +32,9 @@ class PduGuard:
     asynchronous here.
     """
 
-    def __init__(self, pdu_bytes: int, object_bytes: int, seconds: float) -> None:
+    def __init__(
+        self, pdu_bytes: int, object_bytes: int, seconds: float, bytes_per_second: float | None = None
+    ) -> None:
         self._longest = {_ASSOCIATE_REQUEST: _LONGEST_REQUEST, _DATA: pdu_bytes + _DATA_OVERHEAD}
         self._object_bytes = object_bytes
         self._seconds = seconds
@@ -39,6 +43,9 @@ class PduGuard:
         """Bytes of the present PDU behind its head that have not come yet."""
         self._began = 0.0
         self._received = 0
+        self._bytes_per_second = bytes_per_second
+        self._paid_until = 0.0
+        """When as many bytes as have come may have come."""
 
     def answered(self) -> None:
         self._received = 0
@@ -63,6 +70,15 @@ class PduGuard:
         if is_within and time.monotonic() - self._began > self._seconds:
             raise TimeoutError("a PDU takes too long")
 
+    def slow_down(self, count: int) -> None:
+        """Waits for as long as ``count`` bytes must take."""
+        if not self._bytes_per_second:
+            return
+        now = time.monotonic()
+        self._paid_until = max(self._paid_until, now) + count / self._bytes_per_second
+        if self._paid_until - now > _SHORTEST_PAUSE:
+            time.sleep(self._paid_until - now)
+
     def _begin(self, kind: int, length: int) -> None:
         self._head.clear()
         self._left = length
@@ -83,6 +99,7 @@ class _Guarded:
         data = super().recv(*arguments)  # type: ignore[misc]
         if self.guard is not None:
             self.guard.check(data)
+            self.guard.slow_down(len(data))
         return data
 
     def send(self, *arguments: Any) -> int:

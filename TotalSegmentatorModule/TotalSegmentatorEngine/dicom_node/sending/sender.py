@@ -18,6 +18,7 @@ from TotalSegmentatorEngine.dicom_node.settings.node_settings import DICOM, Dest
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+_SECONDS_AFTER_TROUBLE = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +50,9 @@ class Sender:
                         return
                     if delivery.destination in self._destinations:
                         self._send(folder, delivery)
-            except OSError:
-                _log.exception("the state of a delivery cannot be written")
-                self._stop.wait(60)
+            except Exception:  # noqa: BLE001 - whatever it was, the other deliveries must go on
+                _log.exception("the deliveries cannot be read or written")
+                self._stop.wait(_SECONDS_AFTER_TROUBLE)
 
     def _send(self, folder: Path, delivery: Delivery) -> None:
         case_id = folder.name[:12]

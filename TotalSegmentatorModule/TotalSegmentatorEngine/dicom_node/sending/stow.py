@@ -66,6 +66,8 @@ def _session(destination: Destination) -> Any:
     session.trust_env = False
     if destination.user and destination.password_file is not None:
         session.auth = (destination.user, _secret(destination.password_file))
+    if destination.authorities is not None:
+        session.verify = str(destination.authorities)
     if destination.tls is not None:
         session.verify = str(destination.tls.authorities)
         session.cert = (str(destination.tls.certificate), str(destination.tls.key))

@@ -65,6 +65,8 @@ class Limits:
     """From one address."""
     pdu_bytes: int = 131072
     """Largest PDU that is accepted."""
+    megabytes_per_second: float | None = None
+    """On one connection; None: as much as comes."""
     object_mb: int = 2048
     series_objects: int = 10000
     queue_gb: float = 200.0
@@ -104,8 +106,10 @@ class Destination:
     password_file: Path | None = None
     token_file: Path | None = None
     """Holds a bearer token."""
+    authorities: Path | None = None
+    """PEM file for DICOMweb over https, where the server's authority is not a public one."""
     tls: TlsFiles | None = None
-    """For DICOM; for DICOMweb over https, where the server's authority is not a public one."""
+    """For DICOM; for DICOMweb over https to a server that demands a client certificate."""
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,7 @@ def _destination(entry: _Group) -> Destination:
             user=entry.text("user", ""),
             password_file=entry.path("password_file"),
             token_file=entry.path("token_file"),
+            authorities=entry.path("authorities"),
         )
         _check_web(found)
     entry.finish()
