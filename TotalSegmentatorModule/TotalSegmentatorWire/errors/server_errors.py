@@ -28,7 +28,10 @@ SERVER_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "SERVER_LOST",
         142,
-        _("The connection to the department server was lost before the result was here."),
-        _("Run the job on this computer instead, or try again when the server can be reached. The scene is unchanged."),
+        _(
+            "The department server gave no result: the connection was lost, or its worker ended, perhaps for lack of "
+            "memory."
+        ),
+        _("Run the job on this computer instead, or try again later. The scene is unchanged."),
     ),
 )

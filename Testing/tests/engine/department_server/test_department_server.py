@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import signal
 import socket
 import time
 import uuid
@@ -14,7 +15,15 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from job_support import MARK, Application, FakeCt, make_launcher, marked_processes, soft_tissue_with_air
+from job_support import (
+    MARK,
+    Application,
+    FakeCt,
+    make_launcher,
+    needs_signals,
+    soft_tissue_with_air,
+    wait_for_no_process,
+)
 from recording_relay import recording_relay
 from seeded_models import make_catalogue_model, make_model_folder
 from time_bounds import READY_SECONDS
@@ -75,7 +84,7 @@ def application(tmp_path_factory):
     application = Application(folder / "work", EngineEnvironment(make_launcher(folder), {**os.environ, MARK: mark}))
     yield application
     application.shutdown()
-    assert len(marked_processes(mark)) <= 1  # a killed process may take a moment to go
+    wait_for_no_process(mark)
 
 
 def noisy_ct(shape: tuple[int, int, int] = SHORT, seed: int = 0) -> FakeCt:
@@ -119,12 +128,12 @@ def wait_until_forgotten(cluster) -> None:
     assert (dict(worker.data), worker.state.tasks, cluster.scheduler.tasks) == ({}, {}, {})
 
 
-def in_this_process(cluster, longest_wait: float = 60.0):
-    """A job without the background process, on a small CT."""
+def in_this_process(cluster, longest_wait: float = 60.0, files: tuple[str, ...] = ()):
+    """A job without the background process, on a small CT. ``files``: of TLS."""
     ct = noisy_ct()
     volume = Volume(ct.array, Geometry(ct.array.shape, ct.ijk_to_ras))
     reporter = SilentReporter()
-    with connected(DepartmentServer(cluster.scheduler_address), reporter.check_cancelled) as client:
+    with connected(DepartmentServer(cluster.scheduler_address, *files), reporter.check_cancelled) as client:
         order = order_of(SegmentationTask(MODEL, Path()), volume.geometry)
         return ServerJob(client, order, reporter, longest_wait).run(volume)
 
@@ -252,6 +261,38 @@ def test_memory_that_is_short_there_is_not_sought_here(cluster, monkeypatch):
     wait_until_forgotten(cluster)
 
 
+def test_what_nobody_foresaw_stays_out_of_the_logs_of_the_server(cluster, monkeypatch, caplog):
+    def fail(volume, *_):
+        raise ValueError("numbers of the image: {}".format(volume.array[0, 0]))
+
+    monkeypatch.setattr(remote_segmentation, "segment", fail)
+    with caplog.at_level("DEBUG"), pytest.raises(SegmentationError) as error:
+        in_this_process(cluster)
+    assert error.value.code == "SERVER_CANNOT_RUN_JOB"
+    assert "ValueError" in error.value.problem.what
+    assert "unexpected error" in caplog.text
+    from_dask = [record.getMessage() for record in caplog.records if record.name.startswith("distributed")]
+    assert not [line for line in from_dask if "ijk_to_ras" in line or "array(" in line or "numbers of" in line]
+
+
+def test_mutual_tls(models, tmp_path):
+    import trustme
+    from TotalSegmentatorEngine.cluster.tls_files import TlsFiles
+
+    authority = trustme.CA()
+    certificate = authority.issue_cert("server.example")
+    files = [tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem")]
+    authority.cert_pem.write_to_path(files[0])
+    certificate.cert_chain_pems[0].write_to_path(files[1])
+    certificate.private_key_pem.write_to_path(files[2])
+    with started_cluster(protocol="tls", security=TlsFiles(*files).security()) as cluster:
+        result = in_this_process(cluster, files=tuple(str(path) for path in files))
+        assert result.found
+        with pytest.raises(SegmentationError) as error:
+            in_this_process(cluster)
+    assert error.value.code == "SCHEDULER_NEEDS_TLS"
+
+
 def test_no_worker_is_free(cluster):
     from distributed import Client
 
@@ -265,3 +306,13 @@ def test_no_worker_is_free(cluster):
     with started_cluster(n_workers=0) as empty, pytest.raises(SegmentationError) as error:
         in_this_process(empty, longest_wait=0.3)
     assert error.value.code == "SERVER_BUSY"
+
+
+@needs_signals
+def test_a_killed_background_process_leaves_nothing_on_the_server(application, cluster):
+    application.listener.progress.clear()
+    application.apply_with(noisy_ct(LONG, seed=4), settings_of(cluster))
+    application.run_until(lambda: Stage.PREDICTING in application.listener.stages, 120)
+    os.kill(application.worker_pid(), signal.SIGKILL)
+    application.run_until_idle()
+    wait_until_forgotten(cluster)
