@@ -144,7 +144,7 @@ ARROWS = {
         f"{ENGINE}/batch": "inputs report store table",
     },
     f"{ENGINE}/batch/dask_engine": {
-        ENGINE: "cluster imaging job pipeline",
+        ENGINE: "cluster imaging job machine pipeline",
         f"{ENGINE}/batch": "inputs running store",
     },
     f"{ENGINE}/batch/report": {ENGINE: "imaging", f"{ENGINE}/batch": "store", f"{ENGINE}/export": "core page sheet"},

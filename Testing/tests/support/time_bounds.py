@@ -25,6 +25,7 @@ LONGEST_FIRST = (
     "test_mirrored_ct.py",
     "test_memory_strategies.py",
     "test_cancel_moments.py",
+    "test_killed_worker.py",
     "test_job_ends.py",
     "test_setup_commands.py",
     "test_demo.py",

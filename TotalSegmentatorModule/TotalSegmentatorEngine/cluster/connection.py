@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
@@ -54,3 +54,15 @@ def connect(address: ServerAddress, tls: TlsFiles | None, seconds: float = TIME_
         client.close()
         raise
     return client
+
+
+def present_workers(client: Client) -> dict[str, dict[str, Any]]:
+    """What the scheduler knows of each worker, by address.
+
+    Asked of the scheduler itself: ``Client.scheduler_info`` may return what a timer of the client has just replaced by
+    an answer without workers (distributed 2026.8.0). Raises SegmentationError("SCHEDULER_LOST").
+    """
+    try:
+        return client.sync(client.scheduler.identity, n_workers=-1)["workers"]
+    except OSError as error:
+        raise SegmentationError("SCHEDULER_LOST") from error

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from typing import Any
+
+CPUS_VARIABLE = "TOTALSEGMENTATOR_WORKER_CPUS"
+"""Numbers of the CPUs that the worker may use, with commas."""
 
 
 def dask_setup(worker: Any) -> None:
@@ -12,6 +16,9 @@ def dask_setup(worker: Any) -> None:
 
     What libraries and Dask log goes nowhere: it may quote paths.
     """
+    cpus = os.environ.get(CPUS_VARIABLE)
+    if cpus:
+        os.sched_setaffinity(0, [int(cpu) for cpu in cpus.split(",")])  # and of the threads that start from here
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     logging.getLogger().addHandler(logging.NullHandler())

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from places import MODULE_FOLDER
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.cluster import versions
-from TotalSegmentatorEngine.cluster.connection import connect
+from TotalSegmentatorEngine.cluster.connection import connect, present_workers
 from TotalSegmentatorEngine.cluster.server_address import ServerAddress, parse_address
 from TotalSegmentatorEngine.cluster.tls_files import TlsFiles, tls_files
 from TotalSegmentatorEngine.cluster.versions import check_workers
@@ -205,7 +205,7 @@ def test_versions_of_scheduler_and_workers(scheduler, monkeypatch: pytest.Monkey
 
     with connect(address, None, SECONDS) as client:
         client.wait_for_workers(1, timeout=SECONDS)
-        (worker,) = client.scheduler_info()["workers"]
+        (worker,) = present_workers(client)
         assert check_workers(client, [worker]) == {}
         monkeypatch.setattr(versions, "software", theirs)
         problem = check_workers(client, [worker])[worker].problem

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from TotalSegmentatorEngine.machine import allocator, cpu_features
+from TotalSegmentatorEngine.machine import allocator, core_shares, cpu_features
 
 CPUINFO = """processor\t: 0
 vendor_id\t: SomeVendor
@@ -59,3 +59,23 @@ def test_another_c_library_is_left_alone(monkeypatch) -> None:
     allocator.keep_memory()
     allocator.give_memory_back()
     allocator.trim_memory()
+
+
+@pytest.mark.parametrize(
+    ("siblings", "count", "shares"),
+    [
+        (["0,4", "1,5", "2,6", "3,7"] * 2, 2, [[0, 4, 1, 5], [2, 6, 3, 7]]),
+        (["0-1", "0-1", "2-3", "2-3", "4-5", "4-5"], 2, [[0, 1], [2, 3, 4, 5]]),
+        (["0", "1"], 2, [[0], [1]]),
+        (["0-1", "0-1"], 2, []),
+    ],
+)
+def test_processes_share_whole_cores(
+    tmp_path: Path, monkeypatch, siblings: list[str], count: int, shares: list
+) -> None:
+    monkeypatch.setattr(core_shares.os, "sched_getaffinity", lambda _pid: set(range(len(siblings))), raising=False)
+    assert core_shares.core_shares(count, tmp_path) == []  # a system that does not tell
+    for cpu, text in enumerate(siblings):
+        (tmp_path / f"cpu{cpu}" / "topology").mkdir(parents=True)
+        (tmp_path / f"cpu{cpu}" / "topology" / "thread_siblings_list").write_text(text + "\n")
+    assert core_shares.core_shares(count, tmp_path) == shares

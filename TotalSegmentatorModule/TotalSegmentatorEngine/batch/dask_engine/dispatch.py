@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
+from TotalSegmentatorEngine.cluster.connection import present_workers
 from TotalSegmentatorEngine.cluster.nanny_options import GPU
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Dispatch(Generic[Item]):
     def _ask_for_workers(self) -> None:
         present = {
             address: worker
-            for address, worker in self._client.scheduler_info()["workers"].items()
+            for address, worker in present_workers(self._client).items()
             if worker.get("status") == "running"
         }
         new = [address for address in present if address not in self._workers and address not in self._refused]

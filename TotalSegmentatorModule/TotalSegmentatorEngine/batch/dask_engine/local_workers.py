@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from TotalSegmentatorEngine.cluster.local_cluster import start_cluster
 from TotalSegmentatorEngine.cluster.nanny_options import GPU, VISIBLE_GPUS
 from TotalSegmentatorEngine.cluster.tls_files import TlsFiles, security_of
+from TotalSegmentatorEngine.cluster.worker_preload import CPUS_VARIABLE
+from TotalSegmentatorEngine.machine.core_shares import core_shares
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -26,8 +28,11 @@ def local_client(device: str, count: int | None, tls: TlsFiles | None) -> Iterat
     """
     gpus = _gpus() if device in ("auto", "cuda") else []
     number = count or max(1, len(gpus))
-    # more workers than GPUs share them
-    environments = [{VISIBLE_GPUS: gpus[place % len(gpus)]} if gpus else {} for place in range(number)]
+    environments: list[dict[str, str]] = [{} for _ in range(number)]
+    if gpus:  # more workers than GPUs share them
+        environments = [{VISIBLE_GPUS: gpus[place % len(gpus)]} for place in range(number)]
+    elif number > 1:
+        environments = [{CPUS_VARIABLE: ",".join(map(str, cpus))} for cpus in core_shares(number)] or environments
     cluster = start_cluster(environments, {GPU: 1} if gpus else {}, _security(tls))
     from distributed import Client
 
@@ -44,7 +49,7 @@ def _security(tls: TlsFiles | None) -> Security:
 
 
 def _gpus() -> list[str]:
-    """As CUDAVISIBLE_GPUS_DEVICES names them; only those that it leaves visible where it is set."""
+    """As CUDA_VISIBLE_DEVICES names them; only those that it leaves visible where it is set."""
     import torch
 
     count = torch.cuda.device_count()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 import pytest
+from TotalSegmentatorEngine.cluster.connection import present_workers
 from TotalSegmentatorEngine.cluster.local_cluster import start_cluster
 from TotalSegmentatorEngine.cluster.nanny_options import LOOPBACK
 from TotalSegmentatorEngine.cluster.tls_files import security_of
@@ -42,7 +43,7 @@ class ThreadCluster:
         self._wait_for(0)
 
     def _present(self) -> set[str]:
-        return set(self.client.scheduler_info()["workers"])
+        return set(present_workers(self.client))
 
     def _wait_for(self, count: int) -> None:
         until = time.monotonic() + 10
