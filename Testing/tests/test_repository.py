@@ -140,7 +140,7 @@ ARROWS = {
     },
     f"{ENGINE}/batch/store": {ENGINE: "imaging"},
     f"{ENGINE}/batch/running": {
-        ENGINE: "ct_input export imaging job models pipeline series_selection",
+        ENGINE: "ct_input export imaging job machine models pipeline series_selection",
         f"{ENGINE}/batch": "inputs report store table",
     },
     f"{ENGINE}/batch/dask_engine": {

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -28,7 +29,9 @@ _QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\[[^\]\n]*\]")
 _log = logging.getLogger(__name__)
 
 _said: list[Counter[str]] = []
-"""What was said so far, once for each block that is open; only the main thread reads images."""
+"""What was said so far, once for each block that is open."""
+_ONE_THREAD = threading.RLock()
+"""Standard error belongs to the whole process: threads that read images take turns."""
 
 
 @contextmanager
@@ -37,8 +40,13 @@ def library_lines() -> Iterator[list[str]]:
 
     Yields the list that holds the lines printed by native code once the block has ended. Python's warnings are logged
     by kind and place only, as their text may quote what was read. Blocks may lie within each other: the innermost one
-    gets the lines, the outermost one logs those of all, each once.
+    gets the lines, the outermost one logs those of all, each once. Blocks of other threads wait for the outermost one.
     """
+    with _ONE_THREAD:
+        yield from _collected()
+
+
+def _collected() -> Iterator[list[str]]:
     lines: list[str] = []
     is_outermost = not _said
     said = Counter() if is_outermost else _said[0]

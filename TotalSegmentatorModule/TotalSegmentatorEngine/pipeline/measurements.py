@@ -33,16 +33,18 @@ class Sink(RowSink, Protocol):
 
 class Measurements:
     """What is remembered of this machine. Leaving the ``with`` block saves it: a job that was cancelled or failed has
-    measured this machine, too."""
+    measured this machine, too. Without ``is_kept``, nothing is saved."""
 
-    def __init__(self, machine: MachineProfile) -> None:
+    def __init__(self, machine: MachineProfile, is_kept: bool = True) -> None:
         self.machine = machine
+        self._is_kept = is_kept
 
     def __enter__(self) -> Measurements:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self.machine.save()
+        if self._is_kept:
+            self.machine.save()
 
     @contextmanager
     def work(self, work: Work) -> Iterator[None]:

@@ -25,6 +25,7 @@ from TotalSegmentatorEngine.pipeline.prepare import prepare
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
+    from TotalSegmentatorEngine.pipeline.segmentation import SegmentedVolume
 
 _log = logging.getLogger(__name__)
 
@@ -46,30 +47,31 @@ def run_job(task: SegmentationTask, files: JobFiles, cache: EngineCache, reporte
     """
     reporter.check_cancelled()
     prepared = prepare(task)
-    _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
     prefetch_weights(prepared, cache)
-    return run_with(task, files, reporter, lambda volume: segment(volume, prepared, cache, reporter))
+    ct = read_ct(prepared, files, reporter)
+    result = segment(ct.volume, prepared, cache, reporter)
+    write_result(result, ct, files, reporter)
+    return result
 
 
-def run_with(
-    task: SegmentationTask, files: JobFiles, reporter: Reporter, compute: Callable[[Volume], SegmentationResult]
-) -> SegmentationResult:
-    """The steps of a job around ``compute``, which makes the result of the validated volume, here or elsewhere.
-
-    Raises SegmentationError: what ``files`` and ``compute`` raise.
-    """
+def read_ct(prepared: PreparedTask, files: JobFiles, reporter: Reporter) -> ReadInput:
+    """The job's CT; reports its warnings. Raises SegmentationError: what ``files`` raises, INPUT_SIZE_UNLIKELY."""
+    _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
     ct = files.read(reporter)
-    _check_extent(task, ct)
+    _check_extent(prepared.task, ct)
     _log.info("CT of %d x %d x %d voxels (slices, rows, columns)", *ct.volume.geometry.shape)
     for warning in ct.warnings:
         reporter.warning(warning)
     reporter.check_cancelled()
-    result = compute(ct.volume)
+    return ct
+
+
+def write_result(result: SegmentationResult, ct: ReadInput, files: JobFiles, reporter: Reporter) -> None:
+    """Raises SegmentationError: what ``files`` raises, CANCELLED."""
     _log.info("%d structures found on %s in %.1f s", len(result.found), result.device, result.seconds)
     reporter.check_cancelled()
     reporter.progress(Stage.WRITING, 0.0)
     files.write(result, ct, reporter)
-    return result
 
 
 def plan_job(task: SegmentationTask, read: Callable[[], ReadInput], reporter: Reporter) -> Plan:
@@ -99,12 +101,13 @@ def prefetch_weights(prepared: PreparedTask, cache: EngineCache) -> None:
         cache.weights.start(first)
 
 
-def plan(volume: Volume, prepared: PreparedTask) -> Plan:
-    """What ``segment`` will do with the volume on this machine in its present state.
+def plan(volume: Volume, prepared: PreparedTask, cache: EngineCache | None = None) -> Plan:
+    """What ``segment`` will do with the volume on this machine in its present state; without ``cache``, in a process of
+    its own.
 
     Raises SegmentationError: DEVICE_UNAVAILABLE, MEMORY_SHORT, ENGINE_MISSING.
     """
-    return _segmentation().plan_volume(volume, prepared)
+    return _segmentation().plan_volume(volume, prepared, cache)
 
 
 def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter) -> SegmentationResult:
@@ -115,12 +118,42 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     ENGINE_MISSING, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE.
     """
     started = time.monotonic()
+    engine = _loaded_engine(prepared, reporter)
+    segmented = engine.segment_volume(volume, prepared, cache, reporter, started)
+    return _result(segmented, prepared, time.monotonic() - started)
+
+
+def predict(
+    volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, learns: bool = True
+) -> Callable[[], SegmentationResult]:
+    """The first half of ``segment``, up to the labels on the networks' grid. What is returned does the second half
+    once, in any thread: the networks may run on another CT meanwhile. Both raise SegmentationError as ``segment`` does.
+
+    ``learns``: whether later plans count with what the steps take; not where other jobs run beside this one.
+    """
+    started = time.monotonic()
+    engine = _loaded_engine(prepared, reporter)
+    finish = engine.predict_volume(volume, prepared, cache, reporter, started, learns)
+    predicting = time.monotonic() - started
+
+    def finished() -> SegmentationResult:
+        resumed = time.monotonic()
+        segmented = finish()
+        return _result(segmented, prepared, predicting + time.monotonic() - resumed)
+
+    return finished
+
+
+def _loaded_engine(prepared: PreparedTask, reporter: Reporter) -> ModuleType:
     for warning in prepared.warnings:
         reporter.warning(warning)
     reporter.progress(Stage.LOADING_ENGINE, 0.0)
-    segment_volume = _segmentation().segment_volume
+    engine = _segmentation()
     reporter.progress(Stage.LOADING_ENGINE, 1.0)
-    segmented = segment_volume(volume, prepared, cache, reporter, started)
+    return engine
+
+
+def _result(segmented: SegmentedVolume, prepared: PreparedTask, seconds: float) -> SegmentationResult:
     names = {structure.name for structure in segmented.found}
     return SegmentationResult(
         labels=segmented.labels,
@@ -130,7 +163,7 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
         model=prepared.model.id,
         profile=prepared.model.profile.id,
         device=segmented.device,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         options=segmented.options,
         flags=segmented.flags,
     )

@@ -6,9 +6,10 @@ Only from here on the pipeline imports torch.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from TotalSegmentatorWire.errors.problem import Problem
@@ -70,17 +71,37 @@ def segment_volume(
     Where memory runs out, the job is planned anew with less until no strategy is left. Raises SegmentationError:
     DEVICE_UNAVAILABLE, DEVICE_MEMORY_SHORT, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
     """
+    segmentation, planning, strategies = _prepared_to_run(volume, prepared, cache, reporter, started)
+    return run_within_memory(segmentation.run, planning, strategies)
+
+
+def predict_volume(
+    volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, started: float, learns: bool
+) -> Callable[[], SegmentedVolume]:
+    """The first half of ``segment_volume``, which uses the networks; what is returned does the rest, once, in any
+    thread. Raises SegmentationError as that does.
+
+    ``learns``: whether what the steps take of time and memory counts for later plans. It says nothing where other jobs
+    of the process go on meanwhile.
+    """
+    segmentation, planning, strategies = _prepared_to_run(volume, prepared, cache, reporter, started, learns)
+    return run_within_memory(segmentation.predict, planning, strategies)
+
+
+def _prepared_to_run(
+    volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, started: float, learns: bool = True
+) -> tuple[_Segmentation, JobPlanning, list[Strategy]]:
     cache.remember_findings(volume, None)  # their memory is free for the job
     planning = JobPlanning(volume, prepared, cache, reporter, started, MachineProfile.load())
     strategies = planning.strategies()
     use_physical_cores()
-    return run_within_memory(_Segmentation(volume, prepared, planning).run, planning, strategies)
+    return _Segmentation(volume, prepared, planning, learns), planning, strategies
 
 
-def plan_volume(volume: Volume, prepared: PreparedTask) -> Plan:
-    """The plan of ``segment_volume`` for a process of its own. Raises SegmentationError: DEVICE_UNAVAILABLE,
-    MEMORY_SHORT."""
-    cache = EngineCache(serves_one_job=True)
+def plan_volume(volume: Volume, prepared: PreparedTask, cache: EngineCache | None = None) -> Plan:
+    """The plan of ``segment_volume`` with what ``cache`` holds, or for a process of its own. Raises SegmentationError:
+    DEVICE_UNAVAILABLE, MEMORY_SHORT."""
+    cache = cache or EngineCache(serves_one_job=True)
     planning = JobPlanning(volume, prepared, cache, SilentReporter(), time.monotonic(), MachineProfile.load())
     return planning.first_that_fits(planning.strategies())[0]
 
@@ -88,32 +109,39 @@ def plan_volume(volume: Volume, prepared: PreparedTask) -> Plan:
 class _Segmentation:
     """The steps of one task on one CT."""
 
-    def __init__(self, volume: Volume, prepared: PreparedTask, planning: JobPlanning) -> None:
+    def __init__(self, volume: Volume, prepared: PreparedTask, planning: JobPlanning, learns: bool) -> None:
         self._volume = volume
         self._prepared = prepared
         self._planning = planning
         self._cache = planning.cache
         self._reporter = planning.reporter
-        self._measurements = Measurements(planning.machine)
+        self._measurements = Measurements(planning.machine, learns)
         self._coarse: Findings | None = None
 
     def run(self, plan: Plan, strategy: Strategy) -> SegmentedVolume:
         """Does what ``plan``, made for ``strategy``, says."""
+        return self.predict(plan, strategy)()
+
+    def predict(self, plan: Plan, strategy: Strategy) -> Callable[[], SegmentedVolume]:
+        """What uses the networks; the rest is left to do."""
+        with self._measurements, self._context(plan) as context:
+            ct = PreprocessedCt(self._prepared.model, context)
+            regions = ct.whole_by_part
+            if plan.is_preliminary:
+                regions = self._part_regions(self._localize(context), ct)
+                self._refine_plan(strategy, regions, context)
+            merged = self._predict_and_merge(ct, regions, context)
+            if any(planned.purpose == SECOND_OPINION for planned in plan.passes):
+                self._predict_coarse(self._prepared.second_model, context)
+            used = context.networks.used_options()
+        return partial(self._finish, merged, context.tiles, plan.device, used)
+
+    def _finish(self, merged: MergedLabels, tiles: TileCounter, device: str, used: JobOptions) -> SegmentedVolume:
         with self._measurements:
-            with self._context(plan) as context:
-                ct = PreprocessedCt(self._prepared.model, context)
-                regions = ct.whole_by_part
-                if plan.is_preliminary:
-                    regions = self._part_regions(self._localize(context), ct)
-                    self._refine_plan(strategy, regions, context)
-                merged = self._predict_and_merge(ct, regions, context)
-                if any(planned.purpose == SECOND_OPINION for planned in plan.passes):
-                    self._predict_coarse(self._prepared.second_model, context)
-                used = context.networks.used_options()
-            labels, found = self._restore(merged, context.tiles)
+            labels, found = self._restore(merged, tiles)
             found, places = self._checked(labels, found)
             flags = self._review(labels, found, places) if self._prepared.task.is_reviewed else None
-        return SegmentedVolume(labels, found, plan.device, used, flags)
+        return SegmentedVolume(labels, found, device, used, flags)
 
     @contextmanager
     def _context(self, plan: Plan) -> Iterator[JobContext]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import ct_variants
 import numpy as np
@@ -82,6 +83,8 @@ class BatchBench:
     capsys: pytest.CaptureFixture
     on_segment: Callable[[np.ndarray], None] = lambda array: None
     seen: list[np.ndarray] = field(default_factory=list)
+    plan: dict[str, int | None] = field(default_factory=lambda: {"peak_bytes": 10**9, "available_bytes": 10**10})
+    """What a job needs of memory, and what there is."""
 
     @property
     def inputs(self) -> Path:
@@ -102,6 +105,10 @@ class BatchBench:
         outcomes = {outcome.id: outcome for outcome in BatchFolder(output).outcomes()}
         count = len(self.seen) - before
         return BatchRun(status, printed.err, printed.out, output, count, outcomes, _rows(output))
+
+    def predict(self, volume, prepared, cache, reporter, learns: bool) -> Callable[[], SegmentationResult]:
+        result = self.segment(volume, prepared, cache, reporter)
+        return lambda: result
 
     def segment(self, volume, prepared, _cache, reporter) -> SegmentationResult:
         reporter.check_cancelled()
@@ -141,6 +148,8 @@ def make_bench(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     bench.inputs.mkdir()
     monkeypatch.setattr(pipeline, "prefetch_weights", lambda prepared, cache: None)
     monkeypatch.setattr(pipeline, "segment", bench.segment)
+    monkeypatch.setattr(pipeline, "predict", bench.predict)
+    monkeypatch.setattr(pipeline, "plan", lambda volume, prepared, cache: SimpleNamespace(**bench.plan))
     return bench
 
 

@@ -42,7 +42,7 @@ def run_on_cluster(
     """As ``run_cases``: every case is done once, and ``on_outcome`` called for each as it comes.
 
     ``folder`` has been created. ``say`` tells the user of workers that come late or have ended.
-    Raises SegmentationError: with one of run_case.STOPS_THE_RUN; as ``connect``; CLUSTER_VERSIONS_DIFFER and
+    Raises SegmentationError: with one of case_steps.STOPS_THE_RUN; as ``connect``; CLUSTER_VERSIONS_DIFFER and
     CLUSTER_PLACE_DIFFERS where no worker can be used; CLUSTER_NO_WORKERS, SCHEDULER_LOST. KeyboardInterrupt.
     """
 

@@ -10,6 +10,9 @@ from TotalSegmentatorWire.messages.plan import Plan
 
 from TotalSegmentatorEngine.job.reporting import Reporter
 
+_WAITING = "waiting"
+"""No stage of a job."""
+
 
 class CaseReporter:
     """Fulfils ``Reporter``; all it gets goes on to ``whole``."""
@@ -37,11 +40,16 @@ class CaseReporter:
     def check_cancelled(self) -> None:
         self._whole.check_cancelled()
 
+    def wait(self) -> None:
+        """From here until the next report the case waits for its turn, which is nobody's time."""
+        self._book(_WAITING)
+
     def seconds(self) -> dict[str, float]:
-        """By stage, up to now, and "total"."""
+        """By stage, up to now, and "total", both without the time in which the case waited."""
         self._book(self._stage)
-        booked = {stage: round(seconds, 3) for stage, seconds in self._seconds.items() if stage}
-        return booked | {"total": round(time.monotonic() - self._started, 3)}
+        waited = self._seconds.get(_WAITING, 0.0)
+        booked = {stage: round(seconds, 3) for stage, seconds in self._seconds.items() if stage not in ("", _WAITING)}
+        return booked | {"total": round(time.monotonic() - self._started - waited, 3)}
 
     def _book(self, stage: str) -> None:
         """Time since the last report belongs to the stage that was reported then."""

@@ -8,6 +8,7 @@ from TotalSegmentatorEngine.batch.inputs.case import Case
 from TotalSegmentatorEngine.batch.running.case_task import CaseTask
 from TotalSegmentatorEngine.batch.running.run_case import run_case
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
+from TotalSegmentatorEngine.batch.store.claims import Claim
 from TotalSegmentatorEngine.batch.store.outcome import Outcome
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
@@ -51,17 +52,27 @@ def attempt(
     reporter: Reporter,
     redo: Redo = NOTHING_AGAIN,
 ) -> Attempt:
-    """Raises SegmentationError with one of run_case.STOPS_THE_RUN, KeyboardInterrupt."""
+    """Raises SegmentationError with one of case_steps.STOPS_THE_RUN, KeyboardInterrupt."""
+    taken = take(case, task, folder, redo)
+    if not isinstance(taken, Claim):
+        return taken or Attempt(None)
+    try:
+        return Attempt(run_case(case, task, folder, cache, reporter, taken), ran=True)
+    finally:
+        taken.release()
+
+
+def take(case: Case, task: CaseTask, folder: BatchFolder, redo: Redo = NOTHING_AGAIN) -> Attempt | Claim | None:
+    """The right to do the case, what was made of it before, or None where another process is at it. Raises
+    SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL."""
     outcome = done_before(case, task, folder, redo)
     if outcome is not None:
         return Attempt(outcome)
     held = folder.claim_case(case.id)
     if held is None:
-        return Attempt(None)
-    try:
-        outcome = done_before(case, task, folder, redo)  # another process may just have finished it
-        if outcome is not None:
-            return Attempt(outcome)
-        return Attempt(run_case(case, task, folder, cache, reporter, held), ran=True)
-    finally:
-        held.release()
+        return None
+    outcome = done_before(case, task, folder, redo)  # another process may just have finished it
+    if outcome is None:
+        return held
+    held.release()
+    return Attempt(outcome)

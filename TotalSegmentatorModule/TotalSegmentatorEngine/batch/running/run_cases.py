@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 from TotalSegmentatorEngine.batch.inputs.case import Case
+from TotalSegmentatorEngine.batch.running.case_pipeline import CasePipeline, OpenCase
 from TotalSegmentatorEngine.batch.running.case_task import CaseTask
-from TotalSegmentatorEngine.batch.running.open_case import NOTHING_AGAIN, Attempt, Redo, attempt
+from TotalSegmentatorEngine.batch.running.open_case import NOTHING_AGAIN, Attempt, Redo, take
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
@@ -32,20 +33,29 @@ def run_cases(
 
     ``on_outcome`` is called for each case once, also for those that were done before. A case over which processes have
     ended comes last: should it end this one too, the others are done.
-    Raises SegmentationError with one of run_case.STOPS_THE_RUN, KeyboardInterrupt.
+    Raises SegmentationError with one of case_steps.STOPS_THE_RUN, KeyboardInterrupt.
     """
-    cache = cache or EngineCache()
-    open_cases = sorted(cases, key=lambda case: folder.deaths(case.id))
-    while open_cases:
-        busy = []
-        for case in open_cases:
+
+    def openable() -> Iterator[OpenCase]:
+        """Claims one case after the other; those that other processes are at are ``busy``."""
+        for case in left:
             if is_cancelled():
                 raise SegmentationError("CANCELLED")
-            made = attempt(case, task, folder, cache, reporter_of(case), redo)
-            if made.outcome is None:
+            taken = take(case, task, folder, redo)
+            if taken is None:
                 busy.append(case)
+            elif isinstance(taken, Attempt):
+                on_outcome(case, taken)
             else:
-                on_outcome(case, made)
-        if len(busy) == len(open_cases):
+                yield OpenCase(case, taken, reporter_of(case))
+
+    pipeline = CasePipeline(
+        task, folder, cache or EngineCache(), lambda case, outcome: on_outcome(case, Attempt(outcome, ran=True))
+    )
+    left = sorted(cases, key=lambda case: folder.deaths(case.id))
+    while left:
+        busy: list[Case] = []
+        pipeline.run(openable())
+        if len(busy) == len(left):
             time.sleep(_POLL_SECONDS)
-        open_cases = busy
+        left = busy

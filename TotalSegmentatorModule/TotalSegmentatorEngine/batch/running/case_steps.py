@@ -1,0 +1,195 @@
+"""The steps of one CT from its files to its record: reading, the networks, and all that comes after them.
+
+Each may run in a thread of its own, while the others are at other CTs. Whatever is wrong with a CT ends in its record.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import shutil
+from collections.abc import Callable
+
+from TotalSegmentatorWire.command.command_run import sentence_without_text
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.messages.segment import Stage
+from TotalSegmentatorWire.tables.review_rules import sentence_of
+
+from TotalSegmentatorEngine.batch.inputs.case import Case
+from TotalSegmentatorEngine.batch.running.case_files import CaseFiles
+from TotalSegmentatorEngine.batch.running.case_log import case_log
+from TotalSegmentatorEngine.batch.running.case_reporter import CaseReporter
+from TotalSegmentatorEngine.batch.running.case_task import CaseTask
+from TotalSegmentatorEngine.batch.store.batch_folder import LOG, BatchFolder
+from TotalSegmentatorEngine.batch.store.claims import Claim
+from TotalSegmentatorEngine.batch.store.outcome import DONE, FAILED, Outcome, OutcomeError, StructureOutcome
+from TotalSegmentatorEngine.batch.table.measured_structures import measured_structures
+from TotalSegmentatorEngine.ct_input.reading import ReadInput
+from TotalSegmentatorEngine.job.error_boundary import problem_of
+from TotalSegmentatorEngine.job.reporting import Reporter
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
+from TotalSegmentatorEngine.pipeline import run_job
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+
+STOPS_THE_RUN = frozenset(
+    [
+        *("CANCELLED", "DISK_FULL", "OUTPUT_NOT_WRITABLE", "BATCH_CLAIM_LOST"),
+        *(
+            "ENGINE_MISSING",
+            "DEVICE_UNAVAILABLE",
+            "MODEL_DAMAGED",
+            "MODEL_MISSING",
+            "MODEL_UNSAFE",
+            "MODEL_UNSUPPORTED",
+        ),
+    ]
+)
+"""Not the CT's fault: every other CT would fail alike, and none gets a record."""
+LARGEST_DEATHS = 3
+"""So many processes may end over a CT before it counts as failed."""
+
+MEMORY_CODES = frozenset(["DEVICE_MEMORY_SHORT", "MEMORY_SHORT"])
+
+_log = logging.getLogger(__name__)
+
+
+class CaseSteps:
+    """``read``, then ``segment`` or ``predict``, then ``finish``; ``close`` in any case.
+
+    ``held``: the claim of the case, which stays held. Each step raises SegmentationError with one of STOPS_THE_RUN, and
+    nothing else: a CT that cannot be segmented gets a record with its code.
+    """
+
+    def __init__(self, case: Case, task: CaseTask, folder: BatchFolder, reporter: Reporter, held: Claim) -> None:
+        self.case = case
+        self.held = held
+        self._task = task
+        self._folder = folder
+        self._reporter = CaseReporter(reporter)
+        self._draft = folder.draft(case.id)
+        self._files = CaseFiles(case, task, self._draft)
+        self._prepared: PreparedTask | None = None
+        self._ct: ReadInput | None = None
+        self._rest: Callable[[], SegmentationResult] | None = None
+        self._result: SegmentationResult | None = None
+        self._structures: tuple[StructureOutcome, ...] = ()
+        self.problem: Problem | None = None
+        """Why the CT has no result; the steps that follow do nothing."""
+        self.is_unforeseen = False
+        """Whether the problem is of an error that nobody has foreseen."""
+
+    def read(self, before: Callable[[PreparedTask], None] = lambda prepared: None) -> None:
+        """``before`` is called when the task has been checked."""
+
+        def read() -> None:
+            if self.held.deaths >= LARGEST_DEATHS:
+                raise SegmentationError("BATCH_PROCESS_DIED", deaths=self.held.deaths)
+            self._reporter.check_cancelled()
+            self._prepared = prepare(self._task.task)
+            before(self._prepared)
+            self._ct = run_job.read_ct(self._prepared, self._files, self._reporter)
+
+        self._step(read)
+
+    def segment(self, cache: EngineCache) -> None:
+        """With nothing beside it: where memory runs out, it is tried with less, and what it takes is remembered."""
+
+        def segment() -> None:
+            result = run_job.segment(self._ct.volume, self._prepared, cache, self._reporter)
+            self._rest = lambda: result
+
+        self._step(segment)
+
+    def predict(self, cache: EngineCache) -> None:
+        """Only what needs the networks; the rest comes with ``finish``, which another thread may do."""
+
+        def predict() -> None:
+            self._rest = run_job.predict(self._ct.volume, self._prepared, cache, self._reporter, learns=False)
+
+        self._step(predict)
+
+    def finish(self) -> Outcome:
+        """Writes the files and, last, the record."""
+        self._step(self._write)
+        outcome = self._record()
+        self._folder.finish(outcome, self._draft, self.held)
+        return outcome
+
+    def close(self) -> None:
+        """Removes what was not finished, and the CT from memory. The claim stays."""
+        shutil.rmtree(self._draft, ignore_errors=True)
+        self._ct = self._rest = self._result = None
+
+    def free_bytes(self, cache: EngineCache) -> int | None:
+        """Memory that is left beside the networks' run over this CT, which has been read; None where that is unknown,
+        0 where it needs all there is."""
+        try:
+            plan = run_job.plan(self._ct.volume, self._prepared, cache)
+        except SegmentationError:  # the step itself will say it
+            return 0
+        return None if plan.available_bytes is None else max(plan.available_bytes - plan.peak_bytes, 0)
+
+    @property
+    def voxels(self) -> int:
+        """Of the CT; 0 where it is not in memory."""
+        return 0 if self._ct is None else self._ct.volume.array.size
+
+    def _write(self) -> None:
+        result, reporter = self._rest(), self._reporter
+        reporter.progress(Stage.WRITING, 0.0)
+        structures = measured_structures(
+            result.found, result.labels, self._ct.volume.array, result.flags or (), reporter.check_cancelled
+        )
+        run_job.write_result(result, self._ct, self._files, reporter)
+        self._result, self._structures, self.problem = result, structures, self._files.failure
+
+    def _step(self, work: Callable[[], None]) -> None:
+        if self.problem is not None:
+            return
+        with case_log(self._draft / LOG, self.case):
+            try:
+                work()
+            except Exception as error:  # one CT never stops the run: a code for everything
+                self._reporter.check_cancelled()  # a library may have turned Ctrl+C into an exception of its own
+                self.problem = problem_of(error)
+                if self.problem.code in STOPS_THE_RUN:
+                    raise
+                self.is_unforeseen = not isinstance(error, SegmentationError)
+            if self.problem is not None:
+                _log.error("%s: %s", self.problem.code, sentence_without_text(self.problem))
+        self._reporter.wait()
+
+    def _record(self) -> Outcome:
+        result, problem, geometry = self._result, self.problem, self._files.geometry
+        return Outcome(
+            id=self.case.id,
+            input_digest=self.case.digest,
+            options_digest=self._task.options_digest,
+            state=DONE if problem is None else FAILED,
+            error=None if problem is None else OutcomeError(problem.code, _numbers(problem)),
+            warnings=tuple(dict.fromkeys(warning.code for warning in self._reporter.warnings)),
+            model="" if result is None else result.model,
+            profile="" if result is None else result.profile,
+            device="" if result is None else result.device,
+            options=(self._task.task.options if result is None else result.options).to_json(),
+            exports=dict(self._files.exports),
+            versions=dict(self._task.versions),
+            model_digest=self._task.model_digest,
+            seconds=self._reporter.seconds(),
+            shape=None if geometry is None else tuple(int(size) for size in geometry.shape),
+            spacing_mm=None if geometry is None else tuple(round(float(mm), 4) for mm in geometry.spacing),
+            structures=self._structures,
+            flags=() if result is None else tuple(flag.to_json(sentence_of(flag)) for flag in result.flags or ()),
+        )
+
+
+def make_room(cache: EngineCache) -> None:
+    """After an error that was not foreseen, such as too little memory, the next CT begins as in a new process."""
+    cache.forget_ct()
+    cache.forget_networks()
+    gc.collect()
+
+
+def _numbers(problem: Problem) -> dict[str, float]:
+    return {name: value for name, value in problem.values.items() if type(value) in (int, float)}
