@@ -20,7 +20,7 @@ TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [
     str(TESTING),
     str(TESTING.parent / "TotalSegmentatorModule"),
-    *[str(TESTING / "tests" / "support" / folder) for folder in (".", "models", "export", "review", "batch")],
+    *[str(TESTING / "tests" / "support" / folder) for folder in (".", "models", "export", "review", "batch", "dicom")],
 ]
 
 from environment import SetupError  # noqa: E402 - found through the line above
@@ -111,6 +111,7 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "batch-memory": EngineBenchmark(
         "memory of batch after each of 40 such CTs", "batch.memory_over_cts.measure", 10, True
     ),
+    "receiving": EngineBenchmark("200 slices sent to our DICOM node, and to Orthanc", "batch.receiving.measure", 1),
     "cohort-report": EngineBenchmark(
         "the table and the report over 1,000 CTs, and the time in which a browser opens it", "cohort_report.measure", 1
     ),
