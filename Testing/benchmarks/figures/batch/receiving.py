@@ -11,6 +11,7 @@ from pathlib import Path
 
 import ct_variants
 import numpy as np
+import psutil
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage
 
@@ -41,16 +42,14 @@ def measure(workload: Workload) -> None:
         processor, peak = control.recv()
     finally:
         node.kill()
+    runs = (("ours", median(ours)), ("Orthanc", median(theirs)))
     report.table(
         ("node", "median s", "MB/s"),
-        [
-            (name, f"{median(found):.2f}", f"{size / median(found):.0f}")
-            for name, found in (("ours", ours), ("Orthanc", theirs))
-        ],
+        [(name, f"{seconds:.2f}", f"{size / seconds:.0f}") for name, seconds in runs],
     )
     report.figure("processor time of ours", 1000 * processor / (workload.repeat * slices), "ms a slice")
     report.figure("peak memory of ours", peak / 1e6, "MB")
-    report.ratio("time against Orthanc", median(ours) / median(theirs))
+    report.ratio("time against Orthanc", runs[0][1] / runs[1][1])
 
 
 def _series(folder: Path, slices: int) -> list[Path]:
@@ -96,8 +95,10 @@ def _node(folder: Path, control: Connection) -> None:
         listener = Listener(Listening(port=0, senders=(Sender(TITLE, ip_network(LOOPBACK)),)), limits, incoming)
         listener.start()
         control.send(listener.port)
+        process, peak = psutil.Process(), 0
         while not control.poll(0.01):
+            peak = max(peak, process.memory_info().rss)
             for series in incoming.complete(0.05):
                 incoming.remove(series)
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        control.send((usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024))
+        control.send((usage.ru_utime + usage.ru_stime, peak))
