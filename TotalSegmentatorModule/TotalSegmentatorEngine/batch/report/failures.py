@@ -83,4 +83,4 @@ class _Open:
     """What is not known, in any format."""
 
     def __format__(self, spec: str) -> str:
-        return "..."
+        return "[...]"

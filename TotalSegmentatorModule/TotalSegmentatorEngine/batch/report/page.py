@@ -140,5 +140,5 @@ _ID_NOTE = (
 _PICTURE_NOTE = (
     f"Pictures: window {WINDOW_LEVEL:.0f}/{WINDOW_WIDTH:.0f} HU; R is the patient's right. Left: the coronal plane "
     "that shows most structures. Right: an axial one or, where there is a remark with a place, the plane through the "
-    "place of the most serious one, which is ringed. Structures with remarks have bold outlines."
+    "place of the most serious one, which is ringed. Structures with remarks of the most serious kind are bold."
 )

@@ -34,7 +34,7 @@ def thumbnail_jpeg(
     volume: Volume, labels: np.ndarray, structures: Sequence[FoundStructure], flags: Sequence[Flag] = ()
 ) -> bytes:
     """A JPEG of at most about MOST_BYTES: a coronal plane, beside it an axial one - or the one in which the most
-    serious of ``flags`` is seen, ringed; outlines of structures with flags that ask for a look are bold.
+    serious of ``flags`` is seen, ringed; outlines of structures with flags of the most serious level are bold.
 
     ``volume``: HU, (k, j, i), of any orientation; ``labels``: unsigned whole numbers of the same shape;
     ``structures``: what they mean. The patient's right is at the left of coronal and axial planes, as marked.
@@ -42,7 +42,8 @@ def thumbnail_jpeg(
     body = BodyGrid(volume.geometry)
     flag = shown_flag(flags)
     planes = _planes(body, volume.geometry, labels, structures, flag)
-    asking = {name for each in flags if each.level != Level.CUT for name in (each.structure, *each.others)}
+    levels = [level for level in (Level.WRONG, Level.CHECK) if any(each.level == level for each in flags)]
+    asking = {name for each in flags if each.level in levels[:1] for name in (each.structure, *each.others)}
     pictures = []
     for plane in planes:
         outlines = _outlines(body, labels, plane, structures, asking)

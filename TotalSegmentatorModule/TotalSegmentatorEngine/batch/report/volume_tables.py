@@ -86,7 +86,7 @@ def outlier_table(volumes: Sequence[StructureVolumes]) -> str:
         (
             shown_name(each.name),
             volume_text(each.volumes_ml[index]),
-            f"{10 ** (each.logarithms[index] - median):.2f}",
+            f"{10 ** (each.logarithms[index] - median):.2g}",
             volume_text(10**median),
             ct_link(each.ids[index]),
         )

@@ -93,6 +93,18 @@ def test_the_second_plane_goes_through_the_place_of_the_most_serious_remark():
     assert middle_of_colour(axial, FRONT_RED) is not None
 
 
+def test_structures_with_the_most_serious_remarks_are_bold():
+    volume, labels = block_phantom("LPS")
+    check, wrong = Flag("pieces", Level.CHECK, "rib_right_9"), Flag("holes", Level.WRONG, "rib_left_10")
+    coloured = []
+    for flags in ([check], [check, wrong]):
+        coronal, _ = pictures_of(thumbnail_jpeg(volume, labels, FOUND, flags), (168, 224))
+        coloured.append([int((coronal[..., each] - np.delete(coronal, each, 2).max(axis=2) > 20).sum())
+                         for each in (RIGHT_GREEN, LEFT_BLUE)])  # fmt: skip
+    (green, thin_blue), (thin_green, blue) = coloured
+    assert green > 1.3 * thin_green and blue > 1.3 * thin_blue
+
+
 def test_a_remark_on_a_vertebra_is_seen_from_the_side():
     volume, labels = block_phantom("RAS")
     flag = Flag("numbering", Level.WRONG, "vertebrae_L2", place_ras_mm=(0.0, 40.0, 80.0))
