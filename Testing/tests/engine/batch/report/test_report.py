@@ -177,6 +177,19 @@ def test_the_command_writes_a_report_that_names_no_patient(bench: BatchBench):
     assert run.codes[0] in section(page, "failed")
 
 
+def test_a_share_of_a_run_reports_on_all_and_says_what_has_gone(bench: BatchBench):
+    images = [bench.image(f"{number}.nii.gz", seed=number) for number in range(3)]
+    kept, gone, _ = (bench().outcome_of(image).id for image in images)
+    shutil.rmtree(bench.output / gone)
+    run = bench("--shard", f"{int(kept, 16) % 997 + 1}/997")
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert run.segmented == 0 and len(run.outcomes) == 2
+    assert all(f'id="ct-{case_id}"' in page for case_id in run.outcomes)
+    assert f'id="ct-{gone}"' not in page and re.search(rf"without a result: 1\. .*{gone}", page)
+    rows = (run.folder / "structures.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert {row.split(",")[0] for row in rows} == set(run.outcomes)
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
 def test_a_browser_shows_the_pictures_of_the_cts_with_remarks(folder: Path):
     page_of(folder)
