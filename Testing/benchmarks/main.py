@@ -112,6 +112,12 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
         "memory of batch after each of 40 such CTs", "batch.memory_over_cts.measure", 10, True
     ),
     "receiving": EngineBenchmark("200 slices sent to our DICOM node, and to Orthanc", "batch.receiving.measure", 1),
+    "batch-kills": EngineBenchmark(
+        "40 phantoms, real CTs and spoilt ones in one run that is killed ten times, against one without kills",
+        "batch.kills.measure",
+        6,
+        True,
+    ),
     "cohort-report": EngineBenchmark(
         "the table and the report over 1,000 CTs, and the time in which a browser opens it", "cohort_report.measure", 1
     ),

@@ -35,6 +35,8 @@ class BatchOptions:
     force: bool = False
     retry_failed: bool = False
     keep_names: bool = False
+    find_only: bool = False
+    """Whether the CTs are found and listed, and none is segmented."""
     cluster: ClusterOptions | None = None
     """None: in this process."""
 
@@ -69,7 +71,13 @@ def add_batch_command(
     group.add_argument(
         "--keep-names",
         action="store_true",
-        help="write patient, date and series of each CT into DIR/private/inputs.csv; no other file gets them",
+        help="write patient, date and series of each CT into DIR/private/inputs.csv, and its Series Instance UID into the "
+        "table",
+    )
+    group.add_argument(
+        "--find-only",
+        action="store_true",
+        help="only find the CTs and fill DIR/private/inputs.csv, before an array of jobs that need not read all files",
     )
     _add_exports(batch)
     add_cluster_options(batch)

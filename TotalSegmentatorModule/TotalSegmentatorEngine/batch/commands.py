@@ -50,7 +50,9 @@ class _BatchCommand:
     def run(self) -> int:
         status = self._run.run(self._work)
         if status == 0:
-            print(summary_text(self._counts, self._found, time.monotonic() - self._started, self._options.output))
+            if not self._options.find_only:
+                seconds = time.monotonic() - self._started
+                print(summary_text(self._counts, self._found, seconds, self._options.output))
             return SOME_FAILED if self._counts.failed or self._found.problems else 0
         return status
 
@@ -64,7 +66,8 @@ class _BatchCommand:
         cases = self._cases()
         self._total = len(cases)
         try:
-            self._do(cases, task, redo)
+            if not options.find_only:
+                self._do(cases, task, redo)
         finally:
             if self._counts.total:
                 self._write_tables()

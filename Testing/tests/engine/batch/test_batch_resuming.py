@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from batch_bench import BatchBench, BatchRun, record_of
 from series_support import chest, write_series
+from TotalSegmentatorEngine.batch.inputs import find_cases
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.batch.store.claims import Claim
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -258,6 +259,19 @@ def test_shares_are_the_same_whatever_else_there_is(bench: BatchBench) -> None:
     bench.image("more.nii.gz", seed=7)
     more = bench("--shard", "1/3", output=bench.folder / "other")
     assert shares[0] <= set(more.outcomes)
+
+
+def test_an_array_need_not_read_all_files_again(bench: BatchBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.dicom("a", seed=1)
+    bench.image("b.nii.gz", seed=2)
+    found = bench("--find-only")
+    assert (found.status, found.segmented, len(found.inputs), found.outcomes) == (0, 0, 2, {})
+
+    def read(files: object) -> str:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(find_cases, "input_digest", read)
+    assert [bench("--shard", f"{share}/2").status for share in (1, 2)] == [0, 0] and len(bench.seen) == 2
 
 
 def test_two_that_meet_the_same_ct_do_it_once(bench: BatchBench) -> None:
