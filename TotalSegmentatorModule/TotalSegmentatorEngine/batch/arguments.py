@@ -71,8 +71,8 @@ def add_batch_command(
     group.add_argument(
         "--keep-names",
         action="store_true",
-        help="write patient, date and series of each CT into DIR/private/inputs.csv, and its Series Instance UID into the "
-        "table",
+        help="write patient, date and series of each CT into DIR/private/inputs.csv, and its Series Instance UID into "
+        "the table",
     )
     group.add_argument(
         "--find-only",
