@@ -68,7 +68,7 @@ ARROWS = {
         f"{ENGINE}/export": "edits",
         SETUP: "cli",
     },
-    f"{ENGINE}/department_server": {ENGINE: "cluster imaging job pipeline"},
+    f"{ENGINE}/department_server": {ENGINE: "cluster imaging job pipeline", f"{ENGINE}/review": "measures"},
     f"{ENGINE}/worker": {ENGINE: "ct_input department_server export imaging job pipeline review"},
     f"{ENGINE}/pipeline": {
         ENGINE: (

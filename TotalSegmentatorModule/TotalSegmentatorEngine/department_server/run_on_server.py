@@ -10,11 +10,13 @@ from TotalSegmentatorEngine.department_server.server_task import check_model, or
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.run_job import JobFiles, run_with
+from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
 
 
 def run_on_server(
-    task: SegmentationTask, files: JobFiles, server: DepartmentServer, reporter: Reporter
+    task: SegmentationTask, files: JobFiles, server: DepartmentServer, cache: EngineCache, reporter: Reporter
 ) -> SegmentationResult:
     """As ``run_job``; of ``task``, the models folder and the device count for nothing.
 
@@ -23,10 +25,23 @@ def run_on_server(
     """
 
     def compute(volume: Volume) -> SegmentationResult:
+        cache.remember_findings(volume, None)  # of another result on this CT
         order = order_of(task, volume.geometry)
         with connected(server, reporter.check_cancelled) as client:
-            return ServerJob(client, order, reporter).run(volume)
+            result = ServerJob(client, order, reporter).run(volume)
+        if task.is_reviewed:
+            cache.remember_findings(volume, _findings(result, volume, reporter))
+        return result
 
     reporter.check_cancelled()
     check_model(task)
     return run_with(task, files, reporter, compute)
+
+
+def _findings(result: SegmentationResult, volume: Volume, reporter: Reporter) -> Findings:
+    """For the next review on this computer, after an edit: what the server has measured stays there."""
+    structures = [LabelledStructure(found.name, 0, found.label) for found in result.found]
+    sought = [structure.name for structure in result.structures]
+    return Findings(
+        [result.labels], structures, volume.geometry, volume, sought, check_cancelled=reporter.check_cancelled
+    )

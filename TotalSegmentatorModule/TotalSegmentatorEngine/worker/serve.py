@@ -183,7 +183,7 @@ class Worker:
             else:
                 from TotalSegmentatorEngine.department_server.run_on_server import run_on_server
 
-                run_on_server(_task_of(request), files, server_from_json(request.server), reporter)
+                run_on_server(_task_of(request), files, server_from_json(request.server), self._cache, reporter)
         except CtNeededError:
             return NeedCtEvent(request.job_id)
         return FinishedEvent(request.job_id, str(files.result_folder), round(time.monotonic() - started, 3))

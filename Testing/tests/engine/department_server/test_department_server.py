@@ -25,6 +25,7 @@ from job_support import (
     wait_for_no_process,
 )
 from recording_relay import recording_relay
+from reviewed_again import review_again
 from seeded_models import make_catalogue_model, make_model_folder
 from time_bounds import READY_SECONDS
 from TotalSegmentatorEngine.department_server import remote_segmentation
@@ -165,6 +166,19 @@ def test_the_result_is_that_of_this_computer(application, cluster, models):
     assert [stages.index(stage) for stage in told] == sorted(stages.index(stage) for stage in told)
     assert application.worker_pid() == pid
     wait_until_forgotten(cluster)
+
+
+def test_an_edited_result_is_reviewed_again_on_this_computer(application, cluster, models):
+    """As after a job on this computer, also what was sought and not found."""
+    ct = noisy_ct(seed=5)
+    asked = ["liver", "spleen", "kidney_left", "urinary_bladder"]
+    flags = []
+    for settings in (JobSettings(MODEL, models, asked, "cpu"), settings_of(cluster, structures=asked)):
+        run(application, ct, settings)
+        header, labels = application.listener.results[-1]
+        labels[: SHORT[0] // 2] = 0
+        flags.append(review_again(application, ct, header, labels, asked))
+    assert flags[0] == flags[1] != []
 
 
 def test_only_voxels_and_geometry_leave_this_computer(application, cluster, models):
