@@ -11,7 +11,7 @@ from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
-from TotalSegmentatorEngine.pipeline.run_job import JobFiles, run_with
+from TotalSegmentatorEngine.pipeline.run_job import JobFiles, read_ct, write_result
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
 
 
@@ -23,19 +23,17 @@ def run_on_server(
     Of the CT only voxels and geometry leave this computer. Raises SegmentationError: what ``files``, ``connected`` and
     ``ServerJob.run`` raise.
     """
-
-    def compute(volume: Volume) -> SegmentationResult:
-        cache.remember_findings(volume, None)  # of another result on this CT
-        order = order_of(task, volume.geometry)
-        with connected(server, reporter.check_cancelled) as client:
-            result = ServerJob(client, order, reporter).run(volume)
-        if task.is_reviewed:
-            cache.remember_findings(volume, _findings(result, volume, reporter))
-        return result
-
     reporter.check_cancelled()
     check_model(task)
-    return run_with(task, files, reporter, compute)
+    ct = read_ct(task, files, reporter)
+    cache.remember_findings(ct.volume, None)  # of another result on this CT
+    order = order_of(task, ct.volume.geometry)
+    with connected(server, reporter.check_cancelled) as client:
+        result = ServerJob(client, order, reporter).run(ct.volume)
+    if task.is_reviewed:
+        cache.remember_findings(ct.volume, _findings(result, ct.volume, reporter))
+    write_result(result, ct, files, reporter)
+    return result
 
 
 def _findings(result: SegmentationResult, volume: Volume, reporter: Reporter) -> Findings:

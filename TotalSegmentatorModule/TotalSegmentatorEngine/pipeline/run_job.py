@@ -48,17 +48,16 @@ def run_job(task: SegmentationTask, files: JobFiles, cache: EngineCache, reporte
     reporter.check_cancelled()
     prepared = prepare(task)
     prefetch_weights(prepared, cache)
-    ct = read_ct(prepared, files, reporter)
+    ct = read_ct(task, files, reporter)
     result = segment(ct.volume, prepared, cache, reporter)
     write_result(result, ct, files, reporter)
     return result
 
 
-def read_ct(prepared: PreparedTask, files: JobFiles, reporter: Reporter) -> ReadInput:
+def read_ct(task: SegmentationTask, files: JobFiles, reporter: Reporter) -> ReadInput:
     """The job's CT; reports its warnings. Raises SegmentationError: what ``files`` raises, INPUT_SIZE_UNLIKELY."""
-    _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
     ct = files.read(reporter)
-    _check_extent(prepared.task, ct)
+    _check_extent(task, ct)
     _log.info("CT of %d x %d x %d voxels (slices, rows, columns)", *ct.volume.geometry.shape)
     for warning in ct.warnings:
         reporter.warning(warning)
@@ -145,6 +144,7 @@ def predict(
 
 
 def _loaded_engine(prepared: PreparedTask, reporter: Reporter) -> ModuleType:
+    _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
     for warning in prepared.warnings:
         reporter.warning(warning)
     reporter.progress(Stage.LOADING_ENGINE, 0.0)

@@ -88,7 +88,7 @@ class CaseSteps:
             self._reporter.check_cancelled()
             self._prepared = prepare(self._task.task)
             before(self._prepared)
-            self._ct = run_job.read_ct(self._prepared, self._files, self._reporter)
+            self._ct = run_job.read_ct(self._prepared.task, self._files, self._reporter)
 
         self._step(read)
 
