@@ -10,6 +10,7 @@ from desktop.pythonqt.descriptors import QtProperty, QtSignal
 from desktop.pythonqt.proxies import QtClass, QtInstance, adopt, unwrap, wrap
 from desktop.pythonqt.slot_runtime import RUNTIME
 
+_FAILED = object()
 _subclasses: dict[QtClass, type] = {}
 
 
@@ -59,11 +60,8 @@ def _forward(name: str, base: type) -> Callable[..., Any]:
         proxy: QtInstance | None = native._proxy
         if proxy is None:  # called by Qt's constructor, before Python knows the object
             return base_function(native, *arguments)
-        failed = object()
-        override = getattr(type(proxy), name)
-        wrapped = (proxy, *(wrap(argument) for argument in arguments))
-        result = RUNTIME.run(override, wrapped, failed)
-        return base_function(native, *arguments) if result is failed else unwrap(result)
+        result = RUNTIME.run(getattr(type(proxy), name), (proxy, *map(wrap, arguments)), _FAILED)
+        return base_function(native, *arguments) if result is _FAILED else unwrap(result)
 
     virtual.__name__ = name
     return virtual

@@ -39,17 +39,19 @@ class QtMethod:
 def _call(function: Any, owner: type, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     if keywords:
         raise TypeError(f"{owner.__name__}.{name}() does not take keyword arguments (PythonQt supports none)")
+    try:
+        return wrap(function(*_native_arguments(function, owner, name, arguments) if arguments else ()))
+    except TypeError as error:
+        raise ValueError(f"Called {owner.__name__}.{name} with wrong arguments: {arguments!r}") from error
+
+
+def _native_arguments(function: Any, owner: type, name: str, arguments: tuple[Any, ...]) -> list[Any]:
     native_arguments = [unwrap(argument) for argument in arguments]
     native_arguments = [
         guarded(argument) if callable(argument) and not isinstance(argument, type) else argument
         for argument in native_arguments
     ]
-    described = getattr(owner, name, function)
-    fitted = fit_arguments(overloads(owner, name, described), native_arguments)
-    try:
-        return wrap(function(*fitted))
-    except TypeError as error:
-        raise ValueError(f"Called {owner.__name__}.{name} with wrong arguments: {arguments!r}") from error
+    return fit_arguments(overloads(owner, name, getattr(owner, name, function)), native_arguments)
 
 
 class QtFunction:

@@ -21,6 +21,7 @@ from desktop.pythonqt import signals
 from desktop.pythonqt.conversion import property_value
 from desktop.pythonqt.slot_runtime import RUNTIME
 
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 _INTERNAL = ("_native", "__class__", "__weakref__", "__dict__")
 _proxies: weakref.WeakValueDictionary[int, QtInstance] = weakref.WeakValueDictionary()
 
@@ -181,7 +182,8 @@ def _static(cls: type, name: str) -> Any:
 def adopt(proxy: QtInstance, native: Any) -> None:
     """Tie a proxy to its PySide6 object."""
     object.__setattr__(proxy, "_native", native)
-    _proxies[id(native)] = proxy
+    if not isinstance(native, QtCore.QEvent):  # thousands come by, each once
+        _proxies[id(native)] = proxy
     if type(proxy)._python_derived:
         native._proxy = proxy  # virtual functions find their Python side; the pair lives as long as its Qt parent
 
@@ -198,7 +200,11 @@ def alive(proxy: QtInstance) -> Any:
 
 def wrap(value: Any) -> Any:
     """What Python code sees of a value that came from Qt: proxies, ints for enums, tuples for lists."""
-    if value is None or isinstance(value, (bool, str, bytes)):
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, QtCore.QObject):
+        return wrap_native(value)
+    if isinstance(value, (bool, str, bytes)):
         return value
     if isinstance(value, enum.Enum):
         return int(value.value)
@@ -236,6 +242,8 @@ def wrap_class(native: type) -> QtClass:
 
 def unwrap(value: Any) -> Any:
     """What Qt gets of a value from Python; callables are guarded so that their exceptions are recorded."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, QtInstance):
         return alive(value)
     if isinstance(value, QtClass):

@@ -11,6 +11,8 @@ from PySide6 import QtCore, QtUiTools, QtWidgets
 
 from desktop.pythonqt.proxies import connect, wrap, wrap_class
 
+_prepared: dict[bytes, tuple[bytes, ElementTree.Element | None]] = {}
+"""Content of a .ui -> what QUiLoader reads of it, and its connections: each panel of a process loads the same files."""
 CUSTOM_WIDGETS: dict[str, type] = {}
 """Class name in the .ui -> widget class of the stand-in; filled by ``environment``."""
 
@@ -32,8 +34,24 @@ def load_ui_device(device: QtCore.QIODevice, parent: QtWidgets.QWidget | None) -
     Raises RuntimeError for what Slicer could not load: an enum in the scoped form that only Qt 6 reads, a widget class
     that the stand-in lacks, a connection to a signal or slot that does not exist.
     """
-    text = bytes(device.readAll().data()).decode("utf-8")
-    root = ElementTree.fromstring(text)
+    content = bytes(device.readAll().data())
+    if content not in _prepared:
+        _prepared[content] = _prepare(content)
+    readable, connections = _prepared[content]
+    buffer = QtCore.QBuffer()
+    buffer.setData(readable)
+    buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
+    widget = _Loader().load(buffer, parent)
+    if widget is None:
+        raise RuntimeError("Qt could not make the widgets of the .ui")
+    if connections is not None:
+        _connect(widget, connections)
+    return wrap(widget)
+
+
+def _prepare(content: bytes) -> tuple[bytes, ElementTree.Element | None]:
+    """The .ui without its connections, and these."""
+    root = ElementTree.fromstring(content.decode("utf-8"))
     _check_enums(root)
     missing = {element.get("class", "") for element in root.iter("widget")}
     missing = {c for c in missing if c.startswith(("ctk", "qMRML", "qSlicer")) and c not in CUSTOM_WIDGETS}
@@ -42,15 +60,7 @@ def load_ui_device(device: QtCore.QIODevice, parent: QtWidgets.QWidget | None) -
     connections = root.find("connections")
     if connections is not None:
         root.remove(connections)
-    buffer = QtCore.QBuffer()
-    buffer.setData(ElementTree.tostring(root, encoding="utf-8"))
-    buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
-    widget = _Loader().load(buffer, parent)
-    if widget is None:
-        raise RuntimeError("Qt could not make the widgets of the .ui")
-    if connections is not None:
-        _connect(widget, connections)
-    return wrap(widget)
+    return ElementTree.tostring(root, encoding="utf-8"), connections
 
 
 def _check_enums(root: ElementTree.Element) -> None:

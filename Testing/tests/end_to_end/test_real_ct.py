@@ -33,6 +33,7 @@ class PanelRun:
     centres: dict[str, np.ndarray]
     """Centre of each segment in RAS, mm."""
     result_line: str
+    warnings: str
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def panel_run(example_ct: Path, example_model: Path) -> Iterator[PanelRun]:
         assert not user.error_code, user.describe()
         (node,) = user.segmentations
         shape = slicer.util.arrayFromVolume(ct).shape
-        run = PanelRun(np.zeros(shape, np.uint8), {}, {}, user.ui.messages.resultLabel.text)
+        texts = (user.ui.messages.resultLabel.text, user.ui.messages.warningLabel.text)
+        run = PanelRun(np.zeros(shape, np.uint8), {}, {}, *texts)
         content = node.GetSegmentation()
         for segment_id in content.GetSegmentIDs():
             segment = content.GetSegment(segment_id)
@@ -95,6 +97,7 @@ def test_left_is_left_and_absent_structures_are_listed(panel_run: PanelRun):
     assert panel_run.centres["liver"][0] > 0 > panel_run.centres["spleen"][0]
     assert "brain" not in panel_run.centres
     assert "Not found in this scan" in panel_run.result_line
+    assert "mirrored" not in panel_run.warnings
 
 
 # -- the same CT stored in another way ---------------------------------------------------------------------------------
