@@ -17,7 +17,6 @@ from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.incoming.incoming_folder import IncomingFolder
 from TotalSegmentatorEngine.dicom_node.incoming.series_state import FAILED, PASSED_OVER, WAITING
 from TotalSegmentatorEngine.dicom_node.incoming.watch_folder import WatchFolder
-from TotalSegmentatorEngine.dicom_node.sending.delivery import WAITING as NOT_SENT
 from TotalSegmentatorEngine.dicom_node.sending.outgoing_folder import OutgoingFolder
 from TotalSegmentatorEngine.dicom_node.sending.sender import Sender
 from TotalSegmentatorEngine.dicom_node.series_work import SeriesResult, SeriesWork, exports_of
@@ -26,6 +25,8 @@ from TotalSegmentatorEngine.job.error_boundary import problem_of
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_BETWEEN_WATCHES = 2.0
+_WATCH_PAUSE = 20
+"""Between two looks, in times that one takes: a folder with many files costs no more than a twentieth of the time."""
 _SECONDS_BETWEEN_SWEEPS = 600.0
 _SECONDS_AFTER_TROUBLE = 60.0
 """Before a series is tried again that failed for another reason than itself, such as a full disk."""
@@ -57,7 +58,7 @@ class ReceivingNode:
 
             self._listener = Listener(settings.listening, settings.limits, self._incoming)
         self._not_before: dict[str, float] = {}
-        self._watched_at = self._swept_at = float("-inf")
+        self._watch_due = self._swept_at = float("-inf")
 
     @property
     def port(self) -> int | None:
@@ -102,9 +103,10 @@ class ReceivingNode:
         now = time.monotonic()
         if self._listener is not None:
             self._listener.end_lost_transfers()
-        if self._watch is not None and now - self._watched_at >= _SECONDS_BETWEEN_WATCHES:
-            self._watched_at = now
+        if self._watch is not None and now >= self._watch_due:
             self._watch.look(self._stop.is_set)
+            ended = time.monotonic()
+            self._watch_due = ended + max(_SECONDS_BETWEEN_WATCHES, _WATCH_PAUSE * (ended - now))
         for series in self._incoming.incomplete(self._settings.times.incomplete_minutes):
             self._incoming.note(series, is_reported=True)
             problem = Problem("RECEIVE_INCOMPLETE")
@@ -165,10 +167,10 @@ class ReceivingNode:
         if days is None:
             return
         due = time.time() - days * _DAY
+        unsent = self._outgoing.waiting_cases() if self._sender is not None else set()
         for series, state in self._incoming.states().items():
             waits = state.is_open or (state.work == WAITING and not state.is_cut_off)
-            unsent = any(one.state == NOT_SENT for case in state.cases for one in self._outgoing.of_case(case))
-            if state.last > due or waits or (unsent and self._sender is not None):
+            if state.last > due or waits or not unsent.isdisjoint(state.cases):
                 continue
             for case in state.cases:
                 self._outgoing.remove(case)

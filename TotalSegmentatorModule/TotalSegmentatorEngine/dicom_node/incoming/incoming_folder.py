@@ -192,6 +192,7 @@ class IncomingFolder:
             state.is_open = bool(transfers)
             state.last = self._clock() if quiet_since is None else quiet_since
             state.write(self._path / series)
+        _log.info("series %s: a transfer %s; images: %d", series, "ended" if is_whole else "was cut off", held)
 
     def _open(self, series: str, transfer: Transfer) -> SeriesState:
         folder, now = self._path / series, self._clock()

@@ -187,8 +187,6 @@ class Listener:
             transfer = self._transfers.pop(association, None)
         if transfer is not None:
             transfer.end(is_normal)
-            if not is_normal:
-                _log.warning("a transfer was cut off")
 
 
 def _wake(event: Any) -> None:

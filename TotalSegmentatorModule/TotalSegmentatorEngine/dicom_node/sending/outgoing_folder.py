@@ -10,11 +10,10 @@ An object is written once, so that whatever is sent again is the same object, wi
 
 from __future__ import annotations
 
-import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from TotalSegmentatorEngine.dicom_node.disk.durable_file import sync_folder
@@ -22,53 +21,60 @@ from TotalSegmentatorEngine.dicom_node.sending.delivery import GIVEN_UP, WAITING
 from TotalSegmentatorEngine.dicom_node.sending.marked_object import write_marked
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import Destination
 
-_log = logging.getLogger(__name__)
-
 
 class OutgoingFolder:
-    """Filled by the thread that segments, emptied by the one that sends. ``clock`` gives seconds since 1970."""
+    """Filled by the thread that segments, emptied by those that send. What is on the disk is read once, at the start.
+
+    ``clock`` gives seconds since 1970.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self._clock = clock
         self._lock = threading.Lock()
+        self._deliveries: dict[tuple[Path, str], Delivery] = {}
+        for folder in sorted(path.iterdir()) if path.is_dir() else ():
+            for file in sorted(folder.glob("*.json")):
+                delivery = read_delivery(file)
+                if delivery is not None:
+                    self._deliveries[folder, delivery.destination] = delivery
 
-    def add(self, name: str, exports: Mapping[str, Path], destinations: Iterable[Destination]) -> int:
-        """Has the ``exports`` (files by format) of a CT sent; what was added before is left as it is. Returns how many
-        deliveries are new. Raises OSError."""
-        folder, count = self.path / name, 0
+    def add(self, name: str, exports: Mapping[str, Path], destinations: Iterable[Destination]) -> None:
+        """Has the ``exports`` (files by format) of a CT sent; what was added before stays as it is. Raises OSError."""
+        folder = self.path / name
         folder.mkdir(mode=0o700, exist_ok=True)
         sync_folder(self.path)
         for destination in destinations:
             formats = [one for one in exports if one in destination.formats]
-            if not formats or read_delivery(folder / f"{destination.name}.json") is not None:
+            if not formats or (folder, destination.name) in self._deliveries:
                 continue
             for one in formats:
                 target = folder / f"{one}.dcm"
                 if not target.exists():
                     write_marked(exports[one], target)
+            delivery = Delivery(destination.name, tuple(f"{one}.dcm" for one in formats), self._clock())
+            delivery.write(folder)
             with self._lock:
-                Delivery(destination.name, tuple(f"{one}.dcm" for one in formats), self._clock()).write(folder)
-            count += 1
-        return count
+                self._deliveries[folder, destination.name] = delivery
 
-    def due(self) -> list[tuple[Path, Delivery]]:
-        """Folders and deliveries whose next attempt is due, the oldest first."""
+    def due(self, destination: str) -> list[tuple[Path, Delivery]]:
+        """Folders and deliveries to a destination whose next attempt is due, the oldest first."""
         now = self._clock()
-        found = [(folder, one) for folder, one in self.all() if one.state == WAITING and one.due <= now]
+        found = [
+            (folder, one)
+            for folder, one in self.all()
+            if one.destination == destination and one.state == WAITING and one.due <= now
+        ]
         return sorted(found, key=lambda pair: pair[1].since)
 
-    def all(self) -> Iterator[tuple[Path, Delivery]]:
-        if not self.path.is_dir():
-            return
-        for folder in sorted(self.path.iterdir()):
-            for file in sorted(folder.glob("*.json")):
-                delivery = read_delivery(file)
-                if delivery is not None:
-                    yield folder, delivery
+    def all(self) -> list[tuple[Path, Delivery]]:
+        """With their folders, whose names begin with the id of the CT."""
+        with self._lock:
+            return [(folder, delivery) for (folder, _), delivery in self._deliveries.items()]
 
-    def of_case(self, case_id: str) -> list[Delivery]:
-        return [delivery for folder, delivery in self.all() if folder.name.startswith(case_id)]
+    def waiting_cases(self) -> set[str]:
+        """Ids of the CTs of which something is still to be sent."""
+        return {folder.name.partition("-")[0] for folder, one in self.all() if one.state == WAITING}
 
     def revive(self) -> None:
         """Those that were given up are tried again, as after the node was started anew. Raises OSError."""
@@ -78,5 +84,10 @@ class OutgoingFolder:
                 delivery.write(folder)
 
     def remove(self, case_id: str) -> None:
+        """Deletes what was sent of a CT, and how."""
+        with self._lock:
+            gone = [key for key in self._deliveries if key[0].name.partition("-")[0] == case_id]
+            for key in gone:
+                del self._deliveries[key]
         for folder in self.path.glob(f"{case_id}-*"):
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,11 +1,11 @@
-"""Sends what is due, in a thread of its own, so that a slow destination does not hold up the segmentation."""
+"""Sends what is due, in a thread for each destination: a slow one holds up neither the segmentation nor the others."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from TotalSegmentatorWire.command.command_run import sentence_without_text
@@ -30,31 +30,35 @@ class Sender:
         self._settings = settings
         self._outgoing = outgoing
         self._say = say
-        self._destinations: Mapping[str, Destination] = {one.name: one for one in settings.destinations}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, args=(one,), name=f"to {one.name}", daemon=True)
+            for one in settings.destinations
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, seconds: float) -> None:
-        """The object that is on its way has so long to arrive; if it does not, it is sent again at the next start."""
+        """Objects that are on their way have so long to arrive; what does not is sent again at the next start."""
         self._stop.set()
-        self._thread.join(seconds)
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
-    def _run(self) -> None:
+    def _run(self, destination: Destination) -> None:
         while not self._stop.wait(_SECONDS_BETWEEN_LOOKS):
             try:
-                for folder, delivery in self._outgoing.due():
+                for folder, delivery in self._outgoing.due(destination.name):
                     if self._stop.is_set():
                         return
-                    if delivery.destination in self._destinations:
-                        self._send(folder, delivery)
+                    self._send(folder, delivery, destination)
             except Exception:  # noqa: BLE001 - whatever it was, the other deliveries must go on
                 _log.exception("the deliveries cannot be read or written")
                 self._stop.wait(_SECONDS_AFTER_TROUBLE)
 
-    def _send(self, folder: Path, delivery: Delivery) -> None:
+    def _send(self, folder: Path, delivery: Delivery, destination: Destination) -> None:
         case_id = folder.name[:12]
 
         def confirmed(path: Path) -> None:
@@ -63,7 +67,6 @@ class Sender:
 
         try:
             paths = [folder / name for name in delivery.left]
-            destination = self._destinations[delivery.destination]
             if destination.kind == DICOM:
                 send_by_c_store(destination, self._settings.listening.ae_title, paths, confirmed)
             else:
