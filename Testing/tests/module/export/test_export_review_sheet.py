@@ -82,6 +82,7 @@ def test_the_button_of_the_review_writes_the_sheet_into_the_export_folder(export
     exporter.choose(exporter.ui.export.formatComboBox, "review-html")
     exporter.ui.export.patientCheckBox.checked = True
     chosen = exporter.ui.export.formatComboBox.currentIndex
+    exporter.ui.advanced.collapsibleButton.collapsed = False
     edits = exporter.ui.review_edits
     exporter.app.click(edits.editsCheckBox)
     assert not edits.showEditsButton.visible

@@ -13,6 +13,12 @@ from TotalSegmentatorEngine.export.edits.table import EditRow, add_edits
 from TotalSegmentatorWire.edits_file import edits_file
 
 
+@pytest.fixture(autouse=True)
+def advanced(ready):
+    """The section with the boxes and buttons."""
+    ready.user.ui.advanced.collapsibleButton.collapsed = False
+
+
 @pytest.fixture
 def kept(ready) -> Path:
     """In the folder of the user whom ``ready`` has made."""

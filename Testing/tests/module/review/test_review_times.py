@@ -25,6 +25,12 @@ def clock(monkeypatch, app):
     return Clock
 
 
+@pytest.fixture(autouse=True)
+def advanced(ready):
+    """The section with the boxes and buttons."""
+    ready.user.ui.advanced.collapsibleButton.collapsed = False
+
+
 def kept() -> dict[str, float]:
     """What the file of times holds."""
     from TotalSegmentatorModuleLib.settings import review_times_file
@@ -80,6 +86,7 @@ def test_minutes_add_up_by_structure_and_pauses_do_not_count(clock, ready, answe
     assert ready.user.ui.review_times.timesCheckBox.checked
     ready.click_row("missing: aorta")
     clock.seconds += 6
+    ready.user.ui.advanced.collapsibleButton.collapsed = False
     ready.app.click(ready.user.ui.review_times.timesCheckBox)  # off: what was counted is kept
     clock.seconds += 6
     ready.click_row("kidney right")
