@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
-import subprocess
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from batch_outcomes import large_cohort
-from environment import SetupError
 from phantom_faults.random_phantoms import random_phantom
 from TotalSegmentatorEngine.batch.report.thumbnail import thumbnail_jpeg
 from TotalSegmentatorEngine.batch.report.write_report import write_report
@@ -23,20 +19,17 @@ from TotalSegmentatorWire.messages.segment import FoundStructure
 from TotalSegmentatorWire.tables.structures import structure_table
 
 from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.browser import page_times
 
 CTS, SMALL_CTS = 1000, 40
 DRAWN = 10
 """Phantoms with their own noise; each is the picture of several CTs."""
-MEGABYTES, OPEN_SECONDS = 30.0, 2.0
+MEGABYTES, PAINT_SECONDS, LOADED_SECONDS = 30.0, 0.3, 2.0
 _NOISE_HU = 30.0
 """Beside that of the phantom: as in thin slices, and the pictures are as large as they get."""
-_BROWSER_SECONDS = 300
 
 
 def measure(workload: Workload) -> None:
-    browser = shutil.which("chromium")
-    if browser is None:
-        raise SetupError("chromium is not installed")
     count = SMALL_CTS if workload.small else CTS
     with TemporaryDirectory(prefix="cohort-report-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch) / "run"
@@ -57,7 +50,7 @@ def measure(workload: Workload) -> None:
             ],
         )
         workload.report.ratio("megabytes of the report over 1,000 CTs", megabytes, MEGABYTES)
-        _open(browser, page, Path(scratch), workload)
+        _open(page, Path(scratch), workload)
 
 
 def _write_pictures(folder: Path, outcomes: list[Outcome]) -> list[int]:
@@ -102,31 +95,11 @@ def _written(folder: Path, outcomes: list[Outcome], repeat: int) -> tuple[Path, 
     return page, statistics.median(tables), statistics.median(reports)
 
 
-def _open(browser: str, page: Path, scratch: Path, workload: Workload) -> None:
-    """In turns with an empty page, which shows what the browser's own start takes; the least of each counts, as other
-    programs can only delay it."""
-    empty = scratch / "empty.html"
-    empty.write_text("<!DOCTYPE html><title>empty</title>", encoding="utf-8")
-    found: dict[Path, list[tuple[float, float]]] = {empty: [], page: []}
-    for _ in range(max(3, workload.repeat)):
-        for each, seconds in found.items():
-            seconds.append(_seconds(browser, each, scratch))
-    rows = []
-    for name, each in (("empty page", empty), ("report", page)):
-        waited, computed = (list(some) for some in zip(*found[each], strict=True))
-        rows.append((name, min(waited), max(waited), statistics.median(computed)))
-    heads = ("seconds until chromium has painted it", "least", "most", "of the processor")
-    workload.report.table(heads, rows)
-    workload.report.ratio("seconds to open the report, beyond an empty page", rows[1][1] - rows[0][1], OPEN_SECONDS)
-
-
-def _seconds(browser: str, page: Path, scratch: Path) -> tuple[float, float]:
-    """By the clock, and of the processor for all of the browser's processes that have ended."""
-    picture = scratch / "page.png"
-    words = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,1500", f"--user-data-dir={scratch}/u"]
-    command = [browser, *words, f"--screenshot={picture}", page.as_uri()]
-    before, started = os.times(), time.monotonic()
-    subprocess.run(command, check=True, capture_output=True, timeout=_BROWSER_SECONDS)
-    after = os.times()
-    computed = after.children_user + after.children_system - before.children_user - before.children_system
-    return time.monotonic() - started, computed
+def _open(page: Path, scratch: Path, workload: Workload) -> None:
+    """The least of each counts, as other programs can only delay it."""
+    found = page_times(page, max(3, workload.repeat), scratch)
+    paint, loaded = ([getattr(each, name) for each in found] for name in ("first_paint", "loaded"))
+    rows = [("first paint", min(paint), max(paint)), ("loaded", min(loaded), max(loaded))]
+    workload.report.table(("seconds after opening it in chromium", "least", "most"), rows)
+    workload.report.ratio("seconds until the report is seen", min(paint), PAINT_SECONDS)
+    workload.report.ratio("seconds until the report is loaded", min(loaded), LOADED_SECONDS)
