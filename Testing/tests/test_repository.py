@@ -133,7 +133,10 @@ ARROWS = {
     f"{ENGINE}/export/grid": {ENGINE: "imaging", f"{ENGINE}/export": "core dicom"},
     f"{ENGINE}/export/dicom": {ENGINE: "dicom_series imaging series_selection", f"{ENGINE}/export": "core"},
     f"{ENGINE}/export/core": {ENGINE: "imaging"},
-    f"{ENGINE}/batch": {ENGINE: "job review", f"{ENGINE}/batch": "dask_engine inputs report running store table"},
+    f"{ENGINE}/batch": {
+        ENGINE: "job review",
+        f"{ENGINE}/batch": "dask_engine device_processes inputs report running store table",
+    },
     f"{ENGINE}/batch/inputs": {
         ENGINE: "ct_input dicom_series imaging payloads series_selection",
         f"{ENGINE}/batch": "store",
@@ -143,6 +146,7 @@ ARROWS = {
         ENGINE: "ct_input export imaging job machine models pipeline series_selection",
         f"{ENGINE}/batch": "inputs report store table",
     },
+    f"{ENGINE}/batch/device_processes": {ENGINE: "job machine", f"{ENGINE}/batch": "inputs running store"},
     f"{ENGINE}/batch/dask_engine": {
         ENGINE: "cluster imaging job machine pipeline",
         f"{ENGINE}/batch": "inputs running store",

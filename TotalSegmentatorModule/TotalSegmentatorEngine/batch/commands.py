@@ -11,6 +11,7 @@ from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 
 from TotalSegmentatorEngine.batch.arguments import BatchOptions
 from TotalSegmentatorEngine.batch.counts import Counts
+from TotalSegmentatorEngine.batch.device_processes.run_on_devices import devices_for, run_on_devices
 from TotalSegmentatorEngine.batch.inputs.case import Case, FoundInputs
 from TotalSegmentatorEngine.batch.inputs.find_cases import find_cases
 from TotalSegmentatorEngine.batch.printed_lines import BatchTerminal, case_line, found_text, problem_line, summary_text
@@ -75,8 +76,14 @@ class _BatchCommand:
         return ExportFinishedEvent([str(options.output.absolute())], self._counts.done, [], seconds)
 
     def _do(self, cases: list[Case], task: CaseTask, redo: Redo) -> None:
-        """Here or on a Dask cluster. Raises SegmentationError: what ``run_cases`` and ``run_on_cluster`` raise."""
+        """Here, on several GPUs or on a Dask cluster. Raises SegmentationError: what ``run_cases``, ``run_on_devices``
+        and ``run_on_cluster`` raise."""
         cluster, is_cancelled = self._options.cluster, self._run.is_cancelled
+        devices = devices_for(task.task.device) if cluster is None else []
+        if len(devices) > 1:
+            self._terminal.show_note(f"One process on each of {len(devices)} GPUs")
+            run_on_devices(cases, task, self._folder, devices, self._on_outcome, is_cancelled, redo)
+            return
         if cluster is None:
             run_cases(cases, task, self._folder, self._on_outcome, is_cancelled, self._reporter, redo)
             return

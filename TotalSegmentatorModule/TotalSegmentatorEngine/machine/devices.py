@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import subprocess
@@ -46,6 +47,28 @@ def choose_device(name: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise SegmentationError("DEVICE_UNAVAILABLE", device=name)
     return device
+
+
+def cuda_count() -> int:
+    """GPUs that torch can use by CUDA. torch is imported only where the driver knows of several."""
+    if gpus_of_driver() < 2:
+        return gpus_of_driver()
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def gpus_of_driver() -> int:
+    """GPUs that CUDA's driver offers to this process (CUDA Driver API: cuInit, cuDeviceGetCount)."""
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    count = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL(name)
+        if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+            return 0
+    except (OSError, AttributeError):  # no NVIDIA driver, or what goes by its name is none
+        return 0
+    return count.value
 
 
 def use_physical_cores() -> int:

@@ -38,6 +38,12 @@ BATCH_ERRORS: dict[str, ErrorDefinition] = table(
         _("Another process took this CT over, because this one had stopped for minutes."),
         _("There is nothing to do: the other process finishes it."),
     ),
+    (
+        "BATCH_PROCESSES_ENDED",
+        220,
+        _("Processes that segment on the GPUs have ended unexpectedly {count} times."),
+        _("Start the same command again to go on; with --device cuda:0 one GPU runs without a process of its own."),
+    ),
 )
 
 BATCH_WARNINGS: dict[str, ErrorDefinition] = warnings_table(

@@ -64,7 +64,7 @@ class CasePipeline:
     def run(self, open_cases: Iterator[OpenCase]) -> None:
         """Releases all claims. Raises SegmentationError with one of case_steps.STOPS_THE_RUN, KeyboardInterrupt."""
         with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "finishing") as finishing:
-            self._reading, self._finishing = reading, finishing
+            self._reading, self._finishing, self._stop = reading, finishing, threading.Event()
             try:
                 while (present := self._take_ahead() or self._opened(open_cases)) is not None:
                     with ExitStack() as cleaning:
