@@ -244,19 +244,17 @@ def test_names_of_nodes_do_not_widen_the_panel(app):
     check(app, 370, "after another CT")
 
 
-def test_the_department_server_keeps_the_width(user, app, width):
-    app.set_panel_width(width)
+def test_the_department_server_keeps_the_width(user, app):
     section(user, "setup").collapsed = False
-    for address in (
-        "tls://ct.example",
-        "tls://" + "segmentation-server-of-the-radiology-department." * 3 + "example:8786",
-    ):
-        user.ui.setup.serverLineEdit.setText(address)
-        check(app, width, "with an address")
-        user.ui.inputs.runOnComboBox.setCurrentIndex(1)
-        user.ui.inputs.runOnComboBox.activated.emit(1)
-        check(app, width, address)
-        assert user.ui.inputs.leavesLabel.visible
+    for width in WIDTHS:
+        app.resize_window(width + 500, 768)
+        app.set_panel_width(width)
+        for host in ("ct", "segmentation-server-of-the-radiology-department." * 3 + "example"):
+            user.ui.setup.serverLineEdit.setText(f"tls://{host}:8786")
+            user.ui.inputs.runOnComboBox.setCurrentIndex(1)
+            user.ui.inputs.runOnComboBox.activated.emit(1)
+            check(app, width, host)
+            assert user.ui.inputs.leavesLabel.visible
 
 
 def test_progress_keeps_the_width(user, app, width):

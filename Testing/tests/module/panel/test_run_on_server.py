@@ -46,33 +46,26 @@ def choose_server(user) -> None:
     choose(user, SERVER)
 
 
-def test_nothing_of_it_is_seen_without_an_address(user, orders):
+def test_nothing_of_it_is_seen_without_an_address_and_an_address_alone_sends_nothing(user, orders):
     put_models(read_catalogue(), default_models_folder())
     user.add_ct()
     user.app.process_events()
-    assert not user.ui.inputs.runOnComboBox.visible
+    files = [getattr(user.ui.setup, name + "PathLineEdit") for name in FILES]
+    assert not user.ui.inputs.runOnComboBox.visible and not user.ui.inputs.statementFrame.visible
     user.ui.setup.collapsibleButton.collapsed = False
     user.app.process_events()
     assert user.ui.setup.serverLineEdit.visible
-    assert not any(getattr(user.ui.setup, name + "PathLineEdit").visible for name in FILES)
-
+    assert not any(line.visible for line in files)
     user.click_apply()
 
-    assert orders[0].server is None
-
-
-def test_an_address_alone_changes_nothing(user, orders):
-    put_models(read_catalogue(), default_models_folder())
-    user.add_ct()
     enter_address(user)
     assert user.ui.inputs.runOnComboBox.visible
     assert user.ui.inputs.runOnComboBox.currentText == "This computer"
     assert not user.ui.inputs.statementFrame.visible
-    assert all(getattr(user.ui.setup, name + "PathLineEdit").visible for name in FILES)
-
+    assert all(line.visible for line in files)
     user.click_apply()
 
-    assert orders[0].server is None
+    assert [order.server for order in orders] == [None, None]
 
 
 def test_the_statement_stays_in_sight_and_the_order_names_the_server(user, orders, answers):
@@ -103,37 +96,32 @@ def test_the_statement_stays_in_sight_and_the_order_names_the_server(user, order
     assert "not installed" in user.ui.inputs.modelComboBox.currentText
 
 
-def test_consent_is_asked_once_for_each_address(user, orders, answers, monkeypatch):
+def test_consent_is_asked_once_for_each_address(user, orders, monkeypatch):
+    asked: list[str] = []
+    answers = [False, True, True]
+
+    def ask(text: str, **_) -> bool:
+        asked.append(text)
+        return answers.pop(0)
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", ask)
     user.add_ct()
     choose_server(user)
-    answers.append(False)
     user.click_apply()
     assert orders == []
     assert "Nothing was sent" in user.ui.messages.resultLabel.text
+    for words in (ADDRESS, "leaves this computer", "voxels, spacing, position and orientation", "asked once"):
+        assert words in asked[0]
 
-    answers.append(True)
     user.click_apply()
     user.click_apply()  # without a question
-    assert [order.server.address for order in orders] == [ADDRESS, ADDRESS]
-
     other = ADDRESS.replace("ct-server", "other")
     enter_address(user, other)
-    answers.append(True)
     user.click_apply()
     enter_address(user)
     user.click_apply()
-    assert [order.server.address for order in orders[2:]] == [other, ADDRESS]
-
-
-def test_the_question_names_the_address_and_what_is_sent(user, orders, monkeypatch):
-    asked: list[str] = []
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: asked.append(text))
-    user.add_ct()
-    choose_server(user)
-    user.click_apply()
-    assert len(asked) == 1 and orders == []
-    for words in (ADDRESS, "leaves this computer", "voxels, spacing, position and orientation", "asked once"):
-        assert words in asked[0]
+    assert [order.server.address for order in orders] == [ADDRESS, ADDRESS, other, ADDRESS]
+    assert len(asked) == 3 and other in asked[2]
 
 
 def test_the_choice_is_kept_in_the_settings_not_in_the_scene(user, orders, app):
@@ -178,14 +166,7 @@ def test_after_a_failure_the_job_can_run_here(user, answers):
     user.wait_until_ready()
 
     assert user.ui.inputs.runOnComboBox.currentIndex == HERE
-    assert not user.ui.messages.errorHereButton.visible
-
-
-def test_a_job_of_this_computer_offers_no_repetition_here(user):
-    user.add_ct()
-    user.plan("predicting", "refuse")
-    user.run_job()
-    assert user.error_code == "MEMORY_SHORT"
+    assert user.error_code == "INTERNAL_ERROR"  # of the fake engine, which has run and knows no model
     assert not user.ui.messages.errorHereButton.visible
 
 
