@@ -89,8 +89,8 @@ class ReviewSection:
         ui.approveButton.connect("clicked(bool)", lambda: self._judge(ReviewState.APPROVED))
         ui.rejectButton.connect("clicked(bool)", lambda: self._judge(ReviewState.REJECTED))
         ui.laterButton.connect("clicked(bool)", lambda: self._judge(ReviewState.NEEDS_ATTENTION))
-        ui.editButton.connect("clicked(bool)", self._on_edit)
-        ui.pointsButton.connect("clicked(bool)", self._on_points)
+        ui.editButton.connect("clicked(bool)", lambda: self._edit(self._editing.start))
+        ui.pointsButton.connect("clicked(bool)", lambda: self._edit(self._editing.start_points))
         ui.aloneButton.connect("toggled(bool)", self._on_alone)
         ui.undoButton.connect("clicked(bool)", self._on_undo)
         ui.restoreButton.connect("clicked(bool)", self._on_restore)
@@ -144,9 +144,7 @@ class ReviewSection:
     def repaired(self, action: Action, key: str) -> None:
         """A repair was applied to the segmentation; go to the row ``key``."""
         self._add(action)
-        self._show_rows()
-        self._table.choose(key)
-        self._show_chosen()
+        self._show_rows_from(key)
 
     def changed(self, action: Action) -> None:
         """Something was done to a segmentation that Undo takes back; the user stays where they are."""
@@ -267,6 +265,15 @@ class ReviewSection:
         self._ui.approveAllButton.setVisible(any(row.kind != Kind.UNCHECKED for row in rows))
         self._show_chosen()
 
+    def _show_rows_from(self, key: str) -> None:
+        """The segments have changed, and the row ``key`` is the one to go to: the views turn once, if at all."""
+        former = self._table.chosen
+        self._table.expect(key)
+        self._show_rows()
+        self._table.choose(key)
+        if key != former:
+            self._on_chosen(key)
+
     def _show_chosen(self) -> None:
         row = self._chosen
         for button in (self._ui.approveButton, self._ui.rejectButton, self._ui.laterButton):
@@ -350,8 +357,7 @@ class ReviewSection:
         if undone is not None:
             if self._parameters is not None and undone.node is not self._node:
                 self._parameters.reviewSegmentation = undone.node
-            self._show_rows()
-            self._table.choose(undone.key)
+            self._show_rows_from(undone.key)
             if undone.segment_ids:
                 self._check_again(undone.node, undone.segment_ids)
         self._show_chosen()
@@ -361,15 +367,10 @@ class ReviewSection:
         if action.segment_ids:
             self._check_again(slicer.mrmlScene.GetNodeByID(action.node_id), action.segment_ids)
 
-    def _on_edit(self) -> None:
+    def _edit(self, start: Callable[[object, ReviewRow], None]) -> None:
         row = self._chosen
         if row is not None and row.has_segment:
-            self._editing.start(self._node, row)
-
-    def _on_points(self) -> None:
-        row = self._chosen
-        if row is not None and row.has_segment:
-            self._editing.start_points(self._node, row)
+            start(self._node, row)
 
     def _on_restore(self) -> None:
         row = self._chosen

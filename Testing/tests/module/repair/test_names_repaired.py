@@ -185,8 +185,12 @@ def test_a_run_is_renumbered_with_a_new_segment_and_the_renumbering_undone(revie
     assert f"vertebrae {shown[present[-1]]} becomes vertebrae {shown[new[-1]]}. New segment: vertebrae" in text
     assert f"Segment that goes: vertebrae {shown[present[0]]}." in text
 
+    shown_anew = []
+    tag = reviewer.node.AddObserver(reviewer.node.DisplayModifiedEvent, lambda *_: shown_anew.append(1))
     reviewer.app.click(reviewer.repair_ui.applyRepairButton)
     reviewer.settle()
+    reviewer.node.RemoveObserver(tag)
+    assert len(shown_anew) == 1  # all structures are not shown on the way from the segment that goes to the new one
     for old, name in zip(present, new, strict=True):
         assert np.array_equal(reviewer.mask(name), labels == TABLE[old])
         assert reviewer.state(name) is ReviewState.EDITED

@@ -111,6 +111,10 @@ class ReviewTable:
             return
         self._view.scrollTo(self._make_current(key))
 
+    def expect(self, key: str) -> None:
+        """The row ``key`` is to be chosen as soon as it is shown; nobody is told until then."""
+        self._chosen = key
+
     def keys_in_sight(self) -> list[str]:
         """Keys of the rows below headings that are meant to be open, in the order of the screen: not of the one that is
         open only because the chosen row has come to stand there, which has been checked again."""
