@@ -18,7 +18,7 @@ from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import set_approved_together, set_state
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SegmentVoxels
 from TotalSegmentatorModuleLib.scene.segments import all_segments
-from TotalSegmentatorModuleLib.tags.review_flags import mark_changed, mark_repaired
+from TotalSegmentatorModuleLib.tags.review_flags import mark_changed, mark_repaired, mark_second_opinion
 
 
 class VoxelChange:
@@ -32,11 +32,12 @@ class VoxelChange:
         state: ReviewState,
         rule: str = "",
         merged_into: str = "",
+        is_computed: bool = False,
     ) -> None:
         """Give the segments of ``node`` (vtkMRMLSegmentationNode) these ``voxels`` and this ``state``; those that it
         lacks are made. ``segment_id``: the one that all is about; the flags of ``rule`` in it are seen to. Where it was
-        ``merged_into`` another one, which has all its voxels, it is removed.
-        Raises SegmentationError("REPAIR_NO_SEGMENT")."""
+        ``merged_into`` another one, which has all its voxels, it is removed. ``is_computed``: these are the
+        voxels that the model computed. Raises SegmentationError("REPAIR_NO_SEGMENT")."""
         segmentation = node.GetSegmentation()
         self.node_id: str = node.GetID()
         self.segment_ids = tuple(each for each in voxels if not merged_into or each != segment_id)
@@ -57,6 +58,7 @@ class VoxelChange:
                 segment = segmentation.GetSegment(each)
                 set_state(segment, state)
                 set_approved_together(segment, False)
+                mark_second_opinion(segment, is_of_this_shape=is_computed)
             if rule:
                 mark_repaired(segmentation.GetSegment(segment_id), rule)
             if merged_into:

@@ -85,4 +85,5 @@ def restored(node, row: ReviewRow) -> VoxelChange | None:
     ).format(structure=row.name)
     if not confirm_loss(question, _("Restore structure"), _("Restore")):
         return None
-    return VoxelChange(node, row.key, {row.key: computed_voxels(node, row.key)}, ReviewState.UNREVIEWED)
+    voxels = {row.key: computed_voxels(node, row.key)}
+    return VoxelChange(node, row.key, voxels, ReviewState.UNREVIEWED, is_computed=True)

@@ -112,12 +112,20 @@ def mark_repaired(segment, rule: str) -> None:
 
 
 def mark_changed(segment) -> None:
-    """Somebody has drawn in a vtkSegment: what the check said may no longer be so, until it runs again. What a coarser
-    model said is not asked again."""
+    """Somebody has drawn in a vtkSegment: what the check said may no longer be so, until it runs again."""
     rows = _rows(segment)
     if rows is not None:
-        stays = _OF_COARSER_MODEL
-        write_json_tag(segment, FLAGS_TAG, [row if row["rule"] in stays else {**row, REPAIRED: True} for row in rows])
+        write_json_tag(segment, FLAGS_TAG, [{**row, REPAIRED: True} for row in rows])
+
+
+def mark_second_opinion(segment, is_of_this_shape: bool) -> None:
+    """Whether what a coarser model said, which is not asked again, was about the voxels that a vtkSegment has."""
+    rows = _rows(segment)
+    if rows is None:
+        return
+    after = [{**row, REPAIRED: not is_of_this_shape} if row["rule"] in _OF_COARSER_MODEL else row for row in rows]
+    if any(now.get(REPAIRED) is not was.get(REPAIRED, False) for now, was in zip(after, rows, strict=True)):
+        write_json_tag(segment, FLAGS_TAG, after)
 
 
 def replace_flags(segment, flags: Iterable[Flag]) -> None:
@@ -169,7 +177,7 @@ def _rows(segment) -> list[dict[str, Any]] | None:
 
 
 def _replaced(rows: Iterable[Mapping[str, Any]], flags: Iterable[Flag]) -> list[Mapping[str, Any]]:
-    stays = [row for row in rows if row["rule"] in _OF_COARSER_MODEL and row.get(REPAIRED) is not True]
+    stays = [row for row in rows if row["rule"] in _OF_COARSER_MODEL]
     return [*(flag.to_json(sentence_of(flag)) for flag in flags), *stays]
 
 

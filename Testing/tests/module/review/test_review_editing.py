@@ -171,7 +171,7 @@ def test_what_was_drawn_makes_the_row_edited_and_is_undone_at_once(ready):
     go_back(ready)
     assert ready.chosen == "kidney right"
     assert ready.ui.structureLabel.text == "kidney right: edited"
-    assert ready.remarks()[0].startswith("A coarser model finds another shape")  # nobody can check that again
+    assert ready.remarks()[0].startswith("Changed, not checked again: A coarser model finds another shape")
     assert ready.remarks()[1] == "Changed, not checked again: The scan ends within kidney right (below)."
     ready.press("Ctrl+Z")
     assert np.array_equal(mask(ready, "kidney_right"), before)

@@ -15,6 +15,9 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 EDITED = "gallbladder"
 
 
+OPINION = "A coarser model finds another shape of gallbladder: 2 ml lie more than 6 mm apart."
+
+
 def voxels(ready, segment_id: str = EDITED) -> np.ndarray:
     return slicer.util.arrayFromSegmentBinaryLabelmap(ready.node, segment_id, ready.ct) != 0
 
@@ -46,9 +49,13 @@ def _ijk_to_ras(volume):
 
 
 def test_a_structure_is_restored_after_a_question_and_the_edit_comes_back(ready, kept, answers):
+    from TotalSegmentatorModuleLib.tags.review_flags import mark_changed
+
     before, edited = kept
     ready.click_row("gallbladder")
+    mark_changed(ready.segment(EDITED))
     ready.set_state(EDITED, ReviewState.EDITED)
+    assert ready.remarks() == [f"Changed, not checked again: {OPINION}"]
     answers.append(False)
     ready.app.click(ready.ui.restoreButton)
     assert np.array_equal(voxels(ready), edited)
@@ -56,9 +63,11 @@ def test_a_structure_is_restored_after_a_question_and_the_edit_comes_back(ready,
     ready.app.click(ready.ui.restoreButton)
     assert np.array_equal(voxels(ready), before)
     assert ready.state(EDITED) is ReviewState.UNREVIEWED
+    assert ready.remarks() == [OPINION]  # of the shape that it is again
     ready.app.click(ready.ui.undoButton)
     assert np.array_equal(voxels(ready), edited)
     assert ready.state(EDITED) is ReviewState.EDITED
+    assert ready.remarks() == [f"Changed, not checked again: {OPINION}"]
 
 
 def test_what_was_drawn_since_is_not_taken_back(ready, kept, answers):
