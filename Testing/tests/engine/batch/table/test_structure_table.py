@@ -231,19 +231,44 @@ def write_idc_table(path: Path) -> None:
     parquet.write_table(pyarrow.Table.from_pylist(rows, pyarrow.schema(list(types.items()))), path)
 
 
+def write_idc_measurements(path: Path) -> None:
+    """Made up, with those columns of IDC's table of single measurements that the query needs, nested as there."""
+
+    def coded(value: str, meaning: str) -> dict[str, str]:
+        return {"CodeValue": value, "CodingSchemeDesignator": "SCT", "CodeMeaning": meaning}
+
+    liver, kidney, left = coded("10200004", "Liver"), coded("64033007", "Kidney"), coded("7771000", "Left")
+    sites = [(liver, None, 1_400_000), (liver, None, 1_600_000), (kidney, left, 150_000),
+             (kidney, coded("24028007", "Right"), 900_000)]  # fmt: skip
+    rows = [
+        {"SeriesDescription": f"TotalSegmentator(v1.5.6) {kind} Measurements", "Value": Decimal(number * times),
+         "Quantity": coded("", quantity), "findingSite": site, "lateralityModifier": side}
+        for site, side, number in sites
+        for kind, quantity, times in (("shape", "Volume from Voxel Summation", 1), ("First Order", "Mean", 7))
+    ]  # fmt: skip
+    rows.append(rows[0] | {"SeriesDescription": "Nodule measurements", "Value": Decimal(5)})
+    code = pyarrow.struct([(name, pyarrow.string()) for name in liver])
+    types = {"SeriesDescription": pyarrow.string(), "Value": pyarrow.decimal128(38, 9), "Quantity": code}
+    types |= {"findingSite": code, "lateralityModifier": code}
+    parquet.write_table(pyarrow.Table.from_pylist(rows, pyarrow.schema(list(types.items()))), path)
+
+
 def test_the_documented_queries_join_with_a_table_in_the_layout_of_idc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_tables(tmp_path, cohort(), {id_of(1): UID.format(7)})
     write_idc_table(tmp_path / IDC_FILE)
+    write_idc_measurements(tmp_path / "quantitative_measurements.parquet")
     for each in cohort():
         (tmp_path / each.id).mkdir()
         (tmp_path / each.id / "done.json").write_text(json.dumps(to_json(each)))
     monkeypatch.chdir(tmp_path)
-    unusual, same_ct, failures = (duckdb.sql(query) for query in documented_queries())
+    unusual, same_ct, by_code, failures = (duckdb.sql(query) for query in documented_queries())
     assert unusual.columns == ["id", "structure", "volume_ml", "low_ml", "median_ml", "high_ml", "flags", "cts"]
     assert unusual.fetchall() == [(id_of(3), "liver", 4200.0, 1024.5, 1490.0, 1955.5, [], 50)]
     assert dict(zip(same_ct.columns, *same_ct.fetchall(), strict=True)) == {
         "id": id_of(1), "structure": "liver", "model": "104-3mm", "volume_ml": 1500.0, "public_ml": 1140.0,
         "mean_hu": 60.0, "public_mean_hu": 55.5,
     }  # fmt: skip
+    assert by_code.columns == ["structure", "cts", "median_ml", "idc_median_ml", "idc_segments"]
+    assert by_code.fetchall() == [("kidney_left", 1, 160.0, 150.0, 1), ("liver", 2, 2850.0, 1500.0, 2)]
     ids = sorted([id_of(4), id_of(6)])
     assert failures.fetchall() == [("INPUT_MISSING_SLICES", 2, ids), ("EXPORT_NOTHING_SELECTED", 1, [id_of(5)])]
