@@ -193,7 +193,7 @@ class Dispatch(Generic[Item]):
         self._attempts[given.number] += 1
         if self._attempts[given.number] == LARGEST_ATTEMPTS:
             raise SegmentationError("CLUSTER_NO_WORKERS")
-        self._waiting.appendleft((0.0, given.number))
+        self._waiting.append((0.0, given.number))  # the others first: this one may end the next worker, too
         self._say("a worker has ended; its CT goes to another one")
 
 
