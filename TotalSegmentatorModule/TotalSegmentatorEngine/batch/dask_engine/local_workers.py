@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def local_client(device: str, count: int | None, tls: TlsFiles | None) -> Iterator[Client]:
+def local_client(device: str, count: int | None, tls: TlsFiles | None, say: Callable[[str], None]) -> Iterator[Client]:
     """A client of a cluster that ends with the block, whatever its workers do then.
 
     Without ``tls`` its connections are encrypted by a certificate made for this run, which only its processes have.
-    Where the package ``cryptography`` is missing they are not.
+    Where the package ``cryptography`` is missing they are not, and ``say`` tells it.
     """
     gpus = _gpus() if device in ("auto", "cuda") else []
     number = count or max(1, len(gpus))
@@ -33,19 +33,22 @@ def local_client(device: str, count: int | None, tls: TlsFiles | None) -> Iterat
         environments = [{VISIBLE_GPUS: gpus[place % len(gpus)]} for place in range(number)]
     elif number > 1:
         environments = [{CPUS_VARIABLE: ",".join(map(str, cpus))} for cpus in core_shares(number)] or environments
-    cluster = start_cluster(environments, {GPU: 1} if gpus else {}, _security(tls))
+    cluster = start_cluster(environments, {GPU: 1} if gpus else {}, _security(tls, say))
     from distributed import Client
 
     with cluster, Client(cluster, set_as_default=False, direct_to_workers=False) as client:
         yield client
 
 
-def _security(tls: TlsFiles | None) -> Security:
-    if tls is None and importlib.util.find_spec("cryptography") is not None:
+def _security(tls: TlsFiles | None, say: Callable[[str], None]) -> Security:
+    if tls is not None:
+        return tls.security()
+    if importlib.util.find_spec("cryptography") is not None:
         from distributed.security import Security
 
         return Security.temporary()
-    return security_of(tls)
+    say("without the Python package cryptography, other users of this computer could reach the workers of this run")
+    return security_of(None)
 
 
 def _gpus() -> list[str]:

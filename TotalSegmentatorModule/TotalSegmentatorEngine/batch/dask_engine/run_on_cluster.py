@@ -12,7 +12,13 @@ from TotalSegmentatorEngine.batch.dask_engine.arguments import ClusterOptions
 from TotalSegmentatorEngine.batch.dask_engine.dispatch import Dispatch
 from TotalSegmentatorEngine.batch.dask_engine.local_workers import local_client
 from TotalSegmentatorEngine.batch.dask_engine.run_mark import run_mark
-from TotalSegmentatorEngine.batch.dask_engine.shared_places import SharedPlaces, shared_places
+from TotalSegmentatorEngine.batch.dask_engine.shared_places import (
+    SharedPlace,
+    absolute_case,
+    absolute_task,
+    missing,
+    shared_places,
+)
 from TotalSegmentatorEngine.batch.dask_engine.work import Order, Stop, work
 from TotalSegmentatorEngine.batch.inputs.case import Case
 from TotalSegmentatorEngine.batch.running.case_task import CaseTask
@@ -20,7 +26,6 @@ from TotalSegmentatorEngine.batch.running.open_case import NOTHING_AGAIN, Attemp
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.cluster.connection import connect
 from TotalSegmentatorEngine.cluster.versions import check_workers
-from TotalSegmentatorEngine.pipeline.prepare import prepare
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -50,23 +55,24 @@ def run_on_cluster(
         if is_cancelled():
             raise SegmentationError("CANCELLED")
 
-    missing = []
+    to_do = []
     for case in cases:
         check_cancelled()
         outcome = done_before(case, task, folder, redo)
         if outcome is None:
-            missing.append(case)
+            to_do.append(absolute_case(case))
         else:
             on_outcome(case, Attempt(outcome))
-    missing.sort(key=lambda case: folder.deaths(case.id))  # one over which workers have ended comes last
-    if not missing:
+    to_do.sort(key=lambda case: folder.deaths(case.id))  # one over which workers have ended comes last
+    if not to_do:
         return
     patience = LOCAL_PATIENCE_SECONDS if cluster.is_local else None
-    with _client(cluster, task.task.device) as client, run_mark(folder.private) as mark:
-        places = shared_places(mark, prepare(task.task), [case.path for case in missing])
-        order = Order(task, folder.path.absolute(), places.mark, redo)
+    with _client(cluster, task.task.device, say) as client, run_mark(folder.private) as mark:
+        shared = absolute_task(task)
+        places = shared_places(mark, shared, to_do)
+        order = Order(shared, folder.path.absolute(), mark.absolute(), redo)
         dispatch = Dispatch(client, work, (order,), lambda new: _unusable(client, new, places), say, patience)
-        with closing(dispatch.run(missing, check_cancelled)) as answers:
+        with closing(dispatch.run(to_do, check_cancelled)) as answers:
             for case, answer in answers:
                 if isinstance(answer, Stop):
                     raise SegmentationError(answer.problem.code, **answer.problem.values)
@@ -74,20 +80,20 @@ def run_on_cluster(
 
 
 @contextmanager
-def _client(cluster: ClusterOptions, device: str) -> Iterator[Client]:
+def _client(cluster: ClusterOptions, device: str, say: Callable[[str], None]) -> Iterator[Client]:
     if cluster.is_local:
-        with local_client(device, cluster.workers, cluster.tls()) as client:
+        with local_client(device, cluster.workers, cluster.tls(), say) as client:
             yield client
     else:
         with connect(cluster.scheduler(), cluster.tls()) as client:
             yield client
 
 
-def _unusable(client: Client, workers: list[str], places: SharedPlaces) -> dict[str, SegmentationError]:
+def _unusable(client: Client, workers: list[str], places: tuple[SharedPlace, ...]) -> dict[str, SegmentationError]:
     """Reasons by worker: what runs there, then what it sees."""
     problems = check_workers(client, workers)
     others = [worker for worker in workers if worker not in problems]
-    for worker, option in client.run(places.missing, workers=others, on_error="return").items() if others else ():
+    for worker, option in client.run(missing, places, workers=others, on_error="return").items() if others else ():
         if isinstance(option, str):
             problems[worker] = SegmentationError("CLUSTER_PLACE_DIFFERS", option=option)
     return problems

@@ -2,52 +2,77 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from TotalSegmentatorEngine.job.task import PreparedTask
+from TotalSegmentatorWire.tables.catalogue import read_catalogue
+
+from TotalSegmentatorEngine.batch.inputs.case import Case
+from TotalSegmentatorEngine.batch.running.case_task import CaseTask
+from TotalSegmentatorEngine.pipeline.prepare import prepare
 
 LARGEST_FOLDERS = 20
 """Folders of CTs that each worker looks for: a sample."""
 
 
 @dataclass(frozen=True)
-class SharedPlaces:
-    """What a worker must find. The paths are not shown in any message."""
+class SharedPlace:
+    """The path is shown in no message; it may hold a patient's name."""
 
-    mark: Path
-    """Of the run; see run_mark.py."""
-    model_files: tuple[tuple[Path, int], ...]
-    """With their sizes in bytes."""
-    inputs: tuple[Path, ...]
+    option: str
+    """Which words of the command line led there."""
+    path: Path
+    size: int | None = None
+    """In bytes; None where it does not matter."""
 
-    def missing(self) -> str | None:
-        """Which option names what is not here; None where all is. Run on a worker."""
-        if not self.mark.is_file():
-            return "--output"
-        if any(_size(path) != size for path, size in self.model_files):
-            return "--models-folder"
-        if not all(path.exists() for path in self.inputs):
-            return "INPUTS"
-        return None
+    def is_here(self) -> bool:
+        try:
+            return self.size in (None, self.path.stat().st_size)
+        except OSError:
+            return False
 
 
-def shared_places(mark: Path, prepared: PreparedTask, inputs: Iterable[Path]) -> SharedPlaces:
-    """``inputs`` are files and folders of CTs."""
+def missing(places: Iterable[SharedPlace]) -> str | None:
+    """Which option names what is not here; None where all is. Run on a worker."""
+    return next((place.option for place in places if not place.is_here()), None)
+
+
+def shared_places(mark: Path, task: CaseTask, cases: Iterable[Case]) -> tuple[SharedPlace, ...]:
+    """What a worker must find. ``mark`` is that of the run, see run_mark.py; all paths are absolute.
+
+    Raises SegmentationError: what ``prepare`` raises.
+    """
+    prepared = prepare(task.task)
     models = (prepared.model, prepared.coarse_model, prepared.second_model)
     folders = [folder for model in models if model is not None for folder in model.folders_to_run]
-    files = [Path(name) for folder in folders for name, _, _ in folder.stamps()]
-    by_folder = {path.parent: path for path in inputs}
-    return SharedPlaces(
-        mark.absolute(),
-        tuple((path.absolute(), _size(path)) for path in dict.fromkeys(files)),
-        tuple(path.absolute() for path in list(by_folder.values())[:LARGEST_FOLDERS]),
+    files = dict.fromkeys(stamp for folder in folders for stamp in folder.stamps())
+    by_folder = {case.path.parent: case.path for case in cases}
+    template = task.export_options.get("template")
+    return (
+        SharedPlace("--output", mark.absolute()),
+        *(SharedPlace("--models-folder", Path(name), size) for name, _, size in files),
+        *(SharedPlace("INPUT", path) for path in list(by_folder.values())[:LARGEST_FOLDERS]),
+        *([SharedPlace("--template", Path(template))] if template and Path(template).is_file() else []),
     )
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
+# -- the same paths wherever a worker was started ----------------------------------------------------------------------
+
+
+def absolute_case(case: Case) -> Case:
+    return dataclasses.replace(case, path=case.path.absolute())
+
+
+def absolute_task(task: CaseTask) -> CaseTask:
+    """Its model, models folder and template."""
+    segmentation = dataclasses.replace(
+        task.task,
+        model=task.task.model if task.task.model in read_catalogue() else str(Path(task.task.model).absolute()),
+        models_folder=task.task.models_folder.absolute(),
+    )
+    options = dict(task.export_options)
+    if options.get("template") and Path(options["template"]).is_file():
+        options["template"] = str(Path(options["template"]).absolute())
+    return dataclasses.replace(task, task=segmentation, export_options=options)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from batch_bench import BatchBench, BatchRun, record_of
 from TotalSegmentatorEngine.batch.dask_engine import dispatch, run_on_cluster
 from TotalSegmentatorEngine.batch.dask_engine import run_mark as marks
 from TotalSegmentatorEngine.batch.dask_engine.run_mark import run_mark
-from TotalSegmentatorEngine.batch.dask_engine.shared_places import SharedPlaces
+from TotalSegmentatorEngine.batch.dask_engine.shared_places import SharedPlace
+from TotalSegmentatorEngine.batch.dask_engine.work import work
 from TotalSegmentatorWire.errors.problem import ERRORS, SegmentationError
 
 
@@ -65,28 +68,52 @@ def test_what_is_done_needs_no_cluster(bench: BatchBench):
     assert (again.status, again.segmented) == (0, 0) and "1 done before" in again.out
 
 
-@pytest.mark.parametrize("option", ["--output", "--models-folder", "INPUTS"])
+@pytest.mark.parametrize("option", ["--output", "--models-folder", "INPUT"])
 def test_workers_that_see_other_folders_are_refused(
     option: str, bench: BatchBench, on_cluster, monkeypatch: pytest.MonkeyPatch
 ):
-    """As a worker sees them that has mounted something else."""
+    """As a worker sees them that has mounted something else there."""
     bench.dicom("erika/ct")
-    before = run_on_cluster.shared_places
+    places_of = run_on_cluster.shared_places
 
-    def elsewhere(*arguments) -> SharedPlaces:
-        places = before(*arguments)
-        other = Path("elsewhere") / "file"
-        return {
-            "--output": SharedPlaces(other, places.model_files, places.inputs),
-            "--models-folder": SharedPlaces(places.mark, ((other, 1),), places.inputs),
-            "INPUTS": SharedPlaces(places.mark, places.model_files, (other,)),
-        }[option]
+    def elsewhere(*arguments) -> tuple[SharedPlace, ...]:
+        places = places_of(*arguments)
+        assert option in {place.option for place in places}
+        return tuple(
+            dataclasses.replace(place, path=Path("elsewhere")) if place.option == option else place for place in places
+        )
 
     monkeypatch.setattr(run_on_cluster, "shared_places", elsewhere)
     run = on_cluster()
 
     assert (run.status, run.segmented) == (ERRORS["CLUSTER_PLACE_DIFFERS"].exit_code, 0)
-    assert f"at the path of {option}" in run.err
+    assert f"at the path of {option} what" in run.err and "elsewhere" not in run.err
+    assert files_left(run.folder) == set()
+
+
+def work_from_elsewhere(*arguments):
+    """On a worker that was started in another folder."""
+    before = Path.cwd()
+    os.chdir(tempfile.gettempdir())
+    try:
+        return work(*arguments)
+    finally:
+        os.chdir(before)
+
+
+def test_relative_paths_are_those_of_the_command(bench: BatchBench, cluster, monkeypatch: pytest.MonkeyPatch):
+    bench.dicom("erika/ct")
+    monkeypatch.chdir(bench.folder)
+    monkeypatch.setattr(run_on_cluster, "work", work_from_elsewhere)
+    bench.model = bench.model.relative_to(bench.folder)
+    cluster.add(1)
+    run = bench(
+        *("--scheduler", cluster.client.scheduler.address, "--models-folder", "models"),
+        inputs=[bench.inputs.relative_to(bench.folder)],
+        output=bench.output.relative_to(bench.folder),
+    )
+
+    assert (run.status, run.segmented, len(run.outcomes)) == (0, 1, 1)
     assert files_left(run.folder) == set()
 
 
