@@ -16,6 +16,7 @@ import numpy as np
 from misbehaving_server import MisbehavingServer
 from places import MODULE_FOLDER
 from seeded_models import make_catalogue_model
+from warm_process import run_warm
 
 MODEL = "117-3mm"
 
@@ -45,7 +46,7 @@ class Computer:
             **variables,
         }
         command = [str(self.python), str(self.program), *map(str, arguments)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = run_warm(command, environment)
         assert done.returncode == expected, done.stdout + done.stderr
         return done
 
