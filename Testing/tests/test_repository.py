@@ -65,6 +65,7 @@ ARROWS = {
     f"{ENGINE}/cli": {
         ENGINE: "batch cluster ct_input dicom_node export job model_install models pipeline repair review "
         "series_selection worker",
+        f"{ENGINE}/batch": "guarding",
         f"{ENGINE}/export": "edits",
         SETUP: "cli",
     },
@@ -135,12 +136,13 @@ ARROWS = {
     f"{ENGINE}/export/core": {ENGINE: "imaging"},
     f"{ENGINE}/batch": {
         ENGINE: "job review",
-        f"{ENGINE}/batch": "dask_engine device_processes inputs report running store table",
+        f"{ENGINE}/batch": "dask_engine device_processes guarding inputs report running store table",
     },
     f"{ENGINE}/batch/inputs": {
         ENGINE: "ct_input dicom_series imaging payloads series_selection",
         f"{ENGINE}/batch": "store",
     },
+    f"{ENGINE}/batch/guarding": {},
     f"{ENGINE}/batch/store": {ENGINE: "imaging"},
     f"{ENGINE}/batch/running": {
         ENGINE: "ct_input export imaging job machine models pipeline series_selection",

@@ -24,4 +24,4 @@ if __name__ == "__main__":
     use_installed_engine(sys.argv[1:])
     from TotalSegmentatorEngine.cli.main import main  # only now: before a restart it would be in vain
 
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], is_program=True))

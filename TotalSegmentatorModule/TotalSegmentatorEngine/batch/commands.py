@@ -12,6 +12,7 @@ from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 from TotalSegmentatorEngine.batch.arguments import BatchOptions
 from TotalSegmentatorEngine.batch.counts import Counts
 from TotalSegmentatorEngine.batch.device_processes.run_on_devices import devices_for, run_on_devices
+from TotalSegmentatorEngine.batch.guarding.guard import seconds_since_begin
 from TotalSegmentatorEngine.batch.inputs.case import Case, FoundInputs
 from TotalSegmentatorEngine.batch.inputs.find_cases import find_cases
 from TotalSegmentatorEngine.batch.printed_lines import BatchTerminal, case_line, found_text, problem_line, summary_text
@@ -20,6 +21,7 @@ from TotalSegmentatorEngine.batch.running.case_task import CaseTask, make_case_t
 from TotalSegmentatorEngine.batch.running.open_case import Attempt, Redo
 from TotalSegmentatorEngine.batch.running.run_cases import run_cases
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
+from TotalSegmentatorEngine.batch.store.claims import no_claim_left
 from TotalSegmentatorEngine.batch.store.input_table import digests_by_stamp, read_inputs, record_inputs
 from TotalSegmentatorEngine.batch.table.write_tables import write_tables
 from TotalSegmentatorEngine.job.error_boundary import problem_of
@@ -49,7 +51,8 @@ class _BatchCommand:
         self._found = FoundInputs()
 
     def run(self) -> int:
-        status = self._run.run(self._work)
+        with no_claim_left():
+            status = self._run.run(self._work)
         if status == 0:
             if not self._options.find_only:
                 seconds = time.monotonic() - self._started
@@ -63,7 +66,7 @@ class _BatchCommand:
             options.cluster.check()
         task = make_case_task(options.task, options.exports, options.export_options)
         self._folder.create()
-        redo = Redo(options.force, options.retry_failed, self._folder.now())
+        redo = Redo(options.force, options.retry_failed, self._folder.now() - seconds_since_begin())
         cases = self._cases()
         self._total = len(cases)
         try:

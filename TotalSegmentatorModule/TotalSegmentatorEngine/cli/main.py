@@ -49,11 +49,12 @@ JOB_ID = "command-line"
 _log = logging.getLogger(__name__)
 
 
-def main(arguments: list[str]) -> int:
-    """Run one command; returns the exit status of the process (see ``--help-exit-codes``)."""
+def main(arguments: list[str], is_program: bool = False) -> int:
+    """Run one command; returns the exit status of the process (see ``--help-exit-codes``). ``is_program``: they are
+    those of this process, which can start its like."""
     try:
         try:
-            return _run(arguments)
+            return _run(arguments, is_program)
         finally:
             print(end="", flush=True)
     except BrokenPipeError:  # nobody reads on, as in "| head"
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> int:
         return BROKEN_PIPE
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], is_program: bool) -> int:
     command = arguments[0] if arguments else ""
     if command == "serve":
         from TotalSegmentatorEngine.worker import serve as worker
@@ -76,6 +77,12 @@ def _run(arguments: list[str]) -> int:
 
         return repair(arguments[1:])
     options = parse_arguments(arguments)
+    if isinstance(options, BatchOptions) and is_program:
+        from TotalSegmentatorEngine.batch.guarding.guard import run_guarded
+
+        status = run_guarded(str(options.output))
+        if status is not None:
+            return status
     commands: dict[type, Callable[[Any], int]] = {
         SegmentOptions: _segment,
         BatchOptions: _batch,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ _OWN_WORDS = frozenset(["format", "host", "kind", "option", "package", "platform
 
 _TYPED_DETAILS = frozenset(["TEMPLATE_INVALID", "EXPORT_NAME_INVALID"])
 """Problems whose ``detail`` quotes what somebody typed; that of the others does not."""
+
+_SAME_SIGNAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class CommandRun:
         self._problem_of = problem_of
         self._cancelled = cancelled
         self.is_interrupted = False
+        self._interrupted_at = 0.0
 
     def run(self, work: Callable[[], Any]) -> int:
         """``work`` returns the last event. Returns the exit status; every problem was printed, logged and emitted."""
@@ -100,7 +104,9 @@ class CommandRun:
     def _interrupt(self, signal_number: int, frame: object) -> None:
         """Ctrl+C and SIGTERM: temporary files are removed on the way out. A library that turns the exception into one
         of its own, or swallows it, does not change how the command ends."""
-        self.is_interrupted = True
+        if self.is_interrupted and time.monotonic() - self._interrupted_at < _SAME_SIGNAL_SECONDS:
+            return  # the terminal and a parent process may both send it, and the first is being answered
+        self.is_interrupted, self._interrupted_at = True, time.monotonic()
         raise KeyboardInterrupt
 
     def _problem(self, error: BaseException) -> Problem:

@@ -230,6 +230,7 @@ def test_a_ct_that_ends_the_process_again_and_again_comes_last_and_then_fails(be
         if np.array_equal(array, chest(1, 4)):
             ending.setattr(shutil, "rmtree", lambda *a, **o: None)
             ending.setattr(Claim, "release", lambda claim: None)
+            ending.setattr(Path, "unlink", lambda *a, **o: None)
             raise KilledError
 
     bench.on_segment = crash

@@ -33,6 +33,8 @@ DEAD_SECONDS = 120.0
 """A heartbeat that is older is that of a dead owner: a dozen are missing."""
 HEARTBEAT_SECONDS = 10.0
 _POLL_SECONDS = 0.2
+_held: dict[str, Path] = {}
+"""By their tokens, the claims that this process has, or has tried to get."""
 _PASSING = re.compile(r"^\.([0-9a-f]{16}\.(claim|taken)|unreadable\.taken)$")
 
 
@@ -70,18 +72,13 @@ class Claim:
             raise SegmentationError("BATCH_CLAIM_LOST")
 
     def is_held(self) -> bool:
-        found = _read(self.path)
-        return found is not None and found.token == self._owner.token
+        return _has(self.path, self._owner.token)
 
     def release(self) -> None:
         """Removes the claim, unless another process has taken it over."""
         self._end.set()
         self._thread.join()
-        with suppress(OSError):
-            if _mark(self.path, self._owner.token):
-                if self.is_held():
-                    self.path.unlink(missing_ok=True)
-                _mark_path(self.path, self._owner.token).unlink(missing_ok=True)
+        _remove(self.path, self._owner.token)
 
     def _beat(self) -> None:
         while not self._end.wait(HEARTBEAT_SECONDS):
@@ -97,16 +94,21 @@ def try_claim(path: Path) -> Claim | None:
     with disk_errors(path.parent):
         owner = Owner(this_process(), _namespace(), secrets.token_hex(8))
         draft = path.with_name(f".{owner.token}.claim")
+        _held[owner.token] = path
         try:
             _write(draft, owner)
             if _appears(draft, path):
                 return Claim(path, owner)
             other = _read(path)
             if not _is_dead(path, other):
+                _held.pop(owner.token)
                 return None
             owner = dataclasses.replace(owner, deaths=0 if other is None else other.deaths + 1)
             _write(draft, owner)
-            return Claim(path, owner) if _take_over(path, other, draft) else None
+            if _take_over(path, other, draft):
+                return Claim(path, owner)
+            _held.pop(owner.token)
+            return None
         finally:
             draft.unlink(missing_ok=True)
 
@@ -126,6 +128,17 @@ def claim(path: Path, patience_seconds: float = 10 * DEAD_SECONDS) -> Iterator[C
         yield held
     finally:
         held.release()
+
+
+@contextmanager
+def no_claim_left() -> Iterator[None]:
+    """What was claimed in this block is released after it, also where Ctrl+C came before anybody could see to that."""
+    before = set(_held)
+    try:
+        yield
+    finally:
+        for token in set(_held) - before:
+            _remove(_held[token], token)
 
 
 def deaths_at(path: Path) -> int:
@@ -167,6 +180,21 @@ def _read(path: Path) -> Owner | None:
         return Owner(process, str(fields["namespace"]), str(fields["token"]), int(fields["deaths"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _remove(path: Path, token: str) -> None:
+    """Removes the claim with this token, if it is there."""
+    with suppress(OSError):
+        if _has(path, token) and _mark(path, token):
+            if _has(path, token):
+                path.unlink(missing_ok=True)
+            _mark_path(path, token).unlink(missing_ok=True)
+    _held.pop(token, None)
+
+
+def _has(path: Path, token: str) -> bool:
+    owner = _read(path)
+    return owner is not None and owner.token == token
 
 
 def _appears(draft: Path, path: Path) -> bool:
