@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import functools
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,9 +86,10 @@ def read_label_table() -> dict[str, int]:
         return {row["name"]: int(row["label"]) for row in csv.DictReader(stream)}
 
 
-def all_shapes() -> list[Shape]:
+@functools.cache
+def all_shapes() -> tuple[Shape, ...]:
     """Return every solid of the phantom in painting order: later ones overwrite earlier ones."""
-    return [
+    return (
         *organs.envelope(),
         *organs.head(),
         *skeleton.skull(),
@@ -97,7 +101,7 @@ def all_shapes() -> list[Shape]:
         *organs.heart(),
         *vessels_and_muscles.vessels(),
         *skeleton.skeleton(),
-    ]
+    )
 
 
 def _body_to_ras(parameters: PhantomParameters) -> np.ndarray:
@@ -131,41 +135,49 @@ def _bend(z: np.ndarray | float, amount: float) -> np.ndarray | float:
     return amount * ((z - BODY_CENTRE[2]) / 500.0) ** 2
 
 
-def _index_box(shape: Shape, parameters: PhantomParameters, body_to_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return first and last-plus-one indices (i, j, k) of a box of voxels that holds the solid."""
-    low, high = np.asarray(shape.low, dtype=np.float64), np.asarray(shape.high, dtype=np.float64)
-    heights = np.clip([BODY_CENTRE[2], low[2], high[2]], low[2], high[2])
+def _index_boxes(
+    shapes: Sequence[Shape], parameters: PhantomParameters, body_to_index: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return first and last-plus-one indices (n, 3 as i, j, k) of a box of voxels that holds each solid."""
+    low, high = (np.array([getattr(shape, side) for shape in shapes], dtype=np.float64) for side in ("low", "high"))
+    heights = np.stack([np.clip(BODY_CENTRE[2], low[:, 2], high[:, 2]), low[:, 2], high[:, 2]])
     for axis, amount in enumerate(parameters.bend_mm):
         moved = _bend(heights, amount)
-        low[axis] += moved.min()
-        high[axis] += moved.max()
-    corners = np.array([[c[0], c[1], c[2], 1.0] for c in _corners(low, high)])
-    index = (corners @ body_to_index.T)[:, :3]
+        low[:, axis] += moved.min(axis=0)
+        high[:, axis] += moved.max(axis=0)
+    corners = np.array([np.where(upper, high, low) for upper in itertools.product((False, True), repeat=3)])
+    index = corners @ body_to_index[:3, :3].T + body_to_index[:3, 3]
     return np.floor(index.min(axis=0)).astype(int), np.ceil(index.max(axis=0)).astype(int) + 1
 
 
-def _corners(low: np.ndarray, high: np.ndarray) -> list[tuple[float, float, float]]:
-    return [(x, y, z) for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
+class _BodyCoordinates:
+    """Body coordinates of boxes of voxels of a grid of ``shape_ijk``."""
 
+    def __init__(
+        self, shape_ijk: tuple[int, int, int], index_to_body: np.ndarray, parameters: PhantomParameters
+    ) -> None:
+        i, j, k = (np.arange(count, dtype=np.float32) for count in shape_ijk)
+        self._axes = (i[None, None, :], j[None, :, None], k[:, None, None])
+        # an axis that does not matter stays a broadcast one: many times faster
+        self._rows = [
+            (np.float32(row[3]), [(axis, np.float32(row[axis])) for axis in range(3) if abs(row[axis]) > 1e-9])
+            for row in index_to_body[:3]
+        ]
+        self._bends = [(axis, np.float32(amount)) for axis, amount in enumerate(parameters.bend_mm) if amount]
 
-def _body_coordinates(
-    first: np.ndarray, last: np.ndarray, index_to_body: np.ndarray, parameters: PhantomParameters
-) -> list[np.ndarray]:
-    """Return x, y, z (mm, body frame, float32) of a box of voxels, broadcastable to its shape (k, j, i)."""
-    i, j, k = (np.arange(a, b, dtype=np.float32) for a, b in zip(first, last, strict=True))
-    axes = (i[None, None, :], j[None, :, None], k[:, None, None])
-    coordinates = []
-    for row in index_to_body[:3]:
-        value = np.full((1, 1, 1), row[3], dtype=np.float32)
-        for factor, axis in zip(row[:3], axes, strict=True):
-            if abs(factor) > 1e-9:  # an axis that does not matter stays a broadcast one: many times faster
-                value = value + np.float32(factor) * axis
-        coordinates.append(value)
-    x, y, z = coordinates
-    for axis, amount in enumerate(parameters.bend_mm):
-        if amount:
-            coordinates[axis] = (x, y)[axis] - _bend(z, np.float32(amount)).astype(np.float32)
-    return coordinates
+    def of_box(self, box: tuple[slice, slice, slice]) -> list[np.ndarray]:
+        """Return x, y, z (mm, float32) of a box (k, j, i), broadcastable to its shape."""
+        k, j, i = box
+        axes = (self._axes[0][:, :, i], self._axes[1][:, j], self._axes[2][k])
+        coordinates = []
+        for value, factors in self._rows:
+            for axis, factor in factors:
+                value = value + factor * axes[axis]
+            coordinates.append(value)
+        z = coordinates[2]
+        for axis, amount in self._bends:
+            coordinates[axis] = coordinates[axis] - _bend(z, amount).astype(np.float32)
+        return coordinates
 
 
 def _paint(
@@ -175,21 +187,19 @@ def _paint(
     labels_of, rng = read_label_table(), np.random.default_rng([parameters.seed, 1])
     jitter = {name: rng.normal(0.0, parameters.hu_jitter) for name in labels_of}
     body_to_index = np.linalg.inv(grid) @ _body_to_ras(parameters)
-    index_to_body = np.linalg.inv(body_to_index)
-    shapes = [(s, *_index_box(s, parameters, body_to_index)) for s in all_shapes()]
+    coordinates = _BodyCoordinates(shape_ijk, np.linalg.inv(body_to_index), parameters)
+    shapes = all_shapes()
+    first, last = _index_boxes(shapes, parameters, body_to_index)
     ni, nj, nk = shape_ijk
     hu = np.full((nk, nj, ni), AIR, dtype=np.float32)
     labels = np.zeros((nk, nj, ni), dtype=np.uint8)
     thickness = max(1, SLAB_VOXELS // (ni * nj))
     for start in range(0, nk, thickness):
-        slab_low, slab_high = np.array([0, 0, start]), np.array([ni, nj, min(nk, start + thickness)])
-        for shape, first, last in shapes:
-            a, b = np.maximum(first, slab_low), np.minimum(last, slab_high)
-            if np.any(a >= b):
-                continue
-            mask = shape.inside(*_body_coordinates(a, b, index_to_body, parameters))
+        low, high = np.maximum(first, [0, 0, start]), np.minimum(last, [ni, nj, min(nk, start + thickness)])
+        for number in np.flatnonzero((low < high).all(axis=1)):
+            shape, a, b = shapes[number], low[number].tolist(), high[number].tolist()
             box = (slice(a[2], b[2]), slice(a[1], b[1]), slice(a[0], b[0]))
-            mask = np.broadcast_to(mask, hu[box].shape)
+            mask = np.broadcast_to(shape.inside(*coordinates.of_box(box)), [side.stop - side.start for side in box])
             hu[box][mask] = shape.hu + jitter.get(shape.name, 0.0)
             labels[box][mask] = labels_of[shape.name] if shape.name else 0
     return hu, labels
