@@ -118,6 +118,26 @@ def test_the_same_ct_in_several_places_is_done_once(bench: BatchBench) -> None:
     assert len({row["id"] for row in run.inputs if row["path"].endswith(".nii.gz")}) == 1
 
 
+def test_one_uid_for_several_series(bench: BatchBench) -> None:
+    """All patients got the same UIDs; a series lies there twice, once incomplete; another is spread over folders."""
+    uids = {"SeriesInstanceUID": "1.2.3", "StudyInstanceUID": "1.2", "FrameOfReferenceUID": "1.2.4"}
+    for seed in (1, 2):
+        bench.dicom(f"patient{seed}", seed=seed, **uids)
+    whole = bench.dicom("whole", seed=3, slices=8)
+    partial = bench.inputs / "partial"
+    shutil.copytree(whole, partial)
+    (partial / "CT004.dcm").unlink()
+    spread = bench.dicom("disc/one", seed=4, slices=8)
+    (spread.parent / "two").mkdir()
+    for number in range(4, 8):
+        (spread / f"CT{number:03d}.dcm").rename(spread.parent / "two" / f"CT{number:03d}.dcm")
+    run = bench()
+    assert (run.status, run.segmented, run.codes) == (1, 4, ["INPUT_MISSING_SLICES"])
+    expected = {chest(1, 4).tobytes(), chest(2, 4).tobytes(), chest(3, 8).tobytes(), chest(4, 8).tobytes()}
+    assert {array.tobytes() for array in bench.seen} == expected
+    assert run.outcome_of(partial).error.code == "INPUT_MISSING_SLICES"
+
+
 def test_folders_that_cannot_be_looked_into_and_links_in_a_circle(bench: BatchBench, monkeypatch) -> None:
     bench.dicom("a", seed=1)
     closed = bench.inputs / "closed"

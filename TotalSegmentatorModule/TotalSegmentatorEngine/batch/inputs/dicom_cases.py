@@ -11,11 +11,12 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.batch.inputs.candidate import LOCALIZERS, OTHER_OBJECTS, OTHER_SERIES, Candidate, Found
 from TotalSegmentatorEngine.batch.inputs.neighbourhood import Neighbourhood
+from TotalSegmentatorEngine.batch.inputs.shared_uids import taken_apart
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader
 from TotalSegmentatorEngine.series_selection.folder_scan import FOLDER_CLOSED, FolderScan, Unread
 from TotalSegmentatorEngine.series_selection.interleaving import FEWEST_SLICES
 from TotalSegmentatorEngine.series_selection.series_choice import select_row
-from TotalSegmentatorEngine.series_selection.series_list import Row, Series, list_series
+from TotalSegmentatorEngine.series_selection.series_list import Row, Series, SeriesList, list_series
 from TotalSegmentatorEngine.series_selection.series_parts import take_apart
 from TotalSegmentatorEngine.series_selection.skipped_files import has_dicom_ending, possible_slice
 
@@ -33,7 +34,7 @@ def dicom_cases(scan: FolderScan) -> Found:
 class _Search:
     def __init__(self, scan: FolderScan) -> None:
         self._scan = scan
-        self._listed = list_series(scan.images)
+        self._listed = SeriesList(taken_apart(list_series(scan.images).series))
         self._near = Neighbourhood(scan)
         self._frames = Counter(header.path for header in scan.images if header.frame is not None)
         self._no_volumes: dict[str, list[Series]] = defaultdict(list)
