@@ -4,7 +4,7 @@
     python3 Testing/run.py demo [--ct FILE --model FOLDER] [--output DIR]   click Apply in the stand-in desktop
     python3 Testing/run.py test [PYTEST ARGUMENTS...]                       everything that CI runs
     python3 Testing/run.py benchmark [NAME...] [--list]                     the measured figures
-    python3 Testing/run.py screenshots [--output DIR]                       the pictures of a whole review
+    python3 Testing/run.py screenshots [--output DIR]                       pictures of a whole review and of a report
 
 Each makes the environment .venv first, if need be; a second call reuses it and starts in seconds.
 """
@@ -45,7 +45,8 @@ def _benchmark(python: str, arguments: list[str]) -> int:
 
 
 def _screenshots(python: str, arguments: list[str]) -> int:
-    return _call([python, str(TESTING / "screenshots.py"), *arguments])
+    programs = ("screenshots.py", "report_picture.py")
+    return max(_call([python, str(TESTING / name), *arguments]) for name in programs)
 
 
 def _test(python: str, arguments: list[str]) -> int:

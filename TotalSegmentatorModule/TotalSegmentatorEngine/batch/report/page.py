@@ -37,6 +37,7 @@ nav a { margin-right: 14px; } .wide { overflow-x: auto; }
  .card b { font-size: 9px; } }
 """
 _ALL_HEADS = ("CT", "state", "structures", "likely wrong", "to check", "cut", "slices", "voxels mm", "s", "warnings")
+_HOUR = 3600
 _MOST_IDS = 50
 """Of CTs without a result."""
 
@@ -86,7 +87,8 @@ def _head(contents: ReportContents) -> str:
     seconds = [entry.seconds for entry in contents.entries if entry.is_segmented and entry.seconds > 0]
     made = [(str(count), words) for words, count in sorted(contents.models.items(), key=lambda x: (-x[1], x[0]))]
     if seconds:
-        made.append(("", f"{np.median(seconds):.0f} s a CT (median), {sum(seconds) / 3600:.1f} h together"))
+        together = f"{sum(seconds) / _HOUR:.1f} h" if sum(seconds) > _HOUR else f"{sum(seconds) / 60:.0f} min"
+        made.append(("", f"{np.median(seconds):.0f} s a CT (median), {together} together"))
     blocks = {"CTs": counts, "Remarks of the check": levels, "Segmented with": made}
     shown = "".join(f"<div><h3>{title}</h3>{_counts(rows)}</div>" for title, rows in blocks.items())
     return f'<div class="head">{shown}</div>'
