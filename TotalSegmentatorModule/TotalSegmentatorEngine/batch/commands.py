@@ -122,6 +122,7 @@ class _BatchCommand:
     def _on_outcome(self, case: Case, attempt: Attempt) -> None:
         outcome = attempt.outcome
         self._counts.add(attempt)
+        self._terminal.at_case(self._counts.total, self._total)
         _log.info("case %s: %s", outcome.id, outcome.state if outcome.error is None else outcome.error.code)
         if attempt.ran or outcome.error is not None:
             self._terminal.show_note(case_line(self._counts.total, self._total, case, attempt))

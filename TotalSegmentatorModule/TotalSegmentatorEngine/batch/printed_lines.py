@@ -25,10 +25,9 @@ class BatchTerminal(Terminal):
     def __init__(self) -> None:
         super().__init__()
         self._is_terminal = sys.stderr.isatty()
-        self._place = ""
 
     def at_case(self, number: int, total: int) -> None:
-        self._place = f"{number + 1} of {total}"
+        self.place = f"{number + 1} of {total} "
 
     def show(self, event: Any) -> None:
         if isinstance(event, WarningEvent) or (isinstance(event, ProgressEvent) and not self._is_terminal):

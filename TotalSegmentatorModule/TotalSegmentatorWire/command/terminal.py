@@ -56,6 +56,8 @@ class Terminal:
         self._shown: Hashable = None
         self._width = 0
         self._lasting: str | None = None
+        self.place = ""
+        """Stands before the progress: which of several jobs it is."""
 
     def show(self, event: Any) -> None:
         if isinstance(event, WarningEvent):
@@ -89,7 +91,7 @@ class Terminal:
             self._width = 0
 
     def _show_progress(self, fraction: float, step: Hashable, text: str) -> None:
-        line, shown = f"{fraction:4.0%} {text}", (step, int(fraction * 10))
+        line, shown = f"{self.place}{fraction:4.0%} {text}", (self.place, step, int(fraction * 10))
         if self._rewrites:
             _write("\r" + line.ljust(self._width))
             self._width = len(line)

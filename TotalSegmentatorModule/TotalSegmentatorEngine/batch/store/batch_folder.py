@@ -195,5 +195,5 @@ def _make_private(folder: Path) -> None:
 
 
 def _to_disk(file: Path) -> None:
-    with file.open("rb") as stream:
+    with file.open("r+b") as stream:  # Windows syncs only what can be written
         os.fsync(stream.fileno())
