@@ -16,14 +16,13 @@ from TotalSegmentatorEngine.batch.guarding.guard import seconds_since_begin
 from TotalSegmentatorEngine.batch.inputs.case import Case, FoundInputs
 from TotalSegmentatorEngine.batch.inputs.find_cases import find_cases
 from TotalSegmentatorEngine.batch.printed_lines import BatchTerminal, case_line, found_text, problem_line, summary_text
-from TotalSegmentatorEngine.batch.report.write_report import write_report
 from TotalSegmentatorEngine.batch.running.case_task import CaseTask, make_case_task
 from TotalSegmentatorEngine.batch.running.open_case import Attempt, Redo
 from TotalSegmentatorEngine.batch.running.run_cases import run_cases
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.batch.store.claims import no_claim_left
 from TotalSegmentatorEngine.batch.store.input_table import digests_by_stamp, read_inputs, record_inputs
-from TotalSegmentatorEngine.batch.table.write_tables import write_tables
+from TotalSegmentatorEngine.batch.summary_files import write_summaries
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.reporting import JobReporter
 
@@ -129,9 +128,10 @@ class _BatchCommand:
 
     def _write_tables(self) -> None:
         """Over all that is done, by whomever: the last process that ends writes all of it."""
-        with self._folder.claim("tables"):
-            rows = read_inputs(self._folder)
-            uids = {row.id: row.series for row in rows if row.series} if self._options.keep_names else {}
-            write_tables(self._folder.path, self._folder.outcomes(), uids)
-            known, found = {row.id for row in rows}, self._found
-            write_report(self._folder.path, self._folder.outcomes(), found.passed_over, found.copies, known)
+        options = self._options
+        missing = write_summaries(self._folder, self._found, options.keep_names, options.shard[1] > 1)
+        if missing:
+            self._terminal.show_note(
+                f"Table and report are left as they are: CTs of other shares that are not done: {missing}. Whoever "
+                "does the last one writes them."
+            )

@@ -21,6 +21,8 @@ _NAME_INCHES, _MARGIN_INCHES = 2.1, 0.1
 _DECADES = range(-3, 6)
 _MOST_FOR_STEPS = 2.5
 """Decades up to which an axis has room for 1, 2 and 5 times the powers of ten."""
+_MOST_POINTS = 60
+"""Of a row: the furthest from the median. Those of 1,000 CTs are fewer."""
 _RANGE_SHIFT = 0.38
 """Of a row, below its middle."""
 
@@ -56,6 +58,8 @@ def _ticks(low: float, high: float) -> list[float]:
 def _draw_row(axis: Axes, row: int, each: StructureVolumes) -> None:
     values = each.logarithms.tolist()
     points = draw_box(axis, row, values)
+    middle = float(np.median(values))
+    points = sorted(points, key=lambda point: -abs(values[point] - middle))[:_MOST_POINTS]
     if points:
         drawn = axis.scatter([values[point] for point in points], [row] * len(points), s=9, color=POINT, alpha=0.75,
                              linewidths=0, zorder=3)  # fmt: skip

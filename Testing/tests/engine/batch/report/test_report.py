@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -181,6 +182,7 @@ def test_a_share_of_a_run_reports_on_all_and_says_what_has_gone(bench: BatchBenc
     images = [bench.image(f"{number}.nii.gz", seed=number) for number in range(3)]
     kept, gone, _ = (bench().outcome_of(image).id for image in images)
     shutil.rmtree(bench.output / gone)
+    os.utime(bench.output / "report.html", (0, 0))
     run = bench("--shard", f"{int(kept, 16) % 997 + 1}/997")
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert run.segmented == 0 and len(run.outcomes) == 2
@@ -188,6 +190,26 @@ def test_a_share_of_a_run_reports_on_all_and_says_what_has_gone(bench: BatchBenc
     assert f'id="ct-{gone}"' not in page and re.search(rf"without a result: 1\. .*{gone}", page)
     rows = (run.folder / "structures.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert {row.split(",")[0] for row in rows} == set(run.outcomes)
+
+
+def test_shares_leave_fresh_files_to_the_one_that_does_the_last_ct(bench: BatchBench):
+    for number in range(4):
+        bench.image(f"{number}.nii.gz", seed=number)
+    written = bench.output / "report.html"
+    first = bench("--shard", "1/2")
+    mine = len(first.outcomes)
+    assert 0 < mine < 4 and f"without a result: {4 - mine}." in written.read_text(encoding="utf-8")
+    before = written.stat().st_mtime_ns
+    again = bench("--shard", "1/2", "--force")
+    assert again.segmented == mine and f"not done: {4 - mine}." in again.err
+    assert written.stat().st_mtime_ns == before
+    os.utime(written, ns=(before, before - 301 * 10**9))
+    bench("--shard", "1/2")
+    assert written.stat().st_mtime_ns >= before, "it was old"
+    last = bench("--shard", "2/2")
+    page = written.read_text(encoding="utf-8")
+    assert all(f'id="ct-{case_id}"' in page for case_id in last.outcomes) and len(last.outcomes) == 4
+    assert "without a result" not in page
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
