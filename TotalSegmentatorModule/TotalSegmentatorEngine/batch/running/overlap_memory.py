@@ -12,7 +12,7 @@ from TotalSegmentatorEngine.pipeline.cache import EngineCache
 READING_BYTES = 10
 """A voxel, at most: the file's own bytes, its values before and after they are scaled, and those that are kept."""
 FINISHING_BYTES = 16
-"""A voxel: labels, the pieces of the largest structures that the review looks at, and what is written. Measured: 8."""
+"""A voxel: labels, what the review looks at of the largest structures, and what is written. Measured: 8.5."""
 _STORED_BYTES = 2
 """Of a voxel of a CT as files have it."""
 _LEAST_PACKING = 4
