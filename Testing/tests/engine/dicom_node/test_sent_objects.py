@@ -34,7 +34,11 @@ def test_a_marked_object_conforms_as_the_export_does_and_says_the_same(node: Nod
         node.wait_for(lambda: node.states() == ["done"])
     (case_id,) = node.status.series[0].cases
     (outgoing,) = node.folder.outgoing.iterdir()
-    for exported, name in (("rs.dcm", "rtstruct"), ("seg.dcm", "seg"), ("sr.dcm", "sr")):
+    for exported, name, content in (
+        ("rs.dcm", "rtstruct", "contours"),
+        ("seg.dcm", "seg", "segmentation"),
+        ("sr.dcm", "sr", "measurements"),
+    ):
         source, marked = node.folder.results / case_id / exported, outgoing / f"{name}.dcm"
         before, after = pydicom.dcmread(source), pydicom.dcmread(marked)
         assert not conformance_errors(marked) - conformance_errors(source)
@@ -45,7 +49,7 @@ def test_a_marked_object_conforms_as_the_export_does_and_says_the_same(node: Nod
             *("ImageComments", "CompletionFlagDescription", "PreliminaryFlag"),
         }
         assert {element.keyword for element in before} <= {element.keyword for element in after}
-        assert len(after.SeriesDescription) <= 64 and "SeriesDescription" in changed
+        assert after.SeriesDescription == f"AI, UNREVIEWED: {content}, Dataset901_Bench"
 
 
 def test_what_cannot_be_sent_is_given_up_visibly_and_tried_again_by_the_next_start(node: NodeBench, series, capsys):

@@ -6,6 +6,7 @@ of object has room for it. The object keeps its UIDs: sent again it is the same 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ RESEARCH_USE = (
 )
 _IN_SHORT = "AI, UNREVIEWED; for research use only; not a medical device"
 """At most 64 characters (LO)."""
+_REVIEW = re.compile(r",? *(not reviewed|reviewed \d+ of \d+) *$")
+"""What the export says of reviews at the end of a description: the mark says it already."""
 _MAXIMUM_SHORT_TEXT = 1024
 """Characters of an ST value, PS3.5 6.2."""
 
@@ -51,7 +54,7 @@ def write_marked(source: Path, target: Path) -> MarkedObject:
 
 def mark(dataset: Dataset) -> None:
     """Changes an RTSTRUCT, a SEG or an SR of ours."""
-    stated = str(dataset.get("SeriesDescription") or "").removeprefix("AI ").strip()
+    stated = _REVIEW.sub("", str(dataset.get("SeriesDescription") or "").removeprefix("AI "))
     dataset.SeriesDescription = long_string(f"{MARK}: {stated}" if stated else MARK)
     if dataset.Modality == "RTSTRUCT":
         said = str(dataset.get("StructureSetDescription") or "")
