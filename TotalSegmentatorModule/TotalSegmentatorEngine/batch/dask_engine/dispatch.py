@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.1
 WORKERS_SECONDS = 1.0
 """How often the scheduler is asked for its workers."""
+ANSWER_SECONDS = 30.0
+"""Until an answer, a few kilobytes, must be here. Dask would wait for ever for that of a worker that died with it."""
 BUSY_SECONDS = 5.0
 """After which an item is given out again that another process is working on."""
 LARGEST_ATTEMPTS = 5
@@ -176,10 +178,15 @@ class Dispatch(Generic[Item]):
 
     def _answer(self, future: Future, status: str) -> Any:
         """_LOST where the worker has gone with the item."""
+        from concurrent.futures import CancelledError
+
         from distributed import KilledWorker
 
         if status == "finished":
-            return future.result()
+            try:
+                return future.result(timeout=ANSWER_SECONDS)
+            except (TimeoutError, CancelledError, KilledWorker):  # the worker has died with its answer
+                status = "lost"
         if status == "error":
             error = future.exception()
             if not isinstance(error, KilledWorker):

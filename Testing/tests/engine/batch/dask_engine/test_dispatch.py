@@ -109,6 +109,29 @@ def test_the_item_of_a_worker_that_leaves_goes_to_another_one(run, cluster, said
     assert said == ["a worker has ended; its CT goes to another one"]
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_an_answer_that_is_lost_with_its_worker_is_asked_for_again(
+    run, cluster, seconds: float, monkeypatch: pytest.MonkeyPatch
+):
+    """The worker goes after it has finished, before, or ``seconds`` after, that is known here."""
+    monkeypatch.setattr(dispatching, "ANSWER_SECONDS", 0.5)
+    cluster.add(2)
+    started.clear()
+    ended: list[str] = []
+
+    def end_the_one_that_has_finished() -> None:
+        holders = {address for address, keys in cluster.client.has_what().items() if keys}
+        if holders and not ended:
+            ended.append(holders.pop())
+            cluster.end(ended[0])
+            time.sleep(seconds)
+
+    answers = run(stuck_at_first, "nothing", cancelled=end_the_one_that_has_finished)
+
+    assert sorted(answers) == [(item, item.upper()) for item in ITEMS]
+    assert ended and started.total() - len(ITEMS) <= 2  # its answer, and what it was doing meanwhile
+
+
 def busy_at_first(item: str, looked: str) -> str | Busy:
     started[looked + item] += 1
     return Busy() if started[looked + item] < 3 else item
