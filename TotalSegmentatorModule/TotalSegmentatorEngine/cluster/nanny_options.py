@@ -16,11 +16,11 @@ VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 
 def nanny_options(
-    security: Security, host: str | None, resources: Mapping[str, float], environment: Mapping[str, str]
+    security: Security, host: str, resources: Mapping[str, float], environment: Mapping[str, str]
 ) -> dict[str, Any]:
     """What ``distributed.Nanny`` takes beside the scheduler's address: one thread, no limit of memory, no dashboard.
 
-    ``host``: where it and its worker listen; None: the address of this computer that the scheduler's one sees.
+    ``host``: the address of this computer at which it and its worker listen.
     ``environment``: variables of the worker process.
     """
     return {

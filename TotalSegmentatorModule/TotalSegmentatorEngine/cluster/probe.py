@@ -19,19 +19,23 @@ _GREETING = b"pickle-protocol"
 _GREETING_BYTES = 4096
 
 
-def check_answer(address: ServerAddress, context: ssl.SSLContext | None, seconds: float) -> None:
-    """``context``: this side's certificates, None without TLS. Takes at most about ``seconds``.
+def check_answer(address: ServerAddress, context: ssl.SSLContext | None, seconds: float) -> str:
+    """The address of this computer that the scheduler sees.
+
+    ``context``: this side's certificates, None without TLS. Takes at most about ``seconds``.
 
     Raises SegmentationError with SCHEDULER_NOT_REACHED or SCHEDULER_CERTIFICATE_REFUSED.
     """
     deadline = monotonic() + seconds
     try:
         with socket.create_connection((address.host, address.port), timeout=seconds) as plain:
+            seen_from_there = plain.getsockname()[0]
             is_dask = _greets(plain, deadline) if context is None else _greets_encrypted(plain, context, deadline)
     except (OSError, UnicodeError) as error:  # UnicodeError: a part of the name is too long
         raise SegmentationError("SCHEDULER_NOT_REACHED", seconds=seconds) from error
     if not is_dask:
         raise SegmentationError("SCHEDULER_NOT_REACHED", seconds=seconds)
+    return seen_from_there
 
 
 def _greets_encrypted(plain: socket.socket, context: ssl.SSLContext, deadline: float) -> bool:

@@ -10,7 +10,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorEngine.cluster.arguments import ClusterWorkerOptions
 from TotalSegmentatorEngine.cluster.connection import TIME_LIMIT_SECONDS
 from TotalSegmentatorEngine.cluster.dask_settings import settle
-from TotalSegmentatorEngine.cluster.nanny_options import GPU, LOOPBACK, VISIBLE_GPUS, nanny_options
+from TotalSegmentatorEngine.cluster.nanny_options import GPU, VISIBLE_GPUS, nanny_options
 from TotalSegmentatorEngine.cluster.probe import check_answer
 from TotalSegmentatorEngine.cluster.server_address import parse_address
 from TotalSegmentatorEngine.cluster.serving import serve
@@ -24,9 +24,8 @@ def run(options: ClusterWorkerOptions) -> int:
     """
     address, tls = parse_address(options.address), options.tls()
     check_allowed(address, tls)
-    check_answer(address, None if tls is None else tls.context(), TIME_LIMIT_SECONDS)
+    host = check_answer(address, None if tls is None else tls.context(), TIME_LIMIT_SECONDS)
     settle()
-    host = LOOPBACK if address.is_loopback else None
     variables = {} if options.gpu is None else {VISIBLE_GPUS: options.gpu}
     resources = {} if options.gpu is None else {GPU: 1.0}
     asyncio.run(_work(address.uri, nanny_options(security_of(tls), host, resources, variables)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ class Killer(threading.Thread):
         super().__init__(daemon=True)
         self.case_id = ""
         self.killed_at = 0.0
+        self.listened_at: set[str] = set()
 
     def __hash__(self) -> int:
         return id(self)
@@ -50,10 +50,13 @@ class Killer(threading.Thread):
             try:
                 if "CT of" in log.read_text(encoding="utf-8") and not (folder / "done.json").exists():
                     owner = json.loads((folder / "claim.json").read_text(encoding="utf-8"))["process"]
-                    os.kill(owner["pid"], signal.SIGKILL)
+                    worker = psutil.Process(owner["pid"])
+                    sockets = [socket for socket in worker.net_connections("inet") if socket.status == "LISTEN"]
+                    worker.kill()
+                    self.listened_at = {socket.laddr.ip for socket in sockets}
                     self.case_id, self.killed_at = folder.name, time.time()
                     return
-            except OSError:  # it was just finished
+            except (OSError, psutil.Error):  # it was just finished
                 continue
 
 
@@ -77,6 +80,7 @@ def test_the_ct_of_a_killed_worker_is_finished_once(tmp_path: Path, capsys: pyte
     outcomes = {outcome.id: outcome for outcome in BatchFolder(output).outcomes()}
     assert killer.case_id, err
     assert status == 0, err
+    assert killer.listened_at == {"127.0.0.1"}
     assert len(outcomes) == COUNT and all(outcome.is_done for outcome in outcomes.values())
     assert err.count("a worker has ended; its CT goes to another one") == 1
     assert {case_id: err.count(case_id) for case_id in outcomes} == dict.fromkeys(outcomes, 1)
