@@ -42,9 +42,12 @@ def _explained(code: str, entries: Sequence[CtEntry]) -> Markup:
 
 def _place(entry: CtEntry) -> str:
     """A link to its card, or its place in the page."""
-    if entry.is_segmented:
-        return ct_link(entry.id)
-    return f'<span class="id" id="ct-{html(entry.id)}">{html(entry.id)}</span>'
+    return ct_link(entry.id) if entry.is_segmented else ct_anchor(entry.id)
+
+
+def ct_anchor(case_id: str) -> Markup:
+    """The place to which the links of a CT without a card lead."""
+    return Markup(f'<span class="id" id="ct-{html(case_id)}">{html(case_id)}</span>')
 
 
 def ct_link(case_id: str) -> Markup:

@@ -12,7 +12,7 @@ from TotalSegmentatorWire.messages.review import Level
 
 from TotalSegmentatorEngine.batch.report.cards import LEVELS, cards
 from TotalSegmentatorEngine.batch.report.contents import CtEntry, ReportContents
-from TotalSegmentatorEngine.batch.report.failures import ct_link, failure_table, warning_table
+from TotalSegmentatorEngine.batch.report.failures import ct_anchor, ct_link, failure_table, warning_table
 from TotalSegmentatorEngine.batch.report.pictures import Pictures
 from TotalSegmentatorEngine.batch.report.volume_tables import outlier_table, volume_sections
 from TotalSegmentatorEngine.export.page.html_parts import Markup, document, html, paragraphs, table
@@ -37,13 +37,19 @@ nav a { margin-right: 14px; } .wide { overflow-x: auto; }
  .card b { font-size: 9px; } }
 """
 _ALL_HEADS = ("CT", "state", "structures", "likely wrong", "to check", "cut", "slices", "voxels mm", "s", "warnings")
+MOST_CARDS = 2000
+"""In a page; further CTs are rows of the table of all CTs only, so that a page over many thousands still opens."""
 _HOUR = 3600
 _MOST_IDS = 50
 """Of CTs without a result."""
 
 
-def report_page(contents: ReportContents, pictures: Pictures, today: date) -> str:
+def report_page(contents: ReportContents, pictures: Pictures, today: date, most_cards: int = MOST_CARDS) -> str:
     flagged, unflagged, failed = contents.flagged, contents.unflagged, contents.failed
+    shown = flagged[:most_cards]
+    others = unflagged[: most_cards - len(shown)]
+    carded = {entry.id for entry in (*shown, *others)}
+    rows = (_row(entry, entry.id in carded) for entry in contents.entries)
     body = [
         f"<h1>{TITLE}</h1>",
         *paragraphs([f"{ALGORITHM_NAME} {ENGINE_VERSION}, {today.isoformat()}.", _ID_NOTE]),
@@ -52,7 +58,7 @@ def report_page(contents: ReportContents, pictures: Pictures, today: date) -> st
         '<nav><a href="#remarks">CTs with remarks</a><a href="#volumes">Volumes</a><a href="#failed">Failed</a>'
         '<a href="#others">CTs without remarks</a><a href="#all">All CTs</a></nav>',
         '<h2 id="remarks">CTs with remarks</h2>',
-        *_cards_of(flagged, pictures, "No CT has a remark that asks for a look."),
+        *_cards_of(shown, len(flagged), pictures, "No CT has a remark that asks for a look."),
         '<h2 id="volumes">Volumes</h2>',
         *volume_sections(contents.volumes),
         "<h3>Furthest from the other CTs</h3>",
@@ -61,9 +67,9 @@ def report_page(contents: ReportContents, pictures: Pictures, today: date) -> st
         *([failure_table(failed)] if failed else paragraphs(["No CT has failed."])),
         *_warnings(contents.entries),
         '<h2 id="others">CTs without remarks</h2>',
-        *_cards_of(unflagged, pictures, "There are none."),
+        *_cards_of(others, len(unflagged), pictures, "There are none."),
         '<h2 id="all">All CTs</h2>',
-        '<div class="wide">' + table(_ALL_HEADS, map(_row, contents.entries), frozenset(_ALL_HEADS[2:9])) + "</div>",
+        f'<div class="wide">{table(_ALL_HEADS, rows, frozenset(_ALL_HEADS[2:9]))}</div>',
         *paragraphs([_PICTURE_NOTE, "For research use; not a medical device."], "small"),
     ]
     return document(TITLE, _STYLE, body)
@@ -113,8 +119,11 @@ def _missing(ids: Sequence[str]) -> list[str]:
 # -- CTs ---------------------------------------------------------------------------------------------------------------
 
 
-def _cards_of(entries: Sequence[CtEntry], pictures: Pictures, none: str) -> list[str]:
-    return [cards(entries, pictures)] if entries else paragraphs([none])
+def _cards_of(entries: Sequence[CtEntry], count: int, pictures: Pictures, none: str) -> list[str]:
+    """``count``: with those that have no room for a card."""
+    more = count - len(entries)
+    lines = paragraphs([f"{more} more are in the table of all CTs."]) if more else []
+    return [cards(entries, pictures), *lines] if count else paragraphs([none])
 
 
 def _warnings(entries: Sequence[CtEntry]) -> list[str]:
@@ -122,7 +131,7 @@ def _warnings(entries: Sequence[CtEntry]) -> list[str]:
     return ["<h3>Warnings</h3>", found] if found else []
 
 
-def _row(entry: CtEntry) -> Sequence[str]:
+def _row(entry: CtEntry, has_card: bool) -> Sequence[str]:
     state = "done" if entry.error is None else entry.error.code
     counts = [str(entry.levels[level] or "") for level in Level.FROM_WORST]
     slices = "" if entry.shape is None else str(entry.shape[0])
@@ -132,7 +141,8 @@ def _row(entry: CtEntry) -> Sequence[str]:
     structures = str(entry.structures) if entry.is_segmented else ""
     seconds = f"{entry.seconds:.0f}" if entry.seconds else ""
     words = Markup("<br>".join(map(html, entry.warnings)))
-    return (ct_link(entry.id), state, structures, *counts, slices, spacing, seconds, words)
+    name = ct_link(entry.id) if has_card or not entry.is_segmented else ct_anchor(entry.id)
+    return (name, state, structures, *counts, slices, spacing, seconds, words)
 
 
 _ID_NOTE = (

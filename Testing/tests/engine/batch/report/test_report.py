@@ -152,6 +152,15 @@ def test_pictures_beyond_the_limit_are_left_in_their_folders(folder: Path):
     assert section(page, "others").count('/thumbnail.jpg">') == 6
 
 
+def test_cts_beyond_the_limit_are_rows_that_can_be_reached(folder: Path):
+    page = report_page(gather(cohort()), Pictures(folder), date(2026, 11, 30), most_cards=5)
+    anchors = Counter(re.findall(r'\bid="ct-(\w+)"', page))
+    assert anchors == dict.fromkeys([each.id for each in cohort()], 1)
+    assert len(re.findall(r'<div class="card" id="ct-', page)) == 5
+    assert "4 more are in the table of all CTs." in section(page, "others")
+    assert len(re.findall(r'<span class="id" id="ct-', section(page, "all"))) == 4
+
+
 def test_nothing_that_a_record_holds_becomes_markup(tmp_path: Path):
     odd = "<b>evil</b>"
     strange = flag("wrong_side", Level.WRONG, "liver", distance_mm=1) | {"structure": odd, "rule": "of a later version"}
