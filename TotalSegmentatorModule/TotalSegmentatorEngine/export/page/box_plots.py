@@ -39,7 +39,7 @@ def draw_box(axis: Axes, row: int, values: Sequence[float]) -> list[int]:
         line = {"color": _LINE, "linewidth": 0.8}
         axis.boxplot(
             values,
-            vert=False,
+            orientation="horizontal",
             positions=[row],
             widths=0.62,
             whis=_WHISKER,
