@@ -82,9 +82,9 @@ def outcomes_text(node, segments: Sequence[RepairedSegment], gone: str = "") -> 
     one that is removed."""
     if not segments:
         return _("The repair would change nothing.")
-    lines = [_capital(_outcome_text(_name(node, each.id), each)) for each in segments]
+    lines = [_capital(_outcome_text(_name(node, each.id), each)) for each in segments if each.id != gone]
     if gone:
-        lines.append(_("Segment that goes: {names}.").format(names=_name(node, gone)))
+        lines.append(_("Segment that goes, with all its voxels: {name}.").format(name=_name(node, gone)))
     lines.append(_("The coloured outline shows the outcome."))
     return " ".join(lines)
 

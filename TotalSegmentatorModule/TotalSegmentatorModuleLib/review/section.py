@@ -354,6 +354,7 @@ class ReviewSection:
     def _on_undo(self) -> None:
         self._end_repair()
         undone = self._history.undo()
+        self._hint("")
         if undone is not None:
             if self._parameters is not None and undone.node is not self._node:
                 self._parameters.reviewSegmentation = undone.node
@@ -394,4 +395,5 @@ class ReviewSection:
         rows = TogetherOffer(self._table.rows).accepted()
         if rows:
             self._history.add(Judgement(self._node, rows, ReviewState.APPROVED, is_together=True))
+            self._hint("")  # which may count those that are open
             self._show_rows()

@@ -31,8 +31,12 @@ class TogetherOffer:
         """Of the button."""
         if self.is_empty:
             return _("Approve all without remarks...")
+        if len(self._clear) == 1:
+            return _("Approve the one without remarks...")
         if self._clear:
             return _("Approve all {count} without remarks...").format(count=len(self._clear))
+        if len(self._cut) == 1:
+            return _("Approve the one cut by the scan...")
         return _("Approve all {count} cut by the scan...").format(count=len(self._cut))
 
     def accepted(self) -> list[ReviewRow]:

@@ -72,6 +72,8 @@ def test_what_is_put_off_comes_last(ready):
     ready.app.click(ready.ui.approveButton)
     assert ready.ui.hintLabel.text == "Nothing else in sight waits for a judgement; 4 structures are still open."
     assert ready.groups()[:2] == ["Wrong? (1), done", "Check (2), done"]
+    ready.app.click(ready.ui.undoButton)
+    assert not ready.ui.hintLabel.visible  # five are open now
 
 
 def test_undo_takes_back_judgements_one_by_one(ready):
@@ -127,7 +129,7 @@ def test_all_without_remarks_are_approved_after_one_question(ready, answers):
     assert ready.state("liver") is ReviewState.NEEDS_ATTENTION
     assert ready.state("spleen") is ReviewState.UNREVIEWED
     assert ready.ui.progressLabel.text == "2 of 7 judged, 2 of them approved together, 1 for later"
-    assert ready.ui.approveAllButton.text == "Approve all 1 cut by the scan..."
+    assert ready.ui.approveAllButton.text == "Approve the one cut by the scan..."
     answers.append(True)
     ready.app.click(ready.ui.approveAllButton)
     assert ready.state("spleen") is ReviewState.APPROVED
