@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+
 import numpy as np
 from TotalSegmentatorWire.messages.segment import Stage
 
+from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.models.find_model import Model
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.job_context import JobContext
@@ -23,6 +26,18 @@ from TotalSegmentatorEngine.preprocessing.network_input import (
     tile_source,
 )
 from TotalSegmentatorEngine.preprocessing.regions import contains, shape_of
+
+
+def resampled_ahead(
+    volume: Volume, model: Model, on_slab: Callable[[float], None]
+) -> tuple[Hashable, OrientedImage] | None:
+    """The image that ``PreprocessedCt`` will ask the cache for, and its key there; None where there is nothing to
+    resample. ``on_slab`` gets the done share of it; it may raise."""
+    folder = model.folders_to_run[0]
+    grid = network_grid(volume.geometry, model.profile, folder)
+    if not grid.is_resampled:
+        return None
+    return image_key(model.profile, folder), oriented_image(volume, grid, model.profile, grid.whole, on_slab)
 
 
 class PreprocessedCt:

@@ -122,6 +122,22 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     return _result(segmented, prepared, time.monotonic() - started)
 
 
+def resample_ahead(volume: Volume, prepared: PreparedTask, reporter: Reporter) -> Callable[[EngineCache], None] | None:
+    """Resamples the CT where that pays: where the networks run on a GPU and over all of it; else returns None.
+
+    What is returned puts the image into a cache that holds the CT, where ``predict`` finds it. Raises
+    SegmentationError: CANCELLED, DEVICE_UNAVAILABLE, ENGINE_MISSING.
+    """
+    engine = _segmentation()
+    if prepared.coarse_model is not None or not engine.runs_on_gpu(prepared.task.device):
+        return None
+    made = engine.resampled_ahead(volume, prepared.model, lambda share: reporter.check_cancelled())
+    if made is None:
+        return None
+    key, image = made
+    return lambda cache: cache.image(volume, key, lambda: image, lambda kept: kept.array.nbytes)
+
+
 def predict(
     volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, learns: bool = True
 ) -> Callable[[], SegmentationResult]:

@@ -22,7 +22,7 @@ from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.imaging.voxel_digest import with_digests
 from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask
-from TotalSegmentatorEngine.machine.devices import use_physical_cores
+from TotalSegmentatorEngine.machine.devices import choose_device, use_physical_cores
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.find_model import Model
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
@@ -33,7 +33,7 @@ from TotalSegmentatorEngine.pipeline.measurements import Measurements
 from TotalSegmentatorEngine.pipeline.merged_labels import RESTORED_SHARE, MergedLabels
 from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
-from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
+from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt, resampled_ahead
 from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
 from TotalSegmentatorEngine.pipeline.second_opinion import coarse_findings
 from TotalSegmentatorEngine.pipeline.strategy_runner import run_within_memory
@@ -47,6 +47,8 @@ from TotalSegmentatorEngine.result_check.places import Places, places_of
 from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
 from TotalSegmentatorEngine.statistics.structure_statistics import with_statistics
+
+__all__ = ["SegmentedVolume", "plan_volume", "predict_volume", "resampled_ahead", "runs_on_gpu", "segment_volume"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +106,12 @@ def plan_volume(volume: Volume, prepared: PreparedTask, cache: EngineCache | Non
     cache = cache or EngineCache(serves_one_job=True)
     planning = JobPlanning(volume, prepared, cache, SilentReporter(), time.monotonic(), MachineProfile.load())
     return planning.first_that_fits(planning.strategies())[0]
+
+
+def runs_on_gpu(device: str) -> bool:
+    """Whether the networks of a task for ``device`` run elsewhere than on the processor. Raises
+    SegmentationError("DEVICE_UNAVAILABLE")."""
+    return choose_device(device).type != "cpu"
 
 
 class _Segmentation:

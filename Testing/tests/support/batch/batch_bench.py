@@ -149,6 +149,7 @@ def make_bench(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setattr(pipeline, "prefetch_weights", lambda prepared, cache: None)
     monkeypatch.setattr(pipeline, "segment", bench.segment)
     monkeypatch.setattr(pipeline, "predict", bench.predict)
+    monkeypatch.setattr(pipeline, "resample_ahead", lambda volume, prepared, reporter: None)
     monkeypatch.setattr(pipeline, "plan", lambda volume, prepared, cache: SimpleNamespace(**bench.plan))
     return bench
 

@@ -112,7 +112,7 @@ class CasePipeline:
             memory = OverlapMemory(present.steps, self._cache)
         self._ahead = self._opened(open_cases)
         if self._ahead is not None and not self._is_alone(self._ahead) and memory.has_room_to_read(self._ahead.case):
-            self._ahead.start(self._reading, self._ahead.steps.read)
+            self._ahead.start(self._reading, self._ahead.steps.read_ahead)
 
     def _is_alone(self, work: _InWork) -> bool:
         return self._is_first or work.claim.deaths > 0

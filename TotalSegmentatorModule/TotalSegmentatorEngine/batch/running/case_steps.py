@@ -71,6 +71,7 @@ class CaseSteps:
         self._files = CaseFiles(case, task, self._draft)
         self._prepared: PreparedTask | None = None
         self._ct: ReadInput | None = None
+        self._resampled: Callable[[EngineCache], None] | None = None
         self._rest: Callable[[], SegmentationResult] | None = None
         self._result: SegmentationResult | None = None
         self._structures: tuple[StructureOutcome, ...] = ()
@@ -92,6 +93,15 @@ class CaseSteps:
 
         self._step(read)
 
+    def read_ahead(self) -> None:
+        """``read``, and what else can be done while the networks run on another CT."""
+        self.read()
+
+        def resample() -> None:
+            self._resampled = run_job.resample_ahead(self._ct.volume, self._prepared, self._reporter)
+
+        self._step(resample)
+
     def segment(self, cache: EngineCache) -> None:
         """With nothing beside it: where memory runs out, it is tried with less, and what it takes is remembered."""
 
@@ -105,7 +115,14 @@ class CaseSteps:
         """Only what needs the networks; the rest comes with ``finish``, which another thread may do."""
 
         def predict() -> None:
-            self._rest = run_job.predict(self._ct.volume, self._prepared, cache, self._reporter, learns=False)
+            if self._resampled is not None:
+                cache.remember_ct(self.case.id, self._ct)
+                self._resampled(cache)
+                self._resampled = None
+            try:
+                self._rest = run_job.predict(self._ct.volume, self._prepared, cache, self._reporter, learns=False)
+            finally:
+                cache.forget_ct()
 
         self._step(predict)
 
@@ -119,7 +136,7 @@ class CaseSteps:
     def close(self) -> None:
         """Removes what was not finished, and the CT from memory. The claim stays."""
         shutil.rmtree(self._draft, ignore_errors=True)
-        self._ct = self._rest = self._result = None
+        self._ct = self._resampled = self._rest = self._result = None
 
     def free_bytes(self, cache: EngineCache) -> int | None:
         """Memory that is left beside the networks' run over this CT, which has been read; None where that is unknown,
