@@ -131,9 +131,16 @@ def test_one_uid_for_several_series(bench: BatchBench) -> None:
     (spread.parent / "two").mkdir()
     for number in range(4, 8):
         (spread / f"CT{number:03d}.dcm").rename(spread.parent / "two" / f"CT{number:03d}.dcm")
+    bench.dicom("studies", seed=5, StudyInstanceUID=lambda number: f"1.3.{number + 1}")  # one of each file
     run = bench()
-    assert (run.status, run.segmented, run.codes) == (1, 4, ["INPUT_MISSING_SLICES"])
-    expected = {chest(1, 4).tobytes(), chest(2, 4).tobytes(), chest(3, 8).tobytes(), chest(4, 8).tobytes()}
+    assert (run.status, run.segmented, run.codes) == (1, 5, ["INPUT_MISSING_SLICES"])
+    expected = {
+        chest(5, 4).tobytes(),
+        chest(1, 4).tobytes(),
+        chest(2, 4).tobytes(),
+        chest(3, 8).tobytes(),
+        chest(4, 8).tobytes(),
+    }
     assert {array.tobytes() for array in bench.seen} == expected
     assert run.outcome_of(partial).error.code == "INPUT_MISSING_SLICES"
 

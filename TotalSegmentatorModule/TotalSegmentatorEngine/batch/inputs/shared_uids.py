@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from TotalSegmentatorEngine.dicom_series.headers import SliceHeader
+from TotalSegmentatorEngine.series_selection.interleaving import FEWEST_SLICES
 from TotalSegmentatorEngine.series_selection.series_list import Series
 
 _SAME_SHARE = 0.5
@@ -27,6 +28,8 @@ def _parts(series: Series) -> Iterator[Series]:
     owners: dict[tuple[str, str], list[SliceHeader]] = defaultdict(list)
     for image in series.images:
         owners[image.patient_id, image.study_uid].append(image)
+    if min(map(len, owners.values())) < FEWEST_SLICES:  # a program has made a study of each file
+        owners = {("", ""): list(series.images)}
     for images in owners.values():
         groups = _groups(images)
         if len(owners) == len(groups) == 1:
@@ -41,9 +44,11 @@ def _groups(images: Iterable[SliceHeader]) -> list[list[SliceHeader]]:
     for image in images:
         folders[image.path.parent].append(image)
     groups: list[tuple[Path, set[str], list[SliceHeader]]] = []
-    for folder, members in sorted(folders.items(), key=lambda item: item[0].parts):
+    by_size = sorted(folders.items(), key=lambda item: (len(item[1]) < FEWEST_SLICES, item[0].parts))
+    for folder, members in by_size:
         uids = {image.sop_uid for image in members} - {""}
-        free = [group for group in groups if len(uids & group[1]) < _SAME_SHARE * max(len(uids), 1)]
+        is_small = len(members) < FEWEST_SLICES  # copies of single slices
+        free = [group for group in groups if is_small or len(uids & group[1]) < _SAME_SHARE * max(len(uids), 1)]
         if free:
             _, taken, joined = max(free, key=lambda group: len(os.path.commonpath([group[0], folder])))
             taken |= uids
