@@ -10,8 +10,12 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from ct_variants import write_enhanced_dicom
 from dicom_peers import LOOPBACK, association, send, send_bytes, send_cut_off
-from series_support import change, write_page
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from series_support import AXIAL, change, chest, write_page
+from TotalSegmentatorEngine.ct_input.reading import read_input
+from transfer_syntaxes import make_unsigned, transcode
 
 
 def test_a_series_is_on_the_disk_before_its_sender_hears_of_it_and_complete_after_a_quiet_time(node, series):
@@ -31,6 +35,30 @@ def test_a_series_is_on_the_disk_before_its_sender_hears_of_it_and_complete_afte
         assert dataset == sent[dataset.SOPInstanceUID]
         assert np.array_equal(dataset.pixel_array, sent[dataset.SOPInstanceUID].pixel_array)
     assert len(stored) == len(files)
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, RLELossless])
+def test_compressed_images_stay_as_they_were_sent(node, series, syntax):
+    files = series()
+    for path in files:
+        dataset = pydicom.dcmread(path)
+        make_unsigned(dataset)
+        dataset.save_as(path)
+        transcode(path, syntax)
+    assert send(node.port, files, syntaxes=[syntax]) == [0] * len(files)
+    (complete,) = node.complete()
+    read = read_input(node.incoming.objects_folder(complete)).volume.array
+    assert np.array_equal(read, read_input(files[0]).volume.array)
+    stored = [pydicom.dcmread(path) for path in node.incoming.objects_folder(complete).iterdir()]
+    assert {dataset.file_meta.TransferSyntaxUID for dataset in stored} == {syntax}
+
+
+def test_an_enhanced_ct_is_a_series_of_one_object(node, tmp_path: Path):
+    path = write_enhanced_dicom(tmp_path / "enhanced.dcm", chest(), AXIAL)
+    assert send(node.port, [path]) == [0]
+    (complete,) = node.complete()
+    read = read_input(node.incoming.objects_folder(complete)).volume.array
+    assert np.array_equal(read, read_input(path).volume.array)
 
 
 def test_what_is_stored_is_for_its_user_alone_and_named_after_nobody(node, series):

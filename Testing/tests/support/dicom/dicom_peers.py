@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-from pynetdicom import AE, evt
+from pynetdicom import AE, DEFAULT_TRANSFER_SYNTAXES, evt
 from pynetdicom.sop_class import (
     CTImageStorage,
+    EnhancedCTImageStorage,
     RTStructureSetStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
@@ -24,12 +25,18 @@ TITLE, NODE_TITLE = "PACS", "TOTALSEG"
 
 
 @contextmanager
-def association(port: int, title: str = TITLE, called: str = NODE_TITLE, tls: ssl.SSLContext | None = None) -> Iterator:
+def association(
+    port: int,
+    title: str = TITLE,
+    called: str = NODE_TITLE,
+    tls: ssl.SSLContext | None = None,
+    syntaxes: Sequence[str] = DEFAULT_TRANSFER_SYNTAXES,
+) -> Iterator:
     """An association with the node, established or not; released at the end."""
     entity = AE(title)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 10
-    for uid in (CTImageStorage, SecondaryCaptureImageStorage, Verification):
-        entity.add_requested_context(uid)
+    for uid in (CTImageStorage, EnhancedCTImageStorage, SecondaryCaptureImageStorage, Verification):
+        entity.add_requested_context(uid, list(syntaxes))
     settings = {} if tls is None else {"tls_args": (tls, "localhost")}
     opened = entity.associate(LOOPBACK, port, ae_title=called, **settings)
     try:
