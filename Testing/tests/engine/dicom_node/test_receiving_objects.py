@@ -167,7 +167,7 @@ def test_or_not_accepted(make_node, tmp_path: Path):
     node = make_node(other_objects="refuse")
     with association(node.port) as opened:
         accepted = {context.abstract_syntax.name for context in opened.accepted_contexts}
-    assert accepted == {"CT Image Storage", "Verification SOP Class"}
+    assert accepted == {"CT Image Storage", "Enhanced CT Image Storage", "Verification SOP Class"}
 
 
 @pytest.mark.parametrize("limits", [{"queue_gb": 4e-6}, {"free_disk_gb": 1e9}, {"series_objects": 2}])
