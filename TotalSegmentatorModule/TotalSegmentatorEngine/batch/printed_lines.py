@@ -17,6 +17,9 @@ from TotalSegmentatorEngine.batch.inputs.case import Case, FoundInputs
 from TotalSegmentatorEngine.batch.running.open_case import Attempt
 from TotalSegmentatorEngine.review.printed_page import headline
 
+_OF_MOST_RESULTS = ("EXPORT_UNREVIEWED", "EXPORT_CUT", "DEMO_MODEL")
+"""Warnings that would stand in every line; the records have them."""
+
 
 class BatchTerminal(Terminal):
     """The progress of the present CT in the line that rewrites itself, where there is a terminal; no warnings of single
@@ -61,8 +64,9 @@ def case_line(number: int, total: int, case: Case, attempt: Attempt) -> str:
     else:
         flags = [Flag.from_json(flag) for flag in outcome.flags]
         what = f"{_count(len(outcome.structures), 'structure')}, {headline(flags)}"
-        if outcome.warnings:
-            what += f", warnings: {', '.join(outcome.warnings)}"
+        warnings = [code for code in outcome.warnings if code not in _OF_MOST_RESULTS]
+        if warnings:
+            what += f", warnings: {', '.join(warnings)}"
     width = len(str(total))
     return f"{number:{width}d} of {total}  {outcome.id}  {outcome.seconds_total:6.1f} s  {what}  {case.path}"
 
