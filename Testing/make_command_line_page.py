@@ -109,7 +109,8 @@ def _words(action: argparse.Action) -> str:
     value = action.metavar or action.dest.upper()
     if action.choices is not None:
         value = "|".join(action.choices)
-    return " ".join((*action.option_strings, *([] if action.nargs == 0 else [value])))
+    values = [value] if isinstance(value, str) else value
+    return " ".join((*action.option_strings, *([] if action.nargs == 0 else values)))
 
 
 def _paragraph(text: str) -> str:

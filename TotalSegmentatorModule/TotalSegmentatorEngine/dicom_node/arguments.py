@@ -28,6 +28,8 @@ class ReceiveOptions:
     port: int | None = None
     ae_title: str | None = None
     allow: list[Sender] = field(default_factory=list)
+    tls: list[Path] | None = None
+    """Certificate, key, and certificates of the authorities."""
     watch: Path | None = None
     quiet: float | None = None
     log: Path | None = None
@@ -77,6 +79,13 @@ def _add_network(group: Any) -> None:
     group.add_argument("--address", help="IP address to listen on; the default is 127.0.0.1, this computer alone")
     group.add_argument("--port", type=int, help="port to listen on; the default is 11112")
     group.add_argument("--ae-title", type=_title, metavar="TITLE", help="AE title of the node; the default is TOTALSEG")
+    group.add_argument(
+        "--tls",
+        nargs=3,
+        type=Path,
+        metavar=("CERTIFICATE", "KEY", "AUTHORITIES"),
+        help="PEM files; connections are encrypted then, and senders must show a certificate of one of the authorities",
+    )
     group.add_argument("--watch", type=Path, metavar="DIR", help="also take DICOM series that appear in this folder")
     group.add_argument(
         "--quiet",

@@ -20,7 +20,7 @@ from TotalSegmentatorWire.user_folders import default_models_folder
 from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions
 from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.node_status import read_status, status_page
-from TotalSegmentatorEngine.dicom_node.settings.node_settings import NodeSettings
+from TotalSegmentatorEngine.dicom_node.settings.node_settings import NodeSettings, TlsFiles
 from TotalSegmentatorEngine.dicom_node.settings.settings_file import check_settings, is_loopback, read_settings
 from TotalSegmentatorEngine.job.task import SegmentationTask
 
@@ -60,6 +60,8 @@ def settings_of(options: ReceiveOptions) -> NodeSettings:
         senders=(*settings.listening.senders, *options.allow),
         **_typed(options, "address", "port", "ae_title"),
     )
+    if options.tls is not None:
+        listening = dataclasses.replace(listening, tls=TlsFiles(*options.tls))
     times = settings.times
     if options.quiet is not None:
         times = dataclasses.replace(times, quiet_seconds=options.quiet)

@@ -126,8 +126,11 @@ def test_two_nodes_do_not_share_a_folder_or_a_port(bench: BatchBench, tmp_path: 
 
 def test_tls_files_must_be_usable(bench: BatchBench, tmp_path: Path, capsys):
     tls = {"certificate": "node.pem", "key": "node.key", "authorities": "ca.pem"}
-    path = settings_file(tmp_path, {"model": str(bench.model), "senders": SENDERS, "tls": tls, "listen": {"port": 0}})
+    fields = {"model": str(bench.model), "senders": SENDERS, "listen": {"port": 0}}
+    path = settings_file(tmp_path, fields | {"tls": tls})
     assert refused(capsys, tmp_path, "--settings", path)[0] == "RECEIVE_TLS_UNUSABLE"
+    path = settings_file(tmp_path, fields)
+    assert refused(capsys, tmp_path, "--settings", path, "--tls", *tls.values())[0] == "RECEIVE_TLS_UNUSABLE"
 
 
 @pytest.mark.parametrize("watch", ["missing", "node/incoming", "."])
