@@ -17,14 +17,14 @@ from seeded_models import make_model_folder
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.cli.main import main
 
-COUNT = 4
+COUNT = 3
 SECONDS = 300.0
 """Until the test gives up: a busy machine needs a minute."""
 
 
 @dataclass
 class Killer(threading.Thread):
-    """Kills the worker that is at a CT, once two CTs are done: torch is loaded then, and the CT's networks run."""
+    """Kills a worker that has read its CT, once one CT is done: the other worker has its networks loaded then."""
 
     output: Path
 
@@ -40,7 +40,7 @@ class Killer(threading.Thread):
     def run(self) -> None:
         until = time.monotonic() + SECONDS
         while not self.case_id and time.monotonic() < until:
-            if len(list(self.output.glob("*/done.json"))) >= 2:
+            if list(self.output.glob("*/done.json")):
                 self._kill_one()
             time.sleep(0.01)
 
@@ -60,7 +60,7 @@ class Killer(threading.Thread):
                 continue
 
 
-@pytest.mark.slow  # three processes load torch
+@pytest.mark.slow  # two processes load torch
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
 def test_the_ct_of_a_killed_worker_is_finished_once(tmp_path: Path, capsys: pytest.CaptureFixture):
     model = make_model_folder(tmp_path / "models" / "Dataset902_Tiny")
