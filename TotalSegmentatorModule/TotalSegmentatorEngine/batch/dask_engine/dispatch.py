@@ -72,7 +72,7 @@ class Dispatch(Generic[Item]):
         self._patience = patience_seconds
         self._workers: dict[str, Mapping[str, Any]] = {}
         self._refused: dict[str, SegmentationError] = {}
-        self._asked_at = self._present_at = time.monotonic()
+        self._asked_at, self._present_at = 0.0, time.monotonic()
         self._has_said_none = False
         self._items: Sequence[Item] = ()
         self._waiting: deque[tuple[float, int]] = deque()
@@ -89,19 +89,28 @@ class Dispatch(Generic[Item]):
         """
         self._items = items
         self._waiting = deque((0.0, number) for number in range(len(items)))
-        self._ask_for_workers()
         try:
             while self._waiting or self._given:
                 check_cancelled()
-                self._follow_workers()
-                self._give_out()
-                finished = list(self._finished())
+                finished = self._step()
                 yield from finished
                 if not finished:
                     time.sleep(POLL_SECONDS)
         finally:
             if self._given and self._client.status == "running":
                 self._client.cancel([given.future for given in self._given], force=True)
+
+    def _step(self) -> list[tuple[Item, Any]]:
+        try:
+            self._follow_workers()
+            self._give_out()
+            return list(self._finished())
+        except SegmentationError:
+            raise
+        except Exception as error:  # whatever Dask raises when the scheduler goes while it is asked
+            if self._client.status != "running":
+                raise SegmentationError("SCHEDULER_LOST") from error
+            raise
 
     # -- workers -------------------------------------------------------------------------------------------------------
 

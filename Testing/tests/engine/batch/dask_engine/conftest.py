@@ -51,6 +51,10 @@ class ThreadCluster:
             assert time.monotonic() < until, self._present()
             time.sleep(0.01)
 
+    def end_scheduler(self) -> None:
+        """As if it were killed; its workers go with it."""
+        self._cluster.close()
+
     def close(self) -> None:
         self.client.close()
         self._cluster.close()
@@ -68,3 +72,11 @@ def cluster(started_cluster: ThreadCluster) -> Iterator[ThreadCluster]:
     """Without workers."""
     yield started_cluster
     started_cluster.remove_all()
+
+
+@pytest.fixture
+def short_cluster() -> Iterator[ThreadCluster]:
+    """One that a test may end."""
+    started = ThreadCluster()
+    yield started
+    started.close()

@@ -188,3 +188,14 @@ def test_cancelling_leaves_nothing_at_the_workers(run, cluster):
     while any(cluster.client.processing().values()) and time.monotonic() < until:
         time.sleep(0.01)
     assert not any(cluster.client.processing().values())
+
+
+def test_a_scheduler_that_ends_ends_the_run(short_cluster, said: list[str]):
+    short_cluster.add(1)
+    dispatch = Dispatch(short_cluster.client, where_and_when, (), lambda workers: {}, said.append)
+    answers = dispatch.run(ITEMS, lambda: None)
+    next(answers)
+    short_cluster.end_scheduler()
+    with pytest.raises(SegmentationError) as caught:
+        list(answers)
+    assert caught.value.code == "SCHEDULER_LOST"
