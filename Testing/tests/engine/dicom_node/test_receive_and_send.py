@@ -13,7 +13,7 @@ from node_bench import NodeBench, all_text
 from orthanc import ARCHIVE_TITLE, Orthanc, free_ports, running_orthanc
 from pydicom.uid import generate_uid
 from series_support import chest, write_series
-from TotalSegmentatorEngine.dicom_node.settings.node_settings import DICOM, DICOMWEB, Destination
+from TotalSegmentatorEngine.dicom_node.settings.node_settings import DICOM, DICOMWEB, Destination, Listening
 
 FORMATS = ("rtstruct", "seg", "sr")
 PATIENT, PATIENT_ID = "Mustermann^Erika", "PID-4711"
@@ -101,6 +101,16 @@ def test_nothing_is_sent_without_a_destination(node: NodeBench, series: list[lis
     assert not any(node.folder.outgoing.iterdir())
     (case_id,) = node.status.series[0].cases
     assert (node.folder.results / case_id / "rs.dcm").is_file()
+
+
+def test_a_series_that_appears_in_a_watched_folder_is_segmented(node: NodeBench, series: list[list[Path]]):
+    watch = series[0][0].parent
+    with node.running(node.settings(listening=Listening(), watch=watch)) as running:
+        assert running.port is None
+        node.wait_for(lambda: node.states() == ["done"])
+    assert sorted(watch.iterdir()) == series[0]
+    (row,) = node.status.series
+    assert row.images == len(series[0])
 
 
 def test_nothing_that_is_kept_or_said_names_the_patient(node: NodeBench, series: list[list[Path]], caplog):
