@@ -29,6 +29,8 @@ from TotalSegmentatorEngine.job.reporting import JobReporter
 SOME_FAILED = 1
 """Exit status where at least one CT has no result."""
 _JOB_ID = "batch"
+LOOKING_PAUSE_SECONDS = 0.5
+"""Between two lines that say how many files were looked at."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class _BatchCommand:
         self._started = time.monotonic()
         self._total = 0
         self._found = FoundInputs()
+        self._looked, self._looked_shown = 0, time.monotonic()
 
     def run(self) -> int:
         with no_claim_left():
@@ -111,6 +114,11 @@ class _BatchCommand:
         return cases
 
     def _listen(self) -> None:
+        """Called for each file that is looked at."""
+        self._looked += 1
+        if time.monotonic() - self._looked_shown >= LOOKING_PAUSE_SECONDS:
+            self._looked_shown = time.monotonic()
+            self._terminal.show_passing(f"looking for CTs: {self._looked} files")
         if self._run.is_cancelled():
             raise SegmentationError("CANCELLED")
 

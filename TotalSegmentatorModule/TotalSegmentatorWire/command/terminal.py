@@ -84,6 +84,12 @@ class Terminal:
         """What is worth knowing and no reason to act."""
         self._write_line(text)
 
+    def show_passing(self, text: str) -> None:
+        """In the line that rewrites itself; nothing where there is no terminal."""
+        if self._rewrites:
+            _write("\r" + text.ljust(self._width))
+            self._width = len(text)
+
     def close_line(self) -> None:
         """What is written next begins on a line of its own."""
         if self._rewrites and self._width:
@@ -93,8 +99,7 @@ class Terminal:
     def _show_progress(self, fraction: float, step: Hashable, text: str) -> None:
         line, shown = f"{self.place}{fraction:4.0%} {text}", (self.place, step, int(fraction * 10))
         if self._rewrites:
-            _write("\r" + line.ljust(self._width))
-            self._width = len(line)
+            self.show_passing(line)
         elif shown != self._shown:
             _write(line + "\n")
         self._shown = shown

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from batch_bench import BatchBench
+from TotalSegmentatorEngine.batch import commands
 
 
 @pytest.fixture
@@ -34,7 +35,9 @@ def test_a_line_for_each_ct_and_a_summary(folder: BatchBench) -> None:
 
 def test_on_a_terminal_the_progress_names_the_ct(folder: BatchBench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(commands, "LOOKING_PAUSE_SECONDS", 0.0)
     run = folder()
+    assert run.err.startswith("\rlooking for CTs: 1 files\rlooking for CTs: 2 files")
     assert re.search(r"\r1 of 3 +\d+% reading the CT", run.err)
     assert re.search(r"\n?3 of 3  [0-9a-f]{12}", run.err) and run.status == 1
 
