@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from cryptography.hazmat.primitives import serialization
 from places import MODULE_FOLDER
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.cluster import versions
 from TotalSegmentatorEngine.cluster.connection import connect, present_workers
+from TotalSegmentatorEngine.cluster.probe import check_answer
 from TotalSegmentatorEngine.cluster.server_address import ServerAddress, parse_address
 from TotalSegmentatorEngine.cluster.tls_files import TlsFiles, tls_files
 from TotalSegmentatorEngine.cluster.versions import check_workers
@@ -150,6 +155,50 @@ def test_mutual_tls(certificates, scheduler):
     assert code_of(address, foreign) == "SCHEDULER_CERTIFICATE_REFUSED"
     assert code_of(address, dataclasses.replace(foreign, ca=mine.ca)) == "SCHEDULER_CERTIFICATE_REFUSED"
     assert code_of(dataclasses.replace(address, scheme="tcp"), None, 0.3) == "SCHEDULER_NOT_REACHED"
+
+
+def test_a_client_without_a_certificate_hears_nothing(certificates, scheduler):
+    """It accepts the scheduler's, and has none of its own."""
+    files = certificates()()
+    context = ssl.create_default_context(cafile=files.ca)
+    context.check_hostname = False
+
+    with pytest.raises(SegmentationError) as caught:
+        check_answer(scheduler(files), context, SECONDS)
+    assert caught.value.code == "SCHEDULER_CERTIFICATE_REFUSED"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="stopped by a signal")
+def test_the_command_serves_until_it_is_stopped(certificates, capsys: pytest.CaptureFixture):
+    """It listens where it was told to, and answers those who have a certificate."""
+    authority = certificates()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = ServerAddress("tls", "127.0.0.1", free.getsockname()[1])
+    before, seen, has_ended = listening(), [], threading.Event()
+
+    def visit() -> None:
+        until = time.monotonic() + 20
+        while not seen and not has_ended.is_set() and time.monotonic() < until:
+            code = code_of(address, authority(), 5.0)
+            seen.extend([code, listening() - before] if code == "connected" else [])
+        if not has_ended.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=visit).start()
+    files = authority()
+    words = ["--tls-ca", files.ca, "--tls-cert", files.cert, "--tls-key", files.key]
+    status = main(["cluster-scheduler", address.uri, *map(str, words)])
+    has_ended.set()
+
+    assert (status, seen[0]) == (0, "connected")
+    assert {ip for ip, _ in seen[1]} == {"127.0.0.1"} and ("127.0.0.1", address.port) in seen[1]
+    assert capsys.readouterr().err.splitlines()[-1] == "stopped"
+
+
+def listening() -> set[tuple[str, int]]:
+    """Where this process listens."""
+    sockets = psutil.Process().net_connections("inet")
+    return {tuple(socket.laddr) for socket in sockets if socket.status == psutil.CONN_LISTEN}
 
 
 def test_a_scheduler_without_tls(certificates, scheduler):
