@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -213,10 +212,9 @@ def test_a_long_slab_is_listened_to_and_stopped_in_its_midst() -> None:
         if len(calls) == 3:
             raise StopError
 
-    begun = time.monotonic()
     with pytest.raises(StopError):
         in_slabs(make, 1000, 1000, stop_at_third)
-    assert time.monotonic() - begun < 10 and len(made) < 500, "a slab of 20 s"
+    assert len(made) < 500, "a slab of 20 s"
 
 
 # -- the plans' own functions ------------------------------------------------------------------------------------------
