@@ -8,8 +8,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from TotalSegmentatorWire.command.command_run import open_log
 from TotalSegmentatorWire.command.log_text import warnings_to_log
@@ -23,6 +24,9 @@ from TotalSegmentatorEngine.dicom_node.node_status import read_status, status_pa
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import NodeSettings, TlsFiles
 from TotalSegmentatorEngine.dicom_node.settings.settings_file import check_settings, is_loopback, read_settings
 from TotalSegmentatorEngine.job.task import SegmentationTask
+
+if TYPE_CHECKING:
+    from TotalSegmentatorEngine.dicom_node.receiving_node import ReceivingNode
 
 SOME_FAILED = 1
 """Exit status of ``--status`` where a series failed or is incomplete, or a result could not be sent."""
@@ -116,7 +120,7 @@ def _run_node(settings: NodeSettings, folder: NodeFolder) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(node) -> Iterator[None]:
+def _stopped_by_signals(node: ReceivingNode) -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         node.stop()
 
@@ -128,7 +132,7 @@ def _stopped_by_signals(node) -> Iterator[None]:
             signal.signal(number, action)
 
 
-def _greet(settings: NodeSettings, port: int | None, say) -> None:
+def _greet(settings: NodeSettings, port: int | None, say: Callable[[str], None]) -> None:
     """What the operator must know: who can reach the node, where results go, and who reviews them."""
     listening = settings.listening
     if port is not None:

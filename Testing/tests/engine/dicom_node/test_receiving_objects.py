@@ -62,14 +62,14 @@ def test_an_enhanced_ct_is_a_series_of_one_object(node, tmp_path: Path):
 
 
 def test_what_is_stored_is_for_its_user_alone_and_named_after_nobody(node, series):
-    files = series(PatientName="Smith^John", PatientID="4711")
+    files = series(PatientName="Smith^John", PatientID="PID-4711")
     uid = str(pydicom.dcmread(files[0]).SeriesInstanceUID)
     send(node.port, files)
     (complete,) = node.complete()
     assert stat.S_IMODE((node.folder / complete).stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in node.folder.rglob("*.dcm")} == {0o600}
     names = " ".join(str(path.relative_to(node.folder)) for path in node.folder.rglob("*"))
-    assert not any(word in names for word in ("Smith", "4711", uid))
+    assert not any(word in names for word in ("Smith", "PID", uid))
 
 
 def test_a_transfer_that_was_cut_off_waits_for_the_rest(node, series):
@@ -186,6 +186,19 @@ def test_an_object_that_cannot_be_read_is_refused(node, series):
         assert opened.send_c_store(files[0]).Status == 0
         assert opened.send_c_store(dataset).Status == 0xC000
     assert node.complete() == []  # nobody knows whether it belonged to the series
+
+
+def test_what_was_refused_between_two_objects_of_a_series_holds_up_that_series_alone(node, series):
+    one, two = series(), series()
+    lost = pydicom.dcmread(one[3])
+    lost.SeriesInstanceUID = ""
+    with association(node.port) as opened:
+        sent = [*one[:3], lost, *one[4:], *two]
+        assert [opened.send_c_store(each).Status for each in sent] == [0] * 3 + [0xC000] + [0] * 12
+    (complete,) = node.complete()
+    assert node.incoming.count(complete) == 8
+    send(node.port, one)
+    assert len(node.complete()) == 2
 
 
 # -- who may connect ---------------------------------------------------------------------------------------------------

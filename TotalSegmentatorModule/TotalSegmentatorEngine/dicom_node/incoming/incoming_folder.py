@@ -176,8 +176,9 @@ class IncomingFolder:
     def close(self, series: str, transfer: Transfer, is_whole: bool, quiet_since: float | None) -> None:
         """The transfer's part of the series has ended; ``is_whole``: as it should."""
         with self._lock:
-            transfers = self._transfers.get(series, set())
-            transfers.discard(transfer)
+            transfers = self._transfers.pop(series, set()) - {transfer}
+            if transfers:
+                self._transfers[series] = transfers
             state = self._states.get(series)
             if state is None:
                 return
@@ -239,6 +240,9 @@ class Transfer:
         self._names: dict[str, set[str]] = {}
         self._new: set[str] = set()
         self._broken: set[str] = set()
+        self._last: str | None = None
+        """The series of the last object."""
+        self._is_next_broken = False
         self._is_ended = False
 
     def is_new(self, series: str) -> bool:
@@ -253,7 +257,11 @@ class Transfer:
         ``sop_uid``: as the sender has announced it. Raises NoRoomError, and NotUsableError where it is no CT image,
         another one, or cannot be read; nothing is stored then.
         """
-        draft = self._incoming.write_draft(parts, needed_bytes)
+        try:
+            draft = self._incoming.write_draft(parts, needed_bytes)
+        except NoRoomError:
+            self.fail()
+            raise
         try:
             header = read_object_header(draft)
             if not header.is_ct:
@@ -268,14 +276,21 @@ class Transfer:
                 raise NoRoomError("the object cannot be stored") from error
         finally:
             draft.unlink(missing_ok=True)
-        self._names.setdefault(header.series_id, set()).add(header.file_name)
+        series = self._last = header.series_id
+        self._names.setdefault(series, set()).add(header.file_name)
         if is_new:
-            self._new.add(header.series_id)
+            self._new.add(series)
+        if self._is_next_broken:
+            self._broken.add(series)
+            self._is_next_broken = False
         return header
 
     def fail(self) -> None:
-        """An object could not be stored, and nobody knows of which series: none of this transfer's is whole."""
-        self._broken.update(self._names)
+        """An object could not be stored, and nobody knows of which series. Senders send one series after the other, so
+        it is that of the object before or of the one after."""
+        if self._last is not None:
+            self._broken.add(self._last)
+        self._is_next_broken = True
 
     def end(self, is_normal: bool, quiet_since: float | None = None) -> None:
         """Once. ``quiet_since``: since when nothing has come; now, if None."""

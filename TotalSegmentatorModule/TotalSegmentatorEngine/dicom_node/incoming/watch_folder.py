@@ -82,7 +82,6 @@ class WatchFolder:
                 taken[_key(path)] = stamp
             is_whole = True
         except NoRoomError as error:
-            transfer.fail()
             self._not_before = self._clock() + _SECONDS_WITHOUT_ROOM
             _log.warning("files of the watched folder are not taken now: %s", error)
         finally:

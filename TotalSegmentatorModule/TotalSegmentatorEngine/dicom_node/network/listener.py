@@ -165,7 +165,6 @@ class Listener:
         try:
             transfer.receive((head, body), len(head) + len(body), str(request.AffectedSOPInstanceUID))
         except NoRoomError as error:
-            transfer.fail()
             _log.warning("an object was refused: %s", error)
             return OUT_OF_RESOURCES
         except NotUsableError as error:
