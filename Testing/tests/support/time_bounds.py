@@ -23,6 +23,7 @@ LONGEST_FIRST = (
     "test_setup_offline.py",
     "test_real_ct.py",
     "test_panel_layout.py",
+    "test_department_server.py",
     "test_mirrored_ct.py",
     "test_voxels_repaired.py",
     "test_scripts.py",
