@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -20,6 +21,9 @@ from places import MODULE_FOLDER
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.cluster import versions
 from TotalSegmentatorEngine.cluster.connection import connect, present_workers
+from TotalSegmentatorEngine.cluster.dask_settings import settle
+from TotalSegmentatorEngine.cluster.local_cluster import start_cluster
+from TotalSegmentatorEngine.cluster.own_certificate import own_security
 from TotalSegmentatorEngine.cluster.probe import check_answer
 from TotalSegmentatorEngine.cluster.server_address import ServerAddress, parse_address
 from TotalSegmentatorEngine.cluster.tls_files import TlsFiles, tls_files
@@ -166,6 +170,33 @@ def test_a_client_without_a_certificate_hears_nothing(certificates, scheduler):
     with pytest.raises(SegmentationError) as caught:
         check_answer(scheduler(files), context, SECONDS)
     assert caught.value.code == "SCHEDULER_CERTIFICATE_REFUSED"
+
+
+@pytest.mark.parametrize("has_package", [True, False])
+def test_a_cluster_on_this_computer_has_a_certificate_of_its_own(
+    has_package: bool, certificates, monkeypatch: pytest.MonkeyPatch
+):
+    """By a package or, where it is missing, by openssl; others do not get in."""
+    if not has_package:
+        if shutil.which("openssl") is None:
+            pytest.skip("there is no openssl")
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    settle()
+    from distributed import Client
+
+    with own_security() as security, start_cluster([], {}, security) as cluster:
+        address = parse_address(cluster.scheduler_address)
+        assert address.is_tls
+        with Client(cluster, set_as_default=False) as client:
+            assert present_workers(client) == {}
+        assert code_of(address, certificates()()) == "SCHEDULER_CERTIFICATE_REFUSED"
+
+
+def test_a_cluster_without_a_certificate_is_known(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with own_security() as security:
+        assert security is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="stopped by a signal")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from TotalSegmentatorEngine.cluster.dask_settings import settle
 from TotalSegmentatorEngine.cluster.local_cluster import start_cluster
 from TotalSegmentatorEngine.cluster.nanny_options import GPU, VISIBLE_GPUS
+from TotalSegmentatorEngine.cluster.own_certificate import own_security
 from TotalSegmentatorEngine.cluster.tls_files import TlsFiles, security_of
 from TotalSegmentatorEngine.cluster.worker_preload import CPUS_VARIABLE
 from TotalSegmentatorEngine.machine.core_shares import core_shares
@@ -24,7 +25,7 @@ def local_client(device: str, count: int | None, tls: TlsFiles | None, say: Call
     """A client of a cluster that ends with the block, whatever its workers do then.
 
     Without ``tls`` its connections are encrypted by a certificate made for this run, which only its processes have.
-    Where the package ``cryptography`` is missing they are not, and ``say`` tells it.
+    Where none can be made, ``say`` tells it.
     """
     gpus = _gpus() if device in ("auto", "cuda") else []
     number = count or max(1, len(gpus))
@@ -33,22 +34,24 @@ def local_client(device: str, count: int | None, tls: TlsFiles | None, say: Call
         environments = [{VISIBLE_GPUS: gpus[place % len(gpus)]} for place in range(number)]
     elif number > 1:
         environments = [{CPUS_VARIABLE: ",".join(map(str, cpus))} for cpus in core_shares(number)] or environments
-    cluster = start_cluster(environments, {GPU: 1} if gpus else {}, _security(tls, say))
-    from distributed import Client
+    with _security(tls, say) as security:
+        cluster = start_cluster(environments, {GPU: 1} if gpus else {}, security)
+        from distributed import Client
 
-    with cluster, Client(cluster, set_as_default=False, direct_to_workers=False) as client:
-        yield client
+        with cluster, Client(cluster, set_as_default=False, direct_to_workers=False) as client:
+            yield client
 
 
-def _security(tls: TlsFiles | None, say: Callable[[str], None]) -> Security:
+@contextmanager
+def _security(tls: TlsFiles | None, say: Callable[[str], None]) -> Iterator[Security]:
     if tls is not None:
-        return tls.security()
-    if importlib.util.find_spec("cryptography") is not None:
-        from distributed.security import Security
-
-        return Security.temporary()
-    say("without the Python package cryptography, other users of this computer could reach the workers of this run")
-    return security_of(None)
+        yield tls.security()
+        return
+    settle()
+    with own_security() as security:
+        if security is None:
+            say("without openssl, other users of this computer could reach the workers of this run")
+        yield security or security_of(None)
 
 
 def _gpus() -> list[str]:
