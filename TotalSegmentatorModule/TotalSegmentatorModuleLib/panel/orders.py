@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.errors.cluster_errors import CLUSTER_ERRORS
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.errors.server_errors import SERVER_ERRORS
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.department_server.run_on_section import RunOnSection
@@ -21,6 +23,9 @@ from TotalSegmentatorModuleLib.rerun.arrival import RerunArrival
 from TotalSegmentatorModuleLib.scene.ct_source import check_ct
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError
 from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
+
+_PROBLEMS_OF_A_SERVER = {*CLUSTER_ERRORS, *SERVER_ERRORS, "INTERNAL_ERROR"}
+"""Codes that need not come on this computer."""
 
 
 class Orders:
@@ -101,9 +106,10 @@ class Orders:
             self._messages.show_text(str(error))
 
     def show_failure(self, problem: Problem) -> None:
-        """The job has failed."""
+        """The job has failed. One with which only the server has trouble can be repeated here."""
         is_own = self.last is not None and self.last is self._session.order  # and not a script's
-        self._messages.show_error(problem, offers_this_computer=is_own and self.last.server is not None)
+        is_there = is_own and self.last.server is not None and problem.code in _PROBLEMS_OF_A_SERVER
+        self._messages.show_error(problem, offers_this_computer=is_there)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

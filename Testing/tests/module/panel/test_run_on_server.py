@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
+import numpy as np
 import slicer
 from fake_setup import put_models
 from job_support import needs_signals
@@ -157,6 +158,11 @@ def test_after_a_failure_the_job_can_run_here(user, answers):
     user.add_ct()
     choose_server(user)
     answers.append(True)
+    whole, user.parameters.inputVolume = user.parameters.inputVolume, user.add_ct(np.full((8, 8, 8), np.inf))
+    user.run_job()
+    assert user.error_code == "INPUT_NON_FINITE"
+    assert not user.ui.messages.errorHereButton.visible  # it would be refused here as well
+    user.parameters.inputVolume = whole
     user.run_job()
     assert user.error_code == "SCHEDULER_NEEDS_TLS"
     assert user.segmentations == []
