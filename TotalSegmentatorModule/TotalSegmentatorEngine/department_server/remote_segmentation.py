@@ -1,7 +1,8 @@
 """What runs on the Dask workers of the department server. The workers import it: nothing here is sent as code.
 
-A worker keeps its networks, and nothing of a CT: no function here writes a file, and voxels and labels stand in the
-worker's memory until the computer that ordered the job has its answer or has gone.
+A worker keeps its networks, and nothing of a CT: voxels and labels stand in the worker's memory until the computer that
+ordered the job has its answer or has gone. Where memory is short, a plan may put the networks' sums, not the CT, into a
+temporary file without a name.
 """
 
 from __future__ import annotations
