@@ -2,8 +2,9 @@
 
 The networks of ``published_models`` find noise in every class. Where the result is reviewed and measured as well, as by
 the command ``batch``, that would be all that is timed: a review of a million specks takes minutes. Here the decoder
-blurs, and the last layer is fitted to a phantom: the result is a background with some fifteen
-coherent structures. Every layer costs what it costs in a published network.
+blurs, and the last layer is fitted to a phantom: the result is a background with a few coherent
+structures, and its review takes about as long as that of a patient's. Every layer costs what it costs in a published
+network.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SCALE = 0.05
 _ABSENT = -10.0
 """Logit of structures that are not to be found."""
 _FEWEST_VOXELS = 200
-_USUAL_PIECE = 100
+_USUAL_PIECE = 400
 """Voxels of 3 mm that the pieces of a structure have on average."""
 
 
