@@ -106,16 +106,42 @@ class ImageVoxels:
         return SegmentVoxels.cropped(self.labels[low:high] == label, start, self.ijk_to_ras)
 
     def labels_that_differ(self, other: ImageVoxels) -> set[int] | None:
-        """The values of all voxels at which the two differ, in the one and in the other; None where they cover other
-        boxes."""
-        if self.labels.shape != other.labels.shape or self.start != other.start:
+        """The values of all voxels at which the two differ, in the one and in the other; None on other grids. Slicer
+        cuts images to what is in them, so that they may cover other boxes of one grid."""
+        if not np.array_equal(self.ijk_to_ras, other.ijk_to_ras):
             return None
+        low, high = np.maximum(self.start, other.start), np.minimum(self._end, other._end)
+        if (low >= high).any():
+            return _labels_in(self.labels) | _labels_in(other.labels)
         differing: set[int] = set()
-        for old, new in zip(self.labels, other.labels, strict=True):
+        for old, new in zip(self._part(low, high), other._part(low, high), strict=True):
             where = old != new
             if where.any():
                 differing.update(np.unique(old[where]).tolist(), np.unique(new[where]).tolist())
-        return differing
+        return differing | self._labels_outside(low, high) | other._labels_outside(low, high)
+
+    @property
+    def _end(self) -> np.ndarray:
+        return np.add(self.start, self.labels.shape)
+
+    def _part(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        box = tuple(slice(*ends) for ends in zip(low - self.start, high - self.start, strict=True))
+        return self.labels[box]
+
+    def _labels_outside(self, low: np.ndarray, high: np.ndarray) -> set[int]:
+        """Of the voxels that are not between ``low`` and ``high`` (k, j, i)."""
+        found: set[int] = set()
+        inner = [slice(None)] * 3
+        for axis, (first, last) in enumerate(zip(low - self.start, high - self.start, strict=True)):
+            for beyond in (slice(0, first), slice(last, None)):
+                found |= _labels_in(self.labels[(*inner[:axis], beyond, *inner[axis + 1 :])])
+            inner[axis] = slice(first, last)
+        return found
+
+
+def _labels_in(labels: np.ndarray) -> set[int]:
+    """But 0."""
+    return set(np.unique(labels[labels != 0]).tolist()) if labels.any() else set()
 
 
 def voxel_stamp(segment) -> Hashable:

@@ -206,6 +206,22 @@ def test_a_neighbour_that_was_drawn_in_has_to_be_reviewed_again_and_comes_back_w
     assert {ready.state(each) for each in ("kidney_right", "spleen", "kidney_left")} == {ReviewState.APPROVED}
 
 
+def test_images_that_were_cut_to_other_boxes_are_compared_where_they_are():
+    """After a stroke Slicer cuts the image that segments share to what is in it; most of these are as they were."""
+    from TotalSegmentatorModuleLib.scene.segment_voxels import ImageVoxels
+
+    before = np.zeros((6, 7, 8), np.uint8)
+    before[1:3, 1:3, 1:3], before[4, 4, 4:6], before[5, 6, 7] = 1, 2, 3
+    after = before.copy()
+    after[4, 4, 5], after[5, 6, 7] = 0, 0
+    cut = ImageVoxels(after[1:5, 1:5, 1:6], (11, 21, 31), np.eye(4))
+    whole = ImageVoxels(before, (10, 20, 30), np.eye(4))
+    assert whole.labels_that_differ(cut) == cut.labels_that_differ(whole) == {0, 2, 3}
+    assert whole.labels_that_differ(ImageVoxels(before, (10, 20, 30), np.eye(4))) == set()
+    assert whole.labels_that_differ(ImageVoxels(before[:1], (40, 20, 30), np.eye(4))) == {1, 2, 3}
+    assert whole.labels_that_differ(ImageVoxels(before, (10, 20, 30), np.diag([2.0, 1, 1, 1]))) is None
+
+
 def test_an_edit_of_another_structure_alone_is_undone_as_well(ready):
     edit(ready, "kidney right")
     before = mask(ready, "liver")
