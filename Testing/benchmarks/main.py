@@ -115,7 +115,7 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "batch-kills": EngineBenchmark(
         "40 phantoms, real CTs and spoilt ones in one run that is killed ten times, against one without kills",
         "batch.kills.measure",
-        6,
+        15,
         True,
     ),
     "cohort-report": EngineBenchmark(
