@@ -94,11 +94,12 @@ def _start_time_linux(pid: int) -> str | None:
     fields = text[text.rfind(")") + 2 :].split()  # the name before it may hold blanks and brackets
     if fields[0] in ("Z", "X", "x"):
         return None
-    return "{}:{}".format(_boot_id(), fields[19])
+    return "{}:{}".format(boot_id(), fields[19])
 
 
 @lru_cache(maxsize=1)
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Linux: another one after each start of a computer, random(4); elsewhere empty."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

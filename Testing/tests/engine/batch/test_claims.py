@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from TotalSegmentatorEngine.batch.store import claims
-from TotalSegmentatorEngine.batch.store.claims import DEAD_SECONDS, Claim, claim, deaths_at, try_claim
+from TotalSegmentatorEngine.batch.store.claims import DEAD_SECONDS, STOPPED_SECONDS, Claim, claim, deaths_at, try_claim
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.process_identity import boot_id
 
 DEAD_PID = 2**22 + 1
 """Above the largest process id of Linux."""
@@ -92,6 +94,29 @@ def test_a_process_that_cannot_be_looked_at_lives_as_long_as_its_heart_beats(pat
     taken(path).release()
 
 
+def test_computers_of_one_name_do_not_take_each_other_for_dead(path: Path) -> None:
+    """The first namespace of process ids has the same number on every Linux."""
+    left_by_the_dead(path)
+    elsewhere = path.read_text(encoding="utf-8").replace(boot_id(), "5b0f6a3e-0000-4000-8000-000000000000")
+    path.write_text(elsewhere, encoding="utf-8")
+    assert try_claim(path) is None and deaths_at(path) == 0
+    age(path, DEAD_SECONDS + 1)
+    taken(path).release()
+
+
+def test_an_owner_that_lives_here_may_be_late(path: Path) -> None:
+    """A library has kept its heart from beating; somebody who has stopped it for long loses the claim."""
+    held = taken(path)
+    age(path, DEAD_SECONDS + 1)
+    assert try_claim(path) is None and held.is_held()
+    age(path, STOPPED_SECONDS)
+    other = taken(path)
+    assert not held.is_held()
+    held.release()
+    other.release()
+    assert left_over(path.parent) == []
+
+
 def test_a_claim_that_cannot_be_read_is_dead_when_it_is_old(path: Path) -> None:
     path.write_text("{", encoding="utf-8")
     assert try_claim(path) is None
@@ -117,24 +142,65 @@ def test_the_clocks_of_the_computers_do_not_matter(path: Path, hours: int, monke
     assert try_claim(path) is not None
 
 
+def beats(path: Path) -> bool:
+    """Whether the heart of an owner whose last beat seems long ago beats again."""
+    age(path, 1000)
+    before = path.stat().st_mtime
+    for _ in range(500):
+        if path.stat().st_mtime > before + 900:
+            return True
+        threading.Event().wait(0.01)
+    return False
+
+
 def test_the_heart_beats(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "HEARTBEAT_SECONDS", 0.01)
     held = taken(path)
-    age(path, 1000)
-    before = path.stat().st_mtime
-    beaten = threading.Event()
-    for _ in range(500):
-        if path.stat().st_mtime > before + 900:
-            beaten.set()
-            break
-        threading.Event().wait(0.01)
+    assert beats(path)
     held.release()
-    assert beaten.is_set()
+
+
+def away(monkeypatch: pytest.MonkeyPatch, name: str) -> threading.Event:
+    """The file server is away: files called ``name`` cannot be read. Set when somebody has tried."""
+    tried = threading.Event()
+    real_read = Path.read_bytes
+
+    def read_bytes(self: Path) -> bytes:
+        if self.name == name:
+            tried.set()
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real_read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    return tried
+
+
+def test_the_heart_beats_on_when_the_file_server_is_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "HEARTBEAT_SECONDS", 0.01)
+    held = taken(path)
+    with monkeypatch.context() as patch:
+        assert away(patch, path.name).wait(5.0)
+        with pytest.raises(OSError, match=os.strerror(errno.ESTALE)):
+            held.check()  # nobody has taken it over
+    assert beats(path)
+    held.release()
+
+
+def test_a_claim_that_could_not_be_removed_is_free(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner lives, but has done with it."""
+    held = taken(path)
+    with monkeypatch.context() as patch:
+        away(patch, path.name)
+        held.release()
+    assert path.exists()
+    taken(path).release()
+    assert left_over(path.parent) == []
 
 
 def test_an_owner_that_was_stopped_learns_that_it_has_lost(path: Path) -> None:
     """It had been suspended for minutes; another one has taken over meanwhile."""
     slow = taken(path)
+    change(path, host="node17")
     age(path, DEAD_SECONDS + 1)
     fast = taken(path)
     with pytest.raises(SegmentationError) as raised:
@@ -220,6 +286,25 @@ def test_a_file_system_without_hard_links_will_do(path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "link", refuse)
     held = taken(path)
+    assert try_claim(path) is None
+    held.release()
+    assert left_over(path.parent) == []
+
+
+@pytest.mark.parametrize("error", [errno.EEXIST, errno.EIO])
+def test_an_answer_that_was_lost_does_not_lose_the_claim(
+    path: Path, error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NFS: the link was made, and the client has asked for it once more."""
+    real_link = os.link
+
+    def link(source: Path, target: Path) -> None:
+        real_link(source, target)
+        raise OSError(error, os.strerror(error))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", link)
+        held = taken(path)
     assert try_claim(path) is None
     held.release()
     assert left_over(path.parent) == []

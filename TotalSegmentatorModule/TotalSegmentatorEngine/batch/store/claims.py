@@ -2,7 +2,8 @@
 
 A claim is a file that one process makes and nobody else can make meanwhile. Its time of change is the owner's
 heartbeat. It is dead when its owner's process on this computer has ended, or when the heartbeat is older than
-DEAD_SECONDS by the clock of the file system itself: those of the computers may differ.
+DEAD_SECONDS by the clock of the file system itself: those of the computers may differ. An owner that can be seen to
+live may be late for longer, up to STOPPED_SECONDS: a library keeps its threads from running, or the files are away.
 
 A dead claim is taken over in three steps: the mark of this very claim, which one process alone can make; a look whether
 the claim is still that one; then the new claim replaces it in one step. Only who holds a claim's mark removes or
@@ -25,16 +26,29 @@ from functools import lru_cache
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive, is_here, this_process
+from TotalSegmentatorWire.process_identity import (
+    UNKNOWN_START,
+    ProcessIdentity,
+    boot_id,
+    is_alive,
+    is_here,
+    start_time,
+    this_process,
+)
 
 from TotalSegmentatorEngine.imaging.atomic_file import disk_errors
 
 DEAD_SECONDS = 120.0
 """A heartbeat that is older is that of a dead owner: a dozen are missing."""
+STOPPED_SECONDS = 1800.0
+"""So old may the heartbeat of a process be that lives on this computer. Somebody who stops one (Ctrl+Z) and forgets it
+does not keep the others waiting for longer."""
 HEARTBEAT_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 _held: dict[str, Path] = {}
 """By their tokens, the claims that this process has, or has tried to get."""
+_not_released: set[str] = set()
+"""The tokens of claims that this process could not remove."""
 _PASSING = re.compile(r"^\.([0-9a-f]{16}\.(claim|taken)|unreadable\.taken)$")
 
 
@@ -67,11 +81,13 @@ class Claim:
         return self._owner.deaths
 
     def check(self) -> None:
-        """Raises SegmentationError("BATCH_CLAIM_LOST") where another process has taken over: this one was stopped."""
+        """Raises SegmentationError("BATCH_CLAIM_LOST") where another process has taken over: this one was stopped.
+        OSError where the file system cannot say."""
         if not self.is_held():
             raise SegmentationError("BATCH_CLAIM_LOST")
 
     def is_held(self) -> bool:
+        """Raises OSError where the file system cannot say."""
         return _has(self.path, self._owner.token)
 
     def release(self) -> None:
@@ -83,9 +99,8 @@ class Claim:
     def _beat(self) -> None:
         while not self._end.wait(HEARTBEAT_SECONDS):
             with suppress(OSError):  # the next beat tries again
-                if not self.is_held():
-                    return
-                os.utime(self.path)  # without a time: the file system's own
+                if self.is_held():
+                    os.utime(self.path)  # without a time: the file system's own
 
 
 def try_claim(path: Path) -> Claim | None:
@@ -97,7 +112,7 @@ def try_claim(path: Path) -> Claim | None:
         _held[owner.token] = path
         try:
             _write(draft, owner)
-            if _appears(draft, path):
+            if _appears(draft, path, owner.token):
                 return Claim(path, owner)
             other = _read(path)
             if not _is_dead(path, other):
@@ -109,6 +124,9 @@ def try_claim(path: Path) -> Claim | None:
                 return Claim(path, owner)
             _held.pop(owner.token)
             return None
+        except OSError:
+            _remove(path, owner.token)
+            raise
         finally:
             draft.unlink(missing_ok=True)
 
@@ -175,37 +193,52 @@ def _write(path: Path, owner: Owner) -> None:
 def _read(path: Path) -> Owner | None:
     """None where there is no claim, or none that can be read."""
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        return _owner_in(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _owner_in(content: bytes) -> Owner | None:
+    """None where the content is not that of a claim."""
+    try:
+        fields = json.loads(content)
         process = ProcessIdentity(**fields["process"])
         return Owner(process, str(fields["namespace"]), str(fields["token"]), int(fields["deaths"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 
 def _remove(path: Path, token: str) -> None:
     """Removes the claim with this token, if it is there."""
-    with suppress(OSError):
+    try:
         if _has(path, token) and _mark(path, token):
             if _has(path, token):
                 path.unlink(missing_ok=True)
             _mark_path(path, token).unlink(missing_ok=True)
+    except OSError:  # it lies there, and its process lives
+        _not_released.add(token)
     _held.pop(token, None)
 
 
 def _has(path: Path, token: str) -> bool:
-    owner = _read(path)
+    """Whether the claim is the one with this token. Raises OSError where the file system cannot say: a file server that
+    is away for a moment has given nothing to another process."""
+    try:
+        owner = _owner_in(path.read_bytes())
+    except FileNotFoundError:
+        return False
     return owner is not None and owner.token == token
 
 
-def _appears(draft: Path, path: Path) -> bool:
-    """Whether ``draft`` could get the name ``path``, which nothing had."""
+def _appears(draft: Path, path: Path, token: str) -> bool:
+    """Whether ``draft`` with this token could get the name ``path``, which nothing had."""
     try:
         os.link(draft, path)
         return True
-    except FileExistsError:
-        return False
+    except FileExistsError:  # also where a file server's answer was lost, and NFS has asked again
+        return _has(path, token)
     except OSError:  # a file system without hard links: the name first, then the content
-        return _made_with(draft.read_bytes(), path)
+        return _made_with(draft.read_bytes(), path) or _has(path, token)
 
 
 def _made_with(content: bytes, path: Path) -> bool:
@@ -259,9 +292,16 @@ def _mark_path(path: Path, token: str) -> Path:
 
 
 def _is_dead(path: Path, owner: Owner | None) -> bool:
-    if owner is not None and is_here(owner.process) and owner.namespace == _namespace() and not is_alive(owner.process):
+    if owner is None or not (is_here(owner.process) and owner.namespace == _namespace()):
+        return _age(path) > DEAD_SECONDS
+    if owner.token in _not_released or not is_alive(owner.process):
         return True
-    return _age(path) > DEAD_SECONDS
+    return _age(path) > (STOPPED_SECONDS if _is_seen(owner.process) else DEAD_SECONDS)
+
+
+def _is_seen(process: ProcessIdentity) -> bool:
+    """Whether it is certain that this process of this computer lives, and not a later one with its number."""
+    return process.started != UNKNOWN_START and process.started == start_time(process.pid)
 
 
 def _age(path: Path) -> float:
@@ -274,8 +314,9 @@ def _age(path: Path) -> float:
 
 @lru_cache(maxsize=1)
 def _namespace() -> str:
-    """Linux: that of the process ids, namespaces(7); elsewhere there is one."""
+    """Linux: that of the process ids, namespaces(7), of this start of this computer. The first namespace has the same
+    number everywhere, and several computers may have one host name. Elsewhere there is one namespace."""
     try:
-        return str(Path("/proc/self/ns/pid").readlink())
+        return f"{boot_id()} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return ""
