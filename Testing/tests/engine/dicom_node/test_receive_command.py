@@ -8,7 +8,8 @@ import signal
 import socket
 import stat
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +150,8 @@ def test_the_start_says_who_can_send_where_results_go_and_who_reviews_them(bench
         "destinations": [ARCHIVE, WEB],
         "reviewers": "radiologists on duty",
     }
-    stopper = threading.Thread(target=_stop_when_it_listens, args=(port,))
-    stopper.start()
-    status = main(["receive", str(tmp_path / "node"), "--settings", str(settings_file(tmp_path, fields))])
-    stopper.join()
+    with stopped_when_it_listens(port):
+        status = main(["receive", str(tmp_path / "node"), "--settings", str(settings_file(tmp_path, fields))])
     said = capsys.readouterr().err
     assert status == 0
     for line in (
@@ -169,16 +168,31 @@ def test_the_start_says_who_can_send_where_results_go_and_who_reviews_them(bench
     assert "Nothing is in the folder" in capsys.readouterr().out
 
 
-def _stop_when_it_listens(port: int) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        try:
-            socket.create_connection((LOOPBACK, port), timeout=1).close()
-            break
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-    time.sleep(0.3)
-    os.kill(os.getpid(), signal.SIGTERM)
+@contextmanager
+def stopped_when_it_listens(port: int) -> Iterator[None]:
+    """Sends SIGTERM to the node that is run within, once it listens: its handler is installed by then."""
+    has_ended, was_heard = threading.Event(), threading.Event()
+
+    def stop() -> None:
+        while not has_ended.wait(0.02):
+            try:
+                socket.create_connection((LOOPBACK, port), timeout=1).close()
+            except OSError:
+                continue
+            was_heard.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+
+    previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whatever happens, it never ends the tests
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        yield
+    finally:
+        has_ended.set()
+        stopper.join()
+        signal.signal(signal.SIGTERM, previous)
+    assert was_heard.is_set()
 
 
 def test_the_example_in_the_documents_is_valid(tmp_path: Path):
