@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -142,6 +144,23 @@ def test_what_goes_wrong_beside_others_is_tried_alone(bench: BatchBench) -> None
     run = bench()
     assert (run.status, run.codes, len(run.outcomes)) == (1, ["MEMORY_SHORT"], 6)
     assert len(calls) == 8
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux gives threads priorities of their own")
+def test_what_runs_beside_the_networks_ranks_below_them(bench: BatchBench, timeline: Timeline) -> None:
+    ranks: dict[str, int] = {}
+
+    def at(step: str, number: int) -> None:
+        thread = threading.get_native_id()
+        ranks[f"{step} {threading.current_thread().name == MAIN}"] = os.getpriority(os.PRIO_PROCESS, thread)
+
+    timeline.at = at
+    for seed in range(4):
+        bench.image(f"{seed}.nii.gz", seed)
+    bench()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert ranks["network True"] == own
+    assert ranks["read False"] == ranks["write False"] == min(own + 10, 19)
 
 
 def test_ctrl_c_leaves_neither_drafts_nor_claims(bench: BatchBench, timeline: Timeline) -> None:

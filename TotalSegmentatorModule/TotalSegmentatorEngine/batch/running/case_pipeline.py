@@ -1,6 +1,7 @@
 """Reads the next CT and finishes the last one while the networks run on the present one.
 
-The networks run in the main thread, one CT at a time; two more threads do what comes before and after. There is never
+The networks run in the main thread, one CT at a time; two more threads do what comes before and after, in the time that
+the networks leave: these compute with a thread a core, all of which wait for one that was held up. There is never
 more than one CT ahead and one behind, and none where the memory would not be enough: then the steps follow each other.
 What a CT becomes does not depend on it.
 """
@@ -26,6 +27,7 @@ from TotalSegmentatorEngine.batch.store.claims import Claim
 from TotalSegmentatorEngine.batch.store.outcome import Outcome
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.machine.allocator import trim_memory
+from TotalSegmentatorEngine.machine.thread_priority import step_back
 from TotalSegmentatorEngine.pipeline import run_job
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 
@@ -63,7 +65,10 @@ class CasePipeline:
 
     def run(self, open_cases: Iterator[OpenCase]) -> None:
         """Releases all claims. Raises SegmentationError with one of case_steps.STOPS_THE_RUN, KeyboardInterrupt."""
-        with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "finishing") as finishing:
+        with (
+            ThreadPoolExecutor(1, "reading", step_back) as reading,
+            ThreadPoolExecutor(1, "finishing", step_back) as finishing,
+        ):
             self._reading, self._finishing, self._stop = reading, finishing, threading.Event()
             try:
                 while (present := self._take_ahead() or self._opened(open_cases)) is not None:
