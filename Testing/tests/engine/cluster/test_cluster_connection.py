@@ -208,7 +208,7 @@ def test_the_command_serves_until_it_is_stopped(certificates, capsys: pytest.Cap
     before, seen, has_ended = listening(), [], threading.Event()
 
     def visit() -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not seen and not has_ended.is_set() and time.monotonic() < until:
             code = code_of(address, authority(), 5.0)
             seen.extend([code, listening() - before] if code == "connected" else [])
@@ -284,7 +284,7 @@ def test_versions_of_scheduler_and_workers(scheduler, monkeypatch: pytest.Monkey
         return {"Python": "3.11" if threading.current_thread() is threading.main_thread() else "3.8"}
 
     with connect(address, None, SECONDS) as client:
-        client.wait_for_workers(1, timeout=SECONDS)
+        client.wait_for_workers(1, timeout=60)
         (worker,) = present_workers(client)
         assert check_workers(client, [worker]) == {}
         monkeypatch.setattr(versions, "software", theirs)

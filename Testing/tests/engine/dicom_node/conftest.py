@@ -50,7 +50,7 @@ class RunningNode:
 
     def settle(self) -> None:
         """Waits until the node has noticed how the last association ended."""
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while any(state.is_open for state in self.incoming.states().values()):
             self.listener.end_lost_transfers()
             assert time.monotonic() < until

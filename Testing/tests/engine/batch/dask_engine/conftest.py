@@ -46,7 +46,7 @@ class ThreadCluster:
         return set(present_workers(self.client))
 
     def _wait_for(self, count: int) -> None:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while len(self._present()) != count:
             assert time.monotonic() < until, self._present()
             time.sleep(0.01)

@@ -32,7 +32,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def run(cluster, said: list[str]) -> Callable[..., list[tuple[str, Any]]]:
-    def run_all(function: Callable, *arguments, check=lambda workers: {}, cancelled=lambda: None, patience=5.0):
+    def run_all(function: Callable, *arguments, check=lambda workers: {}, cancelled=lambda: None, patience=60.0):
         dispatch = Dispatch(cluster.client, function, arguments, check, said.append, patience)
         return list(dispatch.run(ITEMS, cancelled))
 
@@ -85,7 +85,7 @@ def stuck_at_first(item: str, stuck: str) -> str:
     """Runs on a worker, which is a thread of this process."""
     started[item] += 1
     if item == stuck and started[item] == 1:
-        released.wait(10)
+        released.wait(60)
     return item.upper()
 
 
@@ -184,7 +184,7 @@ def test_cancelling_leaves_nothing_at_the_workers(run, cluster):
     with pytest.raises(SegmentationError) as caught:
         run(where_and_when, cancelled=cancelled)
     assert caught.value.code == "CANCELLED"
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while any(cluster.client.processing().values()) and time.monotonic() < until:
         time.sleep(0.01)
     assert not any(cluster.client.processing().values())
