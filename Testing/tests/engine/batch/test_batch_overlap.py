@@ -163,6 +163,30 @@ def test_what_runs_beside_the_networks_ranks_below_them(bench: BatchBench, timel
     assert ranks["read False"] == ranks["write False"] == min(own + 10, 19)
 
 
+def test_what_goes_wrong_beside_others_has_no_record_before_it_was_tried_alone(
+    bench: BatchBench, timeline: Timeline
+) -> None:
+    """The run ends in between."""
+    for seed in range(3):
+        bench.image(f"{seed}.nii.gz", seed)
+    failed = threading.Event()
+
+    def at(step: str, number: int) -> None:
+        if (step, number) == ("write", 2):
+            failed.set()
+            raise MemoryError
+        if step == "read" and failed.is_set() and number > 3:
+            raise KeyboardInterrupt
+
+    timeline.at = at
+    stopped = bench()
+    assert failed.is_set() and stopped.status == Problem("CANCELLED").exit_code
+    assert stopped.codes == [] and len(stopped.outcomes) < 3
+    timeline.at = lambda step, number: None
+    again = bench()
+    assert (again.status, again.codes, len(again.outcomes)) == (0, [], 3)
+
+
 def test_ctrl_c_leaves_neither_drafts_nor_claims(bench: BatchBench, timeline: Timeline) -> None:
     def at(step: str, number: int) -> None:
         if (step, number) == ("network", 3):

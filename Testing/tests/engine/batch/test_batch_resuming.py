@@ -301,6 +301,36 @@ def test_two_that_meet_the_same_ct_do_it_once(bench: BatchBench) -> None:
     assert (run.status, run.segmented, len(run.outcomes)) == (0, 0, 2)
 
 
+@pytest.mark.parametrize("place", [1, 3], ids=["alone", "beside others"])
+def test_a_ct_that_another_process_has_taken_over_is_left_to_it(bench: BatchBench, place: int) -> None:
+    """This one was stopped for minutes. The other one has removed its draft, and finishes after it."""
+    paths = {chest(seed, 4).tobytes(): bench.image(f"{seed}.nii.gz", seed) for seed in (1, 2, 3)}
+    before = bench()
+    lost: list[tuple[Path, bytes]] = []
+
+    def take_over(array: np.ndarray) -> None:
+        if len(bench.seen) == 3 + place - 1:
+            folder = bench.output / before.outcome_of(paths[array.tobytes()]).id
+            claim = json.loads((folder / "claim.json").read_text(encoding="utf-8"))
+            claim |= {"token": "0123456789abcdef", "namespace": "of another computer"}
+            (folder / "claim.json").write_text(json.dumps(claim), encoding="utf-8")
+            shutil.rmtree(next(folder.glob(".*.draft")))
+            lost.append((folder, (folder / "done.json").read_bytes()))
+
+    def other_process_ends(seconds: float) -> None:
+        folder, record = lost[0]
+        (folder / "done.json").write_bytes(record)
+        (folder / "claim.json").unlink()
+
+    bench.on_segment = take_over
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("TotalSegmentatorEngine.batch.running.run_cases.time.sleep", other_process_ends)
+        run = bench("--force")
+    assert (run.status, run.segmented, len(run.outcomes)) == (0, 3, 3), run.err
+    folder, _ = lost[0]
+    assert not (folder / "claim.json").exists() and not list(folder.glob(".*"))
+
+
 def test_a_series_that_grows_is_another_ct(bench: BatchBench) -> None:
     folder = bench.dicom("a", seed=1, slices=6)
     last = sorted(folder.iterdir())[-1]

@@ -46,8 +46,7 @@ def work(case: Case, order: Order) -> Attempt | Busy | Stop:
         made = attempt(case, order.task, BatchFolder(order.output), _cache(), reporter, order.redo)
     except Exception as error:  # noqa: BLE001 - crosses as a problem
         problem = problem_of(error)
-        # a case that another process has taken over, and one that was given up when the run was stopped
-        return Busy() if problem.code in ("BATCH_CLAIM_LOST", "CANCELLED") else Stop(problem)
+        return Busy() if problem.code == "CANCELLED" else Stop(problem)  # given up when the run was stopped
     return Busy() if made.outcome is None else made
 
 

@@ -45,14 +45,15 @@ class OpenCase:
 
 
 class CasePipeline:
-    """``run`` does cases that come one by one; ``on_done`` is called in the same thread, in their order.
+    """``run`` does cases that come one by one; ``on_done`` is called in the same thread, in their order. It gets None
+    for a case that another process has taken over meanwhile.
 
     The first case runs alone, as do those over which a process has ended: the first measures this computer for the
     plans of the others, and of the latter another might end this process, with all that is in work.
     """
 
     def __init__(
-        self, task: CaseTask, folder: BatchFolder, cache: EngineCache, on_done: Callable[[Case, Outcome], None]
+        self, task: CaseTask, folder: BatchFolder, cache: EngineCache, on_done: Callable[[Case, Outcome | None], None]
     ) -> None:
         self._task = task
         self._folder = folder
@@ -103,7 +104,7 @@ class CasePipeline:
             self._put_ahead_back()
             self._do_alone(present)
             return False
-        present.start(self._finishing, present.steps.finish)
+        present.start(self._finishing, present.finish_beside_others)
         self._behind = present
         return True
 
@@ -129,7 +130,7 @@ class CasePipeline:
         steps = present.anew(self._task, self._folder)
         steps.read(lambda prepared: run_job.prefetch_weights(prepared, self._cache))
         outcome = done_alone(steps, self._cache)
-        if outcome.device:  # the networks ran
+        if outcome is not None and outcome.device:  # the networks ran
             self._is_first = False
         self._done(present, outcome)
 
@@ -150,8 +151,9 @@ class CasePipeline:
             behind.drop()
             trim_memory()
 
-    def _done(self, work: _InWork, outcome: Outcome) -> None:
-        work.reporter.relay()
+    def _done(self, work: _InWork, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            work.reporter.relay()
         work.drop()
         self._on_done(work.case, outcome)
 
@@ -214,6 +216,11 @@ class _InWork:
     def lacked_memory(self) -> bool:
         problem = self.steps.problem
         return problem is not None and (self.steps.is_unforeseen or problem.code in MEMORY_CODES)
+
+    def finish_beside_others(self) -> Outcome | None:
+        """What may go well alone gets no record: a kill before that would leave it."""
+        self.steps.write()
+        return None if self.failed_beside_others else self.steps.record()
 
     def anew(self, task: CaseTask, folder: BatchFolder) -> CaseSteps:
         """The steps begin again."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import gc
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from TotalSegmentatorWire.command.command_run import sentence_without_text
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
@@ -34,7 +35,7 @@ from TotalSegmentatorEngine.pipeline.prepare import prepare
 
 STOPS_THE_RUN = frozenset(
     [
-        *("CANCELLED", "DISK_FULL", "OUTPUT_NOT_WRITABLE", "BATCH_CLAIM_LOST"),
+        *("CANCELLED", "DISK_FULL", "OUTPUT_NOT_WRITABLE"),
         *(
             "ENGINE_MISSING",
             "DEVICE_UNAVAILABLE",
@@ -49,6 +50,7 @@ STOPS_THE_RUN = frozenset(
 LARGEST_DEATHS = 3
 """So many processes may end over a CT before it counts as failed."""
 
+CLAIM_LOST = "BATCH_CLAIM_LOST"
 MEMORY_CODES = frozenset(["DEVICE_MEMORY_SHORT", "MEMORY_SHORT"])
 
 _log = logging.getLogger(__name__)
@@ -58,7 +60,8 @@ class CaseSteps:
     """``read``, then ``segment`` or ``predict``, then ``finish``; ``close`` in any case.
 
     ``held``: the claim of the case, which stays held. Each step raises SegmentationError with one of STOPS_THE_RUN, and
-    nothing else: a CT that cannot be segmented gets a record with its code.
+    nothing else: a CT that cannot be segmented gets a record with its code, and one that another process has taken
+    over, because this one was stopped for minutes, is left to that one.
     """
 
     def __init__(self, case: Case, task: CaseTask, folder: BatchFolder, reporter: Reporter, held: Claim) -> None:
@@ -126,12 +129,23 @@ class CaseSteps:
 
         self._step(predict)
 
-    def finish(self) -> Outcome:
-        """Writes the files and, last, the record."""
+    def finish(self) -> Outcome | None:
+        """``write``, then ``record``."""
+        self.write()
+        return self.record()
+
+    def write(self) -> None:
+        """Writes the files of the result; they are not in their place before there is a record."""
         self._step(self._write)
+
+    def record(self) -> Outcome | None:
+        """Puts the files in their place and, last, the record; None where another process has taken the CT over."""
+        if self._is_lost:
+            return None
         outcome = self._record()
-        self._folder.finish(outcome, self._draft, self.held)
-        return outcome
+        with self._losable():
+            self._folder.finish(outcome, self._draft, self.held)
+        return None if self._is_lost else outcome
 
     def close(self) -> None:
         """Removes what was not finished, and the CT from memory. The claim stays."""
@@ -164,7 +178,7 @@ class CaseSteps:
     def _step(self, work: Callable[[], None]) -> None:
         if self.problem is not None:
             return
-        with case_log(self._draft / LOG, self.case):
+        with self._losable(), case_log(self._draft / LOG, self.case):
             try:
                 work()
             except Exception as error:  # one CT never stops the run: a code for everything
@@ -176,6 +190,26 @@ class CaseSteps:
             if self.problem is not None:
                 _log.error("%s: %s", self.problem.code, sentence_without_text(self.problem))
         self._reporter.wait()
+
+    @contextmanager
+    def _losable(self) -> Iterator[None]:
+        """A process that takes the CT over removes the draft: what cannot be written then stops no run."""
+        try:
+            yield
+        except SegmentationError as error:
+            if not (error.code == CLAIM_LOST or (error.code == "OUTPUT_NOT_WRITABLE" and self._is_taken_over())):
+                raise
+            self.problem = Problem(CLAIM_LOST)
+
+    def _is_taken_over(self) -> bool:
+        try:
+            return not self.held.is_held()
+        except OSError:
+            return False
+
+    @property
+    def _is_lost(self) -> bool:
+        return self.problem is not None and self.problem.code == CLAIM_LOST
 
     def _record(self) -> Outcome:
         result, problem, geometry = self._result, self.problem, self._files.geometry

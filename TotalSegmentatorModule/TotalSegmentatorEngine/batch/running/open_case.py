@@ -57,7 +57,8 @@ def attempt(
     if not isinstance(taken, Claim):
         return taken or Attempt(None)
     try:
-        return Attempt(run_case(case, task, folder, cache, reporter, taken), ran=True)
+        outcome = run_case(case, task, folder, cache, reporter, taken)
+        return Attempt(outcome, ran=outcome is not None)
     finally:
         taken.release()
 

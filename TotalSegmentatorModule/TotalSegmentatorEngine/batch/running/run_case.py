@@ -17,8 +17,9 @@ from TotalSegmentatorEngine.pipeline.cache import EngineCache
 
 def run_case(
     case: Case, task: CaseTask, folder: BatchFolder, cache: EngineCache, reporter: Reporter, held: Claim
-) -> Outcome:
-    """Segments the CT and writes its files and its record. ``held``: the claim of the case, which stays held.
+) -> Outcome | None:
+    """Segments the CT and writes its files and its record. ``held``: the claim of the case, which stays held. None
+    where another process has taken it over meanwhile.
 
     Raises SegmentationError with one of STOPS_THE_RUN, and nothing else: a CT that cannot be segmented has a record
     with its code.
@@ -32,8 +33,8 @@ def run_case(
         steps.close()
 
 
-def done_alone(steps: CaseSteps, cache: EngineCache) -> Outcome:
-    """Segments and writes the CT, which has been read. Raises as ``run_case`` does."""
+def done_alone(steps: CaseSteps, cache: EngineCache) -> Outcome | None:
+    """Segments and writes the CT, which has been read. None and raises as ``run_case`` does."""
     steps.segment(cache)
     outcome = steps.finish()
     if steps.is_unforeseen:

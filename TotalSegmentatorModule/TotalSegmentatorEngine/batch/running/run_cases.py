@@ -12,6 +12,7 @@ from TotalSegmentatorEngine.batch.running.case_pipeline import CasePipeline, Ope
 from TotalSegmentatorEngine.batch.running.case_task import CaseTask
 from TotalSegmentatorEngine.batch.running.open_case import NOTHING_AGAIN, Attempt, Redo, take
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
+from TotalSegmentatorEngine.batch.store.outcome import Outcome
 from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 
@@ -49,9 +50,13 @@ def run_cases(
             else:
                 yield OpenCase(case, taken, reporter_of(case))
 
-    pipeline = CasePipeline(
-        task, folder, cache or EngineCache(), lambda case, outcome: on_outcome(case, Attempt(outcome, ran=True))
-    )
+    def on_done(case: Case, outcome: Outcome | None) -> None:
+        if outcome is None:
+            busy.append(case)
+        else:
+            on_outcome(case, Attempt(outcome, ran=True))
+
+    pipeline = CasePipeline(task, folder, cache or EngineCache(), on_done)
     left = sorted(cases, key=lambda case: folder.deaths(case.id))
     while left:
         busy: list[Case] = []

@@ -158,8 +158,9 @@ class BatchFolder:
         Raises SegmentationError: BATCH_CLAIM_LOST, OUTPUT_NOT_WRITABLE, DISK_FULL.
         """
         folder = self.case_folder(outcome.id)
-        files = sorted(entry for entry in draft.iterdir() if entry.is_file())
         with disk_errors(folder):
+            held.check()  # who takes a case over removes the draft
+            files = sorted(entry for entry in draft.iterdir() if entry.is_file())
             for file in files:
                 _to_disk(file)
             held.check()
