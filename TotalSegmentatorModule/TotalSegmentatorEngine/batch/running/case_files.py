@@ -60,9 +60,7 @@ class CaseFiles:
         written. Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL, CANCELLED."""
         path = self._draft / SEGMENTATION
         write_result(path, result, ct.volume.geometry, reporter.check_cancelled, ct.series_instance_uid)
-        picture = thumbnail_jpeg(ct.volume, result.labels, result.found, result.flags or ())
-        with disk_errors(self._draft):
-            (self._draft / THUMBNAIL).write_bytes(picture)
+        self._write_picture(result, ct, reporter)
         for format_id in self._possible(result, reporter):
             try:
                 export_result(self._order(format_id), result, ct, self._place(), reporter)
@@ -74,6 +72,17 @@ class CaseFiles:
                 _log.error("export %s: %s: %s", format_id, problem.code, sentence_without_text(problem))
                 self.failure = self.failure or problem
         reporter.progress(Stage.WRITING, 1.0)
+
+    def _write_picture(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
+        """Without one the report says so; the CT is segmented all the same."""
+        try:
+            picture = thumbnail_jpeg(ct.volume, result.labels, result.found, result.flags or ())
+        except Exception:  # noqa: BLE001 - the CT has its segmentation, whatever went wrong here
+            reporter.check_cancelled()  # a library may have turned Ctrl+C into an exception of its own
+            _log.exception("the picture for the report could not be made")
+            return
+        with disk_errors(self._draft):
+            (self._draft / THUMBNAIL).write_bytes(picture)
 
     def _possible(self, result: SegmentationResult, reporter: Reporter) -> list[str]:
         """The exports that this CT can have; a warning speaks of the others."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from TotalSegmentatorWire.command.command_run import sentence_without_text
-from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.errors.problem import ERRORS, Problem, SegmentationError
 from TotalSegmentatorWire.messages.segment import Stage
 from TotalSegmentatorWire.tables.review_rules import sentence_of
 
@@ -36,14 +36,8 @@ from TotalSegmentatorEngine.pipeline.prepare import prepare
 STOPS_THE_RUN = frozenset(
     [
         *("CANCELLED", "DISK_FULL", "OUTPUT_NOT_WRITABLE"),
-        *(
-            "ENGINE_MISSING",
-            "DEVICE_UNAVAILABLE",
-            "MODEL_DAMAGED",
-            "MODEL_MISSING",
-            "MODEL_UNSAFE",
-            "MODEL_UNSUPPORTED",
-        ),
+        *("DEVICE_UNAVAILABLE", "PROFILE_UNKNOWN", "STRUCTURE_UNKNOWN"),
+        *(code for code in ERRORS if code.startswith(("ENGINE_", "MODEL_"))),
     ]
 )
 """Not the CT's fault: every other CT would fail alike, and none gets a record."""

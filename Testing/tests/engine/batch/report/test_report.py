@@ -221,6 +221,37 @@ def test_shares_leave_fresh_files_to_the_one_that_does_the_last_ct(bench: BatchB
     assert "without a result" not in page
 
 
+def test_a_ct_that_is_no_more_keeps_no_share_from_writing_the_last_table(bench: BatchBench):
+    images = [bench.image(f"{number}.nii.gz", seed=number) for number in range(4)]
+    bench("--find-only")
+    images[0].unlink()
+    shares = [bench("--shard", f"{share}/2") for share in (1, 2)]
+    rows = (bench.output / "structures.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert {row.split(",")[0] for row in rows} == set(shares[1].outcomes) and len(shares[1].outcomes) == 3
+    assert all(share.segmented for share in shares) and "left as they are" not in shares[1].err
+
+
+def test_a_finished_array_that_is_submitted_again_writes_only_what_has_changed(bench: BatchBench):
+    for number in range(4):
+        bench.image(f"{number}.nii.gz", seed=number)
+
+    def written(*words: str) -> int:
+        """When the table was, after both shares."""
+        runs = [bench("--shard", f"{share}/2", *words) for share in (1, 2)]
+        assert [run.status for run in runs] == [0, 0]
+        return (bench.output / "structures.csv").stat().st_mtime_ns
+
+    first = written()
+    assert written() == first
+    late = next(bench.output.glob("*/done.json"))
+    os.utime(late)  # done after the table had begun, before it was there
+    os.utime(bench.output / "structures.csv")
+    later = (bench.output / "structures.csv").stat().st_mtime_ns
+    assert written() > later
+    kept = written()
+    assert written("--keep-names") > kept
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
 def test_a_browser_shows_the_pictures_of_the_cts_with_remarks(folder: Path):
     page_of(folder)
