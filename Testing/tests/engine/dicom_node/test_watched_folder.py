@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -122,4 +124,76 @@ def test_a_share_that_is_gone_for_a_while_changes_nothing(watching, series):
     assert watching.look() == 0
     watching.path.with_name("away").rename(watching.path)
     assert [watching.look(), watching.look()] == [0, 0]
+    assert len(watching.complete()) == 1
+
+
+class _BrokenOff(io.BytesIO):
+    """The start of a file on a share that goes away."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell():
+            raise OSError("the share is gone")
+        return super().read(size)
+
+
+@pytest.fixture
+def lock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has these files not be opened, or not be read to the end, and no others."""
+    locked: dict[Path, bool] = {}
+    original = Path.open
+
+    def opened(path: Path, *arguments, **settings):
+        if path not in locked:
+            return original(path, *arguments, **settings)
+        if locked[path]:
+            raise PermissionError("another program has it open")
+        with original(path, "rb") as stream:
+            return _BrokenOff(stream.read())
+
+    def change_locks(*paths: Path, is_opened: bool = False) -> None:
+        locked.clear()
+        locked.update(dict.fromkeys(paths, not is_opened))
+
+    monkeypatch.setattr(Path, "open", opened)
+    return change_locks
+
+
+def test_what_cannot_be_read_for_a_while_is_not_lost_and_holds_up_its_own_folder_alone(watching, series, lock):
+    copied = copy(series(), watching.path / "a")
+    copy(series(), watching.path / "b")
+    lock(copied[3])
+    watching.look(0)
+    assert watching.look() == 7 + 8
+    (other,) = watching.complete()
+    assert watching.look() == 0
+    (held_up,) = watching.incoming.incomplete(minutes=0)
+    since = watching.incoming.states()[held_up].last
+    lock(copied[3], is_opened=True)
+    assert watching.look() == 7
+    assert watching.incoming.states()[held_up].last == since  # it will be reported
+    lock()
+    assert watching.look(120) == 8
+    assert set(watching.complete()) == {held_up, other}
+    assert watching.incoming.count(held_up) == 8
+    assert watching.look(600) == 0
+
+
+def test_all_series_that_lie_beside_a_file_that_cannot_be_read_wait_and_become_complete(watching, series, lock):
+    for number in range(2):
+        for path in series()[:3]:
+            copied = Path(shutil.copy(path, watching.path / f"{number}-{path.name}"))
+    lock(copied)
+    watching.look(0)
+    assert (watching.look(), watching.complete()) == (5, [])
+    lock()
+    watching.look(60)
+    assert len(watching.complete()) == 2
+
+
+def test_a_series_that_is_too_large_does_not_keep_the_next_folder_waiting(watching, series):
+    copy(series()[:2], watching.path / "a")
+    copy(series()[:1], watching.path / "b")
+    watching.start(series_objects=1)
+    watching.look(0)
+    watching.look()
     assert len(watching.complete()) == 1

@@ -44,6 +44,10 @@ class NoRoomError(Exception):
     """The object is refused for the time being: the disk or the queue is full, or its series is too large."""
 
 
+class SeriesTooLargeError(NoRoomError):
+    """Others of other series may still be stored."""
+
+
 class IncomingFolder:
     """Used by the threads of the transfers and by the one that works on complete series. ``clock`` gives seconds since
     1970."""
@@ -135,7 +139,7 @@ class IncomingFolder:
     # -- for a Transfer ------------------------------------------------------------------------------------------------
 
     def write_draft(self, parts: Iterable[Any], needed_bytes: int) -> Path:
-        """Raises NoRoomError."""
+        """Raises NoRoomError, and what ``parts`` raises unless it is an OSError."""
         limits = self._limits
         free = free_bytes(self._path)
         if self._bytes + needed_bytes > limits.queue_gb * _GB:
@@ -148,6 +152,9 @@ class IncomingFolder:
         except OSError as error:
             draft.unlink(missing_ok=True)
             raise NoRoomError("the disk cannot be written to") from error
+        except BaseException:  # of the source
+            draft.unlink(missing_ok=True)
+            raise
         return draft
 
     def place(self, draft: Path, header: ObjectHeader, transfer: Transfer) -> bool:
@@ -162,7 +169,7 @@ class IncomingFolder:
             if path.exists() and filecmp.cmp(path, draft, shallow=False):
                 return False
             if not path.exists() and self.count(series) >= self._limits.series_objects:
-                raise NoRoomError("its series has too many objects")
+                raise SeriesTooLargeError("its series has too many objects")
             if state.work != WAITING or state.is_reported:
                 state.work, state.code, state.is_reported = WAITING, "", False
                 state.write(self._path / series)
@@ -171,6 +178,7 @@ class IncomingFolder:
             place_durably(draft, path)
             self._held[series] = self.count(series) + is_more
             self._changes[series] = self.changes(series) + 1
+            state.last = self._clock()
             return True
 
     def close(self, series: str, transfer: Transfer, is_whole: bool, quiet_since: float | None) -> None:
@@ -191,7 +199,8 @@ class IncomingFolder:
             if is_whole and state.work not in (WAITING, DONE) and transfer.brought(series) >= held:
                 state.work, state.code = WAITING, ""  # sent again on purpose
             state.is_open = bool(transfers)
-            state.last = self._clock() if quiet_since is None else quiet_since
+            if is_whole or transfer.is_new(series):  # attempts that bring nothing do not put off that it is reported
+                state.last = self._clock() if quiet_since is None else quiet_since
             state.write(self._path / series)
         _log.info("series %s: a transfer %s; images: %d", series, "ended" if is_whole else "was cut off", held)
 
@@ -202,7 +211,6 @@ class IncomingFolder:
                 path.mkdir(mode=0o700, exist_ok=True)
             self._states[series] = SeriesState(first=now, last=now)
         state = self._states[series]
-        state.last = now
         self._transfers.setdefault(series, set()).add(transfer)
         if not state.is_open:
             state.is_open = True
@@ -273,6 +281,8 @@ class Transfer:
             except (OSError, NoRoomError) as error:
                 self._broken.add(header.series_id)
                 self._names.setdefault(header.series_id, set())
+                if isinstance(error, NoRoomError):
+                    raise
                 raise NoRoomError("the object cannot be stored") from error
         finally:
             draft.unlink(missing_ok=True)

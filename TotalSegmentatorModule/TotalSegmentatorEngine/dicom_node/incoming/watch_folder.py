@@ -2,31 +2,47 @@
 
 What lies directly in the folder is taken together, and so is everything below each folder in it: a series can be spread
 over several folders. The files that were taken are remembered, by size and time of change, beyond the end of the node.
+
+Where a file cannot be read, nobody knows to which series it belongs: all series that were taken with it count as cut
+off until everything is taken again and can be read.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from TotalSegmentatorEngine.dicom_node.disk.durable_file import read_json, write_json
-from TotalSegmentatorEngine.dicom_node.incoming.incoming_folder import IncomingFolder, NoRoomError, Transfer
+from TotalSegmentatorEngine.dicom_node.incoming.incoming_folder import (
+    IncomingFolder,
+    NoRoomError,
+    SeriesTooLargeError,
+    Transfer,
+)
 from TotalSegmentatorEngine.dicom_node.incoming.received_object import NotUsableError
-from TotalSegmentatorEngine.dicom_series.recognition import looks_like_dicom
+from TotalSegmentatorEngine.dicom_series.recognition import begins_like_dicom
 from TotalSegmentatorEngine.series_selection.folder_scan import natural_key
 
 _BLOCK = 1 << 20
 _SECONDS_WITHOUT_ROOM = 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 600.0
+"""In seconds, before what could not be taken is tried again: all of it is read anew each time."""
 
 _log = logging.getLogger(__name__)
 
 Stamp = tuple[int, int]
 """Size in bytes, time of change in ns."""
+
+
+class _UnreadableError(Exception):
+    """A file cannot be read now. No OSError, which stands for the node's own disk."""
 
 
 class WatchFolder:
@@ -50,6 +66,8 @@ class WatchFolder:
         self._changed: dict[str, float] = {}
         self._is_there = True
         self._not_before = float("-inf")
+        self._put_off: dict[str, tuple[float, float]] = {}
+        """Until when a group waits that could not be taken, and for how long it does."""
 
     def look(self, is_stopped: Callable[[], bool] = lambda: False) -> int:
         """Takes what has been quiet for long enough; returns how many CT images were taken. Raises OSError where what
@@ -61,46 +79,66 @@ class WatchFolder:
         for group, files in found.items():
             if self._seen.get(group) != files:
                 self._changed[group] = now
-            if now - self._changed[group] < self._quiet or now < self._not_before or is_stopped():
+                self._put_off.pop(group, None)
+            if now - self._changed[group] < self._quiet or self._is_put_off(group) or is_stopped():
                 continue
             new = {path: stamp for path, stamp in files.items() if self._taken.get(_key(path)) != stamp}
             if new:
-                count += self._take(new)
+                count += self._take(group, new)
         self._seen = found
         self._changed = {group: self._changed[group] for group in found}
+        self._put_off = {group: times for group, times in self._put_off.items() if group in found}
         self._forget(found)
         return count
 
-    def _take(self, files: dict[Path, Stamp]) -> int:
-        transfer, passed_over = self._incoming.transfer(), 0
-        taken: dict[str, Stamp] = {}
+    def _is_put_off(self, group: str) -> bool:
+        until, _ = self._put_off.get(group, (self._not_before, 0.0))
+        return self._clock() < max(self._not_before, until)
+
+    def _take(self, group: str, files: dict[Path, Stamp]) -> int:
+        transfer, images, unreadable = self._incoming.transfer(), 0, 0
         is_whole = False
         try:
             for path, stamp in files.items():
-                if not self._receive(path, stamp[0], transfer):
-                    passed_over += 1
-                taken[_key(path)] = stamp
-            is_whole = True
+                try:
+                    images += self._receive(path, stamp[0], transfer)
+                except _UnreadableError:
+                    unreadable += 1
+            is_whole = not unreadable
         except NoRoomError as error:
-            self._not_before = self._clock() + _SECONDS_WITHOUT_ROOM
+            if not isinstance(error, SeriesTooLargeError):
+                self._not_before = self._clock() + _SECONDS_WITHOUT_ROOM
             _log.warning("files of the watched folder are not taken now: %s", error)
         finally:
             transfer.end(is_whole, time.time() - self._quiet)
-        self._taken |= taken
-        self._remember()
-        _log.info("%d files of the watched folder taken, %d passed over", len(taken) - passed_over, passed_over)
-        return len(taken) - passed_over
+        if is_whole:
+            self._taken |= {_key(path): stamp for path, stamp in files.items()}
+            self._remember()
+            self._put_off.pop(group, None)
+            _log.info("%d files of the watched folder taken, %d passed over", images, len(files) - images)
+            return images
+        if unreadable:
+            _log.warning("%d files of the watched folder cannot be read now; they are tried again", unreadable)
+        pause = min(2 * self._put_off[group][1], _LONGEST_PAUSE) if group in self._put_off else _FIRST_PAUSE
+        self._put_off[group] = (self._clock() + pause, pause)
+        return images
 
     def _receive(self, path: Path, size: int, transfer: Transfer) -> bool:
-        """False for what is no CT image, cannot be read or has gone. Raises NoRoomError."""
-        whole = self._path / path
+        """False for what is no CT image. Raises NoRoomError, _UnreadableError."""
         try:
-            if not looks_like_dicom(whole):
+            stream = (self._path / path).open("rb")
+        except OSError as error:
+            raise _UnreadableError from error
+        with stream:
+            blocks = _blocks(stream)
+            start = next(blocks, b"")
+            if not begins_like_dicom(start):
                 return False
-            transfer.receive(_blocks(whole), size)
+            try:
+                transfer.receive(itertools.chain([start], blocks), size)
+            except NotUsableError:
+                return False
             return True
-        except (NotUsableError, OSError):
-            return False
 
     def _listed(self) -> dict[str, dict[Path, Stamp]] | None:
         """Files by group, in the order of their names. None where it cannot be read, as when a share is gone."""
@@ -136,10 +174,16 @@ class WatchFolder:
         write_json(self._file, self._taken)
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            yield block
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Raises _UnreadableError."""
+    while True:
+        try:
+            block = stream.read(_BLOCK)
+        except OSError as error:
+            raise _UnreadableError from error
+        if not block:
+            return
+        yield block
 
 
 def _key(path: Path) -> str:
