@@ -36,7 +36,6 @@ Answer = TypeVar("Answer")
 LONGEST_WAIT_SECONDS = 600.0
 """For a free worker: about three full jobs of others on a GPU."""
 _POLL_SECONDS = 0.1
-_LABELS = 256
 
 
 class ServerJob:

@@ -87,7 +87,7 @@ class Panel:
             ui.install_page,
             ui.setup,
             SetupCallbacks(
-                start_order=self._orders.start,
+                start_order=self._orders.start_where_chosen,
                 end_engine=self._session.restart_engine,
                 on_models=self._show_models,
                 on_change=self._on_setup_change,

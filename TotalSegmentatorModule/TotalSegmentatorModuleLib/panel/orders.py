@@ -86,7 +86,8 @@ class Orders:
         """Repeat the job that was refused for the CT's size."""
         if self._may_repeat():
             self._messages.clear()
-            self.start(replace(self.last, options=replace(self.last.options, accept_size=True)))
+            options = replace(self.last.options, accept_size=True)
+            self.start_where_chosen(replace(self.last, options=options))
 
     def run_here(self) -> None:
         """Repeat the job with which the department server failed on this computer, which is chosen from now on."""
@@ -95,15 +96,9 @@ class Orders:
             self._run_on.choose_this_computer()
             self._start_when_ready(replace(self.last, server=None))
 
-    def start(self, order: JobOrder) -> None:
-        """Start it now."""
-        self.last = order
-        try:
-            self._session.apply(order)
-        except SegmentationError as error:
-            self._messages.show_error(error.problem)
-        except JobBusyError as error:
-            self._messages.show_text(str(error))
+    def start_where_chosen(self, order: JobOrder) -> None:
+        """An order from earlier: it runs where the panel says now, not where it would have run then."""
+        self._start_when_ready(replace(order, server=self._run_on.server))
 
     def show_failure(self, problem: Problem) -> None:
         """The job has failed. One with which only the server has trouble can be repeated here."""
@@ -117,7 +112,16 @@ class Orders:
         if order.server is not None and not self._run_on.may_send(order.server):
             self._messages.show_text(not_sent_text())
         elif not self._defer(order):
-            self.start(order)
+            self._start(order)
+
+    def _start(self, order: JobOrder) -> None:
+        self.last = order
+        try:
+            self._session.apply(order)
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+        except JobBusyError as error:
+            self._messages.show_text(str(error))
 
     def _may_repeat(self) -> bool:
         return self.last is not None and not self._session.is_busy and self._may_replace(self.last.output)

@@ -32,7 +32,7 @@ class SetupCallbacks:
     """What the set-up calls in the rest of the panel."""
 
     start_order: Callable[[JobOrder], None]
-    """Start a deferred job; problems are shown."""
+    """Start a deferred job where the panel runs jobs by now; problems are shown. It may be deferred again."""
     end_engine: Callable[[], None]
     """Stop the engine, unless it runs a job, because its packages change."""
     on_models: Callable[[], None]
@@ -185,8 +185,7 @@ class SetupSection:
             self._callbacks.add_note(
                 _("The output segmentation was edited or removed in the meantime, so a new one was created.")
             )
-        if not self.defer(order):
-            self._callbacks.start_order(order)
+        self._callbacks.start_order(order)
 
     def _on_offline(self) -> None:
         folder = qt.QFileDialog.getExistingDirectory(None, _("Choose offline folder"), "")

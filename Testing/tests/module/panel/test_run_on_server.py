@@ -176,6 +176,23 @@ def test_after_a_failure_the_job_can_run_here(user, answers):
     assert not user.ui.messages.errorHereButton.visible
 
 
+@needs_signals
+def test_a_refused_job_is_repeated_where_the_panel_says_by_then(user, answers, request):
+    """The size is refused on this computer, before anything is sent."""
+    put_models(read_catalogue(), default_models_folder())
+    user.add_ct(matrix=np.diag([0.0008, 0.0008, 0.002, 1.0]))
+    choose_server(user)
+    answers.append(True)
+    user.run_job()
+    assert user.error_code == "INPUT_SIZE_UNLIKELY"
+
+    choose(user, HERE)
+    orders = request.getfixturevalue("orders")
+    user.app.click(user.ui.messages.errorAnywayButton)
+
+    assert [(order.server, order.options.accept_size) for order in orders] == [(None, True)]
+
+
 def test_scripts_name_the_server_themselves(user, orders):
     ct = user.add_ct()
     logic = user.widget.logic

@@ -12,6 +12,7 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import slicer
+from fake_setup import put_models
 from job_support import engine_environment, marked_processes, needs_signals
 from panel_support import folders_of, wait_for
 from setup_user import ENGINE_ITEM, MODEL
@@ -58,6 +59,29 @@ def test_engine_is_installed_and_the_segmentation_comes_without_another_click(in
     installer.wait(lambda: installer.user.segmentations)
 
     assert installer.user.segmentations[0].GetSegmentation().GetNumberOfSegments() == 2
+
+
+def test_an_order_for_the_server_runs_here_if_that_is_chosen_before_the_engine_is_there(
+    installer, orders, without_engine, answers
+):
+    installer.plans(ENGINE_ITEM)
+    installer.user.add_ct()
+    installer.open_section()
+    installer.ui.setup.serverLineEdit.setText("tls://ct-server.hospital.example:8786")
+    run_on = installer.ui.inputs.runOnComboBox
+    run_on.setCurrentIndex(run_on.findText("Department server"))
+    run_on.activated.emit(run_on.currentIndex)
+    answers.append(True)
+    installer.user.click_apply()
+    installer.wait(lambda: installer.ui.install_page.installButton.visible)
+
+    run_on.setCurrentIndex(run_on.findText("This computer"))
+    run_on.activated.emit(run_on.currentIndex)
+    put_models([MODEL], installer.folder / "models")
+    installer.install()
+    installer.wait(lambda: orders)
+
+    assert (orders[0].model, orders[0].server) == (MODEL, None)
 
 
 @pytest.mark.parametrize(
