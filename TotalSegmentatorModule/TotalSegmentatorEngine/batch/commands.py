@@ -15,7 +15,14 @@ from TotalSegmentatorEngine.batch.device_processes.run_on_devices import devices
 from TotalSegmentatorEngine.batch.guarding.guard import seconds_since_begin
 from TotalSegmentatorEngine.batch.inputs.case import Case, FoundInputs
 from TotalSegmentatorEngine.batch.inputs.find_cases import find_cases
-from TotalSegmentatorEngine.batch.printed_lines import BatchTerminal, case_line, found_text, problem_line, summary_text
+from TotalSegmentatorEngine.batch.printed_lines import (
+    BatchTerminal,
+    case_line,
+    damaged_table_text,
+    found_text,
+    problem_line,
+    summary_text,
+)
 from TotalSegmentatorEngine.batch.running.case_task import CaseTask, make_case_task
 from TotalSegmentatorEngine.batch.running.open_case import Attempt, Redo
 from TotalSegmentatorEngine.batch.running.run_cases import run_cases
@@ -107,7 +114,9 @@ class _BatchCommand:
             self._terminal.show_note(problem_line(path, problem))
         if not found.cases and not found.problems:
             raise SegmentationError("BATCH_NOTHING_FOUND", passed_over=sum(found.passed_over.values()))
-        record_inputs(self._folder, found.rows)
+        aside = record_inputs(self._folder, found.rows)
+        if aside is not None:
+            self._terminal.show_note(damaged_table_text(aside))
         share, count = options.shard
         cases = [case for case in found.cases if int(case.id, 16) % count == share - 1]
         self._terminal.show_note(found_text(found, len(cases), options.shard))

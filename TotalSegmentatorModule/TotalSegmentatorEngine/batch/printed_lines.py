@@ -52,6 +52,13 @@ def passed_text(passed_over: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in passed_over.items() if count)
 
 
+def damaged_table_text(aside: Path) -> str:
+    return (
+        f"The list of the CTs of earlier calls could not be read; it is called {aside.name} now, in the folder "
+        f"{aside.parent}. Call batch with the inputs of the earlier calls, too, so that their results are listed again."
+    )
+
+
 def problem_line(path: Path, problem: Problem) -> str:
     return f"error {problem.code}: {problem.what} ({path})"
 

@@ -46,13 +46,22 @@ def has_dicom_ending(path: Path) -> bool:
     return _ending(path) in _DICOM_ENDINGS
 
 
+def name_shape(path: Path) -> str:
+    """The name with "#" for every number, and for a name of letters and digits that nobody chose: "im#.dcm"."""
+    name = _UNFINISHED.sub("", path.name.lower())
+    stem = name[: len(name) - len(_ending(path))]
+    if re.fullmatch(r"[0-9a-f-]{16,}", stem):
+        return f"hexadecimal of {len(stem)}{_ending(path)}"
+    return re.sub(r"\d+", "#", name)
+
+
 class _ChosenSeries:
     def __init__(self, slices: Sequence[SliceHeader], scan: FolderScan) -> None:
         self._uid = slices[0].series_uid
         self._instances = {header.sop_uid for header in slices} - {""}
         self._rank = {header.path: number for number, header in enumerate(slices)}
         self._folders = {path.parent for path in self._rank}
-        self._names = {_shape(path) for path in self._rank}
+        self._names = {name_shape(path) for path in self._rank}
         self._endings = {_ending(path) for path in self._rank}
         self._sizes = [_size(path) for path in self._rank]
         self._is_uniform = max(self._sizes) - min(self._sizes) <= _SIZE_SPREAD * max(self._sizes)
@@ -72,7 +81,7 @@ class _ChosenSeries:
             return unread.series_uid == self._uid and not self._is_elsewhere(unread.path)
         if folder not in self._folders and not self._continues_in(folder):
             return False
-        is_alike = unread.is_dicom or _shape(unread.path) in self._names or self._looks_like_one(unread.path)
+        is_alike = unread.is_dicom or name_shape(unread.path) in self._names or self._looks_like_one(unread.path)
         return is_alike and not self._is_elsewhere(unread.path)
 
     def _continues_in(self, folder: Path) -> bool:
@@ -115,15 +124,6 @@ class _ChosenSeries:
 def _order_of(path: Path) -> tuple:
     name = _UNFINISHED.sub("", path.name)
     return natural_key(name), path.name
-
-
-def _shape(path: Path) -> str:
-    """The name with "#" for every number, and for a name of letters and digits that nobody chose: "im#.dcm"."""
-    name = _UNFINISHED.sub("", path.name.lower())
-    stem = name[: len(name) - len(_ending(path))]
-    if re.fullmatch(r"[0-9a-f-]{16,}", stem):
-        return f"hexadecimal of {len(stem)}{_ending(path)}"
-    return re.sub(r"\d+", "#", name)
 
 
 def _ending(path: Path) -> str:

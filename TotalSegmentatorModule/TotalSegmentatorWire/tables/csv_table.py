@@ -7,10 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 
-def read_csv(path: Path, columns: Collection[str]) -> list[dict[str, str]]:
+def read_csv(path: Path, columns: Collection[str], errors: str = "strict") -> list[dict[str, str]]:
     """The rows by column, in their order. Raises OSError; ValueError where one of ``columns`` is missing or the file is
-    not CSV."""
-    with path.open(encoding="utf-8", newline="") as stream:
+    not CSV in UTF-8. ``errors``: as for ``open``."""
+    with path.open(encoding="utf-8", errors=errors, newline="") as stream:
         reader = csv.DictReader(stream, strict=True)
         try:
             rows = list(reader)

@@ -135,7 +135,7 @@ def _rows(output: Path) -> list[dict[str, str]]:
     path = output / "private" / "inputs.csv"
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
         return list(csv.DictReader(stream))
 
 

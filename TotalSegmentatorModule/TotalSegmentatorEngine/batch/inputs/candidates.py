@@ -59,7 +59,7 @@ class CandidateSearch:
             found = dicom_cases(scan)
             taken = {path for each in found.candidates for path, _ in each.parts}
             for unread in scan.unread:
-                if unread.path in taken or unread.is_dicom:
+                if unread.path.absolute() in taken or unread.is_dicom:
                     continue
                 self._listen()
                 if is_image_name(unread.path):

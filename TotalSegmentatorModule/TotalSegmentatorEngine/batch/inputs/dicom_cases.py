@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
@@ -18,7 +18,7 @@ from TotalSegmentatorEngine.series_selection.interleaving import FEWEST_SLICES
 from TotalSegmentatorEngine.series_selection.series_choice import select_row
 from TotalSegmentatorEngine.series_selection.series_list import Row, Series, SeriesList, list_series
 from TotalSegmentatorEngine.series_selection.series_parts import take_apart
-from TotalSegmentatorEngine.series_selection.skipped_files import has_dicom_ending, possible_slice
+from TotalSegmentatorEngine.series_selection.skipped_files import has_dicom_ending, name_shape, possible_slice
 
 _CT_IMAGES = frozenset(["", "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"])
 """CT, Enhanced CT and Legacy Converted Enhanced CT Image Storage (PS3.6 table A-1), and files that state no class."""
@@ -45,12 +45,10 @@ class _Search:
     def found(self) -> Found:
         rows = self._listed.choices
         found = Found([self._of_row(row) for row in rows])
-        folders = {header.path.parent for row in rows for header in row.slices}
         studies = {row.slices[0].study_uid for row in rows}
         for study, several in self._no_volumes.items():
             self._add_no_volumes(several, study in studies, found)
-        unread = [each for each in self._scan.unread if each.path.parent not in folders]
-        found.candidates += _spoilt_files(unread, {header.path.parent for header in self._scan.images})
+        found.candidates += self._spoilt_files({path.parent for one in found.candidates for path, _ in one.parts})
         found.problems += [
             (each.path, Problem("INPUT_UNREADABLE", {"file": each.path.name}))
             for each in self._scan.unread
@@ -85,12 +83,33 @@ class _Search:
             if series in mixed:
                 continue
             if series not in unusable:
-                is_ct = any(image.modality == "CT" for image in series.images)
-                found.passed_over[LOCALIZERS if is_ct else OTHER_SERIES] += 1
+                found.passed_over[LOCALIZERS if _is_of_ct(series) else OTHER_SERIES] += 1
             elif has_volume and _places(series) < FEWEST_SLICES:
                 found.passed_over[LOCALIZERS] += 1
             else:
                 found.candidates.append(self._candidate(series.images, series.uid))
+
+    def _spoilt_files(self, but: Collection[Path]) -> list[Candidate]:
+        """A candidate for each folder with DICOM files that cannot be read, also beside localizers or an MR: they may
+        have been a CT. ``but``: folders of what is a case already."""
+        shapes = {(header.path.parent, name_shape(header.path)) for header in self._scan.headers}
+        others = {series.uid for several in self._no_volumes.values() for series in several if not _is_of_ct(series)}
+        by_folder: dict[Path, list[Unread]] = defaultdict(list)
+        for each in self._scan.unread:
+            path = each.path
+            is_alike = (path.parent, name_shape(path)) in shapes
+            if path.parent.absolute() in but or each.series_uid in others or each.detail == FOLDER_CLOSED:
+                continue
+            if each.is_dicom or has_dicom_ending(path) or is_alike:
+                by_folder[path.parent].append(each)
+        return [
+            Candidate(
+                several[0].path.parent.absolute(),
+                files=tuple(each.path.name for each in several),
+                problem=Problem("INPUT_SLICE_UNUSABLE", {"file": several[0].path.name, "detail": several[0].detail}),
+            )
+            for several in by_folder.values()
+        ]
 
     def _candidate(
         self,
@@ -117,6 +136,11 @@ class _Search:
         return Candidate(root, row, uid, tuple(sorted(names.values())), some, extra, warnings, problem)
 
 
+def _is_of_ct(series: Series) -> bool:
+    """Localizers, too."""
+    return any(image.modality == "CT" for image in series.images)
+
+
 def _is_unusable_ct(series: Series) -> bool:
     """Whether it has images of a CT that make no volume, beside localizers and pages."""
     return any(
@@ -140,19 +164,3 @@ def _of_one_stack(unusable: Sequence[Series]) -> list[Series]:
     of_part = {image.series_uid for part in parts for image in part.slices}
     mixed = [series for series in unusable if series.uid in of_part]
     return mixed if len(mixed) > 1 else []
-
-
-def _spoilt_files(unread: Sequence[Unread], folders: set[Path]) -> list[Candidate]:
-    """A candidate for each folder in which DICOM files cannot be read and no image can. ``folders``: with images."""
-    by_folder: dict[Path, list[Unread]] = defaultdict(list)
-    for each in unread:
-        if (each.is_dicom or has_dicom_ending(each.path)) and each.path.parent not in folders:
-            by_folder[each.path.parent].append(each)
-    return [
-        Candidate(
-            several[0].path.parent.absolute(),
-            files=tuple(each.path.name for each in several),
-            problem=Problem("INPUT_SLICE_UNUSABLE", {"file": several[0].path.name, "detail": several[0].detail}),
-        )
-        for several in by_folder.values()
-    ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 _BLOCK_BYTES = 1 << 20
+_START_BYTES = 1024
+"""Every format has its name or sizes there; DICOM begins with 128 zeros (PS3.10, 7.1)."""
 
 
 def input_digest(files: Sequence[tuple[Path, Sequence[int]]]) -> str:
@@ -24,6 +26,16 @@ def stamp_of(files: Collection[tuple[Path, Sequence[int]]]) -> str:
         line = f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}{_frames(frames)}\n"
         total.update(line.encode("utf-8", "surrogateescape"))
     return total.hexdigest()
+
+
+def is_blank(files: Iterable[Path]) -> bool:
+    """Whether all are empty or begin with zeros only, so that their digest tells nothing. Raises OSError."""
+    return not any(any(_start_of(path)) for path in files)
+
+
+def _start_of(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_START_BYTES)
 
 
 def _digest_of(path: Path) -> str:

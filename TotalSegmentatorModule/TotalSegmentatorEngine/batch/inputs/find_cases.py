@@ -10,7 +10,7 @@ from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorEngine.batch.inputs.candidate import PASSED_OVER, Candidate
 from TotalSegmentatorEngine.batch.inputs.candidates import CandidateSearch
 from TotalSegmentatorEngine.batch.inputs.case import ID_DIGITS, Case, FoundInputs
-from TotalSegmentatorEngine.batch.inputs.digests import input_digest, stamp_of
+from TotalSegmentatorEngine.batch.inputs.digests import input_digest, is_blank, stamp_of
 from TotalSegmentatorEngine.batch.inputs.source_names import source_names
 from TotalSegmentatorEngine.batch.store.input_table import InputRow
 
@@ -35,6 +35,7 @@ def find_cases(
     rows: dict[InputRow, None] = {}
     problems = list(found.problems)
     places: set[tuple] = set()
+    unequal = 0
     for candidate in found.candidates:
         listen()
         place = (candidate.path, candidate.files, candidate.frames)
@@ -44,15 +45,27 @@ def find_cases(
         try:
             stamp = stamp_of(candidate.parts)
             digest = (known or {}).get(stamp) or input_digest(candidate.parts)
+            problem = _problem_of_second(candidate) if digest[:ID_DIGITS] in cases else None
         except OSError:
             problems.append((candidate.path, Problem("INPUT_UNREADABLE", {"file": candidate.path.name})))
             continue
         case = _case(candidate, digest)
         names = source_names(candidate) if keeps_names else {}
         rows[InputRow(case.id, digest, str(case.path), case.series or "", stamp, **names)] = None
+        if problem is not None:
+            problems.append((candidate.path, problem))
+            unequal += 1
         cases.setdefault(case.id, case)
     passed_over = {kind: found.passed_over[kind] for kind in PASSED_OVER if found.passed_over[kind]}
-    return FoundInputs(tuple(cases.values()), passed_over, tuple(problems), len(rows) - len(cases), tuple(rows))
+    copies = len(rows) - len(cases) - unequal
+    return FoundInputs(tuple(cases.values()), passed_over, tuple(problems), copies, tuple(rows))
+
+
+def _problem_of_second(candidate: Candidate) -> Problem | None:
+    """Of one with the bytes of another one. Damaged files may be equal although they are of different patients."""
+    if candidate.problem is None and is_blank(path for path, _ in candidate.parts):
+        return Problem("INPUT_UNREADABLE", {"file": candidate.path.name})
+    return candidate.problem
 
 
 def _case(candidate: Candidate, digest: str) -> Case:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from pathlib import Path
 from TotalSegmentatorWire.tables.csv_table import read_csv
 
 from TotalSegmentatorEngine.batch.store.batch_folder import SUPERSEDED, BatchFolder
-from TotalSegmentatorEngine.imaging.atomic_file import atomic_file
+from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, disk_errors
 
 INPUT_TABLE = "inputs.csv"
 _FILE_MODE = 0o600
@@ -47,9 +48,9 @@ _COLUMNS = tuple(column.name for column in fields(InputRow))
 
 
 def read_inputs(folder: BatchFolder) -> list[InputRow]:
-    """None in a new folder; a table that cannot be read is made anew."""
+    """None in a new folder, and where the table cannot be read: ``record_inputs`` says so."""
     try:
-        return [InputRow(**{name: row[name] for name in _COLUMNS}) for row in read_csv(_file(folder), _COLUMNS)]
+        return _read(folder)
     except (OSError, ValueError):
         return []
 
@@ -58,9 +59,11 @@ def digests_by_stamp(rows: Iterable[InputRow]) -> Mapping[str, str]:
     return {row.stamp: row.input_digest for row in rows}
 
 
-def record_inputs(folder: BatchFolder, found: Iterable[InputRow]) -> None:
-    """Adds what a run has found, in place of what was at the same places before.
+def record_inputs(folder: BatchFolder, found: Iterable[InputRow]) -> Path | None:
+    """Adds what a run has found, in place of what was at the same places before. A folder whose headers could not be
+    read was a place without a series; a series that is found there now takes it.
 
+    Returns the new name of a table that could not be read and is begun anew, None else.
     A case that is nowhere any more, because its input has another content now, is marked; its results stay.
     Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL.
     """
@@ -68,13 +71,41 @@ def record_inputs(folder: BatchFolder, found: Iterable[InputRow]) -> None:
     for row in found:
         new[row.place].append(row)
     if not new:
-        return
+        return None
+    paths = {path for path, _ in new}
     with folder.claim("inputs"):
-        old = read_inputs(folder)
-        rows = [row for row in old if row.place not in new] + [row for rows in new.values() for row in rows]
+        old, aside = _read_or_put_aside(folder)
+        kept = [row for row in old if row.place not in new and not (row.path in paths and not row.series)]
+        rows = kept + [row for rows in new.values() for row in rows]
         _mark(folder, old, rows)
         if rows != old:
             _write(folder, rows)
+    return aside
+
+
+def _read(folder: BatchFolder) -> list[InputRow]:
+    """Raises OSError, ValueError."""
+    rows = read_csv(_file(folder), _COLUMNS, errors="surrogateescape")  # paths are bytes, in any encoding
+    if any(row[name] is None for row in rows for name in _COLUMNS):
+        raise ValueError("a row is cut off")
+    return [InputRow(**{name: row[name] for name in _COLUMNS}) for row in rows]
+
+
+def _read_or_put_aside(folder: BatchFolder) -> tuple[list[InputRow], Path | None]:
+    """The rows; or none, and what the damaged table is called now: it is the only key from ids to CTs."""
+    file = _file(folder)
+    try:
+        with disk_errors(file):
+            return (_read(folder) if file.exists() else []), None
+    except ValueError:
+        aside = file.with_name(f"{file.name}.damaged")
+        for number in itertools.count(2):
+            if not aside.exists():
+                break
+            aside = file.with_name(f"{file.name}.damaged{number}")
+        with disk_errors(file):
+            file.rename(aside)
+        return [], aside
 
 
 def _mark(folder: BatchFolder, old: list[InputRow], rows: list[InputRow]) -> None:
