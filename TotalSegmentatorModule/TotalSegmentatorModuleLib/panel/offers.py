@@ -52,4 +52,7 @@ def no_ct_question() -> str:
 
 def load_ct_text() -> str:
     """After "no"."""
-    return _("Nothing was restored. Load the CT of the segmentation, then choose Restore again.")
+    return _(
+        "Nothing was restored. Load the CT of the segmentation, then choose Restore again. If the CT comes from an "
+        "image file, choose it as the CT to segment first."
+    )

@@ -232,16 +232,17 @@ class MadeOnCt(Protocol):
 def find_ct(made: MadeOnCt, preferred=None):
     """The volume on whose grid the result lies: ``preferred`` if it fits, else any volume that does, or None.
 
-    The grid (size and IJK to RAS) must agree in any case. Of the result's own series before one of no series, such as a
-    volume that was saved and loaded again; never of another one.
+    The grid (size and IJK to RAS) must agree in any case, and the series where the result knows its own. A volume of no
+    series, such as one that was saved and loaded again, then has to be ``preferred``: CTs of several patients may have
+    been resampled to one grid.
     """
     candidates = [preferred] if preferred is not None else []
     candidates += [node for node in scalar_volumes() if node is not preferred]
     fitting = [node for node in candidates if _is_on_grid(node, made)]
     wanted = made.series_instance_uid
-    uids = {node: series_instance_uid(node) for node in fitting}
-    same_series = [node for node in fitting if wanted in (None, uids[node])]
-    return next(iter([*same_series, *(node for node in fitting if uids[node] is None)]), None)
+    same_series = [node for node in fitting if wanted in (None, series_instance_uid(node))]
+    of_no_series = [node for node in fitting if node is preferred and series_instance_uid(node) is None]
+    return next(iter(same_series + of_no_series), None)
 
 
 def _is_on_grid(volume, made: MadeOnCt) -> bool:

@@ -84,7 +84,10 @@ def unsaved_text(created: str, model: str, count: int) -> str:
 
 
 def ct_not_found_text() -> str:
-    return _("The CT of this result is not in the scene or was moved, so the result is at the CT's original position.")
+    return _(
+        "The CT of this result is not in the scene, was moved, or was loaded from an image file and is not chosen, so "
+        "the result is at the CT's original position."
+    )
 
 
 def _local_time(created: str) -> str:

@@ -186,12 +186,13 @@ def test_ct_of_a_result_is_found_by_its_grid(app, lib):
     assert lib.images.find_ct(header) is ct
 
 
-def test_a_ct_of_the_same_series_is_preferred_and_one_of_another_never_taken(app, lib):
+def test_a_ct_of_the_same_series_is_preferred_one_of_none_has_to_be_chosen_and_another_is_never_taken(app, lib):
     """What was saved as an image file and loaded again has no series any more."""
     _, header = result(lib)
     saved_again = add_ct(app, name="saved again")
     of_series = dataclasses.replace(header, series_instance_uid="1.2.3")
-    assert lib.images.find_ct(of_series) is saved_again
+    assert lib.images.find_ct(of_series, saved_again) is saved_again
+    assert lib.images.find_ct(of_series) is None
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     own, other = (add_ct(app, name=name) for name in ("own", "other"))
     for node, uid in ((own, "1.2.3"), (other, "1.2.4")):
