@@ -10,6 +10,13 @@ def leaves_text(address: str) -> str:
     return _("The image leaves this computer. It is sent to {address}.").format(address=address)
 
 
+def job_leaves_text(address: str) -> str:
+    """In its place while a script's segmentation runs there and this computer is chosen."""
+    return _("The image of the segmentation that is running leaves this computer. It is sent to {address}.").format(
+        address=address
+    )
+
+
 def sent_text() -> str:
     """The line below it."""
     return _(
@@ -29,8 +36,8 @@ def consent_question(address: str) -> str:
     return _(
         "The image is sent to {address} and leaves this computer: voxels, spacing, position and orientation. Names, "
         "dates, identifiers and other DICOM headers are not sent. Faces can be recognized in a CT of the head.\n\n"
-        "Whoever runs that server can see the image. Send only what your department allows. You are asked once for "
-        "this address."
+        "Whoever runs that server, or has a certificate for it, can see the image. Send only what your department "
+        "allows. You are asked once for this address."
     ).format(address=address)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.department_server import DepartmentServer
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
@@ -285,7 +286,7 @@ class Panel:
 
     def _on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
         self._inputs.set_enabled(not is_busy)
-        self._run_on.set_enabled(not is_busy)
+        self._run_on.show_job(is_busy, self._server_of_job)
         self._task_changed()
         self._options.set_enabled(not is_busy)
         self._rerun.set_enabled(not is_busy)
@@ -296,9 +297,13 @@ class Panel:
             self._show_ready()
 
     def _on_plan(self, plan: Plan) -> None:
-        order = self._session.order
-        self._progress.show_plan(plan, is_on_server=order is not None and order.server is not None)
+        self._progress.show_plan(plan, is_on_server=self._server_of_job is not None)
         self._messages.add_plan(plan)
+
+    @property
+    def _server_of_job(self) -> DepartmentServer | None:
+        order = self._session.order
+        return order.server if order is not None else None
 
     def _on_failed(self, problem: Problem) -> None:
         self._orders.show_failure(problem)

@@ -204,3 +204,18 @@ def test_scripts_name_the_server_themselves(user, orders):
     logic.process(ct, model="104-3mm", run_on="server", wait=False)
     logic.process(ct, model="104-3mm", wait=False)
     assert [order.server for order in orders] == [DepartmentServer(ADDRESS), None]
+
+
+def test_the_statement_is_there_while_a_scripts_job_runs_on_the_server(user):
+    enter_address(user)
+    user.widget.logic.process(user.add_ct(), model="104-3mm", run_on="server", wait=False)
+    said = user.ui.inputs.leavesLabel.text.replace("\u200b", "")
+    assert user.ui.inputs.leavesLabel.visible
+    assert "leaves this computer" in said and ADDRESS in said
+    assert "Nothing leaves" not in user.ui.notice.noticeLabel.text
+
+    user.click_apply()  # cancels it
+    user.wait_until_ready()
+
+    assert not user.ui.inputs.leavesLabel.visible
+    assert user.ui.notice.noticeLabel.text.endswith("Nothing leaves this computer.")
