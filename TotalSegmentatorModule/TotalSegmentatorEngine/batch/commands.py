@@ -13,6 +13,7 @@ from TotalSegmentatorEngine.batch.arguments import BatchOptions
 from TotalSegmentatorEngine.batch.counts import Counts
 from TotalSegmentatorEngine.batch.device_processes.run_on_devices import devices_for, run_on_devices
 from TotalSegmentatorEngine.batch.guarding.guard import seconds_since_begin
+from TotalSegmentatorEngine.batch.inputs.candidates import InputMissingError
 from TotalSegmentatorEngine.batch.inputs.case import Case, FoundInputs
 from TotalSegmentatorEngine.batch.inputs.find_cases import find_cases
 from TotalSegmentatorEngine.batch.printed_lines import (
@@ -108,7 +109,11 @@ class _BatchCommand:
         """Of this shard. Raises SegmentationError: BATCH_NOTHING_FOUND, what ``find_cases`` raises."""
         options = self._options
         known = digests_by_stamp(read_inputs(self._folder))
-        found = find_cases(options.inputs, options.output, known, options.keep_names, self._listen)
+        try:
+            found = find_cases(options.inputs, options.output, known, options.keep_names, self._listen)
+        except InputMissingError as error:
+            self._terminal.show_note(f"There is no {error.path}")
+            raise
         self._found = found
         for path, problem in found.problems:
             self._terminal.show_note(problem_line(path, problem))

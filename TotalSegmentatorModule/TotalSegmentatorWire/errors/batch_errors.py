@@ -17,7 +17,7 @@ BATCH_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "BATCH_LIST_INVALID",
         121,
-        _("The list of CTs cannot be used: {detail}."),
+        _("The list of CTs {file} cannot be used: {detail}."),
         _("Write a CSV file with the column path and, where a folder holds several CTs, the column series; or JSON."),
     ),
     (

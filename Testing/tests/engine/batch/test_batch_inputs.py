@@ -209,7 +209,15 @@ def test_lists_that_are_none(bench: BatchBench, name: str, text: str) -> None:
     path = bench.folder / name
     path.write_text(text, encoding="utf-8")
     run = bench(inputs=[path])
-    assert "error BATCH_LIST_INVALID" in run.err and run.status == 121
+    assert f"error BATCH_LIST_INVALID: The list of CTs {name} cannot" in run.err and run.status == 121
+
+
+def test_json_beside_images_is_no_list(bench: BatchBench) -> None:
+    bench.image("x.nii.gz", seed=1).with_name("x.json").write_text('{"Modality": "CT"}', encoding="utf-8")
+    run = bench(inputs=[bench.inputs / "x.*"])
+    assert (run.status, run.segmented) == (0, 1) and "1 other files" in run.err
+    gone = bench(inputs=[bench.inputs, bench.inputs / "gone"])
+    assert f"There is no {bench.inputs / 'gone'}\n" in gone.err and "error INPUT_NOT_FOUND" in gone.err
 
 
 def test_headers_are_read_once_for_the_search_and_once_for_the_job(bench: BatchBench, monkeypatch) -> None:

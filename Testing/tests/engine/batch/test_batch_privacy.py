@@ -108,6 +108,8 @@ def test_a_folder_that_others_share_keeps_its_mode(bench: BatchBench) -> None:
     bench.dicom("a", seed=1)
     bench.output.mkdir(mode=0o755)
     bench.output.chmod(0o755)
+    (bench.output / "private").mkdir()
+    (bench.output / "private").chmod(0o755)
     (bench.output / "job-17.out").write_text("started", encoding="utf-8")
     run = bench()
     assert run.status == 0 and stat.S_IMODE(bench.output.stat().st_mode) == 0o755

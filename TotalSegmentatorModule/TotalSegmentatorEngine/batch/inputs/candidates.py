@@ -24,6 +24,14 @@ from TotalSegmentatorEngine.series_selection.skipped_files import has_dicom_endi
 _DICOMDIR = "DICOMDIR"
 
 
+class InputMissingError(SegmentationError):
+    """INPUT_NOT_FOUND, with the word: a terminal may show it, a log not."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__("INPUT_NOT_FOUND")
+        self.path = Path(word)
+
+
 class CandidateSearch:
     """``but``: a folder that is not looked into, that of the results. ``listen`` may raise to stop."""
 
@@ -33,8 +41,9 @@ class CandidateSearch:
         self._folders: dict[Path, Found] = {}
 
     def of_inputs(self, inputs: Sequence[str]) -> Found:
-        """Raises SegmentationError: INPUT_NOT_FOUND for a word that leads nowhere, BATCH_LIST_INVALID."""
+        """Raises InputMissingError for a word that leads nowhere, SegmentationError("BATCH_LIST_INVALID")."""
         found = Found()
+        is_alone = len(inputs) == 1 and Path(inputs[0]).exists()
         dicom_files: dict[Path, list[Path]] = defaultdict(list)
         for path in _existing(inputs):
             if path.is_dir():
@@ -42,6 +51,9 @@ class CandidateSearch:
             elif path.name.upper() == _DICOMDIR:
                 found.add(self._of_folder(path.parent))
             elif path.suffix.lower() in lists.SUFFIXES and not is_dicom(path):
+                if not is_alone and not lists.is_list(path):  # of an image file that a pattern names, too
+                    found.passed_over[OTHER_FILES] += 1
+                    continue
                 for row in lists.read_list(path):
                     found.add(self._of_row(row))
             elif is_dicom(path):
@@ -96,12 +108,12 @@ class CandidateSearch:
 
 
 def _existing(inputs: Iterable[str]) -> list[Path]:
-    """Raises SegmentationError("INPUT_NOT_FOUND")."""
+    """Raises InputMissingError."""
     paths = []
     for word in inputs:
         found = [word] if Path(word).exists() else sorted(glob.glob(word, recursive=True))  # noqa: PTH207 - absolute, too
         if not found:
-            raise SegmentationError("INPUT_NOT_FOUND")
+            raise InputMissingError(word)
         paths += [Path(path) for path in found]
     return paths
 

@@ -54,7 +54,8 @@ class BatchFolder:
         self.path = path
 
     def create(self) -> None:
-        """The folder and its private one, readable by this user only. A folder that others filled keeps its mode.
+        """The folder and its private one, readable by this user only. A folder that others filled keeps its mode, not
+        so the private one, unless it is another user's.
 
         Raises SegmentationError: OUTPUT_NOT_WRITABLE, DISK_FULL.
         """
@@ -63,6 +64,7 @@ class BatchFolder:
             if not any(self.path.iterdir()):
                 self.path.chmod(_PRIVATE_MODE)
             _make_private(self.private)
+            _close(self.private)
         sweep_claims(self.private)
         for case_id in self.case_ids():
             self._tidy(case_id)
@@ -193,6 +195,12 @@ def _remove_results(folder: Path) -> None:
 
 def _make_private(folder: Path) -> None:
     folder.mkdir(mode=_PRIVATE_MODE, exist_ok=True)
+
+
+def _close(folder: Path) -> None:
+    """To others; only its owner can. On Windows the mode says nothing about who may read."""
+    if os.name == "posix" and folder.stat().st_uid == os.geteuid():
+        folder.chmod(_PRIVATE_MODE)
 
 
 def _to_disk(file: Path) -> None:
