@@ -58,4 +58,9 @@ BATCH_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("No structure was found, so there is nothing to export."),
         _("Look at the CT: it may show another part of the body than the structures you asked for."),
     ),
+    (
+        "BATCH_EDIT_KEPT",
+        _("Somebody had changed the segmentation of an earlier run; it is kept as segmentation.edited.seg.nrrd."),
+        _("Use that file if its corrections still count. The exports, the table and the report show the new result."),
+    ),
 )

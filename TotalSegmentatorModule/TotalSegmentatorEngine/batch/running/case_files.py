@@ -12,8 +12,8 @@ from TotalSegmentatorWire.tables.export_formats import FORMATS
 
 from TotalSegmentatorEngine.batch.inputs.case import Case
 from TotalSegmentatorEngine.batch.report.thumbnail import thumbnail_jpeg
-from TotalSegmentatorEngine.batch.running.case_task import EXPORTS, CaseTask
-from TotalSegmentatorEngine.batch.store.batch_folder import SEGMENTATION, THUMBNAIL
+from TotalSegmentatorEngine.batch.running.case_task import CaseTask
+from TotalSegmentatorEngine.batch.store.batch_folder import EXPORTS, SEGMENTATION, THUMBNAIL
 from TotalSegmentatorEngine.ct_input.reading import ReadInput, read_input
 from TotalSegmentatorEngine.export.commands import CtPlace, export_result
 from TotalSegmentatorEngine.export.order import ExportOrder

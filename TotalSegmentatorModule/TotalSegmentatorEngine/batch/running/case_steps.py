@@ -21,11 +21,13 @@ from TotalSegmentatorEngine.batch.running.case_files import CaseFiles
 from TotalSegmentatorEngine.batch.running.case_log import case_log
 from TotalSegmentatorEngine.batch.running.case_reporter import CaseReporter
 from TotalSegmentatorEngine.batch.running.case_task import CaseTask
-from TotalSegmentatorEngine.batch.store.batch_folder import LOG, BatchFolder
+from TotalSegmentatorEngine.batch.store.batch_folder import LOG, SEGMENTATION, BatchFolder
 from TotalSegmentatorEngine.batch.store.claims import Claim
+from TotalSegmentatorEngine.batch.store.edited_segmentation import file_digest
 from TotalSegmentatorEngine.batch.store.outcome import DONE, FAILED, Outcome, OutcomeError, StructureOutcome
 from TotalSegmentatorEngine.batch.table.measured_structures import measured_structures
 from TotalSegmentatorEngine.ct_input.reading import ReadInput
+from TotalSegmentatorEngine.imaging.atomic_file import disk_errors
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
@@ -72,6 +74,7 @@ class CaseSteps:
         self._rest: Callable[[], SegmentationResult] | None = None
         self._result: SegmentationResult | None = None
         self._structures: tuple[StructureOutcome, ...] = ()
+        self._digest = ""
         self.problem: Problem | None = None
         """Why the CT has no result; the steps that follow do nothing."""
         self.is_unforeseen = False
@@ -136,8 +139,10 @@ class CaseSteps:
         """Puts the files in their place and, last, the record; None where another process has taken the CT over."""
         if self._is_lost:
             return None
-        outcome = self._record()
         with self._losable():
+            if self._folder.keep_edited(self.case.id, self._draft, self.held):
+                self._reporter.warning(Problem("BATCH_EDIT_KEPT"))
+            outcome = self._record()
             self._folder.finish(outcome, self._draft, self.held)
         return None if self._is_lost else outcome
 
@@ -167,6 +172,8 @@ class CaseSteps:
             result.found, result.labels, self._ct.volume.array, result.flags or (), reporter.check_cancelled
         )
         run_job.write_result(result, self._ct, self._files, reporter)
+        with disk_errors(self._draft):
+            self._digest = file_digest(self._draft / SEGMENTATION)
         self._result, self._structures, self.problem = result, structures, self._files.failure
 
     def _step(self, work: Callable[[], None]) -> None:
@@ -224,6 +231,7 @@ class CaseSteps:
             seconds=self._reporter.seconds(),
             shape=None if geometry is None else tuple(int(size) for size in geometry.shape),
             spacing_mm=None if geometry is None else tuple(round(float(mm), 4) for mm in geometry.spacing),
+            segmentation_digest=self._digest,
             structures=self._structures,
             flags=() if result is None else tuple(flag.to_json(sentence_of(flag)) for flag in result.flags or ()),
         )

@@ -14,13 +14,10 @@ from typing import Any
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
+from TotalSegmentatorEngine.batch.store.batch_folder import EXPORTS
 from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.prepare import prepare
-
-EXPORTS = {"rtstruct": "rs.dcm", "seg": "seg.dcm", "sr": "sr.dcm", "volumes": "volumes.csv", "review": "review.html"}
-"""The formats that a run can write, and their file names; in the order in which they are written, so that a measurement
-report refers to the SEG beside it."""
 
 _PACKAGES = ("torch", "nnunetv2", "openvino", "numpy", "SimpleITK")
 _BLOCK_BYTES = 1 << 20

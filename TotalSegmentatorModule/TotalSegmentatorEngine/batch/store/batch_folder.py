@@ -30,6 +30,7 @@ from TotalSegmentatorEngine.batch.store.claims import (
     sweep_claims,
     try_claim,
 )
+from TotalSegmentatorEngine.batch.store.edited_segmentation import keep_if_edited
 from TotalSegmentatorEngine.batch.store.outcome import Outcome, from_json, to_json
 from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, disk_errors
 
@@ -37,12 +38,17 @@ RECORD = "done.json"
 SEGMENTATION = "segmentation.seg.nrrd"
 LOG = "log.txt"
 THUMBNAIL = "thumbnail.jpg"
+EXPORTS = {"rtstruct": "rs.dcm", "seg": "seg.dcm", "sr": "sr.dcm", "volumes": "volumes.csv", "review": "review.html"}
+"""The formats that a run can write, and their file names; in the order in which they are written, so that a measurement
+report refers to the SEG beside it."""
 PRIVATE = "private"
 CASE_NAME = re.compile(r"^[0-9a-f]{12}$")
 SUPERSEDED = "superseded"
 """An empty file in the folder of a case whose input has another content now."""
 
 _CLAIM = "claim.json"
+_RESULTS = (SEGMENTATION, LOG, THUMBNAIL, SUPERSEDED, *EXPORTS.values(), "sr.seg.dcm")
+"""What a run writes beside the record; the last for a measurement report without a SEG. All else is somebody's own."""
 _DRAFT = re.compile(r"^\.[0-9a-f]{16}\.(draft|part)$")
 _PRIVATE_MODE = 0o700
 
@@ -154,8 +160,18 @@ class BatchFolder:
             path.mkdir(mode=_PRIVATE_MODE)
         return path
 
+    def keep_edited(self, case_id: str, draft: Path, held: Claim) -> bool:
+        """Whether somebody has edited the segmentation of an earlier run, which is then kept under another name. For
+        a case that is complete in ``draft``. Raises as ``finish`` does."""
+        folder, earlier = self.case_folder(case_id), self.outcome(case_id)
+        with disk_errors(folder):
+            held.check()
+            written = "" if earlier is None else earlier.segmentation_digest
+            return keep_if_edited(folder / SEGMENTATION, written, draft)
+
     def finish(self, outcome: Outcome, draft: Path, held: Claim) -> None:
-        """Puts the files of ``draft`` in the place of those of an earlier run, then writes the record.
+        """Puts the files of ``draft`` in the place of those of an earlier run, then writes the record. What somebody
+        else has put there stays.
 
         Raises SegmentationError: BATCH_CLAIM_LOST, OUTPUT_NOT_WRITABLE, DISK_FULL.
         """
@@ -188,9 +204,8 @@ def _sweep(folder: Path) -> None:
 def _remove_results(folder: Path) -> None:
     """The record goes first: what is left after a kill is then no case that counts as done."""
     (folder / RECORD).unlink(missing_ok=True)
-    for entry in folder.iterdir():
-        if entry.is_file() and not entry.name.startswith(".") and entry.name != _CLAIM:
-            entry.unlink()
+    for name in _RESULTS:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _make_private(folder: Path) -> None:

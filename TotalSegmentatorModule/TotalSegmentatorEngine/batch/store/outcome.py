@@ -71,6 +71,9 @@ class Outcome:
     """Of "engine" and of the packages that computed the result."""
     model_digest: str = ""
     """SHA-256 of the model's plans and weights."""
+    segmentation_digest: str = ""
+    """SHA-256 of the file, by which it is known whether somebody has edited it; empty where there is none, and in
+    records of earlier versions."""
     seconds: dict[str, float] = field(default_factory=dict)
     """By stage of the job (``messages.segment.Stage``), and "total"."""
     shape: tuple[int, int, int] | None = None
@@ -104,7 +107,7 @@ def from_json(fields: Mapping[str, Any]) -> Outcome:
     try:
         if fields["version"] != VERSION:
             raise ValueError(fields["version"])
-        rest = {name: fields[name] for name in _PLAIN}
+        rest = {name: fields[name] for name in _PLAIN if name in fields or name not in _ADDED}
         error, ct = fields["error"], fields["ct"]
         return Outcome(
             **rest,
@@ -123,6 +126,8 @@ def _structure(fields: Mapping[str, Any]) -> StructureOutcome:
     return StructureOutcome(**{**fields, "flags": tuple(fields["flags"])})
 
 
+_ADDED = ("segmentation_digest",)
+"""Since the first records of this version, which go without."""
 _PLAIN = tuple(
     each.name
     for each in dataclasses.fields(Outcome)
