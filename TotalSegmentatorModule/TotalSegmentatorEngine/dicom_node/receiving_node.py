@@ -28,8 +28,9 @@ _SECONDS_BETWEEN_WATCHES = 2.0
 _WATCH_PAUSE = 20
 """Between two looks, in times that one takes: a folder with many files costs no more than a twentieth of the time."""
 _SECONDS_BETWEEN_SWEEPS = 600.0
-_SECONDS_AFTER_TROUBLE = 60.0
-"""Before a series is tried again that failed for another reason than itself, such as a full disk."""
+_SECONDS_AFTER_TROUBLE, _LONGEST_PAUSE = 60.0, 3600.0
+"""Before a series is tried again that failed for another reason than itself, such as a full disk; at first, and when
+it has failed again and again."""
 _SECONDS_TO_SEND = 10.0
 """At the end, for the object that is on its way."""
 _DAY = 86400.0
@@ -58,6 +59,8 @@ class ReceivingNode:
 
             self._listener = Listener(settings.listening, settings.limits, self._incoming)
         self._not_before: dict[str, float] = {}
+        self._pauses: dict[str, float] = {}
+        """In seconds; of the series in ``_not_before``."""
         self._watch_due = self._swept_at = float("-inf")
 
     @property
@@ -123,25 +126,44 @@ class ReceivingNode:
     # -- a series ------------------------------------------------------------------------------------------------------
 
     def _segment(self, series: str) -> None:
-        """Raises OSError where the folder of the node cannot be written to."""
         seen, count = self._incoming.changes(series), self._incoming.count(series)
         self._say(f"series {series}, {count} images: complete")
         try:
-            result = self._work.segment(self._incoming.objects_folder(series))
+            result = self._work.segment(
+                self._incoming.objects_folder(series), lambda case: self._add_case(series, case)
+            )
+            if self._incoming.changes(series) != seen:  # the result is out of date
+                self._say(f"series {series}: more came meanwhile; it is segmented again")
+                return
             self._have_sent(result)
         except OSError:
-            raise
+            _log.exception("a file of series %s cannot be read or written", series)
+            self._put_off(series, "a file in the folder of the node cannot be read or written.")
+            return
         except SegmentationError as error:  # of what would fail for every series
             if error.code != "CANCELLED":
-                self._not_before[series] = time.monotonic() + _SECONDS_AFTER_TROUBLE
-                self._say(f"series {series}: {error.code}: {sentence_without_text(error.problem)} It is tried again.")
+                self._put_off(series, f"{error.code}: {sentence_without_text(error.problem)}")
             return
         except Exception as error:  # noqa: BLE001 - one series never ends the node
             result = SeriesResult(FAILED, problem_of(error).code, ())
-        earlier = self._incoming.states()[series].cases  # of the same series before more of it came
-        cases = tuple(dict.fromkeys([*earlier, *(outcome.id for outcome in result.outcomes)]))
-        self._incoming.note(series, seen, work=result.work, code=result.code, cases=cases)
+        self._not_before.pop(series, None)
+        self._pauses.pop(series, None)
+        self._incoming.note(series, seen, work=result.work, code=result.code)
         self._report(series, result)
+
+    def _add_case(self, series: str, case: str) -> None:
+        """Notes a CT as one of the series, also of what the series was before more of it came: what is written of it
+        is deleted with the series."""
+        cases = self._incoming.states()[series].cases
+        if case not in cases:
+            self._incoming.note(series, cases=(*cases, case))
+
+    def _put_off(self, series: str, reason: str) -> None:
+        """Has the others go first."""
+        pause = min(2 * self._pauses[series], _LONGEST_PAUSE) if series in self._pauses else _SECONDS_AFTER_TROUBLE
+        self._pauses[series] = pause
+        self._not_before[series] = time.monotonic() + pause
+        self._say(f"series {series}: {reason} It is tried again.")
 
     def _have_sent(self, result: SeriesResult) -> None:
         destinations = self._settings.destinations

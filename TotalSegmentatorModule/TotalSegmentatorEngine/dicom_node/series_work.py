@@ -21,6 +21,7 @@ from TotalSegmentatorEngine.pipeline.cache import EngineCache
 
 _FAILED_AGAIN = Redo(failed=True, since=math.inf)
 """A series that is here again was sent again on purpose, if it failed."""
+_AGAIN = Redo(all=True, since=math.inf)
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ class SeriesWork:
         self._is_cancelled = is_cancelled
         self._cache = EngineCache()
 
-    def segment(self, objects: Path) -> SeriesResult:
-        """``objects``: the folder of a series. A CT that was segmented with these options before is not done again.
+    def segment(self, objects: Path, begins: Callable[[str], None]) -> SeriesResult:
+        """``objects``: the folder of a series. A CT that was segmented with these options before is not done again,
+        unless a file of its result was moved. ``begins`` gets the id of each CT before anything is written of it.
 
         Raises SegmentationError: what ``attempt`` raises; the series then stays in the queue.
         """
@@ -51,6 +53,7 @@ class SeriesWork:
         outcomes = []
         for case in found.cases:
             self._listen()
+            begins(case.id)
             outcomes.append(self._outcome(case))
         codes = [problem.code for problem in problems] + [one.error.code for one in outcomes if one.error is not None]
         if not outcomes and not codes:
@@ -61,6 +64,10 @@ class SeriesWork:
         reporter = JobReporter("receive", _ignore, self._is_cancelled)
         try:
             tried = attempt(case, self._task, self._results, self._cache, reporter, _FAILED_AGAIN)
+            if tried.outcome is not None and not all(
+                path.exists() for path in exports_of(tried.outcome, self._results).values()
+            ):
+                tried = attempt(case, self._task, self._results, self._cache, reporter, _AGAIN)
         finally:
             self._cache.forget_ct()
         if tried.outcome is None:  # nobody else works here: the claim of a process whose death cannot be seen

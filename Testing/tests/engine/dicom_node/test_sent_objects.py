@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pydicom
@@ -125,3 +126,58 @@ def test_a_series_that_breaks_the_program_fails_and_the_next_one_is_done(node: N
         node.wait_for(lambda: node.states() == ["done", "failed"])
     assert any("INTERNAL_ERROR" in line for line in node.said)
     assert not any("Smith" in line for line in node.said)
+
+
+def test_a_result_that_is_out_of_date_is_not_sent_and_deleted_with_the_series(node: NodeBench, series):
+    files = series()
+    (port,) = free_ports(1)
+    settings = node.settings(times=dataclasses.replace(QUICK, keep_days=0.0))
+
+    def more_comes(array) -> None:
+        if not node.bench.seen:
+            send(running.port, files[6:])
+        node.bench.seen.append(array)
+
+    node.bench.on_segment = more_comes
+    with node.running(dataclasses.replace(settings, destinations=(to(port),))) as running:
+        send(running.port, files[:6])
+        node.wait_for(lambda: node.states() == ["done"])
+    (row,) = node.status.series
+    assert [path.name[:12] for path in node.folder.outgoing.iterdir()] == [row.cases[-1]]
+    assert len(row.cases) == 2
+    with node.running(settings):
+        node.wait_for(lambda: node.states() == [])
+    assert list(node.folder.path.rglob("*.dcm")) == []
+    assert not any((node.folder.results / case).exists() for case in row.cases)
+
+
+def test_a_series_whose_result_cannot_be_put_out_does_not_hold_up_the_next(node: NodeBench, series):
+    one, two = series(), series()
+    (port,) = free_ports(1)
+    settings = node.settings(destinations=(to(port),))
+    with node.running(settings) as running:
+        send(running.port, one)
+        node.wait_for(lambda: node.states() == ["done"])
+    (outgoing,) = node.folder.outgoing.iterdir()
+    shutil.rmtree(outgoing)
+    outgoing.touch()
+    shutil.rmtree(node.folder.incoming / node.status.series[0].id)
+    with node.running(settings) as running:
+        send(running.port, one)
+        node.wait_for(lambda: any("cannot be read or written. It is tried again." in line for line in node.said))
+        send(running.port, two)
+        node.wait_for(lambda: node.states() == ["done", "waiting"])
+
+
+def test_a_result_whose_file_was_moved_is_computed_again_to_be_sent(node: NodeBench, series):
+    files = series()
+    with node.running(node.settings()) as running:
+        send(running.port, files)
+        node.wait_for(lambda: node.states() == ["done"])
+    (row,) = node.status.series
+    (node.folder.results / row.cases[0] / "rs.dcm").rename(node.bench.folder / "collected.dcm")
+    shutil.rmtree(node.folder.incoming / row.id)
+    with archive() as (port, stored), node.running(node.settings(destinations=(to(port),))) as running:
+        send(running.port, files)
+        node.wait_for(lambda: any("objects sent" in line for line in node.said))
+    assert (len(stored), node.segmented) == (1, 2)
