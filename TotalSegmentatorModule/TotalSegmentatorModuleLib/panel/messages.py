@@ -36,13 +36,14 @@ class MessagesSection:
             widget.setVisible(False)
         self._ui.messagesWidget.setVisible(False)
 
-    def show_error(self, problem: Problem, offers_this_computer: bool = False) -> None:
-        """``offers_this_computer``: the job ran elsewhere and can be repeated here."""
+    def show_error(self, problem: Problem, can_be_repeated: bool = False, offers_this_computer: bool = False) -> None:
+        """``can_be_repeated``: it was asked for in this panel; ``offers_this_computer``: it ran elsewhere and can be
+        repeated here."""
         what, todo = problem_texts(problem)
         self._ui.errorWhatLabel.setText(what)
         self._ui.errorTodoLabel.setText(todo)
         self._ui.errorCodeLabel.setText(_("Code: {code}").format(code=problem.code))
-        self._ui.errorAnywayButton.setVisible(problem.code == "INPUT_SIZE_UNLIKELY")
+        self._ui.errorAnywayButton.setVisible(can_be_repeated and problem.code == "INPUT_SIZE_UNLIKELY")
         self._ui.errorHereButton.setVisible(offers_this_computer)
         self._ui.resultLabel.setVisible(False)
         self._set_visible(self._ui.errorFrame, True)

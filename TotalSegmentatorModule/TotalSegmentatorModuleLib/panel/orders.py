@@ -104,7 +104,7 @@ class Orders:
         """The job has failed. One with which only the server has trouble can be repeated here."""
         is_own = self.last is not None and self.last is self._session.order  # and not a script's
         is_there = is_own and self.last.server is not None and problem.code in _PROBLEMS_OF_A_SERVER
-        self._messages.show_error(problem, offers_this_computer=is_there)
+        self._messages.show_error(problem, can_be_repeated=is_own, offers_this_computer=is_there)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

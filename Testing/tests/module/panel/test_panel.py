@@ -125,6 +125,15 @@ def test_an_unlikely_size_is_segmented_only_after_a_second_click(user):
     assert not user.ui.messages.errorFrame.visible
 
 
+def test_a_refused_script_offers_no_second_click(user):
+    """Which would repeat what was last asked for in the panel."""
+    ct = user.add_ct(matrix=np.diag([0.0008, 0.0008, 0.002, 1.0]))
+    user.widget.logic.process(ct, model="{}", wait=False)
+    user.wait_until_ready()
+    assert user.error_code == "INPUT_SIZE_UNLIKELY"
+    assert not user.ui.messages.errorAnywayButton.visible
+
+
 def test_other_errors_offer_no_second_click(user):
     user.add_ct()
     user.plan("resampling", "refuse")
