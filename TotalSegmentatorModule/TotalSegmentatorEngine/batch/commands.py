@@ -12,7 +12,7 @@ from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 from TotalSegmentatorEngine.batch.arguments import BatchOptions
 from TotalSegmentatorEngine.batch.counts import Counts
 from TotalSegmentatorEngine.batch.device_processes.run_on_devices import devices_for, run_on_devices
-from TotalSegmentatorEngine.batch.guarding.guard import seconds_since_begin
+from TotalSegmentatorEngine.batch.guarding.guard import report_finished, seconds_since_begin
 from TotalSegmentatorEngine.batch.inputs.candidates import InputMissingError
 from TotalSegmentatorEngine.batch.inputs.case import Case, FoundInputs
 from TotalSegmentatorEngine.batch.inputs.find_cases import find_cases
@@ -143,6 +143,8 @@ class _BatchCommand:
     def _on_outcome(self, case: Case, attempt: Attempt) -> None:
         outcome = attempt.outcome
         self._counts.add(attempt)
+        if attempt.ran:
+            report_finished()
         self._terminal.at_case(self._counts.total, self._total)
         _log.info("case %s: %s", outcome.id, outcome.state if outcome.error is None else outcome.error.code)
         if attempt.ran or outcome.error is not None:

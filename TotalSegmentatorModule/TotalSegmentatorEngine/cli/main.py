@@ -80,7 +80,7 @@ def _run(arguments: list[str], is_program: bool) -> int:
     if isinstance(options, BatchOptions) and is_program:
         from TotalSegmentatorEngine.batch.guarding.guard import run_guarded
 
-        status = run_guarded(str(options.output))
+        status = run_guarded()
         if status is not None:
             return status
     commands: dict[type, Callable[[Any], int]] = {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from batch_bench import GRID, BatchBench
 from ct_variants import write_image
@@ -16,12 +19,16 @@ from seeded_models import make_model_folder
 from series_support import chest
 from TotalSegmentatorEngine.batch import commands
 from TotalSegmentatorEngine.batch.device_processes import run_on_devices
+from TotalSegmentatorEngine.batch.running import case_steps
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.machine import devices
 from TotalSegmentatorWire.errors.problem import ERRORS, Problem, SegmentationError
+from TotalSegmentatorWire.process_identity import this_process
 
 PATIENCE_SECONDS = 60.0
+CRASHING_SLICES = 5
+FORK = multiprocessing.get_context("fork" if hasattr(os, "fork") else None)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +111,40 @@ def test_processes_that_always_end_do_not_go_on_for_ever(bench: BatchBench, monk
     run = bench()
     assert run.status == ERRORS["BATCH_PROCESSES_ENDED"].exit_code
     assert Problem("BATCH_PROCESSES_ENDED", {"count": 1}).what in run.err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_device_may_lose_more_processes_where_cts_are_done_between(
+    bench: BatchBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One device, whose processes are forks of this one, so that they have the stand-in for the networks."""
+    run_all, run_child = run_on_devices.run_on_devices, run_on_devices.run_child
+
+    def run_in_fork(*arguments: object) -> None:
+        this_process.cache_clear()
+        run_child(*arguments)
+
+    def crash(array: np.ndarray) -> None:
+        if len(array) == CRASHING_SLICES:
+            os._exit(1)
+
+    monkeypatch.setattr(run_on_devices, "multiprocessing", SimpleNamespace(get_context=lambda _: FORK))
+    monkeypatch.setattr(run_on_devices, "run_child", run_in_fork)
+    monkeypatch.setattr(run_on_devices, "MOST_DEATHS", 1)
+    monkeypatch.setattr(case_steps, "LARGEST_DEATHS", 1)
+    monkeypatch.setattr(commands, "devices_for", lambda device: ["cpu", "cpu"])
+    monkeypatch.setattr(
+        commands,
+        "run_on_devices",
+        lambda cases, task, folder, devices, *rest: run_all(cases, task, folder, ["cpu"], *rest),
+    )
+    bench.on_segment = crash
+    for name, slices in (("a", CRASHING_SLICES), ("b", 4), ("c", CRASHING_SLICES)):
+        bench.image(f"{name}.nii.gz", seed=ord(name), slices=slices)
+    run = bench()
+    assert (run.status, run.codes) == (1, ["BATCH_PROCESS_DIED"] * 2), run.err
+    assert len(run.outcomes) == 3
 
 
 class _Unreadable:

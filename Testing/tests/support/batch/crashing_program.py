@@ -18,13 +18,14 @@ SUPPORT = [str(TESTING / "tests" / "support" / folder) for folder in (".", "mode
 sys.path[:0] = [str(TESTING), str(TESTING.parent / "TotalSegmentatorModule"), *SUPPORT]
 
 from batch_bench import segmented  # noqa: E402 - found through the line above
+from TotalSegmentatorEngine.batch.guarding import guard  # noqa: E402
 from TotalSegmentatorEngine.batch.running import case_steps  # noqa: E402
 from TotalSegmentatorEngine.cli.main import main  # noqa: E402
 from TotalSegmentatorEngine.pipeline import run_job as pipeline  # noqa: E402
 
 CRASHING_SLICES, WAITING_SLICES = 5, 6
-LARGEST_DEATHS = 2
-"""A process less to wait for."""
+LARGEST_DEATHS = MOST_RESTARTS = 1
+"""Fewer processes to wait for."""
 MEMORY = {"peak_bytes": 10**9, "available_bytes": 10**10}
 
 
@@ -45,6 +46,6 @@ def predict(volume, prepared, cache, reporter, learns):
 if __name__ == "__main__":
     pipeline.prefetch_weights = lambda prepared, cache: None
     pipeline.segment, pipeline.predict = segment, predict
-    case_steps.LARGEST_DEATHS = LARGEST_DEATHS
+    case_steps.LARGEST_DEATHS, guard.MOST_RESTARTS = LARGEST_DEATHS, MOST_RESTARTS
     pipeline.plan = lambda volume, prepared, cache: SimpleNamespace(**MEMORY)
     sys.exit(main(sys.argv[1:], is_program=True))

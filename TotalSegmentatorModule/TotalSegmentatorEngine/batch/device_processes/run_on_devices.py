@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -22,7 +23,8 @@ from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.machine.devices import cuda_count
 
 MOST_DEATHS = 4
-"""So many processes of a run may end unexpectedly. A case over which three have ended counts as failed."""
+"""So many processes of a device may end unexpectedly, one after the other, without having done a case. A case over
+which three have ended counts as failed."""
 _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 30.0
 """For processes that were told to end: they look between two tiles."""
@@ -71,14 +73,21 @@ def run_on_devices(
             answered(case.id, Attempt(outcome))
 
 
+@dataclass
+class _Child:
+    process: BaseProcess
+    order: Order
+    deaths: int
+    """Of those before it on the same device, since one of them has done a case."""
+
+
 class _Children:
     """The processes, one for each order; leaving the block ends them."""
 
     def __init__(self, orders: Sequence[Order]) -> None:
         self._orders = orders
         self._context = multiprocessing.get_context("spawn")
-        self._running: dict[Connection, tuple[BaseProcess, Order]] = {}
-        self._deaths = 0
+        self._running: dict[Connection, _Child] = {}
 
     def __enter__(self) -> _Children:
         for order in self._orders:
@@ -89,7 +98,8 @@ class _Children:
         for answers in self._running:
             with suppress(OSError):  # it has ended
                 answers.send(None)
-        for answers, (process, _) in self._running.items():
+        for answers, child in self._running.items():
+            process = child.process
             process.join(_PATIENCE_SECONDS)
             if process.is_alive():
                 process.kill()  # what it was at is swept by whoever comes to it next
@@ -109,24 +119,25 @@ class _Children:
                     continue
                 if isinstance(answer, Stop):
                     raise SegmentationError(answer.problem.code, **answer.problem.values)
+                self._running[answers].deaths = 0
                 answered(*answer)
 
-    def _start(self, order: Order) -> None:
+    def _start(self, order: Order, deaths: int = 0) -> None:
         answers, theirs = self._context.Pipe()
         process = self._context.Process(target=run_child, args=(order, theirs), daemon=False)
         process.start()
         theirs.close()  # so that the pipe ends with the process
-        self._running[answers] = (process, order)
+        self._running[answers] = _Child(process, order, deaths)
 
     def _ended(self, answers: Connection) -> None:
         """One that has ended unexpectedly is replaced; the claims of its cases died with it."""
-        process, order = self._running.pop(answers)
-        process.join()
+        child = self._running.pop(answers)
+        child.process.join()
         with suppress(OSError):
             answers.close()
-        if process.exitcode == 0:
+        if child.process.exitcode == 0:
             return
-        self._deaths += 1
-        if self._deaths > MOST_DEATHS:
-            raise SegmentationError("BATCH_PROCESSES_ENDED", count=self._deaths)
-        self._start(order)
+        deaths = child.deaths + 1
+        if deaths > MOST_DEATHS:
+            raise SegmentationError("BATCH_PROCESSES_ENDED", count=deaths)
+        self._start(child.order, deaths)

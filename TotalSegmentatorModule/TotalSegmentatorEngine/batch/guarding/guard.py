@@ -13,37 +13,43 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
+from contextlib import suppress
 
 CHILD_VARIABLE = "TOTALSEGMENTATOR_BATCH_CHILD"
-"""Set in the child: the parent's process id, and when the run began in seconds since 1970."""
-_MOST_RESTARTS = 4
-"""In succession, without a further record: more than a CT needs to be known as the cause."""
+"""Set in the child: the parent's process id, when the run began in seconds since 1970, and the end of a pipe into which
+the child writes when it has finished a CT. The records in the output folder would not tell: other processes write them,
+too, and a CT that is done again has one already."""
+MOST_RESTARTS = 4
+"""In succession, of processes that have finished no CT: more than a CT needs to be known as the cause."""
 _BY_THE_USER = frozenset(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 )
 _POLL_SECONDS = 1.0
+_INTERRUPT_SECONDS = 0.3
+"""After which the child gets a SIGINT again: in time for it to know that it is the same (command_run.py), and not so
+soon that it disturbs the answer to the first."""
 
 
-def run_guarded(output: str) -> int | None:
+def run_guarded() -> int | None:
     """The exit status of this program's own command line, run in a child process; None in the child itself, and on
-    Windows, where nothing tells a crash from other ends. ``output``: the folder of the results."""
+    Windows, where nothing tells a crash from other ends."""
     if os.name == "nt":
         return None
     if CHILD_VARIABLE in os.environ:
         _end_with_parent()
         return None
-    environment = os.environ | {CHILD_VARIABLE: f"{os.getpid()} {time.time()}"}
-    records, restarts = _records(output), 0
+    finished, reports = os.pipe()
+    for end in (finished, reports):
+        os.set_blocking(end, False)
+    environment = os.environ | {CHILD_VARIABLE: f"{os.getpid()} {time.time()} {reports}"}
+    restarts = 0
     while True:
-        ended_by = _run_child(environment)
+        ended_by = _run_child(environment, reports)
         if ended_by >= 0:
             return ended_by
         number = signal.Signals(-ended_by)
-        now = _records(output)
-        restarts = 1 if now != records else restarts + 1
-        records = now
-        if number in _BY_THE_USER or restarts > _MOST_RESTARTS:
+        restarts = 1 if _has_finished_one(finished) else restarts + 1
+        if number in _BY_THE_USER or restarts > MOST_RESTARTS:
             return 128 + number
         sys.stderr.write(
             f"\nThe process was ended by the signal {number.name}, perhaps for a CT that is damaged or too large. "
@@ -54,14 +60,37 @@ def run_guarded(output: str) -> int | None:
 def seconds_since_begin() -> float:
     """Since the run began, in this process or in one before it that has ended."""
     words = os.environ.get(CHILD_VARIABLE, "").split()
-    return max(time.time() - float(words[1]), 0.0) if len(words) == 2 else 0.0
+    return max(time.time() - float(words[1]), 0.0) if len(words) == 3 else 0.0
 
 
-def _run_child(environment: dict[str, str]) -> int:
-    """Its return code. Ctrl+C reaches the child by itself; what is sent to this process alone is passed on."""
-    child = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env=environment)
+def report_finished() -> None:
+    """Called in the child when a CT has its record: what ends the process later is another CT's doing."""
+    words = os.environ.get(CHILD_VARIABLE, "").split()
+    if len(words) == 3 and os.getppid() == int(words[0]):
+        with suppress(OSError):  # the pipe is full of such reports, or the parent has been killed
+            os.write(int(words[2]), b".")
+
+
+def _has_finished_one(reports: int) -> bool:
+    """Reads all that has been reported."""
+    has_finished = False
+    with suppress(BlockingIOError):
+        while os.read(reports, 1 << 16):
+            has_finished = True
+    return has_finished
+
+
+def _run_child(environment: dict[str, str], reports: int) -> int:
+    """Its return code. What is sent to this process alone is passed on; Ctrl+C reaches the child by itself, too."""
+    child = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env=environment, pass_fds=(reports,))
+
+    def interrupt(*_signal: object) -> None:
+        later = threading.Timer(_INTERRUPT_SECONDS, child.send_signal, [signal.SIGINT])
+        later.daemon = True
+        later.start()
+
     before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        signal.SIGINT: signal.signal(signal.SIGINT, interrupt),
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM)),
     }
     try:
@@ -69,13 +98,6 @@ def _run_child(environment: dict[str, str]) -> int:
     finally:
         for number, action in before.items():
             signal.signal(number, action)
-
-
-def _records(output: str) -> int:
-    try:
-        return sum(1 for _ in Path(output).glob("*/done.json"))
-    except OSError:
-        return 0
 
 
 def _end_with_parent() -> None:

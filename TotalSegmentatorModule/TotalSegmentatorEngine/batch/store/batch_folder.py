@@ -141,10 +141,15 @@ class BatchFolder:
         return held
 
     def _tidy(self, case_id: str) -> None:
-        """A process that was killed after its record was written has left its claim."""
+        """A process that was killed after its record was written has left its claim. A claim that is younger than the
+        record is that of a process that did the case again, and may have died over it."""
         folder = self.case_folder(case_id)
         sweep_claims(folder)
-        if (folder / RECORD).exists() and (folder / _CLAIM).exists():
+        try:
+            is_left = (folder / _CLAIM).stat().st_mtime <= self.recorded_at(case_id)
+        except OSError:
+            is_left = False
+        if is_left:
             held = self.claim_case(case_id)
             if held is not None:
                 held.release()
