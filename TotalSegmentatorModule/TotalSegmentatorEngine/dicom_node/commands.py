@@ -21,8 +21,8 @@ from TotalSegmentatorWire.user_folders import default_models_folder
 from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions
 from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.node_status import read_status, status_page
-from TotalSegmentatorEngine.dicom_node.settings.node_settings import NodeSettings, TlsFiles
-from TotalSegmentatorEngine.dicom_node.settings.settings_file import check_settings, is_loopback, read_settings
+from TotalSegmentatorEngine.dicom_node.settings.node_settings import NodeSettings, TlsFiles, is_loopback
+from TotalSegmentatorEngine.dicom_node.settings.settings_file import check_settings, read_settings
 from TotalSegmentatorEngine.job.task import SegmentationTask
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ def _greet(settings: NodeSettings, port: int | None, say: Callable[[str], None])
         say("results are not sent anywhere: no destination is named")
     for destination in settings.destinations:
         say(f"results are sent to {destination.name}: {', '.join(destination.formats)}")
+        if destination.is_in_the_open:
+            say(f"the connection to {destination.name} is not encrypted: patient data cross the network in the open")
     if settings.destinations:
         say(f'what is sent is marked "AI, UNREVIEWED"; it must be reviewed by: {settings.reviewers}')
     keep = settings.times.keep_days

@@ -101,4 +101,6 @@ def status_page(status: NodeStatus) -> str:
 
 def _sent(delivery: dict[str, Any]) -> str:
     text = f"{delivery['destination']}: {delivery['sent']} of {delivery['objects']}"
-    return f"{text}, {delivery['state'].replace('_', ' ')} ({delivery['code']})" if delivery["code"] else text
+    if delivery["code"] or delivery["state"] == GIVEN_UP:
+        text += f", {delivery['state'].replace('_', ' ')}"
+    return f"{text} ({delivery['code']})" if delivery["code"] else text

@@ -81,8 +81,10 @@ class ReceivingNode:
         if self._listener is not None:
             self._listener.start()
         try:
+            lost = self._outgoing.revive(one.name for one in self._settings.destinations)
+            if lost:
+                self._say(f"results that are not sent, as the settings do not name their destination any more: {lost}")
             if self._sender is not None:
-                self._outgoing.revive()
                 self._sender.start()
             started()
             while not self._stop.is_set():
@@ -189,7 +191,7 @@ class ReceivingNode:
         if days is None:
             return
         due = time.time() - days * _DAY
-        unsent = self._outgoing.waiting_cases() if self._sender is not None else set()
+        unsent = self._outgoing.waiting_cases()
         for series, state in self._incoming.states().items():
             waits = state.is_open or (state.work == WAITING and not state.is_cut_off)
             if state.last > due or waits or not unsent.isdisjoint(state.cases):

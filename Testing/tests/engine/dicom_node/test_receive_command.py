@@ -143,11 +143,15 @@ def test_the_watched_folder_must_exist_and_lie_elsewhere(tmp_path: Path, capsys,
 
 def test_the_start_says_who_can_send_where_results_go_and_who_reviews_them(bench: BatchBench, tmp_path: Path, capsys):
     (port,) = free_ports(1)
+    others = [
+        WEB | {"name": "here", "url": "http://127.0.0.1/dicom-web"},
+        WEB | {"name": "plain", "url": "http://pacs.example/dicom-web"},
+    ]
     fields = {
         "model": str(bench.model),
         "senders": SENDERS,
         "listen": {"port": port},
-        "destinations": [ARCHIVE, WEB],
+        "destinations": [ARCHIVE, WEB, *others],
         "reviewers": "radiologists on duty",
     }
     with stopped_when_it_listens(port):
@@ -163,6 +167,11 @@ def test_the_start_says_who_can_send_where_results_go_and_who_reviews_them(bench
         "stopped",
     ):
         assert line in said.splitlines()
+    in_the_open = [line for line in said.splitlines() if "patient data cross the network in the open" in line]
+    assert in_the_open == [
+        f"the connection to {name} is not encrypted: patient data cross the network in the open"
+        for name in ("archive", "plain")
+    ]
     assert stat.S_IMODE((tmp_path / "node").stat().st_mode) == 0o700
     assert main(["receive", str(tmp_path / "node"), "--status"]) == 0
     assert "Nothing is in the folder" in capsys.readouterr().out

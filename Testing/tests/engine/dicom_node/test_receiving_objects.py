@@ -188,6 +188,22 @@ def test_an_object_that_cannot_be_read_is_refused(node, series):
     assert node.complete() == []  # nobody knows whether it belonged to the series
 
 
+def test_an_object_that_the_program_cannot_store_holds_up_its_series(node, series, monkeypatch):
+    files = series()
+    original = node.incoming.write_draft
+
+    def short_of_memory(parts, needed_bytes):
+        raise MemoryError
+
+    with association(node.port) as opened:
+        assert opened.send_c_store(files[0]).Status == 0
+        monkeypatch.setattr(node.incoming, "write_draft", short_of_memory)
+        assert opened.send_c_store(files[1]).Status == 0xC211
+        monkeypatch.setattr(node.incoming, "write_draft", original)
+        assert opened.send_c_store(files[2]).Status == 0
+    assert node.complete() == []
+
+
 def test_what_was_refused_between_two_objects_of_a_series_holds_up_that_series_alone(node, series):
     one, two = series(), series()
     lost = pydicom.dcmread(one[3])

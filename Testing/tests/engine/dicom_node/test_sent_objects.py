@@ -128,6 +128,22 @@ def test_a_series_that_breaks_the_program_fails_and_the_next_one_is_done(node: N
     assert not any("Smith" in line for line in node.said)
 
 
+def test_what_waits_for_a_destination_that_is_not_in_the_settings_any_more_is_given_up(node: NodeBench, series, capsys):
+    (port,) = free_ports(1)
+    with node.running(node.settings(destinations=(to(port),))) as running:
+        send(running.port, series())
+        node.wait_for(lambda: node.states() == ["done"])
+    other = dataclasses.replace(to(port), name="other")
+    with node.running(node.settings(destinations=(other,))):
+        node.wait_for(lambda: any("do not name their destination any more: 1" in line for line in node.said))
+    assert main(["receive", str(node.folder.path), "--status"]) == 1
+    assert "archive: 0 of 1, given up" in capsys.readouterr().out
+    times = dataclasses.replace(QUICK, keep_days=0.0)
+    with node.running(node.settings(times=times, destinations=(other,))):
+        node.wait_for(lambda: node.states() == [])
+    assert not any(node.folder.outgoing.iterdir())
+
+
 def test_a_result_that_is_out_of_date_is_not_sent_and_deleted_with_the_series(node: NodeBench, series):
     files = series()
     (port,) = free_ports(1)

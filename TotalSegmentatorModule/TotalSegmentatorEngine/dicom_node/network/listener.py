@@ -160,10 +160,10 @@ class Listener:
         if request.AffectedSOPClassUID not in CT_CLASSES:
             return SUCCESS
         transfer = self._transfer(event.assoc)
-        body = request.DataSet.getbuffer()
-        head = b"\0" * 128 + b"DICM" + encode_file_meta(event.file_meta)
         try:
-            transfer.receive((head, body), len(head) + len(body), str(request.AffectedSOPInstanceUID))
+            head = b"\0" * 128 + b"DICM" + encode_file_meta(event.file_meta)
+            with request.DataSet.getbuffer() as body:
+                transfer.receive((head, body), len(head) + len(body), str(request.AffectedSOPInstanceUID))
         except NoRoomError as error:
             _log.warning("an object was refused: %s", error)
             return OUT_OF_RESOURCES
@@ -171,8 +171,10 @@ class Listener:
             transfer.fail()
             _log.warning("an object was refused: %s", error)
             return NOT_UNDERSTOOD
-        finally:
-            del body
+        except Exception as error:  # pynetdicom answers that it could not be processed
+            transfer.fail()
+            _log.error("an object was refused: %s", type(error).__name__)
+            raise
         return SUCCESS
 
     def _transfer(self, association: Any) -> Transfer:

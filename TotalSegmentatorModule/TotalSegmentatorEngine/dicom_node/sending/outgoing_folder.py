@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from TotalSegmentatorEngine.dicom_node.disk.durable_file import sync_folder
-from TotalSegmentatorEngine.dicom_node.sending.delivery import GIVEN_UP, WAITING, Delivery, read_delivery
+from TotalSegmentatorEngine.dicom_node.sending.delivery import GIVEN_UP, SENT, WAITING, Delivery, read_delivery
 from TotalSegmentatorEngine.dicom_node.sending.marked_object import write_marked
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import Destination
 
@@ -76,12 +76,20 @@ class OutgoingFolder:
         """Ids of the CTs of which something is still to be sent."""
         return {folder.name.partition("-")[0] for folder, one in self.all() if one.state == WAITING}
 
-    def revive(self) -> None:
-        """Those that were given up are tried again, as after the node was started anew. Raises OSError."""
+    def revive(self, destinations: Iterable[str]) -> int:
+        """Those that were given up are tried again, as after the node was started anew; those to none of the named
+        destinations are given up. Returns how many that are. Raises OSError."""
+        known, lost = set(destinations), 0
         for folder, delivery in self.all():
-            if delivery.state == GIVEN_UP:
+            if delivery.destination not in known and delivery.state != SENT:
+                delivery.state = GIVEN_UP
+                lost += 1
+            elif delivery.state == GIVEN_UP:
                 delivery.state, delivery.since, delivery.due, delivery.attempts = WAITING, self._clock(), 0.0, 0
-                delivery.write(folder)
+            else:
+                continue
+            delivery.write(folder)
+        return lost
 
     def remove(self, case_id: str) -> None:
         """Deletes what was sent of a CT, and how."""

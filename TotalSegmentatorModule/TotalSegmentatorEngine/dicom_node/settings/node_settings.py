@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from TotalSegmentatorWire.messages.options import JobOptions
 
@@ -18,6 +19,14 @@ DICOM, DICOMWEB = DESTINATION_KINDS = ("dicom", "dicomweb")
 
 SENT_FORMATS = ("rtstruct", "seg", "sr")
 """Formats of the export that are DICOM objects."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether it is this computer."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,14 @@ class Destination:
     """PEM file for DICOMweb over https, where the server's authority is not a public one."""
     tls: TlsFiles | None = None
     """For DICOM; for DICOMweb over https to a server that demands a client certificate."""
+
+    @property
+    def is_in_the_open(self) -> bool:
+        """Whether what is sent crosses a network unencrypted."""
+        if self.kind == DICOM:
+            return self.tls is None and not is_loopback(self.address)
+        parts = urlsplit(self.url)
+        return parts.scheme != "https" and not is_loopback(parts.hostname or "")
 
 
 @dataclass(frozen=True)

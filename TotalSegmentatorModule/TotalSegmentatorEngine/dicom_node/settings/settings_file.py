@@ -27,6 +27,7 @@ from TotalSegmentatorEngine.dicom_node.settings.node_settings import (
     Sender,
     Times,
     TlsFiles,
+    is_loopback,
 )
 
 _LONGEST_AE_TITLE = 16
@@ -180,13 +181,6 @@ def _check_web(destination: Destination) -> None:
     parts = urlsplit(destination.url)
     if has_secret and parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise invalid("a password or token is sent over https only")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _checked_url(text: str) -> str:
