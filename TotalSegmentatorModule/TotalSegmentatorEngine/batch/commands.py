@@ -29,6 +29,7 @@ from TotalSegmentatorEngine.batch.running.open_case import Attempt, Redo
 from TotalSegmentatorEngine.batch.running.run_cases import run_cases
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.batch.store.claims import no_claim_left
+from TotalSegmentatorEngine.batch.store.image_verdicts import read_verdicts, record_verdicts
 from TotalSegmentatorEngine.batch.store.input_table import digests_by_stamp, read_inputs, record_inputs
 from TotalSegmentatorEngine.batch.summary_files import write_summaries
 from TotalSegmentatorEngine.job.error_boundary import problem_of
@@ -109,11 +110,13 @@ class _BatchCommand:
         """Of this shard. Raises SegmentationError: BATCH_NOTHING_FOUND, what ``find_cases`` raises."""
         options = self._options
         known = digests_by_stamp(read_inputs(self._folder))
+        verdicts = read_verdicts(self._folder)
         try:
-            found = find_cases(options.inputs, options.output, known, options.keep_names, self._listen)
+            found = find_cases(options.inputs, options.output, known, options.keep_names, self._listen, verdicts)
         except InputMissingError as error:
             self._terminal.show_note(f"There is no {error.path}")
             raise
+        record_verdicts(self._folder, verdicts)
         self._found = found
         for path, problem in found.problems:
             self._terminal.show_note(problem_line(path, problem))

@@ -14,6 +14,7 @@ import pytest
 from batch_bench import GRID, BatchBench
 from pydicom.uid import generate_uid
 from series_support import AXIAL, chest, write_page, write_pdf_object, write_series
+from TotalSegmentatorEngine.batch.inputs import image_kinds
 from TotalSegmentatorEngine.dicom_series import headers
 
 
@@ -218,6 +219,23 @@ def test_json_beside_images_is_no_list(bench: BatchBench) -> None:
     assert (run.status, run.segmented) == (0, 1) and "1 other files" in run.err
     gone = bench(inputs=[bench.inputs, bench.inputs / "gone"])
     assert f"There is no {bench.inputs / 'gone'}\n" in gone.err and "error INPUT_NOT_FOUND" in gone.err
+
+
+def test_voxels_of_label_images_are_read_once(bench: BatchBench, monkeypatch) -> None:
+    """A run's next call, and each share of an array, would else read whole archives of them again."""
+    read: list[Path] = []
+    real = image_kinds.voxels_of
+    monkeypatch.setattr(image_kinds, "voxels_of", lambda path: (read.append(path), real(path))[1])
+    labels, wide = bench.inputs / "labels.nii.gz", bench.inputs / "wide.nii.gz"
+    ct_variants.write_image(labels, (chest(1, 4) > 300).astype(np.uint8), GRID)
+    ct_variants.write_image(wide, chest(2, 4).astype(np.float64), GRID)
+    first = bench()
+    assert sorted(read) == [labels, wide] and first.segmented == 1 and "1 segmentations" in first.err
+    again = bench("--force")
+    assert len(read) == 2 and again.segmented == 1 and "1 segmentations" in again.err
+    ct_variants.write_image(labels, chest(3, 5).astype(np.float64), GRID)
+    assert bench().segmented == 1 and read[2:] == [labels]  # what is another file now is looked at again
+    assert str(bench.inputs) not in (first.folder / "private" / "image_kinds.csv").read_text(encoding="utf-8")
 
 
 def test_headers_are_read_once_for_the_search_and_once_for_the_job(bench: BatchBench, monkeypatch) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
@@ -13,6 +13,7 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorEngine.batch.inputs import lists
 from TotalSegmentatorEngine.batch.inputs.candidate import OTHER_FILES, SEGMENTATIONS, Candidate, Found
 from TotalSegmentatorEngine.batch.inputs.dicom_cases import dicom_cases
+from TotalSegmentatorEngine.batch.inputs.digests import stamp_of
 from TotalSegmentatorEngine.batch.inputs.image_kinds import is_image_name, is_segmentation
 from TotalSegmentatorEngine.batch.inputs.lists import ListRow
 from TotalSegmentatorEngine.ct_input.reading import is_dicom
@@ -33,11 +34,13 @@ class InputMissingError(SegmentationError):
 
 
 class CandidateSearch:
-    """``but``: a folder that is not looked into, that of the results. ``listen`` may raise to stop."""
+    """``but``: a folder that is not looked into, that of the results. ``listen`` may raise to stop. ``verdicts``: by
+    stamp, which image files are segmentations; new ones are added."""
 
-    def __init__(self, but: Path | None, listen: Callable[[], None]) -> None:
+    def __init__(self, but: Path | None, listen: Callable[[], None], verdicts: MutableMapping[str, bool]) -> None:
         self._but = but
         self._listen = listen
+        self._verdicts = verdicts
         self._folders: dict[Path, Found] = {}
 
     def of_inputs(self, inputs: Sequence[str]) -> Found:
@@ -59,7 +62,7 @@ class CandidateSearch:
             elif is_dicom(path):
                 dicom_files[path.parent].append(path)
             else:
-                found.add(_of_file(path))
+                found.add(self._of_file(path))
         for files in dicom_files.values():
             found.add(self._of_dicom_files(files))
         return found
@@ -75,11 +78,29 @@ class CandidateSearch:
                     continue
                 self._listen()
                 if is_image_name(unread.path):
-                    found.add(_of_file(unread.path))
+                    found.add(self._of_file(unread.path))
                 elif unread.path.is_file() and not has_dicom_ending(unread.path):
                     found.passed_over[OTHER_FILES] += 1
             self._folders[key] = found
         return self._folders[key]
+
+    def _of_file(self, path: Path) -> Found:
+        """An image file, unless it is a segmentation."""
+        candidate = _image(path)
+        if not is_image_name(path):
+            return Found([candidate])  # the user named it: reading it says what it is
+        try:
+            with path.open("rb") as stream:
+                stream.read(1)
+            stamp = stamp_of(candidate.parts)
+        except OSError:
+            return Found(problems=[(path, Problem("INPUT_UNREADABLE", {"file": path.name}))])
+        verdict = self._verdicts[stamp] if stamp in self._verdicts else is_segmentation(path)
+        if verdict is not None:
+            self._verdicts[stamp] = verdict
+        if verdict:
+            return Found(passed_over=Counter([SEGMENTATIONS]))
+        return Found([candidate])
 
     def _of_row(self, row: ListRow) -> Found:
         """What a row of a list names, as trustworthy as a word of the command line, but one of many."""
@@ -116,22 +137,6 @@ def _existing(inputs: Iterable[str]) -> list[Path]:
             raise InputMissingError(word)
         paths += [Path(path) for path in found]
     return paths
-
-
-def _of_file(path: Path) -> Found:
-    """An image file, unless it is a segmentation."""
-    if not is_image_name(path):
-        return Found([_image(path)])  # the user named it: reading it says what it is
-    try:
-        with path.open("rb") as stream:
-            stream.read(1)
-    except OSError:
-        return Found(problems=[(path, Problem("INPUT_UNREADABLE", {"file": path.name}))])
-    if is_segmentation(path):
-        found = Found()
-        found.passed_over[SEGMENTATIONS] += 1
-        return found
-    return Found([_image(path)])
 
 
 def _image(path: Path) -> Candidate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import Problem
@@ -21,16 +21,18 @@ def find_cases(
     known: Mapping[str, str] | None = None,
     keeps_names: bool = False,
     listen: Callable[[], None] = lambda: None,
+    verdicts: MutableMapping[str, bool] | None = None,
 ) -> FoundInputs:
     """``inputs``: folders, image files, DICOM files, patterns, and lists in CSV or JSON.
 
     ``but``: the folder of the results, which is not looked into. ``known``: digests by the stamps of files that were
     read before (input_table.py). ``keeps_names``: the rows of the table of inputs name patient and series. ``listen``
-    is called again and again; it may raise to stop.
+    is called again and again; it may raise to stop. ``verdicts``: of image files that were looked at before
+    (image_verdicts.py); new ones are added.
 
     Raises SegmentationError: INPUT_NOT_FOUND, BATCH_LIST_INVALID.
     """
-    found = CandidateSearch(but, listen).of_inputs(inputs)
+    found = CandidateSearch(but, listen, {} if verdicts is None else verdicts).of_inputs(inputs)
     cases: dict[str, Case] = {}
     rows: dict[InputRow, None] = {}
     problems = list(found.problems)

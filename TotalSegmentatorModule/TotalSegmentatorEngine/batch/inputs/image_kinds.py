@@ -30,8 +30,9 @@ def is_image_name(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def is_segmentation(path: Path) -> bool:
-    """False for what cannot be read: the reading of the CT says why."""
+def is_segmentation(path: Path) -> bool | None:
+    """None for what cannot be read: the reading of the CT says why. Where other files count than before, raise
+    image_verdicts.RULES."""
     name = path.name.lower()
     if name.endswith(".seg.nrrd"):
         return True
@@ -42,10 +43,10 @@ def is_segmentation(path: Path) -> bool:
         if intent == _LABEL_INTENT:
             return True
         is_named = _NAMED.search(name[: -len(next(suffix for suffix in SUFFIXES if name.endswith(suffix)))])
-        return (stored not in _CT_TYPES or bool(is_named)) and _holds_labels(_voxels(path))
+        return (stored not in _CT_TYPES or bool(is_named)) and _holds_labels(voxels_of(path))
     except Exception as error:  # noqa: BLE001 - nibabel and SimpleITK raise any kind of exception for damaged bytes
         _log.info("the kind of an image is unknown (%s)", type(error).__name__)
-        return False
+        return None
 
 
 def _has_segments(path: Path) -> bool:
@@ -71,7 +72,7 @@ def _stored_type(path: Path) -> tuple[str, int]:
     return types.get(reader.GetPixelID(), "other"), 0
 
 
-def _voxels(path: Path) -> np.ndarray:
+def voxels_of(path: Path) -> np.ndarray:
     if is_nifti_name(path):
         import nibabel
 

@@ -5,10 +5,7 @@ It spares a later run the reading of whole files: where names, sizes and times o
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -17,10 +14,10 @@ from pathlib import Path
 from TotalSegmentatorWire.tables.csv_table import read_csv
 
 from TotalSegmentatorEngine.batch.store.batch_folder import SUPERSEDED, BatchFolder
-from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, disk_errors
+from TotalSegmentatorEngine.batch.store.private_table import write_private_table
+from TotalSegmentatorEngine.imaging.atomic_file import disk_errors
 
 INPUT_TABLE = "inputs.csv"
-_FILE_MODE = 0o600
 
 
 @dataclass(frozen=True)
@@ -119,14 +116,7 @@ def _mark(folder: BatchFolder, old: list[InputRow], rows: list[InputRow]) -> Non
 
 
 def _write(folder: BatchFolder, rows: list[InputRow]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    writer.writerows([getattr(row, name) for name in _COLUMNS] for row in rows)
-    content = text.getvalue().encode("utf-8", "surrogateescape")
-    with atomic_file(_file(folder), len(content)) as stream:
-        os.chmod(stream.name, _FILE_MODE)  # noqa: PTH101 - the stream knows its name only as a text
-        stream.write(content)
+    write_private_table(_file(folder), _COLUMNS, ([getattr(row, name) for name in _COLUMNS] for row in rows))
 
 
 def _file(folder: BatchFolder) -> Path:
