@@ -37,9 +37,10 @@ def on_cluster(bench: BatchBench, cluster):
 
 
 def files_left(folder: Path) -> set[str]:
-    """What is neither a result nor the list of inputs."""
+    """What is neither a result nor one of the notes of the private folder."""
     names = {"segmentation.seg.nrrd", "done.json", "log.txt", "thumbnail.jpg", "structures.csv", "structures.parquet"}
-    return {path.name for path in folder.rglob("*") if path.is_file()} - names - {"report.html", "inputs.csv"}
+    names |= {"report.html", "inputs.csv", "image_kinds.csv", "summarized.txt"}
+    return {path.name for path in folder.rglob("*") if path.is_file()} - names
 
 
 def test_the_results_are_those_of_one_process(bench: BatchBench, on_cluster):
