@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -321,3 +322,12 @@ def test_an_object_that_is_too_large_ends_the_connection(make_node, series):
     with association(node.port) as opened:
         assert "Status" not in opened.send_c_store(files[0])
     assert node.complete() == []
+
+
+def test_objects_that_arrive_together_take_no_more_memory_than_set(make_node, series):
+    node = make_node(memory_mb=1, megabytes_per_second=1.0)
+    files = series(EncapsulatedDocument=b"x" * 800_000)[:2]
+    with association(node.port) as one, association(node.port) as two, ThreadPoolExecutor() as threads:
+        answers = list(threads.map(lambda pair: pair[0].send_c_store(pair[1]), zip((one, two), files, strict=True)))
+    assert sorted(answer.get("Status", -1) for answer in answers) == [-1, 0]
+    assert send(node.port, files[:1]) == [0]  # there is room again

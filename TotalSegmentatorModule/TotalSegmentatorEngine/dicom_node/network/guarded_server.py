@@ -11,7 +11,7 @@ from typing import Any
 
 from pynetdicom.transport import ThreadedAssociationServer
 
-from TotalSegmentatorEngine.dicom_node.network.guarded_sockets import GuardedSocket, PduGuard
+from TotalSegmentatorEngine.dicom_node.network.guarded_sockets import GuardedSocket, MemoryBudget, PduGuard
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import Limits
 
 _MOST_ADDRESSES = 1024
@@ -53,6 +53,7 @@ class GuardedServer(ThreadedAssociationServer):
         self._limits = limits
         self._is_sender = is_sender
         self._rate = ConnectionRate(limits.connections_per_minute)
+        self._budget = MemoryBudget(limits.memory_mb * _MB)
         self.turned_away = 0
         super().__init__(*arguments, **settings)
 
@@ -68,7 +69,11 @@ class GuardedServer(ThreadedAssociationServer):
             connection = self.ssl_context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
         rate = limits.megabytes_per_second
         connection.guard = PduGuard(
-            limits.pdu_bytes, limits.object_mb * _MB, limits.idle_seconds, None if rate is None else rate * _MB
+            limits.pdu_bytes,
+            limits.object_mb * _MB,
+            limits.idle_seconds,
+            self._budget,
+            None if rate is None else rate * _MB,
         )
         return connection, address
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
+import weakref
 from typing import Any
 
 HEAD_BYTES = 6
@@ -25,18 +27,46 @@ _DATA_OVERHEAD = 64
 """Some peers do not count the head of a PDV in the length that was agreed."""
 
 
+class MemoryBudget:
+    """Bytes of the objects that are arriving on all connections together: pynetdicom collects each in memory."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._received: weakref.WeakKeyDictionary[PduGuard, int] = weakref.WeakKeyDictionary()
+
+    def take(self, guard: PduGuard, received: int) -> bool:
+        """``received``: of the present object of this connection. False, and nothing taken, where it is too much."""
+        with self._lock:
+            self._received[guard] = received
+            if sum(self._received.values()) <= self._most_bytes:
+                return True
+            del self._received[guard]
+            return False
+
+    def give_back(self, guard: PduGuard) -> None:
+        with self._lock:
+            self._received.pop(guard, None)
+
+
 class PduGuard:
     """Follows the bytes of one connection. ``seconds``: longest time from a PDU's first byte to its last.
 
     ``object_bytes``: most bytes of data between two answers of ours, which is one object, since operations are not
-    asynchronous here.
+    asynchronous here. ``budget``: shared by all connections.
     """
 
     def __init__(
-        self, pdu_bytes: int, object_bytes: int, seconds: float, bytes_per_second: float | None = None
+        self,
+        pdu_bytes: int,
+        object_bytes: int,
+        seconds: float,
+        budget: MemoryBudget,
+        bytes_per_second: float | None = None,
     ) -> None:
         self._longest = {_ASSOCIATE_REQUEST: _LONGEST_REQUEST, _DATA: pdu_bytes + _DATA_OVERHEAD}
         self._object_bytes = object_bytes
+        self._budget = budget
         self._seconds = seconds
         self._head = bytearray()
         self._left = 0
@@ -48,7 +78,9 @@ class PduGuard:
         """When as many bytes as have come may have come."""
 
     def answered(self) -> None:
+        """Or the connection was closed."""
         self._received = 0
+        self._budget.give_back(self)
 
     def check(self, data: bytes) -> None:
         """Raises OSError where the connection must end."""
@@ -88,6 +120,8 @@ class PduGuard:
             self._received += length
             if self._received > self._object_bytes:
                 raise ConnectionAbortedError("an object is too large")
+            if not self._budget.take(self, self._received):
+                raise ConnectionAbortedError("too much arrives at one time")
 
 
 class _Guarded:
@@ -106,6 +140,11 @@ class _Guarded:
         if self.guard is not None:
             self.guard.answered()
         return super().send(*arguments)  # type: ignore[misc]
+
+    def close(self) -> None:
+        if self.guard is not None:
+            self.guard.answered()
+        super().close()  # type: ignore[misc]
 
 
 class GuardedSocket(_Guarded, socket.socket):

@@ -77,6 +77,8 @@ class Limits:
     megabytes_per_second: float | None = None
     """On one connection; None: as much as comes."""
     object_mb: int = 2048
+    memory_mb: int = 4096
+    """Of the objects that are arriving on all connections together; one that would exceed it is cut off."""
     series_objects: int = 10000
     queue_gb: float = 200.0
     """Of received objects, before new ones are refused for the time being."""
