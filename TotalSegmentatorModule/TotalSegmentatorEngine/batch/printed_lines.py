@@ -84,7 +84,8 @@ def summary_text(counts: Counts, found: FoundInputs, seconds: float, output: Pat
         f"{_count(counts.done, 'CT')} segmented, {counts.before} done before, {failed} failed, in {seconds:.0f} s."
     ]
     for code, number in sorted(counts.failed.items()):
-        lines.append(f"  {number}  {code}: {ERRORS[code].todo}")
+        todo = ERRORS[code].todo if code in ERRORS else "A code of another version of this program."
+        lines.append(f"  {number}  {code}: {todo}")
     if found.problems:
         lines.append(f"Not read: {_count(len(found.problems), 'path')}, see above.")
     passed = passed_text(found.passed_over)

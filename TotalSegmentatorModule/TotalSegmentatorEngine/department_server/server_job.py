@@ -19,6 +19,7 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import Stage, problem_from_json
 
+from TotalSegmentatorEngine.cluster.connection import present_workers
 from TotalSegmentatorEngine.cluster.versions import check_workers
 from TotalSegmentatorEngine.department_server.remote_reporter import PLAN, PROGRESS, TOPIC
 from TotalSegmentatorEngine.department_server.remote_segmentation import GPU, Readiness, readiness, segment_for_client
@@ -75,7 +76,7 @@ class ServerJob:
 
     def _suitable_workers(self, deadline: float) -> tuple[list[str], dict[str, float] | None]:
         """Addresses of the workers that can run the job, and what a task there takes of their resources."""
-        while not (workers := self._asked(lambda: list(self._client.scheduler_info()["workers"]))):
+        while not (workers := self._asked(lambda: list(present_workers(self._client)))):
             if time.monotonic() > deadline:
                 raise SegmentationError("SERVER_BUSY", seconds=self._longest_wait)
             self._pause()
@@ -145,6 +146,10 @@ class ServerJob:
 
         try:
             return listening(question, self._reporter.check_cancelled)
+        except SegmentationError as error:
+            if error.code == "SCHEDULER_LOST":
+                raise SegmentationError("SERVER_LOST") from error
+            raise
         except (OSError, TimeoutError, CancelledError, asyncio.CancelledError) as error:
             raise SegmentationError("SERVER_LOST") from error
 

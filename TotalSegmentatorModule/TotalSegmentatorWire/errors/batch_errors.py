@@ -24,7 +24,7 @@ BATCH_ERRORS: dict[str, ErrorDefinition] = table(
         "BATCH_RECORD_DAMAGED",
         122,
         _("A record in the output folder cannot be read: a file done.json is damaged or of another version."),
-        _("Delete this file: its CT is then segmented again."),
+        _("Use the newer version of this program, or another output folder; without this file its CT is done again."),
     ),
     (
         "BATCH_PROCESS_DIED",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 
 import pytest
 from batch_bench import BatchBench
 from TotalSegmentatorEngine.batch import commands
+from TotalSegmentatorEngine.cli.main import main
+from TotalSegmentatorWire.errors.problem import ERRORS
 
 
 @pytest.fixture
@@ -31,6 +34,23 @@ def test_a_line_for_each_ct_and_a_summary(folder: BatchBench) -> None:
     assert run.out.endswith(f"Written: {run.folder}\n")
     again = folder("--export", "rtstruct")
     assert "error INPUT_MISSING_SLICES (before)" in again.err and len(again.err.splitlines()) == 2
+
+
+def test_records_of_a_newer_version(bench: BatchBench) -> None:
+    """A code that this version does not know is said as it is; a record that it cannot read is not overwritten."""
+    series = bench.dicom("a", seed=1, slices=8)
+    (series / "CT004.dcm").unlink()
+    record = bench.output / bench().outcome_of(series).id / "done.json"
+    record.write_text(
+        record.read_text(encoding="utf-8").replace("INPUT_MISSING_SLICES", "INPUT_TOO_NEW"), encoding="utf-8"
+    )
+    run = bench()
+    assert run.status == 1 and "\n  1  INPUT_TOO_NEW: A code of another version" in run.out
+    newer = json.dumps({"version": 2, "slices": "missing"})
+    record.write_text(newer, encoding="utf-8")
+    words = ["batch", bench.inputs, "--output", bench.output, "--model", bench.model, "--accept-size"]
+    assert main([str(word) for word in words]) == ERRORS["BATCH_RECORD_DAMAGED"].exit_code
+    assert record.read_text(encoding="utf-8") == newer
 
 
 def test_on_a_terminal_the_progress_names_the_ct(folder: BatchBench, monkeypatch: pytest.MonkeyPatch) -> None:

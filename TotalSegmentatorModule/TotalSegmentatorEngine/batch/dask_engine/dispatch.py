@@ -7,6 +7,7 @@ own way, which counts deaths against every task that waits at the worker and mov
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ ANSWER_SECONDS = 30.0
 """Until an answer, a few kilobytes, must be here. Dask would wait for ever for that of a worker that died with it."""
 BUSY_SECONDS = 5.0
 """After which an item is given out again that another process is working on."""
+REFUSED_SECONDS = 10.0
+"""How long a run waits at its beginning for a worker that can be used, where there are only others."""
 LARGEST_ATTEMPTS = 5
 """Of one item that loses its workers. The output folder counts those that die over one CT and stops sooner; these die
 before they begin."""
@@ -51,7 +54,8 @@ class Dispatch(Generic[Item]):
     """``function(item, *arguments)`` runs on the workers and answers with anything, or Busy.
 
     ``check_workers`` gives the reasons for which workers (their addresses) cannot be used; each is asked about once.
-    ``say`` tells the user something. A worker is unusable by itself; when all are, its reason ends the run.
+    ``say`` tells the user something. A worker is unusable by itself; where no other one comes within
+    REFUSED_SECONDS, its reason ends the run. One that was usable may die and come back.
     ``patience_seconds``: how long it may take until a worker is there, None without a limit.
     """
 
@@ -73,6 +77,7 @@ class Dispatch(Generic[Item]):
         self._workers: dict[str, Mapping[str, Any]] = {}
         self._refused: dict[str, SegmentationError] = {}
         self._asked_at, self._present_at = 0.0, time.monotonic()
+        self._had_workers = False
         self._has_said_none = False
         self._items: Sequence[Item] = ()
         self._waiting: deque[tuple[float, int]] = deque()
@@ -84,8 +89,8 @@ class Dispatch(Generic[Item]):
         """Each item with its answer, as they come.
 
         What is still at the workers when the iteration ends is cancelled. Raises SegmentationError: what
-        ``check_cancelled`` raises, what forbids all workers, CLUSTER_NO_WORKERS where none comes or all end,
-        SCHEDULER_LOST; and what ``function`` raised on a worker, as it is.
+        ``check_cancelled`` raises, what forbids all workers that there ever were, CLUSTER_NO_WORKERS where none comes
+        or all end, SCHEDULER_LOST; and what ``function`` raised on a worker, as it is.
         """
         self._items = items
         self._waiting = deque((0.0, number) for number in range(len(items)))
@@ -121,11 +126,13 @@ class Dispatch(Generic[Item]):
         if now - self._asked_at >= WORKERS_SECONDS:
             self._ask_for_workers()
         if self._workers:
-            self._present_at, self._has_said_none = now, False
+            self._present_at, self._has_said_none, self._had_workers = now, False, True
             return
-        if self._refused:
+        waited = now - self._present_at
+        patience = math.inf if self._patience is None else self._patience
+        if self._refused and not self._had_workers and waited > min(REFUSED_SECONDS, patience):
             raise next(iter(self._refused.values()))
-        if self._patience is not None and now - self._present_at > self._patience:
+        if waited > patience:
             raise SegmentationError("CLUSTER_NO_WORKERS")
         if not self._has_said_none:
             self._has_said_none = True

@@ -31,7 +31,7 @@ from TotalSegmentatorEngine.batch.store.claims import (
     try_claim,
 )
 from TotalSegmentatorEngine.batch.store.edited_segmentation import keep_if_edited
-from TotalSegmentatorEngine.batch.store.outcome import Outcome, from_json, to_json
+from TotalSegmentatorEngine.batch.store.outcome import Outcome, from_json, is_newer, to_json
 from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, disk_errors
 
 RECORD = "done.json"
@@ -93,10 +93,18 @@ class BatchFolder:
     # -- what is done --------------------------------------------------------------------------------------------------
 
     def outcome(self, case_id: str) -> Outcome | None:
-        """None for a case that is not done, and where its record cannot be read."""
-        with suppress(OSError, ValueError, SegmentationError):
-            return from_json(json.loads((self.case_folder(case_id) / RECORD).read_text(encoding="utf-8")))
-        return None
+        """None for a case that is not done, and where its record is damaged. Raises
+        SegmentationError("BATCH_RECORD_DAMAGED") where a newer version wrote it, which must not be overwritten."""
+        try:
+            fields = json.loads((self.case_folder(case_id) / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        try:
+            return from_json(fields)
+        except SegmentationError:
+            if is_newer(fields):
+                raise
+            return None
 
     def recorded_at(self, case_id: str) -> float:
         """When its record was written, by the clock of the file system; 0 without one."""
@@ -111,7 +119,8 @@ class BatchFolder:
             return file_system_time(self.private)
 
     def outcomes(self) -> Iterator[Outcome]:
-        """All cases with a record, in the order of their ids; not those whose input has another content now."""
+        """All cases with a record, in the order of their ids; not those whose input has another content now. Raises
+        as ``outcome`` does."""
         for case_id in self.case_ids():
             if not (self.case_folder(case_id) / SUPERSEDED).exists():
                 outcome = self.outcome(case_id)

@@ -122,6 +122,12 @@ def from_json(fields: Mapping[str, Any]) -> Outcome:
         raise SegmentationError("BATCH_RECORD_DAMAGED") from error
 
 
+def is_newer(fields: object) -> bool:
+    """Whether JSON, of anything, is a record of a newer version than this program knows."""
+    version = fields.get("version") if isinstance(fields, Mapping) else None
+    return type(version) is int and version > VERSION
+
+
 def _structure(fields: Mapping[str, Any]) -> StructureOutcome:
     return StructureOutcome(**{**fields, "flags": tuple(fields["flags"])})
 

@@ -50,6 +50,9 @@ COLUMNS = (
     Column("model"),
     Column("profile", description="pipeline of the model: how it resamples, steps and averages"),
     Column("model_digest", description="SHA-256 of the model's plans and weights"),
+    Column(
+        "options_digest", description="SHA-256 of all that the result depends on beside the CT: model, options, exports"
+    ),
     Column("engine_version"),
     Column("package_versions", TEXTS, description="of what computed the result, each as name=version"),
     Column("spacing_i_mm", NUMBER, "mm", "of the CT, along its rows", digits=4),
@@ -69,6 +72,7 @@ def rows_of(outcome: Outcome, series_uid: str | None) -> Iterator[Row]:
         "model": outcome.model,
         "profile": outcome.profile,
         "model_digest": outcome.model_digest or None,
+        "options_digest": outcome.options_digest,
         "engine_version": outcome.versions.get("engine"),
         "package_versions": tuple(f"{name}={version}" for name, version in sorted(packages.items())),
         **{f"spacing_{axis}_mm": size for axis, size in zip("ijk", spacing, strict=True)},

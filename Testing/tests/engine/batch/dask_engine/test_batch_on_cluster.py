@@ -23,6 +23,7 @@ from TotalSegmentatorWire.errors.problem import ERRORS, SegmentationError
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(dispatch, "WORKERS_SECONDS", 0.1)
+    monkeypatch.setattr(dispatch, "REFUSED_SECONDS", 0.1)
 
 
 @pytest.fixture

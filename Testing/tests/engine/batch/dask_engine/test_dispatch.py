@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from TotalSegmentatorEngine.batch.dask_engine import dispatch as dispatching
 from TotalSegmentatorEngine.batch.dask_engine.dispatch import Busy, Dispatch
+from TotalSegmentatorEngine.cluster.connection import present_workers
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
 ITEMS = [f"ct {number}" for number in range(6)]
@@ -23,6 +24,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatching, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(dispatching, "WORKERS_SECONDS", 0.05)
     monkeypatch.setattr(dispatching, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(dispatching, "REFUSED_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -156,6 +158,25 @@ def test_a_worker_that_cannot_be_used_gets_nothing(run, cluster):
     with pytest.raises(SegmentationError) as caught:
         run(where_and_when, check=lambda workers: dict.fromkeys(workers, REFUSED))
     assert caught.value.code == REFUSED.code
+
+
+@pytest.mark.parametrize(("first", "last", "seconds"), [(0, 2, 30.0), (1, 3, 0.0)], ids=["comes late", "comes back"])
+def test_a_worker_that_cannot_be_used_does_not_end_the_run_while_another_one_is_away(
+    run, cluster, monkeypatch: pytest.MonkeyPatch, first: int, last: int, seconds: float
+):
+    """The scheduler does not know the other one the ``first`` to ``last`` time that it is asked for its workers."""
+    good, bad = cluster.add(2)
+    looks = itertools.count()
+
+    def present(client) -> dict[str, dict[str, Any]]:
+        away = first <= next(looks) <= last
+        return {address: worker for address, worker in present_workers(client).items() if address != good or not away}
+
+    monkeypatch.setattr(dispatching, "present_workers", present)
+    monkeypatch.setattr(dispatching, "REFUSED_SECONDS", seconds)
+    answers = run(where_and_when, check=lambda workers: {worker: REFUSED for worker in workers if worker == bad})
+    assert sorted(item for item, _ in answers) == ITEMS and {answer[0] for _, answer in answers} == {good}
+    assert next(looks) > last
 
 
 def test_workers_may_come_late_but_not_never(run, cluster, said: list[str]):

@@ -195,6 +195,7 @@ def test_the_command_writes_the_table_and_names_series_only_where_asked(bench: B
         known = next(each for each in run.outcomes[case_id].structures if each.name == name)
         assert (row["voxel_num"], row["Mean"], row["CT_SeriesInstanceUID"]) == (known.voxels, known.mean_hu, None)
         assert row["segmentation_completeness"] == ("fail" if name == "liver" else "pass")
+        assert len(row["options_digest"]) == 64 and row["options_digest"] == run.outcomes[case_id].options_digest
     written = [*(run.folder / name for name in ("structures.csv", "structures.parquet"))]
     assert not any(text in path.read_bytes() for path in written for text in (b"erika", b"Mustermann", b"PID-"))
     (uid,) = {row["series"] for row in run.inputs if row["series"]}
