@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from job_support import Application, engine_environment, make_launcher, wait_for_no_process
+from job_support import Application, engine_environment, make_launcher, usual_priority, wait_for_no_process
 from places import REPOSITORY
 from time_bounds import LONGEST_FIRST
 from TotalSegmentatorWire.user_folders import CACHE_VARIABLE
@@ -85,9 +85,10 @@ def make_application(tmp_path: Path, mark: str) -> Iterator[Callable[..., Applic
         applications.append(Application(tmp_path / "work", engine))
         return applications[-1]
 
-    yield make
-    for application in applications:
-        application.shutdown()
+    with usual_priority():
+        yield make
+        for application in applications:
+            application.shutdown()
     wait_for_no_process(mark)
 
 

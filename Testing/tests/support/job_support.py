@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import time
 import uuid
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ import pytest
 from hand_timer import HandTimer
 from places import FAKES
 from time_bounds import READY_SECONDS
+from TotalSegmentatorModuleLib.background import process_group
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
 from TotalSegmentatorModuleLib.segment.job import SegmentationJob
@@ -128,6 +130,14 @@ class Listener:
     @property
     def ends(self) -> int:
         return len(self.results) + len(self.failures) + self.cancelled
+
+
+@contextlib.contextmanager
+def usual_priority() -> Iterator[None]:
+    """What Slicer's side starts does not give way: the other tests on all cores would let it stand still."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(process_group, "beside_slicer", dict)
+        yield
 
 
 class Application:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 from desktop import Desktop
-from job_support import MARK, engine_environment, marked_processes, soft_tissue_with_air
+from job_support import MARK, engine_environment, marked_processes, soft_tissue_with_air, usual_priority
 from places import FAKES, MODULE_FOLDER
 from time_bounds import READY_SECONDS
 
@@ -93,7 +93,7 @@ class PanelUser:
 @contextlib.contextmanager
 def desktop() -> Iterator[Desktop]:
     """The application; no exception may have happened in a slot."""
-    with Desktop() as application:
+    with usual_priority(), Desktop() as application:
         yield application
         assert not application.errors
 

@@ -125,13 +125,14 @@ def test_killed_launcher_takes_the_worker_with_it(make_application, mark):
 
 
 @needs_signals
-def test_worker_killed_while_the_ct_is_sent_is_replaced_silently(make_application):
+def test_worker_killed_while_the_ct_is_sent_is_replaced_silently(make_application, mark):
     application = make_application()
     application.run_job(FakeCt())
     application.listener.progress.clear()
     application.apply(FakeCt(np.full(LARGE, 40, dtype=np.int16)))
     application.run_until(lambda: any(0.0 < fraction < 0.03 for fraction, _ in application.listener.progress))
     os.kill(application.worker_pid(), signal.SIGKILL)
+    wait_for_no_process(mark)  # else the next tick may send the rest and the request before it is known
     application.run_until(lambda: application.listener.ends == 2)
     assert application.listener.failures == []
     assert (application.listener.results[1][1] == 1).all()
