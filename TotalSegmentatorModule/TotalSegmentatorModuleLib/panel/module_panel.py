@@ -63,6 +63,13 @@ class Panel:
                 on_changed=self._enable_offers,
             ),
         )
+        try:
+            self._make_sections(ui, make_session)
+        except BaseException:  # nobody closes a panel that was not made, and this part has timers
+            self._recovery.close()
+            raise
+
+    def _make_sections(self, ui: PanelWidgets, make_session: Callable[[JobCallbacks], SegmentationSession]) -> None:
         self._session = make_session(
             JobCallbacks(
                 on_busy=self._on_busy,

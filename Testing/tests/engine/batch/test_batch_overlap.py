@@ -164,20 +164,27 @@ def test_what_runs_beside_the_networks_ranks_below_them(bench: BatchBench, timel
 
 
 def test_what_goes_wrong_beside_others_has_no_record_before_it_was_tried_alone(
-    bench: BatchBench, timeline: Timeline
+    bench: BatchBench, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run ends in between."""
     for seed in range(3):
         bench.image(f"{seed}.nii.gz", seed)
     failed = threading.Event()
+    written: list[Path] = []
+    write = case_files.write_result
 
-    def at(step: str, number: int) -> None:
-        if (step, number) == ("write", 2):
+    def write_result(path: Path, *arguments: object) -> None:
+        written.append(path)
+        if len(written) == 2:
             failed.set()
             raise MemoryError
+        write(path, *arguments)
+
+    def at(step: str, number: int) -> None:
         if step == "read" and failed.is_set() and number > 3:
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(case_files, "write_result", write_result)
     timeline.at = at
     stopped = bench()
     assert failed.is_set() and stopped.status == Problem("CANCELLED").exit_code

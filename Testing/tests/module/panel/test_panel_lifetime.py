@@ -145,6 +145,19 @@ def test_labels_of_a_panel_that_went_without_a_word_leave_the_clipboard_alone(ap
     assert app.errors == []
 
 
+def test_a_panel_that_could_not_be_made_saves_no_reviews(app, monkeypatch):
+    from TotalSegmentatorModuleLib.recovery.review_recovery import ReviewRecovery
+
+    closed = []
+    close = ReviewRecovery.close
+    monkeypatch.setattr(ReviewRecovery, "close", lambda recovery: closed.append(recovery) or close(recovery))
+    monkeypatch.setattr("TotalSegmentatorModuleLib.panel.module_panel.CompareSection", lambda *_arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        app.open_module(MODULE)
+
+    assert len(closed) == 1
+
+
 def start_application(module_class):
     module_class(wrap(qSlicerScriptedLoadableModule(str(MODULE))))
     slicer.app.startupCompleted.emit()
