@@ -3,7 +3,8 @@
 ::
 
     <output>/<12 hexadecimal digits>/   done.json, segmentation.seg.nrrd, log.txt, exports; claim.json while it is made
-    <output>/private/                   inputs.csv, and the claims under which it and the tables are written
+    <output>/private/                   inputs.csv, image_kinds.csv, summarized.txt, and the claims under which they and
+                                        the tables are written
 
 A case is made in a draft folder within its own. When it is complete its files are moved up, ``done.json`` last: there
 is no moment at which a kill would leave a record that does not fit to the files.
