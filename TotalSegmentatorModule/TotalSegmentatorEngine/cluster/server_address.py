@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
+from TotalSegmentatorEngine.machine.loopback import is_loopback
+
 DEFAULT_PORT = 8786
 """Dask's own: https://docs.dask.org/en/stable/deploying-cli.html"""
 
@@ -25,14 +27,8 @@ class ServerAddress:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this computer can be meant. Names other than ``localhost`` never count, whatever they resolve
-        to: what a name means can change between the check and the connection."""
-        if self.host.lower() == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        """Whether only this computer can be meant."""
+        return is_loopback(self.host)
 
     @property
     def is_tls(self) -> bool:

@@ -19,11 +19,12 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.user_folders import default_models_folder
 
 from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions
-from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
+from TotalSegmentatorEngine.dicom_node.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.node_status import read_status, status_page
-from TotalSegmentatorEngine.dicom_node.settings.node_settings import NodeSettings, TlsFiles, is_loopback
+from TotalSegmentatorEngine.dicom_node.settings.node_settings import NodeSettings, TlsFiles
 from TotalSegmentatorEngine.dicom_node.settings.settings_file import check_settings, read_settings
 from TotalSegmentatorEngine.job.task import SegmentationTask
+from TotalSegmentatorEngine.machine.loopback import is_loopback
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.dicom_node.receiving_node import ReceivingNode

@@ -9,9 +9,9 @@ from typing import Any
 
 from TotalSegmentatorWire.command.text_table import text_table
 
-from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.incoming.incoming_folder import series_folders
 from TotalSegmentatorEngine.dicom_node.incoming.series_state import FAILED, WAITING, SeriesState, read_state
+from TotalSegmentatorEngine.dicom_node.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.sending.delivery import GIVEN_UP, Delivery
 from TotalSegmentatorEngine.dicom_node.sending.outgoing_folder import OutgoingFolder
 

@@ -13,10 +13,10 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
 from TotalSegmentatorEngine.batch.running.case_task import CaseTask
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
-from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.incoming.incoming_folder import IncomingFolder
 from TotalSegmentatorEngine.dicom_node.incoming.series_state import FAILED, PASSED_OVER, WAITING
 from TotalSegmentatorEngine.dicom_node.incoming.watch_folder import WatchFolder
+from TotalSegmentatorEngine.dicom_node.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.sending.outgoing_folder import OutgoingFolder
 from TotalSegmentatorEngine.dicom_node.sending.sender import Sender
 from TotalSegmentatorEngine.dicom_node.series_work import SeriesResult, SeriesWork, exports_of

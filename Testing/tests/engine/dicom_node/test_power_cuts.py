@@ -20,7 +20,7 @@ from orthanc import free_ports
 from places import MODULE_FOLDER, TESTING
 from seeded_models import write_folder
 from TotalSegmentatorEngine.cli.main import main
-from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
+from TotalSegmentatorEngine.dicom_node.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.node_status import read_status
 
 FAKES = TESTING / "tests" / "support" / "fakes"

@@ -21,7 +21,7 @@ from places import REPOSITORY
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions
 from TotalSegmentatorEngine.dicom_node.commands import settings_of
-from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
+from TotalSegmentatorEngine.dicom_node.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import TlsFiles
 from TotalSegmentatorEngine.dicom_node.settings.settings_file import check_settings, read_settings
 from TotalSegmentatorWire.errors.problem import ERRORS

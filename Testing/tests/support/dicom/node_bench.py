@@ -16,7 +16,7 @@ from batch_bench import BatchBench
 from dicom_peers import LOOPBACK, TITLE
 from orthanc import ARCHIVE_TITLE
 from TotalSegmentatorEngine.batch.running.case_task import make_case_task
-from TotalSegmentatorEngine.dicom_node.disk.node_folder import NodeFolder
+from TotalSegmentatorEngine.dicom_node.node_folder import NodeFolder
 from TotalSegmentatorEngine.dicom_node.node_status import NodeStatus, read_status
 from TotalSegmentatorEngine.dicom_node.receiving_node import ReceivingNode
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import (

@@ -34,6 +34,7 @@ from TotalSegmentatorEngine.batch.store.claims import (
 from TotalSegmentatorEngine.batch.store.edited_segmentation import keep_if_edited
 from TotalSegmentatorEngine.batch.store.outcome import Outcome, from_json, is_newer, to_json
 from TotalSegmentatorEngine.imaging.atomic_file import atomic_file, disk_errors
+from TotalSegmentatorEngine.imaging.durable_file import sync_file
 
 RECORD = "done.json"
 SEGMENTATION = "segmentation.seg.nrrd"
@@ -195,7 +196,7 @@ class BatchFolder:
             held.check()  # who takes a case over removes the draft
             files = sorted(entry for entry in draft.iterdir() if entry.is_file())
             for file in files:
-                _to_disk(file)
+                sync_file(file)
             held.check()
             _remove_results(folder)
             for file in files:
@@ -231,8 +232,3 @@ def _close(folder: Path) -> None:
     """To others; only its owner can. On Windows the mode says nothing about who may read."""
     if os.name == "posix" and folder.stat().st_uid == os.geteuid():
         folder.chmod(_PRIVATE_MODE)
-
-
-def _to_disk(file: Path) -> None:
-    with file.open("r+b") as stream:  # Windows syncs only what can be written
-        os.fsync(stream.fileno())

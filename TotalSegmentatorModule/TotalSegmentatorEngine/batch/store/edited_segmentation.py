@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import shutil
 from pathlib import Path
+
+from TotalSegmentatorEngine.imaging.durable_file import sync_file
 
 _BLOCK_BYTES = 1 << 20
 
@@ -38,8 +39,7 @@ def keep_if_edited(segmentation: Path, written: str, draft: Path) -> bool:
     if not kept.exists():  # a kill may have left it
         copy = draft / kept.name
         shutil.copyfile(segmentation, copy)
-        with copy.open("r+b") as stream:
-            os.fsync(stream.fileno())
+        sync_file(copy)
         copy.replace(kept)
     return True
 

@@ -28,10 +28,10 @@ from typing import Any
 
 from TotalSegmentatorWire.disk_space import free_bytes
 
-from TotalSegmentatorEngine.dicom_node.disk.durable_file import place_durably, sync_folder, write_draft
 from TotalSegmentatorEngine.dicom_node.incoming.received_object import NotUsableError, ObjectHeader, read_object_header
 from TotalSegmentatorEngine.dicom_node.incoming.series_state import DONE, WAITING, SeriesState, read_state
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import Limits
+from TotalSegmentatorEngine.imaging.durable_file import place_durably, sync_folder, write_draft
 
 _DRAFTS = ".drafts"
 _OBJECTS = "objects"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from TotalSegmentatorEngine.dicom_node.disk.durable_file import read_json, write_json
+from TotalSegmentatorEngine.imaging.durable_file import read_json, write_json
 
 WAITING, DONE, FAILED, PASSED_OVER = "waiting", "done", "failed", "passed_over"
 """What became of a series: not looked at yet, segmented, could not be segmented, holds no CT volume."""

@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from TotalSegmentatorEngine.dicom_node.disk.durable_file import read_json, write_json
 from TotalSegmentatorEngine.dicom_node.incoming.incoming_folder import (
     IncomingFolder,
     NoRoomError,
@@ -28,6 +27,7 @@ from TotalSegmentatorEngine.dicom_node.incoming.incoming_folder import (
 )
 from TotalSegmentatorEngine.dicom_node.incoming.received_object import NotUsableError
 from TotalSegmentatorEngine.dicom_series.recognition import begins_like_dicom
+from TotalSegmentatorEngine.imaging.durable_file import read_json, write_json
 from TotalSegmentatorEngine.series_selection.folder_scan import natural_key
 
 _BLOCK = 1 << 20

@@ -9,8 +9,8 @@ from typing import Any
 
 from TotalSegmentatorWire.errors.problem import Problem
 
-from TotalSegmentatorEngine.dicom_node.disk.durable_file import read_json, write_json
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import Times
+from TotalSegmentatorEngine.imaging.durable_file import read_json, write_json
 
 WAITING, SENT, GIVEN_UP = "waiting", "sent", "given_up"
 

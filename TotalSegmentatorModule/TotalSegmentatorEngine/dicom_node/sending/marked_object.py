@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from TotalSegmentatorEngine.dicom_node.disk.durable_file import place_durably, sync_file
 from TotalSegmentatorEngine.export.dicom.object import quiet
 from TotalSegmentatorEngine.export.dicom.text import long_string
+from TotalSegmentatorEngine.imaging.durable_file import place_durably, sync_file
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from TotalSegmentatorEngine.dicom_node.disk.durable_file import sync_folder
 from TotalSegmentatorEngine.dicom_node.sending.delivery import GIVEN_UP, SENT, WAITING, Delivery, read_delivery
 from TotalSegmentatorEngine.dicom_node.sending.marked_object import write_marked
 from TotalSegmentatorEngine.dicom_node.settings.node_settings import Destination
+from TotalSegmentatorEngine.imaging.durable_file import sync_folder
 
 
 class OutgoingFolder:

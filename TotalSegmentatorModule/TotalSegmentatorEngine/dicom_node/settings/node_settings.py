@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from TotalSegmentatorWire.messages.options import JobOptions
 
+from TotalSegmentatorEngine.machine.loopback import is_loopback
+
 DEFAULT_PORT = 11112
 """Registered for DICOM without privileges, PS3.8 9.1.1."""
 
@@ -19,14 +21,6 @@ DICOM, DICOMWEB = DESTINATION_KINDS = ("dicom", "dicomweb")
 
 SENT_FORMATS = ("rtstruct", "seg", "sr")
 """Formats of the export that are DICOM objects."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether it is this computer."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from TotalSegmentatorEngine.dicom_node.settings.node_settings import (
     Sender,
     Times,
     TlsFiles,
-    is_loopback,
 )
+from TotalSegmentatorEngine.machine.loopback import is_loopback
 
 _LONGEST_AE_TITLE = 16
 """PS3.5 6.2, AE."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-from TotalSegmentatorEngine.dicom_node.disk.durable_file import read_json, write_json
+from TotalSegmentatorEngine.imaging.durable_file import read_json, write_json
 
 _KIND = "TotalSegmentatorModule node"
 

@@ -37,8 +37,8 @@ def place_durably(draft: Path, path: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """What another program wrote is on the disk. Raises OSError."""
-    with path.open("rb+") as stream:
+    """Its content, written before, is on the disk. Raises OSError."""
+    with path.open("rb+") as stream:  # Windows syncs only what can be written
         os.fsync(stream.fileno())
 
 

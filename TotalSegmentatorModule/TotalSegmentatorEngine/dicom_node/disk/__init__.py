@@ -1,1 +1,0 @@
-"""The node's folder, and files that a power cut does not spoil."""
