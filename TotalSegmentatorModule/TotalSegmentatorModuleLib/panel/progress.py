@@ -21,6 +21,7 @@ class ProgressSection:
         ui.progressBar.setRange(0, self._STEPS)
         ui.progressFrame.setVisible(False)
         ui.planLabel.setVisible(False)
+        ui.obstacleLabel.setVisible(False)
 
     def show_ready(self, obstacle: str, ct_name: str) -> None:
         """No job runs. ``obstacle`` says why none can be started; empty when one can, on the CT ``ct_name``."""
@@ -28,6 +29,8 @@ class ProgressSection:
         self._ui.applyButton.setText(_("Apply"))
         self._ui.applyButton.setToolTip(obstacle or ready)
         self._ui.applyButton.setEnabled(not obstacle)
+        self._ui.obstacleLabel.setText(obstacle)
+        self._ui.obstacleLabel.setVisible(bool(obstacle))
         self._ui.progressFrame.setVisible(False)
         self._ui.planLabel.setVisible(False)
 
@@ -35,6 +38,7 @@ class ProgressSection:
         self._ui.applyButton.setText(_("Cancelling...") if is_cancelling else _("Cancel"))
         self._ui.applyButton.setToolTip(_("Stop the segmentation. The scene is not changed."))
         self._ui.applyButton.setEnabled(not is_cancelling)
+        self._ui.obstacleLabel.setVisible(False)
         self._ui.progressFrame.setVisible(True)
 
     def show_plan(self, plan: Plan, is_on_server: bool = False) -> None:

@@ -23,6 +23,17 @@ def test_only_ct_is_chosen_by_itself(user):
     assert user.ui.progress.applyButton.enabled
 
 
+def test_why_apply_is_grey_stands_beside_it(user):
+    why = user.ui.progress.obstacleLabel
+    assert why.visible and why.text == "Choose the CT to segment."
+
+    user.add_ct()
+    assert not why.visible
+
+    user.ui.inputs.structuresLineEdit.setText("kidny")
+    assert why.visible and why.text == "Correct the structure names."
+
+
 def test_ct_that_was_there_before_is_chosen_too(app):
     ct = app.add_volume(soft_tissue_with_air(), GRID, "CT")
 
