@@ -1,4 +1,8 @@
-"""Segments CTs into more than a hundred anatomical structures with nnU-Net, in a process of its own."""
+"""Segments CTs into more than a hundred anatomical structures with nnU-Net, in a process of its own.
+
+Slicer reads this file at every start, for everybody. So it imports our own packages, and what they need, only when
+somebody opens the module, calls its logic or loads a scene with one of its results.
+"""
 
 import sys
 
@@ -14,18 +18,16 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-from TotalSegmentatorModuleLib.panel.module_panel import Panel
-from TotalSegmentatorModuleLib.panel.widgets import load_panel, parameter_widgets
-from TotalSegmentatorModuleLib.parameters import SegmentationParameters
-from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
-from TotalSegmentatorModuleLib.scripting.export_choices import export_order
-from TotalSegmentatorModuleLib.scripting.interface import ScriptInterface
-from TotalSegmentatorModuleLib.scripting.segmentation_order import segmentation_order
-from TotalSegmentatorModuleLib.self_test import check_import_of_all_structures, check_parameters_survive
 
 _AFTER_SELECTORS = -10.0
 """Priority of an observer that is called when the selectors, whose priority is 0, have listed the scene's nodes."""
 _OWN_PACKAGES = ("TotalSegmentatorModuleLib", "TotalSegmentatorSetup", "TotalSegmentatorWire")
+
+
+def _application_lifetime():
+    from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_lifetime
+
+    return application_lifetime()
 
 
 class TotalSegmentatorModule(ScriptedLoadableModule):
@@ -53,7 +55,19 @@ Nature Methods 2021. doi:10.1038/s41592-020-01008-z.
         slicer.app.connect("startupCompleted()", self.onStartupCompleted)
 
     def onStartupCompleted(self):
-        application_lifetime().start(slicer.mrmlScene)
+        scene = slicer.mrmlScene
+        scene.AddObserver(scene.NodeAddedEvent, self.onNodeAdded)
+        for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):  # of files named on the command line
+            self.onNodeAdded(scene, scene.NodeAddedEvent, node)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAdded(self, caller, event, node):
+        """Watch how results come from a file and how they leave the scene, from the first one on."""
+        if node.IsA("vtkMRMLSegmentationNode"):
+            from TotalSegmentatorModuleLib.tags.result_mark import is_result
+
+            if is_result(node):
+                _application_lifetime().start(caller)
 
 
 class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -70,6 +84,9 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self._parameterNodeGuiTag = None
 
     def setup(self):
+        from TotalSegmentatorModuleLib.panel.module_panel import Panel
+        from TotalSegmentatorModuleLib.panel.widgets import load_panel, parameter_widgets
+
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget, self.ui = load_panel(self.resourcePath)
         self.layout.addWidget(uiWidget)
@@ -113,7 +130,7 @@ class TotalSegmentatorModuleWidget(ScriptedLoadableModuleWidget, VTKObservationM
         """Reload our packages with the module, which Slicer's Reload does not do."""
         if self.panel is not None:
             self.panel.close()
-        application_lifetime().stop()
+        _application_lifetime().stop()
         for name in [name for name in sys.modules if name.split(".")[0] in _OWN_PACKAGES]:
             del sys.modules[name]  # so that the module's file imports them again
         ScriptedLoadableModuleWidget.onReload(self)
@@ -182,11 +199,15 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
     """
 
     def __init__(self):
+        from TotalSegmentatorModuleLib.scripting.interface import ScriptInterface
+
         ScriptedLoadableModuleLogic.__init__(self)
         self._scripting = ScriptInterface()
-        application_lifetime().start(slicer.mrmlScene)
+        _application_lifetime().start(slicer.mrmlScene)
 
     def getParameterNode(self):
+        from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+
         return SegmentationParameters(super().getParameterNode())
 
     def makeSession(self, callbacks):
@@ -206,6 +227,8 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
         Raises SegmentationError, whose ``code`` is one of those in docs/command-line.md; JOB_RUNNING while a
         segmentation runs, ENGINE_MISSING and MODEL_MISSING where something has to be installed first.
         """
+        from TotalSegmentatorModuleLib.scripting.segmentation_order import segmentation_order
+
         self._scripting.start(segmentation_order(ct, output, structures, model, **options))
         return self.wait() if wait else None
 
@@ -235,6 +258,8 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
 
         Raises SegmentationError; ValueError for a choice that does not exist.
         """
+        from TotalSegmentatorModuleLib.scripting.export_choices import export_order
+
         return self._scripting.export(export_order(segmentation, to, path, **options))
 
     def close(self):
@@ -255,7 +280,11 @@ class TotalSegmentatorModuleTest(ScriptedLoadableModuleTest):
         self.test_parameters_survive()
 
     def test_import_of_all_structures(self):
+        from TotalSegmentatorModuleLib.self_test import check_import_of_all_structures
+
         check_import_of_all_structures(self)
 
     def test_parameters_survive(self):
+        from TotalSegmentatorModuleLib.self_test import check_parameters_survive
+
         check_parameters_survive(self, TotalSegmentatorModuleLogic())

@@ -6,7 +6,7 @@ ENGINE, LIB, SETUP = "TotalSegmentatorEngine", "TotalSegmentatorModuleLib", "Tot
 WIRE, NODE = "TotalSegmentatorWire", f"{ENGINE}/dicom_node"
 
 ARROWS = {
-    "TotalSegmentatorModule.py": {LIB: "- panel scene scripting"},
+    "TotalSegmentatorModule.py": {LIB: "- panel scene scripting tags"},
     LIB: {LIB: "scene"},
     f"{LIB}/scripting": {LIB: "- background department_server export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {
@@ -37,7 +37,7 @@ ARROWS = {
     f"{LIB}/export": {LIB: "- background qt_helpers scene tasks texts", f"{LIB}/scene": "dicom"},
     f"{LIB}/compare": {LIB: "- qt_helpers scene tasks views", f"{LIB}/scene": "dicom"},
     f"{LIB}/tasks": {LIB: "- background qt_helpers scene texts", f"{LIB}/scene": "dicom"},
-    f"{LIB}/segment": {LIB: "- background qt_helpers scene texts", f"{LIB}/scene": "dicom"},
+    f"{LIB}/segment": {LIB: "- background qt_helpers scene tags texts", f"{LIB}/scene": "dicom"},
     f"{LIB}/background": {LIB: "- texts", SETUP: "packages"},
     f"{LIB}/changes": {LIB: "scene tags"},
     f"{LIB}/views": {LIB: "tags"},

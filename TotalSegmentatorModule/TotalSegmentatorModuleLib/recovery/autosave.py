@@ -25,8 +25,8 @@ from TotalSegmentatorModuleLib.recovery.saved_review import UnsavedReview
 from TotalSegmentatorModuleLib.recovery.snapshot import MODEL_TAG, Written, save_review
 from TotalSegmentatorModuleLib.scene.output_segmentation import change_stamp
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP
-from TotalSegmentatorModuleLib.scene.segmentation_lifetime import is_result
 from TotalSegmentatorModuleLib.scene.segments import all_segments
+from TotalSegmentatorModuleLib.tags.result_mark import is_result
 from TotalSegmentatorModuleLib.tags.review_flags import REVIEW_ATTRIBUTE
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 

@@ -25,7 +25,7 @@ from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import mark_unreviewed
 from TotalSegmentatorModuleLib.scene.segment_notices import SegmentNotices, segment_names
 from TotalSegmentatorModuleLib.scene.segment_voxels import BINARY_LABELMAP, SCALARS_NAME
-from TotalSegmentatorModuleLib.scene.segmentation_lifetime import mark_result, release_images
+from TotalSegmentatorModuleLib.scene.segmentation_lifetime import release_images
 from TotalSegmentatorModuleLib.scene.volumes import (
     collapse_item,
     file_beside,
@@ -33,6 +33,7 @@ from TotalSegmentatorModuleLib.scene.volumes import (
     scalar_volumes,
     series_instance_uid,
 )
+from TotalSegmentatorModuleLib.tags.result_mark import mark_result
 from TotalSegmentatorModuleLib.tags.review_flags import write_review
 from TotalSegmentatorModuleLib.tags.structure_measures import write_measures
 

@@ -17,22 +17,11 @@ from TotalSegmentatorModuleLib.scene.computed_structures import forget_computed
 from TotalSegmentatorModuleLib.scene.editor_settings import restore_settings
 from TotalSegmentatorModuleLib.scene.isolation import restore_displays
 from TotalSegmentatorModuleLib.scene.segment_notices import lacks_items, tell_of_all
+from TotalSegmentatorModuleLib.tags.result_mark import is_result
 
-RESULT_ATTRIBUTE = "TotalSegmentatorModule.Result"
-"""Node attribute of every segmentation that holds a result of this module; saved with the scene."""
 _BEFORE_SLICER, _AFTER_SLICER = 10.0, -10.0
 """Priorities of observers: Slicer's own have 0; they remove the segments one by one, and make items of the subject
 hierarchy."""
-
-
-def mark_result(node) -> None:
-    """Remember in ``node`` (vtkMRMLSegmentationNode) that it holds a result of this module."""
-    node.SetAttribute(RESULT_ATTRIBUTE, "1")
-
-
-def is_result(node) -> bool:
-    """Whether ``node`` is a segmentation that holds a result of this module."""
-    return bool(node and node.IsA("vtkMRMLSegmentationNode") and node.GetAttribute(RESULT_ATTRIBUTE))
 
 
 def release_contents(node) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import slicer
 
-from TotalSegmentatorModuleLib.scene.segmentation_lifetime import is_result
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
+from TotalSegmentatorModuleLib.tags.result_mark import is_result
 
 
 def older_results(node) -> list[str]:

@@ -170,8 +170,9 @@ def test_results_go_quickly_though_the_panel_was_never_opened(app, begin):
         start_application(module.TotalSegmentatorModule)
     else:
         module.TotalSegmentatorModuleLogic()
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentationNode")
     node.SetAttribute("TotalSegmentatorModule.Result", "1")  # as it comes with a scene that was saved
+    slicer.mrmlScene.AddNode(node)
     segment = node.GetSegmentation().GetSegment(node.GetSegmentation().AddEmptySegment("liver"))
     segment.AddRepresentation("Binary labelmap", slicer.vtkOrientedImageData())
     images = []
