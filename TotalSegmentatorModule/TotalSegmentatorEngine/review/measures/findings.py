@@ -129,6 +129,8 @@ class Finding:
 
     def _counted_pieces(self) -> tuple[Piece, ...]:
         numbers = self.numbered_pieces
+        if numbers.max() == 1:
+            return (Piece(1, self.voxels, self.volume_ml, self.box, self.centre_ras_mm, self.sides),)
         measured = cc3d.statistics(numbers)
         low = [part.start for part in self.box]
         pieces = []

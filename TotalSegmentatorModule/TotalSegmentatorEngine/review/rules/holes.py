@@ -32,7 +32,9 @@ def _holes(findings: Findings, finding: Finding, smallest_ml: float) -> list[np.
     """Of each hole the voxels, [n, 3] of the grid. Outside: what hangs together, by faces, with the box's surroundings;
     voxels that another structure has are no hole."""
     outside = np.pad(~finding.mask, 1, constant_values=True)
-    numbers = cc3d.connected_components(outside, connectivity=6)
+    numbers, count = cc3d.connected_components(outside, connectivity=6, return_N=True)
+    if count == 1:
+        return []
     measured = cc3d.statistics(numbers)
     start = np.array([part.start for part in finding.box]) - 1
     found = []

@@ -87,11 +87,26 @@ def _is_far(findings: Findings, finding: Finding, numbers: np.ndarray, group: Gr
     )
     near = numbers[box]
     own = np.isin(near, [piece.number for piece in group])
-    others = np.argwhere((near > 0) & ~own)
-    if not len(others):
+    others = (near > 0) & ~own
+    if not others.any():
         return True
-    distances, _ = cKDTree(others * findings.spacing).query(np.argwhere(own) * findings.spacing)
-    return bool(distances.min() > threshold("stray_mm"))
+    limit = np.nextafter(threshold("stray_mm"), np.inf)  # what lies beyond it is not looked for
+    tree = cKDTree(_surface(others) * findings.spacing)
+    distances, _ = tree.query(_surface(own) * findings.spacing, distance_upper_bound=limit)
+    return not np.isfinite(distances).any()
+
+
+def _surface(mask: np.ndarray) -> np.ndarray:
+    """The voxels, [n, 3], that have a face at which the mask or the image ends: from outside, no other is nearest."""
+    inside = np.zeros_like(mask)
+    core = inside[1:-1, 1:-1, 1:-1]
+    core[:] = mask[1:-1, 1:-1, 1:-1]
+    for axis in range(3):
+        for neighbour in (slice(None, -2), slice(2, None)):
+            steps = [slice(1, -1)] * 3
+            steps[axis] = neighbour
+            core &= mask[tuple(steps)]
+    return np.argwhere(mask & ~inside)
 
 
 def _gap(
