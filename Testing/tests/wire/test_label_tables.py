@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,21 +11,96 @@ import pytest
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.resources import MODELS_FOLDER, STRUCTURES_FOLDER
 from TotalSegmentatorWire.tables.catalogue import read_catalogue, read_profiles
-from TotalSegmentatorWire.tables.structures import model_names, read_structures, structure_table
+from TotalSegmentatorWire.tables.structure_rows import names_of
+from TotalSegmentatorWire.tables.structures import (
+    LABEL_TABLES,
+    Structure,
+    family_of,
+    is_occasional,
+    known_structures,
+    model_names,
+    read_structures,
+    structure_table,
+)
+
+COUNTS = {
+    **{"structures_104": 104, "structures_117": 117, "structures_117_v3": 117, "structures_body": 2},
+    **{
+        "structures_head_glands_cavities": 19,
+        "structures_headneck_bones_vessels": 12,
+        "structures_headneck_muscles": 23,
+    },
+    **{"structures_head_muscles": 11, "structures_craniofacial_structures": 7, "structures_teeth": 77},
+    **{"structures_oculomotor_muscles": 19, "structures_breasts": 1, "structures_lung_vessels": 4},
+    **{"structures_lung_vessels_LEGACY": 2, "structures_lung_nodules": 2, "structures_pleural_pericard_effusion": 3},
+    **{"structures_trunk_cavities": 4, "structures_liver_segments": 8, "structures_liver_vessels": 2},
+    **{"structures_liver_lesions": 1, "structures_kidney_cysts": 2, "structures_abdominal_muscles": 22},
+    **{"structures_hip_implant": 1, "structures_cerebral_bleed": 1, "structures_ventricle_parts": 12},
+    **{"structures_vertebrae_body": 2, "structures_vertebrae_pp": 24},
+}
 
 
-@pytest.mark.parametrize(("table", "count"), [("structures_104", 104), ("structures_117", 117)])
+def test_every_label_table_is_known():
+    files = {path.stem for path in STRUCTURES_FOLDER.glob("structures_*.csv")}
+    assert files == set(LABEL_TABLES) == set(COUNTS)
+
+
+@pytest.mark.parametrize(("table", "count"), COUNTS.items())
 def test_label_tables_are_complete(table, count):
     structures = structure_table(table)
     assert len(structures) == count
     for row in structures:
         assert len(row.terminology.split("~")) == 7
-        assert len(row.tg263_name) <= 16
+        assert len(row.tg263_name) <= 16 and len(row.tg263_cut_name) <= 16
     sides = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
     for row in structures:
         side = next((side for side in sides if row.name.endswith("_" + side)), None)
         if side and row.modifier[0]:
             assert row.modifier == sides[side], row.name
+
+
+def test_label_tables_agree_about_the_structures_that_they_share():
+    rows: dict[str, list[Structure]] = {}
+    for table in LABEL_TABLES:
+        for row in structure_table(table):
+            rows.setdefault(row.name, []).append(dataclasses.replace(row, label=0, label_in_part=0, part_model=""))
+    shared = {name: same for name, same in rows.items() if len(same) > 1}
+    assert {"skull", "optic_nerve_left", "kidney_cyst_left", "vertebrae_C1"} <= shared.keys()
+    assert not {name for name, same in shared.items() if len(set(same)) > 1}
+
+
+def test_whole_body_stands_first_among_all_structures_and_names_are_unique():
+    names = list(known_structures())
+    assert names[:117] == [row.name for row in structure_table("structures_117")]
+    assert names.index("eye_left") > names.index("vertebrae_L6")
+
+
+@pytest.mark.parametrize(
+    ("typed", "table", "name"),
+    [
+        ("Eye_L", "structures_head_glands_cavities", "eye_left"),
+        ("Eye_L", "structures_oculomotor_muscles", "eyeball_left"),
+        ("bone mandible", "structures_teeth", "lower_jawbone"),
+        ("Bone_Mandible", "structures_craniofacial_structures", "mandible"),
+    ],
+)
+def test_tg263_name_that_two_structures_have_means_the_one_of_the_model(typed, table, name):
+    assert model_names([typed], [row.name for row in structure_table(table)]) == [name]
+
+
+def test_lesions_and_devices_are_not_expected_in_a_body():
+    cysts = {"kidney_cyst_left", "kidney_cyst_right"}
+    everything = {row.name for row in structure_table("structures_117")}
+    assert family_of(everything, 25) == everything - cysts
+    assert family_of({"liver_lesions"}, 1) == frozenset()
+    assert is_occasional("hip_implant") and not is_occasional("hip_left") and not is_occasional("own_name")
+
+
+def test_pattern_speaks_of_the_whole_body_and_not_of_a_task():
+    known = ["lung_upper_lobe_left", "lung_nodules", "lung_of_my_own"]
+    assert names_of("lung_*", known) == ["lung_upper_lobe_left", "lung_of_my_own"]
+    assert names_of("lung_nodules", known) == ["lung_nodules"]
+    assert names_of("*", known) == known
 
 
 def edited_table(tmp_path: Path, **changes: str) -> Path:
@@ -100,12 +176,6 @@ def test_part_of_a_name_gives_the_names_that_hold_it(typed, nearest):
     with pytest.raises(SegmentationError) as caught:
         model_names([typed], [row.name for row in structure_table("structures_104")])
     assert caught.value.problem.values["nearest"].startswith(nearest)
-
-
-def test_catalogue_knows_both_label_sets():
-    models = read_catalogue()
-    assert {model.structures for model in models.values()} == {"structures_104", "structures_117"}
-    assert [len(models[name].parts) for name in ("104-1.5mm", "104-3mm", "117-1.5mm")] == [5, 1, 5]
 
 
 def test_model_is_installed_whatever_its_trainer_is_called(tmp_path):

@@ -21,7 +21,7 @@ from TotalSegmentatorWire.tables.catalogue import (
     read_catalogue,
     read_profiles,
 )
-from TotalSegmentatorWire.tables.structures import Structure, structure_table
+from TotalSegmentatorWire.tables.structures import LABEL_TABLES, Structure, structure_table
 
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, read_model_folder
 
@@ -84,15 +84,18 @@ def structures_of(model: str, models_folder: Path) -> list[Structure]:
 
 
 def coarser_models(model: Model) -> list[CatalogueModel]:
-    """Models of the catalogue with the same label set and one network of larger voxels, the coarsest first."""
+    """Models of the catalogue with the same label set and one network of larger voxels, the coarsest first.
+
+    None for a task: its published program has its own crop, or none, whatever structures are asked for.
+    """
     catalogue = read_catalogue()
-    if model.id not in catalogue or model.profile.spacing != "model":
+    if model.id not in catalogue or model.profile.spacing != "model" or catalogue[model.id].is_task:
         return []
     own = catalogue[model.id]
     family = [
         other
         for other in catalogue.values()
-        if other.structures == own.structures and other.spacing_mm > own.spacing_mm and len(other.parts) == 1
+        if other.family == own.family and other.spacing_mm > own.spacing_mm and len(other.parts) == 1
     ]
     return sorted(family, key=lambda other: -other.spacing_mm)
 
@@ -179,7 +182,7 @@ def _published_as(folder: ModelFolder, catalogue: dict[str, CatalogueModel]) -> 
 def _structures_by_name(labels: dict[str, int], first_table: str) -> list[Structure]:
     """Rows of the label tables by name, with the folder's own numbers; unknown names get a generated colour."""
     known: dict[str, Structure] = {}
-    for table in (first_table, "structures_104", "structures_117"):
+    for table in (first_table, *LABEL_TABLES):
         for structure in structure_table(table):
             known.setdefault(structure.name, structure)
     return [

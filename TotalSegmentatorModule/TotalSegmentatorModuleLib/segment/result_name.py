@@ -33,9 +33,11 @@ def name_of_result(ct_name: str, structures: Sequence[str], model: str, created:
 
 
 def _model_text(model: str) -> str:
-    """The voxel spacing of a model of the catalogue; of another one its name."""
+    """The voxel spacing of a model for the whole body; of another one its name."""
     known = CATALOGUE.get(model)
-    return _("{spacing:g} mm").format(spacing=known.spacing_mm) if known is not None else model
+    if known is None:
+        return model
+    return model.replace("_", " ") if known.is_task else _("{spacing:g} mm").format(spacing=known.spacing_mm)
 
 
 def _clock(created: str) -> str:

@@ -1,23 +1,36 @@
 """The catalogue of published models and the profiles of their pipelines, read from Resources/Models and checked.
 
 A *model* is what the user picks (label set and quality); its *parts* are the networks that it runs; its *profile* says
-how the published pipeline resamples, steps and averages, so that the same weights give the same labels.
+how the published pipeline resamples, steps and averages, so that the same weights give the same labels. Models that
+find the same structures in different quality are a *family*: "104" and "117" for the whole body, and each task of
+TotalSegmentator for a region of it.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.resources import MODELS_FOLDER
-from TotalSegmentatorWire.tables.structures import nearest_names
+from TotalSegmentatorWire.tables.published_rules import (
+    CropRule,
+    LicensedTask,
+    PublishedStep,
+    crop_rule,
+    published_step,
+)
+from TotalSegmentatorWire.tables.structures import LABEL_TABLES, TASK_TABLES, nearest_names
 
 _ORIENTATIONS = ("canonical", "reader")
 _AVERAGES = ("logits", "softmax")
 _LABELS_BACK = ("nearest", "logits")
+_CATALOGUE = (MODELS_FOLDER / "models.json", MODELS_FOLDER / "tasks.json")
+OPEN_LICENCE = "open"
+"""Anybody may use the weights for anything, says their publisher."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,8 @@ class Profile:
     """What overlapping tiles add up: "logits" or "softmax"."""
     labels_back: str
     """"nearest": the label map is resampled to the CT's grid; "logits": the logits are, then the largest wins."""
+    mirroring: bool
+    """Predictions for mirror images are averaged along the axes that the weight file allows."""
     split_above_voxels: int | None
     """Resampled images with more voxels are predicted in three pieces along z (20 voxels margin), 1.5 mm only."""
 
@@ -59,9 +74,11 @@ class ModelPart:
 class CatalogueModel:
     id: str
     title: str
+    family: str
     structures: str
     """Name of the label table, without .csv."""
-    spacing_mm: float
+    spacing_mm: float | None
+    """The smallest edge of the voxels at which the networks get a CT; None where only the model folder tells."""
     profile: str
     """The default."""
     published_profile: str
@@ -72,6 +89,34 @@ class CatalogueModel:
     plans: str
     configuration: str
     parts: list[ModelPart]
+    resample_mm: tuple[float, float, float] | None = None
+    """mm along x, y, z of the canonical orientation, to which the published program resamples the CT; None: to what the
+    model folder says."""
+    crop: CropRule | None = None
+    steps: tuple[PublishedStep, ...] = ()
+    """Of the published post-processing, in their order."""
+    folds: tuple[int, ...] | None = None
+    """Those that the published program uses of a model folder; None: all that are there."""
+    licence_kind: str = OPEN_LICENCE
+    small_training_set: bool = False
+    """The publisher says so, and that the model may do badly with other CTs."""
+    citations: tuple[str, ...] = ()
+    """What the publisher asks to cite, of the whole family of models first."""
+    note: str = ""
+    """What a user should know before the first result; a sentence or more."""
+
+    @property
+    def is_task(self) -> bool:
+        """Whether it finds structures of one region, as a task of TotalSegmentator; else those of the whole body."""
+        return self.structures in TASK_TABLES
+
+    @property
+    def needed_models(self) -> tuple[str, ...]:
+        """Ids of the other models without which this one cannot run, each after those that it needs itself."""
+        own = [self.crop.model] if self.crop is not None else []
+        own += [step.model for step in self.steps if step.model]
+        models = read_catalogue()
+        return tuple(dict.fromkeys(needed for model in own for needed in (*models[model].needed_models, model)))
 
     def part_folders(self, models_folder: Path) -> list[Path]:
         """Where each part's nnU-Net v2 folder is when installed: ``<part>/<trainer>__<plans>__<configuration>``."""
@@ -100,21 +145,56 @@ def read_profiles(path: Path = MODELS_FOLDER / "profiles.json") -> dict[str, Pro
     return profiles
 
 
-def read_catalogue(path: Path = MODELS_FOLDER / "models.json") -> dict[str, CatalogueModel]:
-    """Models by id. Raises ValueError that names the model and the field where the schema fails."""
-    profiles = read_profiles()
-    models = {}
-    for fields in _rows(path, "models"):
-        parts = [ModelPart(**part) for part in fields.pop("parts")]
-        model = CatalogueModel(parts=parts, **fields)
-        _require(bool(parts), path, model.id, "parts")
-        _require(model.profile in profiles, path, model.id, "profile")
-        _require(model.published_profile in profiles, path, model.id, "published_profile")
-        _require(model.spacing_mm > 0, path, model.id, "spacing_mm")
-        _require(all(part.urls for part in parts), path, model.id, "urls")
-        _require(all(part.sha256 is None or len(part.sha256) == 64 for part in parts), path, model.id, "sha256")
-        models[model.id] = model
+def read_catalogue(*paths: Path) -> dict[str, CatalogueModel]:
+    """Models by id, of the files ``paths`` or of all. Raises ValueError that names the model and the field where the
+    schema fails."""
+    return dict(_read_catalogue(paths or _CATALOGUE))
+
+
+@cache
+def _read_catalogue(paths: tuple[Path, ...]) -> dict[str, CatalogueModel]:
+    models: dict[str, CatalogueModel] = {}
+    for path in paths:
+        shared = tuple(json.loads(path.read_text(encoding="utf-8")).get("citations", ()))
+        for fields in _rows(path, "models"):
+            model = _catalogue_entry(path, fields, shared)
+            _require(model.id not in models, path, model.id, "id")
+            models[model.id] = model
     return models
+
+
+def _catalogue_entry(path: Path, fields: dict[str, Any], shared_citations: tuple[str, ...]) -> CatalogueModel:
+    def require(condition: bool, field: str) -> None:
+        _require(condition, path, fields["id"], field)
+
+    lists = {name: tuple(fields[name]) for name in ("resample_mm", "folds") if fields.get(name) is not None}
+    model = CatalogueModel(
+        **{**fields, **lists}
+        | {
+            "parts": [ModelPart(**part) for part in fields["parts"]],
+            "crop": crop_rule(fields.get("crop"), require),
+            "steps": tuple(published_step(step, require) for step in fields.get("steps", ())),
+            "citations": (*shared_citations, *fields.get("citations", ())),
+        }
+    )
+    profiles = read_profiles()
+    require(bool(model.parts) and all(part.urls for part in model.parts), "parts")
+    require(model.structures in LABEL_TABLES, "structures")
+    require(model.profile in profiles, "profile")
+    require(model.published_profile in profiles, "published_profile")
+    require(model.spacing_mm is None or model.spacing_mm > 0, "spacing_mm")
+    require(model.resample_mm is None or (len(model.resample_mm) == 3 and min(model.resample_mm) > 0), "resample_mm")
+    require(model.licence_kind == OPEN_LICENCE, "licence_kind")
+    require(all(part.sha256 is None or len(part.sha256) == 64 for part in model.parts), "sha256")
+    return model
+
+
+def licensed_tasks(path: Path = MODELS_FOLDER / "licensed_tasks.json") -> dict[str, LicensedTask]:
+    """Tasks of TotalSegmentator for CT that need a licence from the publisher, by id; nothing of them is offered."""
+    return {
+        fields["id"]: LicensedTask(fields["id"], tuple(fields["dataset_ids"]), tuple(fields["structures"]))
+        for fields in _rows(path, "tasks")
+    }
 
 
 def catalogue_model(model_id: str) -> CatalogueModel:

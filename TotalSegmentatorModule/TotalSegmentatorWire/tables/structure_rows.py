@@ -13,7 +13,7 @@ from functools import cache
 
 from TotalSegmentatorWire.resources import REVIEW_FOLDER
 from TotalSegmentatorWire.tables.csv_table import read_csv
-from TotalSegmentatorWire.tables.structures import LABEL_TABLES, structure_table
+from TotalSegmentatorWire.tables.structures import WHOLE_BODY_TABLES, known_structures, structure_table
 
 STRUCTURES, SOURCE = "structures", "source"
 
@@ -21,22 +21,20 @@ STRUCTURES, SOURCE = "structures", "source"
 @cache
 def known_names() -> frozenset[str]:
     """Of the structures in all label tables."""
-    return frozenset(name for table in LABEL_TABLES for name in _names_in(table))
-
-
-def family_of(found: Collection[str], fewest: float) -> frozenset[str]:
-    """The names of the label table to which these belong, or most of them; empty with fewer than ``fewest`` of it."""
-    names = max(map(_names_in, LABEL_TABLES), key=lambda names: len(names.intersection(found)))
-    return names if len(names.intersection(found)) >= fewest else frozenset()
+    return frozenset(known_structures())
 
 
 @cache
-def _names_in(table: str) -> frozenset[str]:
-    return frozenset(each.name for each in structure_table(table))
+def _whole_body_names() -> frozenset[str]:
+    return frozenset(row.name for table in WHOLE_BODY_TABLES for row in structure_table(table))
 
 
 def names_of(term: str, known: Iterable[str]) -> list[str]:
-    """Those of ``known`` that the names and patterns in ``term`` mean."""
+    """Those of ``known`` that the names and patterns in ``term`` mean.
+
+    A pattern means structures of the whole body's tables and of the user's own models. Those of a task are meant by
+    their whole names alone, unless the term is ``*``: "lung_*" speaks of the lobes, not of nodules.
+    """
     meant, matches, tables = _meant_in_tables(term), _matches(term), known_names()
     return [name for name in known if name in meant or (name not in tables and any(match(name) for match in matches))]
 
@@ -44,7 +42,11 @@ def names_of(term: str, known: Iterable[str]) -> list[str]:
 @cache
 def _meant_in_tables(term: str) -> frozenset[str]:
     """The structures of the label tables, which nearly all names are: patterns are matched with them once."""
-    return frozenset(name for name in known_names() if any(match(name) for match in _matches(term)))
+    words = term.split()
+    if "*" in words:
+        return known_names()
+    literal = known_names().intersection(words)
+    return literal | {name for name in _whole_body_names() if any(match(name) for match in _matches(term))}
 
 
 @cache

@@ -16,11 +16,27 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.resources import STRUCTURES_FOLDER
 from TotalSegmentatorWire.tables.csv_table import read_csv
 
-LABEL_TABLES = ("structures_104", "structures_117")
-"""Names of the tables: of the structures that the models of 2022 and of 2023 find."""
+WHOLE_BODY_TABLES = ("structures_104", "structures_117", "structures_117_v3")
+"""Of the structures that the models of 2022, of 2023 and of 2026 find; of the last one there is only the table."""
+TASK_TABLES = (
+    *("structures_body", "structures_head_glands_cavities", "structures_headneck_bones_vessels"),
+    *("structures_headneck_muscles", "structures_head_muscles", "structures_craniofacial_structures"),
+    *("structures_teeth", "structures_oculomotor_muscles", "structures_breasts", "structures_lung_vessels"),
+    *("structures_lung_vessels_LEGACY", "structures_lung_nodules", "structures_pleural_pericard_effusion"),
+    *("structures_trunk_cavities", "structures_liver_segments", "structures_liver_vessels"),
+    *("structures_liver_lesions", "structures_kidney_cysts", "structures_abdominal_muscles"),
+    *("structures_hip_implant", "structures_cerebral_bleed", "structures_ventricle_parts"),
+    *("structures_vertebrae_body", "structures_vertebrae_pp"),
+)
+"""Of the structures that the models for single regions find."""
+LABEL_TABLES = (*WHOLE_BODY_TABLES, *TASK_TABLES)
+"""Names of all tables. They agree about the structures that they share but for the label values; where two have a
+structure of the same TG-263 name, the first one's is meant."""
 CATEGORY_CONTEXT = "Segmentation category and type - DICOM master list"
 REGION_CONTEXT = "Anatomic codes - DICOM master list"
-GROUPS = ("organ", "bone", "muscle", "vessel", "cartilage")
+GROUPS = ("organ", "bone", "muscle", "vessel", "cartilage", "tooth", "cavity", "region", "lesion", "device")
+OCCASIONAL_GROUPS = ("lesion", "device")
+"""What most people do not have: it is not missing where a model did not find it."""
 
 _COLUMNS = frozenset(
     [
@@ -135,20 +151,40 @@ def _structure(path: Path, row: dict[str, str]) -> Structure:
 
 
 def structure_table(name: str) -> list[Structure]:
-    """The label table ``name`` ("structures_104" or "structures_117") of the extension's own resources."""
+    """The label table ``name``, one of LABEL_TABLES, of the extension's own resources."""
     return read_structures(STRUCTURES_FOLDER / (name + ".csv"))
 
 
 @cache
 def known_structures() -> dict[str, Structure]:
-    """All structures of the label tables by their names; where several tables have one, the row of the first."""
-    return {row.name: row for table in reversed(LABEL_TABLES) for row in structure_table(table)}
+    """All structures of the label tables by their names; where several tables have one, the row of the first.
+
+    In the order in which they are listed: the whole body's with neighbours together, then those of the tasks.
+    """
+    order = (*reversed(WHOLE_BODY_TABLES[:2]), *WHOLE_BODY_TABLES[2:], *TASK_TABLES)
+    names = dict.fromkeys(row.name for table in order for row in structure_table(table))
+    first: dict[str, Structure] = {}
+    for table in LABEL_TABLES:
+        for row in structure_table(table):
+            first.setdefault(row.name, row)
+    return {name: first[name] for name in names}
+
+
+def is_occasional(name: str) -> bool:
+    """Whether the structure of a label table is one that most people do not have, a lesion or a device."""
+    row = known_structures().get(name)
+    return row is not None and row.group in OCCASIONAL_GROUPS
 
 
 def family_of(found: Collection[str], fewest: float) -> frozenset[str]:
-    """The names of the label table to which most of ``found`` belong; empty where fewer than ``fewest`` do."""
+    """The names of the label table to which most of ``found`` belong; empty where fewer than ``fewest`` do.
+
+    Lesions and devices are left out: a body without them is whole.
+    """
     names = max(map(_names_in, LABEL_TABLES), key=lambda names: len(names.intersection(found)))
-    return names if len(names.intersection(found)) >= fewest else frozenset()
+    if len(names.intersection(found)) < fewest:
+        return frozenset()
+    return frozenset(name for name in names if not is_occasional(name))
 
 
 @cache
@@ -167,7 +203,7 @@ def model_names(asked: Iterable[str], known: Sequence[str]) -> list[str]:
     found = []
     for typed in asked:
         plain = _plain(typed)
-        name = names.get(plain) or names.get(tg263.get(plain, ""))
+        name = next((names[each] for each in (plain, *tg263.get(plain, ())) if each in names), None)
         if name is None:
             raise SegmentationError("STRUCTURE_UNKNOWN", name=typed, nearest=", ".join(nearest_names(plain, known)))
         found.append(name)
@@ -175,10 +211,14 @@ def model_names(asked: Iterable[str], known: Sequence[str]) -> list[str]:
 
 
 @cache
-def _names_by_tg263() -> dict[str, str]:
-    """TG-263 names, whole and cut by the field of view, to names of structures; both plain."""
-    rows = [row for table in LABEL_TABLES for row in structure_table(table)]
-    return {_plain(name): _plain(row.name) for row in rows for name in (row.tg263_name, row.tg263_cut_name) if name}
+def _names_by_tg263() -> dict[str, tuple[str, ...]]:
+    """TG-263 names, whole and cut by the field of view, to the names of structures that have them; all plain."""
+    found: dict[str, dict[str, None]] = {}
+    for row in known_structures().values():
+        for name in (row.tg263_name, row.tg263_cut_name):
+            if name:
+                found.setdefault(_plain(name), {})[_plain(row.name)] = None
+    return {name: tuple(structures) for name, structures in found.items()}
 
 
 def _plain(name: str) -> str:

@@ -222,9 +222,22 @@ def names_of_part(model: CatalogueModel, part_name: str) -> list[str]:
     """The structures that a part of a model of the catalogue knows, in the order of its labels."""
     table = structure_table(model.structures)
     if len(model.parts) == 1:
-        return [row.name for row in table]
+        return [row.name for row in table] + dropped_names(model)
     own = [row for row in table if row.part_model == part_name.split("_")[0]]
     return [row.name for row in sorted(own, key=lambda row: row.label_in_part)]
+
+
+def dropped_names(model: CatalogueModel) -> list[str]:
+    """Labels of the network beyond the label table, which the published program drops; assumed names."""
+    return [f"dropped_{label}" for step in model.steps for label in step.labels]
+
+
+def assumed_spacing(model: CatalogueModel) -> list[float]:
+    """mm along z, y, x in the plans of a model of the catalogue: what its CT is resampled to; where that is left to the
+    plans, which are not published, an assumption."""
+    if model.resample_mm is not None:
+        return list(reversed(model.resample_mm))
+    return [model.spacing_mm] * 3 if model.spacing_mm is not None else [2.5, 1.5, 1.5]
 
 
 def make_catalogue_model(models_folder: Path, model_id: str, patch_size: Sequence[int] = (16, 16, 16)) -> list[Path]:
@@ -232,7 +245,7 @@ def make_catalogue_model(models_folder: Path, model_id: str, patch_size: Sequenc
     model = read_catalogue()[model_id]
     folders = []
     for number, (part, path) in enumerate(zip(model.parts, model.part_folders(models_folder), strict=True)):
-        settings = configuration_settings(patch_size, [model.spacing_mm] * 3, old_format=True)
+        settings = configuration_settings(patch_size, assumed_spacing(model), old_format=True)
         folders.append(
             make_model_folder(
                 path.parent,

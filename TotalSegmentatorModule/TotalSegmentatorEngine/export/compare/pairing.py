@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.structures import LABEL_TABLES, known_structures, structure_table
+from TotalSegmentatorWire.tables.structures import known_structures
 
 from TotalSegmentatorEngine.export.rois.template import load_template, standard_unions
 from TotalSegmentatorEngine.export.rois.template_schema import Entry, Template
@@ -185,11 +185,12 @@ def public_name(name: str) -> str | None:
 
 @cache
 def _known_keys() -> dict[str, str]:
-    keys = {}
-    for table in LABEL_TABLES:
-        for structure in structure_table(table):
-            for name in (structure.name, structure.tg263_name, structure.tg263_cut_name):
-                keys[_loose(name)] = structure.name
+    """A structure's own name before the TG-263 name of another one; two that share one are named by the first."""
+    rows = known_structures().values()
+    keys = {_loose(row.name): row.name for row in rows}
+    for row in rows:
+        for name in (row.tg263_name, row.tg263_cut_name):
+            keys.setdefault(_loose(name), row.name)
     return keys
 
 

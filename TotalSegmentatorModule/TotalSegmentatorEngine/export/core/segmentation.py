@@ -91,7 +91,7 @@ def structure_of(segment_id: str, name: str, tags: dict[str, str]) -> Structure 
     ("117-3mm") says which one is asked first.
     """
     family = tags.get(MODEL_TAG, "").split("-")[0]
-    tables = sorted(LABEL_TABLES, key=lambda table: not table.endswith("_" + family))
+    tables = sorted(LABEL_TABLES, key=lambda table: table != f"structures_{family}")
     for table in tables:
         rows = _rows(table)
         for candidate in (segment_id, name):

@@ -15,6 +15,11 @@ _TITLES = {
     "muscle": "Muscles",
     "vessel": "Vessels",
     "cartilage": "Cartilage",
+    "tooth": "Teeth",
+    "cavity": "Cavities",
+    "region": "Regions",
+    "lesion": "Lesions",
+    "device": "Implants and devices",
     _OTHERS: _OTHERS,
 }
 T = TypeVar("T")

@@ -13,6 +13,7 @@ from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.rounding import rounded
 from TotalSegmentatorWire.tables.review_thresholds import threshold
 from TotalSegmentatorWire.tables.structure_rows import checked_rows, known_names, names_of
+from TotalSegmentatorWire.tables.structures import is_occasional
 
 from TotalSegmentatorEngine.review.measures.body_frame import BodyFrame
 from TotalSegmentatorEngine.review.measures.findings import Finding, Findings
@@ -37,7 +38,9 @@ class _Between:
 def missing(findings: Findings) -> Iterator[Flag]:
     """Where nobody knows what was sought, a gap in a row of vertebrae or ribs still tells."""
     sought = findings.sought or {name for name, row in _between_rows().items() if row.kind == CHAIN}
-    absent = [name for name in sorted(sought) if name not in findings and findings.is_asked(name)]
+    absent = [
+        name for name in sorted(sought) if name not in findings and findings.is_asked(name) and not is_occasional(name)
+    ]
     frame = BodyFrame(findings)
     for name in absent:
         flag = _seen_by_coarse(findings, name) or _between(findings, name, frame)

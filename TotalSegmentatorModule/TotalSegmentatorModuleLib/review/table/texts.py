@@ -50,6 +50,11 @@ def group_title(group: str) -> str:
         "muscle": _("Muscles"),
         "vessel": _("Vessels"),
         "cartilage": _("Cartilage"),
+        "tooth": _("Teeth"),
+        "cavity": _("Cavities"),
+        "region": _("Regions"),
+        "lesion": _("Lesions"),
+        "device": _("Implants and devices"),
     }[group]
 
 
