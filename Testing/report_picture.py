@@ -75,11 +75,11 @@ def _outcome(number: int, folder: Path) -> Outcome:
         body = dataclasses.replace(FAULTS[number](body, np.random.default_rng(number)).map, ct=body.ct)
     volume = Volume(body.ct, Geometry(body.labels.shape, body.ijk_to_ras))
     flags = flags_of(body)
-    found = with_statistics([_found(body, name) for name in body.present(list(body.table))], body.labels, volume)
+    found = with_statistics([_found(body, name) for name in body.present(list(body.table))], [body.labels], volume)
     case = folder / id_of(number)
     case.mkdir()
-    (case / "thumbnail.jpg").write_bytes(thumbnail_jpeg(volume, body.labels, found, flags))
-    structures = measured_structures(found, body.labels, body.ct, flags)
+    (case / "thumbnail.jpg").write_bytes(thumbnail_jpeg(volume, [body.labels], found, flags))
+    structures = measured_structures(found, [body.labels], body.ct, flags)
     return outcome(number, structures, flags=tuple(as_written(flags)), shape=body.labels.shape,
                    spacing_mm=(_SPACING_MM,) * 3)  # fmt: skip
 

@@ -16,6 +16,7 @@ from TotalSegmentatorModuleLib.scene.segmentation_lifetime import application_li
 
 _SHAPE = (120, 160, 160)
 _IJK_TO_RAS = np.array([[-1.5, 0, 0, 120], [0, -1.5, 0, 110], [0, 0, 1.5, -90], [0, 0, 0, 1]])
+_MODEL = "self-test"
 _LONGEST_SECONDS = 5.0
 """Ten times what is promised, because this runs on any computer; copying every segment takes longer still."""
 
@@ -33,7 +34,9 @@ def synthetic_labels(labels: np.ndarray, count: int = 104) -> None:
 
 def synthetic_header(shape: tuple[int, int, int], ijk_to_ras: np.ndarray, structures: list[Structure]) -> ResultHeader:
     """Header of a result in which each of ``structures`` was found; counts and extents are not real."""
-    found = [FoundStructure(label, s.name, 1, [0, 0, 0, 0, 0, 0]) for label, s in enumerate(structures, 1)]
+    found = [
+        FoundStructure(label, structure.name, 1, [0, 0, 0, 0, 0, 0]) for label, structure in enumerate(structures, 1)
+    ]
     return ResultHeader(
         job_id="0" * 32,
         ct_id="0" * 32,
@@ -42,8 +45,8 @@ def synthetic_header(shape: tuple[int, int, int], ijk_to_ras: np.ndarray, struct
         series_instance_uid=None,
         found=found,
         absent=[],
-        model="self-test",
-        profile="self-test",
+        models=[_MODEL],
+        profiles={_MODEL: "self-test"},
         engine_version=ENGINE_VERSION,
         device="cpu",
         seconds=0.0,

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from job_support import Application, FakeCt
+from job_support import Application, FakeCt, model_settings
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
-from TotalSegmentatorModuleLib.segment.job_types import JobSettings
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
@@ -169,7 +168,7 @@ class ResidentWorker:
 
     def job(self, model: str, ct: FakeCt, options: JobOptions | None = None, device: str = "cpu") -> WorkerJob:
         """Raises ProgramError where it has no result."""
-        settings = JobSettings(model, self.workload.models_folder, None, device, options or JobOptions())
+        settings = model_settings(model, self.workload.models_folder, None, device, options or JobOptions())
         listener = self.application.listener
         results = len(listener.results)
         begun = time.perf_counter()

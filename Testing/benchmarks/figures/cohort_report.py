@@ -73,7 +73,7 @@ def _picture(seed: int) -> bytes:
     labels = found.labels.astype(np.uint8)
     structures = [FoundStructure(label, names[label], 1, [0] * 6) for label in np.unique(labels)[1:].tolist()]
     noisy = Volume((found.ct + noise).astype(np.int16), Geometry(labels.shape, found.ijk_to_ras))
-    return thumbnail_jpeg(noisy, labels, structures)
+    return thumbnail_jpeg(noisy, [labels], structures)
 
 
 def _told_apart(jpeg: bytes, number: int) -> bytes:

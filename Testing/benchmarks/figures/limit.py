@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from TotalSegmentatorModuleLib.segment.job_types import JobSettings
+from job_support import model_settings
 from TotalSegmentatorWire.errors.problem import ERRORS
 from TotalSegmentatorWire.messages.segment import Stage
 
@@ -55,7 +55,7 @@ def _killed_worker(workload: Workload) -> None:
     ct = SceneCt(workload.ct())
     with our_engine.resident_worker(workload) as worker:
         application, listener = worker.application, worker.application.listener
-        application.apply_with(ct, JobSettings("117-3mm", workload.models_folder, None, "cpu"))
+        application.apply_with(ct, model_settings("117-3mm", workload.models_folder, None, "cpu"))
         application.run_until(lambda: Stage.READING in listener.stages, 300)
         time.sleep(0.2)
         os.kill(application.worker_pid(), signal.SIGKILL)

@@ -14,11 +14,11 @@ import nibabel
 import numpy as np
 import pytest
 from demo_model.phantom_pool import random_parameters
+from one_model import model_task
 from phantom import make_phantom
 from places import DEMO_MODEL
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.pipeline.run_job import segment
@@ -40,7 +40,7 @@ class Warnings(SilentReporter):
 
 def warned_by(model: Path) -> Callable[[Volume], list[str]]:
     """A function from a CT to the codes of what the result is warned of; the network is kept between CTs."""
-    cache, prepared = EngineCache(), prepare(SegmentationTask(str(model), Path("models"), None, "cpu"))
+    cache, prepared = EngineCache(), prepare(model_task(str(model), Path("models"), None, "cpu"))
 
     def run(volume: Volume) -> list[str]:
         reporter = Warnings()

@@ -14,6 +14,7 @@ import ct_variants
 import nibabel
 import numpy as np
 import pytest
+from one_model import model_task
 from scores import dice_by_label, worst
 from TotalSegmentatorWire.tables.structures import structure_table
 
@@ -108,17 +109,16 @@ def segmented(example_ct: Path, example_model: Path):
     """A function from a CT's path to its labels and grid, by one engine that keeps its network."""
     from TotalSegmentatorEngine.ct_input.reading import read_input
     from TotalSegmentatorEngine.job.reporting import SilentReporter
-    from TotalSegmentatorEngine.job.task import SegmentationTask
     from TotalSegmentatorEngine.pipeline.cache import EngineCache
     from TotalSegmentatorEngine.pipeline.prepare import prepare
     from TotalSegmentatorEngine.pipeline.run_job import segment
 
     cache = EngineCache()
-    prepared = prepare(SegmentationTask(str(example_model), Path("models"), None, "cpu"))
+    prepared = prepare(model_task(str(example_model), Path("models"), None, "cpu"))
 
     def run(path: Path) -> tuple[np.ndarray, np.ndarray]:
         volume = read_input(path).volume
-        return segment(volume, prepared, cache, SilentReporter()).labels, volume.geometry.ijk_to_ras
+        return segment(volume, prepared, cache, SilentReporter()).layers[0], volume.geometry.ijk_to_ras
 
     return run
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from command_line_support import FakeModel
+from one_model import model_result
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.ct_input.reading import ReadInput, read_transferred
 from TotalSegmentatorEngine.imaging.geometry import Volume
@@ -58,7 +59,7 @@ class Segmented:
         reporter.plan(self.plan)
         labels = np.zeros(volume.array.shape, np.uint8)
         options = JobOptions(runtime="openvino", precision="exact")
-        return SegmentationResult(labels, prepared.structures, [], ["spleen"], "fake", "nnunet", "cpu", 1.0, options)
+        return model_result(labels, prepared.structures, [], ["spleen"], options=options)
 
 
 @pytest.fixture

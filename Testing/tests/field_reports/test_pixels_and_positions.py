@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line_support import FakeModel
+from one_model import model_result
 from slicer_route import read_as_slicer_sends
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.imaging.geometry import Volume
@@ -37,7 +38,7 @@ def segmented(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         seen.append(volume)
         labels = np.zeros(volume.array.shape, np.uint8)
         options = JobOptions(runtime="openvino", precision="exact")
-        return SegmentationResult(labels, prepared.structures, [], ["spleen"], "fake", "nnunet", "cpu", 1.0, options)
+        return model_result(labels, prepared.structures, [], ["spleen"], options=options)
 
     monkeypatch.setattr(run_job, "prepare", FakeModel)
     monkeypatch.setattr(run_job, "prefetch_weights", lambda prepared, cache: None)

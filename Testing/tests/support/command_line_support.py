@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from one_model import model_result
 from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
 from TotalSegmentatorWire.messages.segment import (
     EVENTS,
@@ -22,7 +23,7 @@ def result_with_a_spleen(volume, prepared) -> SegmentationResult:
     labels = np.zeros(volume.array.shape, np.uint8)
     labels[2:5, 3:9, 4:9] = 1
     spleen = FoundStructure(1, "spleen", 90, [4, 8, 3, 8, 2, 4])
-    return SegmentationResult(labels, prepared.structures, [spleen], [], "demo", "nnunet", "cpu", 1.0)
+    return model_result(labels, prepared.structures, [spleen], [], "demo")
 
 
 class FakeModel:

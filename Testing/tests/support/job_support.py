@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +24,9 @@ from TotalSegmentatorModuleLib.segment.job import SegmentationJob
 from TotalSegmentatorModuleLib.segment.job_types import JobCallbacks, JobSettings
 from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.department_server import DepartmentServer
+from TotalSegmentatorWire.messages.model_request import model_request
+from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import EVENTS, HelloEvent, ResultHeader, Stage, decode
 
@@ -237,7 +240,19 @@ def hellos_in(folder: Path) -> list[HelloEvent]:
 
 def settings_for(stage: str = "", act: str = "") -> JobSettings:
     """Settings that tell the fake engine what to do at which stage."""
-    return JobSettings(json.dumps({"stage": stage, "act": act}), Path("models"))
+    return model_settings(json.dumps({"stage": stage, "act": act}), Path("models"))
+
+
+def model_settings(
+    model: str,
+    models_folder: Path,
+    structures: Iterable[str] | None = None,
+    device: str = "auto",
+    options: JobOptions | None = None,
+    server: DepartmentServer | None = None,
+) -> JobSettings:
+    """What to run of one model."""
+    return JobSettings((model_request(model, structures),), models_folder, device, options or JobOptions(), server)
 
 
 def folders_in(parent: Path) -> list[Path]:

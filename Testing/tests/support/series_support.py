@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 from command_line_support import FakeModel
+from one_model import model_result
 from pydicom.uid import EncapsulatedPDFStorage, SecondaryCaptureImageStorage, generate_uid
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.ct_input.reading import ReadInput, read_transferred
@@ -133,9 +134,7 @@ class SegmentCommand:
         self._seen.append(volume.array)
         labels = (volume.array > 0).astype(np.uint8)
         found = [FoundStructure(1, "spleen", int(labels.sum()), [0, 1, 0, 1, 0, 1])]
-        return SegmentationResult(
-            labels, prepared.structures, found, [], "fake", "nnunet", "cpu", 1.0, JobOptions(runtime="eager")
-        )
+        return model_result(labels, prepared.structures, found, [], options=JobOptions(runtime="eager"))
 
     def __call__(self, path: Path, *options: str, name: str = "out.nrrd") -> Run:
         self._seen.clear()

@@ -11,6 +11,7 @@ import pytest
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import ERRORS, WARNINGS, Problem, SegmentationError
 from TotalSegmentatorWire.messages.department_server import DepartmentServer, server_from_json
+from TotalSegmentatorWire.messages.model_request import ModelRequest, requests_from_json, requests_to_json
 from TotalSegmentatorWire.messages.options import JobOptions, options_from_json
 from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
 from TotalSegmentatorWire.messages.segment import (
@@ -59,11 +60,15 @@ PLAN = Plan(
     available_bytes=None,
 )
 SERVER = DepartmentServer("tls://ct.hospital.example:8786", "/tls/ca.pem", "/tls/Zoë.pem", "/tls/key.pem")
+REQUESTED = (ModelRequest("104-3mm", ("liver", "spleen")), ModelRequest("C:\\Models\\Zoë"))
+ONE_MODEL = ModelRequest("117-3mm").to_json()
 REQUEST_EXAMPLES = [
-    SegmentRequest("job", "C:\\Users\\Zoë\\jobs", "/results", "ct", True, "104-3mm", "/m", ["liver", "spleen"], "cpu"),
-    SegmentRequest("job", "/jobs", "/results", "ct", False, "104-3mm", "/models"),
-    SegmentRequest("job", "/jobs", "/results", "ct", True, "117-3mm", "/m", options=JobOptions(smooth=True).to_json()),
-    SegmentRequest("job", "/jobs", "/results", "ct", True, "117-3mm", "/m", server=SERVER.to_json()),
+    SegmentRequest("job", "C:\\Users\\Zoë\\jobs", "/results", "ct", True, requests_to_json(REQUESTED), "/m", "cpu"),
+    SegmentRequest("job", "/jobs", "/results", "ct", False, [ONE_MODEL], "/models"),
+    SegmentRequest(
+        "job", "/jobs", "/results", "ct", True, [ONE_MODEL], "/m", options=JobOptions(smooth=True).to_json()
+    ),
+    SegmentRequest("job", "/jobs", "/results", "ct", True, [ONE_MODEL], "/m", server=SERVER.to_json()),
     ReviewRequest("job", "/jobs", "ct", ["--transferred", "/jobs/患者", "--structures", "liver,spleen"]),
     CancelRequest("job"),
     QuitRequest(),
@@ -117,6 +122,20 @@ def test_options_survive_the_wire():
 
     assert options_from_json(json.loads(json.dumps(options.to_json()))) == options
     assert options_from_json({}) == JobOptions()
+
+
+def test_requests_survive_the_wire_in_their_order():
+    assert requests_from_json(json.loads(json.dumps(requests_to_json(REQUESTED)))) == REQUESTED
+
+
+@pytest.mark.parametrize(
+    "rows", [None, [], {}, [None], [{}], [{"model": 3}], [{"model": "m", "structures": "liver"}], ["104-3mm"]]
+)
+def test_requests_of_another_make_are_refused(rows):
+    with pytest.raises(SegmentationError) as refused:
+        requests_from_json(rows)
+
+    assert refused.value.code == "BAD_REQUEST"
 
 
 def test_server_crosses_and_an_unknown_field_is_refused():
@@ -198,16 +217,33 @@ def test_result_header_crosses():
         shape=[3, 4, 5],
         ijk_to_ras=[0.1 + 0.2] * 16,
         series_instance_uid=None,
-        found=[FoundStructure(1, "spleen", 7, [0, 1, 2, 3, 4, 5])],
+        found=[
+            FoundStructure(1, "spleen", 7, [0, 1, 2, 3, 4, 5], model="104-3mm"),
+            FoundStructure(1, "body_trunc", 40, [0, 4, 0, 3, 0, 2], layer=1, model="body"),
+        ],
         absent=["kidney_left"],
-        model="104-3mm",
-        profile="totalsegmentator-1.5",
+        models=["104-3mm", "body"],
+        profiles={"104-3mm": "totalsegmentator-1.5", "body": "totalsegmentator-2.18"},
         engine_version=ENGINE_VERSION,
         device="cpu",
         seconds=1.25,
         created="2026-01-02T03:04:05+00:00",
+        layers=2,
     )
     assert result_header_from_json(header_to_json(header)) == header
+
+
+def test_result_that_an_earlier_version_kept_has_one_model_and_one_layer():
+    fields = {
+        "job_id": "job", "ct_id": "ct", "shape": [3, 4, 5], "ijk_to_ras": [1.0] * 16, "series_instance_uid": None,
+        "found": [{"label": 1, "name": "spleen", "voxels": 7, "extent": [0, 1, 2, 3, 4, 5]}], "absent": [],
+        "model": "104-3mm", "profile": "totalsegmentator-1.5", "engine_version": "0.1.0", "device": "cpu",
+        "seconds": 1.25, "created": "2026-01-02T03:04:05+00:00",
+    }  # fmt: skip
+    header = result_header_from_json(json.dumps(fields))
+
+    assert (header.models, header.profiles, header.layers) == (["104-3mm"], {"104-3mm": "totalsegmentator-1.5"}, 1)
+    assert (header.found[0].layer, header.model_of(header.found[0])) == (0, "104-3mm")
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------

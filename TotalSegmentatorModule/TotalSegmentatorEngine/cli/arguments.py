@@ -13,6 +13,7 @@ from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.command.argument_types import names, not_negative, options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.command.parser import PROGRAM, CommandParser
+from TotalSegmentatorWire.messages.model_request import model_request
 from TotalSegmentatorWire.messages.options import CROPS, PRECISIONS, RUNTIMES, SECOND_OPINIONS, JobOptions
 from TotalSegmentatorWire.tables.export_formats import FORMATS
 from TotalSegmentatorWire.user_folders import MODELS_VARIABLE, default_models_folder
@@ -113,7 +114,9 @@ def parse_arguments(
 
 def _task(parsed: argparse.Namespace) -> SegmentationTask:
     folder = parsed.models_folder or default_models_folder()
-    return options_from(parsed, SegmentationTask, models_folder=folder, options=options_from(parsed, JobOptions))
+    requests = (model_request(parsed.model, parsed.structures),)
+    options = options_from(parsed, JobOptions)
+    return options_from(parsed, SegmentationTask, requests=requests, models_folder=folder, options=options)
 
 
 def _segment_options(parsed: argparse.Namespace) -> SegmentOptions:

@@ -111,9 +111,10 @@ def _segment(options: SegmentOptions) -> int:
     if options.install:
         from TotalSegmentatorSetup.cli.install_first import install_for
 
-        status = install_for(options.task.model, options.task.models_folder)
-        if status != 0:
-            return status
+        for model in options.task.model_ids:
+            status = install_for(model, options.task.models_folder)
+            if status != 0:
+                return status
     return _SegmentCommand(options).run()
 
 

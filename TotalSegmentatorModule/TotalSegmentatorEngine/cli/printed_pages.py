@@ -69,7 +69,7 @@ def plan_page(plan: Plan) -> str:
 def result_text(result: SegmentationResult) -> str:
     """A few lines: what was found, how it was computed, what is absent, and what the review says."""
     asked = len(result.found) + len(result.absent)
-    how = ", ".join((result.model, result.device, result.options.runtime, result.options.precision))
+    how = ", ".join((*result.models, result.device, result.options.runtime, result.options.precision))
     lines = [f"{len(result.found)} of {asked} structures found in {result.seconds:.0f} s ({how})."]
     if result.absent:
         lines.append(f"Not found in this CT: {', '.join(result.absent)}")

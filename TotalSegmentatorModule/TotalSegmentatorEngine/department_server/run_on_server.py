@@ -6,7 +6,7 @@ from TotalSegmentatorWire.messages.department_server import DepartmentServer
 
 from TotalSegmentatorEngine.department_server.server_connection import connected
 from TotalSegmentatorEngine.department_server.server_job import ServerJob
-from TotalSegmentatorEngine.department_server.server_task import check_model, order_of
+from TotalSegmentatorEngine.department_server.server_task import check_models, order_of
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
@@ -24,7 +24,7 @@ def run_on_server(
     ``ServerJob.run`` raise.
     """
     reporter.check_cancelled()
-    check_model(task)
+    check_models(task)
     ct = read_ct(task, files, reporter)
     cache.remember_findings(ct.volume, None)  # of another result on this CT
     order = order_of(task, ct.volume.geometry)
@@ -38,8 +38,8 @@ def run_on_server(
 
 def _findings(result: SegmentationResult, volume: Volume, reporter: Reporter) -> Findings:
     """For the next review on this computer, after an edit: what the server has measured stays there."""
-    structures = [LabelledStructure(found.name, 0, found.label) for found in result.found]
+    structures = [LabelledStructure(found.name, found.layer, found.label) for found in result.found]
     sought = [structure.name for structure in result.structures]
     return Findings(
-        [result.labels], structures, volume.geometry, volume, sought, check_cancelled=reporter.check_cancelled
+        result.layers, structures, volume.geometry, volume, sought, check_cancelled=reporter.check_cancelled
     )

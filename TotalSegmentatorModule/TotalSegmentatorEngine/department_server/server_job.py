@@ -161,8 +161,7 @@ class ServerJob:
         result = answer.result
         if result is None:
             raise _error(answer.problem)
-        labels = result.labels
-        if labels.shape != self._order.shape or labels.dtype != np.uint8:
+        if any(labels.shape != self._order.shape or labels.dtype != np.uint8 for labels in result.layers):
             raise SegmentationError("SERVER_CANNOT_RUN_JOB", reason="its labels do not have the size of the CT")
         return result
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.messages.options import options_from_json
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 from TotalSegmentatorWire.user_folders import default_models_folder
@@ -19,10 +20,8 @@ from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
 class ServerOrder:
     """What is to be done with the voxels. Nothing in it tells whose CT it is, or where anything lies on a disk."""
 
-    model: str
-    """Id of the catalogue."""
-    structures: tuple[str, ...] | None
-    """Names; None for all."""
+    requests: tuple[ModelRequest, ...]
+    """Models are ids of the catalogue."""
     options: dict[str, Any]
     """JobOptions.to_json()"""
     is_reviewed: bool
@@ -41,9 +40,8 @@ class ServerOrder:
         Raises SegmentationError("BAD_REQUEST").
         """
         return SegmentationTask(
-            model=self.model,
+            requests=self.requests,
             models_folder=default_models_folder(),
-            structures=None if self.structures is None else list(self.structures),
             options=options_from_json(self.options),
             is_reviewed=self.is_reviewed,
         )
@@ -58,19 +56,19 @@ class ServerAnswer:
     warnings: list[Problem] = field(default_factory=list)
 
 
-def check_model(task: SegmentationTask) -> None:
+def check_models(task: SegmentationTask) -> None:
     """Raises SegmentationError("SERVER_LACKS_MODEL") for a model folder: it lies on this computer, and its path is
     nobody else's business."""
-    if task.model not in read_catalogue():
-        raise SegmentationError("SERVER_LACKS_MODEL", model=Path(task.model).parent.name or "?")
+    for model in task.model_ids:
+        if model not in read_catalogue():
+            raise SegmentationError("SERVER_LACKS_MODEL", model=Path(model).parent.name or "?")
 
 
 def order_of(task: SegmentationTask, geometry: Geometry) -> ServerOrder:
     """The order for ``task`` on a CT with ``geometry``. Raises SegmentationError("SERVER_LACKS_MODEL")."""
-    check_model(task)
+    check_models(task)
     return ServerOrder(
-        model=task.model,
-        structures=None if task.structures is None else tuple(task.structures),
+        requests=task.requests,
         options=task.options.to_json(),
         is_reviewed=task.is_reviewed,
         shape=geometry.shape,

@@ -16,6 +16,7 @@ from TotalSegmentatorWire.command.command_run import open_log
 from TotalSegmentatorWire.command.log_text import warnings_to_log
 from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.model_request import model_request
 from TotalSegmentatorWire.user_folders import default_models_folder
 
 from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions
@@ -102,9 +103,8 @@ def _run_node(settings: NodeSettings, folder: NodeFolder) -> None:
     from TotalSegmentatorEngine.dicom_node.receiving_node import ReceivingNode
 
     task = SegmentationTask(
-        settings.model,
+        (model_request(settings.model, settings.structures),),
         settings.models_folder or default_models_folder(),
-        None if settings.structures is None else list(settings.structures),
         settings.device,
         settings.options,
     )

@@ -185,8 +185,11 @@ def export_result(
     segments = []
     for segment in result_segments(result, ct.series_instance_uid):
         row = structure_of(segment.id, segment.name, segment.tags)
-        segments.append(Segment(segment.id, segment.name, segment.colour, 0, segment.label, segment.tags, row))
-    segmentation = Segmentation(tuple(segments), (Layer(result.labels, ct.volume.geometry),))
+        segments.append(
+            Segment(segment.id, segment.name, segment.colour, segment.layer, segment.label, segment.tags, row)
+        )
+    layers = tuple(Layer(labels, ct.volume.geometry) for labels in result.layers)
+    segmentation = Segmentation(tuple(segments), layers)
     # a job's CT has regular slices, so it lies on the series' grid
     found = ExportSource(segmentation, reference, ct.volume.geometry, lambda: ct.volume, flags=result.flags)
     exported = export(order, found, _InsideJob(reporter))

@@ -3,7 +3,7 @@ beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +43,13 @@ def read_raw(
     return voxels
 
 
-def write_raw(path: Path, labels: np.ndarray, on_piece: Callable[[float], None]) -> None:
-    """Writes uint8 ``labels``; ``on_piece`` gets the done share 0..1 before each piece of 8 MB, it may raise. Raises
-    OSError."""
-    data = memoryview(np.ascontiguousarray(labels).reshape(-1)).cast("B")
+def write_raw(path: Path, layers: Sequence[np.ndarray], on_piece: Callable[[float], None]) -> None:
+    """Writes uint8 ``layers`` one after the other; ``on_piece`` gets the done share 0..1 before each piece of 8 MB, it
+    may raise. Raises OSError."""
+    total, written = sum(labels.size for labels in layers), 0
     with path.open("wb", buffering=0) as stream:
-        for start in range(0, len(data), _CHUNK_BYTES):
-            on_piece(start / len(data))
-            stream.write(data[start : start + _CHUNK_BYTES])
+        for labels in layers:
+            data = memoryview(np.ascontiguousarray(labels).reshape(-1)).cast("B")
+            for start in range(0, len(data), _CHUNK_BYTES):
+                on_piece(written / total)
+                written += stream.write(data[start : start + _CHUNK_BYTES])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,19 +65,21 @@ def label_digests(
 
 
 def with_digests(
-    found: list[FoundStructure],
-    labels: np.ndarray,
+    found: Sequence[FoundStructure],
+    layers: Sequence[np.ndarray],
     grid: Geometry,
     on_plane: Callable[[float], None] = lambda share: None,
 ) -> list[FoundStructure]:
-    """``found`` in ``labels`` (uint8 (k, j, i) on ``grid``), each with its digest. ``on_plane`` as for
-    ``label_digests``."""
-    boxes = {}
-    for structure in found:
-        i_min, i_max, j_min, j_max, k_min, k_max = structure.extent
-        boxes[structure.label] = (slice(k_min, k_max + 1), slice(j_min, j_max + 1), slice(i_min, i_max + 1))
-    digests = label_digests(labels, boxes, grid, on_plane=on_plane)
-    return [dataclasses.replace(structure, digest=digests[structure.label]) for structure in found]
+    """``found`` in ``layers`` (each uint8 (k, j, i) on ``grid``), each with its digest. ``on_plane`` as for
+    ``label_digests``, over all layers."""
+    digests: dict[tuple[int, int], str] = {}
+    for number, labels in enumerate(layers):
+        boxes = {structure.label: _box_of(structure) for structure in found if structure.layer == number}
+        of_layer = label_digests(
+            labels, boxes, grid, on_plane=lambda share, number=number: on_plane((number + share) / len(layers))
+        )
+        digests |= {(number, label): digest for label, digest in of_layer.items()}
+    return [dataclasses.replace(each, digest=digests[each.layer, each.label]) for each in found]
 
 
 def is_same(one: str, other: str) -> bool:
@@ -90,6 +92,11 @@ def is_same(one: str, other: str) -> bool:
     except ValueError:
         return False
     return max(apart) <= SAME_PLACE_MM
+
+
+def _box_of(structure: FoundStructure) -> Box:
+    i_min, i_max, j_min, j_max, k_min, k_max = structure.extent
+    return slice(k_min, k_max + 1), slice(j_min, j_max + 1), slice(i_min, i_max + 1)
 
 
 def _add_plane(plane: np.ndarray, number: int, hashes: Mapping[int, blake2b], boxes: Mapping[int, Box]) -> None:

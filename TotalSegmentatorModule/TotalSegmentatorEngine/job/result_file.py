@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.segment import FoundStructure
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
 from TotalSegmentatorWire.tables.review_state import REVIEW_STATE_TAG, VOXEL_DIGEST_TAG, ReviewState
 from TotalSegmentatorWire.tables.structures import Structure
@@ -45,57 +46,60 @@ def write_result(
     series_instance_uid: str | None = None,
     checks_room: bool = True,
 ) -> None:
-    """Write ``result.labels`` (uint8, (k, j, i) of ``geometry``) to ``path``, replacing a file of that name.
+    """Write ``result.layers`` (each uint8, (k, j, i) of ``geometry``) to ``path``, replacing a file of that name.
 
-    ``.seg.nrrd``: one layer with a segment per found structure: its name as id, its display name, colour, terminology
+    ``.seg.nrrd``: the layers with a segment per found structure: its name as id, its display name, colour, terminology
     and tags; absent structures are not made into empty segments. ``.nii.gz``: the label values, with the names of all
-    structures of the label set; ``.nrrd``: the values alone.
+    structures of the label set; ``.nrrd``: the values alone; both take one layer.
     ``series_instance_uid`` is that of the CT, where it came from DICOM. Without ``checks_room`` the labels, which
     compress well, are written to a disk that might be too small for them as they are.
     Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_NOT_WRITABLE, DISK_FULL, and what ``check_cancelled`` raises.
     """
-    if result.labels.shape != geometry.shape:
-        raise ValueError(f"labels {result.labels.shape} and grid {geometry.shape} differ in shape")
+    shapes = {labels.shape for labels in result.layers}
+    if shapes != {geometry.shape}:
+        raise ValueError(f"layers {shapes} and grid {geometry.shape} differ in shape")
     check_output(path, geometry.shape if checks_room else None)
-    labels = np.ascontiguousarray(result.labels, dtype=np.uint8)
-    with atomic_file(path, labels.nbytes) as stream:
+    layers = [np.ascontiguousarray(labels, dtype=np.uint8) for labels in result.layers]
+    with atomic_file(path, sum(labels.nbytes for labels in layers)) as stream:
         if path.name.lower().endswith(".nii.gz"):
             names = [LabelName(row.label, row.name, row.colour) for row in result.structures]
-            write_nifti(stream, labels, geometry, names, check_cancelled)
+            write_nifti(stream, layers[0], geometry, names, check_cancelled)
         else:
             segments = result_segments(result, series_instance_uid) if path.name.lower().endswith(".seg.nrrd") else []
-            write_nrrd(stream, [labels], geometry, segments, check_cancelled)
+            write_nrrd(stream, layers, geometry, segments, check_cancelled)
 
 
 def result_segments(result: SegmentationResult, series_instance_uid: str | None) -> list[FileSegment]:
-    """A segment per found structure, in label order."""
-    structures = {structure.label: structure for structure in result.structures}
+    """A segment per found structure, in the order of layers and labels."""
+    structures = {structure.name: structure for structure in result.structures}
     return [
         FileSegment(
-            id=structures[found.label].name,
-            name=structures[found.label].display_name,
-            colour=structures[found.label].colour,
+            id=found.name,
+            name=structures[found.name].display_name,
+            colour=structures[found.name].colour,
             label=found.label,
             extent=tuple(found.extent),
-            tags=segment_tags(structures[found.label], found.digest, result, series_instance_uid),
+            layer=found.layer,
+            tags=segment_tags(structures[found.name], found, result, series_instance_uid),
         )
-        for found in sorted(result.found, key=lambda found: found.label)
+        for found in sorted(result.found, key=lambda found: (found.layer, found.label))
     ]
 
 
 def segment_tags(
-    structure: Structure, digest: str, result: SegmentationResult, series_instance_uid: str | None
+    structure: Structure, found: FoundStructure, result: SegmentationResult, series_instance_uid: str | None
 ) -> dict[str, str]:
     """Tags of one segment: its coded meaning, how it was made, and that it has not been reviewed."""
+    model = result.model_of(found)
     return {
         "TerminologyEntry": structure.terminology,
         "DICOM.SegmentAlgorithmType": "AUTOMATIC",
         "DICOM.SegmentAlgorithmName": ALGORITHM_NAME,
         REVIEW_STATE_TAG: ReviewState.UNREVIEWED.value,
-        VOXEL_DIGEST_TAG: digest,
+        VOXEL_DIGEST_TAG: found.digest,
         **provenance_tags(
-            result.model,
-            result.profile,
+            model,
+            result.profiles[model],
             ENGINE_VERSION,
             result.options.to_json(),
             series_instance_uid,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.messages.segment import FoundStructure
@@ -20,19 +21,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SegmentationTask:
-    """A request to segment.
+    """What to segment: of each model its structures, in the order of computation, at least one.
 
-    ``model`` is a model id of the catalogue or the path of a model folder; ``structures`` the requested names,
-    None for all; ``device`` "auto", "cpu", "cuda", "cuda:N" or "mps".
+    ``device``: "auto", "cpu", "cuda", "cuda:N" or "mps".
     """
 
-    model: str
+    requests: tuple[ModelRequest, ...]
     models_folder: Path
-    structures: list[str] | None = None
     device: str = "auto"
     options: JobOptions = field(default_factory=JobOptions)
     is_reviewed: bool = False
     """Whether the result is reviewed: which structures are likely wrong."""
+
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """Ids of the catalogue, or paths of model folders."""
+        return tuple(request.model for request in self.requests)
 
 
 @dataclass(frozen=True)
@@ -56,18 +60,19 @@ class PreparedTask:
 class SegmentationResult:
     """The labels on exactly the grid of the input volume."""
 
-    labels: np.ndarray
-    """uint8, shape (k, j, i) of the input; 0 is background."""
+    layers: list[np.ndarray]
+    """Each uint8, shape (k, j, i) of the input; 0 is background. Structures of one layer do not overlap."""
     structures: list[Structure]
-    """Label set of the result, in label order."""
+    """Label set of the result, model by model, in the order of their labels there; each name once. What a voxel's
+    value means is in ``found``."""
     found: list[FoundStructure]
     """Structures with at least one voxel."""
     absent: list[str]
     """Names of ``structures`` without a voxel."""
-    model: str
-    """Model id of the catalogue, or the dataset name of a model folder."""
-    profile: str
-    """Id of the profile that was run."""
+    models: list[str]
+    """Model ids of the catalogue, or the dataset names of model folders, in the order of computation."""
+    profiles: dict[str, str]
+    """Id of the profile that was run, by model."""
     device: str
     """The device that was used: "cpu", "cuda:0", "mps"."""
     seconds: float
@@ -75,3 +80,7 @@ class SegmentationResult:
     """As requested, with the runtime and precision that were used."""
     flags: tuple[Flag, ...] | None = None
     """Of the review; None where there was none."""
+
+    def model_of(self, found: FoundStructure) -> str:
+        """The model that found one of the structures."""
+        return found.model or self.models[0]

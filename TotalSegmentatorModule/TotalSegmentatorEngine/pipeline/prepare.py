@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.messages.model_request import ModelRequest, model_request
 from TotalSegmentatorWire.tables.catalogue import read_profiles
 from TotalSegmentatorWire.tables.structures import model_names
 
@@ -22,11 +23,10 @@ def prepare(task: SegmentationTask) -> PreparedTask:
     is no device).
     """
     check_device_name(task.device)
-    if task.structures is not None:
-        known = [structure.name for structure in structures_of(task.model, task.models_folder)]
-        task = dataclasses.replace(task, structures=model_names(task.structures, known))
-    model = _with_profile(find_model(task.model, task.models_folder, task.structures), task.options.profile)
-    requested = None if task.structures is None else set(task.structures)
+    (request,) = (with_model_names(request, task.models_folder) for request in task.requests)
+    task = dataclasses.replace(task, requests=(request,))
+    model = _with_profile(find_model(request.model, task.models_folder, request.structures), task.options.profile)
+    requested = None if request.structures is None else set(request.structures)
     structures = [structure for structure in model.structures if requested is None or structure.name in requested]
     warnings = [Problem("DEMO_MODEL")] if model.is_demo else []
     if any(depends_on_file(model.profile, folder) for folder in model.folders_to_run):
@@ -39,6 +39,14 @@ def prepare(task: SegmentationTask) -> PreparedTask:
     if coarse_model is None and task.is_reviewed and task.options.second_opinion != "off":
         second_model = _finest_coarser_model(model, task.models_folder)
     return PreparedTask(task, model, structures, warnings, coarse_model, second_model)
+
+
+def with_model_names(request: ModelRequest, models_folder: Path) -> ModelRequest:
+    """The structures by the names that the model gives them. Raises SegmentationError("STRUCTURE_UNKNOWN")."""
+    if request.structures is None:
+        return request
+    known = [structure.name for structure in structures_of(request.model, models_folder)]
+    return model_request(request.model, model_names(request.structures, known))
 
 
 def _with_profile(model: Model, profile_id: str | None) -> Model:

@@ -6,6 +6,7 @@ The steps from the plan to the restored labels need torch; they are in segmentat
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -171,13 +172,14 @@ def _loaded_engine(prepared: PreparedTask, reporter: Reporter) -> ModuleType:
 
 def _result(segmented: SegmentedVolume, prepared: PreparedTask, seconds: float) -> SegmentationResult:
     names = {structure.name for structure in segmented.found}
+    model = prepared.model
     return SegmentationResult(
-        labels=segmented.labels,
+        layers=segmented.layers,
         structures=prepared.structures,
-        found=segmented.found,
+        found=[dataclasses.replace(structure, model=model.id) for structure in segmented.found],
         absent=[structure.name for structure in prepared.structures if structure.name not in names],
-        model=prepared.model.id,
-        profile=prepared.model.profile.id,
+        models=[model.id],
+        profiles={model.id: model.profile.id},
         device=segmented.device,
         seconds=seconds,
         options=segmented.options,

@@ -43,7 +43,7 @@ from TotalSegmentatorEngine.plan.rates import checking_work, islands_work, resto
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid
 from TotalSegmentatorEngine.preprocessing.regions import enclosing
 from TotalSegmentatorEngine.result_check.orientation_check import check_places
-from TotalSegmentatorEngine.result_check.places import Places, places_of
+from TotalSegmentatorEngine.result_check.places import Places, places_in_layers
 from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
 from TotalSegmentatorEngine.statistics.structure_statistics import with_statistics
@@ -55,8 +55,8 @@ __all__ = ["SegmentedVolume", "plan_volume", "predict_volume", "resampled_ahead"
 class SegmentedVolume:
     """The labels on the CT's grid, and how they were computed."""
 
-    labels: np.ndarray
-    """uint8 (k, j, i)."""
+    layers: list[np.ndarray]
+    """Each uint8 (k, j, i)."""
     found: list[FoundStructure]
     device: str
     options: JobOptions
@@ -147,9 +147,10 @@ class _Segmentation:
     def _finish(self, merged: MergedLabels, tiles: TileCounter, device: str, used: JobOptions) -> SegmentedVolume:
         with self._measurements:
             labels, found = self._restore(merged, tiles)
-            found, places = self._checked(labels, found)
-            flags = self._review(labels, found, places) if self._prepared.task.is_reviewed else None
-        return SegmentedVolume(labels, found, device, used, flags)
+            layers = [labels]
+            found, places = self._checked(layers, found)
+            flags = self._review(layers, found, places) if self._prepared.task.is_reviewed else None
+        return SegmentedVolume(layers, found, device, used, flags)
 
     @contextmanager
     def _context(self, plan: Plan) -> Iterator[JobContext]:
@@ -183,7 +184,7 @@ class _Segmentation:
         """The region of each part that holds its structures. Structures that the user named are searched for even
         where the coarse model found none; of a whole set cropped to the body, what it did not find counts as
         absent."""
-        is_named = self._prepared.task.structures is not None
+        is_named = self._prepared.task.requests[0].structures is not None
         names = [structure.name for structure in self._prepared.structures]
         missed = localization.missed(names)
         if is_named and missed:
@@ -218,39 +219,38 @@ class _Segmentation:
         with self._measurements.work(restoring_work(self._volume.array.shape, merged.voxels, merged.is_smooth)):
             return merged.restore(self._prepared)
 
-    def _checked(self, labels: np.ndarray, found: list[FoundStructure]) -> tuple[list[FoundStructure], Places]:
+    def _checked(self, layers: list[np.ndarray], found: list[FoundStructure]) -> tuple[list[FoundStructure], Places]:
         """``found`` with digests of the voxels, volumes and mean HU, and where they lie; warns where that is as in no
         body."""
-        names = {structure.label: structure.name for structure in found}
         geometry, reporter = self._volume.geometry, self._reporter
 
         def on_plane(share: float) -> None:
             reporter.check_cancelled()
             reporter.progress(Stage.RESTORING, RESTORED_SHARE + (1.0 - RESTORED_SHARE) * share)
 
-        with self._measurements.work(checking_work(labels.shape)):
-            places = places_of(labels, geometry, names)
+        with self._measurements.work(checking_work(geometry.shape)):
+            places = places_in_layers(layers, geometry, found)
             mirrored = check_places(places)
             if mirrored is not None:
                 reporter.warning(mirrored.problem)
-            digested = with_digests(found, labels, geometry, on_plane)
-            finished = with_statistics(digested, labels, self._volume, reporter.check_cancelled)
+            digested = with_digests(found, layers, geometry, on_plane)
+            finished = with_statistics(digested, layers, self._volume, reporter.check_cancelled)
         reporter.progress(Stage.RESTORING, 1.0)
         return finished, places
 
-    def _review(self, labels: np.ndarray, found: list[FoundStructure], places: Places) -> tuple[Flag, ...]:
-        structures = [LabelledStructure(structure.name, 0, structure.label) for structure in found]
+    def _review(self, layers: list[np.ndarray], found: list[FoundStructure], places: Places) -> tuple[Flag, ...]:
+        structures = [LabelledStructure(structure.name, structure.layer, structure.label) for structure in found]
         sought = [structure.name for structure in self._prepared.structures]
 
         def on_rule(share: float) -> None:
             self._reporter.check_cancelled()
             self._reporter.progress(Stage.REVIEWING, share)
 
-        with self._measurements.work(reviewing_work(labels.shape)):
+        with self._measurements.work(reviewing_work(self._volume.geometry.shape)):
             on_rule(0.0)
             geometry = self._volume.geometry
             findings = Findings(
-                [labels], structures, geometry, self._volume, sought, self._coarse, places=places,
+                layers, structures, geometry, self._volume, sought, self._coarse, places=places,
                 check_cancelled=self._reporter.check_cancelled,
             )  # fmt: skip
             flags = tuple(review(findings, on_rule))

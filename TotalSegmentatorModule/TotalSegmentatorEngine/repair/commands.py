@@ -61,7 +61,7 @@ def _written(
     folder: Path, number: int, segment_id: str, mask: VoxelMask, placed: PlacedSegmentation
 ) -> RepairedSegment:
     name = f"{number}.raw"
-    write_raw(folder / name, mask.voxels.view(np.uint8), lambda _share: None)
+    write_raw(folder / name, [mask.voxels.view(np.uint8)], lambda _share: None)
     segment = next((segment for segment in placed.segments if segment.id == segment_id), None)
     before = (
         placed.mask(segment) if segment is not None else VoxelMask(np.zeros((0, 0, 0), bool), (0, 0, 0), mask.shape)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.ndimage import find_objects
@@ -38,6 +39,14 @@ class Places:
         return float(sum(self.counts[name][0].sum() for name in names)) * self.voxel_mm3
 
 
+class InLayer(Protocol):
+    """A structure of a result with layers."""
+
+    name: str
+    layer: int
+    label: int
+
+
 def places_of(labels: np.ndarray, geometry: Geometry, names: Mapping[int, str]) -> Places:
     """``labels``: unsigned whole numbers (k, j, i) on ``geometry``; ``names``: of those labels that count."""
     steps, voxel_mm3 = _steps(geometry)
@@ -46,6 +55,16 @@ def places_of(labels: np.ndarray, geometry: Geometry, names: Mapping[int, str]) 
     boxes = dict(enumerate(find_objects(sampled), start=1))
     counts = {name: _counts(sampled, label, boxes[label]) for label, name in names.items() if boxes.get(label)}
     return Places(counts, voxel_mm3)
+
+
+def places_in_layers(layers: Sequence[np.ndarray], geometry: Geometry, structures: Iterable[InLayer]) -> Places:
+    """``structures``: which of ``layers``, each as ``labels`` of ``places_of``, and which value there means them."""
+    counts: dict[str, Counts] = {}
+    structures = list(structures)
+    for number, labels in enumerate(layers):
+        names = {each.label: each.name for each in structures if each.layer == number}
+        counts.update(places_of(labels, geometry, names).counts if names else {})
+    return Places(counts, sampled_voxel_mm3(geometry))
 
 
 def sampled_voxel_mm3(geometry: Geometry) -> float:

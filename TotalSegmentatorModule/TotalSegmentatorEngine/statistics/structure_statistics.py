@@ -68,13 +68,16 @@ def mean_of(values: np.ndarray) -> float:
 
 
 def with_statistics(
-    found: Sequence[FoundStructure], labels: np.ndarray, ct: Volume, on_structure: Callable[[], None] = lambda: None
+    found: Sequence[FoundStructure],
+    layers: Sequence[np.ndarray],
+    ct: Volume,
+    on_structure: Callable[[], None] = lambda: None,
 ) -> list[FoundStructure]:
-    """``found`` in ``labels`` (uint8 (k, j, i) on the grid of ``ct``, HU), each with its volume and mean CT number.
-    ``on_structure`` is called before each; it may raise to stop."""
+    """``found`` in ``layers`` (each uint8 (k, j, i) on the grid of ``ct``, HU), each with its volume and mean CT
+    number. ``on_structure`` is called before each; it may raise to stop."""
     volumes = plane_volumes(ct.geometry)
     measured = []
-    for structure, mask in _masks(found, labels, on_structure):
+    for structure, mask in _masks(found, layers, on_structure):
         counted = structure_statistics(mask, volumes, ct.array)
         mean = None if counted.hu is None else round(counted.hu.mean, 2)
         volume = round(counted.volume_ml, 3)
@@ -84,26 +87,27 @@ def with_statistics(
 
 def with_percentiles(
     found: Sequence[FoundStructure],
-    labels: np.ndarray,
+    layers: Sequence[np.ndarray],
     ct: np.ndarray,
     percents: Sequence[float],
     on_structure: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[FoundStructure, list[float]]]:
     """Each of ``found`` with the percentiles 0..100 of ``ct`` in it, as HuStatistics has them; none without voxels.
-    ``labels``: uint8 (k, j, i); ``ct``: HU, of the same shape. ``on_structure`` as for ``with_statistics``."""
-    for structure, mask in _masks(found, labels, on_structure):
+    ``layers``: each uint8 (k, j, i); ``ct``: HU, of the same shape. ``on_structure`` as for ``with_statistics``."""
+    for structure, mask in _masks(found, layers, on_structure):
         values = ct[mask.box][mask.voxels]
         shares = [percent / 100 for percent in percents]
         yield structure, _percentiles(*_histogram(values), shares) if values.size else []
 
 
 def _masks(
-    found: Sequence[FoundStructure], labels: np.ndarray, on_structure: Callable[[], None]
+    found: Sequence[FoundStructure], layers: Sequence[np.ndarray], on_structure: Callable[[], None]
 ) -> Iterator[tuple[FoundStructure, VoxelMask]]:
     for structure in found:
         on_structure()
         i_min, i_max, j_min, j_max, k_min, k_max = structure.extent
         box = (slice(k_min, k_max + 1), slice(j_min, j_max + 1), slice(i_min, i_max + 1))
+        labels = layers[structure.layer]
         yield structure, VoxelMask(labels[box] == structure.label, (k_min, j_min, i_min), labels.shape)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -83,19 +83,19 @@ class WorkerJobFiles:
     def write(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
         """Writes the result's folder. Raises SegmentationError: DISK_FULL, CANCELLED."""
         header = result_header(self._request.job_id, self._header, result)
-        computed = computed_structures(result.found, result.labels, ct.volume.geometry, reporter.check_cancelled)
+        computed = computed_structures(result.found, result.layers, ct.volume.geometry, reporter.check_cancelled)
 
         def on_piece(share: float) -> None:
             reporter.check_cancelled()
             reporter.progress(Stage.WRITING, share)
 
-        draft = write_draft(self._folder, header, result.labels, computed, on_piece)
+        draft = write_draft(self._folder, header, result.layers, computed, on_piece)
         self.result_folder = publish(draft, Path(self._request.results_folder), self._request.job_id, self._guard)
 
 
 def result_header(job_id: str, ct: CtHeader, result: SegmentationResult) -> ResultHeader:
     """The content of result.json: the structures found, and the CT's grid and series."""
-    found = {structure.label for structure in result.found}
+    found = {structure.name for structure in result.found}
     return ResultHeader(
         job_id=job_id,
         ct_id=ct.ct_id,
@@ -104,36 +104,37 @@ def result_header(job_id: str, ct: CtHeader, result: SegmentationResult) -> Resu
         series_instance_uid=ct.series_instance_uid,
         found=result.found,
         absent=result.absent,
-        model=result.model,
-        profile=result.profile,
+        models=result.models,
+        profiles=result.profiles,
         engine_version=ENGINE_VERSION,
         device=result.device,
         seconds=round(result.seconds, 3),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         options=result.options.to_json(),
-        structures=[dataclasses.asdict(row) for row in result.structures if row.label in found],
+        structures=[dataclasses.asdict(row) for row in result.structures if row.name in found],
         review=None if result.flags is None else flags_to_object(result.flags),
+        layers=len(result.layers),
     )
 
 
 def write_draft(
     job_folder: Path,
     header: ResultHeader,
-    labels: np.ndarray,
+    layers: Sequence[np.ndarray],
     computed: ComputedStructures,
     on_piece: Callable[[float], None],
 ) -> Path:
-    """Write labels.raw (uint8, C order, k j i), computed.json and result.json into the job's folder; returns the
-    draft's folder.
+    """Write labels.raw (one layer after the other, each uint8, C order, k j i), computed.json and result.json into the
+    job's folder; returns the draft's folder.
 
     ``on_piece`` as for ``write_raw``. Raises SegmentationError: DISK_FULL before anything is written, CANCELLED in
     between; the draft is gone then.
     """
-    check_disk_space(job_folder, labels.nbytes)
+    check_disk_space(job_folder, sum(labels.nbytes for labels in layers))
     draft = create_private_folder(job_folder, RESULT_DRAFT)
     try:
         shutil.copyfile(job_folder / OWNER_FILE, draft / OWNER_FILE)
-        write_raw(draft / RESULT_LABELS, labels, on_piece)
+        write_raw(draft / RESULT_LABELS, layers, on_piece)
         (draft / RESULT_COMPUTED).write_text(computed_to_json(computed), encoding="ascii")
         (draft / RESULT_HEADER).write_text(header_to_json(header), encoding="utf-8")
     except BaseException:

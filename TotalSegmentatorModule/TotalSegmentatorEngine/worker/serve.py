@@ -23,6 +23,7 @@ from TotalSegmentatorWire.command.log_text import log_to_standard_error
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.job_folder import CT_VOXELS, RESULT_DRAFT, read_owner, remove_folder, sweep
 from TotalSegmentatorWire.messages.department_server import server_from_json
+from TotalSegmentatorWire.messages.model_request import requests_from_json
 from TotalSegmentatorWire.messages.options import options_from_json
 from TotalSegmentatorWire.messages.segment import (
     PROTOCOL_VERSION,
@@ -213,7 +214,8 @@ def _task_of(request: SegmentRequest) -> SegmentationTask:
     """Raises SegmentationError("BAD_REQUEST")."""
     options = options_from_json(request.options)
     models_folder = Path(request.models_folder)
-    return SegmentationTask(request.model, models_folder, request.structures, request.device, options, is_reviewed=True)
+    requests = requests_from_json(request.requests)
+    return SegmentationTask(requests, models_folder, request.device, options, is_reviewed=True)
 
 
 def _remove(leftover: Path) -> None:

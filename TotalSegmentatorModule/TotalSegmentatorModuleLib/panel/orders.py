@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.cluster_errors import CLUSTER_ERRORS
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.errors.server_errors import SERVER_ERRORS
+from TotalSegmentatorWire.messages.model_request import model_request
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.department_server.run_on_section import RunOnSection
@@ -129,11 +130,11 @@ class Orders:
     def _order(self, ct, structures: list[str] | None, output=None) -> JobOrder:
         """With the model and the options that are chosen."""
         parameters = self._parameters
+        model = parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model
         return JobOrder(
             ct=ct,
-            model=parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model,
+            requests=(model_request(model, structures),),
             models_folder=settings.models_folder(),
-            structures=structures,
             device=parameters.device,
             output=output,
             options=self._options.options(),

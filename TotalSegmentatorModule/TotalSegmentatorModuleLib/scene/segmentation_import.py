@@ -128,17 +128,22 @@ def computed_segments(labels: LabelImage, header: ResultHeader) -> Iterator[tupl
     image = labels.oriented(np.asarray(header.ijk_to_ras))
     structures = {structure.name: structure for structure in map(structure_from_row, header.structures)}
     found = [(each, structures[each.name]) for each in header.found]
-    provenance = provenance_tags(
-        header.model,
-        header.profile,
+    for each, structure in found:
+        yield structure.name, _segment(image, each, structure, _provenance(header, each))
+
+
+def _provenance(header: ResultHeader, found: FoundStructure) -> dict[str, str]:
+    """How a structure was made. Raises KeyError."""
+    model = header.model_of(found)
+    return provenance_tags(
+        model,
+        header.profiles[model],
         header.engine_version,
         header.options,
         header.series_instance_uid,
         header.seconds,
         header.device,
     )
-    for each, structure in found:
-        yield structure.name, _segment(image, each, structure, provenance)
 
 
 def review_of(header: ResultHeader) -> WriteNotes:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from TotalSegmentatorWire.messages.department_server import DepartmentServer
+from TotalSegmentatorWire.messages.model_request import model_request
 from TotalSegmentatorWire.messages.options import JobOptions
 
 from TotalSegmentatorModuleLib import settings
@@ -42,11 +43,11 @@ def segmentation_order(
         model_id, own_folder = str(model), ""
     else:
         model_id, own_folder = OWN_FOLDER, os.fspath(model)
+    names = parse_names(_comma_separated(structures), known_names(model_id, own_folder))
     return JobOrder(
         ct=ct,
-        model=own_folder if model_id == OWN_FOLDER else model_id,
+        requests=(model_request(own_folder if model_id == OWN_FOLDER else model_id, names),),
         models_folder=folder,
-        structures=parse_names(_comma_separated(structures), known_names(model_id, own_folder)),
         device=device,
         output=output,
         options=JobOptions(**options),

@@ -16,6 +16,7 @@ from TotalSegmentatorWire.job_folder import (
     new_id,
     results_folder,
 )
+from TotalSegmentatorWire.messages.model_request import requests_to_json
 from TotalSegmentatorWire.messages.segment import EVENTS, SegmentRequest, decode
 
 from TotalSegmentatorModuleLib.background.line_reader import LineReader
@@ -42,9 +43,8 @@ class Attempt:
             results_folder=str(self.result_folder.parent),
             ct_id=ct_id,
             ct_is_cached=ct_is_cached,
-            model=settings.model,
+            requests=requests_to_json(settings.requests),
             models_folder=str(settings.models_folder),
-            structures=settings.structures,
             device=settings.device,
             options=settings.options.to_json(),
             server=None if settings.server is None else settings.server.to_json(),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.department_server import DepartmentServer
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import ResultHeader
@@ -30,12 +31,10 @@ class JobBusyError(RuntimeError):
 
 @dataclass(frozen=True)
 class JobSettings:
-    """What to run. ``model``: an id of the catalogue or a model folder; ``structures``: names, None for all;
-    ``server``: where to run it, None for this computer."""
+    """What to run, model by model. ``server``: where to run it, None for this computer."""
 
-    model: str
+    requests: tuple[ModelRequest, ...]
     models_folder: Path
-    structures: list[str] | None = None
     device: str = "auto"
     options: JobOptions = field(default_factory=JobOptions)
     server: DepartmentServer | None = None

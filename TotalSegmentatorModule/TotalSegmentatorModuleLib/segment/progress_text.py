@@ -72,7 +72,7 @@ def absent_text(header: ResultHeader) -> str:
 def unimported_text(header: ResultHeader) -> str:
     """One line about a result that was not imported."""
     return _("A finished segmentation from {when} ({model}, {count} structures) has not been imported.").format(
-        when=_local_time(header.created), model=header.model, count=len(header.found)
+        when=_local_time(header.created), model=", ".join(header.models), count=len(header.found)
     )
 
 

@@ -17,10 +17,10 @@ _NAMED = 2
 
 def result_name(ct_name: str, header: ResultHeader) -> str:
     """For example "CT \u2013 104 structures, 1.5 mm \u2013 14:32"; ``ct_name`` may be empty."""
-    return name_of_result(ct_name, [found.name for found in header.found], header.model, header.created)
+    return name_of_result(ct_name, [found.name for found in header.found], header.models, header.created)
 
 
-def name_of_result(ct_name: str, structures: Sequence[str], model: str, created: str) -> str:
+def name_of_result(ct_name: str, structures: Sequence[str], models: Sequence[str], created: str) -> str:
     """The same of what ResultHeader holds."""
     names = [readable_name(name) for name in structures]
     if len(names) <= _NAMED:
@@ -28,8 +28,13 @@ def name_of_result(ct_name: str, structures: Sequence[str], model: str, created:
     else:
         contents = _("{count} structures").format(count=len(names))
     return _("{ct} \u2013 {structures}, {model} \u2013 {time}").format(
-        ct=ct_name or _("CT"), structures=contents, model=_model_text(model), time=_clock(created)
+        ct=ct_name or _("CT"), structures=contents, model=_models_text(models), time=_clock(created)
     )
+
+
+def _models_text(models: Sequence[str]) -> str:
+    """Each voxel spacing once."""
+    return ", ".join(dict.fromkeys(map(_model_text, models)))
 
 
 def _model_text(model: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.department_server import DepartmentServer
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
@@ -52,11 +53,9 @@ class JobOrder:
 
     ct: object
     """vtkMRMLScalarVolumeNode"""
-    model: str
-    """Id of the catalogue, or the path of a model folder."""
+    requests: tuple[ModelRequest, ...]
+    """At least one; each with the names as its model has them."""
     models_folder: Path
-    structures: list[str] | None = None
-    """Names as the model has them; None for all."""
     device: str = "auto"
     output: object = None
     """vtkMRMLSegmentationNode whose segments are replaced; None makes a new one."""
@@ -97,7 +96,8 @@ class SegmentationSession:
         self._require_idle()
         check_ct(order.ct)
         if order.server is None:
-            check_installed(order.model, order.models_folder)
+            for request in order.requests:
+                check_installed(request.model, order.models_folder)
         self._callbacks.on_progress(0.0, STAGE_PREPARING, None, 0, 0)
         self._prepare(VolumeCtSource(order.ct))
         self.order, self._arrival = order, order.arrival
@@ -177,9 +177,7 @@ class SegmentationSession:
             search.step()
             yield 0
         self._ct.dicom_files = search.files
-        job_settings = JobSettings(
-            order.model, order.models_folder, order.structures, order.device, order.options, order.server
-        )
+        job_settings = JobSettings(order.requests, order.models_folder, order.device, order.options, order.server)
         header, image = yield from self._job.run(self._ct, job_settings)
         try:
             if order.arrival is not None:

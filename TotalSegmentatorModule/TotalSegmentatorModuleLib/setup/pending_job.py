@@ -29,9 +29,9 @@ class SetupNeeds:
 
 def needs_of(order: JobOrder) -> SetupNeeds:
     """Anything that the catalogue lacks is a model folder, which the engine validates. A server has its own models."""
-    model = CATALOGUE.get(order.model) if order.server is None else None
-    is_missing = model is not None and not model.is_installed(order.models_folder)
-    return SetupNeeds((order.model,) if is_missing else (), installed_engine.has_engine())
+    wanted = [request.model for request in order.requests if order.server is None and request.model in CATALOGUE]
+    missing = [model for model in dict.fromkeys(wanted) if not CATALOGUE[model].is_installed(order.models_folder)]
+    return SetupNeeds(tuple(missing), installed_engine.has_engine())
 
 
 class PendingOrder:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 """Raised with every change that the other side must know of. Both sides refuse to talk to another number."""
 
 
@@ -68,12 +68,10 @@ class SegmentRequest:
     """Names the voxels and geometry of one CT; an unchanged CT keeps its id."""
     ct_is_cached: bool
     """True when this worker has been sent this CT before, so that ct.raw is not written again."""
-    model: str
-    """Model id of the catalogue, or the path of a model folder."""
+    requests: list[dict[str, Any]]
+    """ModelRequest.to_json() of each model that is to run, in their order; at least one."""
     models_folder: str
     """Folder that holds the installed models of the catalogue."""
-    structures: list[str] | None = None
-    """Names of the structures asked for; None for all."""
     device: str = "auto"
     options: dict[str, Any] = field(default_factory=dict)
     """JobOptions.to_json(); what is left out has its default."""
@@ -279,6 +277,7 @@ class FoundStructure:
     """One structure of a result."""
 
     label: int
+    """Of its voxels in its layer; not always the number that its model gives it."""
     name: str
     voxels: int
     extent: list[int]
@@ -288,11 +287,16 @@ class FoundStructure:
     mean_hu: float | None = None
     volume_ml: float | None = None
     """None only in results that were kept before this field was there."""
+    layer: int = 0
+    """Index of the layer that holds its voxels."""
+    model: str = ""
+    """That found it; empty where the result has only one."""
 
 
 @dataclass(frozen=True)
 class ResultHeader:
-    """Contents of result.json: what labels.raw (uint8, C order k, j, i, the CT's grid) means."""
+    """Contents of result.json: what labels.raw means, which holds the layers one after the other (each uint8, C order
+    k, j, i, the CT's grid)."""
 
     job_id: str
     ct_id: str
@@ -302,9 +306,10 @@ class ResultHeader:
     found: list[FoundStructure]
     absent: list[str]
     """Names that were asked for and have no voxel."""
-    model: str
-    """Model id, or the dataset name of a model folder."""
-    profile: str
+    models: list[str]
+    """Model ids, or the dataset names of model folders, in the order of computation."""
+    profiles: dict[str, str]
+    """Id of the profile that was run, by model."""
     engine_version: str
     device: str
     seconds: float
@@ -316,6 +321,12 @@ class ResultHeader:
     """One row per found structure as TotalSegmentatorWire.tables.structures.Structure has it (name, colour, codes)."""
     review: dict[str, Any] | None = None
     """What TotalSegmentatorWire.messages.review.review_object gives; None where nothing was reviewed."""
+    layers: int = 1
+    """Structures of one layer do not overlap; those of several may."""
+
+    def model_of(self, found: FoundStructure) -> str:
+        """The model that found one of the structures."""
+        return found.model or self.models[0]
 
 
 def header_to_json(header: CtHeader | ResultHeader) -> str:
@@ -327,6 +338,10 @@ def ct_header_from_json(text: str) -> CtHeader:
 
 
 def result_header_from_json(text: str) -> ResultHeader:
+    """Results that were kept by an earlier version have one model and one layer."""
     fields = json.loads(text)
+    if "model" in fields:
+        model = fields.pop("model")
+        fields |= {"models": [model], "profiles": {model: fields.pop("profile")}}
     fields["found"] = [FoundStructure(**found) for found in fields["found"]]
     return ResultHeader(**fields)

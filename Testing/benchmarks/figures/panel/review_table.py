@@ -80,7 +80,9 @@ def _add_result(app: Desktop, widget) -> None:
         for number, structure in enumerate(structures[::3])
     ]
     review = review_of([*flags, Flag("missing_partner", Level.CHECK, "rib_left_13", ("rib_right_13",))])
-    header = dataclasses.replace(header, found=found, model="117-1.5mm", review=review)
+    header = dataclasses.replace(
+        header, found=found, models=["117-1.5mm"], profiles={"117-1.5mm": "nnunet"}, review=review
+    )
     node = import_result(image, header, ImportTarget(ct))
     widget.panel.result_arrived(node, header)
     tree = widget.ui.review.structuresTree

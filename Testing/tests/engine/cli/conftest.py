@@ -8,6 +8,7 @@ import ct_variants
 import numpy as np
 import pytest
 from command_line_support import GRID, PATIENT, FakeModel
+from one_model import model_result
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
 from TotalSegmentatorEngine.pipeline import run_job as pipeline
@@ -47,8 +48,7 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> list[SegmentationTask]:
         used = JobOptions(runtime="openvino", precision="exact")
         flags = (Flag("cut_by_scan", Level.CUT, "spleen", numbers={"sides": "feet"}),)
         reviewed = flags if prepared.task.is_reviewed else None
-        shared = (labels, prepared.structures, found, ["liver"], "fake", "nnunet", "cpu", 1.0, used)
-        return SegmentationResult(*shared, reviewed)
+        return model_result(labels, prepared.structures, found, ["liver"], options=used, flags=reviewed)
 
     monkeypatch.setattr(pipeline, "prepare", prepare)
     monkeypatch.setattr(pipeline, "prefetch_weights", lambda prepared, cache: None)

@@ -10,9 +10,9 @@ import ct_variants
 import numpy as np
 import pytest
 from command_line_support import GRID, PATIENT, events_of
+from one_model import model_task
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.ct_input.reading import read_input
-from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorEngine.worker import serve as worker
 from TotalSegmentatorWire.errors.problem import ERRORS, Problem, SegmentationError
@@ -70,7 +70,7 @@ def test_the_arguments_reach_the_pipeline(tmp_path: Path, ct: Path, tasks: list)
         "cuda:1",
     ]
     assert main(["segment", str(ct), str(tmp_path / "a.nrrd"), *arguments]) == 0
-    assert tasks == [SegmentationTask("m", tmp_path, ["liver", "spleen"], "cuda:1")]
+    assert tasks == [model_task("m", tmp_path, ["liver", "spleen"], "cuda:1")]
 
 
 def test_found_and_absent_structures_and_progress_are_printed(

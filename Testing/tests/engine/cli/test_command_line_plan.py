@@ -10,6 +10,7 @@ import ct_variants
 import numpy as np
 import pytest
 from engine_support import blobs_volume
+from one_model import model_task
 from seeded_models import make_catalogue_model, make_model_folder
 from TotalSegmentatorEngine.cli.arguments import parse_arguments
 from TotalSegmentatorEngine.cli.main import main
@@ -64,7 +65,7 @@ def test_each_option_reaches_the_task() -> None:
 def test_plan_takes_the_arguments_of_segment() -> None:
     arguments = ["ct.nrrd", "--model", "m", "--models-folder", "models", "--structures", "liver", "--device", "cuda:1"]
     task = parse_arguments(["plan", *arguments, "--crop", "body"]).task
-    assert task == SegmentationTask("m", Path("models"), ["liver"], "cuda:1", JobOptions(crop="body"))
+    assert task == model_task("m", Path("models"), ["liver"], "cuda:1", JobOptions(crop="body"))
 
 
 @pytest.mark.parametrize(

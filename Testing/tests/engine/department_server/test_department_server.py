@@ -20,10 +20,12 @@ from job_support import (
     Application,
     FakeCt,
     make_launcher,
+    model_settings,
     needs_signals,
     soft_tissue_with_air,
     wait_for_no_process,
 )
+from one_model import model_task
 from recording_relay import recording_relay
 from reviewed_again import review_again
 from seeded_models import make_catalogue_model, make_model_folder
@@ -35,7 +37,6 @@ from TotalSegmentatorEngine.department_server.server_job import ServerJob
 from TotalSegmentatorEngine.department_server.server_task import order_of
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.segment.job_types import JobSettings
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -101,10 +102,10 @@ def noisy_ct(shape: tuple[int, int, int] = SHORT, seed: int = 0) -> FakeCt:
     return ct
 
 
-def settings_of(cluster, model: str = MODEL, **changes) -> JobSettings:
+def settings_of(cluster, model: str = MODEL, structures: list[str] | None = None, **changes) -> JobSettings:
     """With a models folder on this computer that does not exist."""
     server = DepartmentServer(cluster if isinstance(cluster, str) else cluster.scheduler_address)
-    return dataclasses.replace(JobSettings(model, Path("no models here"), server=server), **changes)
+    return dataclasses.replace(model_settings(model, Path("no models here"), structures, server=server), **changes)
 
 
 def run(application: Application, ct: FakeCt, settings: JobSettings) -> None:
@@ -140,7 +141,7 @@ def in_this_process(cluster, longest_wait: float = 60.0, files: tuple[str, ...] 
     volume = Volume(ct.array, Geometry(ct.array.shape, ct.ijk_to_ras))
     reporter = SilentReporter()
     with connected(DepartmentServer(cluster.scheduler_address, *files), reporter.check_cancelled) as client:
-        order = order_of(SegmentationTask(MODEL, Path()), volume.geometry)
+        order = order_of(model_task(MODEL, Path()), volume.geometry)
         return ServerJob(client, order, reporter, longest_wait).run(volume)
 
 
@@ -151,7 +152,7 @@ def free_port() -> int:
 
 def test_the_result_is_that_of_this_computer(application, cluster, models):
     ct = noisy_ct()
-    run(application, ct, JobSettings(MODEL, models, device="cpu"))
+    run(application, ct, model_settings(MODEL, models, device="cpu"))
     pid = application.worker_pid()
     local, local_labels = application.listener.results[-1]
 
@@ -164,7 +165,7 @@ def test_the_result_is_that_of_this_computer(application, cluster, models):
     assert (header.found, header.absent, header.structures) == (local.found, local.absent, local.structures)
     assert all(found.digest and found.volume_ml for found in header.found)
     assert header.review == local.review and header.review["flags"]
-    assert (header.model, header.device, header.series_instance_uid) == (MODEL, "cpu", ct.series_instance_uid)
+    assert (header.models, header.device, header.series_instance_uid) == ([MODEL], "cpu", ct.series_instance_uid)
     assert [plan.tiles for plan in application.listener.plans][-1] == application.listener.plans[0].tiles > 1
     stages = application.listener.stages
     told = (Stage.ASKING_SERVER, Stage.SENDING_TO_SERVER, Stage.PREDICTING, Stage.REVIEWING)
@@ -178,7 +179,7 @@ def test_an_edited_result_is_reviewed_again_on_this_computer(application, cluste
     ct = noisy_ct(seed=5)
     asked = ["liver", "spleen", "kidney_left", "urinary_bladder"]
     flags = []
-    for settings in (JobSettings(MODEL, models, asked, "cpu"), settings_of(cluster, structures=asked)):
+    for settings in (model_settings(MODEL, models, asked, "cpu"), settings_of(cluster, structures=asked)):
         run(application, ct, settings)
         header, labels = application.listener.results[-1]
         labels[: SHORT[0] // 2] = 0

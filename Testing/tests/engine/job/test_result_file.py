@@ -15,6 +15,7 @@ import pytest
 import SimpleITK
 import slicer
 import vtk
+from one_model import model_result
 from TotalSegmentatorEngine.ct_input.reading import read_input
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.job import result_file
@@ -51,7 +52,7 @@ def a_result(found: dict[str, tuple[slice, ...]] = FOUND, shape: tuple[int, int,
             extent = [int(v) for axis in (i, j, k) for v in (axis.min(), axis.max())]
             rows.append(FoundStructure(structure.label, structure.name, len(k), extent))
     absent = [structure.name for structure in structures if structure.name not in found]
-    return SegmentationResult(labels, structures, rows, absent, "104-3mm", "totalsegmentator-1.5", "cpu", 12.5)
+    return model_result(labels, structures, rows, absent, "104-3mm", "totalsegmentator-1.5", seconds=12.5)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_slicer_opens_the_segmentation_in_its_place(tmp_path: Path, segmentation
         segment = segmentation.GetSegment(found.name)
         image = segment.GetRepresentation("Binary labelmap")
         mask = voxels_on(image, geometry) == segment.GetLabelValue()
-        np.testing.assert_array_equal(mask, result.labels == found.label)
+        np.testing.assert_array_equal(mask, result.layers[0] == found.label)
 
 
 def test_slicer_shows_names_colours_and_terminology(tmp_path: Path, segmentations) -> None:
@@ -157,8 +158,9 @@ def test_a_result_without_structures_opens_too(tmp_path: Path, segmentations) ->
 def test_names_of_foreign_models_cannot_break_the_header(tmp_path: Path, segmentations) -> None:
     result = a_result()
     rows = [dataclasses.replace(row, name=f"a|b:\\n\n{row.name} é", type=("1", "x|y:z")) for row in result.structures]
-    found = [dataclasses.replace(row, name=rows[row.label - 1].name) for row in result.found]
-    result = dataclasses.replace(result, structures=rows, found=found, model="my|model: 1\nSegment0_Name:=evil")
+    model = "my|model: 1\nSegment0_Name:=evil"
+    found = [dataclasses.replace(row, name=rows[row.label - 1].name, model=model) for row in result.found]
+    result = dataclasses.replace(result, structures=rows, found=found, models=[model], profiles={model: "nnunet"})
     write_result(tmp_path / "ct.seg.nrrd", result, Geometry(SHAPE, RAS_GRID))
     segmentation = opened(segmentations, tmp_path / "ct.seg.nrrd").GetSegmentation()
     assert list(segmentation.GetSegmentIDs()) == ["a|b:/n spleen é", "a|b:/n kidney_left é"]
@@ -178,7 +180,7 @@ def test_label_images_lie_on_the_grid(tmp_path: Path, grid: str, suffix: str) ->
     write_result(path, result, geometry)
     volume = read_input(path).volume
     assert volume.geometry.matches(geometry, tolerance_mm=1e-4)
-    np.testing.assert_array_equal(volume.array, result.labels)
+    np.testing.assert_array_equal(volume.array, result.layers[0])
     image = SimpleITK.ReadImage(str(path))  # ITK reads it as well, in its own way
     assert image.GetPixelID() == SimpleITK.sitkUInt8
     np.testing.assert_allclose(image.GetOrigin(), geometry.ijk_to_lps[:3, 3], atol=1e-4)

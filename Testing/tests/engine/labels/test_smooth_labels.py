@@ -14,11 +14,12 @@ from engine_support import blobs_volume, turned
 from nnunet_reference import gaussian_of
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from one_model import model_task
 from scipy import ndimage
 from seeded_models import CONFIGURATION, judge_network, make_catalogue_model, make_model_folder
 from TotalSegmentatorEngine.imaging.geometry import Volume, canonical_reorientation
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
+from TotalSegmentatorEngine.job.task import SegmentationResult
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.pipeline.run_job import segment
@@ -130,21 +131,21 @@ def full_shape_of(volume: Volume) -> tuple[int, ...]:
 def segmented(
     model: str, models_folder: Path, volume: Volume, structures: list[str] | None = None, smooth: bool = True
 ) -> SegmentationResult:
-    task = SegmentationTask(model, models_folder, structures, options=JobOptions(smooth=smooth))
+    task = model_task(model, models_folder, structures, options=JobOptions(smooth=smooth))
     return segment(volume, prepare(task), EngineCache(), SilentReporter())
 
 
 def assert_smooth(result: SegmentationResult, expected: np.ndarray, blocky: np.ndarray | None = None) -> None:
     """``blocky`` labels of the same job must be others, else there would be nothing to see."""
-    assert result.labels.shape == expected.shape and result.labels.dtype == np.uint8
-    assert (result.labels == expected).mean() >= LOWEST_AGREEMENT
+    assert result.layers[0].shape == expected.shape and result.layers[0].dtype == np.uint8
+    assert (result.layers[0] == expected).mean() >= LOWEST_AGREEMENT
     assert len(np.unique(expected)) >= 5
-    counts = np.bincount(result.labels.ravel(), minlength=256)
+    counts = np.bincount(result.layers[0].ravel(), minlength=256)
     assert {found.label: found.voxels for found in result.found} == {
         structure.label: counts[structure.label] for structure in result.structures if counts[structure.label]
     }
     if blocky is not None:
-        assert (blocky != result.labels).mean() > 0.02
+        assert (blocky != result.layers[0]).mean() > 0.02
 
 
 FINE = (36, 30, 33)
@@ -162,7 +163,7 @@ def test_labels_are_the_largest_of_interpolated_averages(tmp_path: Path, model_i
         largest_interpolated(averages_of(image, folder, number, profile), full_shape_of(volume))
         for number, folder in enumerate(folders)
     ]
-    blocky = segmented(model_id, tmp_path, volume, smooth=False).labels
+    blocky = segmented(model_id, tmp_path, volume, smooth=False).layers[0]
     assert_smooth(segmented(model_id, tmp_path, volume), in_own_order(merged(model_id, parts), volume), blocky)
 
 
@@ -173,7 +174,7 @@ def test_only_the_requested_structures_come_back(tmp_path: Path) -> None:
     requested = [found.name for found in everything.found][::2]
     few = segmented("117-3mm", tmp_path, volume, requested)
     wanted = [structure.label for structure in few.structures]
-    assert np.array_equal(few.labels, np.where(np.isin(everything.labels, wanted), everything.labels, 0))
+    assert np.array_equal(few.layers[0], np.where(np.isin(everything.layers[0], wanted), everything.layers[0], 0))
     assert {found.name for found in few.found} == set(requested)
 
 
@@ -237,7 +238,7 @@ def test_a_ct_at_the_models_spacing_has_nothing_to_smooth(tmp_path: Path) -> Non
     volume = turned(blobs_volume((20, 18, 22), (3.0, 3.0, 3.0)), (1, 0, 2), (True, False, True))
     blocky = segmented("117-3mm", tmp_path, volume, smooth=False)
     smooth = segmented("117-3mm", tmp_path, volume)
-    assert np.array_equal(smooth.labels, blocky.labels)
+    assert np.array_equal(smooth.layers[0], blocky.layers[0])
     assert smooth.found == blocky.found
 
 
@@ -248,5 +249,5 @@ def test_nnunets_own_resampling_is_smooth_already(tmp_path: Path) -> None:
     blocky = segmented(folder, tmp_path, volume, smooth=False)
     smooth = segmented(folder, tmp_path, volume)
     assert len(blocky.found) >= 2
-    assert np.array_equal(smooth.labels, blocky.labels)
+    assert np.array_equal(smooth.layers[0], blocky.layers[0])
     assert smooth.found == blocky.found

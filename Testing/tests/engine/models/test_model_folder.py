@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from one_model import model_task
 from places import MODULE_FOLDER
 from seeded_models import configuration_settings, dataset_json_of, plans_of, write_folder
-from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.models.find_model import find_model, structures_of
 from TotalSegmentatorEngine.models.model_folder import read_model_folder
 from TotalSegmentatorEngine.pipeline.prepare import prepare
@@ -84,14 +84,14 @@ def test_the_voxel_order_is_the_readers_or_the_stored_one_and_a_job_warns_of_an_
     table = dataset_json_of(["liver"]) | ({} if stored is None else {VOXEL_ORDER_KEY: stored})
     folder = write_folder(tmp_path / "D", plans_of(configuration_settings(), reader=reader), table)
     assert read_model_folder(folder).voxel_order == order
-    codes = [warning.code for warning in prepare(SegmentationTask(str(folder), tmp_path)).warnings]
+    codes = [warning.code for warning in prepare(model_task(str(folder), tmp_path)).warnings]
     assert codes == (["MODEL_ORIENTATION_UNKNOWN"] if warns else [])
 
 
 def test_a_canonical_pipeline_needs_no_stored_order(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "D", plans_of(configuration_settings(), reader="SimpleITKIO"))
     options = JobOptions(profile="totalsegmentator-2.18")
-    assert prepare(SegmentationTask(str(folder), tmp_path, options=options)).warnings == []
+    assert prepare(model_task(str(folder), tmp_path, options=options)).warnings == []
 
 
 def test_a_stored_order_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_profiles_of_folders(tmp_path: Path) -> None:
     assert find_model(str(write_folder(tmp_path / published)), tmp_path).profile.id == "totalsegmentator-2.18"
     demo = dataset_json_of(["liver"]) | {"totalsegmentator_module_demo": True}
     folder = write_folder(tmp_path / "demo", dataset_json=demo)
-    prepared = prepare(SegmentationTask(str(folder), tmp_path))
+    prepared = prepare(model_task(str(folder), tmp_path))
     assert prepared.model.profile.id == "nnunet"
     assert [warning.code for warning in prepared.warnings] == ["DEMO_MODEL"]
 
@@ -280,9 +280,9 @@ def test_a_part_whose_names_contradict_the_label_table_is_not_guessed_at(tmp_pat
 def test_only_the_parts_that_know_the_structures_must_be_installed(tmp_path: Path) -> None:
     write_117(tmp_path, parts=(291,))
     with pytest.raises(SegmentationError) as caught:
-        prepare(SegmentationTask("117-1.5mm", tmp_path))
+        prepare(model_task("117-1.5mm", tmp_path))
     assert caught.value.code == "MODEL_MISSING"
-    prepared = prepare(SegmentationTask("117-1.5mm", tmp_path, ["liver", "spleen"]))
+    prepared = prepare(model_task("117-1.5mm", tmp_path, ["liver", "spleen"]))
     assert [part.folder is not None for part in prepared.model.parts] == [True, False, False, False, False]
     assert [structure.name for structure in prepared.structures] == ["spleen", "liver"]
 
@@ -290,14 +290,14 @@ def test_only_the_parts_that_know_the_structures_must_be_installed(tmp_path: Pat
 def test_an_unknown_structure_is_named_with_its_neighbours_before_the_model_is_looked_for(tmp_path: Path) -> None:
     assert len(structures_of("104-3mm", tmp_path)) == 104, "the names are known without the model"
     with pytest.raises(SegmentationError) as caught:
-        prepare(SegmentationTask("104-3mm", tmp_path, ["livr"]))
+        prepare(model_task("104-3mm", tmp_path, ["livr"]))
     assert caught.value.code == "STRUCTURE_UNKNOWN"
     assert "liver" in caught.value.problem.what
 
 
 def test_a_wrong_device_name_is_refused_early(tmp_path: Path) -> None:
     with pytest.raises(SegmentationError) as caught:
-        prepare(SegmentationTask("104-3mm", tmp_path, device="cpu:7"))
+        prepare(model_task("104-3mm", tmp_path, device="cpu:7"))
     assert caught.value.code == "DEVICE_UNAVAILABLE"
 
 
@@ -306,8 +306,9 @@ def test_preparing_imports_neither_torch_nor_nnunet(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from TotalSegmentatorEngine.job.task import SegmentationTask\n"
+        "from TotalSegmentatorWire.messages.model_request import ModelRequest\n"
         "from TotalSegmentatorEngine.pipeline.prepare import prepare\n"
-        f"prepare(SegmentationTask({str(folder)!r}, Path('.')))\n"
+        f"prepare(SegmentationTask((ModelRequest({str(folder)!r}),), Path('.')))\n"
         "sys.exit(any(name in sys.modules for name in ('torch', 'nnunetv2', 'SimpleITK')))"
     )
     package_folder = MODULE_FOLDER

@@ -16,11 +16,12 @@ import pytest
 from engine_support import blobs_volume, turned
 from hu_models import block_volume, make_hu_model
 from job_recorder import NetworkRun, run
+from one_model import model_task
 from seeded_models import make_catalogue_model
 from TotalSegmentatorEngine.ct_input.reading import ReadInput
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
+from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization, part_regions
 from TotalSegmentatorEngine.pipeline.prepare import prepare
@@ -54,12 +55,12 @@ def install(
 
 def prepared_job(folder: Path, structures: list[str] | None, crop: str = "none", smooth: bool = False) -> PreparedTask:
     options = JobOptions(runtime="eager", crop=crop, smooth=smooth)
-    return prepare(SegmentationTask(MODEL, folder, structures, "cpu", options))
+    return prepare(model_task(MODEL, folder, structures, "cpu", options))
 
 
 def everywhere(volume: Volume, prepared: PreparedTask) -> np.ndarray:
     """The labels of the same job over the whole image."""
-    return segment(volume, dataclasses.replace(prepared, coarse_model=None), EngineCache(), SilentReporter()).labels
+    return segment(volume, dataclasses.replace(prepared, coarse_model=None), EngineCache(), SilentReporter()).layers[0]
 
 
 def part_name(number: int) -> str:
@@ -87,7 +88,7 @@ def test_a_structure_is_searched_where_the_localization_saw_it(tmp_path: Path, n
     assert reported.totals[localization_tiles + 1] == refined.tiles
     assert reported.warnings == []
     assert [found.voxels for found in result.found] == [volume.array[KIDNEY_BLOCK].size]
-    assert np.array_equal(result.labels, everywhere(volume, prepared))
+    assert np.array_equal(result.layers[0], everywhere(volume, prepared))
 
 
 def test_the_review_has_the_localization_for_a_second_opinion(tmp_path: Path) -> None:
@@ -113,14 +114,14 @@ def test_a_coarser_model_is_asked_for_a_second_opinion(tmp_path: Path, chosen: s
     other = (slice(80, 96), slice(28, 44), slice(40, 60))
     volume = block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY), (other, 300)])
     options = JobOptions(runtime="eager", second_opinion=chosen)
-    prepared = prepare(SegmentationTask(MODEL, folder, None, "cpu", options, is_reviewed=True))
+    prepared = prepare(model_task(MODEL, folder, None, "cpu", options, is_reviewed=True))
     result, reported = run(volume, prepared)
     (planned,) = reported.plans
     assert [each.purpose for each in planned.passes].count(SECOND_OPINION) == asks
     assert planned.passes[-1].purpose == (SECOND_OPINION if asks else SEGMENTATION)
     assert reported.tiles == (planned.tiles, planned.tiles), "the tiles that were planned were run"
     assert [flag.structure for flag in result.flags if flag.rule == "second_opinion"] == ["kidney_left"] * asks
-    assert np.array_equal(result.labels, everywhere(volume, prepared))
+    assert np.array_equal(result.layers[0], everywhere(volume, prepared))
 
 
 def test_a_second_opinion_that_costs_much_is_not_asked_for_by_itself(tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_a_second_opinion_that_costs_much_is_not_asked_for_by_itself(tmp_path: P
     make_hu_model(folder, MODEL, {"kidney_left": KIDNEY}, PATCH)
     make_hu_model(folder, COARSE, {"kidney_left": KIDNEY}, (96, 96, 96))
     volume = block_volume((40, 40, 40), [(KIDNEY_BLOCK, KIDNEY)])
-    task = SegmentationTask(MODEL, folder, None, "cpu", JobOptions(runtime="eager"), is_reviewed=True)
+    task = model_task(MODEL, folder, None, "cpu", JobOptions(runtime="eager"), is_reviewed=True)
     purposes = [each.purpose for each in plan(volume, prepare(task)).passes]
     assert set(purposes) == {SEGMENTATION}
 
@@ -168,7 +169,7 @@ def test_labels_in_the_region_are_those_of_a_run_on_that_region_alone(tmp_path: 
 
     monkeypatch.setattr("TotalSegmentatorEngine.pipeline.segmentation.localization_of", seen)
     monkeypatch.setattr("TotalSegmentatorEngine.pipeline.region_growth.cut_sides", lambda *_: [])
-    labels = run(volume, prepared)[0].labels
+    labels = run(volume, prepared)[0].layers[0]
     grids = [
         network_grid(volume.geometry, model.profile, model.parts[0].folder)
         for model in (prepared.coarse_model, prepared.model)
@@ -201,7 +202,7 @@ def test_a_turned_ct_at_another_spacing_gives_the_labels_of_the_full_run(tmp_pat
     result, reported = run(volume, prepared)
     assert reported.plans[-1].passes[1].is_cropped
     full = everywhere(volume, prepared)
-    assert (result.labels != full).sum() <= (1 if smooth else 0)
+    assert (result.layers[0] != full).sum() <= (1 if smooth else 0)
     assert (full != 0).sum() > 0.9 * straight.array[block].size
 
 
@@ -213,9 +214,9 @@ def test_a_resident_worker_gives_the_same_with_what_it_kept(tmp_path: Path) -> N
     first, _reported = run(volume, few, cache)
     full, _reported = run(volume, dataclasses.replace(few, coarse_model=None), cache)
     again, reported = run(volume, few, cache)
-    assert first.labels.any()
-    assert np.array_equal(first.labels, full.labels)
-    assert np.array_equal(first.labels, again.labels)
+    assert first.layers[0].any()
+    assert np.array_equal(first.layers[0], full.layers[0])
+    assert np.array_equal(first.layers[0], again.layers[0])
     assert reported.plans[-1].passes[1].is_cropped
 
 
@@ -241,7 +242,7 @@ def test_a_structure_that_reaches_the_regions_border_widens_it(tmp_path: Path, n
     finished, total = reported.tiles
     assert finished == total > reported.plans[-1].tiles, "the first run of the part was in vain"
     assert result.found[0].voxels == volume.array[KIDNEY_BLOCK].size + volume.array[tail].size
-    assert np.array_equal(result.labels, everywhere(volume, prepared))
+    assert np.array_equal(result.layers[0], everywhere(volume, prepared))
 
 
 def test_a_structure_as_long_as_the_ct_is_followed_to_its_ends(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
@@ -252,7 +253,7 @@ def test_a_structure_as_long_as_the_ct_is_followed_to_its_ends(tmp_path: Path, n
     result, reported = run(volume, prepared)
     assert [own.is_whole for own in network_runs] == [False, False, False, True], "after three times all is searched"
     assert reported.warnings == ["REGION_WIDENED"], "reported once"
-    assert np.array_equal(result.labels, np.where(volume.array > 340, result.found[0].label, 0))
+    assert np.array_equal(result.layers[0], np.where(volume.array > 340, result.found[0].label, 0))
 
 
 def test_a_stray_at_the_regions_border_widens_nothing(tmp_path: Path, network_runs: list[NetworkRun]) -> None:
@@ -295,7 +296,7 @@ def test_a_missed_structure_is_searched_where_anything_was_found(
     (own,) = network_runs
     assert own.region[0].start <= 30 and own.region[0].stop >= 76 and not own.is_whole
     assert [(found.name, found.voxels) for found in result.found] == [("spleen", volume.array[spleen].size)]
-    assert np.array_equal(result.labels, everywhere(volume, prepared))
+    assert np.array_equal(result.layers[0], everywhere(volume, prepared))
 
 
 def test_where_the_localization_sees_nothing_the_whole_image_is_searched(
@@ -370,14 +371,14 @@ def test_the_whole_set_cropped_to_the_body_runs_parts_where_their_structures_are
     labels = {found.name: found.label for found in result.found}
     expected = np.zeros(volume.array.shape, dtype=np.uint8)
     expected[KIDNEY_BLOCK], expected[heart_block] = labels["kidney_left"], labels["heart"]
-    assert np.array_equal(result.labels, expected)
+    assert np.array_equal(result.layers[0], expected)
 
 
 def test_a_ct_of_nothing_that_the_localization_knows_gives_empty_labels(tmp_path: Path) -> None:
     folder = install(tmp_path, {"kidney_left": KIDNEY}, {})
     volume = block_volume((64, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
     result, reported = run(volume, prepared_job(folder, None, crop="body"))
-    assert result.labels.shape == volume.array.shape and not result.labels.any()
+    assert result.layers[0].shape == volume.array.shape and not result.layers[0].any()
     assert result.found == [] and len(result.absent) == 117
     assert [planned.purpose for planned in reported.plans[-1].passes] == [LOCALIZATION]
 

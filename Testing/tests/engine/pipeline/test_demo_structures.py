@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from job_recorder import NetworkRun, run
+from one_model import model_task
 from phantom import PhantomParameters, make_phantom
 from phantom.body_frame import BODY_HIGH, BODY_LOW
 from places import TESTING
 from scores import dice_by_label
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
 from TotalSegmentatorEngine.pipeline import segmentation
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization
@@ -55,18 +56,18 @@ def abdomen() -> Volume:
 @pytest.fixture(scope="module")
 def full_run(demo_models: Path, abdomen: Volume) -> np.ndarray:
     """The demo model's labels of the whole image."""
-    task = SegmentationTask("104-3mm", demo_models, None, "cpu", JobOptions(runtime="eager"))
-    return segment(abdomen, prepare(task), EngineCache(), SilentReporter()).labels
+    task = model_task("104-3mm", demo_models, None, "cpu", JobOptions(runtime="eager"))
+    return segment(abdomen, prepare(task), EngineCache(), SilentReporter()).layers[0]
 
 
 def dice_with(full_run: np.ndarray, result: SegmentationResult) -> dict[str, float]:
     labels = {structure.label: structure.name for structure in result.structures}
     wanted = np.where(np.isin(full_run, list(labels)), full_run, 0)
-    return {labels[label]: value for label, value in dice_by_label(result.labels, wanted).items()}
+    return {labels[label]: value for label, value in dice_by_label(result.layers[0], wanted).items()}
 
 
 def demo_job(demo_models: Path, structures: list[str]) -> PreparedTask:
-    return prepare(SegmentationTask(DEMO_MODEL, demo_models, structures, "cpu", JobOptions(runtime="eager")))
+    return prepare(model_task(DEMO_MODEL, demo_models, structures, "cpu", JobOptions(runtime="eager")))
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engine_support import blobs_volume
+from one_model import model_task
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from TotalSegmentatorEngine.ct_input.reading import ReadInput
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.pipeline import preprocessed_ct, run_job, segmentation
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def test_labels_are_the_same_and_the_ct_is_resampled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ahead in one thread, as where the networks run on a GPU; the second half in another."""
     folder = make_model_folder(tmp_path / "D", plans=plans_of(configuration_settings(spacing=(3.0, 3.0, 3.0))))
-    task = SegmentationTask(str(folder), Path(), options=JobOptions(profile="totalsegmentator-2.18", runtime="eager"))
+    task = model_task(str(folder), Path(), options=JobOptions(profile="totalsegmentator-2.18", runtime="eager"))
     prepared, volume = prepare(task), blobs_volume((20, 24, 22), (3.0, 2.5, 2.0))
     whole = run_job.segment(volume, prepared, EngineCache(), SilentReporter())
     resampled = []
@@ -44,14 +44,14 @@ def test_labels_are_the_same_and_the_ct_is_resampled_once(tmp_path: Path, monkey
     finish = run_job.predict(volume, prepared, cache, SilentReporter(), learns=False)
     cache.forget_ct()
     halves = _in_thread(finish)
-    assert np.array_equal(halves.labels, whole.labels)
+    assert np.array_equal(halves.layers[0], whole.layers[0])
     assert [each.voxels for each in halves.found] == [each.voxels for each in whole.found]
     assert resampled == ["other"]
 
 
 def test_what_runs_beside_other_jobs_teaches_the_plans_nothing(tmp_path: Path) -> None:
     folder = make_model_folder(tmp_path / "D")
-    prepared = prepare(SegmentationTask(str(folder), Path(), options=JobOptions(runtime="eager")))
+    prepared = prepare(model_task(str(folder), Path(), options=JobOptions(runtime="eager")))
     volume = blobs_volume((20, 24, 22), (3.0, 3.0, 3.0))
     known = _measurements()
     run_job.predict(volume, prepared, EngineCache(), SilentReporter(), learns=False)()

@@ -17,6 +17,7 @@ import pytest
 from catalogue_jobs import EAGER
 from engine_support import blobs_volume, turned
 from hu_models import make_hu_model
+from one_model import model_task
 from reading_support import RAS_GRID, small_ct
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from slicer_route import read_as_slicer_sends
@@ -27,7 +28,6 @@ from TotalSegmentatorEngine.imaging.validation import check_volume
 from TotalSegmentatorEngine.imaging.voxel_digest import label_digests
 from TotalSegmentatorEngine.job import reporting
 from TotalSegmentatorEngine.job.reporting import JobReporter, SilentReporter
-from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.labels.merging import found_structures, keep_only, merge_part
 from TotalSegmentatorEngine.labels.postprocessing import keep_largest_pieces, remove_small_islands
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
@@ -108,12 +108,12 @@ def hu_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def job_of(kind: Kind, folder: Path, hu_models: Path) -> tuple[Volume, object]:
     volume = turned(blobs_volume((40, 34, 32), (3.0, 2.5, 2.0)), (1, 0, 2), (True, False, True))
     if kind.catalogue:
-        return volume, prepare(SegmentationTask("117-3mm", hu_models, device="cpu", options=kind.options))
+        return volume, prepare(model_task("117-3mm", hu_models, device="cpu", options=kind.options))
     settings = configuration_settings(spacing=kind.spacing)
     settings["normalization_schemes"], settings["use_mask_for_norm"] = [kind.scheme], [kind.use_mask]
     plans = plans_of(settings, reader="NibabelIOWithReorient")
     made = make_model_folder(folder / "Dataset900_Seeded", plans=plans)
-    return volume, prepare(SegmentationTask(str(made), Path(), device="cpu", options=kind.options))
+    return volume, prepare(model_task(str(made), Path(), device="cpu", options=kind.options))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -123,7 +123,7 @@ def test_a_job_ends_at_every_moment_at_which_it_is_cancelled(
     monkeypatch.setattr(reporting, "LABELLING_SHOWN_AFTER", 0.0)
     volume, prepared = job_of(kind, tmp_path, hu_models)
     whole = CountingReporter()
-    labels = segment(volume, prepared, EngineCache(), whole).labels
+    labels = segment(volume, prepared, EngineCache(), whole).layers[0]
     assert labels.any()
     assert {Stage.RESAMPLING, Stage.PREDICTING, Stage.LABELLING, Stage.RESTORING} <= set(whole.stages)
     cache = EngineCache()
@@ -133,7 +133,7 @@ def test_a_job_ends_at_every_moment_at_which_it_is_cancelled(
             segment(volume, prepared, cache, reporter)
         assert caught.value.code == "CANCELLED"
         assert reporter.chances == last, "nothing went on"
-    assert np.array_equal(segment(volume, prepared, cache, SilentReporter()).labels, labels)
+    assert np.array_equal(segment(volume, prepared, cache, SilentReporter()).layers[0], labels)
 
 
 def test_reading_ends_at_every_moment_at_which_it_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ STEPS: dict[str, Callable[[Path, Callable], object]] = {
     "digests": lambda _folder, listen: label_digests(
         tall_labels(), {1: tuple(slice(0, size) for size in TALL)}, tall_volume().geometry, on_plane=listen
     ),
-    "result": lambda folder, listen: write_raw(folder / "labels.raw", np.zeros((90, 1024, 1024), np.uint8), listen),
+    "result": lambda folder, listen: write_raw(folder / "labels.raw", [np.zeros((90, 1024, 1024), np.uint8)], listen),
 }
 
 

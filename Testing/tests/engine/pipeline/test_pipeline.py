@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from engine_support import blobs_volume, turned
 from nnunet_reference import nnunet_labels
+from one_model import model_task
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from TotalSegmentatorEngine.ct_input.reading import ReadInput
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job import reporting
 from TotalSegmentatorEngine.job.reporting import JobReporter, SilentReporter
-from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.pipeline.run_job import segment
@@ -34,8 +34,8 @@ which are a large share of these small images."""
 
 
 def labels_of(volume: Volume, folder: Path, cache: EngineCache | None = None) -> np.ndarray:
-    prepared = prepare(SegmentationTask(str(folder), Path()))
-    return segment(volume, prepared, cache or EngineCache(), SilentReporter()).labels
+    prepared = prepare(model_task(str(folder), Path()))
+    return segment(volume, prepared, cache or EngineCache(), SilentReporter()).layers[0]
 
 
 @dataclass(frozen=True)
@@ -203,43 +203,41 @@ def test_a_changed_weight_file_is_loaded_again(tmp_path: Path) -> None:
 def test_only_the_requested_structures_come_back(tmp_path: Path) -> None:
     folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((20, 24, 22), (3.0, 3.0, 3.0))
     everything = labels_of(volume, folder)
-    prepared = prepare(SegmentationTask(str(folder), Path(), ["spleen", "aorta"]))
+    prepared = prepare(model_task(str(folder), Path(), ["spleen", "aorta"]))
     result = segment(volume, prepared, EngineCache(), SilentReporter())
-    assert np.array_equal(result.labels, np.where(np.isin(everything, (2, 3)), everything, 0))
+    assert np.array_equal(result.layers[0], np.where(np.isin(everything, (2, 3)), everything, 0))
     assert [structure.name for structure in result.structures] == ["spleen", "aorta"]
     assert {found.name for found in result.found} | set(result.absent) == {"spleen", "aorta"}
     for found in result.found:
         i_min, i_max, j_min, j_max, k_min, k_max = found.extent
-        places = np.argwhere(result.labels == found.label)
+        places = np.argwhere(result.layers[0] == found.label)
         assert found.voxels == len(places)
         assert places.min(axis=0).tolist() == [k_min, j_min, i_min]
         assert places.max(axis=0).tolist() == [k_max, j_max, i_max]
-    assert (result.model, result.profile, result.device) == ("D", "nnunet", "cpu")
+    assert (result.models, result.profiles, result.device) == (["D"], {"D": "nnunet"}, "cpu")
 
 
 def test_a_reviewed_result_has_flags_and_mean_hu(tmp_path: Path) -> None:
     folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((20, 24, 22), (3.0, 3.0, 3.0))
     emitted: list = []
-    prepared = prepare(SegmentationTask(str(folder), Path(), is_reviewed=True))
+    prepared = prepare(model_task(str(folder), Path(), is_reviewed=True))
     result = segment(volume, prepared, EngineCache(), JobReporter("job", emitted.append))
     stages = list(dict.fromkeys(event.stage for event in emitted if isinstance(event, ProgressEvent)))
     assert stages[-2:] == [Stage.RESTORING, Stage.REVIEWING]
     for found in result.found:
-        assert found.mean_hu == pytest.approx(volume.array[result.labels == found.label].mean(), abs=0.01)
-    borders = result.labels.copy()
+        assert found.mean_hu == pytest.approx(volume.array[result.layers[0] == found.label].mean(), abs=0.01)
+    borders = result.layers[0].copy()
     borders[1:-1, 1:-1, 1:-1] = 0
     cut = {found.name for found in result.found if (borders == found.label).any()}
     assert {flag.structure for flag in result.flags if flag.rule == "cut_by_scan"} == cut != set()
-    assert (
-        segment(volume, prepare(SegmentationTask(str(folder), Path())), EngineCache(), SilentReporter()).flags is None
-    )
+    assert segment(volume, prepare(model_task(str(folder), Path())), EngineCache(), SilentReporter()).flags is None
 
 
 def test_progress_rises_through_the_stages_and_counts_tiles(tmp_path: Path) -> None:
     folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((20, 24, 22), (3.0, 3.0, 3.0))
     emitted: list = []
     reporter = JobReporter("job", emitted.append)
-    segment(volume, prepare(SegmentationTask(str(folder), Path())), EngineCache(), reporter)
+    segment(volume, prepare(model_task(str(folder), Path())), EngineCache(), reporter)
     events = [event for event in emitted if isinstance(event, ProgressEvent)]
     fractions = [event.fraction for event in events]
     assert fractions == sorted(fractions)
@@ -270,19 +268,19 @@ def test_a_job_stops_at_the_stage_where_it_is_cancelled_and_the_next_one_works(
 
     reporter = JobReporter("job", note, lambda: stop_at in reached)
     cache = EngineCache()
-    prepared = prepare(SegmentationTask(str(folder), Path()))
+    prepared = prepare(model_task(str(folder), Path()))
     with pytest.raises(SegmentationError) as caught:
         segment(volume, prepared, cache, reporter)
     assert caught.value.code == "CANCELLED"
     assert reached[-1] == stop_at
-    assert segment(volume, prepared, cache, SilentReporter()).labels.any()
+    assert segment(volume, prepared, cache, SilentReporter()).layers[0].any()
 
 
 def test_the_demo_warning_reaches_the_job(tmp_path: Path) -> None:
     folder = make_model_folder(tmp_path / "D", dataset_json=demo_dataset_json())
     events: list = []
     volume = blobs_volume((16, 16, 16), (3.0, 3.0, 3.0))
-    segment(volume, prepare(SegmentationTask(str(folder), Path())), EngineCache(), JobReporter("job", events.append))
+    segment(volume, prepare(model_task(str(folder), Path())), EngineCache(), JobReporter("job", events.append))
     warnings = [event for event in events if isinstance(event, WarningEvent)]
     assert [warning.problem["code"] for warning in warnings] == ["DEMO_MODEL"]
 
@@ -295,7 +293,7 @@ def demo_dataset_json() -> dict:
 
 def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
     folder, volume = make_model_folder(tmp_path / "D"), blobs_volume((16, 16, 16), (3.0, 3.0, 3.0))
-    prepared = prepare(SegmentationTask(str(folder), Path(), device="cuda:99"))
+    prepared = prepare(model_task(str(folder), Path(), device="cuda:99"))
     with pytest.raises(SegmentationError) as caught:
         segment(volume, prepared, EngineCache(), SilentReporter())
     assert caught.value.code == "DEVICE_UNAVAILABLE"

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from engine_support import blobs_volume, turned
 from nnunet_reference import nnunet_labels
+from one_model import model_task
 from scipy import ndimage
 from seeded_models import make_catalogue_model
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorEngine.models.model_folder import read_model_folder
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
@@ -86,25 +86,25 @@ def test_a_catalogue_model_gives_what_its_published_pipeline_gives(tmp_path: Pat
     folders = make_catalogue_model(tmp_path, model_id)
     volume = turned(blobs_volume(shape, spacing), (0, 1, 2), (False, True, True))
     expected = published_labels(model_id, folders, volume)
-    prepared = prepare(SegmentationTask(model_id, tmp_path))
+    prepared = prepare(model_task(model_id, tmp_path))
     result = segment(volume, prepared, EngineCache(), SilentReporter())
-    assert (result.labels == expected).mean() >= 0.998
+    assert (result.layers[0] == expected).mean() >= 0.998
     assert len(np.unique(expected)) >= 5
-    assert result.model == model_id and len(result.structures) == int(model_id[:3])
+    assert result.models == [model_id] and len(result.structures) == int(model_id[:3])
 
 
 def test_few_structures_run_only_their_parts_and_come_back_as_in_the_full_run(tmp_path: Path) -> None:
     make_catalogue_model(tmp_path, "117-1.5mm")
     volume = blobs_volume((20, 20, 22), (1.5, 1.5, 1.5))
-    full = segment(volume, prepare(SegmentationTask("117-1.5mm", tmp_path)), EngineCache(), SilentReporter())
+    full = segment(volume, prepare(model_task("117-1.5mm", tmp_path)), EngineCache(), SilentReporter())
     ribs = [found.name for found in full.found if found.name.startswith("rib")]
     assert ribs, "the last part's labels overwrite all others"
-    prepared = prepare(SegmentationTask("117-1.5mm", tmp_path, ribs))
+    prepared = prepare(model_task("117-1.5mm", tmp_path, ribs))
     assert [part.folder is not None for part in prepared.model.parts] == [False] * 4 + [True]
     assert [warning.code for warning in prepared.warnings] == ["NO_LOCALIZATION"], "no coarser model is installed"
     few = segment(volume, prepared, EngineCache(), SilentReporter())
     wanted = [structure.label for structure in few.structures]
-    assert np.array_equal(few.labels, np.where(np.isin(full.labels, wanted), full.labels, 0))
+    assert np.array_equal(few.layers[0], np.where(np.isin(full.layers[0], wanted), full.layers[0], 0))
 
 
 def test_large_images_are_cut_in_three_as_published() -> None:
@@ -130,22 +130,22 @@ def test_pieces_are_joined_where_the_published_pipeline_joins_them(tmp_path: Pat
     folders = make_catalogue_model(tmp_path, "117-1.5mm")
     volume = blobs_volume((211, 16, 16), (1.5, 1.5, 1.5))
     cut_at_any_size(monkeypatch)
-    prepared = prepare(SegmentationTask("117-1.5mm", tmp_path))
+    prepared = prepare(model_task("117-1.5mm", tmp_path))
     result = segment(volume, prepared, EngineCache(), SilentReporter())
     expected = published_labels("117-1.5mm", folders, volume, cut=True)
-    assert (result.labels == expected).mean() >= 0.998
-    assert (result.labels == published_labels("117-1.5mm", folders, volume)).mean() < 0.95, "cutting moves the tiles"
+    assert (result.layers[0] == expected).mean() >= 0.998
+    assert (result.layers[0] == published_labels("117-1.5mm", folders, volume)).mean() < 0.95, "cutting moves the tiles"
 
 
 def test_few_structures_of_a_large_image_are_cut_as_in_the_full_run(tmp_path: Path, monkeypatch) -> None:
     make_catalogue_model(tmp_path, "117-1.5mm")
     volume = blobs_volume((211, 16, 16), (1.5, 1.5, 1.5))
     cut_at_any_size(monkeypatch)
-    full = segment(volume, prepare(SegmentationTask("117-1.5mm", tmp_path)), EngineCache(), SilentReporter())
+    full = segment(volume, prepare(model_task("117-1.5mm", tmp_path)), EngineCache(), SilentReporter())
     ribs = [found.name for found in full.found if found.name.startswith("rib")]
-    few = segment(volume, prepare(SegmentationTask("117-1.5mm", tmp_path, ribs)), EngineCache(), SilentReporter())
+    few = segment(volume, prepare(model_task("117-1.5mm", tmp_path, ribs)), EngineCache(), SilentReporter())
     wanted = [structure.label for structure in few.structures]
-    assert np.array_equal(few.labels, np.where(np.isin(full.labels, wanted), full.labels, 0))
+    assert np.array_equal(few.layers[0], np.where(np.isin(full.layers[0], wanted), full.layers[0], 0))
 
 
 def cut_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:

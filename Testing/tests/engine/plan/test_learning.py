@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogue_jobs import folder_job
+from one_model import model_task
 from played_computer import Job, PlayedComputer, Ran
 from seeded_models import configuration_settings, make_catalogue_model, make_model_folder, plans_of
 from TotalSegmentatorEngine.imaging.geometry import Geometry
-from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
+from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorWire.messages.options import JobOptions
 
@@ -49,7 +50,7 @@ def jobs(models: Path) -> list[Job]:
         return Geometry((slices, columns, columns), np.diag([*spacing, 1.0]))
 
     def catalogue(name: str, structures: list[str] | None = None, **options: object) -> PreparedTask:
-        task = SegmentationTask(name, models, structures, device="cpu", options=JobOptions(**options))
+        task = model_task(name, models, structures, device="cpu", options=JobOptions(**options))
         return prepare(task)
 
     def own(name: str) -> PreparedTask:

@@ -16,12 +16,13 @@ from catalogue_jobs import EAGER, MODEL, folder_job, whole_set
 from engine_support import blobs_volume
 from hu_models import block_volume, make_hu_model
 from job_recorder import JobRecorder, run
+from one_model import model_task
 from seeded_models import make_model_folder
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.inference import sliding_window
 from TotalSegmentatorEngine.inference.network import LoadedModel
 from TotalSegmentatorEngine.inference.tile_runner import GPU_TILE_BATCH, TileRunner
-from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import architecture_key, read_model_folder
 from TotalSegmentatorEngine.pipeline import network_pool, part_prediction
@@ -172,7 +173,7 @@ def test_measured_memory_takes_the_place_of_the_estimate(tmp_path: Path, volume:
 def test_all_regions_lie_in_one_resampled_image(tmp_path: Path) -> None:
     volume = block_volume((80, 60, 60), [], (3.0, 3.0, 3.0))
     make_hu_model(tmp_path, MODEL, {})
-    prepared = prepare(SegmentationTask(MODEL, tmp_path, ["spleen", "heart"], "cpu", EAGER))
+    prepared = prepare(model_task(MODEL, tmp_path, ["spleen", "heart"], "cpu", EAGER))
     work = planner(volume, prepared)
     names = [part.name for part in work.parts]
     near, far = (slice(0, 20),) * 3, (slice(100, 120),) * 3
@@ -221,9 +222,9 @@ def limited_to(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 def assert_same(result: SegmentationResult, expected: SegmentationResult, planned: Plan) -> None:
     """Only sums in half precision may change a label, where two of them are nearly tied."""
     if planned.sums == SUMS_IN_HALF:
-        assert (result.labels == expected.labels).mean() >= 0.997
+        assert (result.layers[0] == expected.layers[0]).mean() >= 0.997
     else:
-        assert np.array_equal(result.labels, expected.labels)
+        assert np.array_equal(result.layers[0], expected.layers[0])
 
 
 # -- memory that runs out all the same ---------------------------------------------------------------------------------
@@ -367,7 +368,7 @@ def test_on_a_faked_gpu_tile_batches_then_sums_then_the_cpu(models: Path, volume
     assert reported.warnings == ["MEMORY_FALLBACK", "DEVICE_FALLBACK"]
     assert reported.values_of("DEVICE_FALLBACK") == {"device": "cuda:0"}
     assert reported.tiles == (on_cpu.tiles, on_cpu.tiles)
-    assert np.array_equal(result.labels, run(volume, whole_set(models))[0].labels)
+    assert np.array_equal(result.layers[0], run(volume, whole_set(models))[0].layers[0])
 
 
 def test_in_float32_a_faked_gpu_runs_one_tile_at_a_time(models: Path, volume: Volume, faked_gpu) -> None:

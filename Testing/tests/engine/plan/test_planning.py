@@ -14,10 +14,11 @@ from catalogue_jobs import EAGER, MODEL, folder_job, whole_set
 from engine_support import blobs_volume
 from hu_models import block_volume, make_hu_model
 from job_recorder import run
+from one_model import model_task
 from seeded_models import configuration_settings, dataset_json_of, make_catalogue_model, make_model_folder, plans_of
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
-from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
+from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine import work_time
 from TotalSegmentatorEngine.machine.profile import MachineProfile, NetworkRecord
 from TotalSegmentatorEngine.models.model_folder import architecture_key, read_model_folder
@@ -58,7 +59,7 @@ def cut_in_three(folder: Path) -> PreparedTask:
 def two_structures(folder: Path) -> PreparedTask:
     for model in (MODEL, "117-6mm"):
         make_hu_model(folder, model, {"spleen": 640, "heart": -560})
-    return prepare(SegmentationTask(MODEL, folder, ["spleen", "heart"], "cpu", EAGER))
+    return prepare(model_task(MODEL, folder, ["spleen", "heart"], "cpu", EAGER))
 
 
 TWO_BLOCKS = [((slice(5, 17), slice(5, 17), slice(5, 17)), 640), ((slice(60, 72), slice(30, 42), slice(30, 42)), -560)]

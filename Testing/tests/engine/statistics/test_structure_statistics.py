@@ -62,7 +62,7 @@ def test_a_structure_without_voxels_or_ct_has_no_densities():
 def test_the_structures_of_a_result_get_what_numpy_counts(labels: np.ndarray):
     ct = np.random.default_rng(6).integers(-1000, 1500, SHAPE).astype(np.int16)
     found = [FoundStructure(label, f"structure {label}", 0, [0, 6, 0, 8, 0, 4]) for label in (1, 7)]
-    for each in with_statistics(found, labels, Volume(ct, GRID)):
+    for each in with_statistics(found, [labels], Volume(ct, GRID)):
         inside = labels == each.label
         assert each.voxels == inside.sum()
         assert each.volume_ml == pytest.approx(inside.sum() * 1.12 / 1000, abs=5e-4)
@@ -73,7 +73,7 @@ def test_percentiles_of_each_structure_are_those_of_numpy(labels: np.ndarray):
     ct = np.random.default_rng(8).normal(60, 25, SHAPE).astype(np.float32)
     found = [FoundStructure(label, f"structure {label}", 0, [0, 6, 0, 8, 0, 4]) for label in (7, 1, 9)]
     percents = (0, 5, 10, 25, 62.5, 100)
-    measured = {each.label: values for each, values in with_percentiles(found, labels, ct, percents)}
+    measured = {each.label: values for each, values in with_percentiles(found, [labels], ct, percents)}
     assert list(measured) == [7, 1, 9]
     for label in (1, 7):
         inside = ct[labels == label].astype(np.float64)
@@ -87,4 +87,4 @@ def test_counting_can_be_stopped(labels: np.ndarray):
 
     found = [FoundStructure(1, "liver", 0, [0, 6, 0, 8, 0, 4])]
     with pytest.raises(SegmentationError, match="cancelled"):
-        with_statistics(found, labels, Volume(np.zeros(SHAPE, np.int16), GRID), stop)
+        with_statistics(found, [labels], Volume(np.zeros(SHAPE, np.int16), GRID), stop)

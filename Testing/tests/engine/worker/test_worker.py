@@ -17,6 +17,7 @@ from time_bounds import READY_SECONDS
 from TotalSegmentatorModuleLib.background.engine_environment import PACKAGES_VARIABLE, EngineEnvironment
 from TotalSegmentatorWire.command.log_text import describe_exception, without_names
 from TotalSegmentatorWire.job_folder import create_owned_folder, new_id, read_owner, worker_folder_name
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.messages.segment import (
     EVENTS,
     PROTOCOL_VERSION,
@@ -81,7 +82,7 @@ class WorkerUnderTest:
             results_folder=str(self.work / "results"),
             ct_id=ct_id,
             ct_is_cached=array is None,
-            model=json.dumps({"stage": stage, "act": act}),
+            requests=[ModelRequest(json.dumps({"stage": stage, "act": act})).to_json()],
             models_folder="models",
         )
 

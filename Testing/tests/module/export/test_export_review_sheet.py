@@ -63,7 +63,7 @@ def add_reviewed(exporter, ct, series_instance_uid: str | None = None):
     header = dataclasses.replace(header, found=found, review=review, series_instance_uid=series_instance_uid)
     node = import_result(image, header, ImportTarget(ct))
     exporter.user.widget.panel.result_arrived(node, header)
-    keep_computed(node, computed_to_json(computed_structures(found, labels, GRID)))
+    keep_computed(node, computed_to_json(computed_structures(found, [labels], GRID)))
     before = labels == 1
     after = before.copy()
     after[:, : np.argwhere(before)[:, 1].min() + 3] = False

@@ -69,7 +69,7 @@ def imported(app, phantom: Phantom, computed):
     header = dataclasses.replace(header, found=found)
     node = segmentation_import.import_result(image, header, segmentation_import.ImportTarget(ct))
     geometry = Geometry(phantom.labels.shape, phantom.ijk_to_ras)
-    computed.keep_computed(node, computed_to_json(computed_structures(found, phantom.labels, geometry)))
+    computed.keep_computed(node, computed_to_json(computed_structures(found, [phantom.labels], geometry)))
     return ct, node
 
 
@@ -164,5 +164,5 @@ def test_what_was_not_kept_or_is_damaged_is_refused(app, phantom: Phantom, compu
 def test_it_takes_little_room(phantom: Phantom):
     """At most 4 % of a coarse CT; a finer one takes a smaller share: 0.5 % of a real CT at 0.77 x 0.77 x 1.5 mm."""
     geometry = Geometry(phantom.labels.shape, phantom.ijk_to_ras)
-    text = computed_to_json(computed_structures(found_in(phantom.labels), phantom.labels, geometry))
+    text = computed_to_json(computed_structures(found_in(phantom.labels), [phantom.labels], geometry))
     assert len(text) < 0.04 * phantom.ct.nbytes

@@ -91,7 +91,9 @@ def test_every_found_structure_is_a_segment_of_one_layer(app, lib):
 
 
 def test_segment_has_name_colour_codes_and_origin(app, lib):
-    node = import_into(lib, add_ct(app), model="104-3mm", profile="totalsegmentator-1.5", engine_version="1.2.3")
+    node = import_into(
+        lib, add_ct(app), models=["104-3mm"], profiles={"104-3mm": "totalsegmentator-1.5"}, engine_version="1.2.3"
+    )
 
     kidney = next(s for s in structure_table("structures_104") if s.name == "kidney_left")
     segment = node.GetSegmentation().GetSegment("kidney_left")

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from job_support import Application, FakeCt, make_launcher, soft_tissue_with_air
+from job_support import Application, FakeCt, make_launcher, model_settings, soft_tissue_with_air
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from time_bounds import READY_SECONDS
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.segment import cancellation
-from TotalSegmentatorModuleLib.segment.job_types import JobSettings
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.segment import Stage
 
@@ -72,7 +71,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def start(application: Application, ct: FakeCt, model: Path) -> None:
     application.listener.progress.clear()
-    application.apply_with(ct, JobSettings(str(model), Path("models"), None, "cpu", OPTIONS))
+    application.apply_with(ct, model_settings(str(model), Path("models"), None, "cpu", OPTIONS))
 
 
 def cancel(application: Application, pid: int) -> None:

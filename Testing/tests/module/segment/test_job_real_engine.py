@@ -16,14 +16,15 @@ from job_support import (
     FakeCt,
     folders_in,
     make_launcher,
+    model_settings,
     soft_tissue_with_air,
     wait_for_no_process,
 )
+from one_model import model_task
 from reviewed_again import review_again
 from seeded_models import make_model_folder
 from time_bounds import FIRST_TILE_SECONDS, READY_SECONDS
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
-from TotalSegmentatorModuleLib.segment.job_types import JobSettings
 from TotalSegmentatorWire.messages.segment import Stage
 
 pytestmark = pytest.mark.slow  # each worker imports torch, three seconds on two cores
@@ -62,14 +63,13 @@ def noisy_ct(shape: tuple[int, int, int], seed: int = 0) -> FakeCt:
 def run(application: Application, ct: FakeCt, model: Path | str, structures: list[str] | None = None) -> None:
     ends = application.listener.ends
     application.listener.progress.clear()
-    application.apply_with(ct, JobSettings(str(model), Path("models"), structures, "cpu"))
+    application.apply_with(ct, model_settings(str(model), Path("models"), structures, "cpu"))
     application.run_until(lambda: application.listener.ends > ends, 120)
 
 
 def test_labels_are_those_of_the_pipeline(application, model):
     from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
     from TotalSegmentatorEngine.job.reporting import SilentReporter
-    from TotalSegmentatorEngine.job.task import SegmentationTask
     from TotalSegmentatorEngine.pipeline.cache import EngineCache
     from TotalSegmentatorEngine.pipeline.prepare import prepare
     from TotalSegmentatorEngine.pipeline.run_job import segment
@@ -78,10 +78,10 @@ def test_labels_are_those_of_the_pipeline(application, model):
     run(application, ct, model)
 
     volume = Volume(ct.array, Geometry(SHORT, ct.ijk_to_ras))
-    prepared = prepare(SegmentationTask(str(model), Path("models"), None, "cpu"))
+    prepared = prepare(model_task(str(model), Path("models"), None, "cpu"))
     direct = segment(volume, prepared, EngineCache(), SilentReporter())
     header, labels = application.listener.results[-1]
-    assert np.array_equal(labels, direct.labels)
+    assert np.array_equal(labels, direct.layers[0])
     assert len(np.unique(labels)) > 2
     assert [found.name for found in header.found] == [found.name for found in direct.found]
     assert header.device == "cpu"
@@ -92,7 +92,7 @@ def test_second_job_on_the_same_ct_starts_its_first_tile_at_once(application, mo
     run(application, ct, model)
     pid = application.worker_pid()
     application.listener.progress.clear()
-    application.apply_with(ct, JobSettings(str(model), Path("models"), ["liver"], "cpu"))
+    application.apply_with(ct, model_settings(str(model), Path("models"), ["liver"], "cpu"))
     seconds = application.run_until(lambda: Stage.PREDICTING in application.listener.stages)
     application.run_until_idle(60)
     assert seconds < FIRST_TILE_SECONDS
@@ -151,7 +151,7 @@ def test_cancelled_job_ends_soon(application, model, stage, tmp_path):
         model = make_model_folder(tmp_path / "Dataset901_Seeded")
     cancelled = application.listener.cancelled
     application.listener.progress.clear()
-    application.apply_with(noisy_ct(LONG), JobSettings(str(model), Path("models"), None, "cpu"))
+    application.apply_with(noisy_ct(LONG), model_settings(str(model), Path("models"), None, "cpu"))
     application.run_until(lambda: stage in application.listener.stages, 120)
     application.cancel()
     seconds = application.run_until_idle()
@@ -165,7 +165,7 @@ def test_cancelled_job_ends_soon(application, model, stage, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by POSIX signals")
 def test_killed_worker_leaves_nothing_and_the_next_job_runs(application, model):
     application.listener.progress.clear()
-    application.apply_with(noisy_ct(LONG), JobSettings(str(model), Path("models"), None, "cpu"))
+    application.apply_with(noisy_ct(LONG), model_settings(str(model), Path("models"), None, "cpu"))
     application.run_until(lambda: Stage.PREDICTING in application.listener.stages, 120)
     os.kill(application.worker_pid(), signal.SIGKILL)
     seconds = application.run_until_idle()

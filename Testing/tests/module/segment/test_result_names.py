@@ -23,7 +23,7 @@ def header_of(count: int, model: str):
 
     structures = structure_table("structures_104")[4 : 4 + count]
     header = synthetic_header((4, 5, 6), np.eye(4), structures)
-    return dataclasses.replace(header, model=model, created=CREATED.isoformat())
+    return dataclasses.replace(header, models=[model], created=CREATED.isoformat())
 
 
 @pytest.mark.parametrize(

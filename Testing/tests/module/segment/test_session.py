@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 
 pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
@@ -35,7 +36,7 @@ class Scene:
             on_unimported_results=lambda headers: setattr(self, "unimported", headers),
         )
         self.session = SegmentationSession(callbacks)
-        self.order = JobOrder(self.ct, json.dumps({}), Path())
+        self.order = JobOrder(self.ct, (ModelRequest(json.dumps({})),), Path())
 
     def on_progress(self, _fraction, stage, *_rest) -> None:
         if stage == self.stage:

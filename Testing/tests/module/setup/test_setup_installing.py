@@ -39,7 +39,7 @@ def test_progress_is_shown_and_the_order_starts_by_itself(installer, orders):
     installer.install()
     installer.wait(lambda: orders)
 
-    assert (orders[0].model, orders[0].ct) == (MODEL, installer.user.parameters.inputVolume)
+    assert (orders[0].requests[0].model, orders[0].ct) == (MODEL, installer.user.parameters.inputVolume)
     assert not installer.ui.install_page.pageFrame.visible
     assert "not installed" not in installer.ui.inputs.modelComboBox.currentText
     assert installer.user.error_code == ""
@@ -81,7 +81,7 @@ def test_an_order_for_the_server_runs_here_if_that_is_chosen_before_the_engine_i
     installer.install()
     installer.wait(lambda: orders)
 
-    assert (orders[0].model, orders[0].server) == (MODEL, None)
+    assert (orders[0].requests[0].model, orders[0].server) == (MODEL, None)
 
 
 @pytest.mark.parametrize(

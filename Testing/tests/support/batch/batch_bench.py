@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import ct_variants
 import numpy as np
 import pytest
+from one_model import model_result
 from series_support import chest, write_series
 from TotalSegmentatorEngine.batch.store.batch_folder import BatchFolder
 from TotalSegmentatorEngine.batch.store.outcome import Outcome
@@ -41,11 +42,11 @@ def segmented(volume: Volume, prepared: PreparedTask) -> SegmentationResult:
             low, high = voxels.min(axis=0)[::-1], voxels.max(axis=0)[::-1]
             extent = [int(edge) for pair in zip(low, high, strict=True) for edge in pair]
             found.append(FoundStructure(label, name, len(voxels), extent))
-    found = with_statistics(with_digests(found, labels, volume.geometry), labels, volume)
+    found = with_statistics(with_digests(found, [labels], volume.geometry), [labels], volume)
     flags = (Flag("cut_by_scan", Level.CUT, "liver", numbers={"sides": "feet"}),) if found else ()
     used = JobOptions(runtime="eager", precision="exact")
-    shared = (labels, prepared.structures, found, [], prepared.model.id, "nnunet", "cpu", 1.0, used)
-    return SegmentationResult(*shared, flags=flags if prepared.task.is_reviewed else None)
+    flags = flags if prepared.task.is_reviewed else None
+    return model_result(labels, prepared.structures, found, [], prepared.model.id, options=used, flags=flags)
 
 
 @dataclass(frozen=True)

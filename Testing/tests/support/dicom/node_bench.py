@@ -14,6 +14,7 @@ from typing import Any
 
 from batch_bench import BatchBench
 from dicom_peers import LOOPBACK, TITLE
+from one_model import model_task
 from orthanc import ARCHIVE_TITLE
 from TotalSegmentatorEngine.batch.running.case_task import make_case_task
 from TotalSegmentatorEngine.dicom_node.node_folder import NodeFolder
@@ -26,7 +27,6 @@ from TotalSegmentatorEngine.dicom_node.settings.node_settings import (
     Sender,
     Times,
 )
-from TotalSegmentatorEngine.job.task import SegmentationTask
 from TotalSegmentatorWire.messages.options import JobOptions
 
 QUICK = Times(quiet_seconds=0.2, incomplete_minutes=0.01, retry_seconds=0.2)
@@ -66,7 +66,7 @@ class NodeBench:
         """The node from its start to its stop."""
         folder = self.folder
         folder.prepare()
-        task = SegmentationTask(settings.model, self.bench.folder, None, "cpu", settings.options)
+        task = model_task(settings.model, self.bench.folder, None, "cpu", settings.options)
         started = threading.Event()
         with folder.held():
             node = ReceivingNode(settings, folder, make_case_task(task, settings.export), self.said.append)

@@ -85,7 +85,7 @@ class ActingReporter(JobReporter):
 
 
 def prepare(task: SegmentationTask) -> SimpleNamespace:
-    orders = json.loads(task.model)
+    orders = json.loads(task.model_ids[0])
     if orders.get("act") == "no model":
         raise SegmentationError("MODEL_MISSING", model="104-3mm")
     ActingReporter.orders = orders
@@ -137,14 +137,14 @@ def segment(volume, prepared, _cache, reporter) -> SegmentationResult:
     labels = (volume.array > 0).astype(np.uint8)
     labels[volume.array < -500] = 2
     structures = structure_table("structures_104")[:3]
+    masks = {row: labels == row.label for row in structures if (labels == row.label).any()}
     found = [
-        FoundStructure(row.label, row.name, int((labels == row.label).sum()), _extent(labels == row.label))
-        for row in structures
-        if (labels == row.label).any()
+        FoundStructure(row.label, row.name, int(mask.sum()), _extent(mask), model="fake") for row, mask in masks.items()
     ]
     absent = [row.name for row in structures if row.name not in {one.name for one in found}]
     device = "reads={}".format(reader.reads)
-    return SegmentationResult(labels, structures, found, absent, "fake", "demo", device, 0.1, prepared.task.options)
+    profiles, options = {"fake": "demo"}, prepared.task.options
+    return SegmentationResult([labels], structures, found, absent, ["fake"], profiles, device, 0.1, options)
 
 
 def warm_up() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
+from one_model import model_task
+from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorWire.messages.options import JobOptions
 
@@ -13,8 +14,8 @@ EAGER = JobOptions(runtime="eager")
 
 
 def whole_set(models: Path, options: JobOptions = EAGER, device: str = "cpu") -> PreparedTask:
-    return prepare(SegmentationTask(MODEL, models, device=device, options=options))
+    return prepare(model_task(MODEL, models, device=device, options=options))
 
 
 def folder_job(folder: Path, options: JobOptions = EAGER) -> PreparedTask:
-    return prepare(SegmentationTask(str(folder), Path(), device="cpu", options=options))
+    return prepare(model_task(str(folder), Path(), device="cpu", options=options))

@@ -58,7 +58,9 @@ class RepairUser(ReviewUser):
             name, digest = by_label[label].name, f"digest {label}"
             found.append(FoundStructure(label, name, len(places), extent, digest, 40.5, volume_ml))
         header = synthetic_header(labels.shape, made.ijk_to_ras, [by_label[label] for label in present])
-        header = dataclasses.replace(header, found=found, model="104-1.5mm", review=review_of(flags))
+        header = dataclasses.replace(
+            header, found=found, models=["104-1.5mm"], profiles={"104-1.5mm": "nnunet"}, review=review_of(flags)
+        )
         self.node = import_result(image, header, ImportTarget(self.ct, None, ""))
         self.panel.result_arrived(self.node, header)
         self.settle()

@@ -49,7 +49,9 @@ def result_of(ct_matrix, count: int, review: dict | None, shape=SHAPE) -> tuple[
         volume_ml = len(places) * abs(np.linalg.det(np.reshape(ct_matrix, (4, 4))[:3, :3])) / 1000
         found.append(FoundStructure(structure.label, structure.name, len(places), extent, "", 40.5, volume_ml))
     header = synthetic_header(shape, ct_matrix, structures)
-    return image, dataclasses.replace(header, found=found, model="104-1.5mm", review=review)
+    return image, dataclasses.replace(
+        header, found=found, models=["104-1.5mm"], profiles={"104-1.5mm": "nnunet"}, review=review
+    )
 
 
 def touching_blocks(shape: tuple[int, int, int], count: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
 from TotalSegmentatorEngine.batch.inputs.case import Case
@@ -69,10 +70,16 @@ def absolute_task(task: CaseTask) -> CaseTask:
     """Its model, models folder and template."""
     segmentation = dataclasses.replace(
         task.task,
-        model=task.task.model if task.task.model in read_catalogue() else str(Path(task.task.model).absolute()),
+        requests=tuple(map(_absolute_request, task.task.requests)),
         models_folder=task.task.models_folder.absolute(),
     )
     options = dict(task.export_options)
     if options.get("template") and Path(options["template"]).is_file():
         options["template"] = str(Path(options["template"]).absolute())
     return dataclasses.replace(task, task=segmentation, export_options=options)
+
+
+def _absolute_request(request: ModelRequest) -> ModelRequest:
+    if request.model in read_catalogue():
+        return request
+    return dataclasses.replace(request, model=str(Path(request.model).absolute()))

@@ -31,22 +31,22 @@ _OTHER_COLOUR = (200, 200, 200)
 
 
 def thumbnail_jpeg(
-    volume: Volume, labels: np.ndarray, structures: Sequence[FoundStructure], flags: Sequence[Flag] = ()
+    volume: Volume, layers: Sequence[np.ndarray], structures: Sequence[FoundStructure], flags: Sequence[Flag] = ()
 ) -> bytes:
     """A JPEG of at most about MOST_BYTES: a coronal plane, beside it an axial one - or the one in which the most
     serious of ``flags`` is seen, ringed; outlines of structures with flags of the most serious level are bold.
 
-    ``volume``: HU, (k, j, i), of any orientation; ``labels``: unsigned whole numbers of the same shape;
+    ``volume``: HU, (k, j, i), of any orientation; ``layers``: unsigned whole numbers, each of the same shape;
     ``structures``: what they mean. The patient's right is at the left of coronal and axial planes, as marked.
     """
     body = BodyGrid(volume.geometry)
     flag = shown_flag(flags)
-    planes = _planes(body, volume.geometry, labels, structures, flag)
+    planes = _planes(body, volume.geometry, layers, structures, flag)
     levels = [level for level in (Level.WRONG, Level.CHECK) if any(each.level == level for each in flags)]
     asking = {name for each in flags if each.level in levels[:1] for name in (each.structure, *each.others)}
     pictures = []
     for plane in planes:
-        outlines = _outlines(body, labels, plane, structures, asking)
+        outlines = _outlines(body, layers, plane, structures, asking)
         pins = [Pin(*body.place_on(flag.place_ras_mm, plane.view))] if flag is not None else []
         values = body.picture(volume.array, plane)
         drawn = draw(values, body.pixel_mm(plane.view), outlines, plane.view.marks, _LONGEST, pins)
@@ -61,15 +61,20 @@ def shown_flag(flags: Sequence[Flag]) -> Flag | None:
 
 
 def _planes(
-    body: BodyGrid, geometry: Geometry, labels: np.ndarray, structures: Sequence[FoundStructure], flag: Flag | None
+    body: BodyGrid,
+    geometry: Geometry,
+    layers: Sequence[np.ndarray],
+    structures: Sequence[FoundStructure],
+    flag: Flag | None,
 ) -> list[BodyPlane]:
-    steps = [max(1, size // _THINNED) for size in labels.shape]
-    thinned = np.ascontiguousarray(labels[tuple(slice(None, None, step) for step in steps)])
-    grid = Geometry(thinned.shape, geometry.ijk_to_ras @ np.diag([*steps[::-1], 1.0]))
+    steps = [max(1, size // _THINNED) for size in geometry.shape]
+    every = tuple(slice(None, None, step) for step in steps)
+    thinned = [np.ascontiguousarray(labels[every]) for labels in layers]
+    grid = Geometry(thinned[0].shape, geometry.ijk_to_ras @ np.diag([*steps[::-1], 1.0]))
     coarse = BodyGrid(grid)
     choice = PlaneChoice(coarse)
     for structure in structures:
-        mask = VoxelMask.cropped(thinned == structure.label)
+        mask = VoxelMask.cropped(thinned[structure.layer] == structure.label)
         if not mask.is_empty:
             choice.add(mask, is_spine=False)
     coronal, _, _, axial, _ = choice.planes()
@@ -82,16 +87,21 @@ def _planes(
 
 
 def _outlines(
-    body: BodyGrid, labels: np.ndarray, plane: BodyPlane, structures: Sequence[FoundStructure], asking: set[str]
+    body: BodyGrid,
+    layers: Sequence[np.ndarray],
+    plane: BodyPlane,
+    structures: Sequence[FoundStructure],
+    asking: set[str],
 ) -> list[Outline]:
-    on_plane = body.picture(labels, plane)
-    present = set(np.unique(on_plane).tolist())
+    on_plane = [body.picture(labels, plane) for labels in layers]
+    present = [set(np.unique(picture).tolist()) for picture in on_plane]
     known = known_structures()
     outlines = []
     for structure in structures:
-        if structure.label in present:
+        if structure.label in present[structure.layer]:
+            pixels = on_plane[structure.layer] == structure.label
             colour = known[structure.name].colour if structure.name in known else _OTHER_COLOUR
-            outlines.append(Outline(_cropped(on_plane == structure.label), colour, structure.name in asking))
+            outlines.append(Outline(_cropped(pixels), colour, structure.name in asking))
     return outlines
 
 

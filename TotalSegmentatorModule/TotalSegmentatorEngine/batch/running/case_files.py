@@ -76,7 +76,7 @@ class CaseFiles:
     def _write_picture(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
         """Without one the report says so; the CT is segmented all the same."""
         try:
-            picture = thumbnail_jpeg(ct.volume, result.labels, result.found, result.flags or ())
+            picture = thumbnail_jpeg(ct.volume, result.layers, result.found, result.flags or ())
         except Exception:  # noqa: BLE001 - the CT has its segmentation, whatever went wrong here
             reporter.check_cancelled()  # a library may have turned Ctrl+C into an exception of its own
             _log.exception("the picture for the report could not be made")

@@ -169,7 +169,7 @@ class CaseSteps:
         result, reporter = self._rest(), self._reporter
         reporter.progress(Stage.WRITING, 0.0)
         structures = measured_structures(
-            result.found, result.labels, self._ct.volume.array, result.flags or (), reporter.check_cancelled
+            result.found, result.layers, self._ct.volume.array, result.flags or (), reporter.check_cancelled
         )
         run_job.write_result(result, self._ct, self._files, reporter)
         with disk_errors(self._draft):
@@ -221,8 +221,8 @@ class CaseSteps:
             state=DONE if problem is None else FAILED,
             error=None if problem is None else OutcomeError(problem.code, _numbers(problem)),
             warnings=tuple(dict.fromkeys(warning.code for warning in self._reporter.warnings)),
-            model="" if result is None else result.model,
-            profile="" if result is None else result.profile,
+            model="" if result is None else ", ".join(result.models),
+            profile="" if result is None else ", ".join(dict.fromkeys(result.profiles.values())),
             device="" if result is None else result.device,
             options=(self._task.task.options if result is None else result.options).to_json(),
             exports=dict(self._files.exports),

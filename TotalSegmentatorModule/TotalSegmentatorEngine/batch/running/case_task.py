@@ -49,11 +49,12 @@ def make_case_task(
     reviewed = dataclasses.replace(task, is_reviewed=True)
     prepared = prepare(reviewed)
     written = tuple(name for name in EXPORTS if name in set(exports))
+    (request,) = task.requests
     model = _model_digest(prepared.model.folders_to_run)
     described = {
         "model": model,
         "profile": prepared.model.profile.id,
-        "structures": None if task.structures is None else [structure.name for structure in prepared.structures],
+        "structures": None if request.structures is None else [structure.name for structure in prepared.structures],
         "options": task.options.to_json(),
         "exports": sorted(written),
         "export options": _described(export_options or {}) if written else {},

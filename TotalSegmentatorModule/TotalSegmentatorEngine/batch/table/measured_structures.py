@@ -20,17 +20,18 @@ _DIGITS = 2
 
 def measured_structures(
     found: Sequence[FoundStructure],
-    labels: np.ndarray,
+    layers: Sequence[np.ndarray],
     ct: np.ndarray,
     flags: Sequence[Flag],
     on_structure: Callable[[], None] = lambda: None,
 ) -> tuple[StructureOutcome, ...]:
-    """In the order of their labels. ``found``: with volumes and mean HU, as ``run_job`` gives them; ``labels``: uint8
-    (k, j, i); ``ct``: HU, of the same shape. ``on_structure`` is called before each; it may raise to stop."""
-    ordered = sorted(found, key=lambda structure: structure.label)
+    """In the order of layers and labels. ``found``: with volumes and mean HU, as ``run_job`` gives them; ``layers``:
+    each uint8 (k, j, i); ``ct``: HU, of the same shape. ``on_structure`` is called before each; it may raise to
+    stop."""
+    ordered = sorted(found, key=lambda structure: (structure.layer, structure.label))
     return tuple(
         _outcome(structure, values, [flag for flag in flags if flag.structure == structure.name])
-        for structure, values in with_percentiles(ordered, labels, ct, PERCENTS, on_structure)
+        for structure, values in with_percentiles(ordered, layers, ct, PERCENTS, on_structure)
     )
 
 

@@ -66,7 +66,7 @@ def middle_of_colour(picture: np.ndarray, channel: int) -> tuple[float, float] |
 @pytest.mark.parametrize("orientation", ["LPS", "RAS", "PIR", "SAL", "LIA"])
 def test_each_structure_is_on_its_side(orientation: str):
     volume, labels = block_phantom(orientation)
-    jpeg = thumbnail_jpeg(volume, labels, FOUND, BOLD)
+    jpeg = thumbnail_jpeg(volume, [labels], FOUND, BOLD)
     assert len(jpeg) <= MOST_BYTES
     coronal, axial = pictures_of(jpeg, (168, 224))  # 224 pixels for 400 and for 300 mm
     axial = axial[:149]
@@ -87,9 +87,9 @@ def test_the_second_plane_goes_through_the_place_of_the_most_serious_remark():
     wrong = Flag("holes", Level.WRONG, "rib_left_10", place_ras_mm=(-85.0, 0.0, -50.0))
     cut = Flag("cut_by_scan", Level.CUT, "vertebrae_L2", place_ras_mm=(0.0, 40.0, 130.0))
     shown = [Flag("holes", Level.WRONG, name) for name in BLOCKS]
-    _, axial = pictures_of(thumbnail_jpeg(volume, labels, FOUND, [cut, check, wrong, *shown]), (168, 224))
+    _, axial = pictures_of(thumbnail_jpeg(volume, [labels], FOUND, [cut, check, wrong, *shown]), (168, 224))
     assert middle_of_colour(axial, LEFT_BLUE) is not None and middle_of_colour(axial, FRONT_RED) is None
-    _, axial = pictures_of(thumbnail_jpeg(volume, labels, FOUND, [cut, check, *shown]), (168, 224))
+    _, axial = pictures_of(thumbnail_jpeg(volume, [labels], FOUND, [cut, check, *shown]), (168, 224))
     assert middle_of_colour(axial, FRONT_RED) is not None
 
 
@@ -98,7 +98,7 @@ def test_structures_with_the_most_serious_remarks_are_bold():
     check, wrong = Flag("pieces", Level.CHECK, "rib_right_9"), Flag("holes", Level.WRONG, "rib_left_10")
     coloured = []
     for flags in ([check], [check, wrong]):
-        coronal, _ = pictures_of(thumbnail_jpeg(volume, labels, FOUND, flags), (168, 224))
+        coronal, _ = pictures_of(thumbnail_jpeg(volume, [labels], FOUND, flags), (168, 224))
         coloured.append([int((coronal[..., each] - np.delete(coronal, each, 2).max(axis=2) > 20).sum())
                          for each in (RIGHT_GREEN, LEFT_BLUE)])  # fmt: skip
     (green, thin_blue), (thin_green, blue) = coloured
@@ -108,7 +108,7 @@ def test_structures_with_the_most_serious_remarks_are_bold():
 def test_a_remark_on_a_vertebra_is_seen_from_the_side():
     volume, labels = block_phantom("RAS")
     flag = Flag("numbering", Level.WRONG, "vertebrae_L2", place_ras_mm=(0.0, 40.0, 80.0))
-    _, sagittal = pictures_of(thumbnail_jpeg(volume, labels, FOUND, [flag]), (168, 112))
+    _, sagittal = pictures_of(thumbnail_jpeg(volume, [labels], FOUND, [flag]), (168, 112))
     centre = middle_of_colour(sagittal, FRONT_RED)
     assert centre == pytest.approx((0.5 - 80 / 400, 0.5 - 40 / 200), abs=0.04)  # the front is at the left
     assert middle_of_colour(sagittal, RIGHT_GREEN) is None
@@ -117,5 +117,5 @@ def test_a_remark_on_a_vertebra_is_seen_from_the_side():
 @pytest.mark.parametrize("shape", [(1, 30, 40), (40, 1, 30), (3, 2, 1)])
 def test_a_ct_of_few_planes_and_without_structures_has_a_picture(shape: tuple[int, int, int]):
     volume = Volume(np.zeros(shape, np.int16), Geometry(shape, np.diag([-1.0, -1.0, 5.0, 1.0])))
-    picture = Image.open(io.BytesIO(thumbnail_jpeg(volume, np.zeros(shape, np.uint8), [])))
+    picture = Image.open(io.BytesIO(thumbnail_jpeg(volume, [np.zeros(shape, np.uint8)], [])))
     assert picture.format == "JPEG" and min(picture.size) > 1
