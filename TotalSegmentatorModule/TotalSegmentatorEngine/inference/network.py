@@ -86,7 +86,8 @@ def load_model(folder: ModelFolder, device: torch.device, on_fold: Callable[[], 
         network, mirroring_axes = _load_fold(folder, path)
         networks.append(network.to(device))
         axes.append(mirroring_axes)
-    return LoadedModel(networks, axes[0], device, len(folder.labels) + 1)  # nnU-Net, too, takes those of the first fold
+    mirroring_axes = axes[0] if folder.mirrors else ()  # nnU-Net, too, takes those of the first fold
+    return LoadedModel(networks, mirroring_axes, device, len(folder.labels) + 1)
 
 
 def _load_fold(folder: ModelFolder, path: Path) -> tuple[nn.Module, tuple[int, ...]]:

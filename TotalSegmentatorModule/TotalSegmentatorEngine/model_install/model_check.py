@@ -84,8 +84,9 @@ def _part_of(model_id: str, part: str | None) -> tuple[CatalogueModel, str]:
 
 def _check_labels(folder: ModelFolder, model: CatalogueModel, part: str) -> None:
     published = published_numbers(model, part)
-    if len(folder.labels) != len(published):
-        detail = f"it has {len(folder.labels)} labels, but the label table has {len(published)}"
+    expected = len(published) + sum(len(step.labels) for step in model.steps)
+    if len(folder.labels) != expected:
+        detail = f"it has {len(folder.labels)} labels, but the published model has {expected}"
         raise SegmentationError("MODEL_DAMAGED", detail=detail)
     numbers_by_name(folder, published)
 

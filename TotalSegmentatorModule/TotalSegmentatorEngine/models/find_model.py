@@ -7,10 +7,9 @@ and CSV files are read here; torch is not imported.
 from __future__ import annotations
 
 import colorsys
-import dataclasses
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -52,6 +51,14 @@ class Model:
     parts: list[Part]
     """In the order in which later parts overwrite earlier ones."""
     is_demo: bool
+
+    def with_profile(self, profile: Profile) -> Model:
+        """The same networks run as another profile says."""
+        parts = [
+            part if part.folder is None else replace(part, folder=replace(part.folder, mirrors=profile.mirroring))
+            for part in self.parts
+        ]
+        return replace(self, profile=profile, parts=parts)
 
     @property
     def parts_to_run(self) -> list[Part]:
@@ -120,14 +127,15 @@ def _catalogue_model(model: CatalogueModel, models_folder: Path, requested: set[
         known = _structures_of_part(model, part.name, structures)
         numbers = published_numbers(model, part.name)
         is_needed = requested is None or any(structure.name in requested for structure in known)
-        folder = _installed_part(model.id, path) if is_needed else None
+        folder = _as_published(_installed_part(model.id, path), model) if is_needed else None
         if folder is not None:
             numbers = numbers_by_name(folder, numbers)
         labels = {numbers[structure.name]: structure.label for structure in known}
         parts.append(Part(part.name, labels, folder))
     if len({part.folder.image_spacing for part in parts if part.folder is not None}) > 1:
         raise SegmentationError("MODEL_DAMAGED", detail="its parts have different spacings")
-    return Model(model.id, read_profiles()[model.profile], structures, parts, is_demo=False)
+    made = Model(model.id, read_profiles()[model.profile], structures, parts, is_demo=False)
+    return made.with_profile(made.profile)
 
 
 def numbers_by_name(folder: ModelFolder, published: dict[str, int]) -> dict[str, int]:
@@ -163,13 +171,29 @@ def _installed_part(model_id: str, path: Path) -> ModelFolder:
     raise SegmentationError("MODEL_MISSING", model=model_id)
 
 
+def _as_published(folder: ModelFolder, model: CatalogueModel) -> ModelFolder:
+    """With the folds and the resampling that the published program uses. Raises SegmentationError("MODEL_DAMAGED")."""
+    if model.resample_mm is not None:
+        folder = replace(folder, resample_to=tuple(reversed(model.resample_mm)))
+    if model.folds is None:
+        return folder
+    names = [f"fold_{fold}" for fold in model.folds]
+    checkpoints = [path for path in folder.checkpoints if path.parent.name in names]
+    if len(checkpoints) != len(names):
+        raise SegmentationError("MODEL_DAMAGED", detail="{} is missing".format(" or ".join(names)))
+    return replace(folder, checkpoints=checkpoints)
+
+
 def _folder_model(folder: ModelFolder, catalogue: dict[str, CatalogueModel]) -> Model:
     published = _published_as(folder, catalogue)
-    profile_id = published.profile if published else NNUNET_PROFILE
+    profile = read_profiles()[published.profile if published else NNUNET_PROFILE]
+    if published is not None:
+        folder = _as_published(folder, published)
     structures = _structures_by_name(folder.labels, published.structures if published else "structures_104")
     labels = {label: label for label in folder.labels.values()}
     part = Part(folder.dataset, labels, folder)
-    return Model(folder.dataset, read_profiles()[profile_id], structures, [part], is_demo=folder.is_demo)
+    model = Model(folder.dataset, profile, structures, [part], is_demo=folder.is_demo)
+    return model.with_profile(profile)
 
 
 def _published_as(folder: ModelFolder, catalogue: dict[str, CatalogueModel]) -> CatalogueModel | None:
@@ -186,9 +210,7 @@ def _structures_by_name(labels: dict[str, int], first_table: str) -> list[Struct
         for structure in structure_table(table):
             known.setdefault(structure.name, structure)
     return [
-        dataclasses.replace(known[name], label=label, label_in_part=label)
-        if name in known
-        else _unknown_structure(name, label)
+        replace(known[name], label=label, label_in_part=label) if name in known else _unknown_structure(name, label)
         for name, label in labels.items()
     ]
 

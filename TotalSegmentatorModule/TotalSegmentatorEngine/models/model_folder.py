@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,11 @@ class ModelFolder:
     voxel_order: str | None
     """The order in which the network gets the voxels: "RAS" where the folder's image reader turns every image so; for
     the readers that do not, an orientation or AS_IN_FILE as it was stored with the model, None where nobody said."""
+    resample_to: tuple[float, float, float] | None = None
+    """mm along slices, rows, columns: what the CT is resampled to before nnU-Net resamples to its own spacing, if that
+    is another one. None: straight to the network's own. The catalogue says it, not the folder."""
+    mirrors: bool = True
+    """Predictions for mirror images are averaged where the weight file allows them."""
 
     @property
     def is_demo(self) -> bool:
@@ -104,7 +110,17 @@ class ModelFolder:
 
     @property
     def image_spacing(self) -> tuple[float, float, float]:
-        """The network's spacing in mm along the image's axes (slices, rows, columns)."""
+        """mm along the image's axes (slices, rows, columns) to which the CT is resampled."""
+        return self.resample_to or self._own_spacing
+
+    @property
+    def is_resampled_twice(self) -> bool:
+        """Whether nnU-Net resamples what has been resampled for it already."""
+        return self.resample_to is not None and not all(map(math.isclose, self.resample_to, self._own_spacing))
+
+    @property
+    def _own_spacing(self) -> tuple[float, float, float]:
+        """The network's, along the image's axes."""
         return tuple(self.spacing[network_axis] for network_axis in self.transpose_backward)
 
     def stamps(self) -> FileStamps:
@@ -320,4 +336,6 @@ def architecture_key(folder: ModelFolder) -> str:
     settings = {name: folder.settings[name] for name in _ARCHITECTURE if name in folder.settings}
     trainer = folder.path.name.split("__")[0]  # decides about mirror images, of which a tile may take eight
     identity = [settings, list(folder.patch_size), len(folder.checkpoints), trainer]
+    if not folder.mirrors and "nomirror" not in trainer.lower().replace("_", ""):
+        identity.append("without mirror images")
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]

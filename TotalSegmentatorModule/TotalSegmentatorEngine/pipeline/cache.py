@@ -129,4 +129,4 @@ class EngineCache:
 
 
 def _runner_key(folder: ModelFolder, variant: Hashable) -> tuple[str, Hashable]:
-    return str(folder.path.resolve()), (folder.configuration, folder.stamps(), variant)
+    return str(folder.path.resolve()), (folder.configuration, folder.mirrors, folder.stamps(), variant)

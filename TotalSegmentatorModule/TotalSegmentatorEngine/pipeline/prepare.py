@@ -56,7 +56,7 @@ def _with_profile(model: Model, profile_id: str | None) -> Model:
     profiles = read_profiles()
     if profile_id not in profiles:
         raise SegmentationError("PROFILE_UNKNOWN", profile=profile_id[:40], known=", ".join(profiles))
-    return dataclasses.replace(model, profile=profiles[profile_id])
+    return model.with_profile(profiles[profile_id])
 
 
 def _finest_coarser_model(model: Model, models_folder: Path) -> Model | None:

@@ -11,7 +11,7 @@ from TotalSegmentatorWire.tables.catalogue import Profile
 
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
-from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region
+from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region, resamples_by_plans
 from TotalSegmentatorEngine.preprocessing.regions import shape_of
 from TotalSegmentatorEngine.preprocessing.resampling import FINISHED_ROWS_AT_ONCE
 
@@ -71,7 +71,7 @@ def pass_memory(
     voxels = math.prod(shape_of(region))
     image = 2 * math.prod(shape_of(resampled)) if grid.is_resampled else 0
     finishing = 0
-    if profile.spacing == "plans" and math.prod(shape) != voxels:
+    if resamples_by_plans(profile, folder) and math.prod(shape) != voxels:
         image += 4 * (math.prod(shape) + voxels)
         finishing = _finishing_bytes(folder, profile, shape_of(region))
     elif is_smooth:

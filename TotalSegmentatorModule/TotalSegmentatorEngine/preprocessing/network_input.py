@@ -200,6 +200,12 @@ class NetworkInput:
         return restored.transpose(self.transpose_backward)
 
 
+def resamples_by_plans(profile: Profile, folder: ModelFolder) -> bool:
+    """Whether nnU-Net's own resampling runs: as the only one, or where what the CT has been resampled to is not what
+    the network was trained at. TotalSegmentator has both then, and so has this."""
+    return profile.spacing == "plans" or folder.is_resampled_twice
+
+
 def input_key(profile: Profile, folder: ModelFolder, piece: Piece) -> Hashable:
     """Names a network input of one CT; the folder's plans define the normalisation."""
     return (
@@ -229,7 +235,7 @@ def tile_source(
 
     box = nonzero_box(transposed, listen)
     cropped = transposed[box]
-    resampling = image_resampling(folder, cropped.shape, spacing) if profile.spacing == "plans" else None
+    resampling = image_resampling(folder, cropped.shape, spacing) if resamples_by_plans(profile, folder) else None
     if is_pointwise(folder) and (resampling is None or resampling.is_identity):
         return NetworkInput(cropped, box, transposed.shape, None, folder.transpose_backward, folder)
     array, back = normalise(cropped, folder, listen), None

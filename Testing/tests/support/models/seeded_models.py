@@ -135,10 +135,12 @@ def make_model_folder(
     mirroring_axes: tuple[int, ...] | None = None,
     seed: int = 0,
     network: Callable[[dict[str, Any], dict[str, Any], int], torch.nn.Module] | None = None,
+    configuration: str = CONFIGURATION,
 ) -> Path:
     """Writes ``<dataset_folder>/<leaf>`` with plans, dataset.json and the weights of ``folds`` folds; returns it.
 
     ``network`` makes the weights of one fold from plans, dataset.json and seed; without it ``judge_network`` does.
+    ``configuration`` is the one that the weights say they were trained for.
     """
     folder = dataset_folder / leaf
     plans = plans if plans is not None else plans_of(configuration_settings(), dataset=dataset_folder.name)
@@ -149,7 +151,7 @@ def make_model_folder(
     for fold in range(folds):
         made = (network or judge_network)(plans, dataset_json, seed + fold)
         (folder / f"fold_{fold}").mkdir()
-        content = trainer_checkpoint(made.state_dict(), plans, dataset_json, mirroring_axes)
+        content = trainer_checkpoint(made.state_dict(), plans, dataset_json, mirroring_axes, configuration)
         torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
     return folder
 
@@ -178,6 +180,7 @@ def trainer_checkpoint(
     plans: dict[str, Any],
     dataset_json: dict[str, Any],
     mirroring_axes: tuple[int, ...] | None = None,
+    configuration: str = CONFIGURATION,
 ) -> dict[str, Any]:
     """Every key that nnU-Net's trainer saves, its log with NumPy scalars included."""
     moments = {0: {"momentum_buffer": torch.zeros(3)}}
@@ -194,7 +197,7 @@ def trainer_checkpoint(
         "current_epoch": 1000,
         "init_args": {
             "plans": plans,
-            "configuration": CONFIGURATION,
+            "configuration": configuration,
             "fold": 0,
             "dataset_json": dataset_json,
             "device": torch.device("cuda"),
@@ -245,17 +248,25 @@ def make_catalogue_model(models_folder: Path, model_id: str, patch_size: Sequenc
     model = read_catalogue()[model_id]
     folders = []
     for number, (part, path) in enumerate(zip(model.parts, model.part_folders(models_folder), strict=True)):
-        settings = configuration_settings(patch_size, assumed_spacing(model), old_format=True)
         folders.append(
             make_model_folder(
                 path.parent,
-                plans=plans_of(settings, dataset=part.name),
+                plans=plans_of_part(model, part.name, patch_size),
                 dataset_json=dataset_json_of(names_of_part(model, part.name)),
                 leaf=path.name,
+                mirroring_axes=None if "nomirror" in model.trainer.lower().replace("_", "") else (0, 1, 2),
                 seed=10 + number,
+                configuration=model.configuration,
             )
         )
     return folders
+
+
+def plans_of_part(model: CatalogueModel, part_name: str, patch_size: Sequence[int] = (16, 16, 16)) -> dict[str, Any]:
+    """Patch, network and, of some models, spacing are assumed; the name of the configuration is the published one."""
+    plans = plans_of(configuration_settings(patch_size, assumed_spacing(model), old_format=True), dataset=part_name)
+    plans["configurations"].setdefault(model.configuration, {"inherits_from": CONFIGURATION})
+    return plans
 
 
 LEAF = "nnUNetTrainer__nnUNetPlans__3d_fullres"
