@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import slicer
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.tables.catalogue import with_needed_models
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background import installed_engine
@@ -30,7 +31,8 @@ class SetupNeeds:
 def needs_of(order: JobOrder) -> SetupNeeds:
     """Anything that the catalogue lacks is a model folder, which the engine validates. A server has its own models."""
     wanted = [request.model for request in order.requests if order.server is None and request.model in CATALOGUE]
-    missing = [model for model in dict.fromkeys(wanted) if not CATALOGUE[model].is_installed(order.models_folder)]
+    needed = with_needed_models(wanted)
+    missing = [model for model in needed if not CATALOGUE[model].is_installed(order.models_folder)]
     return SetupNeeds(tuple(missing), installed_engine.has_engine())
 
 

@@ -25,6 +25,14 @@ class PlanItem:
     bytes: int | None
     disk_bytes: int | None
     is_installed: bool
+    weights_licence: str = ""
+    """Of a task's weights, as their publisher states it; empty for everything else."""
+    has_no_checksum: bool = False
+    """Nobody publishes one for the archive."""
+    is_of_few_images: bool = False
+    """The publisher says that the model was trained with few."""
+    citations: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,11 @@ def _item(fields: dict[str, Any]) -> PlanItem:
         bytes=_count(fields["bytes"]),
         disk_bytes=_count(fields["disk_bytes"]),
         is_installed=bool(fields["installed"]),
+        weights_licence=str(fields["weights_licence"]) if fields.get("is_task") else "",
+        has_no_checksum=bool(fields.get("unchecked")),
+        is_of_few_images=bool(fields.get("small_training_set")),
+        citations=tuple(map(str, fields.get("citations", ()))),
+        note=str(fields.get("note", "")),
     )
 
 

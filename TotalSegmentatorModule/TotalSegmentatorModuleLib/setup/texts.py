@@ -76,9 +76,37 @@ def _item_html(item: PlanItem, plan: SetupPlan) -> str:
         _origin_text(item),
         _("Folder: {folder}").format(folder=escape(folder)),
         _("Purpose: {purpose}").format(purpose=escape(item.purpose)),
-        _("Licence: {licence}").format(licence=escape(item.licence)),
+        _licence_text(item),
+        *_publication_texts(item),
     ]
     return "<br/>".join(lines)
+
+
+def _licence_text(item: PlanItem) -> str:
+    if not item.weights_licence:
+        return _("Licence: {licence}").format(licence=escape(item.licence))
+    return _("Weights: {licence} according to the publisher; the licence of the training data was not checked").format(
+        licence=escape(item.weights_licence)
+    )
+
+
+def _publication_texts(item: PlanItem) -> list[str]:
+    """What is to be known of a model before it is downloaded."""
+    lines = []
+    if item.has_no_checksum and item.host:
+        lines.append(
+            _(
+                "No checksum is published: the download uses HTTPS to {host} only, the archive and its labels are "
+                "checked, and its SHA-256 is kept and shown"
+            ).format(host=escape(item.host))
+        )
+    if item.is_of_few_images:
+        lines.append(_("Trained with few images, according to the publisher"))
+    if item.note and item.weights_licence:
+        lines.append(escape(item.note))
+    if item.citations:
+        lines.append(_("Please cite: {citations}").format(citations=escape("; ".join(item.citations))))
+    return lines
 
 
 def _origin_text(item: PlanItem) -> str:

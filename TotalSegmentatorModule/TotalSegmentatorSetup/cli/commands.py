@@ -18,7 +18,7 @@ from TotalSegmentatorWire.messages.setup import SETUP_JOB, SetupFinishedEvent
 
 from TotalSegmentatorSetup.cli.arguments import SetupOptions
 from TotalSegmentatorSetup.cli.doctor import examine
-from TotalSegmentatorSetup.cli.printed_pages import models_page, plan_page
+from TotalSegmentatorSetup.cli.printed_pages import models_page, plan_page, warning_line
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.make_offline_bundle import make_bundle
 from TotalSegmentatorSetup.install.removal import remove_installation
@@ -67,7 +67,8 @@ def _list_models(options: SetupOptions) -> int:
 
 def _remove_models(options: SetupOptions) -> int:
     for model in options.install.models:
-        Installation(options.install).models.remove(model, options.forget_digest)
+        for problem in Installation(options.install).models.remove(model, options.forget_digest):
+            print(warning_line(problem), file=sys.stderr)
     return 0
 
 

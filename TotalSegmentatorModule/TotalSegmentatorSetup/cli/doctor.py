@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.disk_space import existing_parent, require_space
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
-from TotalSegmentatorWire.tables.catalogue import check_model_name, read_catalogue
+from TotalSegmentatorWire.tables.catalogue import check_model_name, read_catalogue, with_needed_models
 
 from TotalSegmentatorSetup.cli.printed_pages import size_text
 from TotalSegmentatorSetup.install.installation import Installation
@@ -127,7 +127,8 @@ def _examine_models(installation: Installation, report: Report, in_use: str | No
     if in_use is not None:
         _examine_model_in_use(installation, report, in_use)
     own = models.own_models()
-    states = [state for state in models.states() if state.is_installed and state.id != in_use]
+    examined = with_needed_models([in_use]) if in_use in read_catalogue() else []
+    states = [state for state in models.states() if state.is_installed and state.id not in examined]
     if not states and not own and in_use is None:
         known = next(iter(read_catalogue()))
         report.blame(MODEL_MISSING, Problem("MODEL_MISSING", {"model": known}))
@@ -143,11 +144,13 @@ def _examine_model_in_use(installation: Installation, report: Report, in_use: st
     models = installation.models
     check_model_name(in_use)
     if in_use in read_catalogue():
-        state = next(state for state in models.states() if state.id == in_use)
-        if state.is_installed:
-            _verify(models, report, in_use, f"The model in use, {in_use},", state.disk_bytes)
-        else:
-            report.blame(MODEL_MISSING, Problem("MODEL_MISSING", {"model": in_use}))
+        states = {state.id: state for state in models.states()}
+        for model in with_needed_models([in_use]):
+            title = f"The model in use, {model}," if model == in_use else f"The model {model}, which {in_use} needs,"
+            if states[model].is_installed:
+                _verify(models, report, model, title, states[model].disk_bytes)
+            else:
+                report.blame(MODEL_MISSING, Problem("MODEL_MISSING", {"model": model}))
         return
     added = next((name for name in models.own_models() if _is_in(in_use, models.folder / name)), None)
     if added is not None:

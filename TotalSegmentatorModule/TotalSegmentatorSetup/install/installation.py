@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from TotalSegmentatorWire.disk_space import free_bytes
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.catalogue import catalogue_model
+from TotalSegmentatorWire.tables.catalogue import CatalogueModel, catalogue_model, with_needed_models
 
 from TotalSegmentatorSetup.install.offline_folder import check_bundle
 from TotalSegmentatorSetup.install.options import InstallOptions
@@ -25,6 +25,8 @@ from TotalSegmentatorSetup.support.progress import SetupReporter
 _ENGINE_PURPOSE = "run the segmentation in a process of its own; Slicer's own packages are not changed"
 _ENGINE_LICENCE = "BSD-3-Clause and Apache-2.0 (PyTorch, nnU-Net, OpenVINO)"
 _MODEL_PURPOSE = "networks for {title}; for research use, not a medical device"
+_NEEDED_PURPOSE = "without it, these models cannot run: {models}; for research use, not a medical device"
+_TASK_LICENCE = "{licence} according to the publisher; the licence of the training data was not checked"
 
 
 def chosen_packages() -> EngineProgram | None:
@@ -81,7 +83,7 @@ class Installation:
             }
         ]
         states = {state.id: state for state in self.models.states()}
-        items += [self._model_item(states[model]) for model in self._options.models]
+        items += [self._model_item(states[model]) for model in self.asked_models]
         warnings = [*planned.warnings]
         device = {"kind": planned.variant.device, "name": planned.device_name or planned.variant.device_title}
         if newest is not None:
@@ -103,7 +105,8 @@ class Installation:
         return {"installed": True, "versions": engine.versions, "outdated": self.is_outdated(engine)}
 
     def _model_item(self, state: ModelState) -> dict[str, Any]:
-        hosts = {urlsplit(part.urls[0]).hostname or "" for part in state.model.parts}
+        model = state.model
+        hosts = {urlsplit(part.urls[0]).hostname or "" for part in model.parts}
         return {
             "kind": "model",
             "id": state.id,
@@ -111,10 +114,23 @@ class Installation:
             "bytes": state.download_bytes,
             "disk_bytes": state.disk_bytes or state.download_bytes,
             "host": ", ".join(sorted(hosts)),
-            "licence": state.licence,
-            "purpose": _MODEL_PURPOSE.format(title=state.title),
+            "licence": _TASK_LICENCE.format(licence=model.licence) if model.is_task else model.licence,
+            "purpose": self._purpose(model),
             "installed": state.is_installed,
+            "is_task": model.is_task,
+            "weights_licence": model.licence,
+            "unchecked": state.unpublished_digests,
+            "small_training_set": model.small_training_set,
+            "citations": list(model.citations),
+            "note": model.note,
         }
+
+    def _purpose(self, model: CatalogueModel) -> str:
+        asking = [catalogue_model(other) for other in self._options.models]
+        needing = [other.title for other in asking if model.id in other.needed_models]
+        if needing:
+            return _NEEDED_PURPOSE.format(models="; ".join(needing))
+        return _MODEL_PURPOSE.format(title=model.title)
 
     def planned_engine(self) -> EnginePlan:
         """What suits this computer or was chosen. Raises SegmentationError("PYTHON_UNSUPPORTED")."""
@@ -122,7 +138,8 @@ class Installation:
 
     @property
     def asked_models(self) -> list[str]:
-        return list(self._options.models)
+        """With those that they need, which come before them. Raises SegmentationError("MODEL_UNKNOWN")."""
+        return with_needed_models(self._options.models)
 
     # -- doing it ------------------------------------------------------------------------------------------------------
 
@@ -136,7 +153,7 @@ class Installation:
         tasks = [] if planned is None else list(self.packages.tasks(planned))
         for model in missing:
             tasks += self.models.tasks(model)
-        self._reporter.expect(tasks)
+        self._reporter.expect(list(dict.fromkeys(tasks)))  # two models may have a part in common
         if planned is not None:
             for problem in planned.warnings:
                 self._reporter.warning(problem)
@@ -147,7 +164,8 @@ class Installation:
     def install_models(self) -> None:
         """Only models. Raises SegmentationError("MODEL_UNKNOWN"), and "ENGINE_MISSING" as they could not be checked."""
         missing = self._missing_models()
-        self._reporter.expect([task for model in missing for task in self.models.tasks(model)])
+        tasks = (task for model in missing for task in self.models.tasks(model))
+        self._reporter.expect(list(dict.fromkeys(tasks)))
         self._install(missing)
 
     def _install(self, models: Sequence[str]) -> None:
@@ -158,7 +176,7 @@ class Installation:
 
     def _missing_models(self) -> list[str]:
         states = {state.id: state for state in self.models.states()}
-        return [model for model in self._options.models if not states[catalogue_model(model).id].is_installed]
+        return [model for model in self.asked_models if not states[model].is_installed]
 
     def is_outdated(self, engine: InstalledEngine) -> bool:
         """Whether this version of the module would install other packages."""

@@ -24,7 +24,8 @@ def make_bundle(installation: Installation, reporter: SetupReporter, output: Pat
     (output / TABLE).unlink(missing_ok=True)  # it is whole only with its table
     plan = installation.planned_engine()
     models = installation.models
-    archives = [part for model in installation.asked_models for part in models.parts_of(model)]
+    parts = [part for model in installation.asked_models for part in models.parts_of(model)]
+    archives = list({part.name: part for part in parts}.values())  # two models may have a part in common
     packages = SetupTask(SetupStep.DOWNLOADING_PACKAGES, "", float(plan.bytes or USUAL_PACKAGES_BYTES))
     downloads = [
         SetupTask(SetupStep.DOWNLOADING_MODEL, part.name, float(part.bytes or USUAL_ARCHIVE_BYTES)) for part in archives

@@ -149,7 +149,7 @@ class ModelStore:
             return archive, self._checked_digest(archive, part, recorded), "folder"
         got = self._download(part, self._folder / DOWNLOADS, recorded)
         if part.sha256 is None and recorded is None:
-            self._reporter.warning(Problem("DIGEST_RECORDED", {"file": got.path.name}))
+            self._reporter.warning(Problem("DIGEST_RECORDED", {"file": got.path.name, "digest": got.sha256}))
         return got.path, got.sha256, urlsplit(part.urls[0]).hostname or ""
 
     def _download(self, part: ModelPart, folder: Path, recorded: str | None) -> Downloaded:
@@ -363,9 +363,9 @@ class ModelStore:
             if file.stat().st_size != size or digest_of(file, self._reporter) != digest:
                 raise SegmentationError("MODEL_DAMAGED", detail=f"{path} was changed after the installation")
 
-    def remove(self, name: str, forgets_digest: bool = False) -> None:
+    def remove(self, name: str, forgets_digest: bool = False) -> list[Problem]:
         """See ModelRemoval.remove."""
-        self._removal.remove(name, forgets_digest)
+        return self._removal.remove(name, forgets_digest)
 
     def check_own(self, names: Collection[str]) -> None:
         """See ModelRemoval.check_own."""

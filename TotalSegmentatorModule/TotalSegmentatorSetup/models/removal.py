@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.catalogue import catalogue_model
+from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.tables.catalogue import catalogue_model, read_catalogue
 
 from TotalSegmentatorSetup.models.records import RECORDS_FILE, ModelRecords
 from TotalSegmentatorSetup.support import atomic_folder
@@ -30,20 +30,33 @@ class ModelRemoval:
         self._reporter = reporter
         self._records = ModelRecords(models_folder)
 
-    def remove(self, name: str, forgets_digest: bool = False) -> None:
+    def remove(self, name: str, forgets_digest: bool = False) -> list[Problem]:
         """A model of the catalogue by its id, or one of the user's own by its folder's name.
 
         ``forgets_digest``: an archive that differs from the one that was installed will be taken the next time.
+        Returns warnings of what other models lack now.
 
         Raises SegmentationError: MODEL_UNKNOWN, FILE_LOCKED where a file is in use.
         """
         record = self._records.of(name)
         is_own = record is not None and record.model is None
+        before = {model.id for model in read_catalogue().values() if model.is_installed(self._folder)}
         for part in [name] if is_own else [part.name for part in catalogue_model(name).parts]:
             with self._locked(part, _LOCK_SECONDS):
                 atomic_folder.clean(self._folder)
                 self._discard(part, forgets_digest)
         self._remove_empty_folder()
+        return [] if is_own else self._warnings(name, before)
+
+    def _warnings(self, name: str, installed_before: Collection[str]) -> list[Problem]:
+        """Of models that had the same files as the removed model ``name``, and of those that need it."""
+        catalogue = read_catalogue()
+        others = [catalogue[other] for other in catalogue if other in installed_before and other != name]
+        left = [other for other in others if other.is_installed(self._folder)]
+        gone = [other.id for other in others if other not in left]
+        lacking = [other.id for other in left if name in other.needed_models]
+        found = (("MODEL_SHARED", gone), ("MODEL_STILL_NEEDED", lacking))
+        return [Problem(code, {"model": name, "others": ", ".join(ids)}) for code, ids in found if ids]
 
     def remove_all(self, own_names: Collection[str] = ()) -> None:
         """Every model of the catalogue that was installed here, their records and downloads.

@@ -32,7 +32,20 @@ class ModelState:
     def licence(self) -> str:
         return self.model.licence
 
+    @property
+    def unpublished_digests(self) -> list[str]:
+        """Names of the parts of whose archive nobody has published the SHA-256."""
+        return [part.name for part in self.model.parts if part.sha256 is None]
+
     def to_json(self) -> dict[str, Any]:
         fields = asdict(self)
         del fields["model"]
-        return {"id": self.id, "title": self.title, "licence": self.licence, **fields}
+        model = self.model
+        published = {
+            "family": model.family,
+            "small_training_set": model.small_training_set,
+            "needed_models": list(model.needed_models),
+            "citations": list(model.citations),
+            "note": model.note,
+        }
+        return {"id": self.id, "title": self.title, "licence": self.licence, **published, **fields}

@@ -27,6 +27,8 @@ PROXY_VARIABLE = "TOTALSEGMENTATOR_PROXY"
 """URL of a proxy, for programs: what stands in a command line every user of the computer can read."""
 TIMEOUT_SECONDS = 30.0
 """Without a byte for so long a connection counts as broken."""
+_STORAGE = {"github.com": ".githubusercontent.com"}
+"""Where a host keeps what it offers: GitHub passes downloads of releases on to servers of its own in this domain."""
 _NOT_YET_VALID, _EXPIRED = 9, 10  # OpenSSL, X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED
 _NO_ROUTE = frozenset(
     (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.ETIMEDOUT)
@@ -48,27 +50,41 @@ def open_url(
     network: NetworkSettings,
     headers: Mapping[str, str] | None = None,
     timeout: float = TIMEOUT_SECONDS,
+    stays_there: bool = False,
 ) -> Any:
-    """The response to a GET. Raises what urllib raises: see ``problem_of``."""
+    """The response to a GET. Raises what urllib raises: see ``problem_of``.
+
+    ``stays_there``: a redirect to another host is not followed. Raises SegmentationError("DOWNLOAD_LEFT_HOST") then.
+    """
     request = urllib.request.Request(url, headers={"User-Agent": f"TotalSegmentatorModule/{ENGINE_VERSION}"})
     for name, value in (headers or {}).items():
         request.add_header(name, value)
-    return _opener(network).open(request, timeout=timeout)
+    host = urlsplit(url).hostname if stays_there else None
+    return _opener(network, host).open(request, timeout=timeout)
 
 
-def _opener(network: NetworkSettings) -> urllib.request.OpenerDirector:
+def _opener(network: NetworkSettings, host: str | None) -> urllib.request.OpenerDirector:
     proxies = None if network.proxy is None else {"http": network.proxy, "https": network.proxy}
     return urllib.request.build_opener(
         urllib.request.ProxyHandler(proxies),
         urllib.request.HTTPSHandler(context=certificates(network)),
-        _SafeRedirects(),
+        _SafeRedirects(host),
     )
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from an encrypted connection to a plain one."""
+    """Follows redirects, but never from an encrypted connection to a plain one, nor away from ``host`` if there is
+    one."""
+
+    def __init__(self, host: str | None) -> None:
+        self._host = host
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        other = urlsplit(newurl).hostname or ""
+        storage = _STORAGE.get(self._host)
+        if self._host not in (None, other) and not (storage and other.endswith(storage)):
+            file = urlsplit(req.full_url).path.rpartition("/")[2]
+            raise SegmentationError("DOWNLOAD_LEFT_HOST", host=self._host, other=other, file=file)
         if req.type == "https" and urlsplit(newurl).scheme != "https":
             raise urllib.error.HTTPError(newurl, 403, "redirected to an unencrypted connection", headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -229,7 +229,8 @@ class _Attempts:
             if validator is not None:
                 headers["If-Range"] = validator
         try:
-            with open_url(self._url, self._network, headers) as response:
+            stays_there = self._file.sha256 is None  # nothing else vouches for the file
+            with open_url(self._url, self._network, headers, stays_there=stays_there) as response:
                 self._receive(response, have)
         except urllib.error.HTTPError as error:
             error.close()

@@ -86,6 +86,15 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
             "install the model again."
         ),
     ),
+    (
+        "DOWNLOAD_LEFT_HOST",
+        217,
+        _("The server {host} passes the download of {file} on to another server, {other}."),
+        _(
+            "It was not followed, since nobody publishes a checksum for this file. Download the file elsewhere and add "
+            "it from disk."
+        ),
+    ),
     # -- archives ------------------------------------------------------------------------------------------------------
     (
         "ARCHIVE_DAMAGED",
@@ -183,6 +192,12 @@ SETUP_ERRORS: dict[str, ErrorDefinition] = table(
         _("Correct the name. The command 'models list' lists all models."),
     ),
     (
+        "MODEL_LICENSED",
+        216,
+        _("The weights of {model} need a licence from their publisher, so they are not downloaded."),
+        _("If you hold a licence, get the weights from the publisher and add them as your own model: 'models add'."),
+    ),
+    (
         "MODEL_ORIENTATION_FIXED",
         101,
         _("The voxel order of this model is known, so it cannot be set to {orientation}."),
@@ -240,7 +255,17 @@ SETUP_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     ),
     (
         "DIGEST_RECORDED",
-        _("The publisher provides no checksum for {file}, so the checksum of this download was recorded."),
+        _("The publisher provides no checksum for {file}, so that of this download was recorded: SHA-256 {digest}."),
         _("No action is needed: a later download that differs will be refused."),
+    ),
+    (
+        "MODEL_STILL_NEEDED",
+        _("Without {model}, these installed models cannot run: {others}."),
+        _("Before you use them, install {model} again; a segmentation in Slicer offers that by itself."),
+    ),
+    (
+        "MODEL_SHARED",
+        _("These models consist of the same files as {model} and were removed with it: {others}."),
+        _("Install them again if you need them."),
     ),
 )

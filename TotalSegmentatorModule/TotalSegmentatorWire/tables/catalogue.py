@@ -9,6 +9,7 @@ TotalSegmentator for a region of it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -198,8 +199,11 @@ def licensed_tasks(path: Path = MODELS_FOLDER / "licensed_tasks.json") -> dict[s
 
 
 def catalogue_model(model_id: str) -> CatalogueModel:
-    """Raises SegmentationError("MODEL_UNKNOWN"), which names the ids that are spelled alike."""
+    """Raises SegmentationError: "MODEL_LICENSED" for a task that needs a licence, else "MODEL_UNKNOWN", which names the
+    ids that are spelled alike."""
     catalogue = read_catalogue()
+    if model_id not in catalogue and model_id in licensed_tasks():
+        raise SegmentationError("MODEL_LICENSED", model=model_id)
     if model_id not in catalogue:
         raise SegmentationError(
             "MODEL_UNKNOWN", model=model_id, nearest=", ".join(nearest_names(model_id, [*catalogue]))
@@ -207,8 +211,15 @@ def catalogue_model(model_id: str) -> CatalogueModel:
     return catalogue[model_id]
 
 
+def with_needed_models(model_ids: Iterable[str]) -> list[str]:
+    """The models and those that they need, each once and after what it needs itself. Raises SegmentationError as
+    ``catalogue_model`` does."""
+    models = [catalogue_model(model_id) for model_id in model_ids]
+    return list(dict.fromkeys(needed for model in models for needed in (*model.needed_models, model.id)))
+
+
 def check_model_name(model: str) -> None:
-    """A single word that is no folder was meant as an id. Raises SegmentationError("MODEL_UNKNOWN")."""
+    """A single word that is no folder was meant as an id. Raises SegmentationError as ``catalogue_model`` does."""
     path = Path(model).expanduser()
     if len(path.parts) == 1 and not path.exists():
         catalogue_model(model)

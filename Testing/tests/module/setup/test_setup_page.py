@@ -42,6 +42,25 @@ def test_apply_tells_what_will_be_installed(installer):
     assert not installer.ui.messages.errorFrame.visible
 
 
+def test_task_tells_its_licence_its_missing_checksum_and_what_to_cite(installer):
+    task = {
+        **{"is_task": True, "weights_licence": "Apache-2.0", "unchecked": ["Dataset1"], "small_training_set": True},
+        **{"citations": ["Isensee <2021>", "Wasserthal 2023"], "note": "Cropped to the skull."},
+    }
+    installer.plans({**MODEL_ITEM, **task})
+    installer.ask()
+
+    text = installer.ui.install_page.planLabel.text
+    for told in (
+        "Weights: Apache-2.0 according to the publisher; the licence of the training data was not checked",
+        "No checksum is published: the download uses HTTPS to zenodo.example only",
+        "Trained with few images, according to the publisher",
+        "Cropped to the skull.",
+        "Please cite: Isensee &lt;2021&gt;; Wasserthal 2023",
+    ):
+        assert told in text
+
+
 def test_what_is_installed_already_is_not_listed(installer):
     installer.plans({**ENGINE_ITEM, "installed": True}, MODEL_ITEM)
     installer.ask()
