@@ -8,6 +8,17 @@ from TotalSegmentatorModuleLib.editing.first_effect import FirstEffect
 from TotalSegmentatorModuleLib.scene.editor_settings import limit_intensity
 
 
+def open_editor(node, ct):
+    """Turn to the Segment Editor module with ``node`` (vtkMRMLSegmentationNode) and ``ct`` (vtkMRMLScalarVolumeNode;
+    None leaves its source volume). Slicer's settings of the editor stay as they are. RuntimeError where Slicer has no
+    main window."""
+    slicer.util.selectModule("SegmentEditor")
+    editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+    editor.setSegmentationNode(node)
+    if ct is not None:
+        editor.setSourceVolumeNode(ct)
+
+
 def open_on(editor, node, segment_id: str, ct) -> None:
     """Choose a segment of ``node`` (vtkMRMLSegmentationNode) in ``editor`` (qMRMLSegmentEditorWidget) and show it in
     its list; ``ct``: the source volume (vtkMRMLScalarVolumeNode), None leaves it as it is."""

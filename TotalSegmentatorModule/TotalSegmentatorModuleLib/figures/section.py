@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from TotalSegmentatorModuleLib.figures.measurement_buttons import MeasurementButtons
 from TotalSegmentatorModuleLib.figures.surface_button import SurfaceButton
@@ -21,6 +22,13 @@ class FiguresSection:
         """``node``: vtkMRMLSegmentationNode or None; ``rows``: all of it, those first that are to be seen first."""
         self._surfaces.show(node, [row.key for row in rows if row.has_segment])
         self._measurements.show(node, rows)
+
+    def show_surfaces_also_in(self, button, bar, is_for: Callable[[Any], bool]) -> None:
+        """As SurfaceButton.show_also_in."""
+        self._surfaces.show_also_in(button, bar, is_for)
+
+    def toggle_surfaces(self) -> None:
+        self._surfaces.toggle()
 
     def scene_closing(self) -> None:
         self._surfaces.scene_closing()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -22,24 +24,40 @@ _TURN_SECONDS = 0.015
 """For so long steps are made before the application has its turn; the last one may take longer."""
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where the button stands."""
+
+    button: Any
+    bar: Any
+    is_for: Callable[[Any], bool]
+    """Whether it speaks of this vtkMRMLSegmentationNode."""
+
+
 class SurfaceButton:
-    """The button and the bar of ReviewFigures.ui. ``is_one_chosen`` tells whether the 3-D views look at one structure;
-    where they do not, they are turned to all of them."""
+    """The button and the bar of ReviewFigures.ui, and copies of both elsewhere. ``is_one_chosen`` tells whether the 3-D
+    views look at one structure; where they do not, they are turned to all of them."""
 
     def __init__(self, ui: Widgets, is_one_chosen: Callable[[], bool]) -> None:
-        self._ui = ui
+        self._places = [_Place(ui.threeDButton, ui.threeDProgressBar, lambda _node: True)]
         self._is_one_chosen = is_one_chosen
         self._node = None
         self._first: tuple[str, ...] = ()
         self._building: SurfaceBuilding | None = None
         self._steps: Iterator[tuple[int, int]] = iter(())
         self._ticker = Ticker(self._tick)
-        ui.threeDButton.connect("clicked(bool)", self._on_clicked)
+        ui.threeDButton.connect("clicked(bool)", self.toggle)
         self._show()
 
     @property
     def is_busy(self) -> bool:
         return self._building is not None
+
+    def show_also_in(self, button, bar, is_for: Callable[[Any], bool]) -> None:
+        """A QPushButton and a QProgressBar that show the same while ``is_for`` holds for the segmentation. What a click
+        on it does is the caller's."""
+        self._places.append(_Place(button, bar, is_for))
+        self._show()
 
     def show(self, node, first: Sequence[str]) -> None:
         """Offer the surfaces of ``node`` (vtkMRMLSegmentationNode or None); ``first``: ids of the segments that are
@@ -58,7 +76,8 @@ class SurfaceButton:
         self._cancel()
         self._ticker.dispose()
 
-    def _on_clicked(self) -> None:
+    def toggle(self, *_arguments) -> None:
+        """Show the surfaces, hide them, or stop making them."""
         if self.is_busy:
             self._cancel()
         elif self._is_shown:
@@ -76,8 +95,9 @@ class SurfaceButton:
         try:
             while time.monotonic() - started < _TURN_SECONDS:
                 done, count = next(self._steps)
-                self._ui.threeDProgressBar.setMaximum(count)
-                self._ui.threeDProgressBar.setValue(done)
+                for place in self._places:
+                    place.bar.setMaximum(count)
+                    place.bar.setValue(done)
         except StopIteration:
             self._end()
             self._show()
@@ -100,12 +120,15 @@ class SurfaceButton:
         return display is not None and has_surfaces(self._node) and not segments_without_surface(self._node)
 
     def _show(self) -> None:
-        ui, is_there = self._ui, self._node is not None and bool(slicer.mrmlScene.IsNodePresent(self._node))
-        ui.threeDButton.setEnabled(is_there and self._node.GetSegmentation().GetNumberOfSegments() > 0)
-        ui.threeDProgressBar.setVisible(self.is_busy)
-        if self.is_busy:
-            ui.threeDButton.setText(_("Cancel 3D"))
-        elif is_there and self._is_shown:
-            ui.threeDButton.setText(_("Hide 3D"))
-        else:
-            ui.threeDButton.setText(_("Show 3D"))
+        is_there = self._node is not None and bool(slicer.mrmlScene.IsNodePresent(self._node))
+        for place in self._places:
+            is_meant = place.is_for(self._node)
+            place.bar.setVisible(is_meant and self.is_busy)
+            if is_meant and self.is_busy:
+                place.button.setText(_("Cancel 3D"))
+            elif is_meant and is_there and self._is_shown:
+                place.button.setText(_("Hide 3D"))
+            else:
+                place.button.setText(_("Show 3D"))
+        has_segments = is_there and self._node.GetSegmentation().GetNumberOfSegments() > 0
+        self._places[0].button.setEnabled(has_segments)

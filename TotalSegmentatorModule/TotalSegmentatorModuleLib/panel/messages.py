@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
+from TotalSegmentatorModuleLib.qt_helpers.disclosure import Disclosure
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_into_sight, scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.segment.plan_text import plan_details, plan_text
-from TotalSegmentatorModuleLib.segment.progress_text import absent_text, result_text
+from TotalSegmentatorModuleLib.segment.progress_text import absent_text, absent_title, log_text, result_text
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 
 class MessagesSection:
-    """Shows messages without dialogs. They stay until they are dismissed or the next job starts."""
+    """Shows messages without dialogs. They stay until they are dismissed or the next job starts.
 
-    def __init__(self, ui: Widgets, log: Widgets) -> None:
+    Each comes into sight, unless ``may_scroll`` denies that the panel may be moved under the user's hands."""
+
+    def __init__(self, ui: Widgets, log: Widgets, may_scroll: Callable[[], bool] = lambda: True) -> None:
         self._ui = ui
         self._log = log
+        self._may_scroll = may_scroll
         self._notes: list[str] = []
+        self._newest, self._is_result_new = ui.resultLabel, False
+        self._scroller = Ticker(self._scroll)
+        self._absent = Disclosure(ui.absentButton, ui.absentLabel)
         ui.errorDismissButton.connect("clicked(bool)", self._on_dismiss)
         log.copyButton.connect("clicked(bool)", self._on_copy_log)
         bold = ui.errorWhatLabel.font
         bold.setBold(True)
         ui.errorWhatLabel.setFont(bold)
-        self._parts = (ui.errorFrame, ui.warningFrame, ui.resultLabel)
+        self._parts = (ui.errorFrame, ui.warningFrame, ui.resultLabel, ui.nextWidget)
         self.clear()
 
     def clear(self) -> None:
@@ -34,6 +45,7 @@ class MessagesSection:
         self._notes = []
         for widget in self._parts:
             widget.setVisible(False)
+        self._absent.show("", "")
         self._ui.messagesWidget.setVisible(False)
 
     def show_error(self, problem: Problem, can_be_repeated: bool = False, offers_this_computer: bool = False) -> None:
@@ -45,8 +57,9 @@ class MessagesSection:
         self._ui.errorCodeLabel.setText(_("Code: {code}").format(code=problem.code))
         self._ui.errorAnywayButton.setVisible(can_be_repeated and problem.code == "INPUT_SIZE_UNLIKELY")
         self._ui.errorHereButton.setVisible(offers_this_computer)
-        self._ui.resultLabel.setVisible(False)
+        self._hide_result()
         self._set_visible(self._ui.errorFrame, True)
+        self._bring_into_sight(self._ui.errorFrame)
         self.add_log("{}: {} {}\n".format(problem.code, what, todo))
 
     def add_warning(self, problem: Problem) -> None:
@@ -64,13 +77,30 @@ class MessagesSection:
         self.add_log("{}\n{}\n".format(plan_text(plan), plan_details(plan)))
 
     def show_result(self, header: ResultHeader) -> None:
-        self.show_text(result_text(header), absent_text(header))
+        """The line about a result, and the buttons with which one goes on (next_steps.py)."""
+        self.show_text(result_text(header))
+        self._absent.show(absent_title(header), absent_text(header))
+        self._ui.nextWidget.setVisible(True)
+        self.add_log(log_text(header) + "\n")
 
-    def show_text(self, text: str, tool_tip: str = "") -> None:
+    def show_text(self, text: str) -> None:
         """Show one line in the place of the result."""
+        self._hide_result()
         self._ui.resultLabel.setText(text)
-        self._ui.resultLabel.setToolTip(tool_tip)
         self._set_visible(self._ui.resultLabel, True)
+        self._bring_into_sight(self._ui.resultLabel)
+
+    def scroll_to_result(self) -> None:
+        """All sections know of the result."""
+        self._is_result_new = True
+        self._scroller.start()
+
+    def hide_next_steps(self) -> None:
+        """The segmentation of the result is gone."""
+        self._ui.nextWidget.setVisible(False)
+
+    def close(self) -> None:
+        self._scroller.dispose()
 
     def add_log(self, text: str) -> None:
         """Append whole lines to the log."""
@@ -79,6 +109,23 @@ class MessagesSection:
     def show_log(self) -> None:
         """Open the Log section."""
         self._log.collapsibleButton.collapsed = False
+
+    def _hide_result(self) -> None:
+        for widget in (self._ui.resultLabel, self._ui.nextWidget):
+            widget.setVisible(False)
+        self._absent.show("", "")
+
+    def _bring_into_sight(self, part) -> None:
+        self._newest = part
+        self._scroller.start()  # when the part has got its height
+
+    def _scroll(self) -> None:
+        """To a result's own line, below which the review begins; otherwise no further than shows what is new."""
+        if self._is_result_new and self._may_scroll():
+            scroll_to_top(self._ui.messagesWidget)
+        elif self._may_scroll():
+            scroll_into_sight(self._newest)
+        self._is_result_new = False
 
     def _set_visible(self, part, is_visible: bool) -> None:
         part.setVisible(is_visible)
@@ -90,6 +137,7 @@ class MessagesSection:
             self._notes.append(text)
         self._ui.warningLabel.setText("\n\n".join(self._notes))
         self._set_visible(self._ui.warningFrame, True)
+        self._bring_into_sight(self._ui.warningFrame)
 
     def _on_dismiss(self) -> None:
         self._set_visible(self._ui.errorFrame, False)

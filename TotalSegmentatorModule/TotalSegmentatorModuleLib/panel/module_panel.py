@@ -15,6 +15,7 @@ from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.compare.section import CompareSection
 from TotalSegmentatorModuleLib.department_server.run_on_section import RunOnSection
 from TotalSegmentatorModuleLib.editing.section import EditingSection
+from TotalSegmentatorModuleLib.editing.segment_editor import open_editor
 from TotalSegmentatorModuleLib.edits.kept_edits import KeptEdits
 from TotalSegmentatorModuleLib.export.section import ExportSection
 from TotalSegmentatorModuleLib.figures.section import FiguresSection
@@ -22,12 +23,14 @@ from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, keep_model
 from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
 from TotalSegmentatorModuleLib.panel.inputs import InputsSection
 from TotalSegmentatorModuleLib.panel.messages import MessagesSection
+from TotalSegmentatorModuleLib.panel.next_steps import NextStepCallbacks, NextSteps
 from TotalSegmentatorModuleLib.panel.offers import load_ct_text, no_ct_question, offer_of_result, offer_of_review
 from TotalSegmentatorModuleLib.panel.orders import Orders
 from TotalSegmentatorModuleLib.panel.progress import ProgressSection
 from TotalSegmentatorModuleLib.panel.unimported_results import UnimportedResultsSection
 from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.qt_helpers.one_section import OneSection
 from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.recovery.review_recovery import RecoveryCallbacks, ReviewRecovery
@@ -35,6 +38,7 @@ from TotalSegmentatorModuleLib.recovery.saved_review import UnsavedReview
 from TotalSegmentatorModuleLib.repair.section import RepairSection
 from TotalSegmentatorModuleLib.rerun.section import RerunCallbacks, RerunSection
 from TotalSegmentatorModuleLib.review.section import ReviewSection
+from TotalSegmentatorModuleLib.scene.segments import reference_volume
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks
 from TotalSegmentatorModuleLib.segment.progress_text import ct_not_found_text
 from TotalSegmentatorModuleLib.segment.session import SegmentationSession
@@ -51,7 +55,7 @@ class Panel:
         self._new_results: list[tuple[ReviewSection | TaskSection, str]] = []
         self._new_result_timer = Ticker(self._announce_result)
         self._progress = ProgressSection(ui.progress)
-        self._messages = MessagesSection(ui.messages, ui.log)
+        self._messages = MessagesSection(ui.messages, ui.log, lambda: not self.review.is_in_use)
         self._unimported = UnimportedResultsSection(ui.unimported)
         self._recovery = ReviewRecovery(
             settings.work_folder(),
@@ -133,11 +137,42 @@ class Panel:
             export,
             CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),
         )
+        self._sections = OneSection(
+            [each.collapsibleButton for each in (ui.review, ui.export, ui.compare, ui.advanced, ui.setup, ui.log)]
+        )
+        self._next_steps = self._make_next_steps(ui)
         for button in (ui.messages.errorLogButton, ui.export_task.errorLogButton, ui.compare_task.errorLogButton):
             button.connect("clicked(bool)", self._messages.show_log)
         ui.messages.errorAnywayButton.connect("clicked(bool)", self._orders.run_anyway)
         ui.messages.errorHereButton.connect("clicked(bool)", self._orders.run_here)
         ui.progress.applyButton.connect("clicked(bool)", self._on_apply_clicked)
+
+    def _make_next_steps(self, ui: PanelWidgets) -> NextSteps:
+        def show_3d(node) -> None:
+            self._parameters.reviewSegmentation = node
+            self._figures.toggle_surfaces()
+
+        def review(node) -> None:
+            self._parameters.reviewSegmentation = node
+            self._sections.open(ui.review.collapsibleButton)
+            self.review.enter()
+
+        def export_result(node) -> None:
+            self._parameters.exportSegmentation = node
+            self._sections.open(ui.export.collapsibleButton)
+
+        steps = NextSteps(
+            ui.messages,
+            NextStepCallbacks(
+                show_3d=show_3d,
+                review=review,
+                edit=lambda node: open_editor(node, reference_volume(node)),
+                export=export_result,
+                on_gone=self._messages.hide_next_steps,
+            ),
+        )
+        self._figures.show_surfaces_also_in(ui.messages.showIn3DButton, ui.messages.showIn3DProgressBar, steps.is_for)
+        return steps
 
     # -- what the module's widget calls --------------------------------------------------------------------------------
 
@@ -183,6 +218,7 @@ class Panel:
     def node_removed(self, node_id: str) -> None:
         self._session.input_removed(node_id)
         self._setup.node_removed(node_id)
+        self._next_steps.node_removed(node_id)
 
     def scene_closing(self) -> None:
         self._editing.scene_closing()
@@ -198,6 +234,8 @@ class Panel:
         for section in (self._editing, self._rerun, self._repairs, self.review, self._figures, *self._tasks):
             section.close()
         self._edits.close()
+        self._sections.close()
+        self._messages.close()
         self._setup.close()
         self._recovery.close()
         self._session.dispose()
@@ -319,6 +357,7 @@ class Panel:
 
     def result_arrived(self, node, header: ResultHeader) -> None:
         """``node`` (vtkMRMLSegmentationNode) holds a new result."""
+        self._next_steps.offer(node)
         self._messages.show_result(header)
         self._announce(node)
 
@@ -334,6 +373,8 @@ class Panel:
         node = slicer.mrmlScene.GetNodeByID(node_id)
         if node is not None:
             section.result_arrived(node)
+        if not self._new_results:
+            self._messages.scroll_to_result()
         return 0
 
     def _show_ready(self) -> None:

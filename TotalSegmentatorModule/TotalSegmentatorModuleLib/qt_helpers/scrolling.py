@@ -20,6 +20,12 @@ def scroll_into_sight(widget) -> None:
         bar.setValue(min(max(bar.value, top + widget.height - room), top))
 
 
+def room_around(widget) -> int | None:
+    """Height in pixels of what can be seen at once of the panel around ``widget`` (QWidget); None outside of one."""
+    area = _area_around(widget)
+    return area.viewport().height if area else None
+
+
 def _area_around(widget):
     area = widget.parent()
     while area and not area.inherits("QScrollArea"):

@@ -10,8 +10,6 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorModuleLib.changes.history import Action, History, names_besides
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
-from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
-from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.review.details import OfferRepair, RemarkList, no_repair
 from TotalSegmentatorModuleLib.review.editing import Editing, NoEditing
@@ -59,7 +57,6 @@ class ReviewSection:
         self._view = StructureView()
         self._history = History()
         self._watch = SegmentationWatch(self._on_segments)
-        self._scroller = Ticker(lambda: scroll_to_top(ui.collapsibleButton))
         self._table = ReviewTable(ui.structuresTree, self._on_chosen)
         self._filters = ReviewFilters(ui, self._filter)
         self._remarks = RemarkList(ui.structureLabel, remark_uis, self._on_show_place)
@@ -194,11 +191,16 @@ class ReviewSection:
             self._view.leave()
         self._count_time()
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether the user looks at a structure."""
+        return self._is_at_work and self._chosen is not None
+
     def result_arrived(self, node) -> None:
         """Review a new result (vtkMRMLSegmentationNode), unless the user is in the middle of another one."""
         if self._parameters is None:
             return
-        if self._is_at_work and self._chosen is not None and node is not self._node:
+        if self.is_in_use and node is not self._node:
             self._hint(new_result_text(node.GetName()))
             return
         if node is self._node:  # its structures are others now, and all of them are shown
@@ -206,7 +208,6 @@ class ReviewSection:
         self._ui.collapsibleButton.collapsed = False  # first, so that the rows are made once
         self._parameters.reviewSegmentation = node
         self._keys.listen()
-        self._scroller.start()  # when the section has got its height
 
     def scene_closing(self) -> None:
         self._history.clear()
@@ -216,7 +217,6 @@ class ReviewSection:
     def close(self) -> None:
         self._view.leave()
         self._watch.close()
-        self._scroller.dispose()
         self._table.close()
         self._keys.close()
         self._times.close()

@@ -9,7 +9,7 @@ from TotalSegmentatorWire.messages.plan import Plan
 
 from TotalSegmentatorModuleLib.segment.job_types import JobCallbacks
 from TotalSegmentatorModuleLib.segment.plan_text import plan_details, plan_text
-from TotalSegmentatorModuleLib.segment.progress_text import result_text
+from TotalSegmentatorModuleLib.segment.progress_text import log_text
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 
@@ -20,7 +20,7 @@ def log_callbacks() -> JobCallbacks:
         on_warning=log_warning,
         on_log=logging.debug,
         on_note=logging.info,
-        on_result=lambda _node, header: logging.info(result_text(header)),
+        on_result=lambda _node, header: logging.info(log_text(header)),
     )
 
 

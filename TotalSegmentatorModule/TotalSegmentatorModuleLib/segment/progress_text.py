@@ -14,8 +14,6 @@ from TotalSegmentatorModuleLib.texts.quantities import duration_text
 
 STAGE_PREPARING = "preparing"
 """Before the job's controller has the CT: its DICOM files are being looked up."""
-_LISTED_ABSENT = 20
-"""How many absent structures the result line names; its tool tip and the log name all."""
 
 
 def stage_text(stage: str, tile: int = 0, tiles: int = 0) -> str:
@@ -26,22 +24,12 @@ def stage_text(stage: str, tile: int = 0, tiles: int = 0) -> str:
 
 
 def result_text(header: ResultHeader) -> str:
-    """One line about a finished result: how many structures, which are absent."""
+    """One line about a finished result: how many structures, in which time, with which options."""
     count = len(header.found)
     found = _("1 structure found") if count == 1 else _("{count} structures found").format(count=count)
     line = _("{found} in {duration}.").format(found=found, duration=duration_text(header.seconds))
     choices = options_text(header.options)
-    if choices:
-        line = _("{line} Options: {choices}.").format(line=line, choices=choices)
-    if not header.absent:
-        return line
-    absent = readable_names(header.absent)
-    names = ", ".join(absent[:_LISTED_ABSENT])
-    if len(absent) > _LISTED_ABSENT:
-        names = _("{names} and more").format(names=names)
-    return _("{line} Not found in this scan ({count}): {names}.").format(
-        line=line, count=len(header.absent), names=names
-    )
+    return _("{line} Options: {choices}.").format(line=line, choices=choices) if choices else line
 
 
 def options_text(options: dict[str, Any]) -> str:
@@ -62,11 +50,27 @@ def options_text(options: dict[str, Any]) -> str:
     return ", ".join(choices)
 
 
+def absent_title(header: ResultHeader) -> str:
+    """How many structures are absent, on one line."""
+    count = len(header.absent)
+    return (
+        _("1 structure was not found in this scan")
+        if count == 1
+        else _("{count} structures were not found in this scan").format(count=count)
+    )
+
+
 def absent_text(header: ResultHeader) -> str:
-    """All absent structures, for the tool tip and the log; empty if none is."""
-    if not header.absent:
-        return ""
-    return _("Not found in this scan: {names}.").format(names=", ".join(readable_names(header.absent)))
+    """The names of all absent structures, for the list below that line and for the log; empty if none is."""
+    return ", ".join(readable_names(header.absent))
+
+
+def log_text(header: ResultHeader) -> str:
+    """All about a finished result, for the log."""
+    line = result_text(header)
+    if header.absent:
+        line = _("{line} {title}: {names}.").format(line=line, title=absent_title(header), names=absent_text(header))
+    return line
 
 
 def unimported_text(header: ResultHeader) -> str:

@@ -13,13 +13,14 @@ from TotalSegmentatorWire.command.log_text import without_names
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background.command_process import ProcessResult, process_result
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
+from TotalSegmentatorModuleLib.qt_helpers.disclosure import Disclosure
 from TotalSegmentatorModuleLib.qt_helpers.folders import open_folder
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.setup.commands import doctor_command, log_path, run_setup, show_command
 from TotalSegmentatorModuleLib.setup.plan import setup_plan
 from TotalSegmentatorModuleLib.setup.state import setup_state
-from TotalSegmentatorModuleLib.setup.texts import details_text, state_text
+from TotalSegmentatorModuleLib.setup.texts import details_text, state_text, versions_text, versions_title
 
 _LOG_LINES = 80
 _LOG_TAIL_BYTES = 64 << 10
@@ -35,6 +36,7 @@ class InstalledView:
         self._is_outdated = False
         self._is_enabled = True
         self._runner = TaskRunner(Ticker, settings.work_folder())
+        self._versions = Disclosure(ui.versionsButton, ui.versionsLabel)
         ui.noteLabel.setVisible(False)
         ui.collapsibleButton.connect("contentsCollapsed(bool)", self._on_collapsed)
         ui.openFolderButton.connect("clicked(bool)", self._on_open_folder)
@@ -75,6 +77,7 @@ class InstalledView:
         state = setup_state()
         ui.stateLabel.setText(state_text(state, self._is_outdated))
         ui.detailsLabel.setText(details_text(state))
+        self._versions.update(versions_title(state), versions_text(state))
         is_there = bool(state.engine_bytes or state.models or state.own_models)
         ui.removeButton.setEnabled(self._is_enabled and is_there)
 

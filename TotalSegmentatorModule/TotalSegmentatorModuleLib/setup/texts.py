@@ -172,14 +172,11 @@ def state_text(state: SetupState, is_outdated: bool) -> str:
 
 
 def details_text(state: SetupState) -> str:
-    """Device, versions, use of the disk and installed models, a line each."""
+    """Device, use of the disk and installed models, a line each."""
     lines = []
     if state.device:
         lines.append(_("Device: {device}").format(device=state.device))
-    if state.versions:
-        names = ", ".join("{} {}".format(*pair) for pair in sorted(state.versions.items()))
-        lines.append(_("Packages: {names}").format(names=names))
-    elif state.has_engine and not state.lacks_chosen_packages:
+    if not state.versions and state.has_engine and not state.lacks_chosen_packages:
         lines.append(_("Packages: your own") if state.has_chosen_packages else _("Packages: from Slicer's Python"))
     model_bytes = state.model_bytes + sum(model.bytes for model in state.own_models)
     if state.engine_bytes or model_bytes:
@@ -197,6 +194,15 @@ def details_text(state: SetupState) -> str:
     ]
     lines += [_("Installed in: {folder}").format(folder=folder) for folder in state.folders]
     return "\n".join(lines)
+
+
+def versions_title(state: SetupState) -> str:
+    return _("Details: versions of {count} packages").format(count=len(state.versions))
+
+
+def versions_text(state: SetupState) -> str:
+    """Name and version of each package of the engine; empty where the set-up does not know them."""
+    return ", ".join("{} {}".format(*pair) for pair in sorted(state.versions.items()))
 
 
 def removal_question(state: SetupState) -> str:

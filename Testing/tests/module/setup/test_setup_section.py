@@ -25,7 +25,11 @@ def test_section_tells_the_state(installer, without_engine):
 
     assert "Click Update" in installer.ui.setup.stateLabel.text
     details = installer.ui.setup.detailsLabel.text
-    assert "torch 2.13.0" in details
+    assert "torch 2.13.0" not in details
+    assert not installer.ui.setup.versionsLabel.visible
+    installer.app.click(installer.ui.setup.versionsButton)
+    assert installer.ui.setup.versionsLabel.visible
+    assert "torch 2.13.0" in installer.ui.setup.versionsLabel.text
     assert "processor" in details
     assert "engine 1.9 GB, models less than 1 MB" in details
     assert "104" in details
