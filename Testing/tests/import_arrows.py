@@ -154,6 +154,7 @@ ARROWS = {
     f"{WIRE}/command": {WIRE: "errors messages"},
     f"{WIRE}/messages": {WIRE: "errors"},
     f"{WIRE}/tables": {WIRE: "- errors messages"},
+    f"{WIRE}/choice": {WIRE: "- errors messages tables"},
     f"{WIRE}/errors": {},
 }
 """Who may import whom, by folder: names of folders below the one that stands before the colon, ``-`` for that one

@@ -64,7 +64,8 @@ def export(order: ExportOrder, source: ExportSource, reporter: ExportReporter) -
         reporter.progress(ExportStep.CHECKING, 0.06)
         edited = edited_segments(placed)
         outline = None if source.ct is None else lambda: _body(source)
-        plan = plan_rois(placed, order.choice(), edited, outline)
+        hu = None if source.ct is None else lambda: source.ct().array
+        plan = plan_rois(placed, order.choice(), edited, outline, hu)
         writer = _Writer(order, source, placed, plan.rois, edited, reporter)
         paths = writer.write(folder)
         reporter.progress(ExportStep.WRITING, _WRITTEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ from TotalSegmentatorEngine.export.dicom.text import (
     check_text,
 )
 from TotalSegmentatorEngine.export.rois.selection import Choice
-from TotalSegmentatorEngine.export.rois.template import load_template
+from TotalSegmentatorEngine.export.rois.template import load_template, with_structures
 from TotalSegmentatorEngine.export.rois.tg263_names import LONGEST_NAME, LONGEST_TEXT
 from TotalSegmentatorEngine.imaging.atomic_file import check_place
 
@@ -73,7 +74,9 @@ class ExportOrder:
     structures: Sequence[str] | None = None
     states: Collection[ReviewState] | None = None
     template: str | None = None
-    """Name of one of the product's templates, or the path of a file."""
+    """Name of one of the product's templates or presets, or the path of a file."""
+    more_structures: Sequence[str] = ()
+    """What goes out beside the template's structures."""
     names: str = TG263
     external: bool = False
     label: str | None = None
@@ -128,11 +131,19 @@ class ExportOrder:
         return Choice(
             structures=self.structures,
             states=tuple(ReviewState) if self.kind.is_sheet and self.states is None else self.states,
-            template=load_template(self.template) if self.template else None,
+            template=with_structures(load_template(self.template), self.more_structures) if self.template else None,
             names=self.names,
             external=self.external,
             longest_name=LONGEST_NAME if self.format == "rtstruct" else LONGEST_TEXT,
         )
+
+
+def with_preset(order: ExportOrder, preset: str, structures: Sequence[str] = ()) -> ExportOrder:
+    """A preset goes out by its own template, with its unions, and ``structures`` beside it, where no other template was
+    chosen and structures may overlap."""
+    if not preset or order.template is not None or order.holds_one_label:
+        return order
+    return dataclasses.replace(order, template=preset, more_structures=tuple(structures))
 
 
 def check_order(order: ExportOrder) -> None:

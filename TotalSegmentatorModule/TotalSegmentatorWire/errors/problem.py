@@ -10,13 +10,12 @@ from TotalSegmentatorWire.errors.cluster_errors import CLUSTER_ERRORS
 from TotalSegmentatorWire.errors.comparison_errors import COMPARISON_ERRORS, COMPARISON_WARNINGS
 from TotalSegmentatorWire.errors.definition import ErrorDefinition
 from TotalSegmentatorWire.errors.export_errors import EXPORT_ERRORS, EXPORT_WARNINGS
-from TotalSegmentatorWire.errors.image_errors import IMAGE_ERRORS, IMAGE_WARNINGS
+from TotalSegmentatorWire.errors.image_errors import IMAGE_ERRORS, IMAGE_WARNINGS, SERIES_ERRORS, SERIES_WARNINGS
 from TotalSegmentatorWire.errors.job_errors import JOB_ERRORS, JOB_WARNINGS
-from TotalSegmentatorWire.errors.receive_errors import RECEIVE_ERRORS
+from TotalSegmentatorWire.errors.preset_errors import PRESET_ERRORS
 from TotalSegmentatorWire.errors.result_errors import RESULT_ERRORS, RESULT_WARNINGS
 from TotalSegmentatorWire.errors.selection_warnings import SELECTION_WARNINGS
-from TotalSegmentatorWire.errors.series_errors import SERIES_ERRORS, SERIES_WARNINGS
-from TotalSegmentatorWire.errors.server_errors import SERVER_ERRORS
+from TotalSegmentatorWire.errors.server_errors import RECEIVE_ERRORS, SERVER_ERRORS
 from TotalSegmentatorWire.errors.setup_errors import SETUP_ERRORS, SETUP_WARNINGS
 from TotalSegmentatorWire.errors.sheet_errors import REPORT_ERRORS, SHEET_ERRORS, SHEET_WARNINGS
 
@@ -28,6 +27,7 @@ ERRORS: dict[str, ErrorDefinition] = (
     | EXPORT_ERRORS
     | IMAGE_ERRORS
     | JOB_ERRORS
+    | PRESET_ERRORS
     | RECEIVE_ERRORS
     | REPORT_ERRORS
     | RESULT_ERRORS

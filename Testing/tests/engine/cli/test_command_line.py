@@ -127,7 +127,7 @@ def test_every_code_ends_with_its_exit_code_and_sentences(
             return "x" if key in ("modality", "device", "suffix", "model", "detail", "name", "nearest") else 3.0
 
     error = SegmentationError("CANCELLED")
-    error.problem = Problem(code, {name: Anything()[name] for name in names_in(ERRORS[code].what)})
+    error.problem = Problem(code, {name: Anything()[name] for name in names_in(ERRORS[code].what + ERRORS[code].todo)})
 
     def refuse(*_arguments: object) -> None:
         raise error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.review_state import ReviewState
@@ -52,11 +53,13 @@ def plan_rois(
     choice: Choice,
     edited: Collection[str] = (),
     outline: Callable[[], VoxelMask] | None = None,
+    hu: Callable[[], np.ndarray] | None = None,
 ) -> RoiPlan:
     """The ROIs of an export, numbered from 1: the body outline first, then as the template orders them.
 
     ``edited``: ids of segments whose voxels are not those that the engine made. ``outline`` makes the body's mask; it
-    is called when the ROI's voxels are asked for. None where there is no CT to find the body in.
+    is called when the ROI's voxels are asked for. None where there is no CT to find the body in. ``hu`` gives that CT
+    on the grid, (k, j, i), for what a preset derives.
 
     - Every structure that stays out is named in a warning.
     - Rejected structures stay out unless ``choice.states`` has them. A union is in the worst state of its parts, so
@@ -73,7 +76,7 @@ def plan_rois(
     "EXPORT_NOTHING_CHOSEN" where none is left for another reason, "EXPORT_NO_BODY" where the outline is to be made and
     cannot.
     """
-    selection = select(placed, choice, edited)
+    selection = select(placed, choice, edited, hu)
     kept = [selected for selected in selection.structures if _goes_out(selected, choice.states)]
     filled = [selected for selected in kept if not selected.part.is_empty]
     empty = [selected.name for selected in kept if selected.part.is_empty] + selection.not_found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.export_formats import TG263
 from TotalSegmentatorWire.tables.review_state import ReviewState
@@ -13,6 +14,7 @@ from TotalSegmentatorWire.tables.review_state import ReviewState
 from TotalSegmentatorEngine.export.core.codes import RoiCodes
 from TotalSegmentatorEngine.export.core.segmentation import Segment, structure_of
 from TotalSegmentatorEngine.export.grid.placement import PlacedSegmentation
+from TotalSegmentatorEngine.export.rois.derived_parts import derived_part
 from TotalSegmentatorEngine.export.rois.parts import Part, segment_part, union_part
 from TotalSegmentatorEngine.export.rois.segment_names import SegmentNames, all_names
 from TotalSegmentatorEngine.export.rois.template import EVERYTHING, load_template, standard_unions, usual_type
@@ -60,18 +62,30 @@ class Selection:
     """Names of structures that were chosen by name and are not there."""
 
 
-def select(placed: PlacedSegmentation, choice: Choice, edited: Collection[str]) -> Selection:
-    """Segments without a voxel are among the selected.
+def select(
+    placed: PlacedSegmentation,
+    choice: Choice,
+    edited: Collection[str],
+    hu: Callable[[], np.ndarray] | None = None,
+) -> Selection:
+    """Segments without a voxel are among the selected. ``hu`` gives the CT on the grid, (k, j, i).
 
     Raises SegmentationError: "EXPORT_STRUCTURE_UNKNOWN" for a chosen name that means nothing,
     "EXPORT_STRUCTURE_LEFT_OUT" for that of a structure that could not be read.
     """
-    return _Selector(placed, choice, edited).selection()
+    return _Selector(placed, choice, edited, hu).selection()
 
 
 class _Selector:
-    def __init__(self, placed: PlacedSegmentation, choice: Choice, edited: Collection[str]) -> None:
+    def __init__(
+        self,
+        placed: PlacedSegmentation,
+        choice: Choice,
+        edited: Collection[str],
+        hu: Callable[[], np.ndarray] | None,
+    ) -> None:
         self._placed = placed
+        self._hu = hu
         self._choice = choice
         self._edited = edited
         self._entries = (choice.template or load_template(EVERYTHING)).entries
@@ -179,6 +193,8 @@ class _Selector:
                 absent += 1
         if entry.needs_all and (absent or any(part.is_empty for part in parts)):
             return None
+        if entry.step:
+            return derived_part(entry.step, parts, absent, self._placed, self._hu)
         return union_part(parts, absent)
 
     def _part(self, segment: Segment) -> Part:

@@ -35,19 +35,25 @@ A template is a JSON file; those of the product are in Resources/Export, a user'
 - ``optional``: true where nobody needs to hear that the segmentation lacks it.
 
 ``body`` names the outline, if one is asked for.
+
+A preset is a template, too: by its id ("rt-thorax"), or the file of a user's own.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from TotalSegmentatorWire.choice.own_presets import FORMAT, preset_from_json
+from TotalSegmentatorWire.choice.presets import Preset, read_presets
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.resources import STRUCTURES_FOLDER, TEMPLATES_FOLDER
 
+from TotalSegmentatorEngine.export.rois.preset_template import template_of_preset
 from TotalSegmentatorEngine.export.rois.template_schema import ORGAN, Entry, Template, invalid, template_of_json
 from TotalSegmentatorEngine.export.rois.tg263_names import name_key
 
@@ -62,20 +68,31 @@ def known_templates() -> list[str]:
 
 
 def load_template(name_or_path: str | Path) -> Template:
-    """One of known_templates(), or a file.
+    """One of known_templates(), a preset by its id, or a file of either.
 
     Raises SegmentationError("TEMPLATE_UNKNOWN") for a name that neither is known nor looks like a file,
-    "TEMPLATE_INVALID" for a file that cannot be read or breaks the format.
+    "TEMPLATE_INVALID" for a file that cannot be read or breaks the format, "PRESET_INVALID".
     """
     known = known_templates()
     if str(name_or_path) in known:
         return _own(str(name_or_path))
+    if str(name_or_path) in read_presets():
+        return _of_preset(read_presets()[str(name_or_path)])
     path = Path(name_or_path)
     if not path.is_file():
         if path.suffix or len(path.parts) != 1:
             raise invalid("the file does not exist")
-        raise SegmentationError("TEMPLATE_UNKNOWN", name=str(name_or_path), known=", ".join(known))
+        raise SegmentationError(
+            "TEMPLATE_UNKNOWN", name=str(name_or_path), known=", ".join(dict.fromkeys([*known, *read_presets()]))
+        )
     return _read(path)
+
+
+def with_structures(template: Template, names: Iterable[str]) -> Template:
+    """The template with these structures at its end, where it does not name them itself."""
+    there = {name_key(each) for entry in template.entries for each in (entry.name, entry.source) if each}
+    more = (Entry(source=name) for name in dict.fromkeys(names) if name_key(name) not in there)
+    return dataclasses.replace(template, entries=(*template.entries, *more))
 
 
 @cache
@@ -90,6 +107,10 @@ def usual_type(names: Iterable[str]) -> str:
         if entry.interpreted_type and any(fnmatch.fnmatchcase(name, name_key(entry.source)) for name in names):
             return entry.interpreted_type
     return ORGAN
+
+
+def _of_preset(preset: Preset) -> Template:
+    return template_of_preset(preset, frozenset(standard_unions()))
 
 
 @cache
@@ -107,4 +128,6 @@ def _read(path: Path) -> Template:
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise invalid(f"the file is not JSON{where}") from error
+    if isinstance(content, dict) and content.get("format") == FORMAT:
+        return _of_preset(preset_from_json(content))
     return template_of_json(content)

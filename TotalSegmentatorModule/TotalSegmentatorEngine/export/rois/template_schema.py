@@ -38,6 +38,8 @@ class Entry:
     codes: RoiCodes | None = None
     is_optional: bool = False
     """True where nobody needs to hear that the segmentation lacks it."""
+    step: str = ""
+    """What a preset makes of ``union_of`` in place of a union; never in a template's file."""
 
     @property
     def is_pattern(self) -> bool:
@@ -108,7 +110,7 @@ def _entry(line: Any, where: str) -> Entry:
         name=_name(line, where),
         colour=_colour(line, where),
         interpreted_type=_interpreted_type(line, where),
-        codes=_codes(line, where),
+        codes=codes_of_json(line, where),
         is_optional=_optional(line, where),
     )
     if bool(entry.source) == bool(entry.union_of):
@@ -214,7 +216,8 @@ def _optional(line: dict[str, Any], where: str) -> bool:
     return optional
 
 
-def _codes(line: dict[str, Any], where: str) -> RoiCodes | None:
+def codes_of_json(line: dict[str, Any], where: str) -> RoiCodes | None:
+    """Of the object ``codes`` of a line. Raises SegmentationError("TEMPLATE_INVALID")."""
     if "codes" not in line:
         return None
     texts = line["codes"]
