@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from TotalSegmentatorEngine.inference.tile_runner import Head
+from TotalSegmentatorEngine.labels.interpolated import InterpolatedLabelSink, linear_axes
 from TotalSegmentatorEngine.preprocessing.resampling import (
     FINISHED_ROWS_AT_ONCE,
     Band,
@@ -142,6 +143,20 @@ class ResampledLabelSink:
             voxels = slice(start, start + _VOXELS_AT_ONCE)
             logits = self._head.logits(flat[:, voxels].to(self._head.weight.device), None)
             finished[voxels] = largest(logits).cpu().numpy()
+
+
+ResampledSink = InterpolatedLabelSink | ResampledLabelSink
+
+
+def resampled_sink(matrices: Matrices, head: Head | None, on_slab: SlabCallback) -> ResampledSink:
+    """A sink for labels on the grid to which ``matrices`` (wanted, size) along each axis resample.
+
+    Both give the same labels; the first one computes only what is not decided, which linear interpolation alone allows.
+    """
+    axes = linear_axes(matrices)
+    if axes is None:
+        return ResampledLabelSink(matrices, head, on_slab)
+    return InterpolatedLabelSink(axes, head, on_slab)
 
 
 def _largest_of_each(predictions, labels: np.ndarray) -> None:

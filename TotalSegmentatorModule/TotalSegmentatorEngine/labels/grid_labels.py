@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from TotalSegmentatorEngine.inference.tile_runner import Head
-from TotalSegmentatorEngine.labels.argmax import LabelSink, ResampledLabelSink, SlabCallback
+from TotalSegmentatorEngine.labels.argmax import LabelSink, ResampledSink, SlabCallback, resampled_sink
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkInput, Piece, Region
 from TotalSegmentatorEngine.preprocessing.regions import shape_of
 
@@ -26,13 +26,13 @@ class GridLabels:
 
     def sink(
         self, _piece: Piece, source: NetworkInput, head: Head | None, on_slab: SlabCallback
-    ) -> LabelSink | ResampledLabelSink:
+    ) -> LabelSink | ResampledSink:
         """A sink for the network's run over ``source``, which lies in the rows ``piece`` of the region."""
         if source.back is None:
             return LabelSink(source.shape, head, on_slab)
-        return ResampledLabelSink(source.back.matrices(), head, on_slab=on_slab)
+        return resampled_sink(source.back.matrices(), head, on_slab)
 
-    def take(self, sink: LabelSink | ResampledLabelSink, piece: Piece, source: NetworkInput) -> None:
+    def take(self, sink: LabelSink | ResampledSink, piece: Piece, source: NetworkInput) -> None:
         """Copies what the sink found in the rows that are the piece's own and not its neighbours'."""
         found = source.restore(sink.labels)
         shape = shape_of(self.box)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from TotalSegmentatorEngine.inference.tile_runner import Head
-from TotalSegmentatorEngine.labels.argmax import ResampledLabelSink, SlabCallback
+from TotalSegmentatorEngine.labels.argmax import ResampledSink, SlabCallback, resampled_sink
 from TotalSegmentatorEngine.labels.restoring import smooth_matrices
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, NetworkInput, Piece, Region
@@ -26,13 +26,13 @@ class SmoothLabels:
         _matrices, self.box = smooth_matrices(grid, region)
         self.labels = np.zeros([part.stop - part.start for part in self.box], dtype=np.uint8)
 
-    def sink(self, piece: Piece, source: NetworkInput, head: Head | None, on_slab: SlabCallback) -> ResampledLabelSink:
+    def sink(self, piece: Piece, source: NetworkInput, head: Head | None, on_slab: SlabCallback) -> ResampledSink:
         """A sink for the network's run over ``source``, which lies in the rows ``piece`` of the region."""
         matrices, _box = smooth_matrices(self._grid, self._place(piece, source))
         ordered = tuple(matrices[axis] for axis in self._folder.transpose_forward)
-        return ResampledLabelSink(ordered, head, on_slab=on_slab)
+        return resampled_sink(ordered, head, on_slab)
 
-    def take(self, sink: ResampledLabelSink, piece: Piece, source: NetworkInput) -> None:
+    def take(self, sink: ResampledSink, piece: Piece, source: NetworkInput) -> None:
         """Copies what the sink found, as far as its rows are the piece's own and not its neighbours'."""
         place = self._place(piece, source)
         _matrices, box = smooth_matrices(self._grid, place)
