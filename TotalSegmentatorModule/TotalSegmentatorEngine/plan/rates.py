@@ -17,10 +17,10 @@ from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region
 from TotalSegmentatorEngine.preprocessing.regions import shape_of
 
-USUAL_LABELLING = {True: 3e-9, False: 1e-9}
-"""Seconds per voxel and label on two cores, as counts before the computer has measured it. True: of resampled logits,
-measured as 2.1e-9 and 2.7e-9 (7.6 million voxels of 118 labels) and 4.3e-9 (17 million of 6); False: of others, 1.0e-9
-(0.35 million of 118)."""
+USUAL_LABELLING = {True: 1e-9, False: 1e-9}
+"""Seconds per voxel and label on two cores, as counts before the computer has measured it. True: of interpolated
+logits, measured as 0.95e-9 and 1.1e-9 (16 million voxels of 105 labels, of a real CT; three times that where every
+second voxel lies on a boundary); False: of others, 1.0e-9 (0.35 million of 118)."""
 
 
 @dataclass(frozen=True)
