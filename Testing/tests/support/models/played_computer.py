@@ -202,7 +202,7 @@ class PlayedComputer:
                 on_tile(tile + 1)
 
     def _label(self, folder: ModelFolder, sink: _Sink, tiles: int) -> None:
-        each = (3.5 if sink.is_resampled else 0.8) * _NS * (len(folder.labels) + 1)
+        each = (1.1 if sink.is_resampled else 0.8) * _NS * (len(folder.labels) + 1)
         self._takes((0.25 + each * sink.labels.size) / tiles, BOTH)
 
     # -- the clock -----------------------------------------------------------------------------------------------------
