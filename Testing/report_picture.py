@@ -79,7 +79,7 @@ def _outcome(number: int, folder: Path) -> Outcome:
     case = folder / id_of(number)
     case.mkdir()
     (case / "thumbnail.jpg").write_bytes(thumbnail_jpeg(volume, [body.labels], found, flags))
-    structures = measured_structures(found, [body.labels], body.ct, flags)
+    structures = measured_structures(found, [body.labels], body.ct, flags, {})
     return outcome(number, structures, flags=tuple(as_written(flags)), shape=body.labels.shape,
                    spacing_mm=(_SPACING_MM,) * 3)  # fmt: skip
 

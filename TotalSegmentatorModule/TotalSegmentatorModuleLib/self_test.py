@@ -64,7 +64,7 @@ def check_import_of_all_structures(case) -> None:
     synthetic_labels(image.array, len(structures))
 
     started = time.perf_counter()
-    node = import_result(image, synthetic_header(_SHAPE, _IJK_TO_RAS, structures), ImportTarget(ct))
+    node = import_result([image], synthetic_header(_SHAPE, _IJK_TO_RAS, structures), ImportTarget(ct))
     case.assertLess(time.perf_counter() - started, _LONGEST_SECONDS, "import")
 
     segmentation = node.GetSegmentation()

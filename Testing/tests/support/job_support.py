@@ -174,8 +174,8 @@ class Application:
         self._runner.start(self._import(job.receive(job_id)), self.listener.on_end)
 
     def _import(self, task):
-        header, image = yield from task
-        self.listener.on_result(header, image.array)
+        header, images = yield from task
+        self.listener.on_result(header, images[0].array)
         self.manager.discard_result(header.job_id)
 
     def cancel(self) -> None:

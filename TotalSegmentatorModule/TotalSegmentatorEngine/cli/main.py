@@ -300,7 +300,7 @@ class _SegmentFiles:
         if self._order is None:
             from TotalSegmentatorEngine.job.result_file import check_output
 
-            check_output(self._options.output, shape)
+            check_output(self._options.output, shape, len(self._options.task.requests))
         elif shape is None:
             from TotalSegmentatorEngine.export.commands import check_before_job
 

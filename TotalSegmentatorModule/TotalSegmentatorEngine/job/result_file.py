@@ -1,4 +1,5 @@
-"""Writes the result as a file: a segmentation that Slicer opens (.seg.nrrd) or a plain label image (.nrrd, .nii.gz).
+"""Writes the result as a file: a segmentation that Slicer opens (.seg.nrrd), in which structures may overlap, or a
+plain label image (.nrrd, .nii.gz).
 
 The grid is exactly the input's, left-handed and oblique ones too.
 """
@@ -22,20 +23,28 @@ from TotalSegmentatorEngine.imaging.label_files import FileSegment, write_nifti,
 from TotalSegmentatorEngine.imaging.label_names import LabelName
 from TotalSegmentatorEngine.job.task import SegmentationResult
 
-SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz")
+SEGMENTATION_SUFFIX = ".seg.nrrd"
+SUFFIXES = (SEGMENTATION_SUFFIX, ".nrrd", ".nii.gz")
 
 
-def check_output(path: Path, shape: tuple[int, int, int] | None = None) -> None:
+def check_output(path: Path, shape: tuple[int, int, int] | None = None, layers: int = 1) -> None:
     """Raises before anything is computed where the result could not be written to ``path``.
 
-    With ``shape`` (k, j, i) the disk must have room for the labels as they are, one byte a voxel: an upper bound.
-    Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_NOT_WRITABLE, DISK_FULL.
+    ``layers``: how many the result may have; the structures of one model have one. With ``shape`` (k, j, i) the disk
+    must have room for the labels as they are, one byte a voxel and layer: an upper bound.
+    Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_ONE_LAYER, OUTPUT_NOT_WRITABLE, DISK_FULL.
     """
     if not path.name.lower().endswith(SUFFIXES):
         raise SegmentationError("OUTPUT_FORMAT", suffix=path.suffix or "no file name extension")
+    if layers > 1 and not _is_segmentation(path):
+        raise SegmentationError("OUTPUT_ONE_LAYER")
     check_place(path)
     if shape is not None:
-        check_disk_space(path.parent, int(np.prod(shape)))
+        check_disk_space(path.parent, int(np.prod(shape)) * layers)
+
+
+def _is_segmentation(path: Path) -> bool:
+    return path.name.lower().endswith(SEGMENTATION_SUFFIX)
 
 
 def write_result(
@@ -53,20 +62,28 @@ def write_result(
     structures of the label set; ``.nrrd``: the values alone; both take one layer.
     ``series_instance_uid`` is that of the CT, where it came from DICOM. Without ``checks_room`` the labels, which
     compress well, are written to a disk that might be too small for them as they are.
-    Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_NOT_WRITABLE, DISK_FULL, and what ``check_cancelled`` raises.
+    Raises SegmentationError: OUTPUT_FORMAT, OUTPUT_ONE_LAYER, OUTPUT_NOT_WRITABLE, DISK_FULL, and what
+    ``check_cancelled`` raises.
     """
     shapes = {labels.shape for labels in result.layers}
     if shapes != {geometry.shape}:
         raise ValueError(f"layers {shapes} and grid {geometry.shape} differ in shape")
-    check_output(path, geometry.shape if checks_room else None)
+    check_output(path, geometry.shape if checks_room else None, len(result.layers))
     layers = [np.ascontiguousarray(labels, dtype=np.uint8) for labels in result.layers]
     with atomic_file(path, sum(labels.nbytes for labels in layers)) as stream:
         if path.name.lower().endswith(".nii.gz"):
-            names = [LabelName(row.label, row.name, row.colour) for row in result.structures]
-            write_nifti(stream, layers[0], geometry, names, check_cancelled)
+            write_nifti(stream, layers[0], geometry, _label_names(result), check_cancelled)
         else:
-            segments = result_segments(result, series_instance_uid) if path.name.lower().endswith(".seg.nrrd") else []
+            segments = result_segments(result, series_instance_uid) if _is_segmentation(path) else []
             write_nrrd(stream, layers, geometry, segments, check_cancelled)
+
+
+def _label_names(result: SegmentationResult) -> list[LabelName]:
+    """Of all structures of the label set; those of several models have only the numbers that were found."""
+    labels = {found.name: found.label for found in result.found}
+    if len(result.models) == 1:
+        labels = {row.name: row.label for row in result.structures} | labels
+    return [LabelName(labels[row.name], row.name, row.colour) for row in result.structures if row.name in labels]
 
 
 def result_segments(result: SegmentationResult, series_instance_uid: str | None) -> list[FileSegment]:

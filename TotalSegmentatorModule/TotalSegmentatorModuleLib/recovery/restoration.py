@@ -45,7 +45,7 @@ def restored_review(
     segmentation = yield from _segmentation(review, images)
     ct = ct_of_review(unsaved, preferred_ct)
     structures = [segment.id for segment in review.segments]
-    name = name_of_result(ct.GetName() if ct is not None else "", structures, [review.model], review.created)
+    name = name_of_result(ct.GetName() if ct is not None else "", structures, review.model.split(", "), review.created)
     notices.finish()  # of what came before
     node, former = add_to_scene(
         segmentation, ImportTarget(ct, None, name), lambda node, _segments: _write_attributes(node, review)

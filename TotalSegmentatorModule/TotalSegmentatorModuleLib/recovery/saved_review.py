@@ -77,7 +77,7 @@ class SavedReview:
     created: str
     """ISO 8601, UTC: when its result was imported, or it was first changed."""
     model: str
-    """Empty where the segments do not say it."""
+    """Of several with commas; empty where the segments do not say it."""
     ct: SavedCt | None
     """None where it is not known."""
     layers: list[SavedLayer]

@@ -188,7 +188,7 @@ def _review(node, created: str, layers: list[SavedLayer], computed: list[str]) -
     attribute = node.GetAttribute(REVIEW_ATTRIBUTE)
     return SavedReview(
         created=created,
-        model=next((each.tags[MODEL_TAG] for each in segments if MODEL_TAG in each.tags), ""),
+        model=", ".join(dict.fromkeys(each.tags[MODEL_TAG] for each in segments if MODEL_TAG in each.tags)),
         ct=_ct(reference_volume(node)),
         layers=layers,
         segments=segments,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class RerunArrival:
         node = slicer.mrmlScene.GetNodeByID(self._request.node_id)
         return node if node is not None and node.IsA("vtkMRMLSegmentationNode") else None
 
-    def task(self, header: ResultHeader, image: LabelImage, computed: str) -> Generator[int, None, Any]:
+    def task(self, header: ResultHeader, images: Sequence[LabelImage], computed: str) -> Generator[int, None, Any]:
         """A part of a background task: returns the node, or None where it has gone. Ended early, it has not touched the
         scene. Raises SegmentationError("EXPORT_NONLINEAR_TRANSFORM")."""
         while True:
@@ -58,7 +58,7 @@ class RerunArrival:
             accepted = self._accepted(node, header)
             to_ras = _to_segmentation(node) @ np.reshape(header.ijk_to_ras, (4, 4))
             part = dataclasses.replace(header, found=accepted, ijk_to_ras=to_ras.ravel().tolist())
-            segments = yield from _segments(part, image)
+            segments = yield from _segments(part, images)
             yield _REST_MS  # the scene's turn is a step of its own
             node = self.node
             if node is None:
@@ -89,14 +89,19 @@ def _to_segmentation(node) -> np.ndarray:
     return np.linalg.inv(segmentation_to_ct(node, ct)) if ct is not None else np.eye(4)
 
 
-def _segments(header: ResultHeader, image: LabelImage) -> Generator[int, None, dict[str, Any]]:
-    """The vtkSegments of what ``header`` found, by their names, which share an image of their own."""
-    if not header.found:
-        return {}
-    labels = yield from _cut_out(header.found, image)
+def _segments(header: ResultHeader, images: Sequence[LabelImage]) -> Generator[int, None, dict[str, Any]]:
+    """The vtkSegments of what ``header`` found, by their names; those of a layer share an image of their own."""
+    layers: list[LabelImage] = []
+    found: list[FoundStructure] = []
+    for number, image in enumerate(images):
+        of_layer = [each for each in header.found if each.layer == number]
+        if of_layer:
+            found += [dataclasses.replace(each, layer=len(layers)) for each in of_layer]
+            layers.append((yield from _cut_out(of_layer, image)))
+    header = dataclasses.replace(header, found=found)
     segments: dict[str, Any] = {}
     deadline = time.monotonic() + _WORK_SECONDS
-    for name, segment in computed_segments(labels, header):
+    for name, segment in computed_segments(layers, header):
         segments[name] = segment
         if header.review:
             rows = [row for row in header.review.get("flags", ()) if row["structure"] == name]

@@ -51,7 +51,8 @@ class _LostAttemptError(SegmentationError):
 class SegmentationJob:
     """``run`` and ``receive`` are tasks (see task_runner); an object is for one of them.
 
-    ``make_image`` gets a shape (k, j, i) and returns an object whose ``array`` (uint8, C-contiguous) takes the labels.
+    ``make_image`` gets a shape (k, j, i) and returns an object whose ``array`` (uint8, C-contiguous) takes the labels
+    of a layer.
     The worker is polled by the manager's ``step``, which is called before every step of a task.
     """
 
@@ -65,9 +66,9 @@ class SegmentationJob:
         self.is_receiving = False
         """Whether the result is complete and only has to be read and imported."""
 
-    def run(self, ct: CtSource, settings: JobSettings) -> Generator[int, None, tuple[ResultHeader, Any]]:
-        """Segment ``ct``; returns the result's header and the image. The result's files stay until they are discarded,
-        unless the job is cancelled. Raises SegmentationError, OSError, DamagedResultError."""
+    def run(self, ct: CtSource, settings: JobSettings) -> Generator[int, None, tuple[ResultHeader, list[Any]]]:
+        """Segment ``ct``; returns the result's header and the image of each layer. The result's files stay until they
+        are discarded, unless the job is cancelled. Raises SegmentationError, OSError, DamagedResultError."""
         for is_last in (False, True):
             attempt = Attempt(self._manager.work_folder)
             try:
@@ -82,7 +83,7 @@ class SegmentationJob:
             finally:
                 self._manager.removal.add(attempt.folder)
 
-    def receive(self, job_id: str) -> Generator[int, None, tuple[ResultHeader, Any]]:
+    def receive(self, job_id: str) -> Generator[int, None, tuple[ResultHeader, list[Any]]]:
         """Read the result of a job; returns what ``run`` does. Its files stay, also if cancelled. Raises
         DamagedResultError."""
         self.is_receiving = True
@@ -92,13 +93,13 @@ class SegmentationJob:
         except DamagedResultError:
             self._manager.discard_result(job_id)
             raise
-        image = self._make_image(tuple(header.shape))
-        for fraction in read_labels(folder, header, image.array, _WORK_SECONDS):
+        images = [self._make_image(tuple(header.shape)) for _layer in range(header.layers)]
+        for fraction in read_labels(folder, header, [image.array for image in images], _WORK_SECONDS):
             self._report_progress(1.0 - _RECEIVING_SHARE * (1.0 - fraction), STAGE_RECEIVING)
             yield _RECEIVING_MS
         self._report_progress(1.0, STAGE_RECEIVING)
         yield 0  # the import gets a step of its own
-        return header, image
+        return header, images
 
     # -- handing over --------------------------------------------------------------------------------------------------
 

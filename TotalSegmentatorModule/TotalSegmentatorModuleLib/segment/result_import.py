@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -48,7 +48,7 @@ class ResultImport:
     def task(
         self,
         header: ResultHeader,
-        image: LabelImage,
+        images: Sequence[LabelImage],
         find_target_ct: Callable[[], Any],
         choice: OutputChoice,
         computed: str,
@@ -56,11 +56,12 @@ class ResultImport:
     ) -> Generator[int, None, tuple[Any, ResultHeader]]:
         """A part of a background task (see task_runner): returns the vtkMRMLSegmentationNode and the header.
 
-        Ended early, it has not touched the scene. ``find_target_ct`` and ``choice`` are asked in the step that does;
-        ``on_imported`` gets the node in it as soon as the segmentation is in the scene. ``computed``: the structures as
-        ``computed_to_json`` packs them, to be kept with the segmentation; empty where there are none.
+        Ended early, it has not touched the scene. ``images``: of each layer. ``find_target_ct`` and ``choice`` are
+        asked in the step that does; ``on_imported`` gets the node in it as soon as the segmentation is in the scene.
+        ``computed``: the structures as ``computed_to_json`` packs them, to be kept with the segmentation; empty where
+        there are none.
         """
-        segmentation = yield from self._prepared(header, image)
+        segmentation = yield from self._prepared(header, images)
         ct = find_target_ct()
         output = choice.resolve()
         name = result_name(ct.GetName() if ct is not None else "", header)
@@ -73,8 +74,8 @@ class ResultImport:
         self._tell_where_it_went(header, ct, choice.was_chosen and output is None)
         return node, header
 
-    def _prepared(self, header: ResultHeader, image: LabelImage) -> Generator[int, None, Any]:
-        preparation = prepared_segmentation(image, header)
+    def _prepared(self, header: ResultHeader, images: Sequence[LabelImage]) -> Generator[int, None, Any]:
+        preparation = prepared_segmentation(images, header)
         deadline = self._clock() + WORK_SECONDS
         try:
             while True:

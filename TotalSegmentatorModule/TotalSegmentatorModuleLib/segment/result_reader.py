@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +26,10 @@ def read_result_header(folder: Path) -> ResultHeader:
         size = (folder / RESULT_LABELS).stat().st_size
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedResultError(type(error).__name__) from error
-    if len(header.shape) != 3 or size != int(np.prod(header.shape)):
+    if len(header.shape) != 3 or header.layers < 1 or size != int(np.prod(header.shape)) * header.layers:
         raise DamagedResultError("size")
+    if not all(0 <= found.layer < header.layers for found in header.found):
+        raise DamagedResultError("layer")
     return header
 
 
@@ -58,24 +60,29 @@ def unimported_results(work_folder: Path) -> list[ResultHeader]:
     return sorted(unimported, key=lambda header: header.created)
 
 
-def read_labels(folder: Path, header: ResultHeader, labels: np.ndarray, seconds: float) -> Iterator[float]:
-    """Read the labels of a result into ``labels`` (uint8, C-contiguous, of the header's shape), for about ``seconds``
-    between two values: 0..1 of what is read so far. Raises DamagedResultError."""
-    if labels.dtype != np.uint8 or labels.shape != tuple(header.shape) or not labels.flags.c_contiguous:
-        raise TypeError("labels are read into a C-contiguous uint8 array of the result's shape")
-    target = memoryview(labels).cast("B")
-    position = 0
+def read_labels(folder: Path, header: ResultHeader, layers: Sequence[np.ndarray], seconds: float) -> Iterator[float]:
+    """Read the labels of a result into ``layers``, as many as it has (each uint8, C-contiguous, of the header's shape),
+    for about ``seconds`` between two values: 0..1 of what is read so far. Raises DamagedResultError."""
+    if len(layers) != header.layers or not all(_takes_labels(labels, header) for labels in layers):
+        raise TypeError("labels are read into C-contiguous uint8 arrays of the result's shape, one for each layer")
+    targets = [memoryview(labels).cast("B") for labels in layers]
+    total, done = sum(map(len, targets)), 0
     try:
         with (folder / RESULT_LABELS).open("rb", buffering=0) as stream:
-            while position < len(target):
-                yield position / len(target)
-                deadline = time.monotonic() + seconds
+            deadline = 0.0
+            for target in targets:
+                position = 0
                 while position < len(target):
+                    if time.monotonic() >= deadline:
+                        yield done / total
+                        deadline = time.monotonic() + seconds
                     count = stream.readinto(target[position : position + _CHUNK_BYTES])
                     if not count:
                         raise DamagedResultError("short")
-                    position += count
-                    if time.monotonic() >= deadline:
-                        break
+                    position, done = position + count, done + count
     except OSError as error:
         raise DamagedResultError(type(error).__name__) from error
+
+
+def _takes_labels(labels: np.ndarray, header: ResultHeader) -> bool:
+    return labels.dtype == np.uint8 and labels.shape == tuple(header.shape) and labels.flags.c_contiguous

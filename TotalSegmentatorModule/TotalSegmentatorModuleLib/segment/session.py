@@ -5,7 +5,7 @@ It knows the scene and Qt's timer, but no widgets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,10 +38,10 @@ from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 class Arrival(Protocol):
     """Takes a result that is no segmentation of its own."""
 
-    def task(self, header: ResultHeader, image: LabelImage, computed: str) -> Generator[int, None, Any]:
+    def task(self, header: ResultHeader, images: Sequence[LabelImage], computed: str) -> Generator[int, None, Any]:
         """A part of a background task: returns the vtkMRMLSegmentationNode that has taken it, None where that has gone:
-        then it becomes a segmentation of its own. ``computed``: as ``computed_to_json`` packs it, or empty. Ended
-        early, it has not touched the scene."""
+        then it becomes a segmentation of its own. ``images``: of each layer; ``computed``: as ``computed_to_json``
+        packs it, or empty. Ended early, it has not touched the scene."""
 
     def arrived(self) -> None:
         """It has been taken, and the next job can begin."""
@@ -178,30 +178,30 @@ class SegmentationSession:
             yield 0
         self._ct.dicom_files = search.files
         job_settings = JobSettings(order.requests, order.models_folder, order.device, order.options, order.server)
-        header, image = yield from self._job.run(self._ct, job_settings)
+        header, images = yield from self._job.run(self._ct, job_settings)
         try:
             if order.arrival is not None:
                 computed = read_computed(self._manager.result_folder(header.job_id))
-                node = yield from order.arrival.task(header, image, computed)
+                node = yield from order.arrival.task(header, images, computed)
                 if node is not None:
                     self._imported(node, header.job_id)
                     return node, header
                 self._arrival = None
-            return (yield from self._import_task(header, image, output))
+            return (yield from self._import_task(header, images, output))
         except TaskCancelledError:
             self._manager.discard_result(header.job_id)
             raise
 
     def _receive(self, job_id: str) -> Generator[int, None, tuple[Any, ResultHeader]]:
-        header, image = yield from self._job.receive(job_id)
-        return (yield from self._import_task(header, image, OutputChoice(None)))
+        header, images = yield from self._job.receive(job_id)
+        return (yield from self._import_task(header, images, OutputChoice(None)))
 
     def _import_task(
-        self, header: ResultHeader, image: LabelImage, choice: OutputChoice
+        self, header: ResultHeader, images: Sequence[LabelImage], choice: OutputChoice
     ) -> Generator[int, None, tuple[Any, ResultHeader]]:
         return self._import.task(
             header,
-            image,
+            images,
             lambda: find_ct(header, self._ct.node if self._ct is not None else None),
             choice,
             read_computed(self._manager.result_folder(header.job_id)),

@@ -14,6 +14,12 @@ RESULT_ERRORS: dict[str, ErrorDefinition] = table(
         _("Choose another name or folder for it."),
     ),
     (
+        "OUTPUT_ONE_LAYER",
+        192,
+        _("Structures of several models may overlap, and an image in .nrrd or .nii.gz can hold only one at a place."),
+        _("Use a file name that ends in .seg.nrrd, or choose an export such as rtstruct, seg or volumes."),
+    ),
+    (
         "COMPUTED_NOT_KEPT",
         111,
         _("The structure as the model computed it was not kept with this segmentation."),

@@ -64,5 +64,5 @@ def _segmentation(app: Desktop):
         image.array[20:180, 51 * row : 51 * row + 40, 46 * column : 46 * column + 40] = structure.label
     matrix = np.array(GRID, float).reshape(4, 4)
     ct = app.add_volume(np.zeros(SHAPE, np.int16), matrix)
-    node = import_result(image, synthetic_header(SHAPE, matrix, structures), ImportTarget(ct, None, ""))
+    node = import_result([image], synthetic_header(SHAPE, matrix, structures), ImportTarget(ct, None, ""))
     return node, list(node.GetSegmentation().GetSegmentIDs())

@@ -38,12 +38,12 @@ def measure(repeat: int) -> list[dict[str, float]]:
             ct = app.add_volume(np.zeros(SHAPE, np.int16), IJK_TO_RAS, "CT")
             first, second, third = new_image(), new_image(), new_image()
             row = {}
-            row["import"], node = _timed(lambda image=first, ct=ct: import_result(image, header, ImportTarget(ct)))
+            row["import"], node = _timed(lambda image=first, ct=ct: import_result([image], header, ImportTarget(ct)))
             row["replace"], _node = _timed(
-                lambda image=second, ct=ct, node=node: import_result(image, header, ImportTarget(ct, node))
+                lambda image=second, ct=ct, node=node: import_result([image], header, ImportTarget(ct, node))
             )
             row["remove"], _none = _timed(lambda node=node: slicer.mrmlScene.RemoveNode(node))
-            import_result(third, header, ImportTarget(ct))
+            import_result([third], header, ImportTarget(ct))
             row["close scene"], _none = _timed(app.close_scene)
             rows.append(row)
         application_lifetime().stop()

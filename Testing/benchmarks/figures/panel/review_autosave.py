@@ -39,7 +39,7 @@ def _measure_one(app: Desktop, work_folder: Path, labels: np.ndarray, header) ->
     ct = app.add_volume(np.zeros(SHAPE, np.int16), IJK_TO_RAS, "CT")
     image = LabelImage(SHAPE)
     image.array[:] = labels
-    node = import_result(image, header, ImportTarget(ct))
+    node = import_result([image], header, ImportTarget(ct))
     autosave = ReviewAutosave(work_folder, print)
     row: dict[str, float] = {}
     written = 0

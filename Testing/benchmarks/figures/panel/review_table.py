@@ -83,7 +83,7 @@ def _add_result(app: Desktop, widget) -> None:
     header = dataclasses.replace(
         header, found=found, models=["117-1.5mm"], profiles={"117-1.5mm": "nnunet"}, review=review
     )
-    node = import_result(image, header, ImportTarget(ct))
+    node = import_result([image], header, ImportTarget(ct))
     widget.panel.result_arrived(node, header)
     tree = widget.ui.review.structuresTree
     assert app.wait_until(lambda: tree.model().rowCount() > 0)

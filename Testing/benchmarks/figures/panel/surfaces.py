@@ -72,7 +72,7 @@ def _result(app: Desktop, widget):
     structures = [each for each in structure_table("structures_104") if (labels == each.label).any()]
     ct = app.add_volume(np.zeros(SHAPE, np.int16), np.reshape(GRID, (4, 4)), "CT")
     header = synthetic_header(SHAPE, GRID, structures)
-    node = import_result(image, header, ImportTarget(ct))
+    node = import_result([image], header, ImportTarget(ct))
     if widget is not None:
         widget.panel.result_arrived(node, header)
         assert app.wait_until(lambda: widget.ui.review.structuresTree.model().rowCount() > 0, 60)

@@ -53,7 +53,7 @@ def add_reviewed(exporter, ct, series_instance_uid: str | None = None):
     from TotalSegmentatorModuleLib.tags.review_flags import set_absent_state
 
     labels = labels_on(GRID.shape)
-    image, header = result_of(labels, ct)
+    images, header = result_of(labels, ct)
     found = []
     for each in header.found:
         places = np.argwhere(labels == each.label)
@@ -61,7 +61,7 @@ def add_reviewed(exporter, ct, series_instance_uid: str | None = None):
         found.append(dataclasses.replace(each, extent=extent))
     review = {"version": 1, "flags": [flag.to_json("A remark.") for flag in FLAGS]}
     header = dataclasses.replace(header, found=found, review=review, series_instance_uid=series_instance_uid)
-    node = import_result(image, header, ImportTarget(ct))
+    node = import_result(images, header, ImportTarget(ct))
     exporter.user.widget.panel.result_arrived(node, header)
     keep_computed(node, computed_to_json(computed_structures(found, [labels], GRID)))
     before = labels == 1

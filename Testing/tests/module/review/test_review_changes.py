@@ -105,7 +105,7 @@ def test_a_new_result_does_not_interrupt_the_review_of_another(ready):
     first = ready.node
     ready.press("N")
     image, header = result_of(ijk_to_ras(ready.ct), 3, None)
-    second = import_result(image, header, ImportTarget(ready.ct, None, "second"))
+    second = import_result([image], header, ImportTarget(ready.ct, None, "second"))
     ready.panel.result_arrived(second, header)
     ready.wait(lambda: ready.ui.hintLabel.visible)
     assert "second" in ready.ui.hintLabel.text

@@ -127,7 +127,7 @@ def test_flags_that_cannot_be_read_do_not_keep_a_result_from_the_user(reviewer):
     reviewer.add_result()
     image, header = result_of([-4, 0, 0, 0, 0, -4, 0, 0, 0, 0, 2.5, 0, 0, 0, 0, 1], 3, None)
     review = {"version": 1, "flags": [{"rule": "x"}, FLAGS[2].to_json("Cut."), 7]}
-    node = import_result(image, dataclasses.replace(header, review=review), ImportTarget())
+    node = import_result([image], dataclasses.replace(header, review=review), ImportTarget())
     reviewer.panel.result_arrived(node, header)
     reviewer.wait(lambda: reviewer.ui.segmentationSelector.currentNode() is node)
     assert reviewer.ui.headlineLabel.text == "1 cut by the scan"
@@ -140,7 +140,7 @@ def test_a_new_result_in_the_same_segmentation_brings_its_own_review(ready, answ
 
     reviewed(ready, answers)
     image, header = result_of(ijk_to_ras(ready.ct), 6, {"version": 1, "flags": []})
-    import_result(image, header, ImportTarget(ready.ct, ready.node))
+    import_result([image], header, ImportTarget(ready.ct, ready.node))
     ready.settle()
     assert ready.groups() == ["No remarks (6)"]
     assert ready.ui.progressLabel.text == "0 of 6 judged"

@@ -232,7 +232,7 @@ def test_a_result_that_replaces_the_reviewed_one_is_shown_whole(ready):
 
     ready.click_row("kidney right")
     image, header = result_of(ijk_to_ras(ready.ct), 6, None)
-    import_result(image, header, ImportTarget(ready.ct, ready.node))
+    import_result([image], header, ImportTarget(ready.ct, ready.node))
     ready.panel.result_arrived(ready.node, header)
     ready.settle()
     assert ready.chosen == ""

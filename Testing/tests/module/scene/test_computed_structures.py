@@ -67,7 +67,7 @@ def imported(app, phantom: Phantom, computed):
     everything = structure_table("structures_104")
     header = self_test.synthetic_header(phantom.labels.shape, phantom.ijk_to_ras, everything)
     header = dataclasses.replace(header, found=found)
-    node = segmentation_import.import_result(image, header, segmentation_import.ImportTarget(ct))
+    node = segmentation_import.import_result([image], header, segmentation_import.ImportTarget(ct))
     geometry = Geometry(phantom.labels.shape, phantom.ijk_to_ras)
     computed.keep_computed(node, computed_to_json(computed_structures(found, [phantom.labels], geometry)))
     return ct, node

@@ -61,7 +61,7 @@ def result(lib, shape=SHAPE, matrix=OBLIQUE, structures=None, **changes):
 
 def import_into(lib, ct, output=None, **options):
     image, header = result(lib, **options)
-    return lib.images.import_result(image, header, lib.images.ImportTarget(ct, output))
+    return lib.images.import_result([image], header, lib.images.ImportTarget(ct, output))
 
 
 def tag(segment, name: str) -> str:
@@ -115,7 +115,7 @@ def test_result_kept_without_volumes_gets_them_from_its_voxels(app, lib):
     found = [dataclasses.replace(each, voxels=2000, volume_ml=None) for each in header.found]
 
     node = lib.images.import_result(
-        image, dataclasses.replace(header, found=found), lib.images.ImportTarget(add_ct(app))
+        [image], dataclasses.replace(header, found=found), lib.images.ImportTarget(add_ct(app))
     )
 
     expected = 2000 * abs(np.linalg.det(OBLIQUE[:3, :3])) / 1000
@@ -128,7 +128,7 @@ def test_voxels_lie_where_they_lie_in_the_ct(app, lib, matrix):
     image, header = result(lib, matrix=matrix)
     expected = image.array.copy()
 
-    node = lib.images.import_result(image, header, lib.images.ImportTarget(ct))
+    node = lib.images.import_result([image], header, lib.images.ImportTarget(ct))
 
     for label, name in ((1, "spleen"), (5, "liver"), (104, structure_table("structures_104")[103].name)):
         voxels = slicer.util.arrayFromSegmentBinaryLabelmap(node, name, ct)
@@ -139,7 +139,7 @@ def test_absent_structures_make_no_segments(app, lib):
     image, header = result(lib)
     header = dataclasses.replace(header, found=header.found[:3], absent=[found.name for found in header.found[3:]])
 
-    node = lib.images.import_result(image, header, lib.images.ImportTarget(add_ct(app)))
+    node = lib.images.import_result([image], header, lib.images.ImportTarget(add_ct(app)))
 
     assert node.GetSegmentation().GetNumberOfSegments() == 3
 
@@ -243,7 +243,7 @@ def test_a_result_that_cannot_be_imported_takes_nothing_away(app, lib):
 
     with pytest.raises(KeyError):
         target = lib.images.ImportTarget(ct, node)
-        lib.images.import_result(image, dataclasses.replace(header, structures=header.structures[:3]), target)
+        lib.images.import_result([image], dataclasses.replace(header, structures=header.structures[:3]), target)
 
     assert node.GetSegmentation().GetNumberOfSegments() == 104
     assert np.array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(node, "liver", ct), before)
@@ -317,7 +317,7 @@ def test_import_replacement_and_removal_of_104_structures_are_quick(app, lib):
     def imported(output=None) -> float:
         image, header = result(lib, BIG_SHAPE)
         target = lib.images.ImportTarget(ct, output)
-        return seconds_of(lambda: nodes.append(lib.images.import_result(image, header, target)))
+        return seconds_of(lambda: nodes.append(lib.images.import_result([image], header, target)))
 
     assert imported() < IMPORT_SECONDS
     assert imported(nodes[0]) < IMPORT_SECONDS

@@ -128,7 +128,7 @@ class Arrival:
         importer, ends = ResultImport(JobCallbacks()), []
         header, image = self._result()
         self.replacing = TaskRunner(Ticker, settings.work_folder(), tidy_up=importer.step)
-        task = importer.task(header, image, lambda: self.ct, OutputChoice(node), "", lambda _node: None)
+        task = importer.task(header, [image], lambda: self.ct, OutputChoice(node), "", lambda _node: None)
         self.replacing.start(task, ends.append)
         return ends
 

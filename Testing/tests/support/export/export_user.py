@@ -76,8 +76,8 @@ class ExportUser:
         from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, import_result
 
         labels = blocks() if labels is None else labels
-        image, header = result_of(labels, ct, digest)
-        node = import_result(image, header, ImportTarget(ct))
+        images, header = result_of(labels, ct, digest)
+        node = import_result(images, header, ImportTarget(ct))
         self.user.widget.panel.result_arrived(node, header)
         selectors = (self.ui.export.segmentationSelector, self.ui.compare.segmentationSelector)
         self.wait(lambda: all(selector.currentNode() is node for selector in selectors))
@@ -179,7 +179,7 @@ def blocks(shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
 
 
 def result_of(labels: np.ndarray, ct, digest: str = "0123"):
-    """A LabelImage and the ResultHeader of a result with the first structures of the table."""
+    """LabelImages, one for each layer, and the ResultHeader of a result with the first structures of the table."""
     import dataclasses
 
     from TotalSegmentatorModuleLib.scene.segmentation_import import LabelImage
@@ -194,7 +194,7 @@ def result_of(labels: np.ndarray, ct, digest: str = "0123"):
     )
     image = LabelImage(labels.shape)
     image.array[:] = labels
-    return image, header
+    return [image], header
 
 
 def add_segment(node, name: str, voxels: np.ndarray, ct, start: tuple[int, int, int] = (0, 0, 0)) -> str:

@@ -61,7 +61,7 @@ class RepairUser(ReviewUser):
         header = dataclasses.replace(
             header, found=found, models=["104-1.5mm"], profiles={"104-1.5mm": "nnunet"}, review=review_of(flags)
         )
-        self.node = import_result(image, header, ImportTarget(self.ct, None, ""))
+        self.node = import_result([image], header, ImportTarget(self.ct, None, ""))
         self.panel.result_arrived(self.node, header)
         self.settle()
         self.wait(lambda: self.tree.model().rowCount() > 0)

@@ -83,7 +83,7 @@ class ReviewUser:
         if self.ct is None:
             self.ct = self.user.add_ct(np.full(shape, 40, np.int16))
         image, header = result_of(GRID, count, None if flags is None else review_of(flags), shape)
-        self.node = import_result(image, header, ImportTarget(self.ct, None, name))
+        self.node = import_result([image], header, ImportTarget(self.ct, None, name))
         self.panel.result_arrived(self.node, header)
         self.settle()
         if self.ui.segmentationSelector.currentNode() is not self.node:  # another one is being reviewed

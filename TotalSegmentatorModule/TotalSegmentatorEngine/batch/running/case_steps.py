@@ -169,7 +169,12 @@ class CaseSteps:
         result, reporter = self._rest(), self._reporter
         reporter.progress(Stage.WRITING, 0.0)
         structures = measured_structures(
-            result.found, result.layers, self._ct.volume.array, result.flags or (), reporter.check_cancelled
+            result.found,
+            result.layers,
+            self._ct.volume.array,
+            result.flags or (),
+            result.profiles,
+            reporter.check_cancelled,
         )
         run_job.write_result(result, self._ct, self._files, reporter)
         with disk_errors(self._draft):

@@ -12,8 +12,9 @@ from typing import Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-VERSION = 1
-"""Of the JSON; raised when a field changes its meaning."""
+VERSION = 2
+"""Of the JSON; raised when a field changes its meaning. 1: one model, and one layer."""
+_READ = (1, VERSION)
 DONE, FAILED = "done", "failed"
 
 
@@ -30,6 +31,7 @@ class StructureOutcome:
 
     name: str
     label: int
+    """Of its voxels in its layer of the segmentation."""
     voxels: int
     volume_ml: float
     mean_hu: float | None
@@ -43,6 +45,11 @@ class StructureOutcome:
     """The worst of its flags, one of ``messages.review.Level``; empty without a flag."""
     state: str = "unreviewed"
     """One of ``tables.review_state.ReviewState``."""
+    layer: int = 0
+    model: str = ""
+    """That found it; empty where the outcome's model did, as in records of version 1."""
+    profile: str = ""
+    """Likewise, of that model."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,9 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     """Codes, each once."""
     model: str = ""
-    """Id of the catalogue, or the dataset name of a model folder."""
+    """Id of the catalogue, or the dataset name of a model folder; of several, with commas."""
     profile: str = ""
+    """Of the model; of several, each once with commas."""
     device: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     """``JobOptions.to_json()`` with the runtime and precision that were used."""
@@ -81,7 +89,7 @@ class Outcome:
     spacing_mm: tuple[float, float, float] | None = None
     """Along i, j, k."""
     structures: tuple[StructureOutcome, ...] = ()
-    """In the order of their labels."""
+    """In the order of their layers and labels."""
     flags: tuple[dict[str, Any], ...] = ()
     """As the command ``review --json`` prints them."""
 
@@ -105,7 +113,7 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
 def from_json(fields: Mapping[str, Any]) -> Outcome:
     """What ``to_json`` wrote. Raises SegmentationError("BATCH_RECORD_DAMAGED") for anything else."""
     try:
-        if fields["version"] != VERSION:
+        if fields["version"] not in _READ:
             raise ValueError(fields["version"])
         rest = {name: fields[name] for name in _PLAIN if name in fields or name not in _ADDED}
         error, ct = fields["error"], fields["ct"]

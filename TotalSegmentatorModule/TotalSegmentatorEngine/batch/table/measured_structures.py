@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from TotalSegmentatorWire.messages.review import Flag, Level
@@ -23,23 +23,30 @@ def measured_structures(
     layers: Sequence[np.ndarray],
     ct: np.ndarray,
     flags: Sequence[Flag],
+    profiles: Mapping[str, str],
     on_structure: Callable[[], None] = lambda: None,
 ) -> tuple[StructureOutcome, ...]:
     """In the order of layers and labels. ``found``: with volumes and mean HU, as ``run_job`` gives them; ``layers``:
-    each uint8 (k, j, i); ``ct``: HU, of the same shape. ``on_structure`` is called before each; it may raise to
-    stop."""
+    each uint8 (k, j, i); ``ct``: HU, of the same shape; ``profiles``: ids, by model. ``on_structure`` is called before
+    each; it may raise to stop."""
     ordered = sorted(found, key=lambda structure: (structure.layer, structure.label))
-    return tuple(
-        _outcome(structure, values, [flag for flag in flags if flag.structure == structure.name])
-        for structure, values in with_percentiles(ordered, layers, ct, PERCENTS, on_structure)
-    )
+    outcomes = []
+    for structure, values in with_percentiles(ordered, layers, ct, PERCENTS, on_structure):
+        own = [flag for flag in flags if flag.structure == structure.name]
+        outcomes.append(_outcome(structure, profiles.get(structure.model, ""), values, own))
+    return tuple(outcomes)
 
 
-def _outcome(structure: FoundStructure, values: Sequence[float], flags: Sequence[Flag]) -> StructureOutcome:
+def _outcome(
+    structure: FoundStructure, profile: str, values: Sequence[float], flags: Sequence[Flag]
+) -> StructureOutcome:
     ranked = sorted(flags, key=lambda flag: Level.FROM_WORST.index(flag.level))
     return StructureOutcome(
         name=structure.name,
         label=structure.label,
+        layer=structure.layer,
+        model=structure.model,
+        profile=profile,
         voxels=structure.voxels,
         volume_ml=structure.volume_ml or 0.0,
         mean_hu=structure.mean_hu,

@@ -29,7 +29,8 @@ COLUMNS = (
     Column("bodyPart", description="as IDC has it: meaning of the SNOMED CT code, without the side"),
     Column("laterality", description="as IDC has it: Left, Right, or empty"),
     Column("bodyPart_code", description="SNOMED CT code of bodyPart"),
-    Column("label", WHOLE, description="value of the structure's voxels in the segmentation"),
+    Column("label", WHOLE, description="value of the structure's voxels in its layer of the segmentation"),
+    Column("layer", WHOLE, description="of the segmentation, from 0: structures of one layer do not overlap"),
     Column("voxel_num", WHOLE, "1", "as IDC has it: number of voxels"),
     Column("Volume from Voxel Summation", NUMBER, "mm3", "as IDC has it", digits=0),
     Column("volume_ml", NUMBER, "ml", "the same volume", digits=3),
@@ -47,9 +48,9 @@ COLUMNS = (
     Column("level", description="the worst remark of the check: wrong, check, cut, or empty"),
     Column("flags", TEXTS, description="rules of the check that have a remark"),
     Column("review_state", description="unreviewed unless somebody has looked at it"),
-    Column("model"),
+    Column("model", description="that found the structure"),
     Column("profile", description="pipeline of the model: how it resamples, steps and averages"),
-    Column("model_digest", description="SHA-256 of the model's plans and weights"),
+    Column("model_digest", description="SHA-256 of the plans and weights of all models of the run"),
     Column(
         "options_digest", description="SHA-256 of all that the result depends on beside the CT: model, options, exports"
     ),
@@ -69,8 +70,6 @@ def rows_of(outcome: Outcome, series_uid: str | None) -> Iterator[Row]:
     shared: dict[str, Value] = {
         "id": outcome.id,
         "CT_SeriesInstanceUID": series_uid or None,
-        "model": outcome.model,
-        "profile": outcome.profile,
         "model_digest": outcome.model_digest or None,
         "options_digest": outcome.options_digest,
         "engine_version": outcome.versions.get("engine"),
@@ -80,7 +79,8 @@ def rows_of(outcome: Outcome, series_uid: str | None) -> Iterator[Row]:
     }
     ends = {str(flag.get("structure")): _sides(flag) for flag in outcome.flags if flag.get("rule") == CUT_RULE}
     for structure in outcome.structures:
-        yield {**shared, **_named(structure.name), **_measured(structure), **_checked(structure, ends)}
+        how = {"model": structure.model or outcome.model, "profile": structure.profile or outcome.profile}
+        yield {**shared, **how, **_named(structure.name), **_measured(structure), **_checked(structure, ends)}
 
 
 def _named(name: str) -> dict[str, Value]:
@@ -99,6 +99,7 @@ def _measured(structure: StructureOutcome) -> dict[str, Value]:
     low, high = percentile("25"), percentile("75")
     return {
         "label": structure.label,
+        "layer": structure.layer,
         "voxel_num": structure.voxels,
         "Volume from Voxel Summation": round(structure.volume_ml * MM3_PER_ML, 3),
         "volume_ml": structure.volume_ml,

@@ -168,7 +168,7 @@ def test_structures_of_a_job_are_measured_and_have_their_flags():
     ]
     flags = [Flag("cut_by_scan", Level.CUT, "liver"), Flag("wrong_side", Level.WRONG, "liver"),
              Flag("wrong_side", Level.WRONG, "spleen")]  # fmt: skip
-    kidney, liver = measured_structures(found, [labels], ct, flags)
+    kidney, liver = measured_structures(found, [labels], ct, flags, {})
     for measured, label in ((kidney, 3), (liver, 5)):
         percents = [int(percent) for percent in measured.percentiles_hu]
         expected = np.percentile(ct[labels == label].astype(float), percents)
