@@ -310,3 +310,20 @@ def test_on_the_department_server_they_are_sent_only_after_consent(ready, answer
     ready.run("Selected: spleen")
     assert ready.user.error_code == "SERVER_LACKS_MODEL"
     assert_same(before, ready.all_voxels())
+
+
+def test_structures_that_overlap_are_replaced_whole(ready):
+    """The right kidney, which another model finds, holds all of the spleen."""
+    overlapping = {**COMPUTED, "kidney_right": (CT > 0) | (CT < -500)}
+    ready.user.plan("", "two layers")
+    before = ready.all_voxels()
+    ready.select("kidney right", "spleen")
+    assert ready.run("2 selected structures") == "Computed again: spleen, kidney right."
+    after = ready.all_voxels()
+    assert_same(before, after, "spleen", "kidney_right")
+    for name, expected in overlapping.items():
+        assert np.array_equal(after[name], expected)
+
+    ready.press("Ctrl+Z")
+    ready.settle()
+    assert_same(before, ready.all_voxels())

@@ -4,8 +4,9 @@ Started like the real engine. A request's ``model`` is a JSON object: at ``stage
 "slow" (for ever, but listens to cancel), "deaf" (for ever, hears nothing), "refuse" (a foreseeable failure), "crash"
 (an unforeseen one, whose message names a patient), "exit" (ends the process), "kill" (ends it as a system without
 memory does), "bad plan" (sends a plan that cannot be read, and goes on), "fall back" (warns, and goes on). The labels
-are 1 where the CT is above 0 and 2 where it is below -500. The result's ``device`` tells how often this worker has read
-a CT, its options are those asked for. Before its tiles each job tells two plans, a first estimate and PLAN.
+are 1 where the CT is above 0 and 2 where it is below -500; with the act "two layers", at no stage, structure 2 is that
+and all of structure 1 as well, and another model has found it. The result's ``device`` tells how often this worker has
+read a CT, its options are those asked for. Before its tiles each job tells two plans, a first estimate and PLAN.
 """
 
 from __future__ import annotations
@@ -134,17 +135,24 @@ def segment(volume, prepared, _cache, reporter) -> SegmentationResult:
     reporter.plan(PLAN)
     for stage in (Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING, Stage.RESTORING):
         reporter.progress(stage, 0.5, tile=1 if stage == Stage.PREDICTING else 0, tiles=2)
-    labels = (volume.array > 0).astype(np.uint8)
-    labels[volume.array < -500] = 2
+    is_layered = ActingReporter.orders.get("act") == "two layers"
+    layers = [(volume.array > 0).astype(np.uint8)]
+    if is_layered:
+        layers.append(((volume.array > 0) | (volume.array < -500)).astype(np.uint8))
+    else:
+        layers[0][volume.array < -500] = 2
     structures = structure_table("structures_104")[:3]
-    masks = {row: labels == row.label for row in structures if (labels == row.label).any()}
-    found = [
-        FoundStructure(row.label, row.name, int(mask.sum()), _extent(mask), model="fake") for row, mask in masks.items()
-    ]
+    places = [(0, 1, "fake"), (1, 1, "other") if is_layered else (0, 2, "fake")]
+    found = []
+    for row, (layer, label, model) in zip(structures, places, strict=False):
+        mask = layers[layer] == label
+        if mask.any():
+            found.append(FoundStructure(label, row.name, int(mask.sum()), _extent(mask), layer=layer, model=model))
     absent = [row.name for row in structures if row.name not in {one.name for one in found}]
     device = "reads={}".format(reader.reads)
-    profiles, options = {"fake": "demo"}, prepared.task.options
-    return SegmentationResult([labels], structures, found, absent, ["fake"], profiles, device, 0.1, options)
+    profiles = {"fake": "demo"} | ({"other": "published"} if is_layered else {})
+    options = prepared.task.options
+    return SegmentationResult(layers, structures, found, absent, list(profiles), profiles, device, 0.1, options)
 
 
 def warm_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -119,3 +120,11 @@ def test_a_ct_of_few_planes_and_without_structures_has_a_picture(shape: tuple[in
     volume = Volume(np.zeros(shape, np.int16), Geometry(shape, np.diag([-1.0, -1.0, 5.0, 1.0])))
     picture = Image.open(io.BytesIO(thumbnail_jpeg(volume, [np.zeros(shape, np.uint8)], [])))
     assert picture.format == "JPEG" and min(picture.size) > 1
+
+
+def test_structures_of_every_layer_are_drawn():
+    """The vertebra has the label of a rib, in a layer of its own."""
+    volume, labels = block_phantom("LPS")
+    layers = [np.where(labels == 3, 0, labels), (labels == 3).astype(np.uint8)]
+    found = [*FOUND[:2], dataclasses.replace(FOUND[2], label=1, layer=1)]
+    assert thumbnail_jpeg(volume, layers, found, BOLD) == thumbnail_jpeg(volume, [labels], FOUND, BOLD)
