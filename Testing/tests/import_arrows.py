@@ -46,7 +46,8 @@ ARROWS = {
     f"{LIB}/tags": {},
     f"{LIB}/qt_helpers": {},
     f"{LIB}/texts": {},
-    ENGINE: {ENGINE: "cli machine", SETUP: "packages"},
+    ENGINE: {ENGINE: "cli machine python_api", SETUP: "packages"},
+    f"{ENGINE}/python_api": {ENGINE: "ct_input export imaging job pipeline series_selection"},
     f"{ENGINE}/cli": {
         ENGINE: "batch cluster ct_input dicom_node export job model_install models pipeline repair review "
         "series_selection worker",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from TotalSegmentatorWire.choice.structure_choice import StructureChoice
 from TotalSegmentatorWire.command.argument_types import options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.command.parser import PROGRAM
@@ -39,6 +40,8 @@ class BatchOptions:
     """Whether the CTs are found and listed, and none is segmented."""
     cluster: ClusterOptions | None = None
     """None: in this process."""
+    choice: StructureChoice | None = None
+    """What the task's requests are made of; None where a model was chosen."""
 
 
 def add_batch_command(
@@ -46,8 +49,11 @@ def add_batch_command(
     add_model: Callable[[argparse.ArgumentParser], None],
     add_job: Callable[[argparse.ArgumentParser], None],
     task_of: Callable[[argparse.Namespace], SegmentationTask],
+    check_choice: Callable[[argparse.ArgumentParser, argparse.Namespace], None],
+    choice_of: Callable[[argparse.Namespace], StructureChoice | None],
 ) -> None:
-    """``add_model`` and ``add_job`` add the arguments of which ``task_of`` makes the task; ``segment`` has them too."""
+    """``add_model`` and ``add_job`` add the arguments of which ``task_of`` makes the task and ``choice_of`` the choice
+    of structures, after ``check_choice``; ``segment`` has them too."""
     batch = commands.add_parser("batch", help="segment many CTs", description=_BATCH)
     batch.add_argument(
         "inputs",
@@ -82,7 +88,12 @@ def add_batch_command(
     _add_exports(batch)
     add_cluster_options(batch)
     add_run_files(batch)
-    batch.set_defaults(make_options=lambda parsed: _options(parsed, task_of(parsed), cluster_options(parsed, batch)))
+
+    def make_options(parsed: argparse.Namespace) -> BatchOptions:
+        check_choice(batch, parsed)
+        return _options(parsed, task_of(parsed), choice_of(parsed), cluster_options(parsed, batch))
+
+    batch.set_defaults(make_options=make_options)
 
 
 def _add_exports(batch: argparse.ArgumentParser) -> None:
@@ -107,9 +118,16 @@ def _add_exports(batch: argparse.ArgumentParser) -> None:
     )
 
 
-def _options(parsed: argparse.Namespace, task: SegmentationTask, cluster: ClusterOptions | None) -> BatchOptions:
+def _options(
+    parsed: argparse.Namespace,
+    task: SegmentationTask,
+    choice: StructureChoice | None,
+    cluster: ClusterOptions | None,
+) -> BatchOptions:
     named = {name: getattr(parsed, name) for name in _EXPORT_OPTIONS}
     options = {name: value for name, value in named.items() if value is not None}
+    if choice is not None and choice.preset and "template" not in options:  # with its unions
+        options |= {"template": choice.preset, "more_structures": choice.structures}
     files = options_from(parsed, RunFiles)
     return options_from(
         parsed,
@@ -119,6 +137,7 @@ def _options(parsed: argparse.Namespace, task: SegmentationTask, cluster: Cluste
         files=files,
         export_options=options,
         cluster=cluster,
+        choice=choice,
     )
 
 
@@ -146,7 +165,7 @@ different. Several computers may work on one DIR at the same time: each with its
 cluster. Whoever controls the scheduler of a Dask cluster can run any program on its workers.
 
   {PROGRAM} batch ct-folder --output results --model 117-3mm
-  {PROGRAM} batch "archive/*/CT" --output results --model 104-1.5mm --export rtstruct,volumes
+  {PROGRAM} batch "archive/*/CT" --output results --preset rt-thorax --export rtstruct,volumes
   {PROGRAM} batch list.csv --output results --model 117-3mm --shard 3/8
 
 No file names a patient, a path or a UID, except DIR/private/inputs.csv, which says whose folder is whose, and the

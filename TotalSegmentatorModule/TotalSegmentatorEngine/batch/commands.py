@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 
@@ -75,7 +76,10 @@ class _BatchCommand:
         options = self._options
         if options.cluster is not None:
             options.cluster.check()
-        task = make_case_task(options.task, options.exports, options.export_options)
+        chosen = options.task
+        if options.choice is not None:
+            chosen = dataclasses.replace(chosen, requests=options.choice.requests(chosen.models_folder))
+        task = make_case_task(chosen, options.exports, options.export_options)
         self._folder.create()
         redo = Redo(options.force, options.retry_failed, self._folder.now() - seconds_since_begin())
         cases = self._cases()

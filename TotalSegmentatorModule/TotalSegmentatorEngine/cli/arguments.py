@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from TotalSegmentatorWire import ENGINE_VERSION
-from TotalSegmentatorWire.command.argument_types import names, not_negative, options_from
+from TotalSegmentatorWire.choice.structure_choice import StructureChoice
+from TotalSegmentatorWire.command.argument_types import not_negative, options_from
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.command.parser import PROGRAM, CommandParser
 from TotalSegmentatorWire.messages.model_request import model_request
 from TotalSegmentatorWire.messages.options import CROPS, PRECISIONS, RUNTIMES, SECOND_OPINIONS, JobOptions
 from TotalSegmentatorWire.tables.export_formats import FORMATS
-from TotalSegmentatorWire.user_folders import MODELS_VARIABLE, default_models_folder
+from TotalSegmentatorWire.user_folders import default_models_folder
 
 from TotalSegmentatorEngine.batch.arguments import BatchOptions, add_batch_command
+from TotalSegmentatorEngine.cli.choice_arguments import add_model, add_structures, check_choice, choice_from
 from TotalSegmentatorEngine.cluster.arguments import add_cluster_commands
 from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions, add_receive_command
 from TotalSegmentatorEngine.export.arguments import (
@@ -55,6 +58,8 @@ class SegmentOptions:
     series: str | None = None
     """Which series of the input's folder."""
     writes_flags: bool = False
+    choice: StructureChoice | None = None
+    """What the task's requests are made of; None where a model was chosen."""
 
     @property
     def flag_file(self) -> Path | None:
@@ -68,13 +73,16 @@ class PlanOptions:
     task: SegmentationTask
     json: bool
     series: str | None = None
+    choice: StructureChoice | None = None
 
 
 @dataclass(frozen=True)
 class StructuresOptions:
-    model: str
+    model: str | None
     models_folder: Path
     json: bool
+    choice: StructureChoice | None = None
+    """None where a model was chosen, or nothing: then the presets are listed."""
 
 
 def parse_arguments(
@@ -114,7 +122,7 @@ def parse_arguments(
 
 def _task(parsed: argparse.Namespace) -> SegmentationTask:
     folder = parsed.models_folder or default_models_folder()
-    requests = (model_request(parsed.model, parsed.structures),)
+    requests = () if parsed.model is None else (model_request(parsed.model, parsed.structures),)
     options = options_from(parsed, JobOptions)
     return options_from(parsed, SegmentationTask, requests=requests, models_folder=folder, options=options)
 
@@ -122,20 +130,36 @@ def _task(parsed: argparse.Namespace) -> SegmentationTask:
 def _segment_options(parsed: argparse.Namespace) -> SegmentOptions:
     # the names asked for are the model's; all that was segmented is exported
     order = None if parsed.export is None else order_from(parsed, format=parsed.export, structures=None)
+    choice = choice_from(parsed)
+    if order is not None and choice is not None:
+        from TotalSegmentatorEngine.export.order import with_preset
+
+        order = with_preset(order, choice.preset, choice.structures)
     files = options_from(parsed, RunFiles)
     task = _task(parsed)
     if order is not None and order.kind.is_sheet:  # it reports on the check
         task = dataclasses.replace(task, is_reviewed=True)
-    flags = parsed.is_reviewed
-    return SegmentOptions(parsed.input, parsed.output, task, files, order, parsed.install, parsed.series, flags)
+    return SegmentOptions(
+        parsed.input,
+        parsed.output,
+        task,
+        files,
+        order,
+        parsed.install,
+        parsed.series,
+        parsed.is_reviewed,
+        choice,
+    )
 
 
 def _plan_options(parsed: argparse.Namespace) -> PlanOptions:
-    return PlanOptions(parsed.input, _task(parsed), parsed.json, parsed.series)
+    return PlanOptions(parsed.input, _task(parsed), parsed.json, parsed.series, choice_from(parsed))
 
 
 def _structures_options(parsed: argparse.Namespace) -> StructuresOptions:
-    return StructuresOptions(parsed.model, parsed.models_folder or default_models_folder(), parsed.json)
+    is_choice = parsed.preset is not None or parsed.structures is not None
+    choice = choice_from(parsed) if is_choice else None
+    return StructuresOptions(parsed.model, parsed.models_folder or default_models_folder(), parsed.json, choice)
 
 
 # -- the parser --------------------------------------------------------------------------------------------------------
@@ -150,7 +174,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
     plan = commands.add_parser("plan", help="show what a job would do, with its time and memory", description=_PLAN)
     structures = commands.add_parser("structures", help="list the structures of a model", description=_STRUCTURES)
 
-    add_batch_command(commands, _add_model, _add_task, _task)
+    add_batch_command(commands, add_model, _add_task, _task, check_choice, choice_from)
     add_export_commands(commands, is_transfer, is_cohort)
     add_review_command(commands, is_transfer)
     add_edits_command(commands)
@@ -173,7 +197,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
         "output", type=Path, metavar="OUTPUT", help=".seg.nrrd, .nrrd or .nii.gz file; with --export as for 'export'"
     )
     for command in (segment, plan, structures):
-        _add_model(command)
+        add_model(command)
     for command in (segment, plan):
         add_series(command, "the default is the only one")
         _add_task(command)
@@ -192,26 +216,27 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
     for command in (plan, structures):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_run_files(segment)
-    segment.set_defaults(make_options=_segment_options)
-    plan.set_defaults(make_options=_plan_options)
+    add_structures(structures)
+    segment.set_defaults(make_options=_checked(segment, _segment_options))
+    plan.set_defaults(make_options=_checked(plan, _plan_options))
     structures.set_defaults(make_options=_structures_options)
     return parser
 
 
-def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", required=True, help="id of a model, such as 117-3mm, or an nnU-Net v2 model folder")
-    command.add_argument(
-        "--models-folder",
-        type=Path,
-        metavar="DIR",
-        help=f"folder of installed models; the default is ${MODELS_VARIABLE} or, if unset, a per-user folder",
-    )
+def _checked(
+    command: argparse.ArgumentParser, make_options: Callable[[argparse.Namespace], Any]
+) -> Callable[[argparse.Namespace], Any]:
+    """``make_options`` for arguments that go together; others end the process (status 2)."""
+
+    def make(parsed: argparse.Namespace) -> Any:
+        check_choice(command, parsed)
+        return make_options(parsed)
+
+    return make
 
 
 def _add_task(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--structures", metavar="NAME,NAME", type=names, help="only these structures, by any of their names"
-    )
+    add_structures(command)
     command.add_argument("--device", type=_device, help="auto (default), cpu, cuda, cuda:N or mps")
     _add_job_options(command)
 
@@ -278,11 +303,18 @@ Segments one CT and writes the structures on exactly the CT's grid. The extensio
 --export the result is written for another program instead, as the command export does.
 
   {PROGRAM} segment ct.nii.gz organs.seg.nrrd --model 117-3mm
+  {PROGRAM} segment ct-folder rs.dcm --preset rt-thorax --export rtstruct
   {PROGRAM} segment ct-folder rs.dcm --model 117-1.5mm --export rtstruct"""
 _PLAN = """\
 Reads the CT and shows what a segmentation on this computer would do now: which networks would run on which regions,
 with how many tiles, how long it would take and how much memory it would need. Nothing is segmented."""
-_STRUCTURES = """\
+_STRUCTURES = f"""\
 Lists the structures that a model can segment: their label values, their names and their names in radiotherapy
 (TG-263). You can use either name wherever you choose structures; case does not matter. A model in the catalogue need
-not be installed."""
+not be installed.
+
+With --preset or --structures alone it says which model finds each structure, whether that is installed and how large
+its download is, what is built at export, what is drawn by hand, and what needs a licence from the publisher. Without
+any of these it lists the presets.
+
+  {PROGRAM} structures --preset rt-thorax"""

@@ -6,6 +6,7 @@ Nothing heavy is imported before it is needed: the output, the names and the mod
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import logging
@@ -24,6 +25,7 @@ from TotalSegmentatorWire.messages.segment import FinishedEvent, PlanEvent, Prog
 
 from TotalSegmentatorEngine.batch.arguments import BatchOptions
 from TotalSegmentatorEngine.cli.arguments import PlanOptions, SegmentOptions, StructuresOptions, parse_arguments
+from TotalSegmentatorEngine.cli.preset_page import ChoicePage, presets_json, presets_page
 from TotalSegmentatorEngine.cli.printed_pages import lasting_line, plan_line, plan_page, result_text, structures_page
 from TotalSegmentatorEngine.cluster.arguments import ClusterSchedulerOptions, ClusterWorkerOptions
 from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
     from TotalSegmentatorEngine.export.commands import CtPlace
     from TotalSegmentatorEngine.job.reporting import JobReporter
-    from TotalSegmentatorEngine.job.task import SegmentationResult
+    from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
 
 BROKEN_PIPE = 141
 """Exit status of a program whose reader has gone: 128 and the number of SIGPIPE."""
@@ -111,10 +113,11 @@ def _segment(options: SegmentOptions) -> int:
     if options.install:
         from TotalSegmentatorSetup.cli.install_first import install_for
 
-        for model in options.task.model_ids:
-            status = install_for(model, options.task.models_folder)
-            if status != 0:
-                return status
+        folder, choice = options.task.models_folder, options.choice
+        requests = options.task.requests if choice is None else choice.selection(folder).requests
+        status = install_for([request.model for request in requests], folder)
+        if status != 0:
+            return status
     return _SegmentCommand(options).run()
 
 
@@ -136,10 +139,11 @@ def _show_plan(options: PlanOptions) -> int:
         return ct
 
     _check_exists(options.input)
+    task = _task_of(options)
     handler = open_log(None)
     try:
         with warnings_to_log():
-            planned = plan_job(options.task, read, _PlanReporter())
+            planned = plan_job(task, read, _PlanReporter())
     finally:
         logging.getLogger().removeHandler(handler)
     print(json.dumps(planned.to_json(), indent=1) if options.json else plan_page(planned))
@@ -207,7 +211,26 @@ def _check_not_input(name: str, path: Path | None, source: Path) -> None:
         raise SegmentationError("OUTPUT_IS_INPUT", file=name)
 
 
+def _task_of(options: SegmentOptions | PlanOptions) -> SegmentationTask:
+    """With the requests of what was chosen over all models. Raises SegmentationError: what
+    ``StructureChoice.requests`` raises."""
+    if options.choice is None:
+        return options.task
+    return dataclasses.replace(options.task, requests=options.choice.requests(options.task.models_folder))
+
+
 def _list_structures(options: StructuresOptions) -> int:
+    if options.choice is not None:
+        page = ChoicePage(options.choice, options.models_folder)
+        print(json.dumps(page.to_json(), indent=1) if options.json else page.text())
+        return 0
+    if options.model is None:
+        print(json.dumps(presets_json(), indent=1) if options.json else presets_page())
+        return 0
+    return _list_model(options)
+
+
+def _list_model(options: StructuresOptions) -> int:
     from TotalSegmentatorEngine.models.find_model import structures_of
 
     structures = structures_of(options.model, options.models_folder)
@@ -265,7 +288,7 @@ class _SegmentCommand:
         _check_exists(options.input)
         files.check_input()
         reporter = JobReporter(JOB_ID, self._emit, self._run.is_cancelled)
-        return run_job(options.task, files, EngineCache(serves_one_job=True), reporter)
+        return run_job(_task_of(options), files, EngineCache(serves_one_job=True), reporter)
 
     def _emit(self, event: Any) -> None:
         if isinstance(event, ProgressEvent):

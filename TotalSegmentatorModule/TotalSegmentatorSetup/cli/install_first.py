@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from TotalSegmentatorWire.tables.catalogue import check_model_name, read_catalogue
@@ -12,15 +13,17 @@ from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.packages.bootstrap import use_installed_engine
 
 
-def install_for(model: str, models_folder: Path) -> int:
-    """Installs the packages and, where it is one of the catalogue, the model; returns the exit status.
+def install_for(models: Iterable[str], models_folder: Path) -> int:
+    """Installs the packages and those of the models that are in the catalogue; returns the exit status.
 
     Afterwards this process has the packages too. Raises SegmentationError("MODEL_UNKNOWN") before anything is
     downloaded.
     """
-    check_model_name(model)
-    models = [model] if model in read_catalogue() else []
-    status = run(SetupOptions("setup", InstallOptions(models=models, models_folder=models_folder)))
+    asked = list(models)
+    for model in asked:
+        check_model_name(model)
+    known = [model for model in asked if model in read_catalogue()]
+    status = run(SetupOptions("setup", InstallOptions(models=known, models_folder=models_folder)))
     if status == 0:
         use_installed_engine(["segment"])
     return status

@@ -14,7 +14,7 @@ from itertools import combinations
 
 from TotalSegmentatorWire.choice.presets import Preset
 from TotalSegmentatorWire.messages.model_request import ModelRequest
-from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue
+from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue, with_needed_models
 from TotalSegmentatorWire.tables.structures import structure_table
 
 FINE, FAST = QUALITIES = ("fine", "fast")
@@ -38,9 +38,7 @@ class Selection:
     @property
     def needed_models(self) -> tuple[str, ...]:
         """Ids of all models that must be installed, those that only locate included."""
-        catalogue = read_catalogue()
-        ids = (request.model for request in self.requests)
-        return tuple(dict.fromkeys(each for id_ in ids for each in (*catalogue[id_].needed_models, id_)))
+        return tuple(with_needed_models(request.model for request in self.requests))
 
 
 def select_models(

@@ -1,0 +1,1 @@
+"""The engine for plain Python: ``import TotalSegmentatorEngine as engine``."""
