@@ -11,10 +11,14 @@ ARROWS = {
     f"{LIB}/scripting": {LIB: "- background department_server export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {
         LIB: (
-            "- compare department_server editing edits export figures qt_helpers recovery repair rerun review scene "
-            "segment setup tasks texts"
+            "- compare department_server editing edits export figures job_queue qt_helpers recovery repair rerun "
+            "review scene segment setup tasks texts views"
         ),
         SETUP: "packages",
+    },
+    f"{LIB}/job_queue": {
+        LIB: "- background qt_helpers scene segment tags texts views",
+        f"{LIB}/scene": "dicom",
     },
     f"{LIB}/department_server": {LIB: "- qt_helpers"},
     f"{LIB}/edits": {LIB: "- background qt_helpers"},

@@ -1,4 +1,4 @@
-"""The private folders of jobs, workers, results and reviews: names, owners, removal.
+"""The private folders of jobs, workers, results, reviews and queues: names, owners, removal.
 
 ::
 
@@ -6,9 +6,11 @@
     <work folder>/jobs/worker-<id>/         events.jsonl (Hello, Bye), worker.log, owner.json
     <work folder>/results/<job id>/         labels.raw, result.json, computed.json, owner.json
     <work folder>/reviews/<id>/             review.json, owner.json, <digest>.z (voxels, and what the model computed)
+    <work folder>/queues/<id>/              queue.json, owner.json
 
 The owner of a folder is the Slicer process that asked for it. A folder in ``jobs`` dies with its owner; a finished
-result waits for its import, and a review that was not saved for its restoration, each at most RESULT_DAYS.
+result waits for its import, a review that was not saved for its restoration, and a queue for being resumed, each at
+most RESULT_DAYS.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ RESULT_DRAFT = "result"
 """Folder inside a job's folder in which the worker prepares the result before it renames it into ``results``."""
 
 RESULT_DAYS = 7
-"""A result that nobody imported or declined, and a review that nobody restored, is removed after so many days."""
+"""A result that nobody imported or declined, a review that nobody restored, and a queue that nobody resumed, is removed
+after so many days."""
 _ORPHAN_SECONDS = 3600.0  # a folder without a readable owner is left alone for so long: it may be just in the making
 _DAY = 86400.0
 _WORKER_PREFIX = "worker-"
@@ -65,6 +68,10 @@ def results_folder(work_folder: Path) -> Path:
 
 def reviews_folder(work_folder: Path) -> Path:
     return work_folder / "reviews"
+
+
+def queues_folder(work_folder: Path) -> Path:
+    return work_folder / "queues"
 
 
 def worker_folder_name() -> str:
@@ -123,15 +130,15 @@ def remove_folder(folder: Path, attempts: int = 5) -> bool:
 def sweep(work_folder: Path) -> int:
     """Remove what nobody owns any more; returns the number of folders removed.
 
-    In ``jobs``: folders whose owner has ended. In ``results`` and ``reviews``: those in which nothing was written for
-    RESULT_DAYS. The reviews and jobs of a living owner, younger results, and anything whose name this program would not
-    have given are never touched.
+    In ``jobs``: folders whose owner has ended. In ``results``, ``reviews`` and ``queues``: those in which nothing was
+    written for RESULT_DAYS. The reviews, queues and jobs of a living owner, younger results, and anything whose name
+    this program would not have given are never touched.
     """
     now = time.time()
     doomed = [folder for folder in _folders(jobs_folder(work_folder)) if _is_abandoned(folder, now)]
     doomed += [folder for folder in _folders(results_folder(work_folder)) if _is_old(folder, now)]
-    reviews = _folders(reviews_folder(work_folder))
-    doomed += [folder for folder in reviews if _is_old(folder, now) and _is_abandoned(folder, now)]
+    for parent in (reviews_folder(work_folder), queues_folder(work_folder)):
+        doomed += [folder for folder in _folders(parent) if _is_old(folder, now) and _is_abandoned(folder, now)]
     return sum(remove_folder(folder, attempts=1) for folder in doomed)
 
 

@@ -22,7 +22,7 @@ from desktop.pythonqt.proxies import QtInstance, alive, wrap  # noqa: E402
 from desktop.pythonqt.signals import disconnect  # noqa: E402
 from desktop.pythonqt.slot_runtime import RUNTIME  # noqa: E402
 from desktop.pythonqt.special import DIALOG_ANSWERS, SESSION_FOLDER  # noqa: E402
-from desktop.scene import loading  # noqa: E402
+from desktop.scene import file_loading, loading  # noqa: E402
 
 _current: list[Desktop] = []
 
@@ -54,6 +54,7 @@ class Desktop:
         self._native.begin(self.world, Path(self._folder.name))
         self.dicom_database = ctkDICOMDatabase(str(Path(self._folder.name) / "database"))
         environment.publish_session(self.world, wrap(self._native), wrap(self.dicom_database))
+        file_loading.publish(wrap(self.dicom_database))
         self._opened: list[Any] = []
         self._window = MainWindow(self._native.layoutManager().viewport())
         self._segment_editor = SegmentEditorModule(self._window)

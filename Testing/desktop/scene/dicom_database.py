@@ -42,6 +42,7 @@ class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
         self._series: dict[str, list[str]] = {}
         self._fields: dict[str, dict[str, str]] = {}
         self._studies: dict[str, str] = {}
+        self._descriptions: dict[str, str] = {}
         self._patients: dict[tuple[str, ...], str] = {}
 
     def openDatabase(self, database_file: str, connection_name: str = "") -> bool:
@@ -80,10 +81,17 @@ class ctkDICOMDatabase(QtCore.QObject):  # noqa: N801 - CTK's name
         patient = tuple(str(header.get(key) or "") for key in ("PatientID", "PatientName", "PatientBirthDate"))
         number = self._patients.setdefault(patient, str(len(self._patients) + 1))
         self._studies.setdefault(str(header.StudyInstanceUID), number)
+        self._descriptions.setdefault(str(header.StudyInstanceUID), str(header.get("StudyDescription") or ""))
         fields = {column: str(header.get(column) or "") for column in _SERIES_COLUMNS}
         date = fields["SeriesDate"]  # a QDate, which SQLite keeps as text of ISO 8601
         fields["SeriesDate"] = f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 else ""
         self._fields.setdefault(str(header.SeriesInstanceUID), fields)
+
+    def nameForPatient(self, patient: str) -> str:
+        return next((key[1] for key, number in self._patients.items() if number == patient), "")
+
+    def descriptionForStudy(self, study: str) -> str:
+        return self._descriptions.get(study, "") if self._is_open else ""
 
     def patients(self) -> list[str]:
         return list(self._patients.values()) if self._is_open else []

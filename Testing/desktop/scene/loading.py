@@ -41,7 +41,6 @@ def load_dicom_series(folder: Path, database: Any, *, acquisition_transform: boo
     database refuses. With ``acquisition_transform`` the volume hangs under a grid transform, as Slicer does with tilted
     or irregular series. Raises ValueError when the folder does not hold exactly one series.
     """
-    import pydicom
     import SimpleITK as sitk  # noqa: N813 - the usual name
 
     files = database.add_folder(folder)
@@ -49,16 +48,37 @@ def load_dicom_series(folder: Path, database: Any, *, acquisition_transform: boo
     if len(series) != 1:
         raise ValueError(f"The folder holds {len(series)} DICOM series")
     names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
+    node = _volume_of_files(names, has_uids=len(files) == len(names))
+    if acquisition_transform:
+        _attach_grid_transform(node)
+    return node
+
+
+def load_dicom_files(files: list[Path], series_uid: str) -> Any:
+    """The same of the files of one series of the database, which lie in one folder. ValueError without files,
+    RuntimeError for files that cannot be read."""
+    import SimpleITK as sitk  # noqa: N813 - the usual name
+
+    if not files:
+        raise ValueError("The database has no such series")
+    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(files[0].parent), series_uid)
+    if not names:
+        raise ValueError("The files are not there")
+    return _volume_of_files(names, has_uids=True)
+
+
+def _volume_of_files(names: Any, *, has_uids: bool) -> Any:
+    import pydicom
+    import SimpleITK as sitk  # noqa: N813 - the usual name
+
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(names)
     headers = [pydicom.dcmread(name, stop_before_pixels=True) for name in names]
     title = f"{headers[0].get('SeriesNumber', '')}: {headers[0].get('SeriesDescription', 'No description')}"
     node = add_volume(*_array_and_matrix(reader.Execute()), name=slicer.mrmlScene.GenerateUniqueName(title))
-    if len(files) == len(names):
+    if has_uids:
         node.SetAttribute("DICOM.instanceUIDs", " ".join(str(header.SOPInstanceUID) for header in headers))
         _file_in_hierarchy(node, headers[0])
-    if acquisition_transform:
-        _attach_grid_transform(node)
     return node
 
 

@@ -83,7 +83,8 @@ class PanelUser:
 
     @property
     def error_code(self) -> str:
-        return self.ui.messages.errorCodeLabel.text.split()[-1] if self.ui.messages.errorFrame.visible else ""
+        code = self.ui.messages.errorCodeLabel.text.replace("\u200b", "")  # where a narrow panel may break the line
+        return code.split()[-1] if self.ui.messages.errorFrame.visible else ""
 
     @property
     def segmentations(self) -> list:

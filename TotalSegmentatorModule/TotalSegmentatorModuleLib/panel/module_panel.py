@@ -21,25 +21,23 @@ from TotalSegmentatorModuleLib.export.section import ExportSection
 from TotalSegmentatorModuleLib.figures.section import FiguresSection
 from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, keep_model
 from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
+from TotalSegmentatorModuleLib.panel.earlier_work import EarlierWork
 from TotalSegmentatorModuleLib.panel.inputs import InputsSection
 from TotalSegmentatorModuleLib.panel.messages import MessagesSection
 from TotalSegmentatorModuleLib.panel.next_steps import NextStepCallbacks, NextSteps
-from TotalSegmentatorModuleLib.panel.offers import load_ct_text, no_ct_question, offer_of_result, offer_of_review
 from TotalSegmentatorModuleLib.panel.orders import Orders
 from TotalSegmentatorModuleLib.panel.progress import ProgressSection
-from TotalSegmentatorModuleLib.panel.unimported_results import UnimportedResultsSection
+from TotalSegmentatorModuleLib.panel.queued_jobs import QueuedJobs
 from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.one_section import OneSection
-from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.recovery.review_recovery import RecoveryCallbacks, ReviewRecovery
-from TotalSegmentatorModuleLib.recovery.saved_review import UnsavedReview
 from TotalSegmentatorModuleLib.repair.section import RepairSection
 from TotalSegmentatorModuleLib.rerun.section import RerunCallbacks, RerunSection
 from TotalSegmentatorModuleLib.review.section import ReviewSection
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
-from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks
+from TotalSegmentatorModuleLib.segment.job_types import JobCallbacks
 from TotalSegmentatorModuleLib.segment.progress_text import ct_not_found_text
 from TotalSegmentatorModuleLib.segment.session import SegmentationSession
 from TotalSegmentatorModuleLib.setup.section import SetupCallbacks, SetupSection
@@ -56,15 +54,15 @@ class Panel:
         self._new_result_timer = Ticker(self._announce_result)
         self._progress = ProgressSection(ui.progress)
         self._messages = MessagesSection(ui.messages, ui.log, lambda: not self.review.is_in_use)
-        self._unimported = UnimportedResultsSection(ui.unimported)
+        self._earlier = EarlierWork(ui.unimported, self._messages, lambda: self._chosen_ct)
         self._recovery = ReviewRecovery(
             settings.work_folder(),
             RecoveryCallbacks(
-                on_offers=self._offer_reviews,
+                on_offers=self._earlier.offer_reviews,
                 on_restored=self._on_review_restored,
                 on_failed=self._messages.show_error,
                 on_note=self._messages.add_note,
-                on_changed=self._enable_offers,
+                on_changed=self._earlier.enable,
             ),
         )
         try:
@@ -77,7 +75,7 @@ class Panel:
         self._session = make_session(
             JobCallbacks(
                 on_busy=self._on_busy,
-                on_progress=self._progress.show_progress,
+                on_progress=self._on_progress,
                 on_plan=self._on_plan,
                 on_warning=self._messages.add_warning,
                 on_log=self._messages.add_log,
@@ -85,8 +83,8 @@ class Panel:
                 on_failed=self._on_failed,
                 on_cancelled=lambda: self._messages.show_text(_("Cancelled. Nothing was changed.")),
                 on_result=self.result_arrived,
-                call_when_safe=self._recovery.call_when_safe,
-                on_unimported_results=self._offer_results,
+                call_when_safe=lambda node, action: self._queue.call_when_safe(node, action, self._recovery),
+                on_unimported_results=self._earlier.offer_results,
             )
         )
         self._options = AdvancedSection(ui.advanced)
@@ -99,7 +97,7 @@ class Panel:
             ui.install_page,
             ui.setup,
             SetupCallbacks(
-                start_order=self._orders.start_where_chosen,
+                start_order=lambda order: self._queue.start(order),
                 end_engine=self._session.restart_engine,
                 on_models=self._show_models,
                 on_change=self._on_setup_change,
@@ -112,6 +110,17 @@ class Panel:
                 add_log=self._messages.add_log,
             ),
         )
+        self._queue = QueuedJobs(
+            ui.queue,
+            self._session,
+            self._orders,
+            self._messages,
+            self._earlier,
+            self._setup.defer,
+            self._lock_choices,
+            lambda node: self._review_result(node),
+        )
+        self._earlier.connect(self._session, self._recovery, self._queue.section.queue.items.claims)
         self.review = ReviewSection(ui.review, ui.review_remarks, ui.review_times)
         self._repairs = RepairSection(ui.review_repair, self.review.repaired, self._task_changed, self._session.lease)
         self._rerun = RerunSection(
@@ -138,7 +147,10 @@ class Panel:
             CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),
         )
         self._sections = OneSection(
-            [each.collapsibleButton for each in (ui.review, ui.export, ui.compare, ui.advanced, ui.setup, ui.log)]
+            [
+                each.collapsibleButton
+                for each in (ui.queue, ui.review, ui.export, ui.compare, ui.advanced, ui.setup, ui.log)
+            ]
         )
         self._next_steps = self._make_next_steps(ui)
         for button in (ui.messages.errorLogButton, ui.export_task.errorLogButton, ui.compare_task.errorLogButton):
@@ -156,6 +168,8 @@ class Panel:
             self._parameters.reviewSegmentation = node
             self._sections.open(ui.review.collapsibleButton)
             self.review.enter()
+
+        self._review_result = review
 
         def export_result(node) -> None:
             self._parameters.exportSegmentation = node
@@ -204,6 +218,8 @@ class Panel:
             section.enter()
         self._session.look_for_unimported_results()
         self._recovery.look()
+        self._queue.section.refresh()
+        self._queue.offer()
 
     def exit(self) -> None:
         """The user turns to another module."""
@@ -213,15 +229,18 @@ class Panel:
     def volumes_changed(self) -> None:
         """Volumes were added to the scene or received voxels."""
         self._inputs.choose_only_ct()
+        self._queue.section.refresh()
         self._show_ready()
 
     def node_removed(self, node_id: str) -> None:
         self._session.input_removed(node_id)
+        self._queue.section.queue.node_removed(node_id)
         self._setup.node_removed(node_id)
         self._next_steps.node_removed(node_id)
 
     def scene_closing(self) -> None:
         self._editing.scene_closing()
+        self._queue.section.queue.scene_closing()
         self._session.scene_closed()
         self._recovery.scene_closing()
         self._setup.scene_closing()
@@ -238,6 +257,7 @@ class Panel:
         self._messages.close()
         self._setup.close()
         self._recovery.close()
+        self._queue.section.queue.close()
         self._session.dispose()
         self._wrapped_labels.close()
 
@@ -256,41 +276,11 @@ class Panel:
 
     # -- what an earlier Slicer left -----------------------------------------------------------------------------------
 
-    def _offer_results(self, headers: list[ResultHeader]) -> None:
-        self._unimported.show_results(
-            [offer_of_result(header, self._import_result, self._session.discard_result) for header in headers]
-        )
-
-    def _offer_reviews(self, reviews: list[UnsavedReview]) -> None:
-        self._unimported.show_reviews(
-            [offer_of_review(each, self._restore_review, self._recovery.discard) for each in reviews]
-        )
-
-    def _import_result(self, job_id: str) -> None:
-        self._messages.clear()
-        try:
-            self._session.import_saved_result(job_id, self._chosen_ct)
-        except JobBusyError as error:
-            self._messages.show_text(str(error))
-
-    def _restore_review(self, unsaved: UnsavedReview) -> None:
-        self._messages.clear()
-        if self._recovery.lacks_ct(unsaved, self._chosen_ct):
-            title, accept, decline = _("Restore without the CT?"), _("Restore without it"), _("Load the CT first")
-            if not confirm_loss(no_ct_question(), title, accept, decline):
-                self._recovery.look()
-                self._messages.show_text(load_ct_text())
-                return
-        self._recovery.restore(unsaved, self._chosen_ct)
-
     def _on_review_restored(self, node, ct) -> None:
         self._messages.show_text(_("The segmentation is as you left it."))
         if ct is None:
             self._messages.add_note(ct_not_found_text())
         self._announce(node)
-
-    def _enable_offers(self) -> None:
-        self._unimported.set_enabled(not self._session.is_busy and not self._recovery.is_busy)
 
     @property
     def _chosen_ct(self):
@@ -330,16 +320,26 @@ class Panel:
     # -- what becomes of a job -----------------------------------------------------------------------------------------
 
     def _on_busy(self, is_busy: bool, is_cancelling: bool) -> None:
-        self._inputs.set_enabled(not is_busy)
+        self._lock_choices()
         self._run_on.show_job(is_busy, self._server_of_job)
         self._task_changed()
-        self._options.set_enabled(not is_busy)
         self._rerun.set_enabled(not is_busy)
-        self._enable_offers()
+        self._earlier.enable()
         if is_busy:
             self._progress.show_busy(is_cancelling)
         else:
             self._show_ready()
+            self._queue.section.queue.session_is_free()
+
+    def _lock_choices(self) -> None:
+        """While a job runs; but while the queue does, further CTs can be added with other choices."""
+        is_free = not self._session.is_busy or self._queue.is_running
+        self._inputs.set_enabled(is_free)
+        self._options.set_enabled(is_free)
+
+    def _on_progress(self, fraction: float, *others) -> None:
+        self._progress.show_progress(fraction, *others)
+        self._queue.section.queue.show_progress(fraction)
 
     def _on_plan(self, plan: Plan) -> None:
         self._progress.show_plan(plan, is_on_server=self._server_of_job is not None)
@@ -351,12 +351,20 @@ class Panel:
         return order.server if order is not None else None
 
     def _on_failed(self, problem: Problem) -> None:
+        if self._queue.runs_job:  # it stands in the CT's line
+            return
         self._orders.show_failure(problem)
         if problem.code == "ENGINE_MISSING" and self._orders.last is not None and not settings.engine_packages_folder():
             self._setup.engine_failed(self._orders.last)
 
     def result_arrived(self, node, header: ResultHeader) -> None:
         """``node`` (vtkMRMLSegmentationNode) holds a new result."""
+        if self._queue.runs_job:
+            self._queue.result_arrived(node)
+            if self._parameters is not None and self._parameters.reviewSegmentation is None:
+                self._announce(node)
+            return
+        self._queue.section.queue.result_imported(header.job_id)
         self._next_steps.offer(node)
         self._messages.show_result(header)
         self._announce(node)

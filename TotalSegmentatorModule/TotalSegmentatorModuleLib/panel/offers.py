@@ -7,6 +7,8 @@ from collections.abc import Callable
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
+from TotalSegmentatorModuleLib.job_queue.queue_file import KeptQueue
+from TotalSegmentatorModuleLib.job_queue.texts import offer_text, resume_text
 from TotalSegmentatorModuleLib.panel.unimported_results import Offer
 from TotalSegmentatorModuleLib.recovery.saved_review import UnsavedReview
 from TotalSegmentatorModuleLib.segment.progress_text import unimported_text, unsaved_text
@@ -39,6 +41,20 @@ def offer_of_review(
         question=_("Delete this segmentation with its review? This cannot be undone."),
         on_accept=lambda: on_restore(unsaved),
         on_delete=lambda: on_delete(unsaved),
+    )
+
+
+def offer_of_queue(
+    kept: KeptQueue, on_resume: Callable[[KeptQueue], None], on_delete: Callable[[KeptQueue], None]
+) -> Offer:
+    return Offer(
+        created=kept.written,
+        text=offer_text(kept),
+        accept=resume_text(kept),
+        tool_tip=_("Load the CTs that are left from where they came, and segment them one after the other."),
+        question=_("Delete this queue? What was segmented already is not deleted."),
+        on_accept=lambda: on_resume(kept),
+        on_delete=lambda: on_delete(kept),
     )
 
 

@@ -73,6 +73,19 @@ class Orders:
             return
         self._start_when_ready(order)
 
+    def for_queue(self) -> JobOrder | None:
+        """What is chosen now, for a CT that is named later. None where that is not complete, which is shown."""
+        self._messages.clear()
+        try:
+            order = self._order(None, self._inputs.structures())
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+            return None
+        if order.server is not None and not self._run_on.may_send(order.server):
+            self._messages.show_text(not_sent_text())
+            return None
+        return order
+
     def run_again(self, ct, structures: list[str], arrival: RerunArrival) -> None:
         """Some structures of the review, with the model and the options chosen here."""
         self._messages.clear()

@@ -31,13 +31,14 @@ class Offer:
 
 
 class UnimportedResultsSection:
-    """Makes one offer at a time, the latest first. ``results`` and ``reviews`` are lists of their own, so that each can
-    be told anew."""
+    """Makes one offer at a time, queues first, then the latest. ``results``, ``reviews`` and ``queues`` are lists of
+    their own, so that each can be told anew."""
 
     def __init__(self, ui: Widgets) -> None:
         self._ui = ui
         self._results: list[Offer] = []
         self._reviews: list[Offer] = []
+        self._queues: list[Offer] = []
         ui.importButton.connect("clicked(bool)", self._on_accept_clicked)
         ui.discardButton.connect("clicked(bool)", self._on_delete_clicked)
         self._show()
@@ -50,12 +51,17 @@ class UnimportedResultsSection:
         self._reviews = list(offers)
         self._show()
 
+    def show_queues(self, offers: Sequence[Offer]) -> None:
+        self._queues = list(offers)
+        self._show()
+
     def set_enabled(self, is_enabled: bool) -> None:
         self._ui.resultFrame.setEnabled(is_enabled)
 
     @property
     def _latest(self) -> Offer | None:
-        return max((*self._results, *self._reviews), key=lambda offer: offer.created, default=None)
+        latest = max((*self._results, *self._reviews), key=lambda offer: offer.created, default=None)
+        return self._queues[0] if self._queues else latest
 
     def _show(self) -> None:
         offer = self._latest
@@ -67,7 +73,7 @@ class UnimportedResultsSection:
 
     def _take(self) -> Offer | None:
         offer = self._latest
-        for offers in (self._results, self._reviews):
+        for offers in (self._results, self._reviews, self._queues):
             if offer in offers:
                 offers.remove(offer)
         self._show()

@@ -28,6 +28,7 @@ class PanelWidgets:
     progress: Widgets
     install_page: Widgets
     messages: Widgets
+    queue: Widgets
     review: Widgets
     review_remarks: tuple[Widgets, ...]
     review_repair: Widgets
@@ -66,6 +67,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     progress = add_ui(sections, resource_path("UI/Progress.ui"))
     install_page = add_ui(sections, resource_path("UI/InstallPage.ui"))
     messages = add_ui(sections, resource_path("UI/Messages.ui"))
+    queue = add_ui(sections, resource_path("UI/Queue.ui"))
     review = add_ui(sections, resource_path("UI/Review.ui"))
     remarks = [add_ui(review.remarksLayout, resource_path("UI/ReviewRemark.ui")) for _number in range(_REMARKS)]
     repair = add_ui(review.remarksLayout, resource_path("UI/ReviewRepair.ui"))
@@ -95,6 +97,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         progress=progress,
         install_page=install_page,
         messages=messages,
+        queue=queue,
         review=review,
         review_remarks=tuple(remarks),
         review_repair=repair,

@@ -76,7 +76,7 @@ class SegmentationLifetime:
         Slicer destroys its scene after Python has gone, when nobody can release the images any more. One reference
         too many leaves them to the operating system instead; until then everything can still be saved.
         """
-        for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        for node in (*slicer.util.getNodesByClass("vtkMRMLSegmentationNode"), *_frames_of_sequences()):
             if is_result(node):
                 node.GetSegmentation().Register(None)
 
@@ -87,7 +87,12 @@ class SegmentationLifetime:
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_about_to_be_removed(self, _scene, _event, node) -> None:
-        if is_result(node):
+        if node.IsA("vtkMRMLSequenceNode"):
+            for frame in _frames_of(node):
+                release_images(frame.GetSegmentation())
+        elif is_result(node) and _shows_frame(node):
+            _let_frame_go(node)
+        elif is_result(node):
             release_contents(node)
             if not self._scene.IsClosing():
                 forget_computed(node)
@@ -99,6 +104,34 @@ class SegmentationLifetime:
         for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
             if is_result(node) and lacks_items(node):
                 tell_of_all(node)
+
+
+def _frames_of(sequence) -> list:
+    """The results of this module in a vtkMRMLSequenceNode."""
+    frames = [sequence.GetNthDataNode(index) for index in range(sequence.GetNumberOfDataNodes())]
+    return [frame for frame in frames if is_result(frame)]
+
+
+def _frames_of_sequences() -> list:
+    if not hasattr(slicer, "vtkMRMLSequenceNode"):
+        return []
+    return [frame for sequence in slicer.util.getNodesByClass("vtkMRMLSequenceNode") for frame in _frames_of(sequence)]
+
+
+def _let_frame_go(node) -> None:
+    """The sequence has the same segments, and keeps them. Its browser must not hear that ``node`` has lost them: it
+    would carry the change over."""
+    node.StartModify()  # and no EndModify
+    node.SetAndObserveSegmentation(slicer.vtkSegmentation())
+
+
+def _shows_frame(node) -> bool:
+    """Whether ``node`` (vtkMRMLSegmentationNode) shows the selected frame of a sequence, from which it has its
+    segments."""
+    if not hasattr(slicer, "vtkMRMLSequenceBrowserNode"):
+        return False
+    browsers = slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode")
+    return any(browser.IsProxyNodeID(node.GetID()) for browser in browsers)
 
 
 _lifetime = SegmentationLifetime()

@@ -18,7 +18,8 @@ def only_ct():
 
     That is the only volume of DICOM modality CT or, where no volume is, the only one of unknown modality.
     """
-    modalities = [(volume, dicom_modality(volume)) for volume in scalar_volumes()]
+    shown = [volume for volume in scalar_volumes() if not volume.GetHideFromEditors()]
+    modalities = [(volume, dicom_modality(volume)) for volume in shown]
     candidates = [volume for volume, modality in modalities if modality == "CT"]
     candidates = candidates or [volume for volume, modality in modalities if modality is None]
     return candidates[0] if len(candidates) == 1 else None

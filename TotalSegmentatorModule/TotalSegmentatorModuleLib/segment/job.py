@@ -63,6 +63,8 @@ class SegmentationJob:
         self._callbacks = callbacks
         self._make_image = make_image
         self._fraction = 0.0
+        self.id = ""
+        """Of the attempt that runs; empty before there is one, and where a result is only read."""
         self.is_receiving = False
         """Whether the result is complete and only has to be read and imported."""
 
@@ -71,6 +73,7 @@ class SegmentationJob:
         are discarded, unless the job is cancelled. Raises SegmentationError, OSError, DamagedResultError."""
         for is_last in (False, True):
             attempt = Attempt(self._manager.work_folder)
+            self.id = attempt.id
             try:
                 yield from self._segment(attempt, ct, settings)
                 return (yield from self.receive(attempt.id))

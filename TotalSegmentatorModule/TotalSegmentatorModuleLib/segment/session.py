@@ -64,6 +64,8 @@ class JobOrder:
     options: JobOptions = field(default_factory=JobOptions)
     server: DepartmentServer | None = None
     """Where to run it; None for this computer. Models and devices are the server's own then."""
+    is_queued: bool = False
+    """The queue starts it, in its turn."""
 
 
 class SegmentationSession:
@@ -86,6 +88,11 @@ class SegmentationSession:
     @property
     def is_busy(self) -> bool:
         return self._runner.is_busy
+
+    @property
+    def job_id(self) -> str:
+        """Of the job that runs or has just ended; empty before it has one, and where a result is only imported."""
+        return self._job.id if self._job is not None else ""
 
     def apply(self, order: JobOrder, on_end: Callable[[TaskEnd], None] = ignore) -> None:
         """Start a job. ``on_end`` is called after the session's own callbacks, with the node and the header as the
@@ -156,12 +163,23 @@ class SegmentationSession:
         headers = self._active_manager().unimported_results() if not self.is_busy else []
         self._callbacks.on_unimported_results(headers)
 
-    def import_saved_result(self, job_id: str, ct=None) -> None:
-        """Import a result that was not imported: on ``ct`` if its grid fits, else on the volume whose grid does. Raises
-        JobBusyError. The result is kept if this is cancelled or fails."""
+    def has_unimported(self, job_id: str) -> bool:
+        """Whether a job's result is finished and was not imported."""
+        return any(header.job_id == job_id for header in self._active_manager().unimported_results())
+
+    def import_saved_result(
+        self,
+        job_id: str,
+        ct=None,
+        on_end: Callable[[TaskEnd], None] = ignore,
+        arrival: Arrival | None = None,
+    ) -> None:
+        """Import a result that was not imported: on ``ct`` if its grid fits, else on the volume whose grid does; or
+        give it to ``arrival``. Raises JobBusyError. The result is kept if this is cancelled or fails. ``on_end`` as in
+        ``apply``."""
         self._require_idle()
         self._prepare(VolumeCtSource(ct) if ct is not None else None)
-        self.order = self._arrival = None
+        self.order, self._arrival, self._on_order_end = None, arrival, on_end
         self._runner.start(self._receive(job_id), self._on_end)
 
     def discard_result(self, job_id: str) -> None:
@@ -180,21 +198,27 @@ class SegmentationSession:
         job_settings = JobSettings(order.requests, order.models_folder, order.device, order.options, order.server)
         header, images = yield from self._job.run(self._ct, job_settings)
         try:
-            if order.arrival is not None:
-                computed = read_computed(self._manager.result_folder(header.job_id))
-                node = yield from order.arrival.task(header, images, computed)
-                if node is not None:
-                    self._imported(node, header.job_id)
-                    return node, header
-                self._arrival = None
-            return (yield from self._import_task(header, images, output))
+            return (yield from self._hand_over(header, images, output))
         except TaskCancelledError:
             self._manager.discard_result(header.job_id)
             raise
 
     def _receive(self, job_id: str) -> Generator[int, None, tuple[Any, ResultHeader]]:
         header, images = yield from self._job.receive(job_id)
-        return (yield from self._import_task(header, images, OutputChoice(None)))
+        return (yield from self._hand_over(header, images, OutputChoice(None)))
+
+    def _hand_over(
+        self, header: ResultHeader, images: Sequence[LabelImage], output: OutputChoice
+    ) -> Generator[int, None, tuple[Any, ResultHeader]]:
+        """To what takes the result, or into the scene as a segmentation of its own."""
+        if self._arrival is not None:
+            computed = read_computed(self._manager.result_folder(header.job_id))
+            node = yield from self._arrival.task(header, images, computed)
+            if node is not None:
+                self._imported(node, header.job_id)
+                return node, header
+            self._arrival = None
+        return (yield from self._import_task(header, images, output))
 
     def _import_task(
         self, header: ResultHeader, images: Sequence[LabelImage], choice: OutputChoice

@@ -1,5 +1,5 @@
-"""What can go wrong with a run over many CTs as a whole, and what is said of one CT of it; a part of the table in
-problem.py."""
+"""What can go wrong with many CTs: a run over all of them, one CT of it, one of the panel's queue; a part of the table
+in problem.py."""
 
 from __future__ import annotations
 
@@ -62,5 +62,33 @@ BATCH_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         "BATCH_EDIT_KEPT",
         _("Somebody had changed the segmentation of an earlier run; it is kept as segmentation.edited.seg.nrrd."),
         _("Use that file if its corrections still count. The exports, the table and the report show the new result."),
+    ),
+)
+
+QUEUE_ERRORS: dict[str, ErrorDefinition] = table(
+    __file__,
+    (
+        "QUEUE_CT_GONE",
+        221,
+        _("The CT is not loaded any more, and it is not known from where it came."),
+        _("Load it, and add it to the queue again."),
+    ),
+    (
+        "QUEUE_FILE_GONE",
+        222,
+        _("The file of the CT is not there any more, or it has changed since the CT was added to the queue."),
+        _("Load the CT, and add it to the queue again."),
+    ),
+    (
+        "QUEUE_SERIES_NOT_LOADED",
+        223,
+        _("The DICOM series is not in Slicer's DICOM database any more, or it cannot be loaded as a volume."),
+        _("Load it in the DICOM module, and add the volume to the queue."),
+    ),
+    (
+        "QUEUE_FRAMES_FAILED",
+        224,
+        _("{failed} of {frames} frames of the sequence could not be segmented; the first one is frame {first}."),
+        _("The Log says why. Click Queue again to repeat only these frames."),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from TotalSegmentatorWire.errors.batch_errors import BATCH_ERRORS, BATCH_WARNINGS
+from TotalSegmentatorWire.errors.batch_errors import BATCH_ERRORS, BATCH_WARNINGS, QUEUE_ERRORS
 from TotalSegmentatorWire.errors.cluster_errors import CLUSTER_ERRORS
 from TotalSegmentatorWire.errors.comparison_errors import COMPARISON_ERRORS, COMPARISON_WARNINGS
 from TotalSegmentatorWire.errors.definition import ErrorDefinition
@@ -28,6 +28,7 @@ ERRORS: dict[str, ErrorDefinition] = (
     | IMAGE_ERRORS
     | JOB_ERRORS
     | PRESET_ERRORS
+    | QUEUE_ERRORS
     | RECEIVE_ERRORS
     | REPORT_ERRORS
     | RESULT_ERRORS
