@@ -4,6 +4,28 @@ from __future__ import annotations
 
 import qt
 
+from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
+
+
+class IntoSight:
+    """Brings the newest of several parts of a panel into sight, when it has got its height."""
+
+    def __init__(self) -> None:
+        self._part = None
+        self._ticker = Ticker(self._scroll)
+
+    def bring(self, part) -> None:
+        """``part``: a QWidget, which is passed over if it is hidden by then."""
+        self._part = part
+        self._ticker.start()
+
+    def close(self) -> None:
+        self._ticker.dispose()
+
+    def _scroll(self) -> None:
+        if self._part.visible:
+            scroll_into_sight(self._part)
+
 
 def scroll_to_top(widget) -> None:
     """Scroll the panel around ``widget`` (QWidget) so that it begins at the top, as far as the panel goes."""

@@ -9,6 +9,7 @@ from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.setup import SetupProgressEvent
 
 from TotalSegmentatorModuleLib.background.command_process import Failure
+from TotalSegmentatorModuleLib.qt_helpers.scrolling import IntoSight
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.setup.plan import SetupPlan
 from TotalSegmentatorModuleLib.setup.texts import amount_text, plan_html, step_text, warnings_text
@@ -25,12 +26,16 @@ class InstallPage:
         self._ui = ui
         self._on_first: Callable[[], None] | None = None
         self._warnings: list[str] = []
+        self._sight = IntoSight()
         for label in (ui.titleLabel, ui.errorWhatLabel):
             bold = label.font
             bold.setBold(True)
             label.setFont(bold)
         ui.installButton.connect("clicked(bool)", self._on_first_clicked)
         ui.pageFrame.setVisible(False)
+
+    def close(self) -> None:
+        self._sight.close()
 
     def hide(self) -> None:
         self._ui.pageFrame.setVisible(False)
@@ -103,6 +108,7 @@ class InstallPage:
             label.setText("")
             label.setVisible(False)
         ui.pageFrame.setVisible(True)
+        self._sight.bring(ui.pageFrame)
 
     def _show_warnings(self, text: str) -> None:
         self._ui.warningLabel.setText(text)

@@ -112,6 +112,7 @@ class SetupSection:
     def close(self) -> None:
         """The application quits: stop an installation, which can be resumed in the next session."""
         self._pending = None
+        self._page.close()
         self._plan_runner.dispose()
         self._installed.dispose()
         self._changes.close()

@@ -148,6 +148,7 @@ class TaskSection:
     def close(self) -> None:
         """The application quits: the background task ends and leaves nothing."""
         self._runner.dispose()
+        self._page.close()
         self._removal.finish()
 
     # -- nodes ---------------------------------------------------------------------------------------------------------

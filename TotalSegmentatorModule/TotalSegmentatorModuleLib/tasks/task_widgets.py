@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem
 
 from TotalSegmentatorModuleLib.background.command_process import Failure
+from TotalSegmentatorModuleLib.qt_helpers.scrolling import IntoSight
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.tasks.step_text import export_step_text
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
@@ -34,6 +35,7 @@ class TaskPage:
         self._ui = ui
         self._texts = texts
         self._warnings: list[str] = []
+        self._sight = IntoSight()
         bold = ui.errorWhatLabel.font
         bold.setBold(True)
         ui.errorWhatLabel.setFont(bold)
@@ -77,6 +79,7 @@ class TaskPage:
         self._ui.errorTodoLabel.setVisible(bool(failure.todo))
         self._ui.errorCodeLabel.setText(_("Code: {code}").format(code=failure.code))
         self._ui.errorFrame.setVisible(True)
+        self._sight.bring(self._ui.errorFrame)
 
     def add_warning(self, problem: Problem) -> None:
         sentences = " ".join(problem_texts(problem))
@@ -84,11 +87,16 @@ class TaskPage:
             self._warnings.append(sentences)
         self._ui.warningLabel.setText("\n\n".join(self._warnings))
         self._ui.warningFrame.setVisible(True)
+        self._sight.bring(self._ui.warningFrame)
 
     def show_result(self, text: str, has_button: bool) -> None:
         self._ui.resultLabel.setText(text)
         self._ui.resultButton.setVisible(has_button and bool(self._texts.result))
         self._ui.resultFrame.setVisible(True)
+        self._sight.bring(self._ui.resultFrame)
+
+    def close(self) -> None:
+        self._sight.close()
 
     def _on_dismiss(self) -> None:
         self._ui.errorFrame.setVisible(False)

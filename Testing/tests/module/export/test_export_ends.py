@@ -41,6 +41,16 @@ def test_cancelled_export_leaves_nothing(ready, act, monkeypatch):
     assert_nothing_is_left(ready)
 
 
+@pytest.mark.parametrize("act", ["export", "fail"])
+def test_what_became_of_it_comes_into_sight(ready, act):
+    ready.app.resize_window(1024, 420)
+    ready.acts(act)
+    ready.export()
+    task = ready.ui.export_task
+    shown = task.errorWhatLabel if act == "fail" else task.resultLabel
+    assert ready.app.wait_until(lambda: not shown.visibleRegion().isEmpty(), READY_SECONDS)
+
+
 def test_an_engine_that_cannot_be_found_leaves_nothing(ready, monkeypatch):
     from TotalSegmentatorModuleLib.background import installed_engine
 

@@ -12,6 +12,7 @@ pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slice
 import slicer
 from panel_support import GRID
 from review_support import ReviewUser, result_of, review_of
+from setup_user import ENGINE_ITEM, MODEL_ITEM, SetupUser
 
 LOW, HIGH = 700, 2600
 """Heights of the window: in the first one the panel scrolls."""
@@ -54,7 +55,7 @@ def test_what_was_not_found_is_one_line_until_it_is_asked_for(user, app, reviewe
     ct = user.add_ct()
     from TotalSegmentatorModuleLib.scene.segmentation_import import ImportTarget, import_result
 
-    node = import_result(image, header, ImportTarget(ct, None, ""))
+    node = import_result([image], header, ImportTarget(ct, None, ""))
     reviewer.panel.result_arrived(node, dataclasses.replace(header, absent=names))
     app.process_events()
 
@@ -180,6 +181,14 @@ def test_error_comes_into_sight(user, app, messages):
     user.click_apply()
     user.wait_until_ready()
     assert is_in_sight(app, messages.errorWhatLabel)
+
+
+def test_page_of_the_set_up_comes_into_sight(user, app):
+    installer = SetupUser(user)
+    installer.plans(ENGINE_ITEM, MODEL_ITEM)
+    app.resize_window(1024, 420)
+    installer.ask()
+    assert is_in_sight(app, user.ui.install_page.titleLabel)
 
 
 def test_panel_does_not_move_while_a_structure_is_looked_at(reviewer, messages):
