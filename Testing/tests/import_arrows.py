@@ -7,7 +7,7 @@ WIRE, NODE = "TotalSegmentatorWire", f"{ENGINE}/dicom_node"
 
 ARROWS = {
     "TotalSegmentatorModule.py": {LIB: "- panel scene scripting tags"},
-    LIB: {LIB: "scene texts"},
+    LIB: {LIB: "scene"},
     f"{LIB}/scripting": {LIB: "- background department_server export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {
         LIB: (
@@ -65,6 +65,11 @@ ARROWS = {
         ENGINE: (
             "ct_input imaging inference job labels machine models plan preprocessing result_check review statistics"
         ),
+        f"{ENGINE}/review": "measures",
+        f"{ENGINE}/pipeline": "finishing",
+    },
+    f"{ENGINE}/pipeline/finishing": {
+        ENGINE: "imaging job labels models plan preprocessing",
         f"{ENGINE}/review": "measures",
     },
     f"{ENGINE}/result_check": {ENGINE: "imaging"},

@@ -26,8 +26,8 @@ from TotalSegmentatorWire.messages.plan import SEGMENTATION, Plan, PlannedPass
 from TotalSegmentatorWire.messages.segment import CtHeader
 
 PLAN = Plan(
-    model="fake",
-    profile="nnunet",
+    models=["fake"],
+    profiles={"fake": "nnunet"},
     device="cpu",
     runtime="openvino",
     precision="exact",

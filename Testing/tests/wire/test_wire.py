@@ -46,8 +46,8 @@ from TotalSegmentatorWire.messages.segment import (
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
 
 PLAN = Plan(
-    model="117-1.5mm",
-    profile="totalsegmentator-2.18",
+    models=["117-1.5mm"],
+    profiles={"117-1.5mm": "totalsegmentator-2.18"},
     device="cpu",
     runtime="openvino",
     precision="exact",

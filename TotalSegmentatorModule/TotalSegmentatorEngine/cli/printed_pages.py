@@ -25,8 +25,8 @@ _GIGABYTE = 1e9
 _COLUMNS = ("Part", "Purpose", "Region in voxels", "Of the scan", "Tiles", "Time")
 
 _PRELIMINARY = """\
-This is a first estimate. A quick coarse localization finds the structures, and the networks then run only around them:
-tiles and time are upper bounds. A running job shows its final plan after the coarse localization."""
+This is a first estimate. Quick coarse passes find the structures or their region, and the networks then run only there:
+tiles and time are upper bounds. A running job shows its final plan after the coarse passes."""
 
 
 def lasting_line(event: Any) -> str | None:
@@ -52,7 +52,7 @@ def plan_page(plan: Plan) -> str:
         time = f"{bound}{about_text(plan.seconds)}"
     at_once = f", {plan.tile_batch} tiles at once" if plan.tile_batch > 1 else ""
     summary = [
-        f"Model      {plan.model}, pipeline {plan.profile}",
+        *_model_lines(plan),
         f"Computed   by {plan.runtime} on {plan.device}, precision {plan.precision}{at_once}",
         f"Work       {bound}{_work_text(plan)}",
         f"Time       {time}",
@@ -64,6 +64,13 @@ def plan_page(plan: Plan) -> str:
     if plan.is_preliminary:
         paragraphs.append(_PRELIMINARY)
     return "\n\n".join(paragraphs)
+
+
+def _model_lines(plan: Plan) -> list[str]:
+    titles = ["Model     ", *[" " * 10] * (len(plan.models) - 1)]
+    return [
+        f"{title} {model}, pipeline {plan.profiles[model]}" for title, model in zip(titles, plan.models, strict=True)
+    ]
 
 
 def result_text(result: SegmentationResult) -> str:

@@ -16,7 +16,8 @@ from TotalSegmentatorWire.tables.structures import Structure
 if TYPE_CHECKING:
     import numpy as np
 
-    from TotalSegmentatorEngine.models.find_model import Model
+    from TotalSegmentatorEngine.job.prepared_model import PreparedModel
+    from TotalSegmentatorEngine.models.model_folder import ModelFolder
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,37 @@ class PreparedTask:
     """A task whose model and names have been checked: nothing but the CT is needed to run it."""
 
     task: SegmentationTask
-    model: Model
-    structures: list[Structure]
-    """Label set of the result, in label order: the requested structures, or all that the model knows."""
+    models: list[PreparedModel]
+    """One for each model that the task asks, in the order of its requests."""
     warnings: list[Problem] = field(default_factory=list)
     """What the user should know about the models; ``segment`` reports them."""
-    coarse_model: Model | None = None
-    """An installed coarse model of the same family that can localize the structures, where that is wanted."""
-    second_model: Model | None = None
-    """An installed coarser model of the same family for the review's second opinion, where that is wanted and no
-    localization gives one."""
+
+    @property
+    def structures(self) -> list[Structure]:
+        """Label set of the result, model by model, in label order: the requested structures, or all that a model
+        knows."""
+        return [structure for prepared in self.models for structure in prepared.structures]
+
+    @property
+    def folders(self) -> list[ModelFolder]:
+        """Of all networks on which the labels depend; each once."""
+        folders = (folder for prepared in self.models for folder in prepared.folders)
+        return list({folder.path: folder for folder in folders}.values())
+
+    @property
+    def all_folders(self) -> list[ModelFolder]:
+        """Those, and of the coarse models that may save time or give a second opinion."""
+        coarse = (model for each in self.models for model in (each.coarse_model, each.second_model))
+        folders = [folder for model in coarse if model is not None for folder in model.folders_to_run]
+        return list({folder.path: folder for folder in (*self.folders, *folders)}.values())
+
+    @property
+    def first_folder(self) -> ModelFolder:
+        """Of the network that runs first, as far as the models tell."""
+        first = self.models[0]
+        if first.coarse_model is not None:
+            return first.coarse_model.folders_to_run[0]
+        return first.folders[0]
 
 
 @dataclass(frozen=True)

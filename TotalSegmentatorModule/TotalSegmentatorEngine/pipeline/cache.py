@@ -1,14 +1,15 @@
 """What a resident worker keeps between jobs: loaded networks, the last CT, images computed from it, and what the last
-review measured on it."""
+review measured on it. And what one job keeps between its steps."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from TotalSegmentatorEngine.inference.weight_prefetch import WeightPrefetch
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
+from TotalSegmentatorEngine.plan.peak_memory import LARGEST_NETWORK_COUNT
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from TotalSegmentatorEngine.inference.tile_runner import TileRunner
     from TotalSegmentatorEngine.review.measures.findings import Findings
 
-LARGEST_NETWORK_COUNT = 6
-"""The most parts that a published model has, and the coarse model that localizes."""
 LARGEST_NETWORK_BYTES = 2 * 1024**3
 LARGEST_IMAGE_BYTES = 1024**3
 """Of resampled and normalised images of one CT."""
@@ -98,7 +97,7 @@ class EngineCache:
         """The folder's network ready to run, made anew when a weight file or the plans changed. ``variant`` names
         device, runtime and precision.
 
-        The least recently used ones go when there are too many, but never one of the last ``keep``: one job's parts.
+        The least recently used ones go when there are too many, but never one of the last ``keep``: one model's parts.
         """
         key = _runner_key(folder, variant)
         if key not in self._runners:
@@ -126,6 +125,38 @@ class EngineCache:
             len(self._runners) > LARGEST_NETWORK_COUNT
             or sum(runner.weight_bytes for runner in self._runners.values()) > self._network_bytes
         )
+
+
+class JobImages:
+    """The CT resampled for the networks, once for all steps of a job that get the same image.
+
+    Images go by their place (preprocessing.network_input.image_place). Those of the whole CT come from the ``cache`` of
+    the worker, or go there for the next job; what it does not keep stays here while a later step needs it."""
+
+    def __init__(self, volume: Volume, cache: EngineCache) -> None:
+        self._volume = volume
+        self._cache = cache
+        self._needed: frozenset[Hashable] = frozenset()
+        self._kept: dict[Hashable, Any] = {}
+
+    def expect(self, places: Iterable[Hashable]) -> None:
+        """Sets what the steps to come need; what none needs is forgotten."""
+        self._needed = frozenset(places)
+        self._kept = {place: image for place, image in self._kept.items() if place in self._needed}
+
+    def holds(self, place: Hashable) -> bool:
+        of_ct, key = place
+        return place in self._kept or (of_ct is None and self._cache.holds_image(self._volume, key))
+
+    def image(self, place: Hashable, make: Callable[[], Any], size: Callable[[Any], int]) -> Any:
+        """What is held at ``place``, else what ``make`` gives; ``size`` tells its bytes."""
+        if place in self._kept:
+            return self._kept[place]
+        of_ct, key = place
+        image = self._cache.image(self._volume, key, make, size) if of_ct is None else make()
+        if place in self._needed and not self.holds(place):
+            self._kept[place] = image
+        return image
 
 
 def _runner_key(folder: ModelFolder, variant: Hashable) -> tuple[str, Hashable]:

@@ -14,10 +14,11 @@ from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.devices import choose_device
 from TotalSegmentatorEngine.machine.profile import MachineProfile
-from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.cache import EngineCache, JobImages
+from TotalSegmentatorEngine.plan.job_steps import JobState, job_steps
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy, execution_strategies
-from TotalSegmentatorEngine.plan.planner import Planner, Regions
-from TotalSegmentatorEngine.preprocessing.network_input import image_key
+from TotalSegmentatorEngine.plan.planner import Planner
+from TotalSegmentatorEngine.preprocessing.network_input import image_place
 
 
 class JobPlanning:
@@ -35,6 +36,10 @@ class JobPlanning:
         self._volume = volume
         self._prepared = prepared
         self._started = started
+        self.steps = job_steps(volume.geometry, prepared)
+        self.state = JobState()
+        """What is known and done of the job, by whoever runs it."""
+        self.images = JobImages(volume, cache)
         self.cache = cache
         self.reporter = reporter
         self.machine = machine
@@ -48,7 +53,7 @@ class JobPlanning:
         """The strategies for a device, by default the one that the task names, from the fastest to the one that takes
         least memory. Raises SegmentationError("DEVICE_UNAVAILABLE")."""
         device = choose_device(self.requested_device) if device is None else device
-        folder = self._prepared.model.folders_to_run[0]
+        folder = self._prepared.models[0].model.folders_to_run[0]
         runtime, precision = expected_choice(folder, self._prepared.task.options, device, self.machine)
         return execution_strategies(str(device), runtime, precision, keeps_networks=not self.cache.serves_one_job)
 
@@ -57,21 +62,21 @@ class JobPlanning:
 
         Raises SegmentationError("MEMORY_SHORT") where none fits.
         """
-        return self._planner().first_that_fits(strategies)
+        return self._planner().first_that_fits(strategies, self.state)
 
-    def refined(self, strategy: Strategy, regions: Regions) -> Plan:
-        """The plan for ``regions`` that the coarse localization found."""
-        return self._planner().plan(strategy, regions)
+    def refined(self, strategy: Strategy) -> Plan:
+        """The plan with what is known by now."""
+        return self._planner().plan(strategy, self.state)
 
     def _planner(self) -> Planner:
-        model, cache = self._prepared.model, self.cache
-        key = image_key(model.profile, model.folders_to_run[0])
+        cache = self.cache
+        places = {image_place(self.state.scope(step).box, step.model.profile, step.folders[0]) for step in self.steps}
         prefetched = cache.weights.settle(self.reporter.check_cancelled)
         context = PlanningContext(
             self.machine,
             frozenset(cache.held_folders()),
-            cache.holds_image(self._volume, key),
+            frozenset(place for place in places if self.images.holds(place)),
             time.monotonic() - self._started,
             prefetched,
         )
-        return Planner(self._volume.geometry, self._prepared, context)
+        return Planner(self._volume.geometry, self._prepared, context, self.steps)

@@ -22,22 +22,22 @@ from TotalSegmentatorEngine.pipeline.measurements import Measurements
 
 
 class NetworkPool:
-    """Runners for some model folders, one after the other, as a plan says.
+    """Runners for the model folders of some steps, one after the other, as a plan says.
 
-    Where the plan keeps networks, they stay in memory together and for the next job; else each goes before the next
-    comes. One network's activations are in memory at a time.
+    Where the plan keeps networks, those of a step stay in memory together, and as many as the cache holds for the next
+    job; else each goes before the next comes. One network's activations are in memory at a time.
     """
 
     def __init__(
         self,
-        folders: Sequence[ModelFolder],
+        steps: Sequence[Sequence[ModelFolder]],
         plan: Plan,
         options: JobOptions,
         cache: EngineCache,
         measurements: Measurements,
         reporter: Reporter,
     ) -> None:
-        self._folders = list(folders)
+        self._steps = [list(folders) for folders in steps]
         self._plan = plan
         self._options = options
         self._cache = cache
@@ -50,10 +50,18 @@ class NetworkPool:
         self._prefetch_first_of(self._folders)
         return self
 
-    def will_run(self, folders: Sequence[ModelFolder]) -> None:
+    def will_run(self, steps: Sequence[Sequence[ModelFolder]]) -> None:
         """Sets which networks are left to run, now that this is known, so that no other's weights are read."""
-        self._folders = list(folders)
+        self._steps = [list(folders) for folders in steps]
         self._prefetch_first_of(self._folders)
+
+    @property
+    def _folders(self) -> list[ModelFolder]:
+        return [folder for folders in self._steps for folder in folders]
+
+    def _kept_with(self, folder: ModelFolder) -> int:
+        """How many networks stay in memory with this one: those of its step."""
+        return max((len(folders) for folders in self._steps if folder in folders), default=1)
 
     def __exit__(self, *_exception: object) -> None:
         """Releases activations, and weights that were prefetched and not used."""
@@ -72,7 +80,7 @@ class NetworkPool:
         if not keeps:
             self._cache.forget_networks(but=folder)
         runner = self._cache.runner(
-            folder, self._variant(), lambda: self._make(folder, sample), keep=len(self._folders) if keeps else 1
+            folder, self._variant(), lambda: self._make(folder, sample), keep=self._kept_with(folder) if keeps else 1
         )
         runner.check_cancelled = self._reporter.check_cancelled
         if runner.device.type == "cuda":
@@ -90,8 +98,9 @@ class NetworkPool:
         probe = self._measurements.loading(folder)
         model = self._cache.weights.take(folder, self._reporter.check_cancelled)
         probe.weights_read()
-        if folder in self._folders:
-            self._prefetch_first_of(self._folders[self._folders.index(folder) + 1 :])
+        folders = self._folders
+        if folder in folders:
+            self._prefetch_first_of(folders[folders.index(folder) + 1 :])
         self._reporter.progress(Stage.LOADING_MODEL, 1.0)
         model = model.on(torch.device(self._plan.device))
         machine = self._measurements.machine

@@ -11,18 +11,21 @@ from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.models.find_model import Model
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.job_context import JobContext
-from TotalSegmentatorEngine.plan.planner import Regions, network_shape
 from TotalSegmentatorEngine.plan.rates import plans_resampling_work, resampling_work
+from TotalSegmentatorEngine.plan.tile_counts import Regions, network_shape
+from TotalSegmentatorEngine.preprocessing.cut_volume import Box, cut_volume
 from TotalSegmentatorEngine.preprocessing.network_input import (
     NetworkInput,
     OrientedImage,
     Piece,
     Region,
     image_key,
+    image_place,
     input_key,
     network_grid,
     oriented_image,
     pieces_of,
+    resamples_by_plans,
     tile_source,
 )
 from TotalSegmentatorEngine.preprocessing.regions import contains, shape_of
@@ -41,15 +44,18 @@ def resampled_ahead(
 
 
 class PreprocessedCt:
-    """The job's CT on the grid of ``model``, resampled once for all of the model's parts.
+    """The job's CT, or a ``box`` of it, on the grid of ``model``, resampled once for all of the model's parts.
 
-    The whole image and inputs made of it come from the cache, or are put there for the next job.
+    The whole image is shared with other steps of the job and with later jobs, where these get the same.
     """
 
-    def __init__(self, model: Model, context: JobContext) -> None:
+    def __init__(self, model: Model, context: JobContext, box: Box | None = None) -> None:
         self.model = model
-        self.grid = network_grid(context.volume.geometry, model.profile, model.folders_to_run[0])
+        self.volume = cut_volume(context.volume, box)
+        self.grid = network_grid(self.volume.geometry, model.profile, model.folders_to_run[0])
         self._context = context
+        self._place = image_place(box, model.profile, model.folders_to_run[0])
+        self._is_cut = box is not None
         self._image: OrientedImage | None = None
 
     @property
@@ -61,11 +67,10 @@ class PreprocessedCt:
         """Resamples ``region`` of the grid, unless that has been done. Raises SegmentationError("CANCELLED")."""
         if self._image is not None and contains(self._image.region, region):
             return
-        cache, volume = self._context.cache, self._context.volume
-        key = image_key(self.model.profile, self.model.folders_to_run[0])
+        images = self._context.images
         self._image = None  # before the new one is made
-        if region == self.grid.whole or cache.holds_image(volume, key):
-            self._image = cache.image(volume, key, lambda: self._resampled(self.grid.whole), self._own_bytes)
+        if region == self.grid.whole or images.holds(self._place):
+            self._image = images.image(self._place, lambda: self._resampled(self.grid.whole), self._own_bytes)
         else:
             self._image = self._resampled(region)
         self._context.reporter.progress(Stage.RESAMPLING, 1.0)
@@ -81,14 +86,14 @@ class PreprocessedCt:
         image, profile = self._image.crop(region), self.model.profile
 
         def make() -> NetworkInput:
-            if profile.spacing == "model":
+            if not resamples_by_plans(profile, folder):
                 return tile_source(image, piece.rows, profile, folder, self._on_slab)
             shape = [image.array[piece.rows].shape[axis] for axis in folder.transpose_forward]
             planned = network_shape(self.grid, region, folder, profile)
             with self._context.measurements.work(plans_resampling_work(folder, shape, planned)):
                 return tile_source(image, piece.rows, profile, folder, self._on_slab)
 
-        if not self._is_whole(region):
+        if self._is_cut or not self._is_whole(region):
             return make()
         key = input_key(profile, folder, piece)
         return self._context.cache.image(self._context.volume, key, make, lambda source: source.own_bytes)
@@ -101,9 +106,9 @@ class PreprocessedCt:
 
         self._on_slab(0.0)
         if not self.grid.is_resampled:
-            return oriented_image(context.volume, self.grid, profile, region, self._on_slab)
+            return oriented_image(self.volume, self.grid, profile, region, self._on_slab)
         with context.measurements.work(resampling_work(self.grid, profile, region)):
-            return oriented_image(context.volume, self.grid, profile, region, self._on_slab)
+            return oriented_image(self.volume, self.grid, profile, region, self._on_slab)
 
     def _on_slab(self, fraction: float) -> None:
         self._context.reporter.check_cancelled()
@@ -111,4 +116,4 @@ class PreprocessedCt:
 
     def _own_bytes(self, image: OrientedImage) -> int:
         """Memory of the image beyond the CT's own."""
-        return 0 if np.may_share_memory(image.array, self._context.volume.array) else image.array.nbytes
+        return 0 if np.may_share_memory(image.array, self.volume.array) else image.array.nbytes

@@ -1,12 +1,11 @@
 """One job from the CT to its file: what the command line and the worker run.
 
-``run_job`` reads → validates → plans → preprocesses → (localizes) → predicts each part → merges → restores → writes.
+``run_job`` reads → validates → plans → for each model (preprocesses → predicts each part → merges) → restores → writes.
 The steps from the plan to the restored labels need torch; they are in segmentation.py, which is imported on demand.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -96,7 +95,7 @@ def prefetch_weights(prepared: PreparedTask, cache: EngineCache) -> None:
 
     ``segment``, which needs them, raises what goes wrong there.
     """
-    first = (prepared.coarse_model or prepared.model).folders_to_run[0]
+    first = prepared.first_folder
     if str(first.path.resolve()) not in cache.held_folders():
         cache.weights.start(first)
 
@@ -124,15 +123,17 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
 
 
 def resample_ahead(volume: Volume, prepared: PreparedTask, reporter: Reporter) -> Callable[[EngineCache], None] | None:
-    """Resamples the CT where that pays: where the networks run on a GPU and over all of it; else returns None.
+    """Resamples the CT for the first model where that pays: where the networks run on a GPU and over all of it; else
+    returns None.
 
     What is returned puts the image into a cache that holds the CT, where ``predict`` finds it. Raises
     SegmentationError: CANCELLED, DEVICE_UNAVAILABLE, ENGINE_MISSING.
     """
     engine = _segmentation()
-    if prepared.coarse_model is not None or not engine.runs_on_gpu(prepared.task.device):
+    first = prepared.models[0]
+    if first.crop is not None or first.coarse_model is not None or not engine.runs_on_gpu(prepared.task.device):
         return None
-    made = engine.resampled_ahead(volume, prepared.model, lambda share: reporter.check_cancelled())
+    made = engine.resampled_ahead(volume, first.model, lambda share: reporter.check_cancelled())
     if made is None:
         return None
     key, image = made
@@ -161,7 +162,8 @@ def predict(
 
 
 def _loaded_engine(prepared: PreparedTask, reporter: Reporter) -> ModuleType:
-    _log.info("model %s, profile %s", prepared.model.id, prepared.model.profile.id)
+    for each in prepared.models:
+        _log.info("model %s, profile %s", each.model.id, each.model.profile.id)
     for warning in prepared.warnings:
         reporter.warning(warning)
     reporter.progress(Stage.LOADING_ENGINE, 0.0)
@@ -172,14 +174,14 @@ def _loaded_engine(prepared: PreparedTask, reporter: Reporter) -> ModuleType:
 
 def _result(segmented: SegmentedVolume, prepared: PreparedTask, seconds: float) -> SegmentationResult:
     names = {structure.name for structure in segmented.found}
-    model = prepared.model
+    models = [each.model for each in prepared.models]
     return SegmentationResult(
         layers=segmented.layers,
         structures=prepared.structures,
-        found=[dataclasses.replace(structure, model=model.id) for structure in segmented.found],
+        found=segmented.found,
         absent=[structure.name for structure in prepared.structures if structure.name not in names],
-        models=[model.id],
-        profiles={model.id: model.profile.id},
+        models=[model.id for model in models],
+        profiles={model.id: model.profile.id for model in models},
         device=segmented.device,
         seconds=seconds,
         options=segmented.options,

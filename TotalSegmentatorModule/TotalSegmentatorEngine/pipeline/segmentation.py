@@ -1,10 +1,11 @@
-"""From a validated CT to its labels: plan → preprocess → (localize) → predict each part → merge → restore.
+"""From a validated CT to its labels: plan → for each model (preprocess → predict each part → merge) → restore → layers.
 
 Only from here on the pipeline imports torch.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.plan import SECOND_OPINION, Plan
+from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
+from TotalSegmentatorWire.tables.published_rules import PublishedStep
 
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.imaging.voxel_digest import with_digests
@@ -24,24 +25,29 @@ from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.devices import choose_device, use_physical_cores
 from TotalSegmentatorEngine.machine.profile import MachineProfile
-from TotalSegmentatorEngine.models.find_model import Model
+from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
-from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization, localization_of, part_regions
-from TotalSegmentatorEngine.pipeline.job_context import JobContext, LabelCounter, TileCounter
+from TotalSegmentatorEngine.pipeline.finishing.coarse_opinion import coarse_findings
+from TotalSegmentatorEngine.pipeline.finishing.layered_labels import LayeredLabels, ModelLabels
+from TotalSegmentatorEngine.pipeline.finishing.merged_labels import MergedLabels
+from TotalSegmentatorEngine.pipeline.finishing.published_post import (
+    mask_from,
+    numbers_of,
+    on_other_box,
+    post_process_on_grid,
+)
+from TotalSegmentatorEngine.pipeline.job_context import JobContext, LabelCounter, TileCounter, WorkDone
 from TotalSegmentatorEngine.pipeline.job_planning import JobPlanning
 from TotalSegmentatorEngine.pipeline.measurements import Measurements
-from TotalSegmentatorEngine.pipeline.merged_labels import RESTORED_SHARE, MergedLabels
 from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
-from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
-from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt, resampled_ahead
-from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
-from TotalSegmentatorEngine.pipeline.second_opinion import coarse_findings
+from TotalSegmentatorEngine.pipeline.preprocessed_ct import resampled_ahead
+from TotalSegmentatorEngine.pipeline.step_run import StepLabels, run_step
+from TotalSegmentatorEngine.pipeline.step_scopes import StepScopes
 from TotalSegmentatorEngine.pipeline.strategy_runner import run_within_memory
+from TotalSegmentatorEngine.plan.job_steps import Step
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
-from TotalSegmentatorEngine.plan.planner import Regions
-from TotalSegmentatorEngine.plan.rates import checking_work, islands_work, restoring_work, reviewing_work
-from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid
-from TotalSegmentatorEngine.preprocessing.regions import enclosing
+from TotalSegmentatorEngine.plan.rates import checking_work, reviewing_work
+from TotalSegmentatorEngine.preprocessing.network_input import image_place
 from TotalSegmentatorEngine.result_check.orientation_check import check_places
 from TotalSegmentatorEngine.result_check.places import Places, places_in_layers
 from TotalSegmentatorEngine.review.all_rules import review
@@ -50,13 +56,16 @@ from TotalSegmentatorEngine.statistics.structure_statistics import with_statisti
 
 __all__ = ["SegmentedVolume", "plan_volume", "predict_volume", "resampled_ahead", "runs_on_gpu", "segment_volume"]
 
+RESTORED_SHARE = 0.8
+"""Of the stage RESTORING, after the labels are in their layers; the check of the result follows."""
+
 
 @dataclass(frozen=True, eq=False)
 class SegmentedVolume:
     """The labels on the CT's grid, and how they were computed."""
 
     layers: list[np.ndarray]
-    """Each uint8 (k, j, i)."""
+    """Each uint8 (k, j, i); structures of one do not overlap."""
     found: list[FoundStructure]
     device: str
     options: JobOptions
@@ -115,16 +124,20 @@ def runs_on_gpu(device: str) -> bool:
 
 
 class _Segmentation:
-    """The steps of one task on one CT."""
+    """The steps of one task on one CT. What is done stays done where memory runs out and the job goes on with less."""
 
     def __init__(self, volume: Volume, prepared: PreparedTask, planning: JobPlanning, learns: bool) -> None:
         self._volume = volume
         self._prepared = prepared
         self._planning = planning
+        self._steps, self._state = planning.steps, planning.state
         self._cache = planning.cache
         self._reporter = planning.reporter
         self._measurements = Measurements(planning.machine, learns)
-        self._coarse: Findings | None = None
+        self._scopes = StepScopes(volume.geometry, planning.steps, planning.state, planning.reporter)
+        self._labels: dict[Step, StepLabels | None] = {}
+        self._opinions: dict[Step, Findings] = {}
+        self._work_done = WorkDone()
 
     def run(self, plan: Plan, strategy: Strategy) -> SegmentedVolume:
         """Does what ``plan``, made for ``strategy``, says."""
@@ -133,110 +146,159 @@ class _Segmentation:
     def predict(self, plan: Plan, strategy: Strategy) -> Callable[[], SegmentedVolume]:
         """What uses the networks; the rest is left to do."""
         with self._measurements, self._context(plan) as context:
-            ct = PreprocessedCt(self._prepared.model, context)
-            regions = ct.whole_by_part
-            if plan.is_preliminary:
-                regions = self._part_regions(self._localize(context), ct)
-                self._refine_plan(strategy, regions, context)
-            merged = self._predict_and_merge(ct, regions, context)
-            if any(planned.purpose == SECOND_OPINION for planned in plan.passes):
-                self._predict_coarse(self._prepared.second_model, context)
+            for step in self._steps:
+                if step not in self._state.done:
+                    self._run(step, context)
+                    if self._scopes.after(step, self._on_grid(step)):
+                        self._refine_plan(strategy, context)
+                    self._let_go(step)
+            context.tiles.report_all()
             used = context.networks.used_options()
-        return partial(self._finish, merged, context.tiles, plan.device, used)
-
-    def _finish(self, merged: MergedLabels, tiles: TileCounter, device: str, used: JobOptions) -> SegmentedVolume:
-        with self._measurements:
-            labels, found = self._restore(merged, tiles)
-            layers = [labels]
-            found, places = self._checked(layers, found)
-            flags = self._review(layers, found, places) if self._prepared.task.is_reviewed else None
-        return SegmentedVolume(layers, found, device, used, flags)
+        return partial(self._finish, plan.device, used)
 
     @contextmanager
     def _context(self, plan: Plan) -> Iterator[JobContext]:
         """What the steps share; the weights of the first network are being read already."""
-        prepared = self._prepared
-        models = [prepared.coarse_model] if plan.is_preliminary else [prepared.model, prepared.second_model]
-        folders = [folder for model in models if model is not None for folder in model.folders_to_run]
+        options, done = self._prepared.task.options, self._work_done
         with NetworkPool(
-            folders, plan, prepared.task.options, self._cache, self._measurements, self._reporter
+            self._folders_to_come(), plan, options, self._cache, self._measurements, self._reporter
         ) as networks:
-            tiles = TileCounter(self._reporter, plan.tiles)
-            labels = LabelCounter(self._reporter, plan.label_voxels)
+            tiles = TileCounter(self._reporter, plan, done)
+            labels = LabelCounter(self._reporter, plan.label_voxels, done.label_voxels)
             yield JobContext(
-                self._volume, plan, self._cache, self._measurements, self._reporter, networks, tiles, labels
-            )
+                self._volume, plan, self._cache, self._planning.images, self._measurements, self._reporter, networks,
+                tiles, labels,
+            )  # fmt: skip
 
-    def _localize(self, context: JobContext) -> CoarseLocalization:
-        """Runs the coarse model over the whole image."""
-        labels, grid = self._predict_coarse(self._prepared.coarse_model, context)
-        return localization_of(labels, grid, self._prepared.coarse_model)
+    def _folders_to_come(self) -> list[list[ModelFolder]]:
+        """By step, of those that certainly run: the others' weights are not read ahead."""
+        certain = []
+        for step in self._steps:
+            if step in self._state.done:
+                continue
+            if not self._state.is_known(step):
+                break
+            scope = self._state.scope(step)
+            if scope.is_empty:
+                continue
+            regions = scope.regions
+            certain.append([part.folder for part in step.parts if regions is None or regions[part.name] is not None])
+        return certain
 
-    def _predict_coarse(self, model: Model, context: JobContext) -> tuple[np.ndarray, NetworkGrid]:
-        """Labels of the whole image on the model's own grid; the review gets them for a second opinion."""
-        ct = PreprocessedCt(model, context)
-        labels = PartPrediction(ct, context).predict(model.parts_to_run[0], ct.grid.whole).labels
-        if self._prepared.task.is_reviewed:
-            self._coarse = coarse_findings(labels, ct.grid, model, self._volume.geometry)
-        return labels, ct.grid
+    # -- networks ------------------------------------------------------------------------------------------------------
 
-    def _part_regions(self, localization: CoarseLocalization, ct: PreprocessedCt) -> Regions:
-        """The region of each part that holds its structures. Structures that the user named are searched for even
-        where the coarse model found none; of a whole set cropped to the body, what it did not find counts as
-        absent."""
-        is_named = self._prepared.task.requests[0].structures is not None
-        names = [structure.name for structure in self._prepared.structures]
-        missed = localization.missed(names)
-        if is_named and missed:
-            self._reporter.warning(Problem("LOCALIZATION_MISSED", {"structures": ", ".join(missed)}))
-        return part_regions(localization, self._prepared.model, set(names), ct.grid, searches_missed=is_named)
+    def _run(self, step: Step, context: JobContext) -> None:
+        scope = self._state.scope(step)
+        self._planning.images.expect(
+            image_place(self._state.scope(other).box, other.model.profile, other.folders[0])
+            for other in self._steps
+            if other not in self._state.done and not self._state.scope(other).is_empty
+        )
+        self._labels[step] = None
+        if not scope.is_empty:
+            labels = run_step(step, scope, context, self._prepared.task.options.smooth)
+            self._labels[step] = labels
+            if step.is_asked_by_others and step.prepared is not None:
+                post_process_on_grid(labels.on_grid, step.prepared, lambda _share: self._reporter.check_cancelled())
+            if self._prepared.task.is_reviewed and any(other.opinion is step for other in self._steps):
+                self._opinions[step] = coarse_findings(
+                    labels.on_grid.labels, labels.on_grid.grid, step.model, self._volume.geometry
+                )
+        tiles = context.tiles
+        self._work_done = WorkDone(tiles.done, tiles.done_voxels, context.labels.done)
+        self._state.done.add(step)
 
-    def _refine_plan(self, strategy: Strategy, regions: Regions, context: JobContext) -> None:
-        """Reports the plan for the regions that are now known."""
-        refined = self._planning.refined(strategy, regions)
-        context.tiles.total, context.labels.total = refined.tiles, refined.label_voxels
+    def _on_grid(self, step: Step) -> MergedLabels | None:
+        labels = self._labels[step]
+        return None if labels is None else labels.on_grid
+
+    def _refine_plan(self, strategy: Strategy, context: JobContext) -> None:
+        """Reports the plan with what is now known."""
+        refined = self._planning.refined(strategy)
+        context.tiles.plan(refined)
+        context.labels.total = refined.label_voxels
         self._reporter.plan(refined)
-        parts = self._prepared.model.parts_to_run
-        context.networks.will_run([part.folder for part in parts if regions[part.name] is not None])
+        context.networks.will_run(self._folders_to_come())
 
-    def _predict_and_merge(self, ct: PreprocessedCt, regions: Regions, context: JobContext) -> MergedLabels:
-        is_smooth = self._prepared.task.options.smooth
-        prediction, merged = PartPrediction(ct, context, is_smooth), MergedLabels(ct.grid, is_smooth, self._reporter)
-        needed = enclosing(region for region in regions.values() if region is not None)
-        if needed is not None:
-            ct.prepare(needed)
-        for part in self._prepared.model.parts_to_run:
-            if regions[part.name] is not None:
-                labels = predict_uncut(prediction, part, regions[part.name], self._prepared, context)
-                merged.add(labels, part.labels)
-        return merged
+    def _let_go(self, step: Step) -> None:
+        """Labels that only said where other steps run leave the memory."""
+        is_needed = any(step in other.needs.values() for other in self._steps)
+        if step.number is None and not is_needed:
+            self._labels[step] = None
 
-    def _restore(self, merged: MergedLabels, tiles: TileCounter) -> tuple[np.ndarray, list[FoundStructure]]:
-        """The labels on the CT's grid, and the structures found."""
-        self._reporter.progress(Stage.PREDICTING, 1.0, tiles.done, tiles.done)
-        with self._measurements.work(islands_work(self._prepared.task.options, merged.voxels)):
-            merged.postprocess(self._prepared)
-        with self._measurements.work(restoring_work(self._volume.array.shape, merged.voxels, merged.is_smooth)):
-            return merged.restore(self._prepared)
+    # -- the result ----------------------------------------------------------------------------------------------------
+
+    def _finish(self, device: str, used: JobOptions) -> SegmentedVolume:
+        with self._measurements:
+            layers, found = self._restored()
+            found, places = self._checked(layers, found)
+            flags = self._review(layers, found, places) if self._prepared.task.is_reviewed else None
+        return SegmentedVolume(layers, found, device, used, flags)
+
+    def _restored(self) -> tuple[list[np.ndarray], list[FoundStructure]]:
+        """The layers on the CT's grid, and the structures found."""
+        reporter = self._reporter
+        layered = LayeredLabels(
+            self._volume.geometry,
+            self._prepared.task.options,
+            self._measurements.work,
+            reporter.check_cancelled,
+            lambda share: reporter.progress(Stage.RESTORING, RESTORED_SHARE * share),
+        )
+        layered.add_all([self._model_labels(step) for step in self._results])
+        return layered.arrays, layered.found
+
+    @property
+    def _results(self) -> list[Step]:
+        """The steps that give a part of the result, in the order of the requests."""
+        return sorted((step for step in self._steps if step.number is not None), key=lambda step: step.number)
+
+    def _model_labels(self, step: Step) -> ModelLabels:
+        labels = self._labels[step]
+        return ModelLabels(
+            self._prepared.models[step.number],
+            self._state.scope(step).box,
+            None if labels is None else labels.result,
+            partial(self._mask_for, step),
+            is_shared=any(step in other.needs.values() for other in self._steps),
+        )
+
+    def _mask_for(self, step: Step, published: PublishedStep) -> np.ndarray:
+        """Where the model that a published step of ``step`` needs has found its structures."""
+        other, shape = step.needs[published.model], self._volume.geometry.shape
+        own_box, other_box = self._state.scope(step).box, self._state.scope(other).box
+        labels = self._on_grid(other)
+        if labels is None:
+            return on_other_box(np.zeros(shape, dtype=bool), None, own_box, shape)
+        numbers = numbers_of(step.prepared.step_models[published.model])
+        mask = mask_from(labels, numbers, published.structures, self._reporter.check_cancelled)
+        return on_other_box(mask, other_box, own_box, shape)
 
     def _checked(self, layers: list[np.ndarray], found: list[FoundStructure]) -> tuple[list[FoundStructure], Places]:
-        """``found`` with digests of the voxels, volumes and mean HU, and where they lie; warns where that is as in no
-        body."""
-        geometry, reporter = self._volume.geometry, self._reporter
+        """``found`` with what is measured of it, and where it lies; warns where that is as in no body."""
+        reporter = self._reporter
 
-        def on_plane(share: float) -> None:
+        def on_share(share: float) -> None:
             reporter.check_cancelled()
             reporter.progress(Stage.RESTORING, RESTORED_SHARE + (1.0 - RESTORED_SHARE) * share)
 
-        with self._measurements.work(checking_work(geometry.shape)):
-            places = places_in_layers(layers, geometry, found)
-            mirrored = check_places(places)
+        listen = reporter.check_cancelled
+        with self._measurements.work(checking_work(self._volume.array.shape)):
+            places = places_in_layers(layers, self._volume.geometry, found)
+            mirrored = check_places(self._of_whole_body(places, found))
             if mirrored is not None:
                 reporter.warning(mirrored.problem)
-            digested = with_digests(found, layers, geometry, on_plane)
-            finished = with_statistics(digested, layers, self._volume, reporter.check_cancelled)
+            digested = with_digests(found, layers, self._volume.geometry, on_share)
+            finished = with_statistics(digested, layers, self._volume, listen)
         reporter.progress(Stage.RESTORING, 1.0)
         return finished, places
+
+    def _of_whole_body(self, places: Places, found: list[FoundStructure]) -> Places:
+        """Of the models that got all of the CT: a part of the body alone tells little of its axes."""
+        models = {prepared.model.id for prepared in self._prepared.models if prepared.crop is None}
+        names = {structure.name for structure in found if structure.model in models}
+        counts = {name: counted for name, counted in places.counts.items() if name in names}
+        return dataclasses.replace(places, counts=counts)
 
     def _review(self, layers: list[np.ndarray], found: list[FoundStructure], places: Places) -> tuple[Flag, ...]:
         structures = [LabelledStructure(structure.name, structure.layer, structure.label) for structure in found]
@@ -246,13 +308,18 @@ class _Segmentation:
             self._reporter.check_cancelled()
             self._reporter.progress(Stage.REVIEWING, share)
 
-        with self._measurements.work(reviewing_work(self._volume.geometry.shape)):
+        with self._measurements.work(reviewing_work(self._volume.array.shape)):
             on_rule(0.0)
-            geometry = self._volume.geometry
             findings = Findings(
-                layers, structures, geometry, self._volume, sought, self._coarse, places=places,
+                layers, structures, self._volume.geometry, self._volume, sought, self._coarse, places=places,
                 check_cancelled=self._reporter.check_cancelled,
             )  # fmt: skip
             flags = tuple(review(findings, on_rule))
             self._cache.remember_findings(self._volume, findings)
             return flags
+
+    @property
+    def _coarse(self) -> Findings | None:
+        """What a coarser model found, of the first request that has one."""
+        opinions = (self._opinions.get(step.opinion) for step in self._results)
+        return next((opinion for opinion in opinions if opinion is not None), None)

@@ -37,7 +37,6 @@ class PassMemory:
 
     folder: str
     """Resolved path of the model folder."""
-    grid_shape: tuple[int, int, int]
     image: int
     """The resampled image."""
     resampling: int
@@ -78,7 +77,6 @@ def pass_memory(
         finishing = _finishing_bytes(folder, profile, grid.full_shape)
     return PassMemory(
         folder=str(folder.path.resolve()),
-        grid_shape=grid.shape,
         image=image,
         resampling=_RESAMPLING_BYTES,
         stored=stored_bytes(folder),

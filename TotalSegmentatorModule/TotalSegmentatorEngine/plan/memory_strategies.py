@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from TotalSegmentatorWire.messages.plan import (
@@ -66,8 +67,8 @@ class PlanningContext:
     machine: MachineProfile
     loaded: frozenset[str] = frozenset()
     """Paths of the model folders whose networks are in memory."""
-    has_image: bool = False
-    """The resampled image is in memory already."""
+    images: frozenset[Hashable] = frozenset()
+    """Places (preprocessing.network_input.image_place) of the resampled images that are in memory already."""
     elapsed_seconds: float = 0.0
     """Of the job, before it is planned."""
     prefetched: frozenset[str] = frozenset()

@@ -107,6 +107,12 @@ def image_key(profile: Profile, folder: ModelFolder) -> Hashable:
     return "image", network_voxel_order(profile, folder), spacing, resampling
 
 
+def image_place(box: Region | None, profile: Profile, folder: ModelFolder) -> Hashable:
+    """Names an oriented image of a ``box`` of one CT (k, j, i), or of all of it: steps with the same place share it."""
+    of_ct = None if box is None else tuple((part.start, part.stop) for part in box)
+    return of_ct, image_key(profile, folder)
+
+
 def oriented_image(
     volume: Volume, grid: NetworkGrid, profile: Profile, region: Region, on_slab: SlabCallback
 ) -> OrientedImage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.plan import (
+    CROPPING,
     LOCALIZATION,
     SECOND_OPINION,
     SUMS_IN_HALF,
@@ -30,7 +31,10 @@ def plan_details(plan: Plan) -> str:
     """Several lines: pipeline and device, the work of each network, and measures to save memory."""
     lines = [
         _("Pipeline {profile}; {runtime} on {device}, {precision} precision.").format(
-            profile=plan.profile, runtime=plan.runtime, device=plan.device, precision=plan.precision
+            profile=", ".join(dict.fromkeys(plan.profiles.values())),
+            runtime=plan.runtime,
+            device=plan.device,
+            precision=plan.precision,
         )
     ]
     lines += [_pass_text(planned) for planned in plan.passes]
@@ -74,7 +78,9 @@ def _gigabytes(count: int) -> str:
 
 def _pass_text(planned: PlannedPass) -> str:
     words = [_("1 step") if planned.tiles == 1 else _("{count} steps").format(count=planned.tiles)]
-    if planned.purpose == LOCALIZATION:
+    if planned.purpose == CROPPING:
+        words.append(_("finds the region of another model"))
+    elif planned.purpose == LOCALIZATION:
         words.append(_("coarse localization"))
     elif planned.purpose == SECOND_OPINION:
         words.append(_("second opinion"))

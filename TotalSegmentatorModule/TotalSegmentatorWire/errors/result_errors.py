@@ -1,4 +1,5 @@
-"""What can be wrong with a result, and with the place it goes to; a part of the table in problem.py."""
+"""What can be wrong with a result, with the models that make it together, and with the place it goes to; a part of the
+table in problem.py."""
 
 from __future__ import annotations
 
@@ -7,6 +8,20 @@ from TotalSegmentatorWire.errors.definition import translatable as _
 
 RESULT_ERRORS: dict[str, ErrorDefinition] = table(
     __file__,
+    # -- the models of a job -------------------------------------------------------------------------------------------
+    (
+        "STRUCTURE_TWICE",
+        193,
+        _("The structure '{structure}' is asked of two models: {first} and {second}."),
+        _("Ask only one of the models for it."),
+    ),
+    (
+        "MODEL_NEEDED",
+        194,
+        _("The model '{model}' needs the model '{needed}', which is not installed."),
+        _("Install that model as well: click Apply in the panel, or run the command 'models install {needed}'."),
+    ),
+    # -- the result ----------------------------------------------------------------------------------------------------
     (
         "OUTPUT_IS_INPUT",
         102,
@@ -80,6 +95,11 @@ RESULT_ERRORS: dict[str, ErrorDefinition] = table(
 
 RESULT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     __file__,
+    (
+        "CROP_FOUND_NOTHING",
+        _("The model '{model}' did not run: the model '{by}' found none of {structures} in this CT."),
+        _("No action is needed if the CT does not show this region."),
+    ),
     (
         "MODEL_ORIENTATION_UNKNOWN",
         _(

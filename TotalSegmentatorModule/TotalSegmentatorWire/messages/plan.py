@@ -8,6 +8,8 @@ from typing import Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
+CROPPING = "cropping"
+"""Purpose of a pass that finds the box of the CT in which another model runs, as published for that one."""
 LOCALIZATION = "localization"
 """Purpose of a pass with a coarse model that finds out where structures are."""
 SEGMENTATION = "segmentation"
@@ -25,7 +27,8 @@ class PlannedPass:
     part: str
     """Name of the part model, as its dataset is called."""
     purpose: str
-    """LOCALIZATION, SEGMENTATION or SECOND_OPINION."""
+    """CROPPING, LOCALIZATION, SEGMENTATION or SECOND_OPINION. A pass that serves several is named by the result that it
+    gives, if it gives one."""
     shape: list[int]
     """Voxels of the region at the network's spacing: slices, rows, columns in the network's order."""
     is_cropped: bool
@@ -37,14 +40,20 @@ class PlannedPass:
     """Voxels whose label is found of the network's predictions."""
     label_seconds: float | None = None
     """Of ``seconds``, what finding them takes; None where ``seconds`` is."""
+    model: str = ""
+    """Id of the model whose part this is."""
+    tile_voxels: int = 0
+    """Of one tile: what a tile costs, compared with those of other networks."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """The whole job. Seconds are wall time on this machine, bytes the peak of the whole process."""
 
-    model: str
-    profile: str
+    models: list[str]
+    """Ids of the catalogue, or the dataset names of model folders, as they were requested."""
+    profiles: dict[str, str]
+    """Id of the profile of each of these models."""
     device: str
     runtime: str
     """One of options.RUNTIMES but "auto"."""
@@ -67,11 +76,16 @@ class Plan:
     notes: list[str] = field(default_factory=list)
     """Codes of WARNINGS (errors/problem.py) that say what was planned around."""
     is_preliminary: bool = False
-    """True while regions are still estimates, before the coarse localization pass has run."""
+    """True while regions are still estimates, before the passes that find them have run."""
 
     @property
     def tiles(self) -> int:
         return sum(planned.tiles for planned in self.passes)
+
+    @property
+    def tile_voxels(self) -> int:
+        """Of all tiles."""
+        return sum(planned.tiles * planned.tile_voxels for planned in self.passes)
 
     @property
     def label_voxels(self) -> int:

@@ -32,8 +32,8 @@ ORGANS_PASS = PlannedPass("Dataset291", SEGMENTATION, [90, 190, 200], is_cropped
 def kidneys_plan(**changes) -> Plan:
     """An coarse localization, then one part model where it found the kidneys; on a CPU."""
     plan = Plan(
-        model="117-1.5mm",
-        profile="totalsegmentator-2.18",
+        models=["117-1.5mm"],
+        profiles={"117-1.5mm": "totalsegmentator-2.18"},
         device="cpu",
         runtime="openvino",
         precision="exact",
@@ -131,7 +131,7 @@ def test_a_preliminary_plan_is_explained() -> None:
     page = plan_page(kidneys_plan(is_preliminary=True))
     assert "Time       at most about 60 s\n" in page
     assert "Work       at most 14 tiles in 2 networks\n" in page
-    assert "coarse localization" in page.split("\n\n")[-1] and "upper bounds" in page.split("\n\n")[-1]
+    assert "coarse passes" in page.split("\n\n")[-1] and "upper bounds" in page.split("\n\n")[-1]
 
 
 def test_a_page_says_what_was_planned_around() -> None:

@@ -31,8 +31,8 @@ def plan_of(seconds: float | None) -> Plan:
         PlannedPass("Dataset902_Seeded", LOCALIZATION, [40, 40, 40], is_cropped=False, tiles=2, seconds=None),
         PlannedPass("Dataset901_Seeded", SEGMENTATION, [80, 60, 60], is_cropped=True, tiles=8, seconds=seconds),
     ]
-    told = {"profile": "p", "device": "cpu", "runtime": "eager", "precision": "exact", "peak_bytes": 10**9}
-    return Plan(model="m", passes=passes, seconds=seconds, available_bytes=None, notes=["SUMS_IN_HALF"], **told)
+    told = {"profiles": {"m": "p"}, "device": "cpu", "runtime": "eager", "precision": "exact", "peak_bytes": 10**9}
+    return Plan(models=["m"], passes=passes, seconds=seconds, available_bytes=None, notes=["SUMS_IN_HALF"], **told)
 
 
 def test_every_stage_has_a_share_and_the_shares_are_a_whole() -> None:

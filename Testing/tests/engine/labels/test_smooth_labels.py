@@ -202,7 +202,7 @@ def test_pieces_of_a_large_image_meet_without_a_gap(tmp_path: Path, monkeypatch:
         Piece(slice(4, 15), slice(7, 11)),
         Piece(slice(9, rows), slice(11, rows)),
     ]
-    for module in ("pipeline.preprocessed_ct", "plan.planner"):
+    for module in ("pipeline.preprocessed_ct", "plan.tile_counts"):
         monkeypatch.setattr(f"TotalSegmentatorEngine.{module}.pieces_of", lambda *_: pieces)
     expected = np.zeros(FINE, dtype=np.uint8)
     nearest = ndimage.zoom(np.arange(rows), FINE[0] / rows, order=0, mode="nearest")
@@ -222,7 +222,7 @@ def test_a_region_is_interpolated_within_itself(tmp_path: Path, monkeypatch: pyt
     volume = turned(blobs_volume((44, 40, 38), (0.8, 0.9, 0.9)), (0, 1, 2), (False, True, True))
     image, profile = resampled_ct(volume, model_id), read_profiles()["totalsegmentator-2.18"]
     box = (slice(3, 21), slice(0, 17), slice(5, image.shape[2]))
-    monkeypatch.setattr(f"{pipeline}.segmentation.part_regions", lambda *_, **__: {folder.parent.name: box})
+    monkeypatch.setattr(f"{pipeline}.step_scopes.part_regions", lambda *_, **__: {folder.parent.name: box})
     monkeypatch.setattr(f"{pipeline}.region_growth.cut_sides", lambda *_: [])  # random labels end at every border
     ribs = [row.name for row in structure_table("structures_117") if row.name.startswith("rib")]
     found = largest_in_box(averages_of(image[box], folder, 4, profile), box, image.shape, full_shape_of(volume))

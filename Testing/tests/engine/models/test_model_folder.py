@@ -214,7 +214,7 @@ def test_profiles_of_folders(tmp_path: Path) -> None:
     demo = dataset_json_of(["liver"]) | {"totalsegmentator_module_demo": True}
     folder = write_folder(tmp_path / "demo", dataset_json=demo)
     prepared = prepare(model_task(str(folder), tmp_path))
-    assert prepared.model.profile.id == "nnunet"
+    assert prepared.models[0].model.profile.id == "nnunet"
     assert [warning.code for warning in prepared.warnings] == ["DEMO_MODEL"]
 
 
@@ -283,7 +283,7 @@ def test_only_the_parts_that_know_the_structures_must_be_installed(tmp_path: Pat
         prepare(model_task("117-1.5mm", tmp_path))
     assert caught.value.code == "MODEL_MISSING"
     prepared = prepare(model_task("117-1.5mm", tmp_path, ["liver", "spleen"]))
-    assert [part.folder is not None for part in prepared.model.parts] == [True, False, False, False, False]
+    assert [part.folder is not None for part in prepared.models[0].model.parts] == [True, False, False, False, False]
     assert [structure.name for structure in prepared.structures] == ["spleen", "liver"]
 
 

@@ -16,7 +16,7 @@ import pytest
 from engine_support import blobs_volume, turned
 from hu_models import block_volume, make_hu_model
 from job_recorder import NetworkRun, run
-from one_model import model_task
+from one_model import model_task, with_changes
 from seeded_models import make_catalogue_model
 from TotalSegmentatorEngine.ct_input.reading import ReadInput
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
@@ -60,7 +60,7 @@ def prepared_job(folder: Path, structures: list[str] | None, crop: str = "none",
 
 def everywhere(volume: Volume, prepared: PreparedTask) -> np.ndarray:
     """The labels of the same job over the whole image."""
-    return segment(volume, dataclasses.replace(prepared, coarse_model=None), EngineCache(), SilentReporter()).layers[0]
+    return segment(volume, with_changes(prepared, coarse_model=None), EngineCache(), SilentReporter()).layers[0]
 
 
 def part_name(number: int) -> str:
@@ -167,16 +167,18 @@ def test_labels_in_the_region_are_those_of_a_run_on_that_region_alone(tmp_path: 
     def seen(labels, grid: NetworkGrid, model) -> CoarseLocalization:
         return CoarseLocalization({"spleen": coarse_box, "kidney_left": coarse_box}, grid)
 
-    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.segmentation.localization_of", seen)
+    monkeypatch.setattr("TotalSegmentatorEngine.pipeline.step_scopes.localization_of", seen)
     monkeypatch.setattr("TotalSegmentatorEngine.pipeline.region_growth.cut_sides", lambda *_: [])
     labels = run(volume, prepared)[0].layers[0]
     grids = [
         network_grid(volume.geometry, model.profile, model.parts[0].folder)
-        for model in (prepared.coarse_model, prepared.model)
+        for model in (prepared.models[0].coarse_model, prepared.models[0].model)
     ]
     localization = CoarseLocalization({"spleen": coarse_box, "kidney_left": coarse_box}, grids[0])
     requested = {"spleen", "kidney_left"}
-    region = part_regions(localization, prepared.model, requested, grids[1], searches_missed=True)[part_name(ORGANS)]
+    region = part_regions(localization, prepared.models[0].model, requested, grids[1], searches_missed=True)[
+        part_name(ORGANS)
+    ]
     assert 0.1 < np.prod(shape_of(region)) / volume.array.size < 0.9
     alone = everywhere(Volume(volume.array[region], _geometry_of(volume, region)), prepared)
     assert np.array_equal(labels[region], alone)
@@ -212,7 +214,7 @@ def test_a_resident_worker_gives_the_same_with_what_it_kept(tmp_path: Path) -> N
     few, cache = prepared_job(folder, ["kidney_left"]), EngineCache()
     cache.remember_ct("ct", ReadInput(volume))
     first, _reported = run(volume, few, cache)
-    full, _reported = run(volume, dataclasses.replace(few, coarse_model=None), cache)
+    full, _reported = run(volume, with_changes(few, coarse_model=None), cache)
     again, reported = run(volume, few, cache)
     assert first.layers[0].any()
     assert np.array_equal(first.layers[0], full.layers[0])
@@ -326,7 +328,7 @@ def test_without_a_coarse_model_the_whole_image_is_searched(tmp_path: Path, netw
 
 def test_the_3_mm_model_gives_the_localization_where_no_coarser_one_is_installed(tmp_path: Path) -> None:
     prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}, localization=COARSE), ["kidney_left"])
-    assert prepared.coarse_model.id == COARSE and prepared.warnings == []
+    assert prepared.models[0].coarse_model.id == COARSE and prepared.warnings == []
     volume = block_volume((112, 72, 72), [(KIDNEY_BLOCK, KIDNEY)])
     result, reported = run(volume, prepared)
     assert reported.plans[-1].passes[0].part == read_catalogue()[COARSE].parts[0].name
@@ -342,7 +344,7 @@ def test_no_localization_is_made_where_it_would_cost_more_than_it_saves(tmp_path
     make_hu_model(tmp_path / "large", COARSER, {"kidney_left": KIDNEY}, (24, 24, 24))
     shutil.copytree(tmp_path / part_name(ORGANS), tmp_path / "large" / part_name(ORGANS))
     prepared = prepared_job(tmp_path / "large", ["kidney_left"])
-    assert prepared.coarse_model is not None
+    assert prepared.models[0].coarse_model is not None
     result, reported = run(volume, prepared)
     (only,) = reported.plans
     assert not only.is_preliminary and [planned.purpose for planned in only.passes] == [SEGMENTATION]
@@ -385,6 +387,6 @@ def test_a_ct_of_nothing_that_the_localization_knows_gives_empty_labels(tmp_path
 
 def test_the_whole_set_is_not_cropped_by_default(tmp_path: Path) -> None:
     prepared = prepared_job(install(tmp_path, {"kidney_left": KIDNEY}), None)
-    assert prepared.coarse_model is None and prepared.warnings == []
+    assert prepared.models[0].coarse_model is None and prepared.warnings == []
     planned = plan(block_volume((40, 40, 40), []), prepared)
     assert len(planned.passes) == 5 and not any(part.is_cropped for part in planned.passes)

@@ -16,7 +16,7 @@ from scores import dice_by_label
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
-from TotalSegmentatorEngine.pipeline import segmentation
+from TotalSegmentatorEngine.pipeline import step_scopes
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.coarse_localization import CoarseLocalization
 from TotalSegmentatorEngine.pipeline.prepare import prepare
@@ -73,7 +73,7 @@ def demo_job(demo_models: Path, structures: list[str]) -> PreparedTask:
 @pytest.fixture
 def always_a_coarse_localization(monkeypatch: pytest.MonkeyPatch) -> None:
     """With one spacing for all, the demo's localization costs as much as the full run."""
-    monkeypatch.setattr("TotalSegmentatorEngine.plan.planner.LOCALIZATION_SHARE", 1.0)
+    monkeypatch.setattr("TotalSegmentatorEngine.plan.job_steps.LOCALIZATION_SHARE", 1.0)
 
 
 @pytest.mark.slow  # seven tiles of a trained network: a second each on an idle core
@@ -99,14 +99,14 @@ def test_the_demo_model_follows_a_structure_of_which_the_localization_saw_one_en
     network_runs: list[NetworkRun],
 ) -> None:
     """The localization's own finding, cut off: as if it had taken the lower three quarters of a muscle for another."""
-    found_by_localization = segmentation.localization_of
+    found_by_localization = step_scopes.localization_of
 
     def upper_end(labels, grid, model) -> CoarseLocalization:
         rows, *across = found_by_localization(labels, grid, model).boxes[LONG_MUSCLE]
         first = rows.stop - (rows.stop - rows.start) // 4
         return CoarseLocalization({LONG_MUSCLE: (slice(first, rows.stop), *across)}, grid)
 
-    monkeypatch.setattr(segmentation, "localization_of", upper_end)
+    monkeypatch.setattr(step_scopes, "localization_of", upper_end)
     result, reported = run(abdomen, demo_job(demo_models, [LONG_MUSCLE]))
     assert reported.warnings == ["REGION_WIDENED"]
     assert reported.values_of("REGION_WIDENED") == {"structures": LONG_MUSCLE}

@@ -100,7 +100,7 @@ def test_few_structures_run_only_their_parts_and_come_back_as_in_the_full_run(tm
     ribs = [found.name for found in full.found if found.name.startswith("rib")]
     assert ribs, "the last part's labels overwrite all others"
     prepared = prepare(model_task("117-1.5mm", tmp_path, ribs))
-    assert [part.folder is not None for part in prepared.model.parts] == [False] * 4 + [True]
+    assert [part.folder is not None for part in prepared.models[0].model.parts] == [False] * 4 + [True]
     assert [warning.code for warning in prepared.warnings] == ["NO_LOCALIZATION"], "no coarser model is installed"
     few = segment(volume, prepared, EngineCache(), SilentReporter())
     wanted = [structure.label for structure in few.structures]
@@ -154,5 +154,5 @@ def cut_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     def cut(shape: tuple[int, int, int], profile: Profile, part_count: int) -> list[Piece]:
         return pieces_of(shape, dataclasses.replace(profile, split_above_voxels=1), part_count)
 
-    for module in ("pipeline.preprocessed_ct", "plan.planner"):
+    for module in ("pipeline.preprocessed_ct", "plan.tile_counts"):
         monkeypatch.setattr(f"TotalSegmentatorEngine.{module}.pieces_of", cut)

@@ -16,7 +16,7 @@ from catalogue_jobs import EAGER, MODEL, folder_job, whole_set
 from engine_support import blobs_volume
 from hu_models import block_volume, make_hu_model
 from job_recorder import JobRecorder, run
-from one_model import model_task
+from one_model import localized_state, model_task, requested_grid, requested_step, with_changes
 from seeded_models import make_model_folder
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.inference import sliding_window
@@ -33,6 +33,7 @@ from TotalSegmentatorEngine.pipeline.run_job import plan, segment
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, sums_bytes
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, execution_strategies
 from TotalSegmentatorEngine.plan.planner import PEAK_MARGIN, Planner
+from TotalSegmentatorEngine.preprocessing.network_input import image_place
 from TotalSegmentatorWire.errors.problem import WARNINGS, SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_IN_MEMORY, SUMS_ON_DISK, Plan
@@ -141,19 +142,21 @@ def test_the_process_itself_counts_as_needed_and_as_available(models: Path, volu
 
 def test_what_is_in_memory_already_needs_no_more(models: Path, volume: Volume) -> None:
     prepared = whole_set(models)
-    folders = frozenset(str(part.folder.path.resolve()) for part in prepared.model.parts)
+    folders = frozenset(str(part.folder.path.resolve()) for part in prepared.models[0].model.parts)
     fresh = planner(volume, prepared).plan(STRATEGIES[0]).peak_bytes
     loaded = planner(volume, prepared, loaded=folders).plan(STRATEGIES[0]).peak_bytes
-    with_image = planner(volume, prepared, loaded=folders, has_image=True).plan(STRATEGIES[0]).peak_bytes
-    stored = sum(path.stat().st_size for part in prepared.model.parts for path in part.folder.checkpoints)
+    step = requested_step(planner(volume, prepared))
+    image = image_place(None, step.model.profile, step.folders[0])
+    with_image = planner(volume, prepared, loaded=folders, images=frozenset([image])).plan(STRATEGIES[0]).peak_bytes
+    stored = sum(path.stat().st_size for part in prepared.models[0].model.parts for path in part.folder.checkpoints)
     assert fresh - loaded >= stored
-    voxels = np.prod(planner(volume, prepared).grid.shape)
+    voxels = np.prod(requested_grid(planner(volume, prepared), volume.geometry).shape)
     assert loaded - with_image == pytest.approx(PEAK_MARGIN * 2 * voxels, abs=2), "whole HU, two bytes each"
 
 
 def test_measured_memory_takes_the_place_of_the_estimate(tmp_path: Path, volume: Volume) -> None:
     prepared = folder_job(make_model_folder(tmp_path / "D"))
-    folder, machine = prepared.model.parts[0].folder, MachineProfile()
+    folder, machine = prepared.models[0].model.parts[0].folder, MachineProfile()
     strategy = STRATEGIES[1]
     estimated = planner(volume, prepared).plan(strategy).peak_bytes
     machine.remember_activations(architecture_key(folder), "eager", "exact", "cpu", 0)
@@ -175,10 +178,10 @@ def test_all_regions_lie_in_one_resampled_image(tmp_path: Path) -> None:
     make_hu_model(tmp_path, MODEL, {})
     prepared = prepare(model_task(MODEL, tmp_path, ["spleen", "heart"], "cpu", EAGER))
     work = planner(volume, prepared)
-    names = [part.name for part in work.parts]
+    names = [part.name for part in requested_step(work).parts]
     near, far = (slice(0, 20),) * 3, (slice(100, 120),) * 3
-    close = work.plan(STRATEGIES[0], dict(zip(names, (near, near), strict=True)))
-    apart = work.plan(STRATEGIES[0], dict(zip(names, (near, far), strict=True)))
+    close = work.plan(STRATEGIES[0], localized_state(work, dict(zip(names, (near, near), strict=True))))
+    apart = work.plan(STRATEGIES[0], localized_state(work, dict(zip(names, (near, far), strict=True))))
     assert apart.tiles == close.tiles
     assert apart.peak_bytes - close.peak_bytes == pytest.approx(PEAK_MARGIN * 2 * (120**3 - 20**3), abs=2)
 
@@ -194,8 +197,8 @@ def test_sums_take_the_memory_that_was_planned_for_them(
     names = [f"structure_{number}" for number in range(labels)]
     folder = make_model_folder(tmp_path / "D", names, folds=folds)
     prepared = folder_job(folder)
-    profile = dataclasses.replace(prepared.model.profile, average=average)
-    prepared = dataclasses.replace(prepared, model=dataclasses.replace(prepared.model, profile=profile))
+    profile = dataclasses.replace(prepared.models[0].model.profile, average=average)
+    prepared = with_changes(prepared, model=dataclasses.replace(prepared.models[0].model, profile=profile))
     volume = blobs_volume((30, 20, 12), (3.0, 3.0, 3.0))
     strategy = next(strategy for strategy in STRATEGIES if strategy.sums == sums)
     limited_to(monkeypatch, planner(volume, prepared).plan(strategy).peak_bytes)

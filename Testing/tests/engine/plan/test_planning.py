@@ -14,7 +14,7 @@ from catalogue_jobs import EAGER, MODEL, folder_job, whole_set
 from engine_support import blobs_volume
 from hu_models import block_volume, make_hu_model
 from job_recorder import run
-from one_model import model_task
+from one_model import localized_state, model_task, requested_step, with_changes
 from seeded_models import configuration_settings, dataset_json_of, make_catalogue_model, make_model_folder, plans_of
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
@@ -52,8 +52,8 @@ def cut_in_three(folder: Path) -> PreparedTask:
     """A model of the catalogue for which every image of more than 200 slices is a large one."""
     make_catalogue_model(folder, MODEL)
     prepared = whole_set(folder)
-    profile = dataclasses.replace(prepared.model.profile, split_above_voxels=1)
-    return dataclasses.replace(prepared, model=dataclasses.replace(prepared.model, profile=profile))
+    profile = dataclasses.replace(prepared.models[0].model.profile, split_above_voxels=1)
+    return with_changes(prepared, model=dataclasses.replace(prepared.models[0].model, profile=profile))
 
 
 def two_structures(folder: Path) -> PreparedTask:
@@ -90,7 +90,7 @@ def test_the_command_plans_what_the_job_plans(models: Path, volume: Volume) -> N
     _result, reported = run(volume, prepared, EngineCache(serves_one_job=True))
     (reported_plan,) = reported.plans
     assert alone.passes == reported_plan.passes and alone.tiles == reported_plan.tiles
-    assert (alone.model, alone.profile, alone.device) == (MODEL, "totalsegmentator-2.18", "cpu")
+    assert (alone.profiles, alone.device) == ({MODEL: "totalsegmentator-2.18"}, "cpu")
     assert alone.keeps_networks == reported_plan.keeps_networks is False
     assert not alone.is_preliminary
 
@@ -130,7 +130,7 @@ def test_a_job_that_failed_has_measured_the_machine_too(models: Path, volume: Vo
 def one_second_a_tile(prepared: PreparedTask) -> MachineProfile:
     """A machine that takes a second for each tile and for nothing else."""
     machine = MachineProfile()
-    for model in (prepared.model, prepared.coarse_model):
+    for model in (prepared.models[0].model, prepared.models[0].coarse_model):
         for part in model.parts:
             if part.folder is not None:
                 key = architecture_key(part.folder)
@@ -149,8 +149,8 @@ def test_a_refined_plan_counts_the_localization_as_time_that_has_passed(tmp_path
     passed = 2.0 + first.passes[0].tiles
     planner = Planner(volume.geometry, prepared, PlanningContext(machine, elapsed_seconds=passed))
     region = (slice(0, 30), slice(0, 30), slice(0, 30))
-    organs, cardiac = (part.name for part in planner.parts)
-    refined = planner.plan(STRATEGY, {organs: region, cardiac: None})
+    organs, cardiac = (part.name for part in requested_step(planner).parts)
+    refined = planner.plan(STRATEGY, localized_state(planner, {organs: region, cardiac: None}))
     assert [part.purpose == LOCALIZATION for part in refined.passes] == [True, False]
     assert refined.seconds == pytest.approx(passed + refined.passes[1].tiles, abs=0.1)
     assert refined.seconds < first.seconds
@@ -263,13 +263,13 @@ def test_batches_count_as_the_tiles_that_they_hold(folder, monkeypatch) -> None:
 def test_a_job_measures_all_that_a_plan_needs(models: Path, volume: Volume) -> None:
     prepared = whole_set(models)
     run(volume, prepared)
-    machine, folder = MachineProfile.load(), prepared.model.parts[0].folder
+    machine, folder = MachineProfile.load(), prepared.models[0].model.parts[0].folder
     measured = machine.network(architecture_key(folder), "eager", "exact", "cpu")
     assert measured.seconds_per_tile > 0 and measured.first_tile_seconds > 0 and measured.activation_bytes >= 0
     assert measured.tiles_measured == 5 * plan(volume, prepared).passes[0].tiles
     key = loaded_key(folder, "eager", "exact", "cpu")
     assert machine.rate(key) > 0 and machine.bytes_of(key) >= 0
-    profile = prepared.model.profile
+    profile = prepared.models[0].model.profile
     grid = network_grid(volume.geometry, profile, folder)
     shape = volume.geometry.shape
     for work in (resampling_work(grid, profile, grid.whole), restoring_work(shape, 1, False), checking_work(shape)):
@@ -281,7 +281,7 @@ def test_smooth_labels_have_a_time_of_their_own(models: Path, volume: Volume) ->
     prepared = whole_set(models, JobOptions(runtime="eager", smooth=True))
     run(volume, prepared)
     machine = MachineProfile.load()
-    rates = [label_rate(part.folder, "cpu", True) for part in prepared.model.parts]
+    rates = [label_rate(part.folder, "cpu", True) for part in prepared.models[0].model.parts]
     assert all(machine.rate(name) > 0 for name in rates)
     seconds = plan(volume, prepared).seconds
     for name in set(rates):
@@ -293,7 +293,7 @@ def test_smooth_labels_have_a_time_of_their_own(models: Path, volume: Volume) ->
 
 def test_smooth_labels_are_planned_before_they_were_ever_measured(models: Path) -> None:
     machine = MachineProfile()
-    for part in whole_set(models).model.parts:
+    for part in whole_set(models).models[0].model.parts:
         machine.remember_network(architecture_key(part.folder), "eager", "exact", "cpu", 0.01, 0.01, 1)
     chest = Geometry((300, 512, 512), np.diag([0.8, 0.8, 1.5, 1.0]))
     rough, smooth = (

@@ -150,7 +150,7 @@ def test_plan_prints_json_alone_and_the_note_beside_it(tmp_path: Path, monkeypat
     from TotalSegmentatorWire.messages.plan import Plan
 
     SegmentCommand(tmp_path, monkeypatch, capsys)
-    plan = Plan("fake", "nnunet", "cpu", "eager", "exact", [], None, 1, None)
+    plan = Plan(["fake"], {"fake": "nnunet"}, "cpu", "eager", "exact", [], None, 1, None)
     planned = []
     monkeypatch.setattr("TotalSegmentatorEngine.cli.main.plan_page", lambda plan: "page")
     monkeypatch.setattr(run_job, "plan", lambda volume, prepared: planned.append(volume) or plan)

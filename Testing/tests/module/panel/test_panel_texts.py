@@ -105,8 +105,8 @@ def five_networks(**changes) -> Plan:
         for part in ("organs", "vertebrae", "cardiac", "muscles", "ribs")
     ]
     plan = Plan(
-        model="117-1.5mm",
-        profile="totalsegmentator-2.18",
+        models=["117-1.5mm"],
+        profiles={"117-1.5mm": "totalsegmentator-2.18"},
         device="cpu",
         runtime="openvino",
         precision="exact",

@@ -46,7 +46,7 @@ def segmented(volume: Volume, prepared: PreparedTask) -> SegmentationResult:
     flags = (Flag("cut_by_scan", Level.CUT, "liver", numbers={"sides": "feet"}),) if found else ()
     used = JobOptions(runtime="eager", precision="exact")
     flags = flags if prepared.task.is_reviewed else None
-    return model_result(labels, prepared.structures, found, [], prepared.model.id, options=used, flags=flags)
+    return model_result(labels, prepared.structures, found, [], prepared.models[0].model.id, options=used, flags=flags)
 
 
 @dataclass(frozen=True)

@@ -37,12 +37,12 @@ def segment(volume: Volume, prepared: PreparedTask, _cache: object, reporter: Re
     labels = np.load(os.environ["PLANTED_LABELS"])
     digested = with_digests(found_structures(labels, prepared.structures), [labels], volume.geometry)
     found = with_statistics(digested, [labels], volume, reporter.check_cancelled)
-    found = [dataclasses.replace(each, model=prepared.model.id) for each in found]
+    found = [dataclasses.replace(each, model=prepared.models[0].model.id) for each in found]
     structures = [LabelledStructure(each.name, 0, each.label) for each in found]
     sought = [structure.name for structure in prepared.structures]
     flags = tuple(review(Findings([labels], structures, volume.geometry, volume, sought)))
     absent = sorted(set(sought) - {each.name for each in found})
-    model, options = prepared.model, prepared.task.options
+    model, options = prepared.models[0].model, prepared.task.options
     profiles = {model.id: model.profile.id}
     return SegmentationResult(
         [labels], prepared.structures, found, absent, [model.id], profiles, "cpu", 1.0, options, flags

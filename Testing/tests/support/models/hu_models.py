@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from seeded_models import (
+    assumed_spacing,
     configuration_settings,
     dataset_json_of,
     judge_network,
@@ -39,15 +40,15 @@ def make_hu_model(
         known = {name: numbers[name] for name in names if name in numbers}
         make_model_folder(
             path.parent,
-            plans=_plans(part.name, model.spacing_mm, patch_size),
+            plans=_plans(part.name, assumed_spacing(model), patch_size),
             dataset_json=dataset_json_of(names),
             leaf=path.name,
             network=lambda plans, dataset_json, seed, known=known: _network(plans, dataset_json, known),
         )
 
 
-def _plans(dataset: str, spacing: float, patch_size: Sequence[int]) -> dict[str, Any]:
-    settings = configuration_settings(patch_size, [spacing] * 3)
+def _plans(dataset: str, spacing: Sequence[float], patch_size: Sequence[int]) -> dict[str, Any]:
+    settings = configuration_settings(patch_size, spacing)
     single_voxels = {"kernel_sizes": [[1, 1, 1]] * 2, "norm_op": None, "norm_op_kwargs": None}
     settings["architecture"]["arch_kwargs"] |= single_voxels
     plans = plans_of(settings, dataset=dataset)

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from one_model import localized_state, requested_grid, requested_step
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine import work_time
@@ -26,7 +27,7 @@ from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture
 from TotalSegmentatorEngine.pipeline import measurements
 from TotalSegmentatorEngine.pipeline.measurements import Measurements
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, execution_strategies
-from TotalSegmentatorEngine.plan.planner import Planner, label_work, network_shape, tiles_of
+from TotalSegmentatorEngine.plan.planner import Planner
 from TotalSegmentatorEngine.plan.rates import (
     checking_work,
     islands_work,
@@ -35,6 +36,7 @@ from TotalSegmentatorEngine.plan.rates import (
     restoring_work,
     reviewing_work,
 )
+from TotalSegmentatorEngine.plan.tile_counts import label_work, network_shape, tiles_of
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region, network_grid
 from TotalSegmentatorEngine.preprocessing.regions import enclosing, shape_of
 from TotalSegmentatorWire.messages.plan import Plan
@@ -100,12 +102,13 @@ class PlayedComputer:
         with Measurements(self.machine) as measured:
             planner = self._planner(job, begun)
             first = plan = planner.plan(STRATEGY)
-            regions = {part.name: planner.grid.whole for part in planner.parts}
-            if planner.localizes_first:
+            step, grid = requested_step(planner), requested_grid(planner, job.geometry)
+            regions = {part.name: grid.whole for part in step.parts}
+            if step.localized_by is not None:
                 self._localize(measured, job)
-                regions = {part.name: _region(planner.grid, job.region) for part in planner.parts}
+                regions = {part.name: _region(grid, job.region) for part in step.parts}
                 planner = self._planner(job, begun)
-                plan = planner.plan(STRATEGY, regions)
+                plan = planner.plan(STRATEGY, localized_state(planner, regions))
             self._segment(measured, job, planner, regions)
         self._busy = busy
         return Ran(first, plan, self._now.elapsed - begun)
@@ -118,16 +121,17 @@ class PlayedComputer:
     # -- the steps of a job --------------------------------------------------------------------------------------------
 
     def _localize(self, measured: Measurements, job: Job) -> None:
-        model = job.prepared.coarse_model
+        model = job.prepared.models[0].coarse_model
         grid = network_grid(job.geometry, model.profile, model.parts[0].folder)
         self._resample(measured, model, grid, grid.whole)
         self._run_network(measured, model, model.parts[0], grid, grid.whole, is_smooth=False)
 
     def _segment(self, measured: Measurements, job: Job, planner: Planner, regions: dict[str, Region]) -> None:
-        model, options, grid = job.prepared.model, job.prepared.task.options, planner.grid
+        model, options = job.prepared.models[0].model, job.prepared.task.options
+        grid = requested_grid(planner, job.geometry)
         needed = enclosing(regions.values())
         self._resample(measured, model, grid, needed)
-        for part in planner.parts:
+        for part in requested_step(planner).parts:
             self._run_network(measured, model, part, grid, regions[part.name], options.smooth)
             self._takes(5 * _NS * math.prod(shape_of(regions[part.name])), ONE)  # merged
         full, merged = math.prod(grid.full_shape), math.prod(shape_of(needed))

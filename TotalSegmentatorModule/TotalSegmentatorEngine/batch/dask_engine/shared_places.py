@@ -46,9 +46,7 @@ def shared_places(mark: Path, task: CaseTask, cases: Iterable[Case]) -> tuple[Sh
     Raises SegmentationError: what ``prepare`` raises.
     """
     prepared = prepare(task.task)
-    models = (prepared.model, prepared.coarse_model, prepared.second_model)
-    folders = [folder for model in models if model is not None for folder in model.folders_to_run]
-    files = dict.fromkeys(stamp for folder in folders for stamp in folder.stamps())
+    files = dict.fromkeys(stamp for folder in prepared.all_folders for stamp in folder.stamps())
     by_folder = {case.path.parent: case.path for case in cases}
     template = task.export_options.get("template")
     return (

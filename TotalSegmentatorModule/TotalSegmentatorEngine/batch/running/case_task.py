@@ -49,12 +49,13 @@ def make_case_task(
     reviewed = dataclasses.replace(task, is_reviewed=True)
     prepared = prepare(reviewed)
     written = tuple(name for name in EXPORTS if name in set(exports))
-    (request,) = task.requests
-    model = _model_digest(prepared.model.folders_to_run)
+    model = _model_digest(prepared.folders)
+    profiles = [each.model.profile.id for each in prepared.models]
+    names = [[row.name for row in each.structures] if each.is_named else None for each in prepared.models]
     described = {
         "model": model,
-        "profile": prepared.model.profile.id,
-        "structures": None if request.structures is None else [structure.name for structure in prepared.structures],
+        "profile": profiles if len(profiles) > 1 else profiles[0],
+        "structures": names if len(names) > 1 else names[0],
         "options": task.options.to_json(),
         "exports": sorted(written),
         "export options": _described(export_options or {}) if written else {},

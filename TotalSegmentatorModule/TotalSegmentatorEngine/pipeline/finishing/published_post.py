@@ -1,0 +1,70 @@
+"""The published post-processing of a model, at its places between the networks and the finished layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from TotalSegmentatorWire.tables.published_rules import PublishedStep
+
+from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.job.prepared_model import PreparedModel
+from TotalSegmentatorEngine.labels.published_steps import apply_published_steps
+from TotalSegmentatorEngine.pipeline.finishing.merged_labels import MergedLabels, ShareCallback
+from TotalSegmentatorEngine.preprocessing.cut_volume import Box
+
+NETWORK_GRID, CT_GRID = "network", "ct"
+"""Of a PublishedStep: on whose grid it works."""
+
+
+def steps_on(grid: str, prepared: PreparedModel) -> list[PublishedStep]:
+    return [step for step in prepared.post_processing if step.grid == grid]
+
+
+def post_process_on_grid(merged: MergedLabels, prepared: PreparedModel, on_share: ShareCallback) -> None:
+    """The steps on the network's grid, once, on all labels of the model. Raises what ``on_share`` does."""
+    steps = steps_on(NETWORK_GRID, prepared)
+    if not steps or merged.is_post_processed:
+        return
+    apply_published_steps(merged.labels, steps, numbers_of(prepared), merged.spacing, on_share=on_share)
+    merged.is_post_processed = True
+
+
+def post_process_on_ct(
+    labels: np.ndarray,
+    geometry: Geometry,
+    prepared: PreparedModel,
+    mask_of: Callable[[PublishedStep], np.ndarray],
+    on_share: ShareCallback,
+) -> None:
+    """The steps on the CT's grid, in place: ``labels`` uint8 (k, j, i) of ``geometry``. ``mask_of`` gives where
+    another model has found the structures of a step, in the shape of ``labels``. Raises what ``on_share`` does."""
+    steps = steps_on(CT_GRID, prepared)
+    spacing = tuple(reversed(geometry.spacing))
+    apply_published_steps(labels, steps, numbers_of(prepared), spacing, mask_of, on_share)
+
+
+def mask_from(
+    merged: MergedLabels, numbers: Mapping[str, int], structures: tuple[str, ...], check_cancelled: Callable[[], None]
+) -> np.ndarray:
+    """Where a model has found one of the structures: bool (k, j, i) of what it got of the CT."""
+    table = np.zeros(256, dtype=bool)
+    table[[numbers[name] for name in structures]] = True
+    labels, _found = merged.restore((), check_cancelled, lambda share: check_cancelled())
+    return table[labels]
+
+
+def on_other_box(mask: np.ndarray, own: Box | None, other: Box | None, shape: tuple[int, int, int]) -> np.ndarray:
+    """A mask of one box of the CT of ``shape`` as one of another box; false where the first does not reach."""
+    if own == other:
+        return mask
+    whole = mask
+    if own is not None:
+        whole = np.zeros(shape, dtype=bool)
+        whole[own] = mask
+    return whole if other is None else whole[other]
+
+
+def numbers_of(prepared: PreparedModel) -> dict[str, int]:
+    """The labels of all structures that the model knows."""
+    return {structure.name: structure.label for structure in prepared.model.structures}

@@ -1,0 +1,46 @@
+"""Runs one step of a job: the networks of a model over the CT, a box of it, or regions of its grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from TotalSegmentatorEngine.pipeline.finishing.merged_labels import MergedLabels
+from TotalSegmentatorEngine.pipeline.job_context import JobContext
+from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
+from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
+from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
+from TotalSegmentatorEngine.plan.job_steps import Scope, Step
+from TotalSegmentatorEngine.preprocessing.regions import enclosing
+
+
+@dataclass(frozen=True, eq=False)
+class StepLabels:
+    """What a step has found."""
+
+    result: MergedLabels
+    """What goes into the job's result."""
+    on_grid: MergedLabels
+    """At the network's spacing, for other steps: the same where the result is not smooth."""
+
+
+def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool) -> StepLabels:
+    """Raises SegmentationError: CANCELLED, MODEL_DAMAGED, MODEL_UNSAFE."""
+    ct = PreprocessedCt(step.model, context, scope.box)
+    prediction = PartPrediction(ct, context, is_smooth and step.number is not None)
+    result = MergedLabels(ct.grid, prediction.is_smooth)
+    on_grid = MergedLabels(ct.grid) if prediction.is_smooth and step.is_asked_by_others else result
+    regions = ct.whole_by_part if scope.regions is None else scope.regions
+    needed = enclosing(region for region in regions.values() if region is not None)
+    if needed is not None:
+        ct.prepare(needed)
+    wanted = [] if step.prepared is None else step.prepared.structures
+    listen = context.reporter.check_cancelled
+    for part in step.parts:
+        region = regions[part.name]
+        if region is None:
+            continue
+        labels = predict_uncut(prediction, part, region, wanted, context)
+        result.add(labels.merged, part.labels, listen)
+        if on_grid is not result:
+            on_grid.add(labels.on_grid, part.labels, listen)
+    return StepLabels(result, on_grid)

@@ -1,0 +1,170 @@
+"""The plan of one step of a job: the passes of its networks, their memory, and the work around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.plan import SEGMENTATION, PlannedPass
+
+from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.models.find_model import Part
+from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
+from TotalSegmentatorEngine.plan.job_steps import Scope, Step
+from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, pass_memory
+from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
+from TotalSegmentatorEngine.plan.rates import (
+    USUAL_LABELLING,
+    Work,
+    islands_work,
+    label_rate,
+    plans_resampling_work,
+    resampling_work,
+    restoring_work,
+)
+from TotalSegmentatorEngine.plan.tile_counts import label_work, network_shape, tiles_of
+from TotalSegmentatorEngine.preprocessing.cut_volume import cut_geometry
+from TotalSegmentatorEngine.preprocessing.network_input import Region, image_place, network_grid, resamples_by_plans
+from TotalSegmentatorEngine.preprocessing.regions import enclosing, shape_of
+
+
+class StepPlan:
+    """What a step does by a strategy on a CT of ``geometry``, as far as ``scope`` tells where. ``has_image``: the
+    image that it gets is in memory already when it begins."""
+
+    def __init__(
+        self,
+        step: Step,
+        geometry: Geometry,
+        scope: Scope,
+        options: JobOptions,
+        strategy: Strategy,
+        context: PlanningContext,
+        has_image: bool,
+    ) -> None:
+        self.step = step
+        self._scope = scope
+        self._options = options
+        self._strategy = strategy
+        self._context = context
+        self.has_image = has_image
+        self._profile = step.model.profile
+        self.geometry = cut_geometry(geometry, scope.box)
+        self.grid = network_grid(self.geometry, self._profile, step.folders[0])
+        self.image_place: Hashable = image_place(scope.box, self._profile, step.folders[0])
+        by_plans = any(resamples_by_plans(self._profile, folder) for folder in step.folders)
+        self.is_smooth = options.smooth and step.number is not None and not by_plans
+        self.resampled = self._resampled()
+        """The region that is resampled of the CT, once for all parts; None: nothing is."""
+        self.passes: list[PlannedPass] = []
+        self.memories: list[PassMemory] = []
+        for part in step.parts:
+            region = self._region(part)
+            if region is not None:
+                self._add_pass(part, region)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it gets a part of the CT alone."""
+        return self._scope.box is not None
+
+    @property
+    def label_bytes(self) -> int:
+        """Of the step's labels, from its first pass until they are restored; each is a byte."""
+        smooth = math.prod(self.grid.full_shape) if self.is_smooth else 0
+        on_grid = 0 if self.is_smooth and not self.step.is_asked_by_others else math.prod(self.grid.shape)
+        return smooth + on_grid
+
+    @property
+    def keeps_labels(self) -> bool:
+        """After its last pass: others than the result need them only until they are looked at."""
+        return self.step.number is not None
+
+    # -- passes --------------------------------------------------------------------------------------------------------
+
+    def _region(self, part: Part) -> Region | None:
+        """Without regions, before those are known, a part may have to run anywhere."""
+        if self._scope.is_empty:
+            return None
+        return self.grid.whole if self._scope.regions is None else self._scope.regions.get(part.name)
+
+    def _resampled(self) -> Region | None:
+        regions = [self._region(part) for part in self.step.parts]
+        return enclosing(region for region in regions if region is not None)
+
+    def _add_pass(self, part: Part, region: Region) -> None:
+        folder, model = part.folder, self.step.model
+        is_whole = region == self.grid.whole
+        tiles = tiles_of(self.grid, region, folder, self._profile, len(model.parts) if is_whole else 1)
+        shape = network_shape(self.grid, region, folder, self._profile)
+        work = label_work(self.grid, region, folder, self._profile, self.is_smooth)
+        seconds = self._network_seconds(folder, tiles)
+        labelling = None if seconds is None else self._label_seconds(folder, work)
+        if seconds is not None:
+            seconds += labelling
+            if resamples_by_plans(self._profile, folder) and self.image_place not in self._context.images:
+                image = [shape_of(region)[axis] for axis in folder.transpose_forward]
+                seconds += self.work_seconds(plans_resampling_work(folder, image, shape))
+        self.passes.append(
+            PlannedPass(
+                part=part.name,
+                purpose=self.step.purpose,
+                shape=list(shape),
+                is_cropped=self.is_cut or not is_whole,
+                tiles=tiles,
+                seconds=seconds,
+                label_voxels=sum(work.values()),
+                label_seconds=labelling,
+                model=model.id,
+                tile_voxels=math.prod(folder.patch_size),
+            )
+        )
+        self.memories.append(
+            pass_memory(
+                folder, shape, self._profile, self.grid, region, self.resampled, self._strategy, self._context.machine,
+                self.is_smooth,
+            )
+        )  # fmt: skip
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def _network_seconds(self, folder: ModelFolder, tiles: int) -> float | None:
+        strategy, machine = self._strategy, self._context.machine
+        place = (strategy.runtime, strategy.precision, strategy.device)
+        measured = machine.network(architecture_key(folder), *place)
+        if measured is None or (measured.first_tile_seconds is None and measured.seconds_per_tile is None):
+            return None
+        first = measured.first_tile_seconds or measured.seconds_per_tile
+        pace = measured.seconds_per_tile or measured.first_tile_seconds
+        load = 0.0 if str(folder.path.resolve()) in self._context.loaded else machine.rate(loaded_key(folder, *place))
+        return (load or 0.0) + (first + (tiles - 1) * pace if tiles else 0.0)
+
+    def _label_seconds(self, folder: ModelFolder, work: Mapping[bool, int]) -> float:
+        total = 0.0
+        for is_resampled, voxels in work.items():
+            usual = USUAL_LABELLING[is_resampled] * len(folder.labels)
+            rate = self._context.machine.rate(label_rate(folder, self._strategy.device, is_resampled), usual)
+            total += voxels * rate
+        return total
+
+    def seconds_before_networks(self) -> float:
+        """Of the image that they get."""
+        if self.resampled is None or not self.grid.is_resampled or self.has_image:
+            return 0.0
+        return self.work_seconds(resampling_work(self.grid, self._profile, self.resampled))
+
+    def seconds_after_networks(self) -> float:
+        """Of the labels on the CT's grid, where they are a part of the result."""
+        if self.step.purpose != SEGMENTATION:
+            return 0.0
+        merged = 0 if self.resampled is None else math.prod(shape_of(self.resampled))
+        if self._options.smooth:
+            merged = round(merged / math.prod(self.grid.shape) * math.prod(self.grid.full_shape))
+        full = self.geometry.shape
+        return self.work_seconds(islands_work(self._options, merged)) + self.work_seconds(
+            restoring_work(full, merged, self._options.smooth)
+        )
+
+    def work_seconds(self, work: Work) -> float:
+        return work.units * self._context.machine.rate(work.name, work.usual)
