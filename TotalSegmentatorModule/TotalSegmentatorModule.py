@@ -220,12 +220,15 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
         ``output``: vtkMRMLSegmentationNode whose segments are replaced without asking; None makes a new one.
         ``structures``: names, None for all. ``model``: id of the catalogue or path of a model folder; None for the one
         that the panel suggests. ``wait=False`` returns None at once; ``wait()`` then gives the result.
-        ``options``: ``device`` (auto, cpu, cuda, mps), ``models_folder``, and the fields of JobOptions
+        ``options``: in place of ``model`` a ``preset`` (id or file; with ``structures`` these as well), ``quality``
+        (fine, fast) and ``prefer`` (family), which choose the models that find the structures; ``device`` (auto, cpu,
+        cuda, mps), ``models_folder``, and the fields of JobOptions
         (runtime, precision, crop, profile, smooth, largest_piece, smallest_island_mm3). ``run_on="server"`` sends the
         image, without asking, to the department server that the settings name, whatever the panel shows.
 
         Raises SegmentationError, whose ``code`` is one of those in docs/command-line.md; JOB_RUNNING while a
-        segmentation runs, ENGINE_MISSING and MODEL_MISSING where something has to be installed first.
+        segmentation runs, ENGINE_MISSING, MODEL_MISSING and CHOICE_MODELS_MISSING where something has to be installed
+        first.
         """
         from TotalSegmentatorModuleLib.scripting.segmentation_order import segmentation_order
 
@@ -253,8 +256,9 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
         ``to``: rtstruct, seg, sr, nrrd, nifti, stl, ply, obj, gltf or volumes. ``path``: a folder, or a file with the
         format's suffix. ``options``: ``ct``, if it is not the segmentation's reference volume; ``structures`` (ids or
         names), ``states`` (unreviewed, edited, approved, needs-attention, rejected; by default all but rejected),
-        ``template``, ``names``, ``external``, ``set_label``, ``encoding``, ``holes``, ``smooth_contours``,
-        ``smallest_island``, ``space``, ``observer``, ``seg`` as on the command line, ``add_to_database``.
+        ``template`` or ``preset``, ``names``, ``external``, ``set_label``, ``encoding``, ``holes``,
+        ``smooth_contours``, ``smallest_island``, ``space``, ``observer``, ``seg`` as on the command line,
+        ``add_to_database``.
 
         Raises SegmentationError; ValueError for a choice that does not exist.
         """

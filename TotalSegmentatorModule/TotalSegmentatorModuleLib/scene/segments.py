@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import slicer
+from TotalSegmentatorWire.choice.presets import read_presets
 from TotalSegmentatorWire.resources import TEMPLATES_FOLDER
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
@@ -16,23 +17,30 @@ from TotalSegmentatorModuleLib.scene.review_tags import state_of
 _EVERYTHING = "all"
 """The engine's template for everything, which is no choice beside "all structures"."""
 
+_RADIOTHERAPY = "rt-"
+"""How ids of presets begin whose structures a planning system gets."""
+
 
 @dataclass(frozen=True)
 class KnownTemplate:
     """A template of the product's own, as the panel offers it."""
 
     path: Path
+    """Of its file; of a preset the id, which the engine takes as well."""
     title: str
     description: str
 
 
 def known_templates() -> list[KnownTemplate]:
-    """By their titles. Only what the list shows is read here; the engine checks the rest."""
+    """By their titles; presets for radiotherapy are templates, too. Only what the list shows is read here; the engine
+    checks the rest."""
     templates = []
     for path in TEMPLATES_FOLDER.glob("*.json"):
         content = json.loads(path.read_text(encoding="utf-8"))
         if path.stem != _EVERYTHING:
             templates.append(KnownTemplate(path, content.get("title", path.stem), content.get("description", "")))
+    presets = [preset for preset in read_presets().values() if preset.id.startswith(_RADIOTHERAPY)]
+    templates += [KnownTemplate(Path(preset.id), preset.title, preset.description) for preset in presets]
     return sorted(templates, key=lambda template: template.title.casefold())
 
 

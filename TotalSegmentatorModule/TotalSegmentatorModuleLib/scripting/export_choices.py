@@ -25,6 +25,7 @@ def export_order(
     structures: Iterable[str] | None = None,
     states: Iterable[str] = (),
     template: str | os.PathLike = "",
+    preset: str | os.PathLike = "",
     names: str = TG263,
     external: bool = False,
     set_label: str = "",
@@ -68,7 +69,7 @@ def export_order(
         folder=folder,
         name=name,
         states=tuple(ReviewState(each).value for each in states),
-        template=_template(template),
+        template=_template(template or preset),
         adds_to_database=add_to_database,
     )
 

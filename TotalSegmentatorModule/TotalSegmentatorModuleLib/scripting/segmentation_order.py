@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from TotalSegmentatorWire.messages.department_server import DepartmentServer
-from TotalSegmentatorWire.messages.model_request import model_request
+from TotalSegmentatorWire.messages.model_request import ModelRequest, model_request
 from TotalSegmentatorWire.messages.options import JobOptions
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.department_server.server_settings import stored_server
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model
 from TotalSegmentatorModuleLib.panel.structure_names import known_names, parse_names
+from TotalSegmentatorModuleLib.scripting.preset_choice import chosen_requests
 from TotalSegmentatorModuleLib.segment.session import JobOrder
 
 COMPUTER, SERVER = "computer", "server"
@@ -26,6 +27,9 @@ def segmentation_order(
     structures: str | Iterable[str] | None = None,
     model: str | os.PathLike | None = None,
     *,
+    preset: str | os.PathLike = "",
+    quality: str = "",
+    prefer: str | None = None,
     models_folder: str | os.PathLike | None = None,
     device: str = "auto",
     run_on: str = COMPUTER,
@@ -33,10 +37,32 @@ def segmentation_order(
 ) -> JobOrder:
     """The arguments are those of the logic's ``process``.
 
-    Raises SegmentationError: STRUCTURE_UNKNOWN, BAD_REQUEST for an option's value; TypeError for an unknown option;
-    ValueError for a place that does not exist or has no address.
+    Raises SegmentationError: STRUCTURE_UNKNOWN, BAD_REQUEST for an option's value, what ``chosen_requests`` raises;
+    TypeError for an unknown option; ValueError for a place that does not exist or has no address, and for a model
+    beside a preset, a quality or a family.
     """
     folder = Path(models_folder) if models_folder is not None else settings.models_folder()
+    server = _server(run_on)
+    if preset or quality or prefer is not None:
+        if model is not None:
+            raise ValueError("give either a model, or a preset, quality and family")
+        requests = chosen_requests(preset, structures, quality, prefer, folder, runs_here=server is None)
+    else:
+        requests = (_request_of_model(model, structures, folder),)
+    return JobOrder(
+        ct=ct,
+        requests=requests,
+        models_folder=folder,
+        device=device,
+        output=output,
+        options=JobOptions(**options),
+        server=server,
+    )
+
+
+def _request_of_model(
+    model: str | os.PathLike | None, structures: str | Iterable[str] | None, folder: Path
+) -> ModelRequest:
     if model is None:
         model_id, own_folder = initial_model(folder)
     elif str(model) in CATALOGUE:
@@ -44,15 +70,7 @@ def segmentation_order(
     else:
         model_id, own_folder = OWN_FOLDER, os.fspath(model)
     names = parse_names(_comma_separated(structures), known_names(model_id, own_folder))
-    return JobOrder(
-        ct=ct,
-        requests=(model_request(own_folder if model_id == OWN_FOLDER else model_id, names),),
-        models_folder=folder,
-        device=device,
-        output=output,
-        options=JobOptions(**options),
-        server=_server(run_on),
-    )
+    return model_request(own_folder if model_id == OWN_FOLDER else model_id, names)
 
 
 def _server(run_on: str) -> DepartmentServer | None:

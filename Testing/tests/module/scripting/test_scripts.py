@@ -97,6 +97,9 @@ def test_failure_is_raised(logic, ct):
         ({"model": "104-3mm", "structures": ["liver", "livre"]}, "STRUCTURE_UNKNOWN"),
         ({"model": "104-3mm", "structures": "liver, livre"}, "STRUCTURE_UNKNOWN"),
         ({"model": PLAIN, "precision": "some"}, "BAD_REQUEST"),
+        ({"preset": "rt-thorax"}, "CHOICE_MODELS_MISSING"),
+        ({"preset": "rt-throax"}, "PRESET_UNKNOWN"),
+        ({"structures": "parotid gland left", "quality": "fast"}, "CHOICE_MODELS_MISSING"),
     ],
 )
 def test_what_cannot_run_is_refused_at_once(app, engine, ct, arguments, code):
@@ -108,6 +111,29 @@ def test_what_cannot_run_is_refused_at_once(app, engine, ct, arguments, code):
 
     assert caught.value.code == code
     assert not logic.is_busy and marked_processes(engine) == []
+
+
+def test_a_preset_chooses_the_models(app, engine, ct, monkeypatch, tmp_path):
+    from TotalSegmentatorModuleLib.segment.session import SegmentationSession
+    from TotalSegmentatorWire.tables.catalogue import read_catalogue
+
+    (part,) = read_catalogue()["104-3mm"].part_folders(tmp_path)
+    part.mkdir(parents=True)
+    (part / "plans.json").write_text("{}")
+    orders, apply = [], SegmentationSession.apply
+    monkeypatch.setattr(
+        SegmentationSession, "apply", lambda self, order, *rest: (orders.append(order), apply(self, order, *rest))
+    )
+    app.load_module(MODULE)
+    logic = slicer.util.getModuleLogic("TotalSegmentatorModule")
+
+    node = logic.process(ct, preset="ribs", structures="Liver", quality="fast", models_folder=tmp_path)
+
+    assert node.GetSegmentation().GetNumberOfSegments() == 2, "what the fake engine finds"
+    (request,) = orders[0].requests
+    assert request.model == "104-3mm" and len(request.structures) == 25 and "liver" in request.structures
+    with pytest.raises(ValueError, match="either a model"):
+        logic.process(ct, preset="ribs", model="104-3mm")
 
 
 def test_unknown_option_is_a_type_error(app, engine, ct):

@@ -86,7 +86,7 @@ class ActingReporter(JobReporter):
 
 
 def prepare(task: SegmentationTask) -> SimpleNamespace:
-    orders = json.loads(task.model_ids[0])
+    orders = json.loads(task.model_ids[0]) if task.model_ids[0].startswith("{") else {}  # else one of the catalogue
     if orders.get("act") == "no model":
         raise SegmentationError("MODEL_MISSING", model="104-3mm")
     ActingReporter.orders = orders
