@@ -10,8 +10,8 @@ PRESET_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "PRESET_UNKNOWN",
         225,
-        _("There is no preset named {name}; the closest ids are {nearest}."),
-        _("Correct the id, or give the file of a preset of your own. The presets are: {known}."),
+        _("There is no preset named {name} among {known}; the closest ids are {nearest}."),
+        _("Correct the id, or give the file of a preset of your own."),
     ),
     (
         "PRESET_INVALID",
@@ -29,12 +29,12 @@ PRESET_ERRORS: dict[str, ErrorDefinition] = table(
         "CHOICE_MODELS_MISSING",
         228,
         _("Models that the chosen structures need are not installed: {models}."),
-        _("Click Apply in the panel to install them, or run the command 'models install {ids}'."),
+        _("Click Apply in the panel to install them, or run the command 'models install' with these ids."),
     ),
     (
         "FAMILY_UNKNOWN",
         229,
-        _("There is no family of models named {name}."),
+        _("There is no family of models named {name}; there are {known}."),
         _("Choose one of: {known}."),
     ),
 )
