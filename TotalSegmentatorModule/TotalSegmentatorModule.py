@@ -5,6 +5,8 @@ somebody opens the module, calls its logic or loads a scene with one of its resu
 """
 
 import sys
+import unittest
+from pathlib import Path
 
 import qt
 import slicer
@@ -19,9 +21,37 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+# >>> SAMPLE DATA: what the tutorial uses, with address, checksum and licence.
+# CTLiver is imagesTr/liver_100 of Task03_Liver of the Medical Segmentation Decathlon (medicaldecathlon.com), licence
+# CC BY-SA 4.0, in the data store of Slicer, whose own module Sample Data has it too (SampleData.py, Slicer 5.10).
+SAMPLES = (
+    {
+        "sampleName": "CT abdomen (CC BY-SA 4.0)",
+        "uris": "https://github.com/Slicer/SlicerTestingData/releases/download/SHA256/"
+        "e16eae0ae6fefa858c5c11e58f0f1bb81834d81b7102e021571056324ef6f37e",
+        "checksums": "SHA256:e16eae0ae6fefa858c5c11e58f0f1bb81834d81b7102e021571056324ef6f37e",
+        "fileNames": "CTLiver.nrrd",
+        "nodeNames": "CT abdomen",
+    },
+)
+# <<< SAMPLE DATA
+SAMPLE_CATEGORY = "TotalSegmentator CT"
 _AFTER_SELECTORS = -10.0
 """Priority of an observer that is called when the selectors, whose priority is 0, have listed the scene's nodes."""
 _OWN_PACKAGES = ("TotalSegmentatorModuleLib", "TotalSegmentatorSetup", "TotalSegmentatorWire")
+
+
+def registerSampleData():
+    """Add what the tutorial uses to Slicer's module Sample Data; without that module (a custom Slicer) nothing."""
+    try:
+        import SampleData
+    except ImportError:
+        return
+    thumbnail = Path(__file__).with_name("Resources") / "SampleData" / "ct_abdomen.png"
+    for sample in SAMPLES:
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            category=SAMPLE_CATEGORY, thumbnailFileName=str(thumbnail), **sample
+        )
 
 
 def _application_lifetime():
@@ -50,11 +80,13 @@ Wasserthal J. et al., TotalSegmentator: Robust Segmentation of 104 Anatomic Stru
 Radiology: Artificial Intelligence 2023. doi:10.1148/ryai.230024.
 Isensee F. et al., nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation.
 Nature Methods 2021. doi:10.1038/s41592-020-01008-z.
+The sample CT is imagesTr/liver_100 of the Medical Segmentation Decathlon (medicaldecathlon.com), licence CC BY-SA 4.0.
 """)
         # a scene may hold results of an earlier session although the panel is never opened
         slicer.app.connect("startupCompleted()", self.onStartupCompleted)
 
     def onStartupCompleted(self):
+        registerSampleData()
         scene = slicer.mrmlScene
         scene.AddObserver(scene.NodeAddedEvent, self.onNodeAdded)
         for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):  # of files named on the command line
@@ -272,16 +304,24 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
 
 
 class TotalSegmentatorModuleTest(ScriptedLoadableModuleTest):
-    """A short self-test without the engine: runs in every Slicer."""
+    """Runs in every Slicer, without network, also by *Reload and Test*. The segmentation of a phantom is skipped, with
+    the reason, where the demo model or the engine's packages are not on the computer."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        self.setUp()
-        self.test_import_of_all_structures()
-        self.setUp()
-        self.test_parameters_survive()
+        for test in (
+            self.test_import_of_all_structures,
+            self.test_parameters_survive,
+            self.test_sample_data_are_registered,
+            self.test_demo_segmentation,
+        ):
+            self.setUp()
+            try:
+                test()
+            except unittest.SkipTest as skipped:  # what unittest handles itself where it runs the tests one by one
+                self.delayDisplay(str(skipped))
 
     def test_import_of_all_structures(self):
         from TotalSegmentatorModuleLib.self_test import check_import_of_all_structures
@@ -292,3 +332,13 @@ class TotalSegmentatorModuleTest(ScriptedLoadableModuleTest):
         from TotalSegmentatorModuleLib.self_test import check_parameters_survive
 
         check_parameters_survive(self, TotalSegmentatorModuleLogic())
+
+    def test_sample_data_are_registered(self):
+        from TotalSegmentatorModuleLib.self_test import check_sample_data
+
+        check_sample_data(self, SAMPLES)
+
+    def test_demo_segmentation(self):
+        from TotalSegmentatorModuleLib.demo_check import check_demo_segmentation
+
+        check_demo_segmentation(self, TotalSegmentatorModuleLogic())

@@ -7,7 +7,7 @@ WIRE, NODE = "TotalSegmentatorWire", f"{ENGINE}/dicom_node"
 
 ARROWS = {
     "TotalSegmentatorModule.py": {LIB: "- panel scene scripting tags"},
-    LIB: {LIB: "scene"},
+    LIB: {LIB: "scene texts"},
     f"{LIB}/scripting": {LIB: "- background department_server export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {
         LIB: (

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
 from TotalSegmentatorWire.tables.structures import Structure, structure_table
@@ -95,3 +97,16 @@ def check_parameters_survive(case, logic) -> None:
     case.assertEqual(again.inputVolume.GetID(), ct.GetID())
     case.assertEqual((again.model, again.structures, again.device), ("104-3mm", "liver, spleen", "cpu"))
     case.assertEqual((again.isSmooth, again.isFaster, again.smallestIslandMm3), (True, False, 300))
+
+
+def check_sample_data(case, samples) -> None:
+    """Each of ``samples`` (keywords of SampleData.SampleDataLogic) is offered once by Slicer's module Sample Data, with
+    a thumbnail. Skipped in a Slicer without that module."""
+    offered = getattr(slicer.modules, "sampleDataSources", None)
+    if offered is None:
+        case.skipTest(_("This Slicer has no module Sample Data."))
+    ours = [source for sources in offered.values() for source in sources]
+    for sample in samples:
+        found = [source for source in ours if source.sampleName == sample["sampleName"]]
+        case.assertEqual(len(found), 1, sample["sampleName"])
+        case.assertTrue(Path(found[0].thumbnailFileName).is_file(), "thumbnail")
