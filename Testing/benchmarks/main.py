@@ -54,6 +54,11 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "labels": EngineBenchmark(
         "the same labels as nnU-Net's own predictor and TotalSegmentator, by every route", "labels.measure", 20
     ),
+    "task-pipelines": EngineBenchmark(
+        "each distinct pipeline of the tasks for single regions, against nnU-Net's own predictor within the crop",
+        "tasks.pipelines.measure",
+        12,
+    ),
     "speed-3mm": EngineBenchmark(
         "512 x 512 x 300 at 3 mm, cold and in a resident worker, against TotalSegmentator --fast",
         "speed.measure_3mm",

@@ -35,13 +35,14 @@ from seeded_models import (  # noqa: E402
     CONFIGURATION,
     PLANS,
     TRAINER,
+    assumed_spacing,
     configuration_settings,
     dataset_json_of,
     make_model_folder,
     names_of_part,
     plans_of,
 )
-from TotalSegmentatorWire.tables.catalogue import read_catalogue  # noqa: E402
+from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue  # noqa: E402
 
 MODELS = ("117-1.5mm", "117-3mm", "117-6mm")
 MODELS_104 = ("104-1.5mm", "104-3mm")
@@ -84,6 +85,8 @@ SMALL = {
 """For trying the benchmarks themselves: the same label sets, a thousandth of the work."""
 
 
+ASSUMED_TASK, SMALL_TASK = Architecture((96, 96, 96), 5, 12), Architecture((32, 32, 32), 3, 4)
+"""Of the networks of tasks, whose plans nobody has published outside their archives: an assumption."""
 LIGHT = {name: dataclasses.replace(one, features=12) for name, one in PUBLISHED.items()}
 """The same patches and stages, and a seventh of the arithmetic."""
 LIGHT_OWN, SMALL_OWN = Architecture((96, 96, 96), 5, 12), Architecture((32, 32, 32), 3, 4)
@@ -95,7 +98,7 @@ def make_own_model(folder: Path, architecture: Architecture) -> Path:
     """The model folder in ``folder`` that nnU-Net's trainer could have made, of five structures."""
     path = folder / "{}__{}__{}".format(TRAINER, PLANS, CONFIGURATION)
     if not any(path.glob("fold_0/*.pth")):
-        plans = plans_of(_settings(architecture, _OWN_SPACING_MM), dataset=folder.name)
+        plans = plans_of(_settings(architecture, [_OWN_SPACING_MM] * 3), dataset=folder.name)
         names = dataset_json_of(_OWN_STRUCTURES)
         make_model_folder(folder, plans=plans, dataset_json=names, leaf=path.name, network=seeded_network)
     return path
@@ -119,13 +122,20 @@ def make_published_models(
             print("making the seeded weights of {}".format(part.name), flush=True)
             make_model_folder(
                 path.parent,
-                plans=plans_of(_settings(architectures[model_id], model.spacing_mm), dataset=part.name),
+                plans=_plans_of_part(architectures[model_id], model, part.name),
                 dataset_json=dataset_json_of(names_of_part(model, part.name)),
                 leaf=path.name,
                 seed=_number_of(part.name),
                 network=network or seeded_network,
+                configuration=model.configuration,
             )
     return folder
+
+
+def _plans_of_part(architecture: Architecture, model: CatalogueModel, part: str) -> dict[str, Any]:
+    plans = plans_of(_settings(architecture, assumed_spacing(model)), dataset=part)
+    plans["configurations"].setdefault(model.configuration, {"inherits_from": CONFIGURATION})
+    return plans
 
 
 def seeded_network(plans: dict[str, Any], dataset_json: dict[str, Any], seed: int) -> torch.nn.Module:
@@ -194,10 +204,10 @@ def phantom_tile(plans: dict[str, Any], patch_size: Sequence[int], seed: int) ->
     return tile, torch.from_numpy(phantom.ct < _AIR_HU)
 
 
-def _settings(architecture: Architecture, spacing_mm: float) -> dict[str, Any]:
+def _settings(architecture: Architecture, spacing_mm: Sequence[float]) -> dict[str, Any]:
     stages = architecture.stages
     strides = [[1] * 3] + [[2] * 3] * (stages - 2) + [list(architecture.last_stride)]
-    return configuration_settings(architecture.patch_size, [spacing_mm] * 3, old_format=True) | {
+    return configuration_settings(architecture.patch_size, spacing_mm, old_format=True) | {
         "UNet_base_num_features": architecture.features,
         "n_conv_per_stage_encoder": [2] * stages,
         "n_conv_per_stage_decoder": [2] * (stages - 1),

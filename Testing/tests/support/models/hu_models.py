@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from seeded_models import (
+    CONFIGURATION,
     assumed_spacing,
     configuration_settings,
     dataset_json_of,
@@ -23,7 +24,7 @@ from seeded_models import (
 )
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.preprocessing.network_input import Region
-from TotalSegmentatorWire.tables.catalogue import read_catalogue
+from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue
 
 BACKGROUND_HU = 40
 """Not 0: nnU-Net cuts off what is 0 around an image."""
@@ -40,20 +41,22 @@ def make_hu_model(
         known = {name: numbers[name] for name in names if name in numbers}
         make_model_folder(
             path.parent,
-            plans=_plans(part.name, assumed_spacing(model), patch_size),
+            plans=_plans(part.name, model, patch_size),
             dataset_json=dataset_json_of(names),
             leaf=path.name,
             network=lambda plans, dataset_json, seed, known=known: _network(plans, dataset_json, known),
+            configuration=model.configuration,
         )
 
 
-def _plans(dataset: str, spacing: Sequence[float], patch_size: Sequence[int]) -> dict[str, Any]:
-    settings = configuration_settings(patch_size, spacing)
+def _plans(dataset: str, model: CatalogueModel, patch_size: Sequence[int]) -> dict[str, Any]:
+    settings = configuration_settings(patch_size, assumed_spacing(model))
     single_voxels = {"kernel_sizes": [[1, 1, 1]] * 2, "norm_op": None, "norm_op_kwargs": None}
     settings["architecture"]["arch_kwargs"] |= single_voxels
     plans = plans_of(settings, dataset=dataset)
     normalisation = {"mean": _LOWEST_HU, "std": _SCALE, "percentile_00_5": _LOWEST_HU, "percentile_99_5": 3000.0}
     plans["foreground_intensity_properties_per_channel"]["0"] |= normalisation
+    plans["configurations"].setdefault(model.configuration, {"inherits_from": CONFIGURATION})
     return plans
 
 

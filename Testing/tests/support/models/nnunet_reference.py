@@ -25,13 +25,15 @@ def nnunet_labels(
     step: float = 0.5,
     half_precision: bool = True,
     softmax: bool = False,
+    mirroring: bool = True,
 ) -> np.ndarray:
     """uint8 labels (k, j, i) by nnU-Net's predictor of a trained folder, on the CPU, with all its folds.
 
     The image is oriented as the folder's image reader does, with nibabel alone. nnU-Net adds up tiles in float16, in
     which the Gaussian's smallest weights leave a single bit of the logits: near the corners of an image its labels are
     chance. ``half_precision=False`` lets it add up in float32, with everything else as it is. ``softmax`` lets it add
-    up softmax instead of logits, with a float32 Gaussian, as nnU-Net v1 did.
+    up softmax instead of logits, with a float32 Gaussian, as nnU-Net v1 did. ``mirroring=False``: without mirror images
+    even where the weights allow them.
     """
     plans = json.loads((folder / "plans.json").read_text())
     dataset_json = json.loads((folder / "dataset.json").read_text())
@@ -41,7 +43,7 @@ def nnunet_labels(
         image = image.as_reoriented(original)
     data = np.asarray(image.dataobj, dtype=np.float32).transpose(2, 1, 0)[None]
     spacing = [float(length) for length in np.linalg.norm(image.affine[:3, :3], axis=0)[::-1]]
-    predictor = _predictor(folder, plans, dataset_json, step)
+    predictor = _predictor(folder, plans, dataset_json, step, mirroring)
     if softmax:
         predictor.network.register_forward_hook(lambda _network, _inputs, logits: torch.softmax(logits, dim=1))
     with nullcontext() if half_precision else mock.patch.object(torch, "half", torch.float32), gaussian_of(softmax):
@@ -62,7 +64,7 @@ def gaussian_of(softmax: bool) -> AbstractContextManager:
     return mock.patch.object(predict_from_raw_data, "compute_gaussian", partial(compute_gaussian, dtype=torch.float32))
 
 
-def _predictor(folder: Path, plans: dict, dataset_json: dict, step: float) -> nnUNetPredictor:
+def _predictor(folder: Path, plans: dict, dataset_json: dict, step: float, mirroring: bool) -> nnUNetPredictor:
     manager = PlansManager(plans)
     configuration = manager.get_configuration("3d_fullres")
     folds = sorted(folder.glob("fold_*/checkpoint_final.pth"))
@@ -78,7 +80,7 @@ def _predictor(folder: Path, plans: dict, dataset_json: dict, step: float) -> nn
     predictor = nnUNetPredictor(
         tile_step_size=step,
         use_gaussian=True,
-        use_mirroring=True,
+        use_mirroring=mirroring,
         perform_everything_on_device=False,
         device=torch.device("cpu"),
         allow_tqdm=False,
