@@ -51,7 +51,8 @@ def measure(repeat: int) -> list[dict[str, float]]:
 
 
 def measure_blocks(repeat: int) -> list[dict[str, float]]:
-    """Milliseconds that the longest step of an import takes: the first one, and the second one of the same CT."""
+    """Milliseconds that the longest step of an import takes: the first one, the second one of the same CT, and that of
+    a result with two layers."""
     from TotalSegmentatorWire.job_folder import (
         RESULT_HEADER,
         RESULT_LABELS,
@@ -72,11 +73,12 @@ def measure_blocks(repeat: int) -> list[dict[str, float]]:
             session = SegmentationSession(JobCallbacks())
             ct = app.add_volume(np.zeros(SHAPE, np.int16), IJK_TO_RAS, "CT")
             row = {}
-            for name in ("first", "second"):
+            for name, layers in (("first", 1), ("second", 1), ("two layers", 2)):
+                layered, of_layers = in_layers(labels, header, layers)
                 job_id = new_id()
                 folder = create_owned_folder(results_folder(settings.work_folder()), job_id)
-                labels.tofile(folder / RESULT_LABELS)
-                (folder / RESULT_HEADER).write_text(header_to_json(dataclasses.replace(header, job_id=job_id)))
+                layered.tofile(folder / RESULT_LABELS)
+                (folder / RESULT_HEADER).write_text(header_to_json(dataclasses.replace(of_layers, job_id=job_id)))
                 app.reset_block_clock()
                 session.import_saved_result(job_id, ct)
                 number = len(row) + 1
@@ -105,6 +107,14 @@ def _timed(action: Callable) -> tuple[float, object]:
     started = time.perf_counter()
     result = action()
     return time.perf_counter() - started, result
+
+
+def in_layers(labels: np.ndarray, header: ResultHeader, layers: int) -> tuple[np.ndarray, ResultHeader]:
+    """The same structures in so many layers by turns: uint8 (layer, k, j, i)."""
+    layer_of = np.arange(256, dtype=np.uint8) % layers
+    layered = np.stack([np.where(layer_of[labels] == layer, labels, 0) for layer in range(layers)])
+    found = [dataclasses.replace(each, layer=int(layer_of[each.label])) for each in header.found]
+    return layered, dataclasses.replace(header, found=found, layers=layers)
 
 
 def labels_and_header() -> tuple[np.ndarray, ResultHeader]:

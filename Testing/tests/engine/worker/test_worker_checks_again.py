@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from phantom import Phantom, PhantomParameters, make_phantom
 from phantom.phantom import read_label_table
+from scipy import ndimage
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.ct_input.reading import ReadInput
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
@@ -17,7 +18,7 @@ from TotalSegmentatorEngine.worker.second_check import check_again
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.export import ExportFinishedEvent
 from TotalSegmentatorWire.messages.segment import NeedCtEvent, ReviewRequest
-from transferred_review import arguments, check, flags_in, write_transfer
+from transferred_review import arguments, check, flags_in, write_layers, write_transfer
 
 TABLE = read_label_table()
 CT_ID = "the CT"
@@ -62,6 +63,26 @@ def test_flags_are_those_of_the_command(phantom: Phantom, cache: EngineCache, tm
             assert flags_in(folder) == expected
         else:
             assert "islands" not in {flag.rule for flag in flags_in(folder)}
+
+
+def test_structures_that_overlap_are_measured_each_in_its_layer(phantom: Phantom, cache: EngineCache, tmp_path: Path):
+    """The spleen has the liver's value in a layer of its own, and reaches into what lies beside it."""
+    value = TABLE["liver"]
+    plain = np.where(ndimage.binary_dilation(phantom.labels == TABLE["spleen"]), value, 0).astype(np.uint8)
+    divided = plain.copy()
+    divided[1:4, 1:5, 1:4] = value
+    places = {name: (0, label) for name, label in TABLE.items()} | {"spleen": (1, value)}
+    for number, spleen in enumerate((plain, divided, plain)):
+        layers = [np.where(phantom.labels == TABLE["spleen"], 0, phantom.labels), spleen]
+        by_command = write_layers(tmp_path / f"command {number}", layers, phantom.ijk_to_ras, places, phantom.ct)
+        assert main(["review", *arguments(by_command, "liver,spleen")]) == 0
+        folder = write_layers(tmp_path / str(number), layers, phantom.ijk_to_ras, places)
+        check(folder, "liver,spleen", cache, CT_ID)
+        flags = flags_in(folder)
+        assert flags == flags_in(by_command)
+        assert {flag.structure for flag in flags if flag.rule == "islands"} == (
+            {"spleen"} if spleen is divided else set()
+        )
 
 
 def test_without_the_ct_it_says_so(phantom: Phantom, cache: EngineCache, tmp_path: Path):

@@ -42,6 +42,15 @@ def test_name_tells_ct_contents_model_and_time(app, count, model, name):
     assert result_name("CT", header_of(count, model)) == name
 
 
+def test_name_tells_each_voxel_spacing_once(app):
+    from TotalSegmentatorModuleLib.segment.result_name import result_name
+
+    header = dataclasses.replace(
+        header_of(40, "104-1.5mm"), models=["104-1.5mm", "117-1.5mm", "Dataset900_Own", "117-6mm"]
+    )
+    assert result_name("CT", header) == "CT \u2013 40 structures, 1.5 mm, Dataset900_Own, 6 mm \u2013 14:32"
+
+
 def test_name_without_a_ct_and_without_a_time(app):
     from TotalSegmentatorModuleLib.segment.result_name import result_name
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +26,29 @@ def write_transfer(
 ) -> Path:
     """In a new folder, as Slicer's side writes it, but for what no review reads. ``labels``: uint8 (k, j, i);
     ``table``: values by name; ``ct``: sent too, where it is given."""
+    return write_layers(folder, [labels], ijk_to_ras, {name: (0, label) for name, label in table.items()}, ct)
+
+
+def write_layers(
+    folder: Path,
+    layers: Sequence[np.ndarray],
+    ijk_to_ras: np.ndarray,
+    places: Mapping[str, tuple[int, int]],
+    ct: np.ndarray | None = None,
+) -> Path:
+    """Likewise; ``places``: layer and value there, by name."""
     folder.mkdir()
-    shape, matrix = list(labels.shape), np.ravel(ijk_to_ras).tolist()
-    labels.tofile(folder / "layer-0.raw")
+    shape, matrix = list(layers[0].shape), np.ravel(ijk_to_ras).tolist()
+    files = [f"layer-{number}.raw" for number in range(len(layers))]
+    for name, labels in zip(files, layers, strict=True):
+        labels.tofile(folder / name)
     sent = {}
     if ct is not None:
         ct.tofile(folder / "ct.raw")
         sent = {"ct_voxels": "ct.raw", "ct_dtype": ct.dtype.name}
-    segments = [TransferredSegment(name, name, [0, 0, 0], 0, label) for name, label in table.items()]
-    layer = TransferredLayer("layer-0.raw", shape, "uint8", matrix)
-    text = segmentation_header_to_json(SegmentationHeader([layer], segments, shape, matrix, **sent))
+    segments = [TransferredSegment(name, name, [0, 0, 0], layer, label) for name, (layer, label) in places.items()]
+    written = [TransferredLayer(name, shape, "uint8", matrix) for name in files]
+    text = segmentation_header_to_json(SegmentationHeader(written, segments, shape, matrix, **sent))
     (folder / SEGMENTATION_HEADER).write_text(text, encoding="utf-8")
     return folder
 

@@ -52,7 +52,7 @@ class CaseFiles:
         for warning in self._case.warnings:
             reporter.warning(warning)
         reporter.progress(Stage.CHECKING, 1.0)
-        check_disk_space(self._draft, ct.volume.array.size)
+        check_disk_space(self._draft, ct.volume.array.size * len(self._task.task.requests))
         return ct
 
     def write(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
