@@ -23,7 +23,7 @@ def title_of(origin: CtOrigin, number: int) -> str:
 def state_text(item: QueuedCt) -> str:
     """A few words."""
     if item.state is QueueState.RUNNING:
-        return _("{percent} %").format(percent=int(item.whole_fraction * 100))
+        return _("Running, {percent} %").format(percent=int(item.whole_fraction * 100))
     if item.state is QueueState.WAITING and item.is_sequence and item.done:
         return _("{done} of {frames}").format(done=len(item.done), frames=item.frames)
     return _state_names()[item.state]
@@ -69,7 +69,14 @@ def summary(items: Iterable[QueuedCt], is_running: bool) -> str:
 def section_title(items: Iterable[QueuedCt]) -> str:
     """With how much is left, which shows while the section is closed."""
     left = sum(item.is_pending for item in items)
-    return _("Queue ({count} left)").format(count=left) if left else _("Queue")
+    return _("&Queue ({count} left)").format(count=left) if left else _("&Queue")
+
+
+def cancelled_text(goes_on: bool) -> str:
+    """After a job was cancelled. ``goes_on``: the queue begins the next one."""
+    if goes_on:
+        return _("Cancelled. The queue goes on with the next CT; Pause in the Queue section stops it.")
+    return _("Cancelled. Nothing was changed.")
 
 
 def offer_text(kept: KeptQueue) -> str:

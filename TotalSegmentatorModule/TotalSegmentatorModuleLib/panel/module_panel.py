@@ -81,7 +81,7 @@ class Panel:
                 on_log=self._messages.add_log,
                 on_note=self._messages.add_note,
                 on_failed=self._on_failed,
-                on_cancelled=lambda: self._messages.show_text(_("Cancelled. Nothing was changed.")),
+                on_cancelled=lambda: self._messages.show_text(self._queue.cancelled_text),
                 on_result=self.result_arrived,
                 call_when_safe=lambda node, action: self._queue.call_when_safe(node, action, self._recovery),
                 on_unimported_results=self._earlier.offer_results,
@@ -362,7 +362,7 @@ class Panel:
         if self._queue.runs_job:
             self._queue.result_arrived(node)
             if self._parameters is not None and self._parameters.reviewSegmentation is None:
-                self._announce(node)
+                self._parameters.reviewSegmentation = self._parameters.exportSegmentation = node
             return
         self._queue.section.queue.result_imported(header.job_id)
         self._next_steps.offer(node)

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.job_queue.queue_file import KeptQueue
 from TotalSegmentatorModuleLib.job_queue.section import QueueSection, SectionCallbacks
+from TotalSegmentatorModuleLib.job_queue.texts import cancelled_text
 from TotalSegmentatorModuleLib.panel.earlier_work import EarlierWork
 from TotalSegmentatorModuleLib.panel.messages import MessagesSection
 from TotalSegmentatorModuleLib.panel.offers import offer_of_queue
@@ -66,6 +67,11 @@ class QueuedJobs:
     def runs_job(self) -> bool:
         """Whether the job that runs is one of the queue's."""
         return self._queue.current is not None
+
+    @property
+    def cancelled_text(self) -> str:
+        """Of a job that was cancelled, of whoever's."""
+        return cancelled_text(self.runs_job and self.is_running and bool(self._queue.items.waiting))
 
     def start(self, order: JobOrder) -> None:
         """What an order needs is installed by now."""

@@ -139,17 +139,3 @@ def test_work_goes_on_while_the_queue_runs(queue_user, app):
     assert new.GetDisplayNode().GetVisibility() and not mine.GetDisplayNode().GetVisibility()
     backgrounds = {each.GetBackgroundVolumeID() for each in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
     assert backgrounds == {second.GetID()}
-
-
-def test_closing_the_scene_ends_the_queue(queue_user, app):
-    user = queue_user()
-    user.add_cts("CT a", "CT b")
-    user.plan("predicting", "slow")
-    user.add("Loaded CTs")
-    user.start()
-    user.wait_for_running(0)
-    app.close_scene()
-    user.wait_until_ready()
-    user.wait_for_states(["Not loaded", "Not loaded"])
-    assert user.queue_ui.startButton.text == "Start"
-    assert user.segmentations == []

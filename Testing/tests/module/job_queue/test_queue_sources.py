@@ -52,29 +52,19 @@ def test_series_of_the_database_are_loaded_in_their_turn(queue_user, app, databa
     user.add()
     assert slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") == [mine]
 
-    user.start()
-    user.wait_for_states(["Finished", "Finished"])
-    names = {node.GetName().split(" \u2013 ")[0] for node in user.segmentations}
-    assert names == {"1: Thorax", "2: Abdomen"}
-    assert backgrounds() == {"CT that is worked on"}
-    assert not any(node.GetDisplayNode().GetVisibility() for node in user.segmentations)
-
-
-def test_a_series_whose_files_have_gone(queue_user, app, database):
-    user = queue_user()
-    user.plan()
-    user.tick()
-    user.expand("DICOM database")
-    user.add("Phantom")
     shutil.rmtree(database / "Thorax")
     user.start()
     user.wait_for_states(["Not loaded", "Finished"])
+    (node,) = user.segmentations
+    assert node.GetName().startswith("2: Abdomen \u2013 ")
     user.select(0)
     assert user.queue_ui.explanationLabel.text.startswith("The DICOM series is not in Slicer's DICOM database any more")
+    assert backgrounds() == {"CT that is worked on"}
+    assert not node.GetDisplayNode().GetVisibility()
 
 
 def test_a_closed_scene_leaves_what_can_be_loaded_again(queue_user, app, tmp_path):
-    """One file is as it was, one has changed."""
+    """One file is as it was, one has changed, and one CT was in memory alone."""
     image = sitk.GetImageFromArray(distinct_ct(1))
     image.SetSpacing((4.0, 4.0, 2.5))
     for name in ("same", "changed"):
@@ -82,17 +72,26 @@ def test_a_closed_scene_leaves_what_can_be_loaded_again(queue_user, app, tmp_pat
     user = queue_user()
     for name in ("same", "changed"):
         slicer.util.loadVolume(str(tmp_path / f"{name}.nrrd"))
+    user.add_ct(distinct_ct(2), "unsaved")
+    user.plan("predicting", "slow")
+    user.add("unsaved")
     user.plan()
-    user.add("Loaded CTs")
+    user.add("same", "changed")
+    user.start()
+    user.wait_for_running(0)
     app.close_scene()
-    assert user.states() == ["Not loaded", "Not loaded"]
+    user.wait_until_ready()
+    assert user.states() == ["Not loaded"] * 3
+    assert user.queue_ui.startButton.text == "Start" and user.segmentations == []
     sitk.WriteImage(image[:, :, 1:], str(tmp_path / "changed.nrrd"))
     user.select(0)
     app.press("Ctrl+A")
     app.click(user.queue_ui.againButton)
     user.start()
-    user.wait_for_states(["Finished", "Not loaded"])
-    user.select(1)
+    user.wait_for_states(["Not loaded", "Finished", "Not loaded"])
+    user.select(0)
+    assert user.queue_ui.explanationLabel.text.startswith("The CT is not loaded any more, and it is not known")
+    user.select(2)
     assert user.queue_ui.explanationLabel.text.startswith("The file of the CT is not there any more, or it has changed")
 
 

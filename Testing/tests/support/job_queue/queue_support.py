@@ -73,7 +73,10 @@ class QueueUser(PanelUser):
         assert self.app.wait_until(lambda: self.states() == list(expected), seconds), (self.lines(), self.describe())
 
     def wait_for_running(self, row: int, seconds: float = 30.0) -> None:
-        assert self.app.wait_until(lambda: self.states()[row].endswith("%"), seconds), (self.lines(), self.describe())
+        assert self.app.wait_until(lambda: self.states()[row].startswith("Running"), seconds), (
+            self.lines(),
+            self.describe(),
+        )
 
     # -- data ----------------------------------------------------------------------------------------------------------
 
