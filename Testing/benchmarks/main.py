@@ -59,6 +59,12 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
         "tasks.pipelines.measure",
         12,
     ),
+    "label-making": EngineBenchmark(
+        "logits of 105 labels on a CT of 512 x 512 x 200 and 300 voxels: only what is open, against every voxel and "
+        "against nnU-Net's own predictor",
+        "label_making.measure",
+        12,
+    ),
     "speed-3mm": EngineBenchmark(
         "512 x 512 x 300 at 3 mm, cold and in a resident worker, against TotalSegmentator --fast",
         "speed.measure_3mm",

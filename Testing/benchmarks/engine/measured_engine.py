@@ -1,7 +1,8 @@
 """The engine's own program (``segment``, ``serve``, ...), changed from outside for a measurement.
 
 The environment says what is changed: a clock on the networks (network_clock.py), an execution strategy that the plan
-would not choose on this machine (STRATEGY_VARIABLE, GPU_VARIABLE), or structures that are known (known_structures.py).
+would not choose on this machine (STRATEGY_VARIABLE, GPU_VARIABLE), structures that are known (known_structures.py), or
+labels made of all interpolated logits (EVERY_LOGIT_VARIABLE).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ STRATEGY_VARIABLE = "BENCHMARK_STRATEGY"
 """Where the sums of tiles are kept: only execution strategies with this value of ``Strategy.sums`` are left."""
 GPU_VARIABLE = "BENCHMARK_GPU_GB"
 """How much of a GPU's memory PyTorch may take."""
+EVERY_LOGIT_VARIABLE = "BENCHMARK_EVERY_LOGIT"
+"""Set: logits are interpolated for each voxel, whether or not the corners of its cell decide its label."""
 ENGINE = TESTING.parent / "TotalSegmentatorModule" / "TotalSegmentatorEngine"
 
 
@@ -68,9 +71,14 @@ def limit_gpu(runner: ModuleType) -> None:
     torch.cuda.set_per_process_memory_fraction(min(float(os.environ[GPU_VARIABLE]) * 1e9 / total, 1.0))
 
 
+def interpolate_every_logit(argmax: ModuleType) -> None:
+    argmax.resampled_sink = argmax.ResampledLabelSink
+
+
 _CHANGES = (
     (FILE_VARIABLE, "pipeline.network_pool", clock_runners),
     (STRATEGY_VARIABLE, "plan.memory_strategies", choose_strategy),
+    (EVERY_LOGIT_VARIABLE, "labels.argmax", interpolate_every_logit),
     (GPU_VARIABLE, "pipeline.strategy_runner", limit_gpu),
     (KNOWN_LABELS_VARIABLE, "pipeline.coarse_localization", know_structures),
     (KNOWN_LABELS_VARIABLE, "preprocessing.regions", widen_nothing),

@@ -184,14 +184,16 @@ class ResidentWorker:
 
 
 @contextmanager
-def resident_worker(workload: Workload, clocked: bool = False) -> Iterator[ResidentWorker]:
-    """A worker as the panel starts it; it ends with the block."""
+def resident_worker(
+    workload: Workload, clocked: bool = False, changes: dict[str, str] | None = None
+) -> Iterator[ResidentWorker]:
+    """A worker as the panel starts it; it ends with the block. ``clocked`` and ``changes`` as for ``segment``."""
     clock_file = workload.result("worker-clock.jsonl") if clocked else None
-    environment = {**os.environ, CACHE_VARIABLE: str(workload.cache_folder)}
+    environment = {**os.environ, CACHE_VARIABLE: str(workload.cache_folder), **(changes or {})}
     if clock_file is not None:
         environment[FILE_VARIABLE] = str(clock_file)
     engine = EngineEnvironment(sys.executable, environment)
-    if clocked:
+    if clocked or changes:
         engine = EngineEnvironment(sys.executable, environment, program=MEASURED_PROGRAM)
     application = Application(workload.folder / "worker", engine)
     try:

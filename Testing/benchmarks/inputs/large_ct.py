@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from phantom import Phantom, PhantomParameters, make_phantom
 from phantom.body_frame import BODY_CENTRE
+from scipy import ndimage
 
 from benchmarks.measuring.image_files import read_nifti, write_nifti
 
@@ -67,6 +68,17 @@ def cropped_ct(path: Path, source: Path, shape: Sequence[int], every: Sequence[i
         matrix[:3, 3] += ijk_to_ras[:3, :3] @ np.array(first[::-1], float)
         box = tuple(slice(start, start + size) for start, size in zip(first, sizes, strict=True))
         write_nifti(path, sizes, iter(array[box]), matrix, array.dtype)
+    return path
+
+
+def resampled_ct(path: Path, source: Path, shape: Sequence[int]) -> Path:
+    """The CT in ``source`` on ``shape`` (k, j, i) voxels, linearly interpolated from corner to corner, int16."""
+    if not path.exists():
+        array, ijk_to_ras = read_nifti(source)
+        factors = [wanted / size for size, wanted in zip(array.shape, shape, strict=True)]
+        fine = ndimage.zoom(array.astype(np.float32), factors, order=1, mode="nearest")
+        steps = [(size - 1) / (wanted - 1) for size, wanted in zip(array.shape, shape, strict=True)]
+        write_nifti(path, shape, iter(np.rint(fine)), ijk_to_ras @ np.diag([*steps[::-1], 1.0]), np.int16)
     return path
 
 
