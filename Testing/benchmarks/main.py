@@ -52,7 +52,9 @@ class EngineBenchmark:
 
 BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "labels": EngineBenchmark(
-        "the same labels as nnU-Net's own predictor and TotalSegmentator, by every route", "labels.measure", 20
+        "the same labels as nnU-Net's own predictor and TotalSegmentator, by every route",
+        "labelling.labels.measure",
+        20,
     ),
     "task-pipelines": EngineBenchmark(
         "each distinct pipeline of the tasks for single regions, against nnU-Net's own predictor within the crop",
@@ -62,7 +64,7 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "label-making": EngineBenchmark(
         "logits of 105 labels on a CT of 512 x 512 x 200 and 300 voxels: only what is open, against every voxel and "
         "against nnU-Net's own predictor",
-        "label_making.measure",
+        "labelling.label_making.measure",
         12,
     ),
     "speed-3mm": EngineBenchmark(

@@ -321,20 +321,22 @@ def test_each_order_runs_ten_different_jobs(make, monkeypatch, tmp_path):
 def test_engine_asks_for_what_the_benchmarks_change():
     """Each changed function is imported by name by its user, so that the change reaches it."""
     from TotalSegmentatorEngine.inference import runtimes
+    from TotalSegmentatorEngine.labels import argmax, grid_labels, smooth_labels
     from TotalSegmentatorEngine.pipeline import (
         coarse_localization,
         job_planning,
         network_pool,
         region_growth,
-        segmentation,
+        step_scopes,
     )
     from TotalSegmentatorEngine.plan import memory_strategies
     from TotalSegmentatorEngine.preprocessing import regions
 
     assert network_pool.choose_runtime is runtimes.choose_runtime
     assert job_planning.execution_strategies is memory_strategies.execution_strategies
-    assert segmentation.localization_of is coarse_localization.localization_of
+    assert step_scopes.localization_of is coarse_localization.localization_of
     assert region_growth.cut_sides is regions.cut_sides
+    assert grid_labels.resampled_sink is smooth_labels.resampled_sink is argmax.resampled_sink
 
 
 def test_only_the_wanted_way_of_running_is_left(monkeypatch):

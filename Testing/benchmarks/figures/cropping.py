@@ -19,10 +19,9 @@ from benchmarks.engine import our_engine
 from benchmarks.engine.known_structures import KNOWN_LABELS_VARIABLE
 from benchmarks.engine.our_engine import EngineRun
 from benchmarks.figures.kidneys import COARSE_MODEL, MODEL
-from benchmarks.figures.labels import DEMO_MODEL
 from benchmarks.figures.speed import COMPUTED_TILES, options_of, warm_up
 from benchmarks.inputs import large_ct
-from benchmarks.inputs.workload import SHARED, Workload
+from benchmarks.inputs.workload import DEMO_MODEL, SHARED, Workload
 from benchmarks.measuring.agreement import agreement
 from benchmarks.measuring.clocked_networks import ClockedRun
 from benchmarks.measuring.report import median, spread

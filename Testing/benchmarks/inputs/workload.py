@@ -12,6 +12,7 @@ from benchmarks.inputs import cohort, large_ct, published_models, tissue_network
 from benchmarks.measuring.report import Report
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+DEMO_MODEL = REPOSITORY / "Testing" / "demo_model" / "Dataset900_PhantomDemo104"
 SHARED = REPOSITORY.parent / "shared"
 """Real data beside the checkout, which the project does not hold."""
 

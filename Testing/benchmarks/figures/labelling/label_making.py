@@ -14,9 +14,9 @@ from TotalSegmentatorWire.messages.segment import Stage
 from benchmarks.engine import our_engine
 from benchmarks.engine.measured_engine import EVERY_LOGIT_VARIABLE
 from benchmarks.engine.our_engine import SceneCt
-from benchmarks.figures.labels import DEMO_MODEL, NNUNET, NNUNET_STEP
+from benchmarks.figures.labelling.labels import NNUNET, NNUNET_STEP
 from benchmarks.inputs import large_ct
-from benchmarks.inputs.workload import SHARED, Workload
+from benchmarks.inputs.workload import DEMO_MODEL, SHARED, Workload
 from benchmarks.measuring.image_files import read_nifti
 from benchmarks.measuring.report import GB, median
 from benchmarks.peers import peer_runs

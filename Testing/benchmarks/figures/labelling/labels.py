@@ -12,12 +12,11 @@ from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_ON_DISK
 from benchmarks.engine import our_engine
 from benchmarks.engine.measured_engine import STRATEGY_VARIABLE
 from benchmarks.figures.speed import REDUCED, options_of, precisions, report_agreement
-from benchmarks.inputs.workload import REPOSITORY, SHARED, Workload
+from benchmarks.inputs.workload import DEMO_MODEL, SHARED, Workload
 from benchmarks.measuring.agreement import Agreement, agreement
 from benchmarks.peers import peer_runs
 from benchmarks.peers.peer_runs import PeerRun
 
-DEMO_MODEL = REPOSITORY / "Testing" / "demo_model" / "Dataset900_PhantomDemo104"
 NNUNET = ["--profile", "nnunet"]
 NNUNET_STEP = 0.5
 """Of nnU-Net's own predictor, and of the profile "nnunet"."""

@@ -1,0 +1,1 @@
+"""Figures of the labels: how they are made, and whether they are the published ones."""
