@@ -86,6 +86,9 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "growth": EngineBenchmark("memory from 300 to 1,200 slices", "memory_use.measure_growth", 12),
     "kidneys": EngineBenchmark("two kidneys in a whole body of 512 x 512 x 1000, at 1.5 mm", "kidneys.measure", 5),
     "cropping": EngineBenchmark("a whole body, part models only where their structures can be", "cropping.measure", 8),
+    "two-families": EngineBenchmark(
+        "two families in one job, against a job for each", "several_models.two_families.measure", 15
+    ),
     "prediction": EngineBenchmark(
         "planned and real time and memory of ten jobs in three orders", "prediction.measure", 36
     ),

@@ -68,7 +68,7 @@ class EngineRun:
 
 def segment(
     workload: Workload,
-    model: str,
+    model: str | None,
     ct: Path,
     output: str,
     options: Sequence[str] = (),
@@ -80,7 +80,8 @@ def segment(
     changes: dict[str, str] | None = None,
     models_folder: Path | None = None,
 ) -> EngineRun:
-    """``python -m TotalSegmentatorEngine segment`` in a new process; ``options`` are more of its arguments.
+    """``python -m TotalSegmentatorEngine segment`` in a new process; ``options`` are more of its arguments, which
+    choose structures where there is no ``model``.
 
     ``clocked`` measures its networks from inside; with ``tiles_per_network`` only so many tiles are computed.
     ``changes`` are variables by which measured_engine.py changes more of the engine. ``models_folder``: another than
@@ -89,7 +90,8 @@ def segment(
     result, events_file = workload.result(output), workload.result("events.jsonl")
     clock_file = workload.result("clock.jsonl")
     program = [MEASURED_PROGRAM] if clocked or changes else ["-m", "TotalSegmentatorEngine"]
-    arguments = ["segment", ct, result, "--model", model, "--models-folder", models_folder or workload.models_folder]
+    arguments = ["segment", ct, result, "--models-folder", models_folder or workload.models_folder]
+    arguments += [] if model is None else ["--model", model]
     arguments += ["--device", device, "--events", events_file, *options]
     environment = {"PYTHONPATH": str(MODULE), CACHE_VARIABLE: str(workload.cache_folder), **(changes or {})}
     if clocked:

@@ -4,8 +4,9 @@ Such a network costs the time and memory of the real one and finds noise in ever
 "same labels as the peer", useless for looking at. ``python3 published_models.py FOLDER`` makes them by hand.
 
 Patches, stages and features: TotalSegmentator's released plans for Dataset291 to 298 (the patch of 298 is inferred from
-its image size). The folders have the older format of nnU-Net v2's plans, as the released ones do. Those of the 104
-structures stand for folders that were converted from nnU-Net v1; its planner makes six stages of their patches.
+its image size; those of tasks are not published and assumed to be as at 1.5 mm). The folders have the older format of
+nnU-Net v2's plans, as the released ones do. Those of the 104 structures stand for folders that were converted from
+nnU-Net v1; its planner makes six stages of their patches.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ PUBLISHED = {
     "117-6mm": Architecture((64, 64, 80), 5),
     "104-1.5mm": Architecture((128, 128, 128), 6),
     "104-3mm": Architecture((112, 112, 128), 6, last_stride=(1, 1, 2)),
+    "kidney_cysts": Architecture((128, 128, 128), 6),
 }
 SMALL = {
     "117-1.5mm": Architecture((32, 32, 32), 3, 4),
@@ -81,6 +83,7 @@ SMALL = {
     "117-6mm": Architecture((16, 16, 32), 3, 4),
     "104-1.5mm": Architecture((32, 32, 32), 3, 4),
     "104-3mm": Architecture((32, 32, 48), 3, 4),
+    "kidney_cysts": Architecture((32, 32, 32), 3, 4),
 }
 """For trying the benchmarks themselves: the same label sets, a thousandth of the work."""
 

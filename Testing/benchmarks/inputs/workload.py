@@ -67,6 +67,16 @@ class Workload:
     def models_104_folder(self) -> Path:
         return self._models("models-104", published_models.MODELS_104)
 
+    @cached_property
+    def families_folder(self) -> Path:
+        """The 117 structures at 3 and 6 mm, which find some of a phantom's organs, and a task that finds noise."""
+        folder = self.folder / "models-families"
+        architectures = published_models.SMALL if self.small else published_models.PUBLISHED
+        published_models.make_published_models(
+            folder, architectures, ("117-3mm", "117-6mm"), tissue_networks.tissue_network
+        )
+        return published_models.make_published_models(folder, architectures, ("kidney_cysts",))
+
     def _models(self, name: str, models: Sequence[str]) -> Path:
         architectures = published_models.SMALL if self.small else published_models.PUBLISHED
         return published_models.make_published_models(self.folder / name, architectures, models)
