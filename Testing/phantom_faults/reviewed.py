@@ -22,7 +22,7 @@ def findings_of(body: LabelMap, known: Findings | None = None, only: Collection[
     structures = [LabelledStructure(name, 0, label) for name, label in body.table.items()]
     geometry = Geometry(body.labels.shape, body.ijk_to_ras)
     ct = None if body.ct is None else Volume(body.ct, geometry)
-    coarse = None if body.coarse is None else Findings([body.coarse], structures, geometry, sought=body.table)
+    coarse = [] if body.coarse is None else [Findings([body.coarse], structures, geometry, sought=body.table)]
     return Findings([body.labels], structures, geometry, ct, sought=body.table, coarse=coarse, known=known, only=only)
 
 

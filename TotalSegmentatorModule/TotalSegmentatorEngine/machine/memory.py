@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 _UNLIMITED = 2**60
 """Larger than any machine: how cgroups of version 1 say that there is no limit (2**63 less a page)."""
+LARGEST_NETWORK_COUNT = 6
+"""So many networks stay in memory for the next job, and more while one model has more parts: the most parts that a
+published model has, and the coarse model that localizes."""
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 _VERSION_2 = (("memory.max", "memory.high"), "memory.current")

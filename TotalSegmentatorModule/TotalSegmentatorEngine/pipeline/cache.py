@@ -8,8 +8,8 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from TotalSegmentatorEngine.inference.weight_prefetch import WeightPrefetch
+from TotalSegmentatorEngine.machine.memory import LARGEST_NETWORK_COUNT
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
-from TotalSegmentatorEngine.plan.peak_memory import LARGEST_NETWORK_COUNT
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.ct_input.reading import ReadInput

@@ -319,7 +319,7 @@ class _Segmentation:
             return flags
 
     @property
-    def _coarse(self) -> Findings | None:
-        """What a coarser model found, of the first request that has one."""
-        opinions = (self._opinions.get(step.opinion) for step in self._results)
-        return next((opinion for opinion in opinions if opinion is not None), None)
+    def _coarse(self) -> list[Findings]:
+        """What coarser models of the results' families found; each once, in the order of the requests."""
+        asked = dict.fromkeys(step.opinion for step in self._results)
+        return [self._opinions[step] for step in asked if step in self._opinions]

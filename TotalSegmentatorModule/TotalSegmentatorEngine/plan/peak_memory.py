@@ -6,14 +6,11 @@ import math
 from collections.abc import Collection, Hashable, Sequence
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.machine.memory import LARGEST_NETWORK_COUNT
 from TotalSegmentatorEngine.plan.job_steps import Step
 from TotalSegmentatorEngine.plan.memory_estimate import PassMemory
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
 from TotalSegmentatorEngine.plan.step_plan import StepPlan
-
-LARGEST_NETWORK_COUNT = 6
-"""So many networks stay in memory, and more while one model has more parts: the most parts that a published model has,
-and the coarse model that localizes."""
 
 
 def peak_of(

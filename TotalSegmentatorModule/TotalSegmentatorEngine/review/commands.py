@@ -63,9 +63,9 @@ def review_with(
     started = time.monotonic()
     reporter.progress(ExportStep.READING, 0.0)
     only = None if options.structures is None else model_names(options.structures, sorted(known_names()))
-    coarse = None
+    coarse = []
     if options.coarse is not None:
-        coarse = findings_of_file(options.coarse, options.labels, reporter.warning)
+        coarse.append(findings_of_file(options.coarse, options.labels, reporter.warning))
     findings = reviewed.findings = findings_of_source(
         _source(options, reporter), coarse, reporter.warning, only, reporter.check_cancelled, held
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class HeldReview:
 
 def findings_of_source(
     source: ExportSource,
-    coarse: Findings | None,
+    coarse: Sequence[Findings],
     warn: Warn,
     only: Collection[str] | None = None,
     check_cancelled: Callable[[], None] = lambda: None,

@@ -33,7 +33,7 @@ def test_a_missing_model_is_reported_without_reading_the_input_or_torch(tmp_path
     assert ended.returncode == 40
     assert "error MODEL_MISSING: The model '117-3mm' is not installed." in ended.stderr
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if "import time:" in line}
-    assert "numpy" in imported and not imported & {"torch", "nnunetv2", "slicer", "vtk"}
+    assert "TotalSegmentatorEngine.cli" in imported and not imported & {"torch", "nnunetv2", "slicer", "vtk"}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows reports a closed pipe in another way")

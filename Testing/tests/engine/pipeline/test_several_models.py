@@ -5,6 +5,7 @@ Models that answer by CT number alone (hu_models.py): 117-6mm says where lungs a
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,7 @@ from TotalSegmentatorEngine.preprocessing.network_input import Region
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.model_request import model_request
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.plan import CROPPING, SEGMENTATION
+from TotalSegmentatorWire.messages.plan import CROPPING, LOCALIZATION, SEGMENTATION
 from TotalSegmentatorWire.messages.segment import ProgressEvent
 
 pytestmark = pytest.mark.usefixtures("fresh_measurements", "one_thread")
@@ -330,3 +331,19 @@ def test_two_requests_of_one_model_are_one(models: Path) -> None:
     prepared = job(models, (FAMILY, ["liver"]), TASK, (FAMILY, ["spleen"]))
     assert [each.model.id for each in prepared.models] == [FAMILY, TASK]
     assert {each.name for each in prepared.models[0].structures} == {"liver", "spleen"}
+
+
+def test_the_review_has_a_second_opinion_of_each_family(tmp_path: Path) -> None:
+    """Each coarser model sees a block that its family's finer one does not."""
+    first, second = (slice(4, 16), slice(4, 20), slice(4, 20)), (slice(24, 36), slice(24, 40), slice(22, 38))
+    volume = block_volume((42, 44, 42), [(first, LUNG), (second, KIDNEY)], SPACING)
+    make_hu_model(tmp_path, "104-1.5mm", {}, (32, 32, 32))
+    make_hu_model(tmp_path, FAMILY, {"spleen": LUNG})
+    make_hu_model(tmp_path, "117-3mm", {})
+    make_hu_model(tmp_path, COARSE, {"prostate": KIDNEY})
+    prepared = job(tmp_path, ("104-1.5mm", ["spleen"]), ("117-3mm", ["prostate"]))
+    reviewed = dataclasses.replace(prepared, task=dataclasses.replace(prepared.task, is_reviewed=True))
+    result, reported = run(volume, reviewed)
+    assert result.absent == ["spleen", "prostate"]
+    assert [each.purpose for each in reported.plans[0].passes] == 2 * [LOCALIZATION] + 2 * [SEGMENTATION]
+    assert [flag.structure for flag in result.flags if flag.rule == "missing_but_seen"] == ["prostate", "spleen"]

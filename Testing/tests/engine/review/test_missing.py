@@ -72,7 +72,7 @@ def test_what_a_coarse_model_saw_is_missing(name: str, level: str | None):
         fault.remove(name, lambda ras: np.linalg.norm(ras - place, axis=-1) > 8)
     coarse = fault.findings()
     fault.remove(name)
-    flags = fault.flags("missing_but_seen", coarse=coarse)
+    flags = fault.flags("missing_but_seen", coarse=[coarse])
     assert [flag.level for flag in flags.values()] == ([] if level is None else [level])
     assert all(distance_mm(flag, place) < 1e-6 for flag in flags.values())
 

@@ -166,15 +166,15 @@ class Findings(Mapping[str, Finding]):
         geometry: Geometry,
         ct: Volume | None = None,
         sought: Iterable[str] = (),
-        coarse: Findings | None = None,
+        coarse: Sequence[Findings] = (),
         only: Collection[str] | None = None,
         places: Places | None = None,
         known: Findings | None = None,
         check_cancelled: Callable[[], None] = lambda: None,
     ) -> None:
         """``layers``: label images (k, j, i) of unsigned whole numbers on ``geometry``; ``ct``: HU, on the same grid;
-        ``sought``: names that the segmentation could hold, found or not (empty where nobody knows); ``coarse``: what a
-        coarser model found in the same CT, on a grid of its own; ``only``: names of the structures that shall be
+        ``sought``: names that the segmentation could hold, found or not (empty where nobody knows); ``coarse``: what
+        coarser models found in the same CT, each on a grid of its own; ``only``: names of the structures that shall be
         judged, found or not (None: all); ``places``: of these structures, where somebody has looked already;
         ``known``: of the same segmentation at another time, on the same grid and CT, of which are taken the
         measurements of all structures whose voxels are the same; ``check_cancelled``: may raise to stop, here and while
@@ -184,7 +184,7 @@ class Findings(Mapping[str, Finding]):
         self.shape: tuple[int, int, int] = self.layers[0].shape
         self.geometry: Geometry = turn.grid(geometry)
         self.sought = frozenset(sought)
-        self.coarse = coarse
+        self.coarse = tuple(coarse)
         self.voxel_ml = geometry.voxel_ml
         self.only = None if only is None else frozenset(only)
         self.check_cancelled = check_cancelled

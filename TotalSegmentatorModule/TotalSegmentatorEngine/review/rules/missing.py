@@ -51,7 +51,7 @@ def missing(findings: Findings) -> Iterator[Flag]:
 
 
 def _seen_by_coarse(findings: Findings, name: str) -> Flag | None:
-    seen = None if findings.coarse is None else findings.coarse.get(name)
+    seen = next((coarse[name] for coarse in findings.coarse if name in coarse), None)
     if seen is None or seen.volume_ml < threshold("coarse_seen_ml"):
         return None
     level = Level.WRONG if seen.volume_ml >= threshold("coarse_surely_seen_ml") else Level.CHECK

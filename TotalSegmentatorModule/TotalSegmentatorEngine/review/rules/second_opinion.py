@@ -22,15 +22,16 @@ Box = tuple[slice, slice, slice]
 
 def second_opinion(findings: Findings) -> Iterator[Flag]:
     """The structures that lie more than 6 mm apart, or two voxels of a coarser model, by the volume that does; the
-    largest first."""
-    if findings.coarse is None:
-        return
-    names = sorted(filter(findings.is_asked, _comparable(findings, findings.coarse)))
-    sampled = _OnCoarseGrid(findings, findings.coarse) if names else None
-    flags = []
-    for name in names:
-        findings.check_cancelled()
-        flags.extend(_differences(name, sampled))
+    largest first. Of several coarser models the first that could have found a structure is asked about it."""
+    flags: list[Flag] = []
+    compared: set[str] = set()
+    for coarse in findings.coarse:
+        names = sorted(filter(findings.is_asked, _comparable(findings, coarse) - compared))
+        compared.update(names)
+        sampled = _OnCoarseGrid(findings, coarse) if names else None
+        for name in names:
+            findings.check_cancelled()
+            flags.extend(_differences(name, sampled))
     yield from sorted(flags, key=lambda flag: -flag.numbers["volume_ml"])
 
 
