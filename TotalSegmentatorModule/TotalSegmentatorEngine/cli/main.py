@@ -115,6 +115,8 @@ def _segment(options: SegmentOptions) -> int:
 
         folder, choice = options.task.models_folder, options.choice
         requests = options.task.requests if choice is None else choice.selection(folder).requests
+        if len(requests) > 1:
+            _SegmentFiles(options, len(requests)).check_output()  # before gigabytes are downloaded
         status = install_for([request.model for request in requests], folder)
         if status != 0:
             return status
@@ -282,13 +284,13 @@ class _SegmentCommand:
         from TotalSegmentatorEngine.pipeline.cache import EngineCache
         from TotalSegmentatorEngine.pipeline.run_job import run_job
 
-        options = self._options
-        files = _SegmentFiles(options)
+        options, task = self._options, _task_of(self._options)
+        files = _SegmentFiles(options, len(task.requests))
         files.check_output()
         _check_exists(options.input)
         files.check_input()
         reporter = JobReporter(JOB_ID, self._emit, self._run.is_cancelled)
-        return run_job(_task_of(options), files, EngineCache(serves_one_job=True), reporter)
+        return run_job(task, files, EngineCache(serves_one_job=True), reporter)
 
     def _emit(self, event: Any) -> None:
         if isinstance(event, ProgressEvent):
@@ -310,10 +312,12 @@ class _PlanReporter(SilentReporter):
 class _SegmentFiles:
     """Fulfils run_job.JobFiles. The result becomes a file of labels or, with ``--export``, of another format."""
 
-    def __init__(self, options: SegmentOptions) -> None:
+    def __init__(self, options: SegmentOptions, models: int) -> None:
+        """``models``: how many are asked."""
         from TotalSegmentatorEngine.series_selection.series_choice import SeriesChoice, select_series
 
         self._options = options
+        self._models = models
         self._order = options.order
         self._choice = SeriesChoice(options.series)
         self._select = functools.cache(select_series)
@@ -323,7 +327,7 @@ class _SegmentFiles:
         if self._order is None:
             from TotalSegmentatorEngine.job.result_file import check_output
 
-            check_output(self._options.output, shape, len(self._options.task.requests))
+            check_output(self._options.output, shape, self._models)
         elif shape is None:
             from TotalSegmentatorEngine.export.commands import check_before_job
 
