@@ -11,8 +11,8 @@ ARROWS = {
     f"{LIB}/scripting": {LIB: "- background department_server export panel qt_helpers scene segment tasks texts"},
     f"{LIB}/panel": {
         LIB: (
-            "- compare department_server editing edits export figures job_queue qt_helpers recovery repair rerun "
-            "review scene segment setup tasks texts views"
+            "- compare department_server editing edits expected_plans export figures job_queue qt_helpers recovery "
+            "repair rerun review scene segment setup tasks texts views"
         ),
         SETUP: "packages",
     },
@@ -20,6 +20,7 @@ ARROWS = {
         LIB: "- background qt_helpers scene segment tags texts views",
         f"{LIB}/scene": "dicom",
     },
+    f"{LIB}/expected_plans": {LIB: "qt_helpers scene segment"},
     f"{LIB}/department_server": {LIB: "- qt_helpers"},
     f"{LIB}/edits": {LIB: "- background qt_helpers"},
     f"{LIB}/recovery": {LIB: "background qt_helpers scene segment tags"},

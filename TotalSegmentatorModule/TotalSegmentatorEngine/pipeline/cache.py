@@ -59,7 +59,13 @@ class EngineCache:
         self._ct_id = self._ct = self._findings = None
         self._images.clear()
 
-    def holds_image(self, volume: Volume, key: Hashable) -> bool:
+    @property
+    def ct_bytes(self) -> int:
+        """Memory of the CT that is held, and of what was computed from it."""
+        images = sum(kept_bytes for _, kept_bytes in self._images.values())
+        return images + (0 if self._ct is None else self._ct.volume.array.nbytes)
+
+    def holds_image(self, volume: Volume | None, key: Hashable) -> bool:
         return self._is_of_ct(volume) and key in self._images
 
     def image(self, volume: Volume, key: Hashable, make: Callable[[], Any], size: Callable[[Any], int]) -> Any:
@@ -86,7 +92,7 @@ class EngineCache:
         if self._is_of_ct(volume) or findings is None:
             self._findings = findings
 
-    def _is_of_ct(self, volume: Volume) -> bool:
+    def _is_of_ct(self, volume: Volume | None) -> bool:
         return self._ct is not None and volume is self._ct.volume
 
     # -- networks ------------------------------------------------------------------------------------------------------
@@ -133,7 +139,8 @@ class JobImages:
     Images go by their place (preprocessing.network_input.image_place). Those of the whole CT come from the ``cache`` of
     the worker, or go there for the next job; what it does not keep stays here while a later step needs it."""
 
-    def __init__(self, volume: Volume, cache: EngineCache) -> None:
+    def __init__(self, volume: Volume | None, cache: EngineCache) -> None:
+        """``volume``: None while there is only its grid."""
         self._volume = volume
         self._cache = cache
         self._needed: frozenset[Hashable] = frozenset()

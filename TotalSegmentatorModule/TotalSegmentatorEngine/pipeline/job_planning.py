@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from TotalSegmentatorWire.messages.plan import Plan
 
-from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.inference.runtimes import expected_choice
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import PreparedTask
@@ -26,23 +26,26 @@ class JobPlanning:
 
     def __init__(
         self,
-        volume: Volume,
+        geometry: Geometry,
+        images: JobImages,
         prepared: PreparedTask,
         cache: EngineCache,
         reporter: Reporter,
         started: float,
-        machine: MachineProfile,
+        expected_bytes: int = 0,
     ) -> None:
-        self._volume = volume
+        """``geometry``: of the CT. ``expected_bytes``: of memory that the process will have more before the job."""
+        self._geometry = geometry
         self._prepared = prepared
         self._started = started
-        self.steps = job_steps(volume.geometry, prepared)
+        self._expected_bytes = expected_bytes
+        self.steps = job_steps(geometry, prepared)
         self.state = JobState()
         """What is known and done of the job, by whoever runs it."""
-        self.images = JobImages(volume, cache)
+        self.images = images
         self.cache = cache
         self.reporter = reporter
-        self.machine = machine
+        self.machine = MachineProfile.load()
 
     @property
     def requested_device(self) -> str:
@@ -78,5 +81,6 @@ class JobPlanning:
             frozenset(place for place in places if self.images.holds(place)),
             time.monotonic() - self._started,
             prefetched,
+            self._expected_bytes,
         )
-        return Planner(self._volume.geometry, self._prepared, context, self.steps)
+        return Planner(self._geometry, self._prepared, context, self.steps)

@@ -16,7 +16,7 @@ from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import Stage
 
-from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.imaging.validation import check_extent
 from TotalSegmentatorEngine.job.reporting import Reporter, long_job_warnings
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
@@ -107,6 +107,15 @@ def plan(volume: Volume, prepared: PreparedTask, cache: EngineCache | None = Non
     Raises SegmentationError: DEVICE_UNAVAILABLE, MEMORY_SHORT, ENGINE_MISSING.
     """
     return _segmentation().plan_volume(volume, prepared, cache)
+
+
+def plan_ahead(geometry: Geometry, ct_id: str, prepared: PreparedTask, cache: EngineCache) -> Plan:
+    """What ``segment`` would do in this process with a CT of that grid; ``ct_id`` is empty where ``cache``
+    cannot hold the CT. Raises SegmentationError as ``plan`` does."""
+    held = cache.ct(ct_id) if ct_id else None
+    if held is not None and held.volume.geometry.shape == geometry.shape:
+        return plan(held.volume, prepared, cache)
+    return _segmentation().plan_geometry(geometry, prepared, cache)
 
 
 def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter) -> SegmentationResult:

@@ -6,6 +6,7 @@ Only from here on the pipeline imports torch.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,14 +20,13 @@ from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
 from TotalSegmentatorWire.tables.published_rules import PublishedStep
 
-from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.imaging.voxel_digest import with_digests
 from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.devices import choose_device, use_physical_cores
-from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
-from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.cache import EngineCache, JobImages
 from TotalSegmentatorEngine.pipeline.finishing.coarse_opinion import coarse_findings
 from TotalSegmentatorEngine.pipeline.finishing.layered_labels import LayeredLabels, ModelLabels
 from TotalSegmentatorEngine.pipeline.finishing.merged_labels import MergedLabels
@@ -54,7 +54,18 @@ from TotalSegmentatorEngine.review.all_rules import review
 from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
 from TotalSegmentatorEngine.statistics.structure_statistics import with_statistics
 
-__all__ = ["SegmentedVolume", "plan_volume", "predict_volume", "resampled_ahead", "runs_on_gpu", "segment_volume"]
+__all__ = [
+    "SegmentedVolume",
+    "plan_geometry",
+    "plan_volume",
+    "predict_volume",
+    "resampled_ahead",
+    "runs_on_gpu",
+    "segment_volume",
+]
+
+CT_VOXEL_BYTES = 2
+"""Of a CT in memory: HU fit into int16."""
 
 RESTORED_SHARE = 0.8
 """Of the stage RESTORING, after the labels are in their layers; the check of the result follows."""
@@ -103,7 +114,7 @@ def _prepared_to_run(
     volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, started: float, learns: bool = True
 ) -> tuple[_Segmentation, JobPlanning, list[Strategy]]:
     cache.remember_findings(volume, None)  # their memory is free for the job
-    planning = JobPlanning(volume, prepared, cache, reporter, started, MachineProfile.load())
+    planning = JobPlanning(volume.geometry, JobImages(volume, cache), prepared, cache, reporter, started)
     strategies = planning.strategies()
     use_physical_cores()
     return _Segmentation(volume, prepared, planning, learns), planning, strategies
@@ -113,7 +124,19 @@ def plan_volume(volume: Volume, prepared: PreparedTask, cache: EngineCache | Non
     """The plan of ``segment_volume`` with what ``cache`` holds, or for a process of its own. Raises SegmentationError:
     DEVICE_UNAVAILABLE, MEMORY_SHORT."""
     cache = cache or EngineCache(serves_one_job=True)
-    planning = JobPlanning(volume, prepared, cache, SilentReporter(), time.monotonic(), MachineProfile.load())
+    images = JobImages(volume, cache)
+    return _planned(JobPlanning(volume.geometry, images, prepared, cache, SilentReporter(), time.monotonic()))
+
+
+def plan_geometry(geometry: Geometry, prepared: PreparedTask, cache: EngineCache) -> Plan:
+    """Likewise on a CT of ``geometry`` that ``cache`` will hold in place of the one that it holds. Raises as
+    ``plan_volume`` does."""
+    ct_bytes = CT_VOXEL_BYTES * math.prod(geometry.shape) - cache.ct_bytes
+    images, now = JobImages(None, cache), time.monotonic()
+    return _planned(JobPlanning(geometry, images, prepared, cache, SilentReporter(), now, expected_bytes=ct_bytes))
+
+
+def _planned(planning: JobPlanning) -> Plan:
     return planning.first_that_fits(planning.strategies())[0]
 
 

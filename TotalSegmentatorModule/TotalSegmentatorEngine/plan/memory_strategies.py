@@ -73,5 +73,7 @@ class PlanningContext:
     """Of the job, before it is planned."""
     prefetched: frozenset[str] = frozenset()
     """Paths of the model folders whose weights, but not yet networks, are in memory: a part of ``resident_bytes``."""
+    expected_bytes: int = 0
+    """That come to ``resident_bytes`` before the job: of the CT, while there is only its grid."""
     resident_bytes: int = field(default_factory=lambda: resident_memory() or 0)
     available_bytes: int | None = field(default_factory=available_memory)

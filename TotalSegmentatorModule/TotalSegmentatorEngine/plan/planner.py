@@ -75,7 +75,7 @@ class Planner:
             precision=strategy.precision,
             passes=[each for step_plan in planned for each in step_plan.passes],
             seconds=self._seconds(planned, to_come),
-            peak_bytes=int(context.resident_bytes + PEAK_MARGIN * peak),
+            peak_bytes=int(context.resident_bytes + context.expected_bytes + PEAK_MARGIN * peak),
             available_bytes=available,
             sums=strategy.sums,
             sums_on_host=strategy.sums_on_host,

@@ -18,6 +18,7 @@ from TotalSegmentatorWire.messages.segment import (
     CancelledEvent,
     CancelRequest,
     FailedEvent,
+    PlanRequest,
     ProgressEvent,
     QuitRequest,
     ReviewRequest,
@@ -37,7 +38,7 @@ _OWNER_CHECK_SECONDS = 5.0 if sys.platform.startswith("linux") or os.name == "nt
 class AcceptedJob:
     """A request with the event log of its folder."""
 
-    def __init__(self, request: SegmentRequest | ReviewRequest) -> None:
+    def __init__(self, request: SegmentRequest | ReviewRequest | PlanRequest) -> None:
         self.request = request
         self.folder = Path(request.job_folder)
         self.events = EventLog(self.folder)
@@ -127,7 +128,7 @@ class RequestQueue:
             _log.error("a request was not understood: %s", error.problem.values)
             self._report(self._worker_events, FailedEvent("", error.problem.to_json()))
             return
-        if isinstance(request, (SegmentRequest, ReviewRequest)):
+        if isinstance(request, (SegmentRequest, ReviewRequest, PlanRequest)):
             self._accept(AcceptedJob(request))
         elif isinstance(request, CancelRequest):
             self._cancel(request.job_id)

@@ -33,6 +33,8 @@ from TotalSegmentatorWire.messages.segment import (
     FinishedEvent,
     HelloEvent,
     NeedCtEvent,
+    PlanRequest,
+    ReviewRequest,
     SegmentRequest,
 )
 from TotalSegmentatorWire.process_identity import is_alive
@@ -150,7 +152,7 @@ class Worker:
         started = time.monotonic()
         ended: object
         try:
-            ended = self._segment(job, started) if isinstance(job.request, SegmentRequest) else self._check_again(job)
+            ended = self._ended(job, started)
         except SegmentationError as error:
             ended = (
                 CancelledEvent(job_id) if error.code == "CANCELLED" else FailedEvent(job_id, error.problem.to_json())
@@ -166,6 +168,12 @@ class Worker:
             job.events.emit(ended)
         except FileNotFoundError:
             _log.info("the job's folder is gone: Slicer has given the job up")
+
+    def _ended(self, job: AcceptedJob, started: float) -> object:
+        """Does what is asked; returns the last event. Raises SegmentationError."""
+        if isinstance(job.request, ReviewRequest):
+            return self._check_again(job)
+        return self._plan(job) if isinstance(job.request, PlanRequest) else self._segment(job, started)
 
     def _segment(self, job: AcceptedJob, started: float) -> object:
         """The job itself; returns its last event. Raises SegmentationError."""
@@ -195,6 +203,14 @@ class Worker:
 
         return NeedCtEvent(job.request.job_id) if self._cache is None else check_again(job, self._cache)
 
+    def _plan(self, job: AcceptedJob) -> object:
+        """As ``_segment``, for a PlanRequest."""
+        from TotalSegmentatorEngine.pipeline.cache import EngineCache
+        from TotalSegmentatorEngine.worker.expected_plan import expected_plan
+
+        self._cache = self._cache or EngineCache()
+        return expected_plan(job.request, _task_of(job.request), self._cache)
+
     # -- the end of Slicer -----------------------------------------------------------------------------------------
 
     def _abandon(self) -> NoReturn:
@@ -210,7 +226,7 @@ class Worker:
         os._exit(0)
 
 
-def _task_of(request: SegmentRequest) -> SegmentationTask:
+def _task_of(request: SegmentRequest | PlanRequest) -> SegmentationTask:
     """Raises SegmentationError("BAD_REQUEST")."""
     options = options_from_json(request.options)
     models_folder = Path(request.models_folder)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 
 from TotalSegmentatorModuleLib import settings
-from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, initial_model, keep_model, model_choices
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model, keep_model, model_choices
 from TotalSegmentatorModuleLib.panel.device_choices import device_choices
 from TotalSegmentatorModuleLib.panel.structure_completer import StructureCompleter
 from TotalSegmentatorModuleLib.panel.structure_names import known_names, parse_names, unknown_name
@@ -149,6 +151,18 @@ class InputsSection:
     def structures(self) -> list[str] | None:
         """The requested structures under the model's names; None for all. Raises SegmentationError."""
         return parse_names(self._parameters.structures, self._known)
+
+    def possible_requests(self, chosen: tuple[ModelRequest, ...]) -> list[tuple[ModelRequest, ...]]:
+        """The ``chosen`` ones, and the same of other installed models that find the same structures."""
+        model, folder = self._parameters.model, settings.models_folder()
+        if model not in CATALOGUE:
+            return [chosen]
+        others = (
+            other
+            for other in CATALOGUE.values()
+            if other.family == CATALOGUE[model].family and other.id != model and other.is_installed(folder)
+        )
+        return [chosen, *((replace(chosen[0], model=other.id),) for other in others)]
 
     @property
     def model_title(self) -> str:

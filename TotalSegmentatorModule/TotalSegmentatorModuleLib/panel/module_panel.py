@@ -17,6 +17,7 @@ from TotalSegmentatorModuleLib.department_server.run_on_section import RunOnSect
 from TotalSegmentatorModuleLib.editing.section import EditingSection
 from TotalSegmentatorModuleLib.editing.segment_editor import open_editor
 from TotalSegmentatorModuleLib.edits.kept_edits import KeptEdits
+from TotalSegmentatorModuleLib.expected_plans.asking import PlanAsking
 from TotalSegmentatorModuleLib.export.section import ExportSection
 from TotalSegmentatorModuleLib.figures.section import FiguresSection
 from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, keep_model
@@ -91,6 +92,7 @@ class Panel:
         self._setup: SetupSection | None = None  # the inputs ask for it while they are made
         self._inputs = InputsSection(ui.inputs, self._show_ready)
         self._run_on = RunOnSection(ui.inputs, ui.notice, self._inputs.set_on_server)
+        self._plan_asking = PlanAsking(self._session, self._progress.show_expected)
         sections = (self._messages, self._inputs, self._options, self._run_on)
         self._orders = Orders(self._session, *sections, lambda order: self._setup.defer(order))
         self._setup = SetupSection(
@@ -258,6 +260,7 @@ class Panel:
         self._setup.close()
         self._recovery.close()
         self._queue.section.queue.close()
+        self._plan_asking.close()
         self._session.dispose()
         self._wrapped_labels.close()
 
@@ -326,6 +329,7 @@ class Panel:
         self._rerun.set_enabled(not is_busy)
         self._earlier.enable()
         if is_busy:
+            self._plan_asking.job_begins()
             self._progress.show_busy(is_cancelling)
         else:
             self._show_ready()
@@ -389,4 +393,6 @@ class Panel:
         if not self._session.is_busy:
             obstacle = self._setup.obstacle() if self._setup is not None else ""
             ct = self._inputs.ct
-            self._progress.show_ready(obstacle or self._inputs.obstacle(), ct.GetName() if ct is not None else "")
+            obstacle = obstacle or self._inputs.obstacle()
+            self._progress.show_ready(obstacle, ct.GetName() if ct is not None else "")
+            self._plan_asking.ask([] if obstacle else self._orders.possible())

@@ -73,6 +73,14 @@ class Orders:
             return
         self._start_when_ready(order)
 
+    def possible(self) -> list[JobOrder]:
+        """What Apply would start, and the same in the other qualities; none of it where a choice is missing, and where
+        another computer would run it. Only while the inputs have no obstacle."""
+        if self._parameters is None or self._run_on.server is not None:
+            return []
+        order = self._order(self._inputs.ct, self._inputs.structures())
+        return [replace(order, requests=requests) for requests in self._inputs.possible_requests(order.requests)]
+
     def for_queue(self) -> JobOrder | None:
         """What is chosen now, for a CT that is named later. None where that is not complete, which is shown."""
         self._messages.clear()

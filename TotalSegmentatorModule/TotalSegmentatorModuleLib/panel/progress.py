@@ -5,6 +5,7 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.plan import Plan
 
+from TotalSegmentatorModuleLib.expected_plans.questions import ExpectedPlan
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.segment.plan_text import plan_details, plan_text
 from TotalSegmentatorModuleLib.segment.progress_text import stage_text
@@ -48,6 +49,12 @@ class ProgressSection:
         self._ui.planLabel.setText(text)
         self._ui.planLabel.setToolTip(plan_details(plan))
         self._ui.planLabel.setVisible(True)
+
+    def show_expected(self, expected: ExpectedPlan) -> None:
+        """No job runs: what Apply would start."""
+        if expected.is_chosen:
+            self.show_plan(expected.plan)
+            self._ui.planLabel.setText(_("Expected: {plan}").format(plan=plan_text(expected.plan)))
 
     def show_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
         """``fraction`` 0..1 of the whole job."""

@@ -67,6 +67,11 @@ class JobOrder:
     is_queued: bool = False
     """The queue starts it, in its turn."""
 
+    @property
+    def settings(self) -> JobSettings:
+        """What to run."""
+        return JobSettings(self.requests, self.models_folder, self.device, self.options, self.server)
+
 
 class SegmentationSession:
     """Runs one job at a time, in one worker that stays alive between jobs."""
@@ -88,6 +93,11 @@ class SegmentationSession:
     @property
     def is_busy(self) -> bool:
         return self._runner.is_busy
+
+    @property
+    def manager(self) -> WorkerManager | None:
+        """None before anything was asked of a worker."""
+        return self._manager
 
     @property
     def job_id(self) -> str:
@@ -195,8 +205,7 @@ class SegmentationSession:
             search.step()
             yield 0
         self._ct.dicom_files = search.files
-        job_settings = JobSettings(order.requests, order.models_folder, order.device, order.options, order.server)
-        header, images = yield from self._job.run(self._ct, job_settings)
+        header, images = yield from self._job.run(self._ct, order.settings)
         try:
             return (yield from self._hand_over(header, images, output))
         except TaskCancelledError:

@@ -66,6 +66,11 @@ class WorkerManager:
 
     # -- the worker ----------------------------------------------------------------------------------------------------
 
+    @property
+    def worker(self) -> WorkerProcess | None:
+        """The worker that runs, as of the last step."""
+        return self._worker
+
     def ensure_worker(self) -> WorkerProcess:
         """The worker that runs, or a new one that holds no CT. Raises OSError when none can be started."""
         self._poll()

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-PROTOCOL_VERSION = 6
+PROTOCOL_VERSION = 7
 """Raised with every change that the other side must know of. Both sides refuse to talk to another number."""
 
 
@@ -94,6 +94,27 @@ class ReviewRequest:
 
 
 @dataclass(frozen=True)
+class PlanRequest:
+    """Say what a job on a CT would do, without its voxels and without running it. PlanEvent or FailedEvent ends it."""
+
+    KIND: ClassVar[str] = "plan"
+    job_id: str
+    job_folder: str
+    """Absolute path of a private folder for the events."""
+    ct_id: str
+    """Of the CT, if this worker has been sent it as it is now; else empty."""
+    shape: list[int]
+    """k, j, i: slices, rows, columns."""
+    ijk_to_ras: list[float]
+    """16 numbers, row by row: column, row, slice index to RAS in mm."""
+    requests: list[dict[str, Any]]
+    """As of SegmentRequest, and all that follows."""
+    models_folder: str
+    device: str = "auto"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class CancelRequest:
     KIND: ClassVar[str] = "cancel"
     job_id: str
@@ -144,7 +165,8 @@ class NeedCtEvent:
 
 @dataclass(frozen=True)
 class PlanEvent:
-    """What the job is going to do; sent before the first tile, and again when the plan changes."""
+    """What the job is going to do; sent before the first tile, and again when the plan changes. And what a job would do
+    that somebody has asked about by a PlanRequest."""
 
     KIND: ClassVar[str] = "plan"
     job_id: str
@@ -209,7 +231,7 @@ class CancelledEvent:
     job_id: str
 
 
-REQUESTS = {m.KIND: m for m in (SegmentRequest, ReviewRequest, CancelRequest, QuitRequest)}
+REQUESTS = {m.KIND: m for m in (SegmentRequest, ReviewRequest, PlanRequest, CancelRequest, QuitRequest)}
 EVENTS = {
     m.KIND: m
     for m in (

@@ -18,6 +18,7 @@ from TotalSegmentatorModuleLib.background.engine_environment import PACKAGES_VAR
 from TotalSegmentatorWire.command.log_text import describe_exception, without_names
 from TotalSegmentatorWire.job_folder import create_owned_folder, new_id, read_owner, worker_folder_name
 from TotalSegmentatorWire.messages.model_request import ModelRequest
+from TotalSegmentatorWire.messages.plan import plan_from_json
 from TotalSegmentatorWire.messages.segment import (
     EVENTS,
     PROTOCOL_VERSION,
@@ -29,6 +30,8 @@ from TotalSegmentatorWire.messages.segment import (
     FinishedEvent,
     HelloEvent,
     NeedCtEvent,
+    PlanEvent,
+    PlanRequest,
     ProgressEvent,
     QuitRequest,
     SegmentRequest,
@@ -85,6 +88,13 @@ class WorkerUnderTest:
             requests=[ModelRequest(json.dumps({"stage": stage, "act": act})).to_json()],
             models_folder="models",
         )
+
+    def question(self, act: str = "") -> PlanRequest:
+        """What a job would do with a CT of 40 slices."""
+        folder = create_owned_folder(self.work / "jobs", new_id())
+        matrix = np.diag([1.0, 1.0, 2.0, 1.0]).ravel().tolist()
+        requests = [ModelRequest(json.dumps({"stage": "", "act": act})).to_json()]
+        return PlanRequest(folder.name, str(folder), "", [40, 50, 60], matrix, requests, "models", "cuda")
 
     def events(self, folder: Path | str | None = None) -> list:
         path = Path(folder or self.folder) / "events.jsonl"
@@ -210,6 +220,20 @@ def test_job_leaves_its_result_and_nothing_else(start_worker):
     assert read_owner(result) == read_owner(Path(request.job_folder))
     left = sorted(path.name for path in Path(request.job_folder).iterdir())
     assert left == ["ct.json", "events.jsonl", "owner.json"]
+
+
+def test_worker_says_what_a_job_would_do(start_worker):
+    """Before the CT is there; what is asked in vain fails alone, and a job can follow at once."""
+    worker = start_worker()
+    possible, impossible, job = worker.question(), worker.question("no model"), worker.job(soft_tissue_with_air(), "1")
+    for request in (possible, impossible, job):
+        worker.send(request)
+    planned = plan_from_json(worker.wait_for(PlanEvent, possible).plan)
+    assert (planned.passes[0].shape, planned.device, planned.seconds) == ([40, 50, 60], "cuda", 40.0)
+    assert worker.wait_for(FailedEvent, impossible).problem["code"] == "MODEL_MISSING"
+    worker.wait_for(FinishedEvent, job)
+    told = [type(event) for event in worker.events(possible.job_folder) if not isinstance(event, ProgressEvent)]
+    assert told == [StartedEvent, PlanEvent]
 
 
 def test_events_of_a_job_come_in_order(start_worker):

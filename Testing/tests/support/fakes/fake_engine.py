@@ -6,7 +6,8 @@ Started like the real engine. A request's ``model`` is a JSON object: at ``stage
 memory does), "bad plan" (sends a plan that cannot be read, and goes on), "fall back" (warns, and goes on). The labels
 are 1 where the CT is above 0 and 2 where it is below -500; with the act "two layers", at no stage, structure 2 is that
 and all of structure 1 as well, and another model has found it. The result's ``device`` tells how often this worker has
-read a CT, its options are those asked for. Before its tiles each job tells two plans, a first estimate and PLAN.
+read a CT, its options are those asked for. Before its tiles each job tells two plans, a first estimate and PLAN. Asked
+for a plan, it tells PLAN, with a pass as large as the CT, on the device that was asked for.
 """
 
 from __future__ import annotations
@@ -155,6 +156,11 @@ def segment(volume, prepared, _cache, reporter) -> SegmentationResult:
     return SegmentationResult(layers, structures, found, absent, list(profiles), profiles, device, 0.1, options)
 
 
+def plan_ahead(geometry, _ct_id, prepared, _cache) -> Plan:
+    passes = [dataclasses.replace(PLAN.passes[0], shape=list(geometry.shape))]
+    return dataclasses.replace(PLAN, passes=passes, device=prepared.task.device, seconds=40.0)
+
+
 def warm_up() -> None:
     """Puts the functions above in place of the engine's."""
     if SETTINGS.get("broken"):
@@ -164,6 +170,7 @@ def warm_up() -> None:
     from TotalSegmentatorEngine.worker import job_files
 
     run_job.prepare, run_job.segment, run_job.prefetch_weights = prepare, segment, lambda *_: None
+    run_job.plan_ahead = plan_ahead
     job_files.read_transferred = reader
 
 
