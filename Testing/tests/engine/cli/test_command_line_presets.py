@@ -109,6 +109,12 @@ def test_models_that_are_missing_are_all_named(segment, tasks, capsys):
     assert "104-1.5mm" not in said and tasks == []
 
 
+def test_structures_of_several_models_need_a_file_with_layers(segment, tasks):
+    assert segment("--preset", "rt-thorax", output="out.nii.gz") == ERRORS["OUTPUT_ONE_LAYER"].exit_code
+    assert segment("--preset", "ribs", output="out.nii.gz") == 0
+    assert len(tasks) == 1
+
+
 def test_a_preset_that_is_drawn_by_hand_computes_nothing(segment, capsys, tmp_path):
     rows = [{"title": "lips", "kind": "by hand", "tg263_name": "Lips"}]
     assert segment("--preset", own_preset(tmp_path, *rows)) == 227

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import re
 import subprocess
 import sys
 import warnings
@@ -12,7 +15,9 @@ import numpy as np
 import pytest
 import TotalSegmentatorEngine as engine  # noqa: N813 - as the documentation has it
 from engine_support import blobs_volume
+from places import REPOSITORY
 from seeded_models import make_catalogue_model
+from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.resources import ENGINE_PROGRAM
 
 
@@ -123,6 +128,18 @@ def test_cancelling_ends_the_job(ct, models):
     with pytest.raises(engine.SegmentationError) as ended:
         engine.segment(ct, preset="ribs", quality="fast", models_folder=models, is_cancelled=lambda: True)
     assert ended.value.code == "CANCELLED"
+
+
+def test_the_page_has_every_argument_and_member_and_its_scripts_are_python():
+    page = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
+    named = {name for row in re.findall(r"^\| (`.+?) \|", page, re.M) for name in re.findall(r"`(\w+)", row)}
+    parameters = inspect.signature(engine.segment).parameters
+    options = {field.name for field in dataclasses.fields(JobOptions)}
+    assert {*parameters} - {"options"} <= named and options <= named
+    members = {name for name in vars(engine.Segmentation) if not name.startswith("_")} - {"choice"}
+    assert members <= named
+    scripts = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    assert len(scripts) == 2 and all(compile(script, "page", "exec") for script in scripts)
 
 
 def test_importing_the_engine_imports_nothing_heavy():

@@ -80,7 +80,8 @@ class BatchBench:
     """``on_segment`` gets each CT (k, j, i) before it is segmented; what it raises the networks raise."""
 
     folder: Path
-    model: Path
+    model: Path | None
+    """None where ``words`` choose the models."""
     capsys: pytest.CaptureFixture
     on_segment: Callable[[np.ndarray], None] = lambda array: None
     find: Callable[[Volume, PreparedTask], SegmentationResult] = segmented
@@ -102,7 +103,8 @@ class BatchBench:
         output = output or self.output
         before = len(self.seen)
         self.capsys.readouterr()
-        options = ["--output", output, "--model", self.model, "--accept-size", *words]
+        model = [] if self.model is None else ["--model", self.model]
+        options = ["--output", output, *model, "--accept-size", *words]
         status = main(["batch", *map(str, [*(inputs or [self.inputs]), *options])])
         printed = self.capsys.readouterr()
         outcomes = {outcome.id: outcome for outcome in BatchFolder(output).outcomes()}
