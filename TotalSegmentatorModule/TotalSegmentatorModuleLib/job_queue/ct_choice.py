@@ -46,7 +46,9 @@ class CtChoice:
         view.connect("expanded(QModelIndex)", self._on_expanded)
 
     def refresh(self) -> None:
-        """Read anew what there is; nothing is ticked then."""
+        """Read anew what there is; what was ticked and opened stays so as far as it is still there."""
+        ticked = {(each.kind, each.key) for each in self.ticked()}
+        opened = self._opened_patients()
         self._is_filling = True
         self._model.clear()
         loaded = [(VOLUME, each.GetID(), each.GetName()) for each in _loaded_cts()]
@@ -60,7 +62,16 @@ class CtChoice:
                 patient = _item(name or _("No name"), _PATIENT, number)
                 patient.appendRow(_item("", _HEADING, ""))  # so that it can be opened; filled when that happens
                 heading.appendRow(patient)
+                if number in opened:
+                    self._fill(patient)
+            if opened:
+                self._view.expand(heading.index())
         self._is_filling = False
+        for item in _below(self._model.invisibleRootItem()):
+            if item.data(_KIND_ROLE) == _PATIENT and item.data(_KEY_ROLE) in opened:
+                self._view.expand(item.index())
+            if (item.data(_KIND_ROLE), item.data(_KEY_ROLE)) in ticked:
+                item.setCheckState(qt.Qt.Checked)  # and the headings above
         self._on_ticked()
 
     @property
@@ -76,6 +87,11 @@ class CtChoice:
         ]
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _opened_patients(self) -> set[str]:
+        """Numbers of those whose studies are listed."""
+        patients = [each for each in _below(self._model.invisibleRootItem()) if each.data(_KIND_ROLE) == _PATIENT]
+        return {each.data(_KEY_ROLE) for each in patients if each.child(0) and each.child(0).text()}
 
     def _add_group(self, title: str, rows: list[tuple[str, str, str]]) -> None:
         if rows:

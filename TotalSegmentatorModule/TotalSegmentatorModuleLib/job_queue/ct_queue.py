@@ -31,8 +31,8 @@ _GONE = {"INPUT_REMOVED", "QUEUE_CT_GONE", "QUEUE_FILE_GONE", "QUEUE_SERIES_NOT_
 class QueueCallbacks:
     on_changed: Callable[[], None] = ignore
     """Something about the lines, or whether the queue runs."""
-    on_stopped: Callable[[Problem], None] = ignore
-    """The queue has stopped for a reason that has nothing to do with one CT."""
+    on_stopped: Callable[[Problem, JobOrder], None] = ignore
+    """The queue has stopped for a reason that has nothing to do with one CT; the order would start it again."""
     on_note: Callable[[str], None] = ignore
     on_log: Callable[[str], None] = ignore
     defer: Callable[[JobOrder], bool] = lambda _order: False
@@ -242,7 +242,9 @@ class CtQueue:
     def _failed(self, item: QueuedCt, frame: int, problem: Problem) -> None:
         if problem.code in STOPPING:
             item.state, self.is_running = QueueState.WAITING, False
-            self._callbacks.on_stopped(problem)
+            node = slicer.mrmlScene.GetNodeByID(item.node_id) if item.node_id else None
+            if node is not None:
+                self._callbacks.on_stopped(problem, order_of(item.choices, node))
             return
         self._log(item, frame, problem)
         if problem.code in _GONE:

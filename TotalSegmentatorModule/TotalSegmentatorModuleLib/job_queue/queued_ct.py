@@ -59,6 +59,11 @@ class QueuedChoices:
     server: dict[str, Any] | None = None
     """DepartmentServer; None for this computer."""
 
+    @property
+    def server_address(self) -> str:
+        """Empty for this computer."""
+        return self.server["address"] if self.server is not None else ""
+
 
 @dataclass
 class QueuedCt:

@@ -35,7 +35,8 @@ class SectionCallbacks:
     """Whether the queue runs may have changed."""
     review: Callable[[object], None]
     """Review this vtkMRMLSegmentationNode."""
-    show_problem: Callable[[Problem], None]
+    on_stopped: Callable[[Problem, JobOrder], None]
+    """As QueueCallbacks.on_stopped."""
     show_text: Callable[[str], None]
     add_note: Callable[[str], None]
     add_log: Callable[[str], None]
@@ -55,7 +56,7 @@ class QueueSection:
             work_folder,
             QueueCallbacks(
                 on_changed=self._show,
-                on_stopped=callbacks.show_problem,
+                on_stopped=callbacks.on_stopped,
                 on_note=callbacks.add_note,
                 on_log=callbacks.add_log,
                 defer=callbacks.defer,

@@ -118,7 +118,7 @@ class Panel:
             self._orders,
             self._messages,
             self._earlier,
-            self._setup.defer,
+            self._setup,
             self._lock_choices,
             lambda node: self._review_result(node),
         )

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.cluster_errors import CLUSTER_ERRORS
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.errors.server_errors import SERVER_ERRORS
+from TotalSegmentatorWire.messages.department_server import DepartmentServer
 from TotalSegmentatorWire.messages.model_request import model_request
 
 from TotalSegmentatorModuleLib import settings
@@ -89,10 +90,17 @@ class Orders:
         except SegmentationError as error:
             self._messages.show_error(error.problem)
             return None
-        if order.server is not None and not self._run_on.may_send(order.server):
-            self._messages.show_text(not_sent_text())
+        if not all(request.model for request in order.requests):
+            self._messages.show_text(_("Choose the folder of your model."))
             return None
-        return order
+        return order if order.server is None or self.may_send(order.server.address) else None
+
+    def may_send(self, address: str) -> bool:
+        """Whether the user agrees that images go to this department server; else that is shown."""
+        may_send = self._run_on.may_send(DepartmentServer(address))
+        if not may_send:
+            self._messages.show_text(not_sent_text())
+        return may_send
 
     def run_again(self, ct, structures: list[str], arrival: RerunArrival) -> None:
         """Some structures of the review, with the model and the options chosen here."""
@@ -131,9 +139,8 @@ class Orders:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _start_when_ready(self, order: JobOrder) -> None:
-        if order.server is not None and not self._run_on.may_send(order.server):
-            self._messages.show_text(not_sent_text())
-        elif not self._defer(order):
+        is_allowed = order.server is None or self.may_send(order.server.address)
+        if is_allowed and not self._defer(order):
             self._start(order)
 
     def _start(self, order: JobOrder) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import slicer
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.errors.problem import Problem
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.job_queue.queue_file import KeptQueue
@@ -19,6 +20,7 @@ from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.recovery.review_recovery import ReviewRecovery
 from TotalSegmentatorModuleLib.scene.segments import reference_volume
 from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
+from TotalSegmentatorModuleLib.setup.section import SetupSection
 from TotalSegmentatorModuleLib.views.kept_views import is_shown, show_volume
 
 
@@ -33,7 +35,7 @@ class QueuedJobs:
         orders: Orders,
         messages: MessagesSection,
         earlier: EarlierWork,
-        defer: Callable[[JobOrder], bool],
+        setup: SetupSection,
         on_running: Callable[[], None],
         review: Callable[[object], None],
     ) -> None:
@@ -41,6 +43,7 @@ class QueuedJobs:
         self._messages = messages
         self._earlier = earlier
         self._orders = orders
+        self._setup = setup
         self._review = review
         self.section = QueueSection(
             ui,
@@ -48,10 +51,10 @@ class QueuedJobs:
             settings.work_folder(),
             SectionCallbacks(
                 order=orders.for_queue,
-                defer=defer,
+                defer=setup.defer,
                 on_running=on_running,
                 review=self._show_and_review,
-                show_problem=messages.show_error,
+                on_stopped=self._show_stop,
                 show_text=messages.show_text,
                 add_note=messages.add_note,
                 add_log=messages.add_log,
@@ -97,10 +100,19 @@ class QueuedJobs:
         kept = [] if self._queue.is_running else self._queue.items.offers()
         self._earlier.offer_queues([offer_of_queue(each, self._resume, self._discard) for each in kept])
 
+    def _show_stop(self, problem: Problem, order: JobOrder) -> None:
+        self._messages.show_error(problem)
+        if problem.code == "ENGINE_MISSING" and not settings.engine_packages_folder():
+            self._setup.engine_failed(order)
+
     def _resume(self, kept: KeptQueue) -> None:
         self._messages.clear()
-        self._queue.resume(kept)
-        self.section.open()
+        servers = {item.choices.server_address for item in kept.items if item.is_kept} - {""}
+        if all(self._orders.may_send(address) for address in servers):
+            self._queue.resume(kept)
+            self.section.open()
+        else:
+            self.offer()
 
     def _discard(self, kept: KeptQueue) -> None:
         self._queue.items.discard(kept)

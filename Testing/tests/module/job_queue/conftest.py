@@ -22,9 +22,9 @@ def queue_user(app, monkeypatch, work_folder):
     monkeypatch.setattr(panel_support, "PanelUser", QueueUser)
     with contextlib.ExitStack() as stack:
 
-        def open_panel():
+        def open_panel(engine=None):
             use_work_folder(work_folder)
-            user = stack.enter_context(panel_support.panel_user(app, monkeypatch))
+            user = stack.enter_context(panel_support.panel_user(app, monkeypatch, engine))
             user.open_queue()
             return user
 

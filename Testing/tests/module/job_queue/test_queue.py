@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,9 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import slicer
-from job_support import expected_labels
+from job_support import engine_environment, expected_labels
 from queue_support import distinct_ct
+from setup_user import ENGINE_ITEM, SetupUser
 from time_bounds import BLOCK_SECONDS, READY_SECONDS
 
 
@@ -139,3 +142,31 @@ def test_work_goes_on_while_the_queue_runs(queue_user, app):
     assert new.GetDisplayNode().GetVisibility() and not mine.GetDisplayNode().GetVisibility()
     backgrounds = {each.GetBackgroundVolumeID() for each in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
     assert backgrounds == {second.GetID()}
+
+
+def test_what_is_missing_is_installed_first(queue_user, monkeypatch):
+    """Then the queue goes on by itself."""
+    from TotalSegmentatorModuleLib.background import installed_engine
+
+    monkeypatch.setattr(installed_engine, "has_own_packages", lambda: False)
+    user = queue_user()
+    installer = SetupUser(user)
+    installer.plans(ENGINE_ITEM)
+    user.add_cts("CT a", "CT b")
+    user.plan()
+    user.add("Loaded CTs")
+    user.start()
+    installer.wait(lambda: installer.ui.install_page.installButton.visible)
+    assert user.states() == ["Waiting", "Waiting"] and user.queue_ui.startButton.text == "Start"
+    installer.install()
+    user.wait_for_states(["Finished", "Finished"])
+
+
+def test_the_queue_stops_where_the_next_ct_would_fail_as_well(queue_user, app):
+    user = queue_user(lambda mark: engine_environment(sys.executable, mark, missing="torch"))
+    user.add_cts("CT a", "CT b")
+    user.plan()
+    user.add("Loaded CTs")
+    user.start()
+    assert app.wait_until(lambda: user.error_code == "ENGINE_MISSING", READY_SECONDS), user.describe()
+    assert user.states() == ["Waiting", "Waiting"] and user.queue_ui.startButton.text == "Start"

@@ -48,9 +48,11 @@ def test_series_of_the_database_are_loaded_in_their_turn(queue_user, app, databa
         "2: Abdomen (8 images)",
     ]
     user.tick("Phantom")  # all of the patient's
+    (later,) = user.add_cts("CT that is loaded meanwhile")
+    assert "CT that is loaded meanwhile" in user.choices()
     assert user.queue_ui.addButton.text == "Add 2 CTs to the queue"
     user.add()
-    assert slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") == [mine]
+    assert slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") == [mine, later]
 
     shutil.rmtree(database / "Thorax")
     user.start()

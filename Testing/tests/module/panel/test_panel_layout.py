@@ -25,7 +25,7 @@ UNBROKEN = (
     r"C:\Users\Administrator\AppData\Local\TotalSegmentatorModule\models\Dataset900_PhantomDemo104__nnUNetTrainer"
 )
 LONG_TEXT = "This sentence goes on and on, so that it needs more than one line in a panel of any width. " * 3
-SECTIONS = ("review", "export", "compare", "advanced", "setup", "log")
+SECTIONS = ("queue", "review", "export", "compare", "advanced", "setup", "log")
 
 
 @pytest.fixture(params=WIDTHS)
