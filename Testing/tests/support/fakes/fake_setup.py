@@ -93,7 +93,7 @@ def put_models(models: Iterable[str], models_folder: Path) -> None:
     """What counts as installed."""
     for model in models:
         for folder in read_catalogue()[model].part_folders(models_folder):
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)  # two models may share a network
             (folder / "plans.json").write_text("{}", encoding="utf-8")
 
 
