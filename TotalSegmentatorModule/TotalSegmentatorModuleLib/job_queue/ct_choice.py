@@ -45,8 +45,12 @@ class CtChoice:
         self._model.connect("itemChanged(QStandardItem*)", self._on_item_changed)
         view.connect("expanded(QModelIndex)", self._on_expanded)
 
+    def clear(self) -> None:
+        """Nothing is ticked any more."""
+        self._model.clear()
+
     def refresh(self) -> None:
-        """Read anew what there is; what was ticked and opened stays so as far as it is still there."""
+        """Read anew what there is; what is ticked and open stays so as far as it is still there."""
         ticked = {(each.kind, each.key) for each in self.ticked()}
         opened = self._opened_patients()
         self._is_filling = True

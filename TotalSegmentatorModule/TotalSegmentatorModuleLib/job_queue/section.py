@@ -94,6 +94,7 @@ class QueueSection:
 
     def _on_choose(self, is_open: bool) -> None:
         self._ui.chooserWidget.setVisible(is_open)
+        self._choice.clear()
         self.refresh()
 
     def _show_ticked(self) -> None:
