@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from TotalSegmentatorEngine.models.find_model import Model
     from TotalSegmentatorEngine.models.model_folder import ModelFolder
 
+NETWORK_GRID, CT_GRID = "network", "ct"
+"""Of a PublishedStep: on whose grid it works."""
+
 
 @dataclass(frozen=True, eq=False)
 class PreparedCrop:
@@ -46,6 +49,10 @@ class PreparedModel:
     second_model: Model | None = None
     """An installed coarser model of the same family for the review's second opinion, where that is wanted and no
     localization gives one."""
+
+    def steps_on(self, grid: str) -> list[PublishedStep]:
+        """Of the post-processing, on NETWORK_GRID or CT_GRID."""
+        return [step for step in self.post_processing if step.grid == grid]
 
     @property
     def needed(self) -> Iterator[PreparedModel]:

@@ -43,9 +43,10 @@ from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
 from TotalSegmentatorEngine.pipeline.preprocessed_ct import resampled_ahead
 from TotalSegmentatorEngine.pipeline.step_run import StepLabels, run_step
 from TotalSegmentatorEngine.pipeline.step_scopes import StepScopes
-from TotalSegmentatorEngine.pipeline.strategy_runner import run_within_memory
+from TotalSegmentatorEngine.pipeline.strategy_runner import PlanOutgrownError, run_within_memory
 from TotalSegmentatorEngine.plan.job_steps import Step
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
+from TotalSegmentatorEngine.plan.planner import fits
 from TotalSegmentatorEngine.plan.rates import checking_work, reviewing_work
 from TotalSegmentatorEngine.preprocessing.network_input import image_place
 from TotalSegmentatorEngine.result_check.orientation_check import check_places
@@ -172,9 +173,10 @@ class _Segmentation:
             for step in self._steps:
                 if step not in self._state.done:
                     self._run(step, context)
-                    if self._scopes.after(step, self._on_grid(step)):
+                    is_news = self._scopes.after(step, self._on_grid(step))
+                    self._finish_step(step, context)
+                    if is_news:
                         self._refine_plan(strategy, context)
-                    self._let_go(step)
             context.tiles.report_all()
             used = context.networks.used_options()
         return partial(self._finish, plan.device, used)
@@ -212,42 +214,50 @@ class _Segmentation:
 
     def _run(self, step: Step, context: JobContext) -> None:
         scope = self._state.scope(step)
-        self._planning.images.expect(
-            image_place(self._state.scope(other).box, other.model.profile, other.folders[0])
-            for other in self._steps
-            if other not in self._state.done and not self._state.scope(other).is_empty
-        )
+        self._expect_images()
         self._labels[step] = None
         if not scope.is_empty:
             labels = run_step(step, scope, context, self._prepared.task.options.smooth)
             self._labels[step] = labels
             if step.is_asked_by_others and step.prepared is not None:
-                post_process_on_grid(labels.on_grid, step.prepared, lambda _share: self._reporter.check_cancelled())
+                listen, measured = self._reporter.check_cancelled, self._measurements.work
+                post_process_on_grid(labels.on_grid, step.prepared, measured, lambda _share: listen())
             if self._prepared.task.is_reviewed and any(other.opinion is step for other in self._steps):
                 self._opinions[step] = coarse_findings(
                     labels.on_grid.labels, labels.on_grid.grid, step.model, self._volume.geometry
                 )
+
+    def _finish_step(self, step: Step, context: JobContext) -> None:
+        """Only now, that others know where they run, need it not run again."""
         tiles = context.tiles
         self._work_done = WorkDone(tiles.done, tiles.done_voxels, context.labels.done)
         self._state.done.add(step)
+        self._expect_images()
+        is_needed = any(step in other.needs.values() for other in self._steps)
+        if step.number is None and not is_needed:
+            self._labels[step] = None  # they only said where other steps run
+
+    def _expect_images(self) -> None:
+        """What no step to come needs leaves the memory."""
+        self._planning.images.expect(
+            image_place(self._state.scope(step).box, step.model.profile, step.folders[0])
+            for step in self._steps
+            if step not in self._state.done and not self._state.scope(step).is_empty
+        )
 
     def _on_grid(self, step: Step) -> MergedLabels | None:
         labels = self._labels[step]
         return None if labels is None else labels.on_grid
 
     def _refine_plan(self, strategy: Strategy, context: JobContext) -> None:
-        """Reports the plan with what is now known."""
+        """Reports the plan with what is now known. Raises PlanOutgrownError where its memory is not enough."""
         refined = self._planning.refined(strategy)
+        if not fits(refined, strategy):
+            raise PlanOutgrownError
         context.tiles.plan(refined)
         context.labels.total = refined.label_voxels
         self._reporter.plan(refined)
         context.networks.will_run(self._folders_to_come())
-
-    def _let_go(self, step: Step) -> None:
-        """Labels that only said where other steps run leave the memory."""
-        is_needed = any(step in other.needs.values() for other in self._steps)
-        if step.number is None and not is_needed:
-            self._labels[step] = None
 
     # -- the result ----------------------------------------------------------------------------------------------------
 

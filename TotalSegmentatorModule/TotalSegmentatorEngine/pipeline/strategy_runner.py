@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
+class PlanOutgrownError(Exception):
+    """What a job has found out needs more memory than its plan has; what is done stays done."""
+
+
 def run_within_memory(
     run: Callable[[Plan, Strategy], Result], planning: JobPlanning, strategies: Sequence[Strategy]
 ) -> Result:
@@ -32,6 +36,8 @@ def run_within_memory(
         planning.reporter.plan(plan)
         try:
             return run(plan, strategies[0])
+        except PlanOutgrownError:
+            continue
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -58,10 +58,6 @@ class Step:
         """Those that say where it runs."""
         return [step for step in (self.cropped_by, self.localized_by) if step is not None]
 
-    @property
-    def post_processing(self) -> tuple:
-        return () if self.prepared is None else self.prepared.post_processing
-
 
 @dataclass(frozen=True, eq=False)
 class Scope:

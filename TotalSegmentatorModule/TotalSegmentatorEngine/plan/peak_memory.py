@@ -54,7 +54,7 @@ class _Peak:
             for memory in plan.memories:
                 self._run(plan, memory, next(following))
             self._finish(plan, self._plans[number + 1 :])
-        image = max([sum(self._images.values()), *(self._image(plan, memory) for plan, memory in self._pairs)])
+        image = max(sum(self._images.values()), *(self._image(plan, memory) for plan, memory in self._pairs), 0)
         return max(self._most, sum(self._networks.values()) + image + self._restoring())
 
     @property
@@ -98,5 +98,5 @@ class _Peak:
             (only,) = results
             becomes_layer = only.is_smooth and only.grid.reorientation is None
             return self._labels + (0 if becomes_layer else self._voxels)
-        moving = max(math.prod(plan.geometry.shape) for plan in results)
-        return self._labels + len(results) * self._voxels + moving
+        moving = max((math.prod(plan.geometry.shape) for plan in results), default=0)
+        return self._labels + max(len(results), 1) * self._voxels + moving

@@ -50,21 +50,19 @@ class Planner:
         plan = None
         for number, strategy in enumerate(strategies):
             plan = self.plan(strategy, state)
-            if self._fits(plan, strategy):
+            if fits(plan, strategy):
                 return plan, list(strategies[number:])
         raise memory_short(plan.peak_bytes, plan.available_bytes)
 
-    def _fits(self, plan: Plan, strategy: Strategy) -> bool:
-        """On a GPU the device's memory decides, which is read when it runs out."""
-        return plan.available_bytes is None or plan.peak_bytes <= plan.available_bytes or strategy.is_on_gpu
-
     def plan(self, strategy: Strategy, state: JobState | None = None) -> Plan:
         """``state``: what the running job knows already; without it, nothing is done, and a step that waits for another
-        may have to run anywhere."""
+        may have to run anywhere. The memory is that of the steps of which is known which part of the CT they get: a
+        task for the head gets little of a whole body, and is planned anew when the head is found."""
         state, context = state or JobState(), self._context
         planned = self._step_plans(strategy, state)
         to_come = [each for each in planned if each.step not in state.done]
-        peak = peak_of(self._geometry, planned, state.done, strategy, context)
+        certain = [each for each in planned if each.step.cropped_by is None or state.is_known(each.step)]
+        peak = peak_of(self._geometry, certain, state.done, strategy, context)
         available = None if context.available_bytes is None else context.available_bytes + context.resident_bytes
         models = [request.model for request in self._prepared.models]
         return Plan(
@@ -109,3 +107,8 @@ class Planner:
         after_all = [checking_work(full)] + ([reviewing_work(full)] if self._prepared.task.is_reviewed else [])
         total += sum(work.units * self._context.machine.rate(work.name, work.usual) for work in after_all)
         return round(self._context.elapsed_seconds + total, 2)
+
+
+def fits(plan: Plan, strategy: Strategy) -> bool:
+    """Whether the memory is enough. On a GPU the device's decides, which is read when it runs out."""
+    return plan.available_bytes is None or plan.peak_bytes <= plan.available_bytes or strategy.is_on_gpu

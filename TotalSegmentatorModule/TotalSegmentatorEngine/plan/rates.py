@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.tables.catalogue import Profile
+from TotalSegmentatorWire.tables.published_rules import PublishedStep
 
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region
@@ -66,6 +67,11 @@ def restoring_work(full_shape: Sequence[int], merged_voxels: int, is_smooth: boo
     if is_smooth:
         return Work("restoring, smooth", math.prod(full_shape), 1e-8)
     return Work("restoring both ways", math.prod(full_shape) + merged_voxels, 1e-8)
+
+
+def published_work(steps: Sequence[PublishedStep], voxels: int) -> Work:
+    """The published post-processing on one grid. 4 s for two steps on 10 million voxels."""
+    return Work("published, " + " ".join(step.step for step in steps), voxels, 2e-7 * len(steps))
 
 
 def checking_work(full_shape: Sequence[int]) -> Work:

@@ -9,6 +9,7 @@ from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import SEGMENTATION, PlannedPass
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.job.prepared_model import CT_GRID, NETWORK_GRID
 from TotalSegmentatorEngine.models.find_model import Part
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 from TotalSegmentatorEngine.plan.job_steps import Scope, Step
@@ -20,6 +21,7 @@ from TotalSegmentatorEngine.plan.rates import (
     islands_work,
     label_rate,
     plans_resampling_work,
+    published_work,
     resampling_work,
     restoring_work,
 )
@@ -155,16 +157,23 @@ class StepPlan:
         return self.work_seconds(resampling_work(self.grid, self._profile, self.resampled))
 
     def seconds_after_networks(self) -> float:
-        """Of the labels on the CT's grid, where they are a part of the result."""
+        """Of the published steps, and of the labels on the CT's grid, where they are a part of the result."""
+        published = self._published_seconds()
         if self.step.purpose != SEGMENTATION:
-            return 0.0
+            return published
         merged = 0 if self.resampled is None else math.prod(shape_of(self.resampled))
         if self._options.smooth:
             merged = round(merged / math.prod(self.grid.shape) * math.prod(self.grid.full_shape))
         full = self.geometry.shape
-        return self.work_seconds(islands_work(self._options, merged)) + self.work_seconds(
-            restoring_work(full, merged, self._options.smooth)
-        )
+        work = (islands_work(self._options, merged), restoring_work(full, merged, self._options.smooth))
+        return published + sum(map(self.work_seconds, work))
+
+    def _published_seconds(self) -> float:
+        if self.step.prepared is None or self.resampled is None:
+            return 0.0
+        voxels = {NETWORK_GRID: math.prod(self.grid.shape), CT_GRID: math.prod(self.geometry.shape)}
+        steps = {grid: self.step.prepared.steps_on(grid) for grid in voxels}
+        return sum(self.work_seconds(published_work(steps[grid], voxels[grid])) for grid in voxels if steps[grid])
 
     def work_seconds(self, work: Work) -> float:
         return work.units * self._context.machine.rate(work.name, work.usual)

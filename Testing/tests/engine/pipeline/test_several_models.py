@@ -21,7 +21,7 @@ from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.job.reporting import JobReporter, SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
 from TotalSegmentatorEngine.models.find_model import Part
-from TotalSegmentatorEngine.pipeline import part_prediction, preprocessed_ct, step_run
+from TotalSegmentatorEngine.pipeline import part_prediction, preprocessed_ct, segmentation, step_run
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.prepare import prepare
@@ -347,3 +347,21 @@ def test_the_review_has_a_second_opinion_of_each_family(tmp_path: Path) -> None:
     assert result.absent == ["spleen", "prostate"]
     assert [each.purpose for each in reported.plans[0].passes] == 2 * [LOCALIZATION] + 2 * [SEGMENTATION]
     assert [flag.structure for flag in result.flags if flag.rule == "missing_but_seen"] == ["prostate", "spleen"]
+
+
+def test_a_part_that_turns_out_large_is_planned_anew_and_the_coarse_pass_is_not_run_again(
+    models: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch, runs: Counter[str]
+) -> None:
+    """Before the lungs are found, nobody knows how much memory their nodules take."""
+    prepared = job(models, TASK)
+    expected, reported = run(volume, prepared)
+    first, refined = reported.plans
+    assert first.peak_bytes < refined.peak_bytes and first.tiles >= refined.tiles
+    runs.clear()
+    judged = []
+    monkeypatch.setattr(segmentation, "fits", lambda plan, _strategy: judged.append(plan) or len(judged) > 1)
+    result, reported = run(volume, prepared)
+    assert set(runs.values()) == {1} and len(judged) == 1 and reported.warnings == []
+    assert [each.is_preliminary for each in reported.plans] == [True, False]
+    assert reported.tiles == (refined.tiles, refined.tiles)
+    assert all(np.array_equal(masks(result)[name], mask) for name, mask in masks(expected).items())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,25 +12,21 @@ from TotalSegmentatorWire.messages.segment import FoundStructure
 from TotalSegmentatorWire.tables.published_rules import PublishedStep
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry
-from TotalSegmentatorEngine.job.prepared_model import PreparedModel
+from TotalSegmentatorEngine.job.prepared_model import CT_GRID, PreparedModel
 from TotalSegmentatorEngine.labels.layers import Layers, Place
 from TotalSegmentatorEngine.labels.merging import found_structures, keep_only
 from TotalSegmentatorEngine.pipeline.finishing.merged_labels import MergedLabels, ShareCallback
 from TotalSegmentatorEngine.pipeline.finishing.published_post import (
-    CT_GRID,
+    Measured,
     post_process_on_ct,
     post_process_on_grid,
-    steps_on,
 )
-from TotalSegmentatorEngine.plan.rates import Work, islands_work, restoring_work
+from TotalSegmentatorEngine.plan.rates import islands_work, restoring_work
 from TotalSegmentatorEngine.preprocessing.cut_volume import Box, cut_geometry
 
 _POSTED_SHARE, _PIECES_SHARE, _RESTORED_SHARE = 0.2, 0.5, 0.9
 """Of the time for one model: after the published steps on the network's grid, after pieces are removed, and after the
 labels are on the CT's grid."""
-
-Measured = Callable[[Work], AbstractContextManager[None]]
-"""Measures the work that is done within it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +85,7 @@ class LayeredLabels:
 
     def _add(self, model: ModelLabels, on_share: ShareCallback, is_only: bool) -> None:
         merged = model.labels.copy() if model.is_shared else model.labels
-        post_process_on_grid(merged, model.prepared, _part_of(on_share, 0.0, _POSTED_SHARE))
+        post_process_on_grid(merged, model.prepared, self._measured, _part_of(on_share, 0.0, _POSTED_SHARE))
         labels, found = self._restored(model, merged, on_share)
         if not is_only and np.may_share_memory(labels, merged.labels):
             labels = labels.copy()  # others will be written into it, and a job that lacks memory begins here again
@@ -103,7 +98,7 @@ class LayeredLabels:
         """The wanted labels on the grid of what the model got of the CT, and the structures found there."""
         prepared, listen = model.prepared, self._check_cancelled
         wanted, known = prepared.structures, prepared.model.structures
-        follows = bool(steps_on(CT_GRID, prepared))
+        follows = bool(prepared.steps_on(CT_GRID))
         if len(wanted) < len(known) and not follows:
             merged.keep_only(wanted, listen)
         with self._measured(islands_work(self._options, merged.voxels)):
@@ -115,7 +110,8 @@ class LayeredLabels:
         if not follows:
             return labels, found
         labels = labels.copy() if np.may_share_memory(labels, merged.labels) else labels
-        post_process_on_ct(labels, geometry, prepared, model.mask_of, _part_of(on_share, _RESTORED_SHARE, 1.0))
+        to_end = _part_of(on_share, _RESTORED_SHARE, 1.0)
+        post_process_on_ct(labels, geometry, prepared, model.mask_of, self._measured, to_end)
         keep_only(labels, [structure.label for structure in wanted], listen)
         return labels, found_structures(labels, wanted, lambda _share: listen())
 

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 import numpy as np
 from TotalSegmentatorWire.tables.published_rules import PublishedStep
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry
-from TotalSegmentatorEngine.job.prepared_model import PreparedModel
+from TotalSegmentatorEngine.job.prepared_model import CT_GRID, NETWORK_GRID, PreparedModel
 from TotalSegmentatorEngine.labels.published_steps import apply_published_steps
 from TotalSegmentatorEngine.pipeline.finishing.merged_labels import MergedLabels, ShareCallback
+from TotalSegmentatorEngine.plan.rates import Work, published_work
 from TotalSegmentatorEngine.preprocessing.cut_volume import Box
 
-NETWORK_GRID, CT_GRID = "network", "ct"
-"""Of a PublishedStep: on whose grid it works."""
+Measured = Callable[[Work], AbstractContextManager[None]]
+"""Measures the work that is done within it."""
 
 
-def steps_on(grid: str, prepared: PreparedModel) -> list[PublishedStep]:
-    return [step for step in prepared.post_processing if step.grid == grid]
-
-
-def post_process_on_grid(merged: MergedLabels, prepared: PreparedModel, on_share: ShareCallback) -> None:
+def post_process_on_grid(
+    merged: MergedLabels, prepared: PreparedModel, measured: Measured, on_share: ShareCallback
+) -> None:
     """The steps on the network's grid, once, on all labels of the model. Raises what ``on_share`` does."""
-    steps = steps_on(NETWORK_GRID, prepared)
+    steps = prepared.steps_on(NETWORK_GRID)
     if not steps or merged.is_post_processed:
         return
-    apply_published_steps(merged.labels, steps, numbers_of(prepared), merged.spacing, on_share=on_share)
+    with measured(published_work(steps, merged.labels.size)):
+        apply_published_steps(merged.labels, steps, numbers_of(prepared), merged.spacing, on_share=on_share)
     merged.is_post_processed = True
 
 
@@ -35,13 +36,15 @@ def post_process_on_ct(
     geometry: Geometry,
     prepared: PreparedModel,
     mask_of: Callable[[PublishedStep], np.ndarray],
+    measured: Measured,
     on_share: ShareCallback,
 ) -> None:
     """The steps on the CT's grid, in place: ``labels`` uint8 (k, j, i) of ``geometry``. ``mask_of`` gives where
     another model has found the structures of a step, in the shape of ``labels``. Raises what ``on_share`` does."""
-    steps = steps_on(CT_GRID, prepared)
+    steps = prepared.steps_on(CT_GRID)
     spacing = tuple(reversed(geometry.spacing))
-    apply_published_steps(labels, steps, numbers_of(prepared), spacing, mask_of, on_share)
+    with measured(published_work(steps, labels.size)):
+        apply_published_steps(labels, steps, numbers_of(prepared), spacing, mask_of, on_share)
 
 
 def mask_from(
