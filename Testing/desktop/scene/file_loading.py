@@ -45,6 +45,7 @@ def publish(database: Any) -> None:
 
     utilities.loadSeriesByUID = load_series_by_uid
     library.DICOMUtils = utilities
+    slicer.modules.dicomPlugins = {"DICOMScalarVolumePlugin": None}  # by name alone
     sys.modules["DICOMLib"], sys.modules["DICOMLib.DICOMUtils"] = library, utilities
 
 

@@ -74,12 +74,11 @@ def load_ct_series(series_uid: str):
     """The vtkMRMLScalarVolumeNode of a series of the database, loaded by Slicer's own plugin; None where the database
     lacks it or the plugin cannot read it. Of several volumes in one series, the one with the most slices stays."""
     database = open_database()
-    if database is None or not database.filesForSeries(series_uid):
+    has_plugin = _PLUGIN in getattr(slicer.modules, "dicomPlugins", {})  # made by the DICOM module, which may be off
+    if database is None or not has_plugin or not database.filesForSeries(series_uid):
         return None
-    try:
-        from DICOMLib import DICOMUtils  # here: it belongs to a module that may be switched off
-    except ImportError:
-        return None
+    from DICOMLib import DICOMUtils  # here: it comes with that module
+
     node_ids = DICOMUtils.loadSeriesByUID([series_uid], None, None, [_PLUGIN])
     nodes = [slicer.mrmlScene.GetNodeByID(node_id) for node_id in node_ids]
     volumes = [node for node in nodes if node is not None and node.IsA("vtkMRMLScalarVolumeNode")]
