@@ -152,6 +152,8 @@ class Application:
         self.tick_seconds: list[float] = []
         self.manager = WorkerManager(engine, work_folder, self.listener.on_log)
         self._runner = TaskRunner(self._make_timer, work_folder, tidy_up=self.manager.step)
+        self.layers: list[np.ndarray] = []
+        """Of the last result, uint8 (k, j, i)."""
 
     def _make_timer(self, tick: Callable[[], int | None]) -> HandTimer:
         self._timer = HandTimer(tick)
@@ -175,7 +177,8 @@ class Application:
 
     def _import(self, task):
         header, images = yield from task
-        self.listener.on_result(header, images[0].array)
+        self.layers = [image.array for image in images]
+        self.listener.on_result(header, self.layers[0])
         self.manager.discard_result(header.job_id)
 
     def cancel(self) -> None:

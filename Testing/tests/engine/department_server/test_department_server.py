@@ -41,6 +41,7 @@ from TotalSegmentatorModuleLib.background.engine_environment import EngineEnviro
 from TotalSegmentatorModuleLib.segment.job_types import JobSettings
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.department_server import DepartmentServer
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.messages.segment import Stage
 from TotalSegmentatorWire.user_folders import MODELS_VARIABLE
 
@@ -48,7 +49,7 @@ pytest.importorskip("distributed", reason="the department server needs Dask")
 
 pytestmark = pytest.mark.slow  # two processes import torch, and one starts a scheduler
 
-MODEL = "104-3mm"
+MODEL, SECOND_MODEL = "104-3mm", "117-3mm"
 SHORT = (32, 40, 48)
 LONG = (160, 200, 200)
 """Keeps the seeded network busy for many seconds: the job is cancelled meanwhile, or its server stopped."""
@@ -72,6 +73,7 @@ def models(tmp_path_factory) -> Iterator[Path]:
     """The models folder of the server."""
     folder = tmp_path_factory.mktemp("models_of_the_server")
     make_catalogue_model(folder, MODEL)
+    make_catalogue_model(folder, SECOND_MODEL)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(MODELS_VARIABLE, str(folder))
         yield folder
@@ -172,6 +174,28 @@ def test_the_result_is_that_of_this_computer(application, cluster, models):
     assert [stages.index(stage) for stage in told] == sorted(stages.index(stage) for stage in told)
     assert application.worker_pid() == pid
     wait_until_forgotten(cluster)
+
+
+def test_structures_of_two_models_come_back_in_layers(application, cluster, models):
+    """Seeded networks find noise, so that the structures overlap."""
+    ct = noisy_ct(seed=3)
+    requests = (
+        ModelRequest(MODEL, ("urinary_bladder", "rib_left_6", "iliac_artery_right")),
+        ModelRequest(SECOND_MODEL, ("vertebrae_C7", "rib_left_3", "rib_left_5")),
+    )
+    results = []
+    for settings in (model_settings(MODEL, models, device="cpu"), settings_of(cluster)):
+        run(application, ct, dataclasses.replace(settings, requests=requests))
+        results.append((application.listener.results[-1][0], application.layers))
+    (local, local_layers), (header, layers) = results
+
+    assert header.models == [MODEL, SECOND_MODEL] and header.layers == len(layers) == 2
+    assert header.found == local.found and header.review == local.review
+    assert {found.model for found in header.found} == {MODEL, SECOND_MODEL}
+    for labels, expected in zip(layers, local_layers, strict=True):
+        assert np.array_equal(labels, expected)
+    for found in header.found:
+        assert np.count_nonzero(layers[found.layer] == found.label) == found.voxels
 
 
 def test_an_edited_result_is_reviewed_again_on_this_computer(application, cluster, models):
