@@ -28,6 +28,7 @@ from TotalSegmentatorWire.messages.segment import (
     NeedCtEvent,
     NoteEvent,
     PlanEvent,
+    PlanRequest,
     ProgressEvent,
     QuitRequest,
     ResultHeader,
@@ -69,6 +70,7 @@ REQUEST_EXAMPLES = [
         "job", "/jobs", "/results", "ct", True, [ONE_MODEL], "/m", options=JobOptions(smooth=True).to_json()
     ),
     SegmentRequest("job", "/jobs", "/results", "ct", True, [ONE_MODEL], "/m", server=SERVER.to_json()),
+    PlanRequest("job", "/jobs", "", [40, 512, 512], [0.5] * 16, [ONE_MODEL], "/m", "cpu", JobOptions().to_json()),
     ReviewRequest("job", "/jobs", "ct", ["--transferred", "/jobs/患者", "--structures", "liver,spleen"]),
     CancelRequest("job"),
     QuitRequest(),
