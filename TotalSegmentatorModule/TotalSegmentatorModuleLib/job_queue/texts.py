@@ -80,7 +80,7 @@ def cancelled_text(goes_on: bool) -> str:
 
 
 def offer_text(kept: KeptQueue) -> str:
-    return _("A queue of an earlier session was not finished: {left} of {count} CTs are left.").format(
+    return _("A queue of an earlier session was not finished. CTs left: {left} of {count}.").format(
         left=kept.left, count=len(kept.items)
     )
 
