@@ -26,7 +26,8 @@ _COLUMNS = ("Part", "Purpose", "Region in voxels", "Of the scan", "Tiles", "Time
 
 _PRELIMINARY = """\
 This is a first estimate. Quick coarse passes find the structures or their region, and the networks then run only there:
-tiles and time are upper bounds. A running job shows its final plan after the coarse passes."""
+tiles and time are upper bounds, and memory is that of the passes whose region is known. A running job shows its final
+plan after the coarse passes."""
 
 
 def lasting_line(event: Any) -> str | None:

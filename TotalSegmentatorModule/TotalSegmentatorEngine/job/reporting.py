@@ -58,8 +58,9 @@ class Reporter(Protocol):
 
 
 def long_job_warnings(plan: Plan) -> list[Problem]:
-    """LONG_JOB for a plan of more than LONG_JOB_SECONDS."""
-    if plan.seconds is None or plan.seconds <= LONG_JOB_SECONDS:
+    """LONG_JOB for a plan of more than LONG_JOB_SECONDS. The time of a preliminary one is an upper bound, often of many
+    times what it takes: of a whole CT where a task runs in a part."""
+    if plan.seconds is None or plan.is_preliminary or plan.seconds <= LONG_JOB_SECONDS:
         return []
     hours, minutes = divmod(round(plan.seconds / 600) * 10, 60)
     return [Problem("LONG_JOB", {"hours": hours, "minutes": minutes})]

@@ -261,7 +261,7 @@ SETUP_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     (
         "MODEL_STILL_NEEDED",
         _("Without {model}, these installed models cannot run: {others}."),
-        _("Before you use them, install {model} again; a segmentation in Slicer offers that by itself."),
+        _("Before you use them, install it again; a segmentation in Slicer offers that by itself."),
     ),
     (
         "MODEL_SHARED",

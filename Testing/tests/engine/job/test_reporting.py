@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 
 import pytest
-from TotalSegmentatorEngine.job.reporting import STAGE_WEIGHTS, JobReporter, SilentReporter
+from TotalSegmentatorEngine.job.reporting import LONG_JOB_SECONDS, STAGE_WEIGHTS, JobReporter, SilentReporter
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
 from TotalSegmentatorWire.messages.segment import EVENTS as WIRE_EVENTS
@@ -24,6 +24,15 @@ class Clock:
 def make(is_cancelled=lambda: False) -> tuple[JobReporter, list, Clock]:
     events, clock = [], Clock()
     return JobReporter("job", events.append, is_cancelled, clock), events, clock
+
+
+def test_an_upper_bound_of_a_time_is_no_long_job() -> None:
+    reporter, events, _clock = make()
+    plan = plan_of(2 * LONG_JOB_SECONDS)
+    reporter.plan(dataclasses.replace(plan, is_preliminary=True))
+    assert not any(isinstance(event, WarningEvent) for event in events)
+    reporter.plan(plan)
+    assert [event.problem["code"] for event in events if isinstance(event, WarningEvent)] == ["LONG_JOB"]
 
 
 def plan_of(seconds: float | None) -> Plan:

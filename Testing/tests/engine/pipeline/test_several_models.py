@@ -25,7 +25,7 @@ from TotalSegmentatorEngine.pipeline import part_prediction, preprocessed_ct, se
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.prepare import prepare
-from TotalSegmentatorEngine.pipeline.run_job import plan, run_job, segment
+from TotalSegmentatorEngine.pipeline.run_job import plan, predict, run_job, segment
 from TotalSegmentatorEngine.preprocessing.cut_volume import box_of_extents
 from TotalSegmentatorEngine.preprocessing.network_input import Region
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -121,6 +121,16 @@ def test_one_job_finds_what_single_jobs_find_and_makes_a_coarse_pass_once(
     assert [each.is_cropped for each in final.passes] == [False, False, True, True, True]
     assert reported.plans[0].is_preliminary and not final.is_preliminary
     assert reported.tiles == (final.tiles, final.tiles), "the tiles that were planned were run"
+
+
+def test_both_halves_of_a_job_give_what_the_whole_job_gives(models: Path, volume: Volume) -> None:
+    """As a run over many CTs does it: the CT has left the cache when the second half begins."""
+    prepared, cache = job(models, (FAMILY, ["spleen"]), TASK), EngineCache()
+    cache.remember_ct("one", ReadInput(volume))
+    finish = predict(volume, prepared, cache, SilentReporter(), learns=False)
+    cache.forget_ct()
+    found, expected = masks(finish()), masks(run(volume, prepared)[0])
+    assert found.keys() == expected.keys() and all(np.array_equal(found[name], expected[name]) for name in found)
 
 
 def test_a_model_that_is_asked_for_and_needed_runs_once(models: Path, volume: Volume, runs: Counter[str]) -> None:
