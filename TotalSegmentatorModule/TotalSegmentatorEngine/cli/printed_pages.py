@@ -24,6 +24,8 @@ _GIGABYTE = 1e9
 
 _COLUMNS = ("Part", "Purpose", "Region in voxels", "Of the scan", "Tiles", "Time")
 
+_ESTIMATE = " (estimate)"
+
 _PRELIMINARY = """\
 This is a first estimate. Quick coarse passes find the structures or their region, and the networks then run only there:
 tiles and time are upper bounds, and memory is that of the passes whose region is known. A running job shows its final
@@ -39,7 +41,7 @@ def plan_line(plan: Plan) -> str:
     """One line: work, time, memory, and what computes. What is not known is left out."""
     words = [_work_text(plan)]
     if plan.seconds is not None:
-        words.append(about_text(plan.seconds))
+        words.append(about_text(plan.seconds) + _ESTIMATE * plan.is_estimated)
     words.append(f"needs {_memory_text(plan, ' of memory')}")
     line = f"{', '.join(words)}; {plan.runtime}, {plan.precision}"
     return f"first estimate: {line}" if plan.is_preliminary else line
@@ -51,6 +53,8 @@ def plan_page(plan: Plan) -> str:
     time = "not known yet: the first job on this computer measures it"
     if plan.seconds is not None:
         time = f"{bound}{about_text(plan.seconds)}"
+    if plan.is_estimated:
+        time += "; an estimate by a short trial, since not all of these networks have run on this computer yet"
     at_once = f", {plan.tile_batch} tiles at once" if plan.tile_batch > 1 else ""
     summary = [
         *_model_lines(plan),
@@ -124,7 +128,7 @@ def _row(planned: PlannedPass) -> tuple[str, ...]:
         " x ".join(str(size) for size in planned.shape),
         "a part" if planned.is_cropped else "all",
         str(planned.tiles),
-        "not known yet" if planned.seconds is None else about_text(planned.seconds),
+        "not known yet" if planned.seconds is None else about_text(planned.seconds) + _ESTIMATE * planned.is_estimated,
     )
 
 

@@ -9,15 +9,19 @@ import torch
 from TotalSegmentatorWire.messages.plan import Plan
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.inference.pace_trial import pace_trial
 from TotalSegmentatorEngine.inference.runtimes import expected_choice
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.devices import choose_device
 from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.models.model_folder import architecture_key
 from TotalSegmentatorEngine.pipeline.cache import EngineCache, JobImages
 from TotalSegmentatorEngine.plan.job_steps import JobState, job_steps
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy, execution_strategies
 from TotalSegmentatorEngine.plan.planner import Planner
+from TotalSegmentatorEngine.plan.rates import trial_rate
+from TotalSegmentatorEngine.plan.step_plan import is_timed
 from TotalSegmentatorEngine.preprocessing.network_input import image_place
 
 
@@ -63,13 +67,28 @@ class JobPlanning:
     def first_that_fits(self, strategies: Sequence[Strategy]) -> tuple[Plan, list[Strategy]]:
         """The plan of the first strategy that fits into memory, and the strategies from that one on.
 
-        Raises SegmentationError("MEMORY_SHORT") where none fits.
+        Where a network of the job never ran on this machine, a short trial is made first, once. Raises
+        SegmentationError("MEMORY_SHORT") where none fits, CANCELLED.
         """
+        self._try_machine(strategies[0])
         return self._planner().first_that_fits(strategies, self.state)
 
     def refined(self, strategy: Strategy) -> Plan:
         """The plan with what is known by now."""
         return self._planner().plan(strategy, self.state)
+
+    def _try_machine(self, strategy: Strategy) -> None:
+        place = (strategy.runtime, strategy.precision, strategy.device)
+        if self.machine.rate(trial_rate(*place)) is not None:
+            return
+        folders = [folder for step in self.steps if step not in self.state.done for folder in step.folders]
+        if all(is_timed(self.machine.network(architecture_key(folder), *place)) for folder in folders):
+            return
+        self.reporter.check_cancelled()
+        tried = pace_trial(strategy.runtime, strategy.precision, torch.device(strategy.device))
+        if tried is not None:
+            self.machine.remember_rate(trial_rate(*place), *tried)
+            self.machine.save()
 
     def _planner(self) -> Planner:
         cache = self.cache

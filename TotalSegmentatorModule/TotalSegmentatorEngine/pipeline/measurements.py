@@ -20,7 +20,8 @@ from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.machine.work_time import Spent, now
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, stored_bytes
-from TotalSegmentatorEngine.plan.rates import Work, label_rate
+from TotalSegmentatorEngine.plan.network_work import tile_operations
+from TotalSegmentatorEngine.plan.rates import Work, label_rate, network_rate
 
 
 class Sink(RowSink, Protocol):
@@ -141,6 +142,10 @@ class NetworkProbe:
         # of a batch, the other tiles
         first = self._first.seconds(is_on_processor) - (self._first.tiles - 1) * (pace or 0.0)
         machine.remember_network(*place, pace, max(first, pace or 0.0), tiles)
+        operations = tile_operations(folder)
+        if pace is not None and operations is not None:
+            tiles = self._others.tiles
+            machine.remember_rate(network_rate(*place[1:]), tiles * operations, tiles * pace)
         machine.remember_activations(*place, max(self._most_bytes - known_bytes, 0))
         for sink, spent in self.sink.spent_by_each:
             name = label_rate(folder, str(runner.device), sink.is_resampled)

@@ -36,6 +36,16 @@ class Work:
     """Seconds a unit on two cores, as counts before the computer has measured it."""
 
 
+def network_rate(runtime: str, precision: str, device: str) -> str:
+    """Operations (network_work.py) of whatever networks have run so."""
+    return f"operations, {runtime}, {precision}, {device}"
+
+
+def trial_rate(runtime: str, precision: str, device: str) -> str:
+    """Operations of a short trial (inference/pace_trial.py): what counts before any network has run so."""
+    return f"operations of a trial, {runtime}, {precision}, {device}"
+
+
 def label_rate(folder: ModelFolder, device: str, is_resampled: bool) -> str:
     """Labels of one network, of all its logits; per voxel labelled. ``is_resampled``: of the logits on another grid,
     which takes many times longer."""

@@ -10,25 +10,34 @@ from TotalSegmentatorWire.messages.plan import SEGMENTATION, PlannedPass
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.job.prepared_model import CT_GRID, NETWORK_GRID
+from TotalSegmentatorEngine.machine.profile import NetworkRecord
 from TotalSegmentatorEngine.models.find_model import Part
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 from TotalSegmentatorEngine.plan.job_steps import Scope, Step
 from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, pass_memory
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
+from TotalSegmentatorEngine.plan.network_work import tile_operations
 from TotalSegmentatorEngine.plan.rates import (
     USUAL_LABELLING,
     Work,
     islands_work,
     label_rate,
+    network_rate,
     plans_resampling_work,
     published_work,
     resampling_work,
     restoring_work,
+    trial_rate,
 )
 from TotalSegmentatorEngine.plan.tile_counts import label_work, network_shape, tiles_of
 from TotalSegmentatorEngine.preprocessing.cut_volume import cut_geometry
 from TotalSegmentatorEngine.preprocessing.network_input import Region, image_place, network_grid, resamples_by_plans
 from TotalSegmentatorEngine.preprocessing.regions import enclosing, shape_of
+
+
+def is_timed(measured: NetworkRecord | None) -> bool:
+    """Whether it is known how long a tile takes."""
+    return measured is not None and not (measured.first_tile_seconds is None and measured.seconds_per_tile is None)
 
 
 class StepPlan:
@@ -120,6 +129,7 @@ class StepPlan:
                 label_seconds=labelling,
                 model=model.id,
                 tile_voxels=math.prod(folder.patch_size),
+                is_estimated=seconds is not None and self._is_estimated(folder),
             )
         )
         self.memories.append(
@@ -135,12 +145,26 @@ class StepPlan:
         strategy, machine = self._strategy, self._context.machine
         place = (strategy.runtime, strategy.precision, strategy.device)
         measured = machine.network(architecture_key(folder), *place)
-        if measured is None or (measured.first_tile_seconds is None and measured.seconds_per_tile is None):
+        if not is_timed(measured):
+            first = pace = self._expected_seconds(folder, place)
+        else:
+            first = measured.first_tile_seconds or measured.seconds_per_tile
+            pace = measured.seconds_per_tile or measured.first_tile_seconds
+        if pace is None:
             return None
-        first = measured.first_tile_seconds or measured.seconds_per_tile
-        pace = measured.seconds_per_tile or measured.first_tile_seconds
         load = 0.0 if str(folder.path.resolve()) in self._context.loaded else machine.rate(loaded_key(folder, *place))
         return (load or 0.0) + (first + (tiles - 1) * pace if tiles else 0.0)
+
+    def _expected_seconds(self, folder: ModelFolder, place: tuple[str, str, str]) -> float | None:
+        """Of a tile of a network that never ran here, by the pace of other networks or else of a trial."""
+        machine, operations = self._context.machine, tile_operations(folder)
+        pace = machine.rate(network_rate(*place), usual=machine.rate(trial_rate(*place)))
+        return None if pace is None or operations is None else pace * operations
+
+    def _is_estimated(self, folder: ModelFolder) -> bool:
+        strategy = self._strategy
+        place = (strategy.runtime, strategy.precision, strategy.device)
+        return not is_timed(self._context.machine.network(architecture_key(folder), *place))
 
     def _label_seconds(self, folder: ModelFolder, work: Mapping[bool, int]) -> float:
         total = 0.0

@@ -21,7 +21,7 @@ def plan_text(plan: Plan) -> str:
     """One line: steps, networks, time and memory. Unknown values are left out."""
     words = [_work_text(plan)]
     if plan.seconds is not None:
-        words.append(about_text(plan.seconds))
+        words.append(time_text(plan))
     words.append(_memory_text(plan))
     line = ", ".join(words)
     return _("First estimate: {plan}").format(plan=line) if plan.is_preliminary else line
@@ -40,6 +40,12 @@ def plan_details(plan: Plan) -> str:
     lines += [_pass_text(planned) for planned in plan.passes]
     lines += _memory_measures(plan)
     return "\n".join(lines)
+
+
+def time_text(plan: Plan) -> str:
+    """The time of a plan that has one, marked where networks have not run on this computer."""
+    time = about_text(plan.seconds)
+    return _("{time} (estimate)").format(time=time) if plan.is_estimated else time
 
 
 def about_text(seconds: float) -> str:

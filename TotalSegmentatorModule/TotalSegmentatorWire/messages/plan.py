@@ -35,7 +35,7 @@ class PlannedPass:
     """Whether the region is less than the whole image."""
     tiles: int
     seconds: float | None
-    """None where this machine has not run such a network yet and no estimate was made."""
+    """None where this machine has not run such a network yet and no trial could be made."""
     label_voxels: int = 0
     """Voxels whose label is found of the network's predictions."""
     label_seconds: float | None = None
@@ -44,6 +44,8 @@ class PlannedPass:
     """Id of the model whose part this is."""
     tile_voxels: int = 0
     """Of one tile: what a tile costs, compared with those of other networks."""
+    is_estimated: bool = False
+    """Whether ``seconds`` counts with what other networks or a short trial took: this one never ran on this machine."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ class Plan:
     @property
     def tiles(self) -> int:
         return sum(planned.tiles for planned in self.passes)
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether ``seconds`` rests on networks that never ran on this machine."""
+        return self.seconds is not None and any(planned.is_estimated for planned in self.passes)
 
     @property
     def tile_voxels(self) -> int:

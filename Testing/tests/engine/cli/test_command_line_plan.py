@@ -127,6 +127,14 @@ def test_a_page_says_what_is_not_known() -> None:
     assert page.endswith("1  not known yet")
 
 
+def test_an_estimate_is_marked() -> None:
+    plan = kidneys_plan(passes=[dataclasses.replace(ORGANS_PASS, is_estimated=True)])
+    page = plan_page(plan)
+    assert "Time       about 60 s; an estimate by a short trial, since not all of these networks have run" in page
+    assert page.endswith("about 50 s (estimate)")
+    assert "about 60 s (estimate), needs" in plan_line(plan)
+
+
 def test_a_preliminary_plan_is_explained() -> None:
     page = plan_page(kidneys_plan(is_preliminary=True))
     assert "Time       at most about 60 s\n" in page
@@ -288,7 +296,7 @@ def test_the_plan_is_what_the_job_then_does(tmp_path: Path, blobs: Path, capsys:
     arguments = ["--model", str(make_model_folder(tmp_path / "Dataset900_Seeded")), "--device", "cpu"]
     arguments += ["--runtime", "eager"]
     before = planned_json(capsys, str(blobs), *arguments)
-    assert before.seconds is None and not before.is_preliminary
+    assert before.is_estimated and not before.is_preliminary
     events = tmp_path / "events.jsonl"
     assert main(["segment", str(blobs), str(tmp_path / "a.nrrd"), *arguments, "--events", str(events)]) == 0
     printed = capsys.readouterr()

@@ -1,0 +1,102 @@
+"""The time of a job whose networks never ran on this machine: by the operations of their plans and a short trial."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from catalogue_jobs import whole_set
+from job_recorder import run
+from seeded_models import configuration_settings, make_model_folder, plans_of
+from torch.utils.flop_counter import FlopCounterMode
+from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.inference.network import build_network
+from TotalSegmentatorEngine.inference.pace_trial import pace_trial
+from TotalSegmentatorEngine.models.model_folder import ModelFolder, read_model_folder
+from TotalSegmentatorEngine.pipeline import job_planning
+from TotalSegmentatorEngine.pipeline.run_job import plan
+from TotalSegmentatorEngine.plan.network_work import tile_operations
+from TotalSegmentatorWire.user_folders import CACHE_VARIABLE
+
+CPU = torch.device("cpu")
+
+
+def published_like(old_format: bool, network: str = "plain", patch: tuple[int, int, int] = (32, 32, 64)) -> dict:
+    """Plans of four stages whose strides differ by axis, as anisotropic data sets have them."""
+    settings = configuration_settings(patch, network=network, old_format=old_format)
+    kernels = [[1, 3, 3], [3, 3, 3], [3, 3, 3], [3, 3, 3]]
+    strides = [[1, 1, 1], [1, 2, 2], [2, 2, 2], [2, 2, 2]]
+    if old_format:
+        settings |= {"pool_op_kernel_sizes": strides, "conv_kernel_sizes": kernels, "unet_max_num_features": 20}
+        settings |= {"n_conv_per_stage_encoder": [2, 1, 3, 2], "n_conv_per_stage_decoder": [2, 1, 2]}
+        return plans_of(settings)
+    arguments = settings["architecture"]["arch_kwargs"]
+    arguments |= {"n_stages": 4, "features_per_stage": [4, 8, 16, 20], "kernel_sizes": kernels, "strides": strides}
+    arguments["n_conv_per_stage_decoder"] = [2, 1, 2]
+    arguments["n_conv_per_stage" if network == "plain" else "n_blocks_per_stage"] = [2, 1, 3, 2]
+    return plans_of(settings)
+
+
+def counted_operations(folder: ModelFolder) -> int:
+    """As PyTorch counts them while the network runs on a tile without voxels."""
+    counter = FlopCounterMode(display=False)
+    with counter, torch.device("meta"), torch.inference_mode():
+        build_network(folder).eval()(torch.empty((1, 1, *folder.patch_size)))
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("network", ["plain", "residual"])
+@pytest.mark.parametrize("old_format", [True, False])
+def test_operations_of_the_plans_are_those_that_pytorch_counts(tmp_path: Path, network: str, old_format: bool):
+    for number, plans in enumerate(
+        (plans_of(configuration_settings(network=network, old_format=old_format)), published_like(old_format, network))
+    ):
+        folder = read_model_folder(make_model_folder(tmp_path / f"Dataset90{number}_Seeded", plans=plans))
+        images = 8 if "nomirror" not in folder.path.name.lower() else 1
+        assert tile_operations(folder) / images == pytest.approx(counted_operations(folder), rel=1e-6)
+
+
+def test_a_trial_takes_a_moment_and_its_pace_is_that_of_this_machine():
+    pace_trial("eager", "exact", CPU)
+    begun = time.process_time()
+    operations, seconds = pace_trial("eager", "exact", CPU)
+    assert time.process_time() - begun < 4.0  # of all cores together
+    convolution = torch.nn.Conv3d(32, 32, 3, padding=1)
+    tile = torch.zeros((1, 32, 48, 48, 48))
+    with torch.inference_mode():
+        convolution(tile)
+        begun = time.perf_counter()
+        convolution(tile)
+        alone = (time.perf_counter() - begun) / (2 * 27 * 32 * 32 * 48**3)
+    assert 0.1 < seconds / operations / alone < 10
+
+
+def test_the_first_plan_has_a_time_marked_as_an_estimate(models: Path, volume: Volume, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    tries = []
+
+    def tried(*place) -> tuple[float, float]:
+        tries.append(place)
+        return 1e9, 0.5
+
+    monkeypatch.setattr(job_planning, "pace_trial", tried)
+    prepared = whole_set(models)
+    first, again = plan(volume, prepared), plan(volume, prepared)
+    assert len(tries) == 1  # it is remembered
+    assert first.is_estimated and all(each.is_estimated for each in first.passes)
+    folder = prepared.models[0].model.folders_to_run[0]
+    tiles = first.passes[0].tiles
+    assert first.passes[0].seconds >= tiles * tile_operations(folder) * 0.5e-9
+    assert again.passes == first.passes
+
+    run(volume, prepared)
+    assert not plan(volume, prepared).is_estimated
+
+
+def test_without_a_trial_the_time_stays_unknown(models: Path, volume: Volume, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(job_planning, "pace_trial", lambda *_place: None)
+    planned = plan(volume, whole_set(models))
+    assert planned.seconds is None and not planned.is_estimated
