@@ -50,6 +50,8 @@ class CtQueue:
         self._ticker = Ticker(self._tick)
         self._sequence_job: SequenceJob | None = None
         self._is_closed = False
+        self._former_job = ""
+        """Of the session before the CT that runs: it tells progress already when it has no new one yet."""
         self.current: QueuedCt | None = None
         """The CT whose job runs; None, too, while the panel or a script runs one of its own."""
         self.is_running = False
@@ -101,7 +103,7 @@ class CtQueue:
         if item is None:
             return
         frame, job = item.next_frame or 0, self._session.job_id
-        if job and item.jobs.get(frame) != job:
+        if job not in ("", self._former_job, item.jobs.get(frame)):
             item.jobs[frame] = job
             self.items.save()
         if int(item.fraction * 100) != int(fraction * 100):
@@ -200,6 +202,7 @@ class CtQueue:
             self._sequence_job = SequenceJob(item, frame, node)
             ct, arrival = self._sequence_job.volume, self._sequence_job.arrival
         item.state, item.fraction, self.current = QueueState.RUNNING, 0.0, item
+        self._former_job = self._session.job_id
         try:
             if finished_job:
                 self._session.import_saved_result(finished_job, ct, self._on_end, arrival)

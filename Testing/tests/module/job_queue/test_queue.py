@@ -23,7 +23,22 @@ def segmentation_of(user, ct):
     return node
 
 
-def test_every_loaded_ct_gets_a_segmentation_of_its_own(queue_user, app):
+@pytest.fixture
+def kept_jobs(monkeypatch):
+    """The ids of each line's jobs, each time that the queue is kept on disk."""
+    from TotalSegmentatorModuleLib.job_queue.queue_file import QueueFile
+
+    kept, save = [], QueueFile.save
+
+    def save_and_note(file, items) -> None:
+        save(file, items)
+        kept.append([dict(item.jobs) for item in items])
+
+    monkeypatch.setattr(QueueFile, "save", save_and_note)
+    return kept
+
+
+def test_every_loaded_ct_gets_a_segmentation_of_its_own(queue_user, app, kept_jobs):
     user = queue_user()
     cts = user.add_cts("CT head", "CT thorax", "CT pelvis")
     user.plan()
@@ -40,6 +55,10 @@ def test_every_loaded_ct_gets_a_segmentation_of_its_own(queue_user, app):
         assert np.array_equal(spleen != 0, expected_labels(slicer.util.arrayFromVolume(ct)) == 1)
     assert user.queue_ui.summaryLabel.text == "3 finished."
     assert app.wait_until(lambda: not user.queue_ui.startButton.enabled, READY_SECONDS)
+    # by its job's id a result is found after a crash: at no moment a line has that of another one's job
+    last = kept_jobs[-1]
+    assert len({job for jobs in last for job in jobs.values()}) == 3
+    assert all(jobs in ({}, last[line]) for lines in kept_jobs for line, jobs in enumerate(lines))
     assert app.longest_block_ms() < BLOCK_SECONDS * 1000, app.longest_block_name()
 
 
