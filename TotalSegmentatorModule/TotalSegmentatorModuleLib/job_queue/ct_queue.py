@@ -170,7 +170,7 @@ class CtQueue:
         job = item.jobs.get(frame, "")
         is_finished = bool(job) and self._session.has_unimported(job)
         try:
-            node = self._loaded(item, is_optional=is_finished and not item.is_sequence)
+            node = self._loaded(item, is_optional=is_finished and bool(item.origin.series_instance_uid))
             if not is_finished and self._callbacks.defer(order_of(item.choices, node)):
                 self.pause()
                 return
@@ -182,8 +182,9 @@ class CtQueue:
             self._end(item, Problem("INTERNAL_ERROR", {"kind": type(error).__name__}))
 
     def _loaded(self, item: QueuedCt, is_optional: bool):
-        """The volume or the sequence of ``item``, which is loaded where it is not; a result that is finished can do
-        without. Raises SegmentationError."""
+        """The volume or the sequence of ``item``, which is loaded where it is not. A result that is finished can do
+        without where it knows its series: else it might be put on another CT of the same grid. Raises
+        SegmentationError."""
         node = slicer.mrmlScene.GetNodeByID(item.node_id) if item.node_id else None
         if node is None:
             try:
