@@ -61,7 +61,7 @@ ARROWS = {
         SETUP: "cli",
     },
     f"{ENGINE}/department_server": {ENGINE: "cluster imaging job pipeline", f"{ENGINE}/review": "measures"},
-    f"{ENGINE}/worker": {ENGINE: "ct_input department_server export imaging job pipeline review"},
+    f"{ENGINE}/worker": {ENGINE: "ct_input department_server export imaging job machine pipeline review"},
     f"{ENGINE}/pipeline": {
         ENGINE: (
             "ct_input imaging inference job labels machine models plan preprocessing result_check review statistics"

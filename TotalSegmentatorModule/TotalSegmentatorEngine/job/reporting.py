@@ -6,6 +6,7 @@ into the fraction of the whole job, estimates the time left, and emits the wire'
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -15,7 +16,9 @@ from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import PlanEvent, ProgressEvent, Stage
 
+from TotalSegmentatorEngine.job.network_in_turn import NetworksInTurn, RunningNetwork
 from TotalSegmentatorEngine.job.time_left import TimeLeft
+from TotalSegmentatorEngine.machine.memory import resident_memory
 
 LONG_JOB_SECONDS = 3600.0
 
@@ -91,8 +94,12 @@ class JobReporter(EventReporter):
         emit: Callable[[Any], None],
         is_cancelled: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
+        memory: Callable[[], int | None] = resident_memory,
     ) -> None:
+        """``memory``: bytes that the job occupies, where it runs in this process."""
         super().__init__(job_id, emit, is_cancelled, clock)
+        self._memory = memory
+        self._networks = NetworksInTurn()
         self._time_left = TimeLeft(_share_after(Stage.LABELLING) / _PREDICTING_AND_LABELLING)
         self._labelling_weight = STAGE_WEIGHTS[Stage.LABELLING]
         self._done = {Stage.PREDICTING: 0.0, Stage.LABELLING: 0.0}
@@ -114,12 +121,15 @@ class JobReporter(EventReporter):
             self._labelling_since = now
         if self._labelling_since is not None and now - self._labelling_since < LABELLING_SHOWN_AFTER:
             return
+        running = self._networks.running(stage, tile, tiles)
         if self._is_due(stage, within >= 1.0):
-            self._emit(ProgressEvent(self._job_id, stage, fraction, seconds_left, tile, tiles))
+            event = ProgressEvent(self._job_id, stage, fraction, seconds_left, tile, tiles)
+            self._emit(dataclasses.replace(event, memory_bytes=self._memory(), **_fields_of(running)))
 
     def plan(self, plan: Plan) -> None:
         """Until tiles have shown their pace, the plan gives the time left, and the share that labels take of it."""
         self._time_left.plan(plan, self._clock())
+        self._networks.plan(plan)
         self._labelling_weight = _labelling_weight(plan)
         self._emit(PlanEvent(self._job_id, plan.to_json()))
         if not self._is_long and long_job_warnings(plan):
@@ -133,6 +143,20 @@ class JobReporter(EventReporter):
         predicting = _PREDICTING_AND_LABELLING - self._labelling_weight
         done = self._done[Stage.PREDICTING] * predicting + self._done[Stage.LABELLING] * self._labelling_weight
         return _start_of(Stage.PREDICTING) + done
+
+
+def _fields_of(running: RunningNetwork | None) -> dict[str, Any]:
+    """Of a ProgressEvent."""
+    if running is None:
+        return {}
+    planned = running.planned
+    return {
+        "network": running.place,
+        "networks": running.count,
+        "part": planned.part,
+        "model": planned.model,
+        "purpose": planned.purpose,
+    }
 
 
 def _labelling_weight(plan: Plan) -> float:

@@ -15,6 +15,7 @@ import platform
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -42,6 +43,7 @@ from TotalSegmentatorWire.process_identity import is_alive
 from TotalSegmentatorEngine.job.error_boundary import problem_of
 from TotalSegmentatorEngine.job.reporting import JobReporter
 from TotalSegmentatorEngine.job.task import SegmentationTask
+from TotalSegmentatorEngine.machine.memory import resident_memory
 from TotalSegmentatorEngine.worker.event_log import EventLog
 from TotalSegmentatorEngine.worker.request_queue import AcceptedJob, RequestQueue
 from TotalSegmentatorEngine.worker.start_up import missing_package, warm_up
@@ -185,7 +187,7 @@ class Worker:
         request = job.request
         self._cache = self._cache or EngineCache()
         files = WorkerJobFiles(request, self._cache, self.guard)
-        reporter = JobReporter(request.job_id, job.events.emit, job.is_cancelled)
+        reporter = JobReporter(request.job_id, job.events.emit, job.is_cancelled, memory=_memory_of(request))
         try:
             if request.server is None:
                 run_job(_task_of(request), files, self._cache, reporter)
@@ -232,6 +234,11 @@ def _task_of(request: SegmentRequest | PlanRequest) -> SegmentationTask:
     models_folder = Path(request.models_folder)
     requests = requests_from_json(request.requests)
     return SegmentationTask(requests, models_folder, request.device, options, is_reviewed=True)
+
+
+def _memory_of(request: SegmentRequest) -> Callable[[], int | None]:
+    """What tells the memory of the job: of one that runs elsewhere, nothing does."""
+    return resident_memory if request.server is None else lambda: None
 
 
 def _remove(leftover: Path) -> None:

@@ -77,6 +77,7 @@ class Panel:
             JobCallbacks(
                 on_busy=self._on_busy,
                 on_progress=self._on_progress,
+                on_network=self._progress.show_network,
                 on_plan=self._on_plan,
                 on_warning=self._messages.add_warning,
                 on_log=self._messages.add_log,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.segment import ProgressEvent
 
 from TotalSegmentatorModuleLib.expected_plans.questions import ExpectedPlan
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
-from TotalSegmentatorModuleLib.segment.plan_text import plan_details, plan_text
+from TotalSegmentatorModuleLib.segment.plan_text import memory_text, plan_details, plan_text
 from TotalSegmentatorModuleLib.segment.progress_text import stage_text
+from TotalSegmentatorModuleLib.texts.network_text import network_text
 from TotalSegmentatorModuleLib.texts.quantities import time_left_text
 
 
@@ -23,6 +25,7 @@ class ProgressSection:
         ui.progressFrame.setVisible(False)
         ui.planLabel.setVisible(False)
         ui.obstacleLabel.setVisible(False)
+        self._forget_network()
 
     def show_ready(self, obstacle: str, ct_name: str) -> None:
         """No job runs. ``obstacle`` says why none can be started; empty when one can, on the CT ``ct_name``."""
@@ -40,6 +43,8 @@ class ProgressSection:
         self._ui.applyButton.setToolTip(_("Stop the segmentation. The scene is not changed."))
         self._ui.applyButton.setEnabled(not is_cancelling)
         self._ui.obstacleLabel.setVisible(False)
+        if not self._ui.progressFrame.visible:
+            self._forget_network()  # of the job before
         self._ui.progressFrame.setVisible(True)
 
     def show_plan(self, plan: Plan, is_on_server: bool = False) -> None:
@@ -56,9 +61,22 @@ class ProgressSection:
             self.show_plan(expected.plan)
             self._ui.planLabel.setText(_("Expected: {plan}").format(plan=plan_text(expected.plan)))
 
+    def show_network(self, event: ProgressEvent) -> None:
+        """Which network runs, and what the worker occupies."""
+        network = network_text(event)
+        self._ui.networkLabel.setText(network)
+        self._ui.networkLabel.setVisible(bool(network))
+        is_known = event.memory_bytes is not None
+        self._ui.memoryLabel.setText(memory_text(event.memory_bytes) if is_known else "")
+        self._ui.memoryLabel.setVisible(is_known)
+
     def show_progress(self, fraction: float, stage: str, seconds_left: float | None, tile: int, tiles: int) -> None:
         """``fraction`` 0..1 of the whole job."""
         self._ui.progressBar.setValue(round(fraction * self._STEPS))
         self._ui.progressBar.setFormat(_("{percent} %").format(percent=int(fraction * 100)))
         self._ui.stageLabel.setText(stage_text(stage, tile, tiles))
         self._ui.timeLeftLabel.setText(time_left_text(seconds_left))
+
+    def _forget_network(self) -> None:
+        self._ui.networkLabel.setVisible(False)
+        self._ui.memoryLabel.setVisible(False)

@@ -179,6 +179,7 @@ class SegmentationJob:
         elif isinstance(event, ProgressEvent):
             fraction = sent_share + (1.0 - sent_share - _RECEIVING_SHARE) * event.fraction
             self._report_progress(fraction, event.stage, event.seconds_left, event.tile, event.tiles)
+            self._report(self._callbacks.on_network, event)
         elif isinstance(event, PlanEvent):
             self._report_plan(event)
         elif isinstance(event, WarningEvent):

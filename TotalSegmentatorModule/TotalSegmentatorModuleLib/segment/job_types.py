@@ -12,7 +12,7 @@ from TotalSegmentatorWire.messages.department_server import DepartmentServer
 from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import Plan
-from TotalSegmentatorWire.messages.segment import ResultHeader
+from TotalSegmentatorWire.messages.segment import ProgressEvent, ResultHeader
 
 from TotalSegmentatorModuleLib.background.task_runner import ignore
 
@@ -79,6 +79,8 @@ class JobCallbacks:
     on_progress: Callable[[float, str, float | None, int, int], None] = ignore
     """Fraction 0..1 of the whole job, never falling; stage, one of Stage.ALL or of the STAGE_ names; seconds left;
     finished tiles and all tiles."""
+    on_network: Callable[[ProgressEvent], None] = ignore
+    """The event of the worker behind each ``on_progress`` of its own: which network runs, and what it occupies."""
     on_plan: Callable[[Plan], None] = ignore
     """What the job is going to do; called again when it changes, for instance when memory runs short."""
     on_warning: Callable[[Problem], None] = ignore

@@ -78,6 +78,13 @@ def _memory_text(plan: Plan) -> str:
     )
 
 
+def memory_text(count: int) -> str:
+    """So many bytes: "3.1 GB of memory"."""
+    if count < _GIGABYTE:
+        return _("{count} MB of memory").format(count=round(count / 1e6))
+    return _("{count} GB of memory").format(count=_gigabytes(count))
+
+
 def _gigabytes(count: int) -> str:
     return "{:.1f}".format(count / _GIGABYTE)
 

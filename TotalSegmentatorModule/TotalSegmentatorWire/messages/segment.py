@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-PROTOCOL_VERSION = 7
+PROTOCOL_VERSION = 8
 """Raised with every change that the other side must know of. Both sides refuse to talk to another number."""
 
 
@@ -187,6 +187,16 @@ class ProgressEvent:
     tile: int = 0
     """Tiles done so far, over all part models; 0 outside Stage.PREDICTING."""
     tiles: int = 0
+    network: int = 0
+    """Place of the network that runs among the passes of the plan, from 1; 0 while none does."""
+    networks: int = 0
+    """Passes of the plan that have tiles."""
+    part: str = ""
+    """Of that network, as of PlannedPass."""
+    model: str = ""
+    purpose: str = ""
+    memory_bytes: int | None = None
+    """What the worker occupies; None where the system does not say, and where another computer does the work."""
 
 
 @dataclass(frozen=True)

@@ -48,3 +48,17 @@ def test_a_job_is_not_held_up_by_questions(user, app):
     user.click_apply()
     user.wait_until_ready()
     assert user.error_code == ""
+
+
+def test_progress_says_which_network_runs_and_what_memory_it_takes(user):
+    user.add_ct()
+    user.plan("predicting", "slow")
+    labels = user.ui.progress
+    assert not labels.networkLabel.visible
+    user.click_apply()
+    user.wait_for_stage("Segmenting")
+    assert user.app.wait_until(lambda: labels.networkLabel.text == "Dataset900_Fake", READY_SECONDS)
+    megabytes, unit = labels.memoryLabel.text.split(maxsplit=1)
+    assert labels.memoryLabel.visible and unit == "MB of memory" and int(megabytes) > 1
+    user.click_apply()
+    user.wait_until_ready()
