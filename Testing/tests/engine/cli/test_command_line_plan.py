@@ -20,7 +20,7 @@ from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import WARNINGS, Problem, SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.plan import LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
+from TotalSegmentatorWire.messages.plan import CROPPING, LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
 from TotalSegmentatorWire.messages.segment import EVENTS, PlanEvent, ProgressEvent, Stage, decode
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -133,6 +133,17 @@ def test_an_estimate_is_marked() -> None:
     assert "Time       about 60 s; an estimate by a short trial, since not all of these networks have run" in page
     assert page.endswith("about 50 s (estimate)")
     assert "about 60 s (estimate), needs" in plan_line(plan)
+
+
+def test_a_page_names_each_model_and_its_pipeline() -> None:
+    profiles = {"104-3mm": "totalsegmentator-1.5-wide-steps", "lung_nodules": "totalsegmentator-2.18-task"}
+    coarse = dataclasses.replace(LOCALIZATION_PASS, purpose=CROPPING, model="117-6mm")
+    page = plan_page(kidneys_plan(models=list(profiles), profiles=profiles, passes=[coarse, ORGANS_PASS]))
+    assert page.startswith(
+        "Model      104-3mm, pipeline totalsegmentator-1.5-wide-steps\n"
+        "           lung_nodules, pipeline totalsegmentator-2.18-task\n"
+    )
+    assert "cropping" in page
 
 
 def test_a_preliminary_plan_is_explained() -> None:
