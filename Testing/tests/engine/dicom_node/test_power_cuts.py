@@ -25,6 +25,7 @@ from TotalSegmentatorEngine.dicom_node.node_status import read_status
 
 FAKES = TESTING / "tests" / "support" / "fakes"
 BENCH = TESTING / "tests" / "support" / "batch"
+MODELS = TESTING / "tests" / "support" / "models"
 
 
 class Receiver:
@@ -58,7 +59,7 @@ class Receiver:
         self.process: subprocess.Popen | None = None
 
     def start(self) -> None:
-        paths = os.pathsep.join(map(str, (MODULE_FOLDER, TESTING, TESTING / "tests" / "support", FAKES, BENCH)))
+        paths = os.pathsep.join(map(str, (MODULE_FOLDER, TESTING, TESTING / "tests" / "support", FAKES, BENCH, MODELS)))
         command = [sys.executable, FAKES / "fake_receiver.py", self.gate, "receive", self.node]
         command += ["--settings", self.settings, "--log", self.log]
         with self.err.open("ab") as err:

@@ -16,7 +16,8 @@ from catalogue_jobs import EAGER, MODEL, folder_job, whole_set
 from engine_support import blobs_volume
 from hu_models import block_volume, make_hu_model
 from job_recorder import JobRecorder, run
-from one_model import localized_state, model_task, requested_grid, requested_step, with_changes
+from one_model import model_task, with_changes
+from planned_steps import localized_state, requested_grid, requested_step
 from seeded_models import make_model_folder
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.inference import sliding_window

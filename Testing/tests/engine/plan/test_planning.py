@@ -14,7 +14,8 @@ from catalogue_jobs import EAGER, MODEL, folder_job, whole_set
 from engine_support import blobs_volume
 from hu_models import block_volume, make_hu_model
 from job_recorder import run
-from one_model import localized_state, model_task, requested_step, with_changes
+from one_model import model_task, with_changes
+from planned_steps import localized_state, requested_step
 from seeded_models import configuration_settings, dataset_json_of, make_catalogue_model, make_model_folder, plans_of
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner

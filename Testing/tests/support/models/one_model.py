@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
-from TotalSegmentatorEngine.plan.job_steps import JobState, Scope, Step
-from TotalSegmentatorEngine.plan.planner import Planner
-from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region, network_grid
 from TotalSegmentatorWire.messages.model_request import model_request
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.segment import FoundStructure
@@ -49,21 +45,3 @@ def with_changes(prepared: PreparedTask, **changes) -> PreparedTask:
     """A task of one model, of whose PreparedModel some fields are different."""
     (only,) = prepared.models
     return dataclasses.replace(prepared, models=[dataclasses.replace(only, **changes)])
-
-
-def localized_state(planner: Planner, regions: Mapping[str, Region | None]) -> JobState:
-    """Of a job of one model whose coarse localization has found these regions of its parts."""
-    step = requested_step(planner)
-    return JobState({step: Scope(regions=regions)}, {step.localized_by})
-
-
-def requested_step(planner: Planner) -> Step:
-    """The one that gives the result of a job of one model."""
-    (step,) = (step for step in planner.steps if step.number is not None)
-    return step
-
-
-def requested_grid(planner: Planner, geometry: Geometry) -> NetworkGrid:
-    """At which the networks of that step get a CT of ``geometry``."""
-    step = requested_step(planner)
-    return network_grid(geometry, step.model.profile, step.folders[0])

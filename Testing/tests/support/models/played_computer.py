@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from one_model import localized_state, requested_grid, requested_step
+from planned_steps import localized_state, requested_grid, requested_step
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine import work_time
