@@ -95,6 +95,9 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "prediction-short": EngineBenchmark(
         "the same with light networks, a user's own model and a few structures", "prediction.measure_short", 11, True
     ),
+    "time-left": EngineBenchmark(
+        "what ten jobs say of the time left at 10 % and 50 % of their run", "time_left.measure", 5
+    ),
     "limit": EngineBenchmark("3 mm with 4 GB of memory, and a worker that the system kills", "limit.measure", 1),
     "foreground": EngineBenchmark(
         "how long Slicer waits for the processor while a job computes, and what that costs the job",

@@ -8,10 +8,14 @@ from __future__ import annotations
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import Stage
 
+from TotalSegmentatorEngine.job.networks_pace import NetworksPace
+
 _PACE_SECONDS = 1.0
 """After so long the making of labels has shown its pace; before, a first slab says too little."""
 
 
+_WRITING_SHARE = 0.03
+"""Of the job: what comes after the labels, of which plans do not speak."""
 _TAIL = (Stage.RESTORING, Stage.REVIEWING, Stage.WRITING)
 
 
@@ -26,6 +30,9 @@ class TimeLeft:
         self._planned_end: float | None = None
         self._planned_labelling: float | None = None
         self._previous: tuple[str | None, float] = (None, 0.0)
+        self._networks: NetworksPace | None = None
+        self._planned_tail = 0.0
+        self._tail_since: float | None = None
         self._start_anew()
 
     def _start_anew(self) -> None:
@@ -41,12 +48,20 @@ class TimeLeft:
         self._planned_end = None if plan.seconds is None else now + plan.seconds - plan.elapsed_seconds
         labelling = [planned.label_seconds for planned in plan.passes]
         self._planned_labelling = None if None in labelling else sum(labelling)
+        self._networks, done = None, self._tile
+        if plan.seconds is not None and NetworksPace.can_tell(plan):
+            self._networks = NetworksPace(plan, done)
+            left = plan.seconds - plan.elapsed_seconds
+            self._planned_tail = max(left - self._networks.planned_to_come, 0.0) + _WRITING_SHARE * left
         self._start_anew()
+        self._tile = done
 
     def report(self, stage: str, fraction_of_stage: float, tile: int, tiles: int, now: float) -> float | None:
         """Seconds until the job has finished; None while unknown. Arguments as of ``Reporter.progress``."""
         self._book(now)
         self._previous = (stage, now)
+        if self._networks is not None:
+            return self._by_plan(stage, fraction_of_stage, tile, tiles, now)
         if stage == Stage.PREDICTING and tiles:
             self._tile, self._tiles = tile, tiles
             if self._first_tile is None and tile >= 1:
@@ -67,6 +82,25 @@ class TimeLeft:
             self._predicting += now - since
         elif stage == Stage.LABELLING:
             self._labelling += now - since
+        if self._networks is not None:
+            self._networks.book(stage, now - since)
+            if stage == Stage.RESAMPLING:
+                self._planned_tail = max(self._planned_tail - (now - since), 0.0)
+
+    def _by_plan(self, stage: str, within: float, tile: int, tiles: int, now: float) -> float:
+        """What the plan names to come, as much longer or shorter as the networks have shown."""
+        if stage == Stage.PREDICTING and tiles:
+            self._tile, self._tiles = tile, tiles
+            self._networks.reached(tile, tiles)
+        elif stage == Stage.LABELLING:
+            self._labelled = max(self._labelled, min(within, 1.0))
+        tail = self._networks.factor() * self._planned_tail
+        if stage not in _TAIL:
+            return round(self._networks.seconds_left() + self._of_labels()[0] + tail, 1)
+        if self._tail_since is None:
+            self._tail_since = now
+        passed, done = now - self._tail_since, (_TAIL.index(stage) + within) / len(_TAIL)
+        return round(max((1.0 - done) * max(tail, passed), 0.0), 1)
 
     def _seconds_left(self, now: float) -> float | None:
         tiles = self._of_tiles()

@@ -110,7 +110,7 @@ class StepPlan:
         tiles = tiles_of(self.grid, region, folder, self._profile, len(model.parts) if is_whole else 1)
         shape = network_shape(self.grid, region, folder, self._profile)
         work = label_work(self.grid, region, folder, self._profile, self.is_smooth)
-        seconds = self._network_seconds(folder, tiles)
+        seconds, tile_seconds = self._network_seconds(folder, tiles)
         labelling = None if seconds is None else self._label_seconds(folder, work)
         if seconds is not None:
             seconds += labelling
@@ -129,6 +129,7 @@ class StepPlan:
                 label_seconds=labelling,
                 model=model.id,
                 tile_voxels=math.prod(folder.patch_size),
+                tile_seconds=tile_seconds,
                 is_estimated=seconds is not None and self._is_estimated(folder),
             )
         )
@@ -141,7 +142,8 @@ class StepPlan:
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
-    def _network_seconds(self, folder: ModelFolder, tiles: int) -> float | None:
+    def _network_seconds(self, folder: ModelFolder, tiles: int) -> tuple[float | None, float | None]:
+        """Of all tiles with what comes before them, and of one after the first."""
         strategy, machine = self._strategy, self._context.machine
         place = (strategy.runtime, strategy.precision, strategy.device)
         measured = machine.network(architecture_key(folder), *place)
@@ -151,9 +153,9 @@ class StepPlan:
             first = measured.first_tile_seconds or measured.seconds_per_tile
             pace = measured.seconds_per_tile or measured.first_tile_seconds
         if pace is None:
-            return None
+            return None, None
         load = 0.0 if str(folder.path.resolve()) in self._context.loaded else machine.rate(loaded_key(folder, *place))
-        return (load or 0.0) + (first + (tiles - 1) * pace if tiles else 0.0)
+        return (load or 0.0) + (first + (tiles - 1) * pace if tiles else 0.0), pace
 
     def _expected_seconds(self, folder: ModelFolder, place: tuple[str, str, str]) -> float | None:
         """Of a tile of a network that never ran here, by the pace of other networks or else of a trial."""

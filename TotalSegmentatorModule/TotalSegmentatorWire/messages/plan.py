@@ -44,6 +44,8 @@ class PlannedPass:
     """Id of the model whose part this is."""
     tile_voxels: int = 0
     """Of one tile: what a tile costs, compared with those of other networks."""
+    tile_seconds: float | None = None
+    """Of a tile after the first, without its labels; None where ``seconds`` is."""
     is_estimated: bool = False
     """Whether ``seconds`` counts with what other networks or a short trial took: this one never ran on this machine."""
 

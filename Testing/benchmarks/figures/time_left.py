@@ -1,0 +1,124 @@
+"""What a running job says of the time left, against what it then took: at a tenth and at half of ten different jobs.
+
+The jobs run in a resident worker, as those of the panel do, on a machine that knows nothing at first. A run counts from
+the click to the labels in memory. Where nothing is said at a moment, the error counts as 100 %. Other programs make a
+job longer than it could know; so the share of the processors that they had stands beside.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from TotalSegmentatorModuleLib.segment.job_types import JobSettings
+from TotalSegmentatorWire.messages.model_request import ModelRequest
+from TotalSegmentatorWire.messages.options import JobOptions
+
+from benchmarks.engine.our_engine import ResidentWorker, SceneCt, resident_worker
+from benchmarks.inputs import published_models
+from benchmarks.inputs.workload import Workload
+from benchmarks.measuring.processor_clock import ProcessorClock
+from benchmarks.measuring.report import median
+from benchmarks.measuring.timed_process import ProgramError
+
+MOMENTS = {0.1: 0.25, 0.5: 0.15}
+"""Share of the run, and the largest median error there."""
+_TASK = "kidney_cysts"
+_LIMIT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    requests: tuple[ModelRequest, ...]
+    ct: Path
+    options: JobOptions = field(default_factory=JobOptions)
+
+
+@dataclass(frozen=True)
+class Said:
+    """``left``: what the job said at a share of its run, less what has passed since it said so; None: nothing."""
+
+    left: float | None
+    real: float
+
+    @property
+    def error(self) -> float:
+        return 1.0 if self.left is None else abs(self.left / self.real - 1)
+
+
+def jobs(workload: Workload) -> list[Job]:
+    """Ten, of five models: one network, five of them, a few structures, a task with its crop, two models in one job."""
+    half = workload.cropped_ct("half", (225.0, 410.0, 410.0))
+    few = workload.cropped_ct("few-tiles-1.5mm", (225.0, 180.0, 180.0))
+    part = workload.cropped_ct("part", (150.0, 330.0, 330.0))
+    own, whole = ModelRequest(str(workload.own_model)), workload.ct()
+    task, fine, medium, coarse = (ModelRequest(model) for model in (_TASK, "117-1.5mm", "117-3mm", "117-6mm"))
+    return [
+        Job("3 mm, 150 slices", (medium,), half),
+        Job("1.5 mm, few tiles", (fine,), few),
+        Job("6 mm, smooth", (coarse,), few, JobOptions(smooth=True)),
+        Job("own model, 100 slices", (own,), part),
+        Job("a task in its crop", (task,), part),
+        Job("3 mm, 300 slices, no islands", (medium,), whole, JobOptions(smallest_island_mm3=200.0)),
+        Job("two models", (medium, task), half),
+        Job("1.5 mm, two structures", (ModelRequest("117-1.5mm", ("liver", "aorta")),), few),
+        Job("6 mm, 300 slices", (coarse,), whole),
+        Job("1.5 mm, more tiles", (fine,), part),
+    ]
+
+
+def measure(workload: Workload) -> None:
+    """Prints what each job said, and the median errors."""
+    models = workload.light_models_folder
+    architectures = published_models.SMALL if workload.small else published_models.LIGHT
+    published_models.make_published_models(models, architectures, (_TASK,))
+    for path in workload.cache_folder.glob("machine-*.json"):
+        path.unlink()
+    rows, errors = [], {share: [] for share in MOMENTS}
+    with resident_worker(workload) as worker:
+        for job in jobs(workload):
+            clock = ProcessorClock()
+            said, seconds = _run(worker, job, models)
+            _used, others = clock.read()
+            for share, each in said.items():
+                errors[share].append(each.error)
+            workload.report.say("  {}: {:.1f} s".format(job.name, seconds))
+            cells = [cell for each in said.values() for cell in _cells(each)]
+            rows.append([job.name, seconds, *cells, "{:.0%}".format(others)])
+    heads = [head for share in MOMENTS for head in ("left at {:.0%}, s".format(share), "really", "off")]
+    workload.report.table(["job", "run s", *heads, "others"], rows)
+    for share, most in MOMENTS.items():
+        name = "time left at {:.0%} of the run".format(share)
+        workload.report.ratio("{}, median error of ten jobs".format(name), median(errors[share]), most)
+        workload.report.ratio("{}, largest error".format(name), max(errors[share]))
+
+
+def _cells(said: Said) -> list[object]:
+    return ["nothing" if said.left is None else said.left, said.real, "{:.0%}".format(said.error)]
+
+
+def _run(worker: ResidentWorker, job: Job, models: Path) -> tuple[dict[float, Said], float]:
+    application, told = worker.application, []
+    listener = application.listener
+    listener.on_progress = lambda _fraction, _stage, left, *_tiles: told.append((time.perf_counter(), left))
+    ct, results = SceneCt(job.ct), len(listener.results)
+    begun = time.perf_counter()
+    application.apply_with(ct, JobSettings(job.requests, models, "cpu", job.options))
+    application.run_until_idle(_LIMIT_SECONDS)
+    if len(listener.results) == results:
+        raise ProgramError("the worker's job failed: {}".format(listener.failures[-1:]))
+    listener.results.pop()
+    return said_in(told, begun, time.perf_counter())
+
+
+def said_in(told: Sequence[tuple[float, float | None]], begin: float, end: float) -> tuple[dict[float, Said], float]:
+    """What was said at each of MOMENTS, and the seconds of the run. ``told``: when it was said, and what."""
+    said = {}
+    for share in MOMENTS:
+        moment = begin + share * (end - begin)
+        at, left = ([(begin, None)] + [each for each in told if each[0] <= moment])[-1]
+        said[share] = Said(None if left is None else max(left - (moment - at), 0.0), end - moment)
+    return said, end - begin

@@ -1,0 +1,149 @@
+"""How the networks of a job compare with what was planned for them: what those to come will then take.
+
+Loading and first tiles take their time, too, so that the pace of a few tiles says little of a whole job; and a tile of
+one network says nothing of another's. The plan knows all that; only how much faster or slower things go is measured.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from TotalSegmentatorWire.messages.plan import Plan, PlannedPass
+from TotalSegmentatorWire.messages.segment import Stage
+
+_TRUST = 0.02
+"""In a plan of measured networks: so long as so much of their planned time has not passed, it counts as much as what
+was seen."""
+_TRUST_IN_ESTIMATE = 0.01
+_NETWORK_STAGES = (Stage.LOADING_MODEL, Stage.PREDICTING)
+
+
+@dataclass
+class _Pass:
+    planned: PlannedPass
+    is_counted: bool
+    """Whether it has run, or runs, under the eyes of this clock from its beginning."""
+    loading: float = 0.0
+    tiles: float = 0.0
+    """Seconds that have passed."""
+
+    @property
+    def seconds(self) -> float:
+        """As planned, without labels."""
+        return self.planned.seconds - (self.planned.label_seconds or 0.0)
+
+    @property
+    def kind(self) -> str:
+        """Of a network that never ran here only its own model tells something."""
+        return self.planned.model if self.planned.is_estimated else ""
+
+    @property
+    def passed(self) -> float:
+        """An estimate knows of no loading."""
+        return self.tiles if self.planned.is_estimated else self.tiles + self.loading
+
+
+class NetworksPace:
+    """Gets the plan, the tiles that are done when it is made, and each stretch of time with what it was spent on."""
+
+    def __init__(self, plan: Plan, tile: int) -> None:
+        self._passes: list[_Pass] = []
+        finished = 0
+        for planned in plan.passes:
+            if planned.tiles:
+                self._passes.append(_Pass(planned, is_counted=finished >= tile))
+                finished += planned.tiles
+        self._total = finished
+        self._tile = tile
+        self._since_tile = 0.0
+
+    @staticmethod
+    def can_tell(plan: Plan) -> bool:
+        return all(planned.tile_seconds is not None for planned in plan.passes if planned.tiles)
+
+    @property
+    def planned_to_come(self) -> float:
+        """Seconds of the passes that are not finished, labels among them."""
+        place, _done = self._place()
+        return sum(each.planned.seconds for each in self._passes[place:])
+
+    def book(self, stage: str | None, seconds: float) -> None:
+        """``seconds`` have passed in ``stage``."""
+        place, _done = self._place()
+        if stage not in _NETWORK_STAGES or place == len(self._passes):
+            return
+        running = self._passes[place]
+        if stage == Stage.LOADING_MODEL:
+            running.loading += seconds
+        else:
+            running.tiles += seconds
+        self._since_tile += seconds
+
+    def reached(self, tile: int, tiles: int) -> None:
+        """So many tiles are done, of so many."""
+        if tiles > self._total:
+            self._run_again(tiles - self._total)
+        if tile != self._tile:
+            self._tile, self._since_tile = tile, 0.0
+
+    def _run_again(self, more: int) -> None:
+        """The network that runs, or has just finished, has so many tiles to come beside those of the plan: what has
+        passed since then was its own."""
+        place, done = self._place()
+        again = self._passes[place - 1 if place and not done else place]
+        if again is not self._passes[min(place, len(self._passes) - 1)]:
+            following = self._passes[place]
+            again.tiles, following.tiles = again.tiles + following.tiles, 0.0
+        planned = again.planned
+        seconds = planned.seconds + more * planned.tile_seconds
+        again.planned = dataclasses.replace(planned, tiles=planned.tiles + more, seconds=seconds)
+        self._total += more
+
+    def seconds_left(self) -> float:
+        """Of loading and tiles."""
+        place, done = self._place()
+        loads = [each.loading for each in self._passes if each.loading > 0]
+        left = 0.0
+        for number, each in enumerate(self._passes[place:], place):
+            factor = self._factor(each.kind, place, done)
+            if number > place:
+                left += factor * each.seconds + (loads[-1] if loads and each.planned.is_estimated else 0.0)
+            elif done:
+                left += max(factor * each.planned.tile_seconds * (each.planned.tiles - done) - self._since_tile, 0.0)
+            else:
+                least = factor * each.planned.tile_seconds * (each.planned.tiles - 1)
+                left += max(factor * each.seconds - each.passed, least)
+        return left
+
+    def factor(self) -> float:
+        """How much longer than planned networks take that have run here before."""
+        return self._factor("", *self._place())
+
+    def _factor(self, kind: str, place: int, done: int) -> float:
+        passed = planned = total = 0.0
+        for number, each in enumerate(self._passes):
+            if each.kind != kind:
+                continue
+            total += each.seconds
+            if each.is_counted and (number < place or (number == place and done)):
+                passed += each.passed
+                planned += each.seconds
+                if number == place:
+                    planned -= each.planned.tile_seconds * (each.planned.tiles - done)
+                    passed -= self._since_tile
+        trust = (_TRUST_IN_ESTIMATE if kind else _TRUST) * total
+        return (passed + trust) / (max(planned, 0.0) + trust) if trust > 0 else 1.0
+
+    def _place(self) -> tuple[int, int]:
+        """Index of the pass that runs, and how many of its tiles are done."""
+        return _place_in([each.planned.tiles for each in self._passes], self._tile)
+
+
+def _place_in(counts: Sequence[int], tile: int) -> tuple[int, int]:
+    for number, count in enumerate(counts):
+        if tile < count:
+            return number, tile
+        tile -= count
+    return len(counts), 0
