@@ -21,7 +21,7 @@ from TotalSegmentatorWire.tables.export_formats import FORMATS
 from TotalSegmentatorWire.user_folders import default_models_folder
 
 from TotalSegmentatorEngine.batch.arguments import BatchOptions, add_batch_command
-from TotalSegmentatorEngine.cli.choice_arguments import add_model, add_structures, check_choice, choice_from
+from TotalSegmentatorEngine.cli.choice_arguments import add_model, add_structures, check_choice, check_list, choice_from
 from TotalSegmentatorEngine.cluster.arguments import add_cluster_commands
 from TotalSegmentatorEngine.dicom_node.arguments import ReceiveOptions, add_receive_command
 from TotalSegmentatorEngine.export.arguments import (
@@ -219,17 +219,19 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
     add_structures(structures)
     segment.set_defaults(make_options=_checked(segment, _segment_options))
     plan.set_defaults(make_options=_checked(plan, _plan_options))
-    structures.set_defaults(make_options=_structures_options)
+    structures.set_defaults(make_options=_checked(structures, _structures_options, check_list))
     return parser
 
 
 def _checked(
-    command: argparse.ArgumentParser, make_options: Callable[[argparse.Namespace], Any]
+    command: argparse.ArgumentParser,
+    make_options: Callable[[argparse.Namespace], Any],
+    check: Callable[[argparse.ArgumentParser, argparse.Namespace], None] = check_choice,
 ) -> Callable[[argparse.Namespace], Any]:
     """``make_options`` for arguments that go together; others end the process (status 2)."""
 
     def make(parsed: argparse.Namespace) -> Any:
-        check_choice(command, parsed)
+        check(command, parsed)
         return make_options(parsed)
 
     return make

@@ -55,6 +55,18 @@ def add_structures(command: argparse.ArgumentParser) -> None:
     )
 
 
+def check_list(command: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:
+    """As ``check_choice``, for the lists of structures: of a model, of a choice, or, of neither, all presets."""
+    if parsed.model is not None:
+        if parsed.structures is not None:
+            command.error(f"argument --structures: not allowed with argument {_MODEL}")
+        check_choice(command, parsed)
+    elif parsed.preset is None and parsed.structures is None:
+        typed = [name for name in _CHOICE_OPTIONS if getattr(parsed, name) is not None]
+        if typed:
+            command.error(f"argument --{typed[0]}: needs {_PRESET} or --structures")
+
+
 def check_choice(command: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:
     """Ends the process (status 2) where nothing is chosen, or a model and what chooses models."""
     typed = [name for name in _CHOICE_OPTIONS if getattr(parsed, name) is not None]

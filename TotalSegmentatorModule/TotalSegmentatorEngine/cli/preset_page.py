@@ -60,7 +60,7 @@ class ChoicePage:
         sections = {
             "Found by models": (self._found, (MODEL,)),
             "Built at export": (self._built, (UNION, DERIVED)),
-            "Drawn by hand": (_drawn, (BY_HAND,)),
+            "Drawn by hand": (self._drawn, (BY_HAND,)),
             "Needs a licence from the publisher": (_licensed, (LICENCE,)),
         }
         for title, (row_of, kinds) in sections.items():
@@ -113,6 +113,10 @@ class ChoicePage:
     def _built(self, row: PresetRow) -> tuple[str, ...]:
         return (row.tg263_name, _titled(row), _how_built(row), self._models(row.names), row.priority)
 
+    def _drawn(self, row: PresetRow) -> tuple[str, ...]:
+        helpers = [name for name in row.helpers if name in self._selection.model_of]
+        return (row.tg263_name or _NONE, row.title, _listed(helpers) or row.note or _NONE, row.priority)
+
     def _models(self, names: Iterable[str]) -> str:
         return _listed(list(dict.fromkeys(self._selection.model_of.get(name, "no model") for name in names)))
 
@@ -161,10 +165,6 @@ def _with_structures(choice: StructureChoice) -> Preset:
         rows += tuple(row_of_structure(name) for name in choice.names())
         return Preset(preset.id, preset.title, tuple(dict.fromkeys(rows)))
     return Preset(preset.id, preset.title, tuple(dict.fromkeys((*preset.rows, *rows))))
-
-
-def _drawn(row: PresetRow) -> tuple[str, ...]:
-    return (row.tg263_name or _NONE, row.title, _listed(row.helpers) or row.note or _NONE, row.priority)
 
 
 def _licensed(row: PresetRow) -> tuple[str, ...]:

@@ -42,9 +42,14 @@ class Selection:
 
 
 def select_models(
-    names: Iterable[str], quality: str = FINE, prefer: str | None = None, installed: Collection[str] = frozenset()
+    names: Iterable[str],
+    quality: str = FINE,
+    prefer: str | None = None,
+    installed: Collection[str] = frozenset(),
+    helpers: Iterable[str] = (),
 ) -> Selection:
-    """The requests that cover ``names`` of the label tables.
+    """The requests that cover ``names`` of the label tables, and of ``helpers`` those that a model that runs for the
+    names finds as well.
 
     ``quality``: FINE takes the finest model of each family, FAST the whole-body models at 3 mm and the fast model of a
     task where it has one. ``prefer``: a family, for the structures that it has. ``installed``: ids of models; where
@@ -61,6 +66,11 @@ def select_models(
     running = list(dict.fromkeys(fixed.values()))
     open_names = [name for name, those in finders.items() if those and not any(each in running for each in those)]
     running += _fewest_models(open_names, finders, running, installed)
+    helping = [name for name in dict.fromkeys(helpers) if name not in finders]
+    for name in helping:
+        those = [offer for offer in offers if offer in running and name in offer.parts]
+        finders[name] = [offer for offer in those if offer.family == prefer] or those
+    asked += tuple(name for name in helping if finders[name])
     return _selection(asked, _networks(finders, fixed, sorted(running, key=offers.index)), offers)
 
 

@@ -43,7 +43,7 @@ class PresetRow:
     step: str = ""
     """One of STEPS for a derived row."""
     helpers: tuple[str, ...] = ()
-    """Structures of models that help whoever draws it."""
+    """Structures of models that help whoever draws it; no model runs for them alone."""
     licensed_model: str = ""
     """TotalSegmentator's task that finds it, for ``kind`` LICENCE."""
     priority: str = "standard"
@@ -80,8 +80,14 @@ class Preset:
 
     @property
     def structures(self) -> tuple[str, ...]:
-        """Names of the structures that models compute for it, helpers of drawing included, each once."""
-        return tuple(dict.fromkeys(name for row in self.rows for name in (*row.names, *row.helpers)))
+        """Names of the structures that models compute for it, each once."""
+        return tuple(dict.fromkeys(name for row in self.rows for name in row.names))
+
+    @property
+    def helpers(self) -> tuple[str, ...]:
+        """Names of the structures that only help to draw others, each once."""
+        named = set(self.structures)
+        return tuple(dict.fromkeys(name for row in self.rows for name in row.helpers if name not in named))
 
     def rows_of(self, *kinds: str) -> tuple[PresetRow, ...]:
         return tuple(row for row in self.rows if row.kind in kinds)

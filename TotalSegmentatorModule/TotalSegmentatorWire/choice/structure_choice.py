@@ -46,7 +46,8 @@ class StructureChoice:
         return find_preset(self.preset) if self.preset else None
 
     def names(self) -> tuple[str, ...]:
-        """Of the structures that models are to find, as the label tables have them.
+        """Of the structures that models are to find, as the label tables have them, without those that only help to
+        draw others.
 
         Raises SegmentationError: PRESET_UNKNOWN, PRESET_INVALID, STRUCTURE_UNKNOWN.
         """
@@ -61,7 +62,10 @@ class StructureChoice:
         """
         if self.prefer is not None and self.prefer not in families():
             raise SegmentationError("FAMILY_UNKNOWN", name=self.prefer, known=", ".join(families()))
-        selection = select_models(self.names(), self.quality, self.prefer, installed_models(models_folder))
+        preset = self.read_preset()
+        helpers = () if preset is None else preset.helpers
+        installed = installed_models(models_folder)
+        selection = select_models(self.names(), self.quality, self.prefer, installed, helpers)
         if not selection.requests:
             raise SegmentationError("CHOICE_NOTHING_TO_COMPUTE")
         return selection

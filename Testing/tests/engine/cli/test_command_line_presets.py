@@ -12,7 +12,7 @@ from TotalSegmentatorSetup.cli import install_first
 from TotalSegmentatorWire.errors.problem import ERRORS
 from TotalSegmentatorWire.tables.catalogue import read_catalogue, with_needed_models
 
-THORAX = ["104-1.5mm", "117-1.5mm", "lung_vessels", "pleural_pericard_effusion", "trunk_cavities", "body"]
+THORAX = ["104-1.5mm", "117-1.5mm", "pleural_pericard_effusion", "trunk_cavities", "body"]
 
 
 @pytest.fixture
@@ -102,9 +102,9 @@ def test_wrong_choices_are_refused_with_what_there_is(segment, tasks, capsys, tm
 
 
 def test_models_that_are_missing_are_all_named(segment, tasks, capsys):
-    assert segment("--preset", "rt-thorax", installed=["104-1.5mm", "trunk_cavities", "117-3mm"]) == 228
+    assert segment("--preset", "rt-thorax", installed=["104-1.5mm", "trunk_cavities"]) == 228
     said = " ".join(capsys.readouterr().err.split())
-    for words in ("need are not installed: 117-1.5mm, lung_vessels, 117-6mm,", "models install"):
+    for words in ("need are not installed: 117-1.5mm, 117-6mm, pleural_pericard_effusion, body.", "models install"):
         assert words in said
     assert "104-1.5mm" not in said and tasks == []
 
@@ -135,6 +135,22 @@ def test_arguments_that_do_not_go_together(tmp_path, capsys, command, arguments,
     places = {"segment": ["ct.nii", "a.nrrd"], "plan": ["ct.nii"], "batch": ["cts", "--output", str(tmp_path)]}
     with pytest.raises(SystemExit) as ended:
         main([command, *places[command], *arguments])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "117-3mm", "--preset", "spine"], "--preset: not allowed with argument --model"),
+        (["--model", "117-3mm", "--structures", "liver"], "--structures: not allowed with argument --model"),
+        (["--quality", "fast"], "--quality: needs --preset or --structures"),
+        (["--prefer", "117"], "--prefer: needs --preset or --structures"),
+    ],
+)
+def test_lists_of_structures_ignore_no_argument(capsys, arguments, said):
+    with pytest.raises(SystemExit) as ended:
+        main(["structures", *arguments])
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
 
@@ -204,8 +220,9 @@ def test_structures_of_a_preset_say_who_finds_them(models, capsys):
     assert "Skin skin skin of the body body optional" in lines
     assert any(line.startswith("BrachialPlex_L brachial plexus left") for line in lines)
     assert "104-1.5mm 31 structures yes -" in lines
-    assert "117-3mm locates for others no 135 MB" in lines
-    assert "models install 117-1.5mm 117-3mm lung_vessels" in page and "This downloads 2." in page
+    assert "AirWay_Prox proximal bronchial tree trachea essential" in lines, "what helps to draw and is computed"
+    assert "117-6mm locates for others no 135 MB" in lines
+    assert "models install 117-1.5mm 117-6mm pleural_pericard_effusion" in page and "This downloads 2." in page
 
 
 def test_a_licence_is_named(models, capsys):
