@@ -126,7 +126,7 @@ def _options(
 ) -> BatchOptions:
     named = {name: getattr(parsed, name) for name in _EXPORT_OPTIONS}
     options = {name: value for name, value in named.items() if value is not None}
-    if choice is not None and choice.preset and "template" not in options:  # with its unions
+    if choice is not None and choice.preset and "template" not in options:  # see export.order.with_preset
         options |= {"template": choice.preset, "more_structures": choice.structures}
     files = options_from(parsed, RunFiles)
     return options_from(

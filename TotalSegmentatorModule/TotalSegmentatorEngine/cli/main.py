@@ -323,7 +323,8 @@ class _SegmentFiles:
         self._select = functools.cache(select_series)
 
     def check_output(self, shape: tuple[int, int, int] | None = None) -> None:
-        """Refuses early what could not be written. ``shape`` (k, j, i) is the CT's."""
+        """Refuses early what could not be written: of several models, a label image of all that they find.
+        ``shape`` (k, j, i) is the CT's."""
         if self._order is None:
             from TotalSegmentatorEngine.job.result_file import check_output
 
@@ -331,6 +332,8 @@ class _SegmentFiles:
         elif shape is None:
             from TotalSegmentatorEngine.export.commands import check_before_job
 
+            if self._models > 1 and self._order.holds_one_label and self._order.template is None:
+                raise SegmentationError("OUTPUT_ONE_LAYER")
             check_before_job(self._order, self._place())
         else:
             from TotalSegmentatorEngine.export.commands import check_disk_before_job

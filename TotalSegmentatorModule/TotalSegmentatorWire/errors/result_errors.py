@@ -31,8 +31,8 @@ RESULT_ERRORS: dict[str, ErrorDefinition] = table(
     (
         "OUTPUT_ONE_LAYER",
         192,
-        _("Structures of several models may overlap, and an image in .nrrd or .nii.gz can hold only one at a place."),
-        _("Use a file name that ends in .seg.nrrd, or choose an export such as rtstruct, seg or volumes."),
+        _("Structures of several models may overlap, and a label image can hold only one at a place."),
+        _("Use a file name that ends in .seg.nrrd, or choose an export such as rtstruct, binary seg or volumes."),
     ),
     (
         "COMPUTED_NOT_KEPT",

@@ -168,18 +168,27 @@ def test_missing_models_are_installed_first(segment, tasks, models, monkeypatch)
     assert asked == ["117-1.5mm"] and len(tasks) == 1
 
 
-@pytest.mark.parametrize("output", ["out.nrrd", "out.nii.gz"])
+@pytest.mark.parametrize(
+    ("output", "export"),
+    [
+        ("out.nrrd", []),
+        ("out.nii.gz", []),
+        ("out.nrrd", ["--export", "nrrd"]),
+        ("out.nii.gz", ["--export", "nifti"]),
+    ],
+)
 def test_a_label_image_of_several_models_is_refused_before_anything_is_done(
-    segment, tasks, monkeypatch, capsys, output
+    segment, tasks, monkeypatch, capsys, output, export
 ):
     asked: list[str] = []
     monkeypatch.setattr(install_first, "install_for", lambda ids, folder: asked.extend(ids) or 0)
     for words in ((), ("--install",)):
-        assert segment("--preset", "rt-thorax", *words, output=output) == ERRORS["OUTPUT_ONE_LAYER"].exit_code
+        status = segment("--preset", "rt-thorax", *words, *export, output=output)
+        assert status == ERRORS["OUTPUT_ONE_LAYER"].exit_code
         said = " ".join(capsys.readouterr().err.split())
         assert ".seg.nrrd" in said and "rtstruct" in said
     assert (tasks, asked) == ([], [])
-    assert segment("--preset", "ribs", output=output) == 0, "of one model"
+    assert segment("--preset", "ribs", *export, output=output) == 0, "of one model"
 
 
 def test_the_export_of_a_preset_has_its_unions(segment, tmp_path):

@@ -16,7 +16,7 @@ from TotalSegmentatorEngine.batch.running.case_task import CaseTask
 from TotalSegmentatorEngine.batch.store.batch_folder import EXPORTS, SEGMENTATION, THUMBNAIL
 from TotalSegmentatorEngine.ct_input.reading import ReadInput, read_input
 from TotalSegmentatorEngine.export.commands import CtPlace, export_result
-from TotalSegmentatorEngine.export.order import ExportOrder
+from TotalSegmentatorEngine.export.order import ExportOrder, with_preset
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space, disk_errors
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.job.error_boundary import problem_of
@@ -104,7 +104,11 @@ class CaseFiles:
             for name, value in self._task.export_options.items()
             if name not in _OPTIONS_OF or format_id in _OPTIONS_OF[name]
         }
-        return ExportOrder(format_id, self._draft / EXPORTS[format_id], seg=seg, **options)
+        output = self._draft / EXPORTS[format_id]
+        if "more_structures" not in options:
+            return ExportOrder(format_id, output, seg=seg, **options)
+        preset, more = options.pop("template"), options.pop("more_structures")
+        return with_preset(ExportOrder(format_id, output, seg=seg, **options), preset, more)
 
     def _place(self) -> CtPlace:
         return CtPlace(self._case.path, ANY_SERIES, self._case.select)
