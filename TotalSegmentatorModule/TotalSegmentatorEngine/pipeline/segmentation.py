@@ -293,7 +293,7 @@ class _Segmentation:
             self._state.scope(step).box,
             None if labels is None else labels.result,
             partial(self._mask_for, step),
-            is_shared=any(step in other.needs.values() for other in self._steps),
+            is_shared=step in self._opinions or any(step in other.needs.values() for other in self._steps),
         )
 
     def _mask_for(self, step: Step, published: PublishedStep) -> np.ndarray:

@@ -359,6 +359,23 @@ def test_the_review_has_a_second_opinion_of_each_family(tmp_path: Path) -> None:
     assert [flag.structure for flag in result.flags if flag.rule == "missing_but_seen"] == ["prostate", "spleen"]
 
 
+@pytest.mark.parametrize("is_found", [False, True])
+def test_a_coarse_model_that_is_asked_for_something_else_still_gives_its_opinion(
+    tmp_path: Path, is_found: bool
+) -> None:
+    first, second = (slice(4, 16), slice(4, 20), slice(4, 20)), (slice(24, 36), slice(24, 40), slice(22, 38))
+    volume = block_volume((42, 44, 42), [(first, LUNG), (second, KIDNEY)], SPACING)
+    make_hu_model(tmp_path, "104-1.5mm", {"spleen": LUNG} if is_found else {}, (32, 32, 32))
+    make_hu_model(tmp_path, FAMILY, {"spleen": LUNG, "liver": KIDNEY})
+    prepared = job(tmp_path, ("104-1.5mm", ["spleen"]), (FAMILY, ["liver"]))
+    reviewed = dataclasses.replace(prepared, task=dataclasses.replace(prepared.task, is_reviewed=True))
+    result, reported = run(volume, reviewed)
+    assert {each.name for each in result.found} == ({"spleen", "liver"} if is_found else {"liver"})
+    assert [each.model for each in reported.plans[0].passes] == [FAMILY, "104-1.5mm"]
+    of_spleen = {flag.rule for flag in result.flags if flag.structure == "spleen"}
+    assert of_spleen.isdisjoint({"second_opinion"}) and ("missing_but_seen" in of_spleen) == (not is_found)
+
+
 def test_a_part_that_turns_out_large_is_planned_anew_and_the_coarse_pass_is_not_run_again(
     models: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch, runs: Counter[str]
 ) -> None:

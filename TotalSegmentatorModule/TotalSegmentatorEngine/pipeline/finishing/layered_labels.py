@@ -41,7 +41,7 @@ class ModelLabels:
     mask_of: Callable[[PublishedStep], np.ndarray]
     """Where another model has found the structures that a published step needs: bool (k, j, i) of the box."""
     is_shared: bool = False
-    """Others need the labels as they are."""
+    """Other models, or the review, need the labels as they are."""
 
 
 class LayeredLabels:
