@@ -44,6 +44,7 @@ class OpenVinoRunner:
         in_float32 = precision == "exact"
         self._networks = [_compiled(openvino_model(network, patch_size, in_float32), precision) for network in networks]
         self._mirrored = mirrored_axes(model.mirroring_axes)
+        self.mirror_images = len(self._mirrored)
         self._request: openvino.InferRequest | None = None
         self._request_of: openvino.CompiledModel | None = None
 

@@ -57,6 +57,8 @@ class TileRunner(Protocol):
     tile_batch: int
     """Tiles that may be run at once."""
     weight_bytes: int
+    mirror_images: int
+    """Of each tile, itself among them, over which predictions are averaged."""
     check_cancelled: Callable[[], None]
     """Called while a tile runs, if the runtime allows; may raise."""
 
@@ -88,6 +90,7 @@ class EagerRunner:
         self.channels = self.outputs if self.head is None else self.head.weight.shape[1]
         self._networks = [self._prepared(network) for network in networks]
         self._mirrored = mirrored_axes(model.mirroring_axes)
+        self.mirror_images = len(self._mirrored)
 
     def run(self, tiles: torch.Tensor) -> torch.Tensor:
         if self.device.type == "cpu":

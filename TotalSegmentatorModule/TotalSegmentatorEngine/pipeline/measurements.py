@@ -142,7 +142,7 @@ class NetworkProbe:
         # of a batch, the other tiles
         first = self._first.seconds(is_on_processor) - (self._first.tiles - 1) * (pace or 0.0)
         machine.remember_network(*place, pace, max(first, pace or 0.0), tiles)
-        operations = tile_operations(folder)
+        operations = tile_operations(folder, runner.mirror_images)
         if pace is not None and operations is not None:
             tiles = self._others.tiles
             machine.remember_rate(network_rate(*place[1:]), tiles * operations, tiles * pace)

@@ -14,9 +14,9 @@ _MIRROR_IMAGES = 8
 is not read for a plan, may name fewer."""
 
 
-def tile_operations(folder: ModelFolder) -> float | None:
+def tile_operations(folder: ModelFolder, mirror_images: int | None = None) -> float | None:
     """Floating point operations of the convolutions for one tile, over all folds and mirror images; None where the
-    plans do not say what they are.
+    plans do not say what they are. ``mirror_images``: of a tile, where the weights have been read.
 
     A convolution of ``a`` to ``b`` channels with ``k`` voxels in its kernel takes 2 k a b operations (a multiplication
     and an addition) for each voxel of its output, a transposed one, whose kernel is as large as its stride, 2 a b. The
@@ -30,8 +30,8 @@ def tile_operations(folder: ModelFolder) -> float | None:
     operations = sum(_encoder(network, folder.patch_size)) + sum(_decoder(network, folder.patch_size))
     operations += 2.0 * math.prod(folder.patch_size) * network.features[0] * (len(folder.labels) + 1)
     trainer = folder.path.name.split("__")[0].lower().replace("_", "")
-    images = _MIRROR_IMAGES if folder.mirrors and "nomirror" not in trainer else 1
-    return operations * images * len(folder.checkpoints)
+    expected = _MIRROR_IMAGES if folder.mirrors and "nomirror" not in trainer else 1
+    return operations * (mirror_images or expected) * len(folder.checkpoints)
 
 
 @dataclass(frozen=True)

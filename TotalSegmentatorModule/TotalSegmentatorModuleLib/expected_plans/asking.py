@@ -11,12 +11,13 @@ from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSess
 
 
 class PlanAsking:
-    """Asks the ``session``'s worker about orders that may be started. ``on_plan`` gets each answer while it is still of
-    interest, from the event loop."""
+    """Asks the ``session``'s worker about orders that may be started. ``listeners`` get each answer while it is still
+    of interest, from the event loop or from ``ask``."""
 
-    def __init__(self, session: SegmentationSession, on_plan: Callable[[ExpectedPlan], None]) -> None:
+    def __init__(self, session: SegmentationSession, *listeners: Callable[[ExpectedPlan], None]) -> None:
         self._session = session
-        self._questions = PlanQuestions(on_plan)
+        self._listeners = listeners
+        self._questions = PlanQuestions(self._tell)
         self._ticker = Ticker(self._tick)
 
     def ask(self, orders: Sequence[JobOrder]) -> None:
@@ -39,6 +40,10 @@ class PlanAsking:
     def close(self) -> None:
         self.job_begins()
         self._ticker.dispose()
+
+    def _tell(self, expected: ExpectedPlan) -> None:
+        for listener in self._listeners:
+            listener(expected)
 
     def _tick(self) -> int | None:
         return None if self._session.is_busy else self._questions.step(self._session.manager)

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from catalogue_jobs import whole_set
+from catalogue_jobs import EAGER, folder_job, whole_set
+from engine_support import blobs_volume
 from job_recorder import run
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from torch.utils.flop_counter import FlopCounterMode
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.inference.network import build_network
 from TotalSegmentatorEngine.inference.pace_trial import pace_trial
-from TotalSegmentatorEngine.models.model_folder import ModelFolder, read_model_folder
+from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key, read_model_folder
 from TotalSegmentatorEngine.pipeline import job_planning
 from TotalSegmentatorEngine.pipeline.run_job import plan
 from TotalSegmentatorEngine.plan.network_work import tile_operations
+from TotalSegmentatorEngine.plan.rates import network_rate
 from TotalSegmentatorWire.user_folders import CACHE_VARIABLE
 
 CPU = torch.device("cpu")
@@ -100,3 +103,16 @@ def test_without_a_trial_the_time_stays_unknown(models: Path, volume: Volume, tm
     monkeypatch.setattr(job_planning, "pace_trial", lambda *_place: None)
     planned = plan(volume, whole_set(models))
     assert planned.seconds is None and not planned.is_estimated
+
+
+def test_the_pace_of_a_network_counts_the_mirror_images_that_it_really_makes(tmp_path: Path, monkeypatch):
+    """Weights of nnU-Net's default trainer may allow none, which only their file tells."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(job_planning, "pace_trial", lambda *_place: (1e9, 0.5))
+    path = make_model_folder(tmp_path / "Dataset900_Seeded", mirroring_axes=None)
+    folder = read_model_folder(path)
+    run(blobs_volume((60, 24, 22), (2.4, 2.0, 1.9)), folder_job(path, EAGER))
+    machine = MachineProfile.load()
+    tile = machine.network(architecture_key(folder), "eager", "exact", "cpu").seconds_per_tile
+    pace = machine.rate(network_rate("eager", "exact", "cpu"))
+    assert pace == pytest.approx(8 * tile / tile_operations(folder))

@@ -180,7 +180,7 @@ def folder(tmp_path: Path):
     return read_model_folder(make_model_folder(tmp_path / "D", dataset_json=dataset_json_of(["liver"])))
 
 
-RUNNER = SimpleNamespace(runtime="eager", precision="exact", device=torch.device("cpu"))
+RUNNER = SimpleNamespace(runtime="eager", precision="exact", device=torch.device("cpu"), mirror_images=1)
 
 
 def measured_run(

@@ -42,7 +42,7 @@ from TotalSegmentatorEngine.preprocessing.regions import enclosing, shape_of
 from TotalSegmentatorWire.messages.plan import Plan
 
 STRATEGY = execution_strategies("cpu", "openvino", "exact", keeps_networks=False)[0]
-RUNNER = SimpleNamespace(runtime="openvino", precision="exact", device=torch.device("cpu"))
+RUNNER = SimpleNamespace(runtime="openvino", precision="exact", device=torch.device("cpu"), mirror_images=1)
 THREADS = 2
 """Of the steps that share their work; each of these runs on a processor of its own where nothing disturbs it."""
 ONE, BOTH = 1.0, 0.95 * THREADS
