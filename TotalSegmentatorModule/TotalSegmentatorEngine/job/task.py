@@ -71,11 +71,12 @@ class PreparedTask:
 
     @property
     def first_folder(self) -> ModelFolder:
-        """Of the network that runs first, as far as the models tell."""
-        first = self.models[0]
-        if first.coarse_model is not None:
-            return first.coarse_model.folders_to_run[0]
-        return first.folders[0]
+        """Of the network that runs first, as far as the models tell: what others need comes before all (job_steps)."""
+        needed = next((needed for each in self.models for needed in each.needed), None)
+        if needed is not None:
+            return needed.folders[0]
+        coarse = next((each.coarse_model for each in self.models if each.coarse_model is not None), None)
+        return (coarse or self.models[0].model).folders_to_run[0]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.pipeline.run_job import plan, predict, run_job, segment
+from TotalSegmentatorEngine.plan.job_steps import job_steps
 from TotalSegmentatorEngine.preprocessing.cut_volume import box_of_extents
 from TotalSegmentatorEngine.preprocessing.network_input import Region
 from TotalSegmentatorWire.errors.problem import SegmentationError
@@ -121,6 +122,11 @@ def test_one_job_finds_what_single_jobs_find_and_makes_a_coarse_pass_once(
     assert [each.is_cropped for each in final.passes] == [False, False, True, True, True]
     assert reported.plans[0].is_preliminary and not final.is_preliminary
     assert reported.tiles == (final.tiles, final.tiles), "the tiles that were planned were run"
+
+
+def test_weights_are_read_ahead_of_the_network_that_runs_first(models: Path, volume: Volume) -> None:
+    prepared = job(models, FAMILY, TASK)
+    assert prepared.first_folder.path == job_steps(volume.geometry, prepared)[0].folders[0].path
 
 
 def test_both_halves_of_a_job_give_what_the_whole_job_gives(models: Path, volume: Volume) -> None:
