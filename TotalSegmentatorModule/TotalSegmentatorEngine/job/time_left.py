@@ -16,6 +16,9 @@ _PACE_SECONDS = 1.0
 
 _WRITING_SHARE = 0.03
 """Of the job: what comes after the labels, of which plans do not speak."""
+_MOST_FACTOR = 2.0
+"""Networks may be many times slower than planned while another program holds their file or the memory; what follows
+them is then not."""
 _TAIL = (Stage.RESTORING, Stage.REVIEWING, Stage.WRITING)
 
 
@@ -94,7 +97,7 @@ class TimeLeft:
             self._networks.reached(tile, tiles)
         elif stage == Stage.LABELLING:
             self._labelled = max(self._labelled, min(within, 1.0))
-        tail = self._networks.factor() * self._planned_tail
+        tail = min(max(self._networks.factor(), 1 / _MOST_FACTOR), _MOST_FACTOR) * self._planned_tail
         if stage not in _TAIL:
             return round(self._networks.seconds_left() + self._of_labels()[0] + tail, 1)
         if self._tail_since is None:
@@ -124,6 +127,8 @@ class TimeLeft:
         """Likewise of the labels: by the plan until they have a pace, nothing where there is no plan either."""
         if self._labelling >= _PACE_SECONDS and self._labelled > 0:
             total = self._labelling / self._labelled
+            if self._planned_labelling is not None:  # some labels are made at once and others slowly
+                total = self._labelled * total + (1.0 - self._labelled) * self._planned_labelling
             return total * (1.0 - self._labelled), total
         if self._planned_labelling is None:
             return 0.0, 0.0
