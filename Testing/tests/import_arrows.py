@@ -8,11 +8,15 @@ WIRE, NODE = "TotalSegmentatorWire", f"{ENGINE}/dicom_node"
 ARROWS = {
     "TotalSegmentatorModule.py": {LIB: "- panel scene scripting tags"},
     LIB: {LIB: "scene texts"},
-    f"{LIB}/scripting": {LIB: "- background department_server export panel qt_helpers scene segment tasks texts"},
+    f"{LIB}/scripting": {
+        LIB: "- background department_server export qt_helpers scene segment structure_tree tasks texts"
+    },
+    f"{LIB}/structure_tree": {LIB: "- model_choice qt_helpers segment texts"},
+    f"{LIB}/model_choice": {LIB: "- qt_helpers segment texts"},
     f"{LIB}/panel": {
         LIB: (
-            "- compare department_server editing edits expected_plans export figures job_queue qt_helpers recovery "
-            "repair rerun review scene segment setup tasks texts views"
+            "- compare department_server editing edits expected_plans export figures job_queue model_choice qt_helpers "
+            "recovery repair rerun review scene segment setup structure_tree tasks texts views"
         ),
         SETUP: "packages",
     },

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue
 
@@ -16,27 +14,6 @@ OWN_FOLDER = ""
 """Used as the model id of the user's own model folder."""
 _OWN_FOLDER_SETTING = "folder"
 """Stands for OWN_FOLDER in the settings, where nothing means the default."""
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """One line of the model list. ``id`` is OWN_FOLDER for the last one."""
-
-    id: str
-    title: str
-    is_installed: bool
-
-
-def model_choices(models_folder: Path | None) -> list[ModelChoice]:
-    """All models of the catalogue and, last, the user's own folder. ``models_folder``: None where models need not be
-    installed on this computer."""
-    choices = []
-    for model in CATALOGUE.values():
-        is_installed = models_folder is None or model.is_installed(models_folder)
-        short = model.title.partition(" (")[0]  # without the remark in brackets, so that the list stays narrow
-        title = model.title if is_installed else _("{model}, not installed").format(model=short)
-        choices.append(ModelChoice(model.id, title, is_installed))
-    return [*choices, ModelChoice(OWN_FOLDER, _("Model folder..."), True)]
 
 
 def preferred_model(models_folder: Path) -> str:

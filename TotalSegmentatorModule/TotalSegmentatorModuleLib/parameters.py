@@ -19,7 +19,8 @@ class SegmentationParameters:
     model - model id of the catalogue; empty for the user's own folder
     modelFolder - the user's own nnU-Net v2 model folder
     isModelChosen - False until a model was chosen, so that an installed one can be suggested
-    structures - comma-separated names; empty for all
+    preset - id of the preset that was chosen; empty for none
+    structures - comma-separated names; empty for all that the model finds, or none where the preset is "nothing"
     device - auto, cpu, cuda or mps
     isFaster - reduced precision
     isCropped - each network only in the region of its structures
@@ -41,6 +42,7 @@ class SegmentationParameters:
     model: str = ""
     modelFolder: str = ""
     isModelChosen: bool = False
+    preset: str = ""
     structures: str = ""
     device: str = "auto"
     isFaster: bool = False

@@ -74,6 +74,11 @@ def review_times_file() -> Path:
     return data_folder() / "review-times.json"
 
 
+def presets_folder() -> Path:
+    """Where the user's own presets are kept."""
+    return data_folder() / "presets"
+
+
 def is_on(key: str) -> bool:
     """Whether what is off at first was turned on (``turn``)."""
     return text(key) == _ON

@@ -21,6 +21,7 @@ from desktop import Desktop
 from job_support import MARK, engine_environment, marked_processes, soft_tissue_with_air, usual_priority
 from places import FAKES, MODULE_FOLDER
 from time_bounds import READY_SECONDS
+from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
 if TYPE_CHECKING:
     from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
@@ -54,10 +55,36 @@ class PanelUser:
         return ct
 
     def choose_model_folder(self, folder: str) -> None:
-        index = self.ui.inputs.modelComboBox.count - 1
-        self.ui.inputs.modelComboBox.setCurrentIndex(index)
-        self.ui.inputs.modelComboBox.activated.emit(index)
-        self.ui.inputs.modelFolderPathLineEdit.currentPath = folder
+        self.choose_family(self.ui.advanced.familyComboBox.count - 1)
+        self.ui.advanced.modelFolderPathLineEdit.currentPath = folder
+        self.app.process_events()
+
+    def choose_model(self, model: str) -> None:
+        """An id of the catalogue: its family in the list, then its quality."""
+        from TotalSegmentatorModuleLib.model_choice.families import models_by_family
+
+        family = read_catalogue()[model].family
+        self.choose_family(self.ui.advanced.familyComboBox.findData(family))
+        place = [each.id for each in models_by_family()[family]].index(model)
+        inputs = self.ui.inputs
+        button = (inputs.fineRadioButton, inputs.mediumRadioButton, inputs.coarseRadioButton)[place]
+        if button.visible:
+            self.app.click(button)
+
+    @property
+    def chosen_model(self) -> str:
+        """Id of the model that the family and the quality show; empty for a model folder."""
+        from TotalSegmentatorModuleLib.model_choice.families import models_by_family
+
+        combo = self.ui.advanced.familyComboBox
+        models = models_by_family().get(combo.itemData(combo.currentIndex), ())
+        inputs = self.ui.inputs
+        buttons = (inputs.fineRadioButton, inputs.mediumRadioButton, inputs.coarseRadioButton)
+        return next((model.id for model, button in zip(models, buttons) if button.checked), "")  # noqa: B905 - some hide
+
+    def choose_family(self, index: int) -> None:
+        self.ui.advanced.familyComboBox.setCurrentIndex(index)
+        self.ui.advanced.familyComboBox.activated.emit(index)
         self.app.process_events()
 
     def plan(self, stage: str = "", act: str = "") -> None:

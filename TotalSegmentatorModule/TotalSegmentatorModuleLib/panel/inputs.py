@@ -1,59 +1,77 @@
-"""The upper part of the panel: CT, model, structures, device, output."""
+"""The upper part of the panel: CT, structures, quality, device, output."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
-from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.model_request import ModelRequest
+from TotalSegmentatorWire.messages.plan import Plan
 
 from TotalSegmentatorModuleLib import settings
-from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model, keep_model, model_choices
+from TotalSegmentatorModuleLib.expected_plans.questions import ExpectedPlan
+from TotalSegmentatorModuleLib.model_choice.families import models_by_family
+from TotalSegmentatorModuleLib.model_choice.family_choice import FamilyChoice
+from TotalSegmentatorModuleLib.model_choice.installation import missing_models, to_install_text
+from TotalSegmentatorModuleLib.model_choice.last_plans import LastPlans
+from TotalSegmentatorModuleLib.model_choice.machine_memory import memory_bytes
+from TotalSegmentatorModuleLib.model_choice.quality_choice import QualityChoice
+from TotalSegmentatorModuleLib.model_choice.recommendation import Recommendation, recommendation
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model, keep_model
 from TotalSegmentatorModuleLib.panel.device_choices import device_choices
-from TotalSegmentatorModuleLib.panel.structure_completer import StructureCompleter
-from TotalSegmentatorModuleLib.panel.structure_names import known_names, parse_names, unknown_name
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
-from TotalSegmentatorModuleLib.qt_helpers.path_line import follow_path
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.volumes import only_ct
-from TotalSegmentatorModuleLib.texts.errors import problem_texts
+from TotalSegmentatorModuleLib.segment.session import JobOrder
+from TotalSegmentatorModuleLib.structure_tree.section import StructuresSection
+
+_GPUS = ("cuda", "mps")
 
 
 class InputsSection:
-    """Keeps the widgets and the parameter node in sync. ``on_changed`` is called when Apply may have to change.
+    """Keeps the widgets and the parameter node in sync. ``on_changed`` is called when Apply may have to change,
+    ``show_problem`` where a preset cannot be read or written.
 
-    The CT, the structures and the output are connected by the parameter node itself (SlicerParameterName in Inputs.ui);
-    what needs more than that is connected here.
+    The CT, the names of structures and the output are connected by the parameter node itself (SlicerParameterName in
+    Inputs.ui); what needs more than that is connected here. ``advanced_ui``: Advanced.ui, whose upper
+    part is about the models.
     """
 
-    def __init__(self, ui: Widgets, on_changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        ui: Widgets,
+        advanced_ui: Widgets,
+        on_changed: Callable[[], None],
+        show_problem: Callable[[Problem], None],
+    ) -> None:
         self._ui = ui
         self._on_changed = on_changed
         self._parameters: SegmentationParameters | None = None
-        self._known_for: tuple[str, str] | None = None
-        self._known: list[str] = []
-        self._model_ids: list[str] = []
+        self._installed: frozenset[str] = frozenset()
         self._is_enabled = True
         self._is_on_server = False
+        self._plans = LastPlans()
         ui.inputSelector.setMRMLScene(slicer.mrmlScene)
         ui.outputSelector.setMRMLScene(slicer.mrmlScene)
         self._devices = device_choices()
         for device, title in self._devices:
             ui.deviceComboBox.addItem(title, device)
-        self._completer = StructureCompleter(ui.structuresLineEdit)
+        self._structures = StructuresSection(ui, lambda error: show_problem(error.problem))
+        self._quality = QualityChoice(ui, lambda model: self._choose_model(model, self._parameters.modelFolder))
+        self._family = FamilyChoice(advanced_ui, self._choose_model)
         self.refresh_models()
-        ui.modelComboBox.connect("activated(int)", self._on_model_activated)
         ui.deviceComboBox.connect("activated(int)", self._on_device_activated)
-        follow_path(ui.modelFolderPathLineEdit, self._on_model_folder_changed)
 
     # -- parameter node ------------------------------------------------------------------------------------------------
 
     def set_parameters(self, parameters: SegmentationParameters | None) -> None:
         """Show ``parameters`` from now on; None while there is no scene."""
         self._parameters = parameters
+        self._structures.set_parameters(parameters)
+        self._family.set_parameters(parameters)
         if parameters is None:
             return
         self._set_defaults(parameters)
@@ -62,7 +80,8 @@ class InputsSection:
 
     def _set_defaults(self, parameters: SegmentationParameters) -> None:
         """A new scene begins with what was chosen last; what a scene holds and this computer lacks is replaced, too."""
-        if not parameters.isModelChosen or parameters.model not in self._model_ids:
+        is_known = parameters.model == OWN_FOLDER or parameters.model in CATALOGUE
+        if not parameters.isModelChosen or not is_known:
             model, folder = initial_model(settings.models_folder())
             if parameters.modelFolder == "":
                 parameters.modelFolder = folder
@@ -83,34 +102,29 @@ class InputsSection:
         """Bring the widgets that are connected here up to date with the parameter node."""
         if self._parameters is None:
             return
-        _select(self._ui.modelComboBox, self._parameters.model)
-        _select(self._ui.deviceComboBox, self._parameters.device)
-        if self._ui.modelFolderPathLineEdit.currentPath != self._parameters.modelFolder:
-            self._ui.modelFolderPathLineEdit.currentPath = self._parameters.modelFolder
-        is_own = self._parameters.model == OWN_FOLDER
-        self._ui.modelFolderLabel.setVisible(is_own)
-        self._ui.modelFolderPathLineEdit.setVisible(is_own)
-        self._ui.modelComboBox.setToolTip(self._ui.modelComboBox.currentText)
-        self._show_structures()
+        self._ui.deviceComboBox.setCurrentIndex(max(0, self._ui.deviceComboBox.findData(self._parameters.device)))
+        self._family.show(self._models_folder)
+        self._structures.show(self._installed)
+        self._show_installation()
+        self._show_quality()
+        self._on_changed()
 
     def refresh_models(self) -> None:
         """Read again which models are installed."""
-        combo = self._ui.modelComboBox
-        combo.clear()
-        choices = model_choices(None if self._is_on_server else settings.models_folder())
-        self._model_ids = [choice.id for choice in choices]
-        for choice in choices:
-            combo.addItem(choice.title, choice.id)
+        folder = self._models_folder
+        self._installed = frozenset(
+            model.id for model in CATALOGUE.values() if folder is None or model.is_installed(folder)
+        )
         self.show_parameters()
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Lock the choices while a job runs."""
-        ui = self._ui
         self._is_enabled = is_enabled
-        for choice in (ui.inputSelector, ui.modelComboBox, ui.modelFolderPathLineEdit, ui.structuresLineEdit):
+        for choice in (self._ui.inputSelector, self._ui.outputSelector):
             choice.setEnabled(is_enabled)
-        ui.outputSelector.setEnabled(is_enabled)
-        ui.deviceComboBox.setEnabled(is_enabled and not self._is_on_server)
+        for section in (self._structures, self._quality, self._family):
+            section.set_enabled(is_enabled)
+        self._ui.deviceComboBox.setEnabled(is_enabled and not self._is_on_server)
 
     def set_on_server(self, is_on_server: bool) -> None:
         """Whether jobs run on the department server, which has its own models and devices."""
@@ -118,6 +132,20 @@ class InputsSection:
             self._is_on_server = is_on_server
             self.set_enabled(self._is_enabled)
             self.refresh_models()
+
+    def remember_plan(self, order: JobOrder | None, plan: Plan) -> None:
+        """The engine has planned the order. What another computer plans says nothing of this one."""
+        if order is not None and order.server is None and not plan.is_preliminary:
+            self._plans.remember(order.ct.GetID(), order.requests, plan)
+
+    def show_expected(self, expected: ExpectedPlan) -> None:
+        """The engine has planned an order that may be started."""
+        self._plans.remember(expected.ct_id, expected.requests, expected.plan)
+        if self._parameters is not None:
+            self._show_quality()
+
+    def close(self) -> None:
+        self._structures.close()
 
     # -- what is chosen ------------------------------------------------------------------------------------------------
 
@@ -143,14 +171,13 @@ class InputsSection:
         if parameters.model == OWN_FOLDER and self._is_on_server:
             return _("The department server cannot use a model folder. Choose another model, or run on this computer.")
         if parameters.model == OWN_FOLDER and not parameters.modelFolder:
-            return _("Choose the folder of your model.")
-        if unknown_name(parameters.structures, self._known) is not None:
-            return _("Correct the structure names.")
-        return ""
+            return _("Choose the folder of your model in the section Advanced.")
+        return self._structures.obstacle()
 
-    def structures(self) -> list[str] | None:
-        """The requested structures under the model's names; None for all. Raises SegmentationError."""
-        return parse_names(self._parameters.structures, self._known)
+    def requests(self, structures: list[str] | None = None) -> tuple[ModelRequest, ...]:
+        """The models that run, and what for: what is chosen, or ``structures``. Only while ``obstacle`` is empty."""
+        chosen = self._structures.chosen if structures is None else self._structures.structures_of(structures)
+        return chosen.requests if chosen is not None else ()
 
     def possible_requests(self, chosen: tuple[ModelRequest, ...]) -> list[tuple[ModelRequest, ...]]:
         """The ``chosen`` ones, and the same of other installed models that find the same structures."""
@@ -162,11 +189,12 @@ class InputsSection:
             for other in CATALOGUE.values()
             if other.family == CATALOGUE[model].family and other.id != model and other.is_installed(folder)
         )
-        return [chosen, *((replace(chosen[0], model=other.id),) for other in others)]
+        return [chosen, *(self._structures.requests_with(other.id) for other in others)]
 
     @property
     def model_title(self) -> str:
-        return self._ui.modelComboBox.currentText
+        model = self._parameters.model if self._parameters is not None else OWN_FOLDER
+        return CATALOGUE[model].title if model in CATALOGUE else _("Model folder")
 
     @property
     def model_and_place(self) -> str:
@@ -177,8 +205,8 @@ class InputsSection:
 
     @property
     def known_structures(self) -> list[str]:
-        """All that the chosen model can find; empty where that cannot be known before the job."""
-        return self._known
+        """All that can be chosen; empty where that cannot be known before the job."""
+        return self._structures.known
 
     def chosen_structures_text(self) -> str:
         """What a result will hold, in words."""
@@ -187,56 +215,51 @@ class InputsSection:
             return asked
         return _("all structures of the model '{model}' that are found").format(model=self.model_title)
 
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _models_folder(self) -> Path | None:
+        return None if self._is_on_server else settings.models_folder()
+
+    def _show_quality(self) -> None:
+        self._quality.show(self._parameters.model, self._recommendation(), self._known_plans())
+
+    def _show_installation(self) -> None:
+        chosen, folder = self._structures.chosen, self._models_folder
+        missing = missing_models(chosen.needed_models, folder) if chosen is not None and folder is not None else ()
+        self._ui.installLabel.setText(to_install_text(missing))
+        self._ui.installLabel.setVisible(bool(missing))
+
+    def _recommendation(self) -> Recommendation | None:
+        """None where another computer does the work."""
+        if self._is_on_server:
+            return None
+        has_gpu = self._parameters.device != "cpu" and any(device in _GPUS for device, _title in self._devices)
+        return recommendation(memory_bytes(), has_gpu)
+
+    def _known_plans(self) -> dict[str, Plan]:
+        """What the engine has planned for this CT and these structures, by the model that would be chosen for it."""
+        model, ct = self._parameters.model, self.ct
+        if ct is None or model not in CATALOGUE or self._is_on_server:
+            return {}
+        plans = {
+            each.id: self._plans.plan(ct.GetID(), self._structures.requests_with(each.id))
+            for each in models_by_family()[CATALOGUE[model].family]
+        }
+        return {each: plan for each, plan in plans.items() if plan is not None}
+
     # -- slots ---------------------------------------------------------------------------------------------------------
 
-    def _on_model_activated(self, index: int) -> None:
+    def _choose_model(self, model: str, folder: str) -> None:
         if self._parameters is not None:
+            was = self._parameters.StartModify()
             self._parameters.isModelChosen = True
-            self._parameters.model = self._ui.modelComboBox.itemData(index) or OWN_FOLDER
-            keep_model(self._parameters.model, self._parameters.modelFolder)
+            self._parameters.model, self._parameters.modelFolder = model, folder
+            self._parameters.EndModify(was)
+            keep_model(model, folder)
 
     def _on_device_activated(self, index: int) -> None:
         if self._parameters is not None:
             self._parameters.device = self._ui.deviceComboBox.itemData(index)
             device = self._parameters.device
             settings.set_text(settings.DEVICE, "" if device == "auto" else device)
-
-    def _on_model_folder_changed(self, path: str) -> None:
-        if self._parameters is not None and self._parameters.modelFolder != path:
-            self._parameters.modelFolder = path
-            keep_model(self._parameters.model, path)
-
-    # -- structures ----------------------------------------------------------------------------------------------------
-
-    def _show_structures(self) -> None:
-        model = (self._parameters.model, self._parameters.modelFolder)
-        if model != self._known_for:
-            self._known_for = model
-            self._known = known_names(*model)
-            self._completer.set_names(self._known)
-            self._ui.structuresLineEdit.setPlaceholderText(self._placeholder())
-        problem = unknown_name(self._parameters.structures, self._known)
-        hint = self._ui.structuresHintLabel
-        hint.setText(_unknown_text(problem) if problem is not None else "")
-        hint.setVisible(problem is not None)
-        self._on_changed()
-
-    def _placeholder(self) -> str:
-        if not self._known:
-            return _("All, or names separated by commas")
-        examples = [name for name in ("liver", "spleen") if name in self._known] or self._known[:2]
-        return _("All {count}, or names: {examples}, ...").format(count=len(self._known), examples=", ".join(examples))
-
-
-def _unknown_text(problem: SegmentationError) -> str:
-    what, _todo = problem_texts(problem.problem)
-    return what
-
-
-def _select(combo, data: str) -> None:
-    """Show the item of a QComboBox that holds ``data``; the first one if none does."""
-    for index in range(combo.count):
-        if (combo.itemData(index) or "") == data:
-            combo.setCurrentIndex(index)
-            return
-    combo.setCurrentIndex(0)

@@ -91,9 +91,9 @@ class Panel:
         )
         self._options = AdvancedSection(ui.advanced)
         self._setup: SetupSection | None = None  # the inputs ask for it while they are made
-        self._inputs = InputsSection(ui.inputs, self._show_ready)
+        self._inputs = InputsSection(ui.inputs, ui.advanced, self._show_ready, self._messages.show_error)
         self._run_on = RunOnSection(ui.inputs, ui.notice, self._inputs.set_on_server)
-        self._plan_asking = PlanAsking(self._session, self._progress.show_expected)
+        self._plan_asking = PlanAsking(self._session, self._inputs.show_expected, self._progress.show_expected)
         sections = (self._messages, self._inputs, self._options, self._run_on)
         self._orders = Orders(self._session, *sections, lambda order: self._setup.defer(order))
         self._setup = SetupSection(
@@ -258,6 +258,7 @@ class Panel:
         self._edits.close()
         self._sections.close()
         self._messages.close()
+        self._inputs.close()
         self._setup.close()
         self._recovery.close()
         self._queue.section.queue.close()
@@ -310,9 +311,8 @@ class Panel:
             keep_model(model, self._parameters.modelFolder)
 
     def _model_in_use(self) -> str:
-        if self._parameters is None:
-            return ""
-        return self._parameters.model if self._parameters.model != OWN_FOLDER else self._parameters.modelFolder
+        parameters = self._parameters
+        return (parameters.model or parameters.modelFolder) if parameters is not None else ""
 
     # -- background tasks ----------------------------------------------------------------------------------------------
 
@@ -349,6 +349,7 @@ class Panel:
     def _on_plan(self, plan: Plan) -> None:
         self._progress.show_plan(plan, is_on_server=self._server_of_job is not None)
         self._messages.add_plan(plan)
+        self._inputs.remember_plan(self._session.order, plan)
 
     @property
     def _server_of_job(self) -> DepartmentServer | None:

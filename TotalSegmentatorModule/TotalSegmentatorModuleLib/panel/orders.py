@@ -10,12 +10,11 @@ from TotalSegmentatorWire.errors.cluster_errors import CLUSTER_ERRORS
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.errors.server_errors import SERVER_ERRORS
 from TotalSegmentatorWire.messages.department_server import DepartmentServer
-from TotalSegmentatorWire.messages.model_request import model_request
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.department_server.run_on_section import RunOnSection
 from TotalSegmentatorModuleLib.department_server.texts import not_sent_text
-from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER
 from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
 from TotalSegmentatorModuleLib.panel.inputs import InputsSection
 from TotalSegmentatorModuleLib.panel.messages import MessagesSection
@@ -67,7 +66,7 @@ class Orders:
             return
         self._messages.clear()
         try:
-            order = self._order(self._inputs.ct, self._inputs.structures(), self._inputs.output)
+            order = self._order(self._inputs.ct, self._inputs.requests(), self._inputs.output)
             check_ct(order.ct)  # before anything is downloaded for it
         except SegmentationError as error:
             self._messages.show_error(error.problem)
@@ -79,14 +78,14 @@ class Orders:
         another computer would run it. Only while the inputs have no obstacle."""
         if self._parameters is None or self._run_on.server is not None:
             return []
-        order = self._order(self._inputs.ct, self._inputs.structures())
+        order = self._order(self._inputs.ct, self._inputs.requests())
         return [replace(order, requests=requests) for requests in self._inputs.possible_requests(order.requests)]
 
     def for_queue(self) -> JobOrder | None:
         """What is chosen now, for a CT that is named later. None where that is not complete, which is shown."""
         self._messages.clear()
         try:
-            order = self._order(None, self._inputs.structures())
+            order = self._order(None, self._inputs.requests())
         except SegmentationError as error:
             self._messages.show_error(error.problem)
             return None
@@ -110,7 +109,7 @@ class Orders:
         except SegmentationError as error:
             self._messages.show_error(error.problem)
             return
-        self._start_when_ready(replace(self._order(ct, structures), arrival=arrival))
+        self._start_when_ready(replace(self._order(ct, self._inputs.requests(structures)), arrival=arrival))
 
     def run_anyway(self) -> None:
         """Repeat the job that was refused for the CT's size."""
@@ -155,13 +154,12 @@ class Orders:
     def _may_repeat(self) -> bool:
         return self.last is not None and not self._session.is_busy and self._may_replace(self.last.output)
 
-    def _order(self, ct, structures: list[str] | None, output=None) -> JobOrder:
-        """With the model and the options that are chosen."""
+    def _order(self, ct, requests: tuple[ModelRequest, ...], output=None) -> JobOrder:
+        """With the device and the options that are chosen."""
         parameters = self._parameters
-        model = parameters.modelFolder if parameters.model == OWN_FOLDER else parameters.model
         return JobOrder(
             ct=ct,
-            requests=(model_request(model, structures),),
+            requests=requests,
             models_folder=settings.models_folder(),
             device=parameters.device,
             output=output,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import qt
@@ -63,6 +64,12 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     sections = named_children(panel).sectionsLayout
     # the order of loading is the order in the panel and of the Tab key
     inputs = add_ui(sections, resource_path("UI/Inputs.ui"))
+    in_order = (
+        *(inputs.structuresLineEdit, inputs.searchLineEdit, inputs.structuresTreeView),
+        *(inputs.clearButton, inputs.presetMenuButton, inputs.fineRadioButton),
+    )
+    for before, after in pairwise(in_order):
+        qt.QWidget.setTabOrder(before, after)
     unimported = add_ui(sections, resource_path("UI/UnimportedResults.ui"))
     progress = add_ui(sections, resource_path("UI/Progress.ui"))
     install_page = add_ui(sections, resource_path("UI/InstallPage.ui"))

@@ -13,9 +13,9 @@ from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.department_server.server_settings import stored_server
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model
-from TotalSegmentatorModuleLib.panel.structure_names import known_names, parse_names
 from TotalSegmentatorModuleLib.scripting.preset_choice import chosen_requests
 from TotalSegmentatorModuleLib.segment.session import JobOrder
+from TotalSegmentatorModuleLib.structure_tree.name_list import known_names, parse_names
 
 COMPUTER, SERVER = "computer", "server"
 """Where a script's segmentation runs: on this computer, or on the department server of the settings."""

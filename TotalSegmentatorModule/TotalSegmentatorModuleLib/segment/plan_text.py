@@ -70,11 +70,11 @@ def _work_text(plan: Plan) -> str:
 
 
 def _memory_text(plan: Plan) -> str:
-    needed = _gigabytes(plan.peak_bytes)
+    needed = gigabytes_text(plan.peak_bytes)
     if plan.available_bytes is None:
         return _("needs {needed} GB of memory").format(needed=needed)
     return _("needs {needed} GB of memory ({free} GB free)").format(
-        needed=needed, free=_gigabytes(plan.available_bytes)
+        needed=needed, free=gigabytes_text(plan.available_bytes)
     )
 
 
@@ -82,10 +82,11 @@ def memory_text(count: int) -> str:
     """So many bytes: "3.1 GB of memory"."""
     if count < _GIGABYTE:
         return _("{count} MB of memory").format(count=round(count / 1e6))
-    return _("{count} GB of memory").format(count=_gigabytes(count))
+    return _("{count} GB of memory").format(count=gigabytes_text(count))
 
 
-def _gigabytes(count: int) -> str:
+def gigabytes_text(count: int) -> str:
+    """Bytes as "3.8"."""
     return "{:.1f}".format(count / _GIGABYTE)
 
 

@@ -19,7 +19,8 @@ from TotalSegmentatorModuleLib.setup.changes import SetupChange, SetupChanges
 from TotalSegmentatorModuleLib.setup.commands import LOG_FILE, SetupCommand, remove_command, remove_models_command
 from TotalSegmentatorModuleLib.setup.fields import SetupFields
 from TotalSegmentatorModuleLib.setup.state import SetupState, setup_state
-from TotalSegmentatorModuleLib.setup.texts import removal_question, size_text
+from TotalSegmentatorModuleLib.setup.texts import removal_question
+from TotalSegmentatorModuleLib.texts.quantities import size_text
 
 _TIDY_MS = 200
 _TIDY_ATTEMPTS = 50

@@ -9,21 +9,9 @@ from TotalSegmentatorWire.messages.setup import SetupProgressEvent, SetupStep
 
 from TotalSegmentatorModuleLib.setup.plan import ENGINE, PlanItem, SetupPlan
 from TotalSegmentatorModuleLib.setup.state import SetupState
-from TotalSegmentatorModuleLib.texts.quantities import time_left_text
+from TotalSegmentatorModuleLib.texts.quantities import size_text, time_left_text
 
-_MEGABYTE, _GIGABYTE = 1e6, 1e9
-
-
-def size_text(count: int | None) -> str:
-    """As system monitors count: "0.5 GB", "12 MB"."""
-    if count is None:
-        return _("unknown size")
-    if count >= 0.1 * _GIGABYTE:
-        return _("{size:.1f} GB").format(size=count / _GIGABYTE)
-    if 0 < count < _MEGABYTE:
-        return _("less than 1 MB")
-    return _("{size:.0f} MB").format(size=count / _MEGABYTE)
-
+_MEGABYTE = 1e6
 
 # -- the page ----------------------------------------------------------------------------------------------------------
 

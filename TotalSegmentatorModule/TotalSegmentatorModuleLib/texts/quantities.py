@@ -6,6 +6,8 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.rounding import rounded
 from TotalSegmentatorWire.tables.usual_ranges import Range
 
+_MEGABYTE, _GIGABYTE = 1e6, 1e9
+
 
 def time_left_text(seconds: float | None) -> str:
     """Time left in words, coarse enough not to flicker; empty while it is unknown."""
@@ -30,6 +32,17 @@ def duration_text(seconds: float) -> str:
         return _("{seconds} s").format(seconds=max(1, round(seconds)))
     minutes, rest = divmod(round(seconds), 60)
     return _("{minutes} min {seconds:02d} s").format(minutes=minutes, seconds=rest)
+
+
+def size_text(count: int | None) -> str:
+    """As system monitors count: "0.5 GB", "12 MB"."""
+    if count is None:
+        return _("unknown size")
+    if count >= 0.1 * _GIGABYTE:
+        return _("{size:.1f} GB").format(size=count / _GIGABYTE)
+    if 0 < count < _MEGABYTE:
+        return _("less than 1 MB")
+    return _("{size:.0f} MB").format(size=count / _MEGABYTE)
 
 
 def volume_text(volume_ml: float) -> str:

@@ -77,7 +77,7 @@ def test_emptied_folders_are_forgotten(user):
         line.currentPath = "/somewhere/else"
     assert (settings.engine_packages_folder(), user.parameters.modelFolder) == (Path("/somewhere/else"), "/my/model")
 
-    for line in (user.ui.inputs.modelFolderPathLineEdit, *folders):
+    for line in (user.ui.advanced.modelFolderPathLineEdit, *folders):
         line.currentPath = ""
 
     assert settings.engine_packages_folder() is None
@@ -90,8 +90,8 @@ def test_models_that_are_missing_say_so(user):
     user.add_ct()
 
     assert all(
-        user.ui.inputs.modelComboBox.itemText(index).endswith(", not installed")
-        for index in range(user.ui.inputs.modelComboBox.count - 1)
+        user.ui.advanced.familyComboBox.itemText(index).endswith(", not installed")
+        for index in range(user.ui.advanced.familyComboBox.count - 1)
     )
     user.click_apply()
     assert user.ui.install_page.pageFrame.visible  # which test_setup_section.py is about
@@ -100,11 +100,11 @@ def test_models_that_are_missing_say_so(user):
 
 def test_own_model_folder_is_asked_for_only_when_needed(user):
     user.add_ct()
-    assert not user.ui.inputs.modelFolderPathLineEdit.visible
+    assert user.ui.advanced.modelFolderPathLineEdit.isHidden()
 
     user.choose_model_folder("")
 
-    assert user.ui.inputs.modelFolderPathLineEdit.visible
+    assert not user.ui.advanced.modelFolderPathLineEdit.isHidden()
     assert not user.ui.progress.applyButton.enabled
 
 

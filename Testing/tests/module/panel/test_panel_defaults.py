@@ -41,13 +41,13 @@ def card(monkeypatch):
 
 def test_choices_survive_closing_the_scene(user, app):
     model = MODELS[2]
-    choose(user.ui.inputs.modelComboBox, model)
+    user.choose_model(model)
     choose(user.ui.inputs.deviceComboBox, "cpu")
 
     app.close_scene()
 
     assert user.parameters.model == model and user.parameters.device == "cpu"
-    assert user.ui.inputs.modelComboBox.itemData(user.ui.inputs.modelComboBox.currentIndex) == model
+    assert user.chosen_model == model
     assert user.ui.inputs.deviceComboBox.itemData(user.ui.inputs.deviceComboBox.currentIndex) == "cpu"
 
 
@@ -57,12 +57,12 @@ def test_own_folder_survives_closing_the_scene(user, app):
     app.close_scene()
 
     assert user.parameters.model == "" and user.parameters.modelFolder == "/models/own"
-    assert user.ui.inputs.modelFolderPathLineEdit.currentPath == "/models/own"
-    assert user.ui.inputs.modelFolderPathLineEdit.visible
+    assert user.ui.advanced.modelFolderPathLineEdit.currentPath == "/models/own"
+    assert not user.ui.advanced.modelFolderPathLineEdit.isHidden()
 
 
 def test_choices_survive_the_session(user, app):
-    choose(user.ui.inputs.modelComboBox, MODELS[3])
+    user.choose_model(MODELS[3])
     app.close_scene()
 
     user.widget = app.reload_module()
@@ -71,11 +71,11 @@ def test_choices_survive_the_session(user, app):
 
 
 def test_choices_of_a_saved_scene_come_first(user, app, tmp_path):
-    choose(user.ui.inputs.modelComboBox, MODELS[1])
+    user.choose_model(MODELS[1])
     choose(user.ui.inputs.deviceComboBox, "cpu")
     path = app.save_scene(tmp_path)
     app.close_scene()
-    choose(user.ui.inputs.modelComboBox, MODELS[4])
+    user.choose_model(MODELS[4])
     choose(user.ui.inputs.deviceComboBox, "auto")
     app.close_scene()
 

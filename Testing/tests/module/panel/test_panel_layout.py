@@ -285,7 +285,7 @@ def test_wheel_changes_no_list_and_no_number_without_focus(user, app, height):
     open_all(user)
     settle(app)
     ui = user.ui
-    lists = (ui.inputs.modelComboBox, ui.inputs.deviceComboBox, ui.export.formatComboBox, ui.export.namesComboBox)
+    lists = (ui.inputs.presetComboBox, ui.inputs.deviceComboBox, ui.export.formatComboBox, ui.export.namesComboBox)
     user.ui.log.textEdit.setFocus()
     for combo in lists:
         index = combo.currentIndex
@@ -300,7 +300,7 @@ def test_wheel_changes_no_list_and_no_number_without_focus(user, app, height):
 
 def test_wheel_turns_the_list_that_has_the_focus(user, app):
     app.resize_window(1024, 2600)
-    combo = user.ui.inputs.modelComboBox
+    combo = user.ui.inputs.presetComboBox
     combo.setFocus()
     app.process_events()
     index = combo.currentIndex

@@ -34,14 +34,6 @@ def orders(user, monkeypatch) -> list:
     return ordered
 
 
-def choose_model(user, model: str) -> None:
-    index = next(
-        n for n in range(user.ui.inputs.modelComboBox.count) if user.ui.inputs.modelComboBox.itemData(n) == model
-    )
-    user.ui.inputs.modelComboBox.setCurrentIndex(index)
-    user.ui.inputs.modelComboBox.activated.emit(index)
-
-
 def open_advanced(user) -> None:
     user.ui.advanced.collapsibleButton.collapsed = False
     user.app.process_events()
@@ -86,7 +78,7 @@ def test_volume_of_islands_is_sent_in_cubic_millimetres(user, orders):
 
 def test_published_pipeline_goes_alone(user, orders):
     user.add_ct()
-    choose_model(user, "104-1.5mm")
+    user.choose_model("104-1.5mm")
     open_advanced(user)
     user.app.click(user.ui.advanced.fasterCheckBox)
 
@@ -103,11 +95,11 @@ def test_published_pipeline_goes_alone(user, orders):
 
 def test_published_pipeline_is_offered_only_where_the_default_is_another(user, orders):
     user.add_ct()
-    choose_model(user, "104-3mm")
+    user.choose_model("104-3mm")
     open_advanced(user)
     user.app.click(user.ui.advanced.publishedCheckBox)
 
-    choose_model(user, "117-3mm")
+    user.choose_model("117-3mm")
 
     assert not user.ui.advanced.publishedCheckBox.visible
     assert not user.ui.advanced.publishedHelpLabel.visible
@@ -119,7 +111,7 @@ def test_published_pipeline_is_offered_only_where_the_default_is_another(user, o
 def test_model_change_opens_nothing_in_a_closed_section(user):
     user.add_ct()
     for model in ("117-3mm", "104-3mm"):
-        choose_model(user, model)
+        user.choose_model(model)
         user.app.process_events()
 
         assert not user.ui.advanced.publishedCheckBox.visible

@@ -31,10 +31,10 @@ def assert_agreement(user: PanelUser) -> None:
     for name, selector in SELECTORS.items():
         shown, held = selector(ui).currentNode(), getattr(parameters, name)
         assert shown is held, "{} holds {}, shown is {}".format(name, name_of(held), name_of(shown))
-    model, device = ui.inputs.modelComboBox, ui.inputs.deviceComboBox
-    assert (model.itemData(model.currentIndex) or "") == parameters.model
+    device = ui.inputs.deviceComboBox
+    assert user.chosen_model == parameters.model
     assert device.itemData(device.currentIndex) == parameters.device
-    assert ui.inputs.modelFolderPathLineEdit.currentPath == parameters.modelFolder
+    assert ui.advanced.modelFolderPathLineEdit.currentPath == parameters.modelFolder
     assert ui.inputs.structuresLineEdit.text == parameters.structures
     assert ui.advanced.smoothCheckBox.checked == parameters.isSmooth
     ct = ui.inputs.inputSelector.currentNode()

@@ -21,13 +21,13 @@ KNOWN = ["spleen", "kidney_left", "kidney_right", "Tumor-Core"]
 @pytest.fixture(scope="module")
 def lib():
     with Desktop():  # gives slicer.i18n
-        from TotalSegmentatorModuleLib.panel import structure_names
         from TotalSegmentatorModuleLib.scene.dicom import files as dicom_files
         from TotalSegmentatorModuleLib.segment import name_lists, plan_text, progress_text
+        from TotalSegmentatorModuleLib.structure_tree import name_list
         from TotalSegmentatorModuleLib.texts import quantities
 
         class Lib:
-            names, structures, progress, dicom = name_lists, structure_names, progress_text, dicom_files
+            names, structures, progress, dicom = name_lists, name_list, progress_text, dicom_files
             plans, amounts = plan_text, quantities
 
         yield Lib

@@ -83,7 +83,7 @@ def test_the_statement_stays_in_sight_and_the_order_names_the_server(user, order
     )
     assert "Not sent: names, dates, identifiers" in user.ui.inputs.sentLabel.text
     assert not user.ui.inputs.deviceComboBox.enabled
-    assert "not installed" not in user.ui.inputs.modelComboBox.currentText
+    assert "not installed" not in user.ui.advanced.familyComboBox.currentText
 
     answers.append(True)
     user.click_apply()
@@ -94,7 +94,7 @@ def test_the_statement_stays_in_sight_and_the_order_names_the_server(user, order
     assert not user.ui.inputs.leavesLabel.visible
     assert user.ui.notice.noticeLabel.text.endswith("Nothing leaves this computer.")
     assert user.ui.inputs.deviceComboBox.enabled
-    assert "not installed" in user.ui.inputs.modelComboBox.currentText
+    assert "not installed" in user.ui.advanced.familyComboBox.currentText
 
 
 def test_consent_is_asked_once_for_each_address(user, orders, monkeypatch):

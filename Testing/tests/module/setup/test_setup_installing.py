@@ -41,7 +41,7 @@ def test_progress_is_shown_and_the_order_starts_by_itself(installer, orders):
 
     assert (orders[0].requests[0].model, orders[0].ct) == (MODEL, installer.user.parameters.inputVolume)
     assert not installer.ui.install_page.pageFrame.visible
-    assert "not installed" not in installer.ui.inputs.modelComboBox.currentText
+    assert "not installed" not in installer.ui.advanced.familyComboBox.currentText
     assert installer.user.error_code == ""
     assert len(folders_of("jobs")) == 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import qt
 
-from TotalSegmentatorModuleLib.panel.structure_names import complete_last_entry, last_entry
+from TotalSegmentatorModuleLib.structure_tree.name_list import complete_last_entry, last_entry
 
 
 class StructureCompleter:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
-from TotalSegmentatorWire.tables.structures import model_names, structure_table
+from TotalSegmentatorWire.tables.structures import known_structures, model_names, structure_table
 
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE
 
@@ -20,6 +20,13 @@ def known_names(model: str, model_folder: str = "") -> list[str]:
     if model:
         return [structure.name for structure in structure_table(CATALOGUE[model].structures)]
     return _names_of_folder(Path(model_folder)) if model_folder else []
+
+
+def choosable_names(model: str, model_folder: str = "") -> list[str]:
+    """The same with what other models of the catalogue find, which run as well if it is asked for. The model's own come
+    first: a name that two structures share means those."""
+    own = known_names(model, model_folder)
+    return list(dict.fromkeys([*own, *known_structures()])) if model else own
 
 
 def parse_names(text: str, known: list[str]) -> list[str] | None:

@@ -1,0 +1,1 @@
+"""Which models segment: the quality, the family, and what they need on this computer."""

@@ -1,0 +1,41 @@
+"""What a choice of models still needs on this computer, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE
+from TotalSegmentatorModuleLib.texts.quantities import size_text
+
+
+def missing_models(models: Iterable[str], models_folder: Path) -> tuple[str, ...]:
+    """Those of ``models`` (ids of the catalogue) that are not installed in ``models_folder``."""
+    return tuple(model for model in models if not CATALOGUE[model].is_installed(models_folder))
+
+
+def download_bytes(model: str) -> int | None:
+    """Size of a model's archives; None where nobody states all of them."""
+    sizes = [part.bytes for part in CATALOGUE[model].parts]
+    return None if None in sizes else sum(sizes)
+
+
+def download_text(model: str) -> str:
+    """Such as "1.2 GB download", or that the size is not published."""
+    size = download_bytes(model)
+    if size is None:
+        return _("size not published")
+    return _("{size} download").format(size=size_text(size))
+
+
+def to_install_text(models: Sequence[str]) -> str:
+    """What Apply installs first; empty where that is nothing. ``models``: ids of those that are missing."""
+    if not models:
+        return ""
+    names = "; ".join(
+        _("{model} ({size})").format(model=CATALOGUE[model].title.partition(" (")[0], size=download_text(model))
+        for model in models
+    )
+    return _("Installed on Apply: {models}.").format(models=names)
