@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import shiboken6
 from PySide6 import QtCore, QtWidgets
 
 from desktop.application.layout_manager import qSlicerLayoutManager
+from desktop.pythonqt.destruction import destroy
 from desktop.pythonqt.slot_runtime import RUNTIME
 from desktop.widgets.native_properties import stored
 
@@ -53,7 +53,7 @@ class qSlicerModuleManager(QtCore.QObject):  # noqa: N801 - Slicer's name
             self.moduleAboutToBeUnloaded.emit(name)
             del self._modules[name]
             if widget is not None:
-                shiboken6.delete(widget)
+                destroy(widget)
 
 
 class qSlicerApplication(QtWidgets.QApplication):  # noqa: N801 - Slicer's name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from PySide6 import QtCore, QtGui, QtTest, QtWidgets  # noqa: E402
 from desktop.application import environment  # noqa: E402
 from desktop.application.module_panel import MainWindow  # noqa: E402
 from desktop.pythonqt.proxies import QtInstance, alive, wrap  # noqa: E402
-from desktop.pythonqt.signals import disconnect  # noqa: E402
+from desktop.pythonqt.signals import end_all  # noqa: E402
 from desktop.pythonqt.slot_runtime import RUNTIME  # noqa: E402
 from desktop.pythonqt.special import DIALOG_ANSWERS, SESSION_FOLDER  # noqa: E402
 from desktop.scene import file_loading, loading  # noqa: E402
@@ -186,11 +187,12 @@ class Desktop:
         self._window.hide()
         self._opened.clear()
         self.process_events()
-        disconnect(self._native)
         self.world.shut_down()
+        end_all()
         RUNTIME.remove_excepthook()
         self._folder.cleanup()
         _current.clear()
+        gc.collect()  # a Python object without its widget would be taken for the next widget at that address
 
     def __enter__(self) -> Desktop:
         return self

@@ -68,6 +68,14 @@ def disconnect(native: Any, signature: str | None = None, target: Callable[..., 
     return bool(doomed)
 
 
+def end_all() -> None:
+    """Nobody listens any more: the application has quit. Some senders live as long as the process."""
+    entries = [entry for several in _connections.values() for entry in several]
+    _connections.clear()
+    for entry in entries:
+        QtCore.QObject.disconnect(entry.handle)
+
+
 def _address(native: Any) -> int:
     return shiboken6.getCppPointer(native)[0]
 

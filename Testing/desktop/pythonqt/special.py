@@ -10,6 +10,7 @@ from typing import Any
 from PySide6 import QtCore, QtWidgets
 
 from desktop.pythonqt.class_builder import SPECIAL
+from desktop.pythonqt.destruction import destroy
 from desktop.pythonqt.proxies import QtInstance, alive, unwrap, wrap
 from desktop.pythonqt.slot_runtime import RUNTIME
 from desktop.pythonqt.ui_loader import load_ui_device
@@ -116,9 +117,7 @@ def _load(self: QtInstance, device: Any, parent: Any = None) -> Any:
 
 
 def _delete(self: QtInstance) -> None:
-    import shiboken6
-
-    shiboken6.delete(alive(self))
+    destroy(alive(self))
 
 
 def install(overrides: dict[str, dict[str, Callable[..., Any]]] | None = None) -> None:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
+from desktop.pythonqt.destruction import present_widget
 from desktop.pythonqt.proxies import connect, wrap, wrap_class
 
 _prepared: dict[bytes, tuple[bytes, ElementTree.Element | None]] = {}
@@ -20,6 +21,7 @@ CUSTOM_WIDGETS: dict[str, type] = {}
 class _Loader(QtUiTools.QUiLoader):
     def createWidget(self, class_name: str, parent: Any = None, name: str = "") -> QtWidgets.QWidget:
         if class_name in CUSTOM_WIDGETS:
+            parent = present_widget(parent)
             widget = CUSTOM_WIDGETS[class_name](parent) if parent is not None else CUSTOM_WIDGETS[class_name]()
             widget.setObjectName(name)
             return widget
