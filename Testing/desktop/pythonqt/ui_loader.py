@@ -19,11 +19,18 @@ CUSTOM_WIDGETS: dict[str, type] = {}
 
 
 class _Loader(QtUiTools.QUiLoader):
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[QtWidgets.QWidget] = []
+        """The stand-in's widgets, and their parents: without a reference to these PySide ends them with their parents'
+        Python objects, which nobody else holds."""
+
     def createWidget(self, class_name: str, parent: Any = None, name: str = "") -> QtWidgets.QWidget:
         if class_name in CUSTOM_WIDGETS:
             parent = present_widget(parent)
             widget = CUSTOM_WIDGETS[class_name](parent) if parent is not None else CUSTOM_WIDGETS[class_name]()
             widget.setObjectName(name)
+            self.made += [widget, *([parent] if parent is not None else [])]
             return widget
         if class_name.startswith(("ctk", "qMRML", "qSlicer")):
             raise RuntimeError(f"The stand-in has no widget class {class_name} ('{name}' in the .ui)")
@@ -43,9 +50,11 @@ def load_ui_device(device: QtCore.QIODevice, parent: QtWidgets.QWidget | None) -
     buffer = QtCore.QBuffer()
     buffer.setData(readable)
     buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
-    widget = _Loader().load(buffer, parent)
+    loader = _Loader()
+    widget = loader.load(buffer, parent)
     if widget is None:
         raise RuntimeError("Qt could not make the widgets of the .ui")
+    widget._made = loader.made  # as long as there is the top widget
     if connections is not None:
         _connect(widget, connections)
     return wrap(widget)
