@@ -10,6 +10,9 @@ from slicer.i18n import tr as _
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE
 from TotalSegmentatorModuleLib.texts.quantities import size_text
 
+_NAMED = 2
+"""So many models are named; of more, only the number."""
+
 
 def missing_models(models: Iterable[str], models_folder: Path) -> tuple[str, ...]:
     """Those of ``models`` (ids of the catalogue) that are not installed in ``models_folder``."""
@@ -34,8 +37,23 @@ def to_install_text(models: Sequence[str]) -> str:
     """What Apply installs first; empty where that is nothing. ``models``: ids of those that are missing."""
     if not models:
         return ""
-    names = "; ".join(
-        _("{model} ({size})").format(model=CATALOGUE[model].title.partition(" (")[0], size=download_text(model))
-        for model in models
+    if len(models) <= _NAMED:
+        return _("Installed on Apply: {models}.").format(models="; ".join(map(_named, models)))
+    sizes = [download_bytes(model) for model in models]
+    known = [size for size in sizes if size is not None]
+    text = _("Installed on Apply: {count} models, {size} to download").format(
+        count=len(models), size=size_text(sum(known))
     )
-    return _("Installed on Apply: {models}.").format(models=names)
+    if len(known) == len(sizes):
+        return text + "."
+    return _("{models}, and what has no published size.").format(models=text)
+
+
+def to_install_details(models: Sequence[str]) -> str:
+    """The models one below the other."""
+    return "\n".join(map(_named, models))
+
+
+def _named(model: str) -> str:
+    title = CATALOGUE[model].title.partition(" (")[0]
+    return _("{model} ({size})").format(model=title, size=download_text(model))

@@ -45,6 +45,7 @@ class TreeItems:
         self._group_of: dict[str, _Group] = {}
         self._words: tuple[str, ...] = ()
         self._extra: list = []
+        self._extra_texts: tuple[str, Sequence[tuple[str, str, str]]] = ("", ())
         model.connect("itemChanged(QStandardItem*)", self._on_changed)
 
     def close(self) -> None:
@@ -57,6 +58,7 @@ class TreeItems:
         self._groups, self._rows, self._items, self._group_of, self._extra = [], {}, {}, {}, []
         for region in regions:
             yield from self._make_group(region, None, self._model.invisibleRootItem())
+        self.show_extra(*self._extra_texts)
 
     def show_ticked(self, names: Collection[str]) -> None:
         """Tick the structures ``names`` and no others."""
@@ -78,6 +80,7 @@ class TreeItems:
 
     def show_extra(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
         """A first group of what has no box: title, remark and tool tip of each row; none without rows."""
+        self._extra_texts = title, rows
         if self._extra:
             self._model.removeRow(self._extra[0].row())
             self._extra = []

@@ -1,0 +1,178 @@
+"""Presets, the tree of structures and the quality: what is clicked becomes the models of a job."""
+
+from __future__ import annotations
+
+import pytest
+from fake_setup import put_models
+from panel_support import PanelUser
+from TotalSegmentatorWire.messages.model_request import ModelRequest
+from TotalSegmentatorWire.tables.catalogue import read_catalogue
+from TotalSegmentatorWire.user_folders import default_models_folder
+
+
+@pytest.fixture
+def chooser(user):
+    user.add_ct()
+    return user
+
+
+@pytest.fixture
+def orders(user, monkeypatch) -> list:
+    """What Apply has started; all models count as installed."""
+    from TotalSegmentatorModuleLib.segment.session import SegmentationSession
+
+    put_models(read_catalogue(), default_models_folder())
+    user.app.leave_module()
+    user.app.enter_module()
+    ordered: list = []
+    monkeypatch.setattr(SegmentationSession, "apply", lambda _session, order: ordered.append(order))
+    return ordered
+
+
+def _qt():
+    """There is none before the application has started."""
+    import qt
+
+    return qt
+
+
+def choose_preset(user: PanelUser, title: str) -> None:
+    combo = user.ui.inputs.presetComboBox
+    index = combo.findText(title)
+    assert index >= 0
+    combo.setCurrentIndex(index)
+    combo.activated.emit(index)
+    user.app.process_events()
+
+
+def open_tree(user: PanelUser):
+    """The tree's model, with all rows made."""
+    if user.ui.inputs.treeFrame.isHidden():
+        user.app.click(user.ui.inputs.treeButton)
+    model = user.ui.inputs.structuresTreeView.model()
+    assert user.app.wait_until(lambda: len(list(rows_of(model))) > 300, 10)
+    return model
+
+
+def rows_of(model, above=None):
+    """Index of each structure, which has no rows below it."""
+    above = above if above is not None else _qt().QModelIndex()
+    for row in range(model.rowCount(above)):
+        index = model.index(row, 0, above)
+        if model.rowCount(index):
+            yield from rows_of(model, index)
+        else:
+            yield index
+
+
+def ticked(model) -> set[str]:
+    return {
+        model.data(index) for index in rows_of(model) if model.data(index, _qt().Qt.CheckStateRole) == _qt().Qt.Checked
+    }
+
+
+def tick(user: PanelUser, model, title: str, state) -> None:
+    (index,) = [index for index in rows_of(model) if model.data(index) == title]
+    model.setData(index, state, _qt().Qt.CheckStateRole)
+    user.app.process_events()
+
+
+def requests(user: PanelUser, orders: list) -> tuple[ModelRequest, ...]:
+    """What a click on Apply starts."""
+    user.click_apply()
+    return orders.pop().requests
+
+
+def test_a_preset_for_planning_asks_several_models(orders, chooser):
+    choose_preset(chooser, "RT thorax")
+
+    models = {request.model for request in requests(chooser, orders)}
+    assert {"104-1.5mm", "117-1.5mm", "trunk_cavities", "body"} <= models
+    assert not chooser.ui.inputs.installLabel.visible
+
+
+def test_a_preset_says_what_is_installed_and_what_is_drawn_by_hand(chooser):
+    choose_preset(chooser, "RT thorax")
+
+    text = chooser.ui.inputs.choiceLabel.text
+    assert "networks have to run" in text
+    assert "To draw by hand" in text and "brachial plexus" in text
+    assert "no published size" in chooser.ui.inputs.installLabel.text
+    assert "Body: trunk and limbs" in chooser.ui.inputs.installLabel.toolTip
+    assert chooser.ui.progress.applyButton.enabled
+
+
+def test_the_whole_body_is_one_model(orders, chooser):
+    choose_preset(chooser, "RT thorax")
+    choose_preset(chooser, "Whole body")
+
+    assert requests(chooser, orders) == (ModelRequest(chooser.parameters.model),)
+    assert chooser.parameters.structures == ""
+
+
+def test_boxes_and_names_are_one_choice(chooser):
+    model = open_tree(chooser)
+    chooser.app.click(chooser.ui.inputs.clearButton)
+    assert ticked(model) == set()
+    assert not chooser.ui.progress.applyButton.enabled
+    assert chooser.ui.progress.obstacleLabel.text == "Choose at least one structure."
+
+    tick(chooser, model, "liver", _qt().Qt.Checked)
+    assert chooser.parameters.structures == "liver"
+    assert chooser.ui.progress.applyButton.enabled
+
+    chooser.ui.inputs.structuresLineEdit.setText("spleen, kidney left")
+    chooser.app.process_events()
+    assert ticked(model) == {"spleen", "kidney left"}
+
+
+def test_the_search_finds_rows_by_any_of_their_names(chooser):
+    model = open_tree(chooser)
+    chooser.ui.inputs.searchLineEdit.setText("Glnd_Thyroid")
+    chooser.app.process_events()
+
+    assert [model.data(index) for index in rows_of(model)] == ["thyroid gland"]
+    chooser.ui.inputs.searchLineEdit.setText("no such thing")
+    chooser.app.process_events()
+    assert chooser.ui.inputs.nothingLabel.visible and "no such thing" in chooser.ui.inputs.nothingLabel.text
+
+
+def test_the_quality_chooses_the_model_of_the_family(orders, chooser):
+    chooser.choose_model("104-3mm")
+    assert requests(chooser, orders) == (ModelRequest("104-3mm"),)
+
+    chooser.app.click(chooser.ui.inputs.fineRadioButton)
+    assert requests(chooser, orders) == (ModelRequest("104-1.5mm"),)
+    assert "recommended" in chooser.ui.inputs.qualityHintLabel.text
+
+
+def test_few_structures_take_fewer_networks(orders, chooser):
+    chooser.choose_model("104-1.5mm")
+    chooser.ui.inputs.structuresLineEdit.setText("liver")
+    chooser.app.process_events()
+
+    assert requests(chooser, orders) == (ModelRequest("104-1.5mm", ("liver",)),)
+    assert "only 1 of 5 networks" in chooser.ui.inputs.choiceLabel.text
+
+
+def test_what_is_drawn_by_hand_stands_in_the_tree_opened_later(chooser):
+    choose_preset(chooser, "RT thorax")
+    model = open_tree(chooser)
+
+    assert chooser.app.wait_until(lambda: model.data(model.index(0, 0)) == "Without a box", 10)
+    assert "brachial plexus left (BrachialPlex_L)" in [model.data(index) for index in rows_of(model)]
+
+
+def test_an_own_preset_is_kept_for_the_next_session(chooser, monkeypatch):
+    chooser.ui.inputs.structuresLineEdit.setText("liver, spleen")
+    open_tree(chooser)
+    monkeypatch.setattr(_qt().QInputDialog, "getText", lambda *_arguments: "Upper abdomen")
+    (save,) = [each for each in chooser.ui.inputs.presetMenuButton.menu().actions() if each.text == "&Save..."]
+    save.trigger()
+    chooser.app.process_events()
+    combo = chooser.ui.inputs.presetComboBox
+    assert combo.currentText == "Upper abdomen"
+
+    chooser.widget = chooser.app.reload_module()
+    choose_preset(chooser, "Upper abdomen")
+    assert chooser.parameters.structures == "liver, spleen"
