@@ -33,7 +33,7 @@ class PanelRun:
     names: dict[int, str]
     centres: dict[str, np.ndarray]
     """Centre of each segment in RAS, mm."""
-    result_line: str
+    absent: str
     warnings: str
 
 
@@ -51,7 +51,7 @@ def panel_run(example_ct: Path, example_model: Path) -> Iterator[PanelRun]:
         assert not user.error_code, user.describe()
         (node,) = user.segmentations
         shape = slicer.util.arrayFromVolume(ct).shape
-        texts = (user.ui.messages.resultLabel.text, user.ui.messages.warningLabel.text)
+        texts = (user.ui.messages.absentLabel.text, user.ui.messages.warningLabel.text)
         run = PanelRun(np.zeros(shape, np.uint8), {}, {}, *texts)
         content = node.GetSegmentation()
         for segment_id in content.GetSegmentIDs():
@@ -97,7 +97,7 @@ def test_left_is_left_and_absent_structures_are_listed(panel_run: PanelRun):
         assert panel_run.centres[structure + "_left"][0] < panel_run.centres[structure + "_right"][0]
     assert panel_run.centres["liver"][0] > 0 > panel_run.centres["spleen"][0]
     assert "brain" not in panel_run.centres
-    assert "Not found in this scan" in panel_run.result_line
+    assert "brain" in panel_run.absent
     assert "mirrored" not in panel_run.warnings
 
 

@@ -31,7 +31,7 @@ def pace_trial(runtime: str, precision: str, device: torch.device) -> tuple[floa
         size, seconds = _SIZE, _seconds(runtime, precision, device, _SIZE)
         if seconds < _TOO_SHORT_SECONDS:
             size, seconds = _LARGER_SIZE, _seconds(runtime, precision, device, _LARGER_SIZE)
-    except (RuntimeError, ImportError, MemoryError) as error:
+    except (RuntimeError, ImportError, MemoryError, AssertionError) as error:  # the last is PyTorch's without CUDA
         logger.info("the trial of this machine failed: %s", type(error).__name__)
         return None
     operations = 2.0 * 27 * (_FEATURES + _FEATURES**2) * size**3

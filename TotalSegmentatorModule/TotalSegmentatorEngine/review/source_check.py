@@ -25,7 +25,7 @@ def flags_of_source(source: ExportSource, check_cancelled: Callable[[], None]) -
     from TotalSegmentatorEngine.review.reading import findings_of_source
 
     try:
-        findings = findings_of_source(source, None, lambda unknown: None, check_cancelled=check_cancelled)
+        findings = findings_of_source(source, (), lambda unknown: None, check_cancelled=check_cancelled)
     except SegmentationError as error:
         if error.code == "REVIEW_NO_STRUCTURES":
             return None

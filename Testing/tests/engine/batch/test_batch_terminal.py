@@ -46,7 +46,7 @@ def test_records_of_a_newer_version(bench: BatchBench) -> None:
     )
     run = bench()
     assert run.status == 1 and "\n  1  INPUT_TOO_NEW: A code of another version" in run.out
-    newer = json.dumps({"version": 2, "slices": "missing"})
+    newer = json.dumps({"version": 1000, "slices": "missing"})
     record.write_text(newer, encoding="utf-8")
     words = ["batch", bench.inputs, "--output", bench.output, "--model", bench.model, "--accept-size"]
     assert main([str(word) for word in words]) == ERRORS["BATCH_RECORD_DAMAGED"].exit_code

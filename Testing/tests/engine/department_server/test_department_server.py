@@ -237,7 +237,7 @@ def test_only_voxels_and_geometry_leave_this_computer(application, cluster, mode
     ("code", "changes"),
     [
         ("STRUCTURE_UNKNOWN", {"structures": ["livr"]}),
-        ("SERVER_LACKS_MODEL", {"model": "117-3mm"}),
+        ("SERVER_LACKS_MODEL", {"model": "117-6mm"}),
         ("CLUSTER_VERSIONS_DIFFER", {}),
     ],
 )

@@ -158,7 +158,7 @@ def test_plan_prints_json_alone_and_the_note_beside_it(tmp_path: Path, monkeypat
     words = ["plan", str(tmp_path / "export"), "--model", "m"]
     assert main([*words, "--series", "3", "--json"]) == 0
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["model"] == "fake"
+    assert json.loads(printed.out)["models"] == ["fake"]
     assert "CT: 8 slices of series 7 ABDOMEN" in printed.err
     np.testing.assert_array_equal(planned[0].array, pixels_of(files["3"]))
     assert main([*words, "--json"]) == 23

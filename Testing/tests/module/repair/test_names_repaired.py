@@ -214,7 +214,7 @@ def test_a_run_is_renumbered_with_a_new_segment_and_the_renumbering_undone(revie
 
 
 def test_a_number_that_no_model_has_is_not_offered(reviewer):
-    flag = Flag("ribs_misnumbered", Level.WRONG, "vertebrae_L5", (), None, {"shift": 1, "vertebra": "L5", "new": 25})
+    flag = Flag("ribs_misnumbered", Level.WRONG, "vertebrae_L5", (), None, {"shift": 2, "vertebra": "L5", "new": 26})
     reviewer.add_phantom(labels_of("vertebrae_L5", "vertebrae_L4"), [flag])
     reviewer.click_row("vertebrae L5")
     assert reviewer.repair_buttons() == []

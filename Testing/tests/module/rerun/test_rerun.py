@@ -78,7 +78,7 @@ def test_selected_structures_are_replaced_and_come_back_by_undo(ready):
     ready.select("kidney right", "spleen")
     ready.app.click(ready.rerun.rerunButton)
     assert ready.scopes() == ["2 selected structures", "7 open or rejected structures"]
-    assert ready.rerun.rerunLabel.text.startswith("The model chosen above (Model folder...) computes them")
+    assert ready.rerun.rerunLabel.text.startswith("The model chosen above (Model folder) computes them")
 
     assert ready.run("2 selected structures") == "Computed again: spleen, kidney right."
     after = ready.all_voxels()
