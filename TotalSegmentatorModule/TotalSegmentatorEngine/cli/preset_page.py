@@ -20,6 +20,7 @@ from TotalSegmentatorWire.choice.presets import (
 )
 from TotalSegmentatorWire.choice.structure_choice import StructureChoice, download_bytes, missing_models
 from TotalSegmentatorWire.command.parser import PROGRAM
+from TotalSegmentatorWire.command.sizes import size_text
 from TotalSegmentatorWire.command.text_table import text_table
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
@@ -146,13 +147,6 @@ _HEADS = {
     "_drawn": ("TG-263 name", "Structure", "Help or note", "Priority"),
     "_licensed": ("TG-263 name", "Structure", "In the publisher's", "Priority"),
 }
-
-
-def size_text(count: int | None) -> str:
-    """As "1.5 GB" or "120 MB"."""
-    if count is None:
-        return "size not published"
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _with_structures(choice: StructureChoice) -> Preset:

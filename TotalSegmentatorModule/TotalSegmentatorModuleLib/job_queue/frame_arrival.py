@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
@@ -12,12 +11,10 @@ from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib.job_queue.sequences import browser_of
 from TotalSegmentatorModuleLib.scene.notice import told_once
-from TotalSegmentatorModuleLib.scene.segmentation_import import LabelImage, prepared_segmentation, review_of
+from TotalSegmentatorModuleLib.scene.segmentation_import import LabelImage, review_of
 from TotalSegmentatorModuleLib.scene.segmentation_lifetime import release_images
+from TotalSegmentatorModuleLib.segment.result_import import prepared_in_steps
 from TotalSegmentatorModuleLib.tags.result_mark import mark_result
-
-_WORK_SECONDS = 0.005
-_REST_MS = 5
 
 
 class FrameArrival:
@@ -36,7 +33,7 @@ class FrameArrival:
 
     def task(self, header: ResultHeader, images: Sequence[LabelImage], _computed: str) -> Generator[int, None, Any]:
         """Returns the proxy (vtkMRMLSegmentationNode) through which the sequence of segmentations is shown."""
-        segmentation = yield from _prepared(header, images)
+        segmentation = yield from prepared_in_steps(header, images)
         scene = slicer.mrmlScene
         sequence, volume = scene.GetNodeByID(self._sequence_id), scene.GetNodeByID(self._volume_id)
         if sequence is None or volume is None:
@@ -51,23 +48,6 @@ class FrameArrival:
 
     def arrived(self) -> None:
         """The queue goes on by itself."""
-
-
-def _prepared(header: ResultHeader, images: Sequence[LabelImage]) -> Generator[int, None, Any]:
-    """The vtkSegmentation of a result, a few segments at a time."""
-    preparation = prepared_segmentation(images, header)
-    deadline = time.monotonic() + _WORK_SECONDS
-    try:
-        while True:
-            try:
-                next(preparation)
-            except StopIteration as stop:
-                return stop.value
-            if time.monotonic() >= deadline:
-                yield _REST_MS
-                deadline = time.monotonic() + _WORK_SECONDS
-    finally:
-        preparation.close()
 
 
 def _new_target(sequence):

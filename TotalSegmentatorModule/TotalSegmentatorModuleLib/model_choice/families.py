@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import cache
 
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.choice.model_selection import FAST, FINE
 from TotalSegmentatorWire.tables.catalogue import CatalogueModel
 from TotalSegmentatorWire.tables.structures import structure_table
 
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE
 
-FINE, FAST = "fine", "fast"
-"""Qualities as select_models names them: 1.5 mm, and 3 mm."""
 _FINE_MM, _FAST_MM = 1.5, 3.0
 _DEFAULT_FAMILY = "104"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.choice.structure_choice import download_bytes
 
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE
 from TotalSegmentatorModuleLib.texts.quantities import size_text
@@ -19,15 +20,9 @@ def missing_models(models: Iterable[str], models_folder: Path) -> tuple[str, ...
     return tuple(model for model in models if not CATALOGUE[model].is_installed(models_folder))
 
 
-def download_bytes(model: str) -> int | None:
-    """Size of a model's archives; None where nobody states all of them."""
-    sizes = [part.bytes for part in CATALOGUE[model].parts]
-    return None if None in sizes else sum(sizes)
-
-
 def download_text(model: str) -> str:
     """Such as "1.2 GB download", or that the size is not published."""
-    size = download_bytes(model)
+    size = download_bytes([model])
     if size is None:
         return _("size not published")
     return _("{size} download").format(size=size_text(size))
@@ -39,7 +34,7 @@ def to_install_text(models: Sequence[str]) -> str:
         return ""
     if len(models) <= _NAMED:
         return _("Installed on Apply: {models}.").format(models="; ".join(map(_named, models)))
-    sizes = [download_bytes(model) for model in models]
+    sizes = [download_bytes([model]) for model in models]
     known = [size for size in sizes if size is not None]
     text = _("Installed on Apply: {count} models, {size} to download").format(
         count=len(models), size=size_text(sum(known))

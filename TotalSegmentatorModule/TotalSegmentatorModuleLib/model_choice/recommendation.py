@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from slicer.i18n import tr as _
-
-from TotalSegmentatorModuleLib.model_choice.families import FAST, FINE
+from TotalSegmentatorWire.choice.model_selection import FAST, FINE
 
 _SMALL_MEMORY_GB = 12
 """A body of 512 x 512 x 800 at 1.5 mm was measured to need 3.8 GB (docs/performance.md, "memory"); the rest is for

@@ -75,20 +75,7 @@ class ResultImport:
         return node, header
 
     def _prepared(self, header: ResultHeader, images: Sequence[LabelImage]) -> Generator[int, None, Any]:
-        preparation = prepared_segmentation(images, header)
-        deadline = self._clock() + WORK_SECONDS
-        try:
-            while True:
-                try:
-                    next(preparation)
-                except StopIteration as stop:
-                    segmentation = stop.value
-                    break
-                if self._clock() >= deadline:
-                    yield _REST_MS
-                    deadline = self._clock() + WORK_SECONDS
-        finally:
-            preparation.close()
+        segmentation = yield from prepared_in_steps(header, images, self._clock)
         try:
             yield _REST_MS  # the scene's turn is a step of its own
         except BaseException:
@@ -125,3 +112,22 @@ class ResultImport:
         while self._older:
             hide_result(self._older.popleft())
         self._notices.finish()
+
+
+def prepared_in_steps(
+    header: ResultHeader, images: Sequence[LabelImage], clock: Callable[[], float] = time.monotonic
+) -> Generator[int, None, Any]:
+    """The vtkSegmentation of a result, a few segments at a time; yields for how many milliseconds to rest."""
+    preparation = prepared_segmentation(images, header)
+    deadline = clock() + WORK_SECONDS
+    try:
+        while True:
+            try:
+                next(preparation)
+            except StopIteration as stop:
+                return stop.value
+            if clock() >= deadline:
+                yield _REST_MS
+                deadline = clock() + WORK_SECONDS
+    finally:
+        preparation.close()

@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from TotalSegmentatorWire import ENGINE_VERSION
+from TotalSegmentatorWire.command.sizes import size_text
 from TotalSegmentatorWire.disk_space import existing_parent, require_space
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.tables.catalogue import check_model_name, read_catalogue, with_needed_models
 
-from TotalSegmentatorSetup.cli.printed_pages import size_text
 from TotalSegmentatorSetup.install.installation import Installation
 from TotalSegmentatorSetup.install.options import InstallOptions
 from TotalSegmentatorSetup.models.model_store import ModelStore

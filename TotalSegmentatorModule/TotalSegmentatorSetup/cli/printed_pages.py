@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from TotalSegmentatorWire.command.sizes import size_text
 from TotalSegmentatorWire.command.text_table import text_table
 from TotalSegmentatorWire.messages.segment import problem_from_json
 from TotalSegmentatorWire.tables.catalogue import licensed_tasks
@@ -88,10 +89,3 @@ def models_page(states: Sequence[ModelState], own_models: Mapping[str, int]) -> 
         return table
     head = "SHA-256 of archives for which nobody publishes one, as downloaded here:"
     return "\n".join([table, "", head, *dict.fromkeys(digests)])
-
-
-def size_text(count: int | None) -> str:
-    """A number of bytes as "1.5 GB" or "120 MB"."""
-    if count is None:
-        return "size not published"
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
