@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.choice.structure_choice import download_bytes
@@ -13,11 +12,6 @@ from TotalSegmentatorModuleLib.texts.quantities import size_text
 
 _NAMED = 2
 """So many models are named; of more, only the number."""
-
-
-def missing_models(models: Iterable[str], models_folder: Path) -> tuple[str, ...]:
-    """Those of ``models`` (ids of the catalogue) that are not installed in ``models_folder``."""
-    return tuple(model for model in models if not CATALOGUE[model].is_installed(models_folder))
 
 
 def download_text(model: str) -> str:

@@ -15,7 +15,7 @@ from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.expected_plans.questions import ExpectedPlan
 from TotalSegmentatorModuleLib.model_choice.families import models_by_family
 from TotalSegmentatorModuleLib.model_choice.family_choice import FamilyChoice
-from TotalSegmentatorModuleLib.model_choice.installation import missing_models, to_install_details, to_install_text
+from TotalSegmentatorModuleLib.model_choice.installation import to_install_details, to_install_text
 from TotalSegmentatorModuleLib.model_choice.last_plans import LastPlans
 from TotalSegmentatorModuleLib.model_choice.machine_memory import memory_bytes
 from TotalSegmentatorModuleLib.model_choice.quality_choice import QualityChoice
@@ -225,8 +225,9 @@ class InputsSection:
         self._quality.show(self._parameters.model, self._recommendation(), self._known_plans())
 
     def _show_installation(self) -> None:
-        chosen, folder = self._structures.chosen, self._models_folder
-        missing = missing_models(chosen.needed_models, folder) if chosen is not None and folder is not None else ()
+        chosen = self._structures.chosen
+        needed = chosen.needed_models if chosen is not None else ()
+        missing = tuple(model for model in needed if model not in self._installed)
         self._ui.installLabel.setText(to_install_text(missing))
         self._ui.installLabel.setToolTip(to_install_details(missing))
         self._ui.installLabel.setVisible(bool(missing))
