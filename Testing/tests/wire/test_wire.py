@@ -10,6 +10,7 @@ import string
 import pytest
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import ERRORS, WARNINGS, Problem, SegmentationError
+from TotalSegmentatorWire.messages.agreement import Agreement, Share, agreement_from_json
 from TotalSegmentatorWire.messages.department_server import DepartmentServer, server_from_json
 from TotalSegmentatorWire.messages.model_request import ModelRequest, requests_from_json, requests_to_json
 from TotalSegmentatorWire.messages.options import JobOptions, options_from_json
@@ -59,6 +60,17 @@ PLAN = Plan(
     seconds=None,
     peak_bytes=4_100_000_000,
     available_bytes=None,
+)
+AGREEMENT = Agreement(
+    approximations=("reduced", "crop"),
+    tiles=4,
+    of_tiles=120,
+    voxels=Share(0.999, 0.998, 1.0),
+    foreground=Share(0.994, 0.99, 0.997),
+    lowest_structure="adrenal_gland_left",
+    lowest=Share(0.97, 0.94, 0.985),
+    threshold=0.98,
+    seconds=3.25,
 )
 SERVER = DepartmentServer("tls://ct.hospital.example:8786", "/tls/ca.pem", "/tls/Zoë.pem", "/tls/key.pem")
 REQUESTED = (ModelRequest("104-3mm", ("liver", "spleen")), ModelRequest("C:\\Models\\Zoë"))
@@ -126,6 +138,27 @@ def test_options_survive_the_wire():
     assert options_from_json({}) == JobOptions()
 
 
+@pytest.mark.parametrize("change", [{}, {"lowest": None, "lowest_structure": ""}])
+def test_agreement_survives_the_wire(change):
+    agreement = dataclasses.replace(AGREEMENT, **change)
+
+    assert agreement_from_json(json.loads(json.dumps(agreement.to_json()))) == agreement
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"voxels": None},
+        {"lowest": {"value": 0.9}},
+        {"foreground": {"value": 0.5, "low": 0.6, "high": 0.7}},
+        {"unknown": 1},
+    ],
+)
+def test_agreement_of_another_make_is_refused(change):
+    with pytest.raises(SegmentationError, match="agreement"):
+        agreement_from_json(AGREEMENT.to_json() | change)
+
+
 def test_requests_survive_the_wire_in_their_order():
     assert requests_from_json(json.loads(json.dumps(requests_to_json(REQUESTED)))) == REQUESTED
 
@@ -149,7 +182,14 @@ def test_server_crosses_and_an_unknown_field_is_refused():
 
 @pytest.mark.parametrize(
     "fields",
-    [{"runtime": "abacus"}, {"precision": "high"}, {"crop": "head"}, {"smallest_island_mm3": -1.0}, {"unknown": 1}],
+    [
+        {"runtime": "abacus"},
+        {"precision": "high"},
+        {"crop": "head"},
+        {"smallest_island_mm3": -1.0},
+        {"least_agreement": 98.0},
+        {"unknown": 1},
+    ],
 )
 def test_options_that_do_not_exist_are_refused(fields):
     with pytest.raises(SegmentationError) as refused:
@@ -231,6 +271,7 @@ def test_result_header_crosses():
         seconds=1.25,
         created="2026-01-02T03:04:05+00:00",
         layers=2,
+        agreement=AGREEMENT.to_json(),
     )
     assert result_header_from_json(header_to_json(header)) == header
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.choice.structure_choice import StructureChoice
-from TotalSegmentatorWire.command.argument_types import not_negative, options_from
+from TotalSegmentatorWire.command.argument_types import not_negative, options_from, share
 from TotalSegmentatorWire.command.command_run import RunFiles, add_run_files
 from TotalSegmentatorWire.command.parser import PROGRAM, CommandParser
 from TotalSegmentatorWire.messages.model_request import model_request
@@ -282,6 +282,21 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         default=default.second_opinion,
         help="with --review: an installed coarser model runs, too, and the review shows where the two differ; auto "
         "(default): where that takes little time",
+    )
+    group.add_argument(
+        "--no-self-check",
+        dest="self_check",
+        action="store_false",
+        help="with --precision reduced, --crop body or --structures: do not compute a few tiles exactly, too, to say "
+        "how well the labels agree with the exact ones",
+    )
+    group.add_argument(
+        "--least-agreement",
+        type=share,
+        default=default.least_agreement,
+        metavar="SHARE",
+        help="warn where that self-check finds fewer voxels of structures with their exact label (default: "
+        f"{default.least_agreement:g})",
     )
     group.add_argument(
         "--accept-size", action="store_true", help="run even if the voxel spacing or the size of the CT is unlikely"

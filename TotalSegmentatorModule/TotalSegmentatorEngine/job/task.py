@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.agreement import Agreement
 from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.review import Flag
@@ -103,6 +104,8 @@ class SegmentationResult:
     """As requested, with the runtime and precision that were used."""
     flags: tuple[Flag, ...] | None = None
     """Of the review; None where there was none."""
+    agreement: Agreement | None = None
+    """With the exact labels; None where these are exact or were not checked."""
 
     def model_of(self, found: FoundStructure) -> str:
         """The model that found one of the structures."""

@@ -84,7 +84,7 @@ def segment(
         Asked between tiles; True ends the job with SegmentationError("CANCELLED").
     options
         Fields of JobOptions: runtime, precision, crop, profile, smooth, largest_piece, smallest_island_mm3,
-        second_opinion, accept_size.
+        second_opinion, self_check, least_agreement, accept_size.
 
     Raises
     ------

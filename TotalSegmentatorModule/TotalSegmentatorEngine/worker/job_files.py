@@ -114,6 +114,7 @@ def result_header(job_id: str, ct: CtHeader, result: SegmentationResult) -> Resu
         structures=[dataclasses.asdict(row) for row in result.structures if row.name in found],
         review=None if result.flags is None else flags_to_object(result.flags),
         layers=len(result.layers),
+        agreement=None if result.agreement is None else result.agreement.to_json(),
     )
 
 

@@ -42,3 +42,14 @@ def not_negative(what: str) -> Callable[[str], float]:
         return value
 
     return number
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("give a share from 0 to 1, such as 0.98")
+    return value

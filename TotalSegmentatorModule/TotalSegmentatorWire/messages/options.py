@@ -45,6 +45,11 @@ class JobOptions:
     second_opinion: str = "auto"
     """Only of results that are reviewed."""
 
+    self_check: bool = True
+    """Where labels are approximate, a few tiles are computed exactly, too, and the result says how well both agree."""
+    least_agreement: float = 0.98
+    """Share of the foreground, 0..1: where fewer voxels have their exact label, the job warns."""
+
     accept_size: bool = False
     """Voxel sizes or a field of view that no CT of a person has are not refused."""
 
@@ -59,6 +64,8 @@ class JobOptions:
                 raise SegmentationError("BAD_REQUEST", detail=name)
         if not self.smallest_island_mm3 >= 0:
             raise SegmentationError("BAD_REQUEST", detail="smallest_island_mm3")
+        if not 0 <= self.least_agreement <= 1:
+            raise SegmentationError("BAD_REQUEST", detail="least_agreement")
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
-PROTOCOL_VERSION = 8
+PROTOCOL_VERSION = 9
 """Raised with every change that the other side must know of. Both sides refuse to talk to another number."""
 
 
@@ -355,6 +355,8 @@ class ResultHeader:
     """What TotalSegmentatorWire.messages.review.review_object gives; None where nothing was reviewed."""
     layers: int = 1
     """Structures of one layer do not overlap; those of several may."""
+    agreement: dict[str, Any] | None = None
+    """Agreement.to_json(); None where the labels are exact or were not checked."""
 
     def model_of(self, found: FoundStructure) -> str:
         """The model that found one of the structures."""
