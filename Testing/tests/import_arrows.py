@@ -16,7 +16,7 @@ ARROWS = {
     f"{LIB}/panel": {
         LIB: (
             "- compare department_server editing edits expected_plans export figures job_queue model_choice qt_helpers "
-            "recovery repair rerun review scene segment setup structure_tree tasks texts views"
+            "recovery repair rerun review scene segment setup structure_tree texts views"
         ),
         SETUP: "packages",
     },

@@ -144,6 +144,11 @@ class InputsSection:
         if self._parameters is not None:
             self._show_quality()
 
+    def use_model(self, model: str, folder: str) -> None:
+        """Choose a model that was just installed or added; ``folder`` counts only where it is the user's own."""
+        if self._parameters is not None:
+            self._choose_model(model, folder if model == OWN_FOLDER else self._parameters.modelFolder)
+
     def close(self) -> None:
         self._structures.close()
 
@@ -202,6 +207,12 @@ class InputsSection:
         if self._is_on_server:
             return _("{model}, on the department server").format(model=self.model_title)
         return self.model_title
+
+    @property
+    def model_in_use(self) -> str:
+        """Id of the model that is chosen, or the path of the user's own; empty while there is no scene."""
+        parameters = self._parameters
+        return (parameters.model or parameters.modelFolder) if parameters is not None else ""
 
     @property
     def known_structures(self) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.department_server import DepartmentServer
@@ -20,11 +19,11 @@ from TotalSegmentatorModuleLib.edits.kept_edits import KeptEdits
 from TotalSegmentatorModuleLib.expected_plans.asking import PlanAsking
 from TotalSegmentatorModuleLib.export.section import ExportSection
 from TotalSegmentatorModuleLib.figures.section import FiguresSection
-from TotalSegmentatorModuleLib.model_choices import OWN_FOLDER, keep_model
 from TotalSegmentatorModuleLib.panel.advanced_options import AdvancedSection
 from TotalSegmentatorModuleLib.panel.earlier_work import EarlierWork
 from TotalSegmentatorModuleLib.panel.inputs import InputsSection
 from TotalSegmentatorModuleLib.panel.messages import MessagesSection
+from TotalSegmentatorModuleLib.panel.new_results import NewResults
 from TotalSegmentatorModuleLib.panel.next_steps import NextStepCallbacks, NextSteps
 from TotalSegmentatorModuleLib.panel.orders import Orders
 from TotalSegmentatorModuleLib.panel.progress import ProgressSection
@@ -32,7 +31,6 @@ from TotalSegmentatorModuleLib.panel.queued_jobs import QueuedJobs
 from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.one_section import OneSection
-from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.recovery.review_recovery import RecoveryCallbacks, ReviewRecovery
 from TotalSegmentatorModuleLib.repair.section import RepairSection
 from TotalSegmentatorModuleLib.rerun.section import RerunCallbacks, RerunSection
@@ -42,7 +40,6 @@ from TotalSegmentatorModuleLib.segment.job_types import JobCallbacks
 from TotalSegmentatorModuleLib.segment.progress_text import ct_not_found_text
 from TotalSegmentatorModuleLib.segment.session import SegmentationSession
 from TotalSegmentatorModuleLib.setup.section import SetupCallbacks, SetupSection
-from TotalSegmentatorModuleLib.tasks.section import TaskSection
 
 
 class Panel:
@@ -51,10 +48,9 @@ class Panel:
     def __init__(self, ui: PanelWidgets, make_session: Callable[[JobCallbacks], SegmentationSession]) -> None:
         self._wrapped_labels = ui.wrapped_labels
         self._parameters: SegmentationParameters | None = None
-        self._new_results: list[tuple[ReviewSection | TaskSection, str]] = []
-        self._new_result_timer = Ticker(self._announce_result)
         self._progress = ProgressSection(ui.progress)
         self._messages = MessagesSection(ui.messages, ui.log, lambda: not self.review.is_in_use)
+        self._new_results = NewResults(self._messages.scroll_to_result)
         self._earlier = EarlierWork(ui.unimported, self._messages, lambda: self._chosen_ct)
         self._recovery = ReviewRecovery(
             settings.work_folder(),
@@ -105,8 +101,8 @@ class Panel:
                 on_models=self._show_models,
                 on_change=self._on_setup_change,
                 on_server=self._run_on.refresh,
-                choose_model=self._choose_model,
-                model_in_use=self._model_in_use,
+                choose_model=self._inputs.use_model,
+                model_in_use=lambda: self._inputs.model_in_use,
                 show_text=self._messages.show_text,
                 show_problem=self._messages.show_error,
                 add_note=self._messages.add_note,
@@ -252,7 +248,7 @@ class Panel:
         self._messages.clear()
 
     def close(self) -> None:
-        self._new_result_timer.dispose()
+        self._new_results.close()
         for section in (self._editing, self._rerun, self._repairs, self.review, self._figures, *self._tasks):
             section.close()
         self._edits.close()
@@ -285,7 +281,7 @@ class Panel:
         self._messages.show_text(_("The segmentation is as you left it."))
         if ct is None:
             self._messages.add_note(ct_not_found_text())
-        self._announce(node)
+        self._new_results.announce(node, (self.review, *self._tasks))
 
     @property
     def _chosen_ct(self):
@@ -301,18 +297,6 @@ class Panel:
         for section in self._tasks:
             section.set_obstacle(self._setup.obstacle())
         self._show_ready()
-
-    def _choose_model(self, model: str, folder: str) -> None:
-        if self._parameters is not None:
-            self._parameters.isModelChosen = True
-            if model == OWN_FOLDER:
-                self._parameters.modelFolder = folder
-            self._parameters.model = model
-            keep_model(model, self._parameters.modelFolder)
-
-    def _model_in_use(self) -> str:
-        parameters = self._parameters
-        return (parameters.model or parameters.modelFolder) if parameters is not None else ""
 
     # -- background tasks ----------------------------------------------------------------------------------------------
 
@@ -373,23 +357,7 @@ class Panel:
         self._queue.section.queue.result_imported(header.job_id)
         self._next_steps.offer(node)
         self._messages.show_result(header)
-        self._announce(node)
-
-    def _announce(self, node) -> None:
-        self._new_results += [(section, node.GetID()) for section in (self.review, *self._tasks)]
-        self._new_result_timer.start()
-
-    def _announce_result(self) -> int | None:
-        """Pass a new result to one section at a time: each updates its choices, right after a long import."""
-        if not self._new_results:
-            return None
-        section, node_id = self._new_results.pop(0)
-        node = slicer.mrmlScene.GetNodeByID(node_id)
-        if node is not None:
-            section.result_arrived(node)
-        if not self._new_results:
-            self._messages.scroll_to_result()
-        return 0
+        self._new_results.announce(node, (self.review, *self._tasks))
 
     def _show_ready(self) -> None:
         if not self._session.is_busy:
