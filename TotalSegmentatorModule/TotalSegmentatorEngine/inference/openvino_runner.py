@@ -12,7 +12,8 @@ import torch
 
 from TotalSegmentatorEngine.inference.network import LoadedModel
 from TotalSegmentatorEngine.inference.openvino_graph import openvino_model
-from TotalSegmentatorEngine.inference.tile_runner import averaged_prediction, mirrored_axes, split_model
+from TotalSegmentatorEngine.inference.stored.network_file import NetworkFacts, StoredNetworks
+from TotalSegmentatorEngine.inference.tile_runner import Head, averaged_prediction, mirrored_axes, split_model
 from TotalSegmentatorEngine.machine.allocator import trim_memory
 from TotalSegmentatorEngine.machine.devices import physical_cores
 
@@ -35,15 +36,45 @@ class OpenVinoRunner:
     tile_batch = 1
 
     def __init__(self, model: LoadedModel, patch_size: Sequence[int], precision: str) -> None:
-        self.precision = precision
-        self.outputs = model.outputs
-        self.check_cancelled: Callable[[], None] = lambda: None
-        networks, self.head = split_model(model)
-        self.channels = self.outputs if self.head is None else self.head.weight.shape[1]
-        self.weight_bytes = 2 * model.bytes  # as they were given, and in the order that the processor wants
+        networks, head = split_model(model)
         in_float32 = precision == "exact"
-        self._networks = [_compiled(openvino_model(network, patch_size, in_float32), precision) for network in networks]
-        self._mirrored = mirrored_axes(model.mirroring_axes)
+        compiled = [_compiled(openvino_model(network, patch_size, in_float32), precision) for network in networks]
+        features = 0 if head is None else head.weight.shape[1]
+        weight_bytes = 2 * model.bytes  # as they were given, and in the order that the processor wants
+        self._take(compiled, head, NetworkFacts(model.outputs, model.mirroring_axes, weight_bytes, features), precision)
+
+    @classmethod
+    def from_stored(cls, stored: StoredNetworks, precision: str) -> OpenVinoRunner:
+        """What ``stored`` gave, in another process. Raises RuntimeError where OpenVINO refuses it."""
+        runner = cls.__new__(cls)
+        compiled = [_imported(exported, precision) for exported in stored.compiled]
+        table = torch.from_numpy(stored.head)
+        head = Head(table[:, :-1].contiguous(), table[:, -1].contiguous()) if stored.facts.head_features else None
+        runner._take(compiled, head, stored.facts, precision)
+        runner._mapped = stored.compiled  # OpenVINO reads the weights where they are
+        return runner
+
+    def stored(self) -> StoredNetworks:
+        """For ``from_stored``. Takes as much memory as the networks."""
+        compiled = [np.frombuffer(network.export_model().getbuffer(), np.uint8) for network in self._networks]
+        table = np.zeros((0, 0), np.float32)
+        if self.head is not None:
+            table = torch.cat([self.head.weight, self.head.bias[:, None]], dim=1).numpy()
+        return StoredNetworks(self._facts, table, compiled)
+
+    def _take(
+        self, networks: list[openvino.CompiledModel], head: Head | None, facts: NetworkFacts, precision: str
+    ) -> None:
+        self.precision = precision
+        self.outputs = facts.outputs
+        self.check_cancelled: Callable[[], None] = lambda: None
+        self.head = head
+        self.channels = facts.head_features or facts.outputs
+        self.weight_bytes = facts.weight_bytes
+        self._facts = facts
+        self._networks = networks
+        self._mapped: list[np.ndarray] = []
+        self._mirrored = mirrored_axes(facts.mirroring_axes)
         self.mirror_images = len(self._mirrored)
         self._request: openvino.InferRequest | None = None
         self._request_of: openvino.CompiledModel | None = None
@@ -93,6 +124,15 @@ def _core() -> openvino.Core:
 
 
 def _compiled(model: openvino.Model, precision: str) -> openvino.CompiledModel:
+    return _core().compile_model(model, "CPU", _settings(precision))
+
+
+def _imported(exported: np.ndarray, precision: str) -> openvino.CompiledModel:
+    """Of what ``export_model`` gave: uint8 (bytes)."""
+    return _core().import_model(openvino.Tensor(exported, shared_memory=True), "CPU", _settings(precision))
+
+
+def _settings(precision: str) -> dict[str, str]:
     settings = {
         "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
         "PERFORMANCE_HINT": "LATENCY",
@@ -102,4 +142,4 @@ def _compiled(model: openvino.Model, precision: str) -> openvino.CompiledModel:
     threads = physical_cores()
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = str(threads)
-    return _core().compile_model(model, "CPU", settings)
+    return settings

@@ -1,4 +1,5 @@
-"""Reads weights from disk in a thread, while the CT is still being read or another network runs."""
+"""Reads weights from disk in a thread, while the CT is still being read or another network runs: or, where the network
+is stored ready to run, that in their place."""
 
 from __future__ import annotations
 
@@ -11,16 +12,28 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, wait
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.inference.network import LoadedModel
+    from TotalSegmentatorEngine.inference.stored_runners import ReadyNetworks
+    from TotalSegmentatorEngine.inference.tile_runner import TileRunner
     from TotalSegmentatorEngine.models.model_folder import FileStamps, ModelFolder
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05  # between two checks whether the job was cancelled
 _LONGEST_STOP_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Prefetched:
+    """Resolved paths of the folders of which something is in memory."""
+
+    weights: frozenset[str]
+    runners: frozenset[str]
+    """Those that are ready to run."""
 
 
 class WeightPrefetch:
@@ -34,31 +47,44 @@ class WeightPrefetch:
         self._lock = threading.Lock()
         self._waiting: deque[_Reading] = deque()
         self._thread: threading.Thread | None = None
-        self._readings: dict[FileStamps, _Reading] = {}
+        self._readings: dict[_Key, _Reading] = {}
 
-    def start(self, folder: ModelFolder) -> None:
-        """Starts to read the weights, unless that has been started. ``take`` raises what goes wrong."""
-        self._reading_of(folder)
+    def start(self, folder: ModelFolder, ready: ReadyNetworks | None = None) -> None:
+        """Starts to read the weights, unless that has been started; the network ready to run where ``ready`` gives
+        one. ``take`` raises what goes wrong."""
+        self._reading_of(folder, ready)
 
-    def settle(self, check_cancelled: Callable[[], None]) -> frozenset[str]:
-        """Waits for what is being read; returns the resolved paths of the folders whose weights are in memory.
+    def settle(self, check_cancelled: Callable[[], None]) -> Prefetched:
+        """Waits for what is being read.
 
         Only then the memory of the process is known. ``take`` raises what went wrong. Raises what ``check_cancelled``
         raises.
         """
         while wait([reading.model for reading in self._readings.values()], timeout=_POLL_SECONDS).not_done:
             check_cancelled()
-        return frozenset(
-            reading.folder_path for reading in self._readings.values() if reading.model.exception() is None
-        )
+        read = [reading for reading in self._readings.values() if reading.model.exception() is None]
+        ready = frozenset(reading.folder_path for reading in read if is_ready(reading.model.result()))
+        return Prefetched(frozenset(reading.folder_path for reading in read) - ready, ready)
 
-    def take(self, folder: ModelFolder, check_cancelled: Callable[[], None]) -> LoadedModel:
-        """The folder's networks on the CPU, once; waits for them.
+    def keep_only(self, folder: ModelFolder, ready: ReadyNetworks | None = None) -> None:
+        """Forgets what was started for others than this one."""
+        key = _key_of(folder, ready)
+        kept = self._readings.pop(key, None)
+        with self._lock:
+            self._waiting = deque(reading for reading in self._waiting if reading is kept)
+        self._forget_readings()
+        if kept is not None:
+            self._readings[key] = kept
+
+    def take(
+        self, folder: ModelFolder, check_cancelled: Callable[[], None], ready: ReadyNetworks | None = None
+    ) -> LoadedModel | TileRunner:
+        """The folder's networks on the CPU, once; waits for them. A runner (``is_ready``) where ``ready`` gives one.
 
         Raises whatever reading them raised, SegmentationError MODEL_DAMAGED or MODEL_UNSAFE above all, and what
         ``check_cancelled`` raises, which is called now and then; then reading continues until ``clear``.
         """
-        reading = self._reading_of(folder)
+        reading = self._reading_of(folder, ready)
         while not wait([reading.model], timeout=_POLL_SECONDS).done:
             check_cancelled()
         del self._readings[reading.key]
@@ -71,15 +97,18 @@ class WeightPrefetch:
         """Forgets what nobody took; what is being read just now ends before its next fold."""
         with self._lock:
             self._waiting.clear()
+        self._forget_readings()
+
+    def _forget_readings(self) -> None:
         for reading in self._readings.values():
             reading.is_unwanted = True
         self._readings.clear()
 
-    def _reading_of(self, folder: ModelFolder) -> _Reading:
+    def _reading_of(self, folder: ModelFolder, ready: ReadyNetworks | None) -> _Reading:
         """The one that was started, else a new one."""
-        key = folder.stamps()
+        key = _key_of(folder, ready)
         if key not in self._readings:
-            self._readings[key] = _Reading(key, folder)
+            self._readings[key] = _Reading(key, folder, ready)
             self._read_later(self._readings[key])
         return self._readings[key]
 
@@ -106,11 +135,12 @@ class WeightPrefetch:
 class _Reading:
     """One folder's weights, read or still to be read."""
 
-    def __init__(self, key: FileStamps, folder: ModelFolder) -> None:
+    def __init__(self, key: _Key, folder: ModelFolder, ready: ReadyNetworks | None) -> None:
         self.key = key
-        self.model: Future[LoadedModel] = Future()
+        self.model: Future[LoadedModel | TileRunner] = Future()
         self.is_unwanted = False
         self._folder = folder
+        self._ready = ready
 
     @property
     def folder_path(self) -> str:
@@ -124,8 +154,13 @@ class _Reading:
 
             from TotalSegmentatorEngine.inference.network import load_model
 
-            _import_openvino()
-            self.model.set_result(load_model(self._folder, torch.device("cpu"), self._check_wanted))
+            has_openvino = _import_openvino()
+            ready = self._ready if has_openvino else None
+            runner = None if ready is None else ready.runner(self._folder)
+            if runner is None:
+                model = load_model(self._folder, torch.device("cpu"), self._check_wanted)
+                runner = None if ready is None else ready.made(model, self._folder, self._check_wanted)
+            self.model.set_result(model if runner is None else runner)
         except BaseException as error:  # noqa: BLE001 - take() raises it again
             self.model.set_exception(error)
 
@@ -134,12 +169,27 @@ class _Reading:
             raise CancelledError
 
 
-def _import_openvino() -> None:
-    """Ahead of the first network that needs it, so that its libraries are in memory when a job is planned."""
+def is_ready(prefetched: LoadedModel | TileRunner) -> bool:
+    """Whether it is a runner, which needs no weights."""
+    return hasattr(prefetched, "run")
+
+
+_Key = tuple["FileStamps", bool, "ReadyNetworks | None"]
+
+
+def _key_of(folder: ModelFolder, ready: ReadyNetworks | None) -> _Key:
+    return folder.stamps(), folder.mirrors, ready
+
+
+def _import_openvino() -> bool:
+    """Ahead of the first network that needs it, so that its libraries are in memory when a job is planned. Whether it
+    is there."""
     try:
         from TotalSegmentatorEngine.inference import openvino_runner  # noqa: F401
     except (ImportError, OSError, RuntimeError) as error:
         logger.info("OpenVINO is not available (%s)", type(error).__name__)
+        return False
+    return True
 
 
 # -- the end of the interpreter ----------------------------------------------------------------------------------------

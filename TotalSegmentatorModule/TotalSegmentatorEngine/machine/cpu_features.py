@@ -36,6 +36,13 @@ def _linux_flags(cpuinfo: Path) -> frozenset[str]:
 
 
 @cache
+def cpu_features(cpuinfo: Path = _CPUINFO) -> str:
+    """What the processor can do, in the system's own words; empty where it does not tell (Windows and macOS, where
+    ``processor_name`` tells kinds of processors apart)."""
+    return " ".join(sorted(_linux_flags(cpuinfo))) if sys.platform.startswith("linux") else ""
+
+
+@cache
 def processor_name(cpuinfo: Path = _CPUINFO) -> str:
     """A name that distinguishes kinds of processors, for measurements that belong to it."""
     if sys.platform.startswith("linux"):

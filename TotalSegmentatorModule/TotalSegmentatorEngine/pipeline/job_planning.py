@@ -96,10 +96,10 @@ class JobPlanning:
         prefetched = cache.weights.settle(self.reporter.check_cancelled)
         context = PlanningContext(
             self.machine,
-            frozenset(cache.held_folders()),
+            frozenset(cache.held_folders()) | prefetched.runners,
             frozenset(place for place in places if self.images.holds(place)),
             time.monotonic() - self._started,
-            prefetched,
+            prefetched.weights,
             self._expected_bytes,
         )
         return Planner(self._geometry, self._prepared, context, self.steps)

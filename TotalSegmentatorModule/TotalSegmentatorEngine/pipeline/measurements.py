@@ -105,6 +105,11 @@ class LoadingProbe:
             change = (resident_memory() or 0) - self._resident
             self._machine.remember_bytes(key, max(stored_bytes(self._folder) + change, 0))
 
+    def was_ready(self, runner: TileRunner) -> None:
+        """As ``ready``, of a network that needed no weights: its memory was taken before anybody measured it."""
+        key = loaded_key(self._folder, runner.runtime, runner.precision, str(runner.device))
+        self._machine.remember_rate(key, 1, (now() - self._started).elapsed)
+
 
 class NetworkProbe:
     """One network's run over one piece of the image: give ``sink`` and ``on_tile(...)`` to the sliding window."""

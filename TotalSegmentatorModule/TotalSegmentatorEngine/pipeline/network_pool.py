@@ -13,7 +13,9 @@ from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import Stage
 
 from TotalSegmentatorEngine.inference.runtimes import choose_runtime
+from TotalSegmentatorEngine.inference.stored_runners import ready_networks, store_runner
 from TotalSegmentatorEngine.inference.tile_runner import TileRunner
+from TotalSegmentatorEngine.inference.weight_prefetch import is_ready
 from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.machine.allocator import trim_memory
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
@@ -43,6 +45,7 @@ class NetworkPool:
         self._cache = cache
         self._measurements = measurements
         self._reporter = reporter
+        self._ready = ready_networks(options, plan.device)
         self._current: TileRunner | None = None
         self._used = options
 
@@ -53,7 +56,7 @@ class NetworkPool:
     def will_run(self, steps: Sequence[Sequence[ModelFolder]]) -> None:
         """Sets which networks are left to run, now that this is known, so that no other's weights are read."""
         self._steps = [list(folders) for folders in steps]
-        self._prefetch_first_of(self._folders)
+        self._prefetch_first_of(self._folders, beside_another=self._current is not None)
 
     @property
     def _folders(self) -> list[ModelFolder]:
@@ -96,12 +99,15 @@ class NetworkPool:
     def _make(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
         """Measured, without the trial of runtimes that may be a part of it."""
         probe = self._measurements.loading(folder)
-        model = self._cache.weights.take(folder, self._reporter.check_cancelled)
+        model = self._cache.weights.take(folder, self._reporter.check_cancelled, self._ready)
         probe.weights_read()
         folders = self._folders
         if folder in folders:
-            self._prefetch_first_of(folders[folders.index(folder) + 1 :])
+            self._prefetch_first_of(folders[folders.index(folder) + 1 :], beside_another=True)
         self._reporter.progress(Stage.LOADING_MODEL, 1.0)
+        if is_ready(model):
+            probe.was_ready(model)
+            return model
         model = model.on(torch.device(self._plan.device))
         machine = self._measurements.machine
         runner = choose_runtime(model, folder, self._options, machine, sample, self._reporter, probe.trial)
@@ -109,14 +115,23 @@ class NetworkPool:
         gc.collect()  # torch.fx's tracer and torch.load hold in cycles what OpenVINO has its own copy of
         trim_memory()
         probe.ready(runner)
+        store_runner(runner, folder)
+        trim_memory()
         return runner
 
-    def _prefetch_first_of(self, folders: Sequence[ModelFolder]) -> None:
-        """Starts to read the weights of the first of ``folders`` that is not in memory; one at a time is enough."""
+    def _prefetch_first_of(self, folders: Sequence[ModelFolder], beside_another: bool = False) -> None:
+        """Starts to read the weights of the first of ``folders`` that is not in memory; one at a time is enough.
+
+        A network that is stored ready to run takes more memory than its weights: where the plan keeps no networks, it
+        is not read before the one that runs has gone, and soon is.
+        """
         for folder in folders:
-            if not self._cache.holds_runner(folder, self._variant()):
-                self._cache.weights.start(folder)
-                return
+            if self._cache.holds_runner(folder, self._variant()):
+                continue
+            must_wait = beside_another and not self._plan.keeps_networks
+            if not (must_wait and self._ready is not None and self._ready.holds(folder)):
+                self._cache.weights.start(folder, self._ready)
+            return
 
     def _release_current(self) -> None:
         if self._current is not None:

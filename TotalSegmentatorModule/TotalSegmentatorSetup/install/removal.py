@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from TotalSegmentatorWire.user_folders import COMPILED, MEASUREMENTS, cache_folder, data_folder
+from TotalSegmentatorWire.user_folders import COMPILED, MEASUREMENTS, STORED_NETWORKS, cache_folder, data_folder
 
 from TotalSegmentatorSetup.install.installation import Installation
 
@@ -38,7 +38,8 @@ def remove_caches() -> None:
     for file in folder.glob(MEASUREMENTS):
         with contextlib.suppress(OSError):  # in use by a running job, which writes it anew anyway
             file.unlink()
-    shutil.rmtree(folder / COMPILED, ignore_errors=True)
+    for kept in (COMPILED, STORED_NETWORKS):
+        shutil.rmtree(folder / kept, ignore_errors=True)
     _remove_if_empty(folder)
     if folder.name == "cache":  # Windows: the folder above it is the product's, too
         _remove_if_empty(folder.parent)

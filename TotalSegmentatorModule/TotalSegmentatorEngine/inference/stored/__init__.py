@@ -1,0 +1,1 @@
+"""Networks that are ready to run, kept on disk for the next process."""
