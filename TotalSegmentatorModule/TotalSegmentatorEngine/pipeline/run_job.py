@@ -48,7 +48,6 @@ def run_job(task: SegmentationTask, files: JobFiles, cache: EngineCache, reporte
     """
     reporter.check_cancelled()
     prepared = prepare(task)
-    _forget_others(prepared, cache)
     prefetch_weights(prepared, cache)
     ct = read_ct(task, files, reporter)
     result = segment(ct.volume, prepared, cache, reporter)
@@ -94,18 +93,14 @@ def _check_extent(task: SegmentationTask, ct: ReadInput) -> None:
 
 def prefetch_weights(prepared: PreparedTask, cache: EngineCache) -> None:
     """Starts a thread that imports torch and reads the first network's weights, or the network as it is stored ready to
-    run.
+    run. What was read for a job that did not come is forgotten.
 
     ``segment``, which needs them, raises what goes wrong there.
     """
     first, ready = prepared.first_folder, ready_networks(prepared.task.options, prepared.task.device)
+    cache.weights.keep_only(first, ready)
     if str(first.path.resolve()) not in cache.held_folders():
         cache.weights.start(first, ready)
-
-
-def _forget_others(prepared: PreparedTask, cache: EngineCache) -> None:
-    """Of what was read ahead for a job that somebody might have started (warm_up), this one leaves nothing else."""
-    cache.weights.keep_only(prepared.first_folder, ready_networks(prepared.task.options, prepared.task.device))
 
 
 def plan(volume: Volume, prepared: PreparedTask, cache: EngineCache | None = None) -> Plan:
