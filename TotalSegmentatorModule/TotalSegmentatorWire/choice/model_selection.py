@@ -1,12 +1,14 @@
-"""Which models find a choice of structures, with the fewest models and networks.
+"""Which models find a choice of structures: the finest, and of equally fine ones the fewest models and networks.
 
 Several models find a structure in two cases. Models of one *family* have the same structures in different quality: one
-of them is taken. A structure that two families have comes from the preferred one, else from a model that has to run
-anyway, else from the first family of the catalogue that finds it in the quality asked for.
+of them is taken. A structure that two families have comes from the preferred one, else from the one whose model has the
+smallest voxels. Where several have equally small ones, from a model that has to run anyway, else from the first family
+of the catalogue.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +22,8 @@ from TotalSegmentatorWire.tables.structures import structure_table
 FINE, FAST = QUALITIES = ("fine", "fast")
 _FAST_MM = 3.0
 """Voxels of the fast whole-body models; those of finer models do not make a result of this quality better."""
+_SAME_FINENESS = 1.001
+"""Voxels that differ by less are equally fine: some plans state their spacing with rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -53,23 +57,19 @@ def select_models(
 
     ``quality``: FINE takes the finest model of each family, FAST the whole-body models at 3 mm and the fast model of a
     task where it has one. ``prefer``: a family, for the structures that it has. ``installed``: ids of models; where
-    other families have a structure, what need not be downloaded is taken first.
+    other families find a structure equally finely, what need not be downloaded is taken first.
     """
     offers = _offers(quality)
     asked = tuple(dict.fromkeys(names))
-    finders = {name: [offer for offer in offers if name in offer.parts] for name in asked}
-    fixed: dict[str, _Offer] = {}
-    for name, those in finders.items():
-        preferred = [offer for offer in those if offer.family == prefer]
-        if preferred or len(those) == 1:
-            fixed[name] = (preferred or those)[0]
+    finders = {name: _best(name, [offer for offer in offers if name in offer.parts], prefer) for name in asked}
+    fixed = {name: those[0] for name, those in finders.items() if len(those) == 1}
     running = list(dict.fromkeys(fixed.values()))
     open_names = [name for name, those in finders.items() if those and not any(each in running for each in those)]
     running += _fewest_models(open_names, finders, running, installed)
     helping = [name for name in dict.fromkeys(helpers) if name not in finders]
     for name in helping:
         those = [offer for offer in offers if offer in running and name in offer.parts]
-        finders[name] = [offer for offer in those if offer.family == prefer] or those
+        finders[name] = _best(name, those, prefer)
     asked += tuple(name for name in helping if finders[name])
     return _selection(asked, _networks(finders, fixed, sorted(running, key=offers.index)), offers)
 
@@ -95,6 +95,10 @@ class _Offer:
     family: str
     parts: Mapping[str, str]
     """Name of a structure to the part that finds it."""
+    helpers: frozenset[str]
+    """Of these names those that only helped to train the model."""
+    voxel_mm3: float
+    """Of the network, at least that of the quality; infinite where only the model folder tells."""
     models: frozenset[str]
     """Its id, and those of the models that must run before it."""
     place: int
@@ -112,9 +116,33 @@ def _offers(quality: str) -> tuple[_Offer, ...]:
         of_family.setdefault(model.family, []).append(model)
     chosen = (_of_quality(models, quality) for models in of_family.values())
     return tuple(
-        _Offer(model.id, model.family, _parts(model), frozenset([model.id, *model.needed_models]), place)
+        _Offer(
+            model.id,
+            model.family,
+            _parts(model),
+            frozenset(model.training_helpers),
+            max(_voxel_mm3(model), _FAST_MM**3 if quality == FAST else 0.0),
+            frozenset([model.id, *model.needed_models]),
+            place,
+        )
         for place, model in enumerate(chosen)
     )
+
+
+def _voxel_mm3(model: CatalogueModel) -> float:
+    if model.resample_mm is not None:
+        return math.prod(model.resample_mm)
+    return math.inf if model.spacing_mm is None else model.spacing_mm**3
+
+
+def _best(name: str, those: Sequence[_Offer], prefer: str | None) -> list[_Offer]:
+    """Of the offers that find the structure ``name`` the preferred one, else the finest ones."""
+    preferred = [offer for offer in those if offer.family == prefer]
+    if preferred or not those:
+        return preferred
+    those = [offer for offer in those if name not in offer.helpers] or those
+    finest = min(offer.voxel_mm3 for offer in those)
+    return [offer for offer in those if offer.voxel_mm3 <= finest * _SAME_FINENESS]
 
 
 def _of_quality(models: Sequence[CatalogueModel], quality: str) -> CatalogueModel:

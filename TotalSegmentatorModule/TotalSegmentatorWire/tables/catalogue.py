@@ -105,6 +105,9 @@ class CatalogueModel:
     """What the publisher asks to cite, of the whole family of models first."""
     note: str = ""
     """What a user should know before the first result; a sentence or more."""
+    training_helpers: tuple[str, ...] = ()
+    """Structures that, says the publisher, only helped to train the model: another model's are taken where one finds
+    them."""
 
     @property
     def is_task(self) -> bool:
@@ -168,7 +171,11 @@ def _catalogue_entry(path: Path, fields: dict[str, Any], shared_citations: tuple
     def require(condition: bool, field: str) -> None:
         _require(condition, path, fields["id"], field)
 
-    lists = {name: tuple(fields[name]) for name in ("resample_mm", "folds") if fields.get(name) is not None}
+    lists = {
+        name: tuple(fields[name])
+        for name in ("resample_mm", "folds", "training_helpers")
+        if fields.get(name) is not None
+    }
     model = CatalogueModel(
         **{**fields, **lists}
         | {
