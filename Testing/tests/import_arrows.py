@@ -167,6 +167,7 @@ ARROWS = {
     f"{SETUP}/network": {SETUP: "support"},
     f"{SETUP}/support": {},
     WIRE: {WIRE: "errors"},
+    f"{WIRE}/agreement": {WIRE: "errors messages tables"},
     f"{WIRE}/command": {WIRE: "errors messages"},
     f"{WIRE}/messages": {WIRE: "errors"},
     f"{WIRE}/tables": {WIRE: "- errors messages"},

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from TotalSegmentatorWire.agreement.kept import agreement_of
+from TotalSegmentatorWire.agreement.words import short_agreement
 from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import ERRORS, Problem
 from TotalSegmentatorWire.messages.review import Flag
@@ -71,6 +73,9 @@ def case_line(number: int, total: int, case: Case, attempt: Attempt) -> str:
     else:
         flags = [Flag.from_json(flag) for flag in outcome.flags]
         what = f"{_count(len(outcome.structures), 'structure')}, {headline(flags)}"
+        agreement = agreement_of(outcome.agreement)
+        if agreement is not None:
+            what += f", {short_agreement(agreement)}"
         warnings = [code for code in outcome.warnings if code not in _OF_MOST_RESULTS]
         if warnings:
             what += f", warnings: {', '.join(warnings)}"

@@ -60,6 +60,8 @@ class SegmentOptions:
     writes_flags: bool = False
     choice: StructureChoice | None = None
     """What the task's requests are made of; None where a model was chosen."""
+    json: bool = False
+    """Whether the result is described as JSON."""
 
     @property
     def flag_file(self) -> Path | None:
@@ -149,6 +151,7 @@ def _segment_options(parsed: argparse.Namespace) -> SegmentOptions:
         parsed.series,
         parsed.is_reviewed,
         choice,
+        parsed.json,
     )
 
 
@@ -213,7 +216,7 @@ def command_parser(knows_setup: bool = True, is_transfer: bool = False, is_cohor
     )
     segment.add_argument("--export", choices=tuple(FORMATS), help="write the result in this format")
     add_export_options(segment)
-    for command in (plan, structures):
+    for command in (segment, plan, structures):
         command.add_argument("--json", action="store_true", help="print JSON, for programs")
     add_run_files(segment)
     add_structures(structures)
@@ -263,7 +266,8 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         "--crop",
         choices=CROPS,
         default=default.crop,
-        help="body: run each network only where its structures can be; a few voxels may differ",
+        help="body: run each network only where its structures can be; a few voxels may differ; whole: over the whole "
+        "CT, even if only a few structures are wanted",
     )
     group.add_argument("--profile", metavar="ID", help="pipeline to use instead of the model's own, such as nnunet")
     group.add_argument("--smooth", action="store_true", help="smooth the boundaries, without voxel steps; takes longer")

@@ -1,5 +1,5 @@
-"""What the commands print: a job's plan (one line while it runs, a page for the command ``plan``),
-its result, and the structures of a model.
+"""What the commands print: a job's plan (one line while it runs, a page for the command ``plan``), and a model's
+structures.
 
 The panel words the plan alike (TotalSegmentatorModuleLib/segment/plan_text.py), in the user's language.
 """
@@ -15,9 +15,6 @@ from TotalSegmentatorWire.errors.problem import WARNINGS
 from TotalSegmentatorWire.messages.plan import Plan, PlannedPass, plan_from_json
 from TotalSegmentatorWire.messages.segment import PlanEvent
 from TotalSegmentatorWire.tables.structures import Structure
-
-from TotalSegmentatorEngine.job.task import SegmentationResult
-from TotalSegmentatorEngine.review.printed_page import headline
 
 _GIGABYTE = 1e9
 """As system monitors and graphics cards count."""
@@ -76,18 +73,6 @@ def _model_lines(plan: Plan) -> list[str]:
     return [
         f"{title} {model}, pipeline {plan.profiles[model]}" for title, model in zip(titles, plan.models, strict=True)
     ]
-
-
-def result_text(result: SegmentationResult) -> str:
-    """A few lines: what was found, how it was computed, what is absent, and what the review says."""
-    asked = len(result.found) + len(result.absent)
-    how = ", ".join((*result.models, result.device, result.options.runtime, result.options.precision))
-    lines = [f"{len(result.found)} of {asked} structures found in {result.seconds:.0f} s ({how})."]
-    if result.absent:
-        lines.append(f"Not found in this CT: {', '.join(result.absent)}")
-    if result.flags is not None:
-        lines.append(f"Review: {headline(result.flags)}.")
-    return "\n".join(lines)
 
 
 def structures_page(structures: Sequence[Structure]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
+from TotalSegmentatorWire.agreement.kept import agreement_tag
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.segment import FoundStructure
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
@@ -122,5 +123,6 @@ def segment_tags(
             series_instance_uid,
             result.seconds,
             result.device,
+            agreement_tag(result.agreement),
         ),
     }

@@ -50,7 +50,7 @@ class _Preparing:
         if prepared.crop is not None:
             return prepared
         options, coarse, second = self.task.options, None, None
-        if requested is not None or options.crop == "body":
+        if options.crop != "whole" and (requested is not None or options.crop == "body"):
             coarse = self._coarse_model(model)
         if coarse is None and self.task.is_reviewed and options.second_opinion != "off":
             second = self._finest_coarser_model(model)

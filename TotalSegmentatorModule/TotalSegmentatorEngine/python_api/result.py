@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from TotalSegmentatorWire.choice.structure_choice import StructureChoice
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.agreement import Agreement
 from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.messages.segment import FoundStructure
 
@@ -52,6 +53,12 @@ class Segmentation:
     def flags(self) -> tuple[Flag, ...]:
         """Of the review, where one was asked for: what is likely wrong."""
         return self.result.flags or ()
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """How well approximate labels agree with the exact ones, by a sample; None where the labels are exact or were
+        not checked."""
+        return self.result.agreement
 
     @property
     def geometry(self) -> Geometry:

@@ -33,8 +33,11 @@ class SegmentationWarning(UserWarning):
     """Something that the user should know about a job that goes on; ``problem`` has its code and values."""
 
     def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)  # its arguments, by which another process makes it again
         self.problem = problem
-        super().__init__(f"{problem.what} {problem.todo}")
+
+    def __str__(self) -> str:
+        return f"{self.problem.what} {self.problem.todo}"
 
 
 def segment(

@@ -190,14 +190,18 @@ class Worker:
         reporter = JobReporter(request.job_id, job.events.emit, job.is_cancelled, memory=_memory_of(request))
         try:
             if request.server is None:
-                run_job(_task_of(request), files, self._cache, reporter)
+                result = run_job(_task_of(request), files, self._cache, reporter)
             else:
                 from TotalSegmentatorEngine.department_server.run_on_server import run_on_server
 
-                run_on_server(_task_of(request), files, server_from_json(request.server), self._cache, reporter)
+                result = run_on_server(
+                    _task_of(request), files, server_from_json(request.server), self._cache, reporter
+                )
         except CtNeededError:
             return NeedCtEvent(request.job_id)
-        return FinishedEvent(request.job_id, str(files.result_folder), round(time.monotonic() - started, 3))
+        agreement = None if result.agreement is None else result.agreement.to_json()
+        seconds = round(time.monotonic() - started, 3)
+        return FinishedEvent(request.job_id, str(files.result_folder), seconds, agreement)
 
     def _check_again(self, job: AcceptedJob) -> object:
         """As ``_segment``, for a ReviewRequest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.tables.result_tags import provenance_tags
+from TotalSegmentatorWire.tables.result_tags import AGREEMENT_TAG, provenance_tags
 from TotalSegmentatorWire.tables.review_state import (
     ABSENT_TAG,
     APPROVED_TOGETHER_TAG,
@@ -28,6 +28,7 @@ EXPORTED_TAGS = (
     _TERMINOLOGY_TAG,
     *_ALGORITHM_TAGS,
     *provenance_tags("", "", "", JobOptions().to_json(), series_instance_uid="1", seconds=0.0, device="cpu"),
+    AGREEMENT_TAG,
     REVIEW_STATE_TAG,
     SLICER_STATUS_TAG,
     APPROVED_TOGETHER_TAG,

@@ -17,6 +17,7 @@ import vtk
 import vtk.util.numpy_support
 from slicer.i18n import tr as _
 from TotalSegmentatorWire import ALGORITHM_NAME
+from TotalSegmentatorWire.agreement.kept import agreement_of, agreement_tag
 from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
 from TotalSegmentatorWire.tables.structures import Structure
@@ -142,6 +143,7 @@ def _provenance(header: ResultHeader, found: FoundStructure) -> dict[str, str]:
         header.series_instance_uid,
         header.seconds,
         header.device,
+        agreement_tag(agreement_of(header.agreement)),
     )
 
 

@@ -37,7 +37,7 @@ def options_text(options: dict[str, Any]) -> str:
     choices = []
     if options.get("precision") == "reduced":
         choices.append(_("reduced precision"))
-    if options.get("crop", "none") != "none":
+    if options.get("crop") == "body":
         choices.append(_("cropped to the structures"))
     if options.get("smooth"):
         choices.append(_("smooth boundaries"))

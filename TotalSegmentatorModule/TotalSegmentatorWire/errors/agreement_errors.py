@@ -14,8 +14,8 @@ AGREEMENT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
             "structures are equal (95 % interval {low} to {high} %; at least {threshold} % wanted)."
         ),
         _(
-            "For the exact labels run the job again with the precision Exact and without limiting it to the body, on "
-            "the command line: --precision exact --crop none."
+            "Run the job again exactly: in the panel with the button Run again exactly, on the command line with "
+            "--precision exact --crop whole."
         ),
     ),
 )

@@ -19,8 +19,9 @@ PRECISIONS = ("auto", "exact", "published", "reduced")
 autocast allows it on a GPU). reduced: bfloat16 on a CPU that has it, float16 on a GPU; labels differ a little.
 auto: exact on a CPU and on Apple's GPU, published on CUDA."""
 
-CROPS = ("none", "body")
-"""none: the whole image. body: each part model only where its structures can be; labels differ a little."""
+CROPS = ("none", "body", "whole")
+"""none: the whole image, or where only some structures are wanted the region in which these can be. body: each part
+model only where its structures can be; labels differ a little. whole: the whole image, whatever is wanted."""
 
 SECOND_OPINIONS = ("auto", "on", "off")
 """Whether an installed coarser model runs, too, so that the review shows where the two differ. auto: where that takes

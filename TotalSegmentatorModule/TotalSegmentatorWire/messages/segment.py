@@ -225,6 +225,8 @@ class FinishedEvent:
     job_id: str
     result_folder: str
     seconds: float
+    agreement: dict[str, Any] | None = None
+    """As of ResultHeader."""
 
 
 @dataclass(frozen=True)

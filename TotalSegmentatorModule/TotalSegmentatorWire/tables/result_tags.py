@@ -7,6 +7,8 @@ from typing import Any
 
 PREFIX = "TotalSegmentatorModule."
 CT_SERIES_TAG = PREFIX + "CtSeries"
+AGREEMENT_TAG = PREFIX + "Agreement"
+"""What a check of approximate labels found (TotalSegmentatorWire.agreement.kept)."""
 OPTION_TAGS = {
     "Runtime": "runtime",
     "Precision": "precision",
@@ -26,12 +28,14 @@ def provenance_tags(
     series_instance_uid: str | None = None,
     seconds: float | None = None,
     device: str = "",
+    agreement: str = "",
 ) -> dict[str, str]:
     """Tag names to values.
 
     ``options`` is JobOptions.to_json() with the runtime and precision that were really used (ResultHeader.options); an
     option that it lacks makes no tag. Numbers are in the units of JobOptions, yes and no are "true" and "false".
-    ``seconds`` is the time of the whole job, ``device`` what ran it; unknown ones make no tag.
+    ``seconds`` is the time of the whole job, ``device`` what ran it, ``agreement`` what
+    ``agreement_tag`` makes; unknown ones make no tag.
     The CT's Series Instance UID becomes a digest: enough to notice another CT, and no identifier in the file.
     """
     tags = {"Model": model, "Profile": profile, "Version": version}
@@ -43,6 +47,8 @@ def provenance_tags(
     if device:
         tags["Device"] = device
     named = {PREFIX + name: value for name, value in tags.items()}
+    if agreement:
+        named[AGREEMENT_TAG] = agreement
     return named | {CT_SERIES_TAG: series_digest(series_instance_uid)} if series_instance_uid else named
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from TotalSegmentatorWire.agreement.words import is_below, short_agreement
 from TotalSegmentatorWire.messages.review import Flag, Level
 from TotalSegmentatorWire.tables.review_rules import sentence_of, shown_name
 
@@ -22,6 +23,9 @@ def cards(entries: Sequence[CtEntry], pictures: Pictures) -> str:
 
 def _card(entry: CtEntry, pictures: Pictures) -> str:
     lines = [f"<b>{html(entry.id)}</b>", html(_counts(entry))]
+    if entry.agreement is not None:
+        said = html(short_agreement(entry.agreement))
+        lines.append(f"<strong>{said}</strong>" if is_below(entry.agreement) else said)
     if entry.error is not None:
         lines.append(f"<strong>Failed: {html(entry.error.code)}</strong>")
     links = _links(entry)

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from TotalSegmentatorWire.agreement.kept import agreement_of
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.agreement import Agreement
 from TotalSegmentatorWire.messages.review import Flag, Level, structures_by_level
 
 from TotalSegmentatorEngine.batch.store.outcome import Outcome, OutcomeError
@@ -31,6 +33,8 @@ class CtEntry:
     shape: tuple[int, int, int] | None
     spacing_mm: tuple[float, float, float] | None
     seconds: float
+    agreement: Agreement | None = None
+    """Of approximate labels with the exact ones; None where the labels are exact or were not checked."""
 
     @property
     def is_segmented(self) -> bool:
@@ -130,6 +134,7 @@ def _entry(outcome: Outcome) -> CtEntry:
         shape=outcome.shape,
         spacing_mm=outcome.spacing_mm,
         seconds=outcome.seconds_total,
+        agreement=agreement_of(outcome.agreement),
     )
 
 

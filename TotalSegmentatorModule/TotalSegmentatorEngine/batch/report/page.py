@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
+from TotalSegmentatorWire.agreement.words import is_below, percent_text, short_agreement
 from TotalSegmentatorWire.messages.review import Level
 
 from TotalSegmentatorEngine.batch.report.cards import LEVELS, cards
@@ -36,7 +37,10 @@ nav a { margin-right: 14px; } .wide { overflow-x: auto; }
  .cards { grid-template-columns: repeat(4, 1fr); gap: 8px; } .card { font-size: 8px; content-visibility: visible; }
  .card b { font-size: 9px; } }
 """
-_ALL_HEADS = ("CT", "state", "structures", "likely wrong", "to check", "cut", "slices", "voxels mm", "s", "warnings")
+_ALL_HEADS = (
+    "CT", "state", "structures", "likely wrong", "to check", "cut", "slices", "voxels mm", "s", "as exact %",
+    "warnings",
+)  # fmt: skip
 MOST_CARDS = 2000
 """In a page; further CTs are rows of the table of all CTs only, so that a page over many thousands still opens."""
 _HOUR = 3600
@@ -69,7 +73,7 @@ def report_page(contents: ReportContents, pictures: Pictures, today: date, most_
         '<h2 id="others">CTs without remarks</h2>',
         *_cards_of(others, len(unflagged), pictures, "There are none."),
         '<h2 id="all">All CTs</h2>',
-        f'<div class="wide">{table(_ALL_HEADS, rows, frozenset(_ALL_HEADS[2:9]))}</div>',
+        f'<div class="wide">{table(_ALL_HEADS, rows, frozenset(_ALL_HEADS[2:10]))}</div>',
         *paragraphs([_PICTURE_NOTE, "For research use; not a medical device."], "small"),
     ]
     return document(TITLE, _STYLE, body)
@@ -95,9 +99,21 @@ def _head(contents: ReportContents) -> str:
     if seconds:
         together = f"{sum(seconds) / _HOUR:.1f} h" if sum(seconds) > _HOUR else f"{sum(seconds) / 60:.0f} min"
         made.append(("", f"{np.median(seconds):.0f} s a CT (median), {together} together"))
+    made += _agreements(contents.entries)
     blocks = {"CTs": counts, "Remarks of the check": levels, "Segmented with": made}
     shown = "".join(f"<div><h3>{title}</h3>{_counts(rows)}</div>" for title, rows in blocks.items())
     return f'<div class="head">{shown}</div>'
+
+
+def _agreements(entries: Iterable[CtEntry]) -> list[tuple[str, str]]:
+    """How well approximate labels agree with the exact ones: how often that was checked, and the least of it."""
+    checked = [entry.agreement for entry in entries if entry.agreement is not None]
+    if not checked:
+        return []
+    least = min(checked, key=lambda each: each.foreground.value)
+    found = [(str(len(checked)), f"approximate, checked against exact labels; least: {short_agreement(least)}")]
+    below = sum(map(is_below, checked))
+    return [*found, (str(below), "of them below the agreement that was asked for")] if below else found
 
 
 def _counts(rows: Iterable[tuple[str, str]]) -> str:
@@ -142,7 +158,8 @@ def _row(entry: CtEntry, has_card: bool) -> Sequence[str]:
     seconds = f"{entry.seconds:.0f}" if entry.seconds else ""
     words = Markup("<br>".join(map(html, entry.warnings)))
     name = ct_link(entry.id) if has_card or not entry.is_segmented else ct_anchor(entry.id)
-    return (name, state, structures, *counts, slices, spacing, seconds, words)
+    agreement = "" if entry.agreement is None else percent_text(entry.agreement.foreground.value)
+    return (name, state, structures, *counts, slices, spacing, seconds, agreement, words)
 
 
 _ID_NOTE = (

@@ -239,6 +239,7 @@ class CaseSteps:
             segmentation_digest=self._digest,
             structures=self._structures,
             flags=() if result is None else tuple(flag.to_json(sentence_of(flag)) for flag in result.flags or ()),
+            agreement=None if result is None or result.agreement is None else result.agreement.to_json(),
         )
 
 

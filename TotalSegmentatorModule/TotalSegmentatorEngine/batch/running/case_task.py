@@ -13,6 +13,7 @@ from typing import Any
 
 from TotalSegmentatorWire import ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.options import JobOptions
 
 from TotalSegmentatorEngine.batch.store.batch_folder import EXPORTS
 from TotalSegmentatorEngine.job.task import SegmentationTask
@@ -21,6 +22,13 @@ from TotalSegmentatorEngine.pipeline.prepare import prepare
 
 _PACKAGES = ("torch", "nnunetv2", "openvino", "numpy", "SimpleITK")
 _BLOCK_BYTES = 1 << 20
+_FIRST_OPTIONS = frozenset(
+    ("runtime", "precision", "crop", "profile", "smooth", "largest_piece", "smallest_island_mm3", "second_opinion",
+     "accept_size")
+)  # fmt: skip
+"""Of JobOptions, in the first version that kept digests."""
+_WARN_ONLY = ("least_agreement",)
+"""Options by which a job only warns."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +64,24 @@ def make_case_task(
         "model": model,
         "profile": profiles if len(profiles) > 1 else profiles[0],
         "structures": names if len(names) > 1 else names[0],
-        "options": task.options.to_json(),
+        "options": _described_options(task.options),
         "exports": sorted(written),
         "export options": _described(export_options or {}) if written else {},
     }
     text = json.dumps(described, sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
     return CaseTask(reviewed, written, export_options or {}, digest, model, _versions())
+
+
+def _described_options(options: JobOptions) -> dict[str, Any]:
+    """Those on which a result depends. Options of later versions count where they are not at their default, so that
+    what an earlier version segmented is not done again."""
+    default = JobOptions().to_json()
+    return {
+        name: value
+        for name, value in options.to_json().items()
+        if name not in _WARN_ONLY and (name in _FIRST_OPTIONS or value != default[name])
+    }
 
 
 def _described(options: dict[str, Any]) -> dict[str, Any]:

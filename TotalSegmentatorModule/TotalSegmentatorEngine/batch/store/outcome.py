@@ -92,6 +92,9 @@ class Outcome:
     """In the order of their layers and labels."""
     flags: tuple[dict[str, Any], ...] = ()
     """As the command ``review --json`` prints them."""
+    agreement: dict[str, Any] | None = None
+    """``Agreement.to_json()`` of approximate labels with the exact ones; None where the labels are exact or were not
+    checked, and in records of earlier versions."""
 
     @property
     def is_done(self) -> bool:
@@ -140,7 +143,7 @@ def _structure(fields: Mapping[str, Any]) -> StructureOutcome:
     return StructureOutcome(**{**fields, "flags": tuple(fields["flags"])})
 
 
-_ADDED = ("segmentation_digest",)
+_ADDED = ("segmentation_digest", "agreement")
 """Since the first records of this version, which go without."""
 _PLAIN = tuple(
     each.name

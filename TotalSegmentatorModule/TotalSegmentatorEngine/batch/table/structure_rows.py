@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from TotalSegmentatorWire.agreement.kept import agreement_of
 from TotalSegmentatorWire.tables.structures import known_structures
 
 from TotalSegmentatorEngine.batch.store.outcome import Outcome, StructureOutcome
@@ -59,6 +60,17 @@ COLUMNS = (
     Column("spacing_i_mm", NUMBER, "mm", "of the CT, along its rows", digits=4),
     Column("spacing_j_mm", NUMBER, "mm", "of the CT, along its columns", digits=4),
     Column("spacing_k_mm", NUMBER, "mm", "of the CT, between its slices", digits=4),
+    Column(
+        "agreement",
+        NUMBER,
+        "1",
+        "of approximate labels with the exact ones, from a sample of the CT: share of the voxels in a structure whose "
+        "label is the exact one; empty where the labels are exact or were not checked",
+        digits=5,
+    ),
+    Column("agreement_low", NUMBER, "1", "lower end of the 95 % interval of agreement", digits=5),
+    Column("agreement_high", NUMBER, "1", "upper end of the 95 % interval of agreement", digits=5),
+    Column("approximations", TEXTS, description="by which the labels were computed: reduced, crop, regions"),
     Column("error", description="code, where an export of the CT failed after it had been segmented"),
 )
 
@@ -75,12 +87,25 @@ def rows_of(outcome: Outcome, series_uid: str | None) -> Iterator[Row]:
         "engine_version": outcome.versions.get("engine"),
         "package_versions": tuple(f"{name}={version}" for name, version in sorted(packages.items())),
         **{f"spacing_{axis}_mm": size for axis, size in zip("ijk", spacing, strict=True)},
+        **_agreement(outcome),
         "error": None if outcome.error is None else outcome.error.code,
     }
     ends = {str(flag.get("structure")): _sides(flag) for flag in outcome.flags if flag.get("rule") == CUT_RULE}
     for structure in outcome.structures:
         how = {"model": structure.model or outcome.model, "profile": structure.profile or outcome.profile}
         yield {**shared, **how, **_named(structure.name), **_measured(structure), **_checked(structure, ends)}
+
+
+def _agreement(outcome: Outcome) -> dict[str, Value]:
+    """Of the whole CT, in each of its rows."""
+    agreement = agreement_of(outcome.agreement)
+    share = None if agreement is None else agreement.foreground
+    return {
+        "agreement": None if share is None else share.value,
+        "agreement_low": None if share is None else share.low,
+        "agreement_high": None if share is None else share.high,
+        "approximations": () if agreement is None else agreement.approximations,
+    }
 
 
 def _named(name: str) -> dict[str, Value]:

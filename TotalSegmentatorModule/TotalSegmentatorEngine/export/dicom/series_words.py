@@ -6,8 +6,13 @@ of one CT apart: by their models, and by how many structures were edited and app
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from TotalSegmentatorWire.agreement.kept import agreement_from_tag
+from TotalSegmentatorWire.agreement.words import agreement_line
+from TotalSegmentatorWire.messages.agreement import Agreement
+from TotalSegmentatorWire.tables.result_tags import AGREEMENT_TAG
 
 from TotalSegmentatorEngine.export.core.roi import BODY_OUTLINE, Roi
 from TotalSegmentatorEngine.export.dicom.reference_series import ReferenceSeries
@@ -88,6 +93,8 @@ class _Origins:
     has_review: bool
     """Whether anything says what was looked at: other programs have reviews of their own."""
     models: tuple[str, ...]
+    agreements: tuple[Agreement, ...]
+    """Of approximate labels with the exact ones, each once."""
 
     @classmethod
     def of(cls, rois: Sequence[Roi]) -> _Origins:
@@ -102,6 +109,7 @@ class _Origins:
             approved=sum(roi.is_approved for roi in counted),
             has_review=any(roi.has_review for roi in counted),
             models=tuple(dict.fromkeys(long_string(model) for roi in computed for model in roi.models)),
+            agreements=_agreements(computed),
         )
 
     @property
@@ -129,6 +137,7 @@ class _Origins:
         if self.computed:
             edited = f", {self.edited} of them edited afterwards" if self.edited else ""
             said.append(f"Computed by {', '.join(self.models)}: {self.computed}{edited}.")
+        said += map(agreement_line, self.agreements)
         if self.drawn:
             said.append(f"Drawn by hand: {self.drawn}.")
         if self.other:
@@ -136,6 +145,11 @@ class _Origins:
         if self.review:
             said.append(f"Approved in the review before the export: {self.approved} of {self.count}.")
         return " ".join(said) or f"{BODY_OUTLINE}."
+
+
+def _agreements(computed: Iterable[Roi]) -> tuple[Agreement, ...]:
+    tags = dict.fromkeys(roi.tags.get(AGREEMENT_TAG, "") for roi in computed)
+    return tuple(agreement for agreement in map(agreement_from_tag, tags) if agreement is not None)
 
 
 def _description(title: str, origins: _Origins, review: str) -> str:

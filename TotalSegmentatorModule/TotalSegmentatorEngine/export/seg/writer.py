@@ -16,6 +16,7 @@ import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.export_formats import BINARY, LABELMAP
+from TotalSegmentatorWire.tables.result_tags import AGREEMENT_TAG
 
 from TotalSegmentatorEngine.export.core.codes import UNCODED
 from TotalSegmentatorEngine.export.core.label_volume import Progress, label_volume, nothing_to_report
@@ -190,7 +191,13 @@ def _segment_description(roi: Roi, tracking_uid: str) -> SegmentDescription:
     name = (long_string(roi.algorithm_name) or ALGORITHM_NAME) if roi.algorithm else ORIGIN_UNKNOWN
     algorithm = None
     if roi.algorithm != "MANUAL":
-        algorithm = AlgorithmIdentificationSequence(name, codes.cid7162.ArtificialIntelligence, ENGINE_VERSION)
+        agreement = roi.tags.get(AGREEMENT_TAG, "")
+        algorithm = AlgorithmIdentificationSequence(
+            name,
+            codes.cid7162.ArtificialIntelligence,
+            ENGINE_VERSION,
+            parameters={"agreement with exact labels": agreement} if agreement else None,
+        )
     description = SegmentDescription(
         segment_number=roi.number,
         segment_label=long_string(roi.name),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from TotalSegmentatorWire.messages.agreement import Agreement
 from TotalSegmentatorWire.messages.review import Flag, Level, structures_by_level
 from TotalSegmentatorWire.tables.review_state import ReviewState
 from TotalSegmentatorWire.tables.usual_ranges import Range
@@ -112,6 +113,8 @@ class Computation:
     device: str
     structures: int
     """Those of the sheet that were computed so."""
+    agreement: Agreement | None = None
+    """Of approximate labels with the exact ones; None where the labels are exact or were not checked."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,7 @@ def _computation(each: Computation) -> dict[str, Any]:
         "seconds": each.seconds,
         "device": each.device,
         "structures": each.structures,
+        "agreement": None if each.agreement is None else each.agreement.to_json(),
     }
 
 

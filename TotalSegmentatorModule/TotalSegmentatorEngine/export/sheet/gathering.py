@@ -10,8 +10,10 @@ from importlib import metadata
 
 import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
+from TotalSegmentatorWire.agreement.kept import agreement_from_tag
+from TotalSegmentatorWire.messages.agreement import Agreement
 from TotalSegmentatorWire.messages.review import Flag
-from TotalSegmentatorWire.tables.result_tags import OPTION_TAGS, PREFIX
+from TotalSegmentatorWire.tables.result_tags import AGREEMENT_TAG, OPTION_TAGS, PREFIX
 from TotalSegmentatorWire.tables.review_rules import RULES
 from TotalSegmentatorWire.tables.review_state import APPROVED_TOGETHER_TAG, ReviewState, review_state
 from TotalSegmentatorWire.tables.usual_ranges import hu_ranges, volume_ranges
@@ -200,7 +202,8 @@ def _computations(rois: Sequence[Roi], redaction: Redaction) -> tuple[Computatio
     return tuple(_computation(dict(how), count, redaction) for how, count in found.most_common())
 
 
-_HOW = ("Model", "Profile", "Version", "Seconds", "Device", *OPTION_TAGS)
+_AGREEMENT = AGREEMENT_TAG.removeprefix(PREFIX)
+_HOW = ("Model", "Profile", "Version", "Seconds", "Device", _AGREEMENT, *OPTION_TAGS)
 
 
 def _computation(how: Mapping[str, str], count: int, redaction: Redaction) -> Computation:
@@ -212,7 +215,17 @@ def _computation(how: Mapping[str, str], count: int, redaction: Redaction) -> Co
         seconds=_number(how.get("Seconds", "")),
         device=how.get("Device", ""),
         structures=count,
+        agreement=_agreement(how.get(_AGREEMENT, ""), redaction),
     )
+
+
+def _agreement(tag: str, redaction: Redaction) -> Agreement | None:
+    """The structure that it names may be of somebody's own model."""
+    found = agreement_from_tag(tag)
+    if found is None:
+        return None
+    approximations = tuple(map(redaction, found.approximations))
+    return replace(found, lowest_structure=redaction(found.lowest_structure), approximations=approximations)
 
 
 def _number(text: str) -> float | None:

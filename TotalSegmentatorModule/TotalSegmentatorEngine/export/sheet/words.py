@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from TotalSegmentatorWire.agreement.words import agreement_details, agreement_line
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.review import Level
 from TotalSegmentatorWire.rounding import rounded
@@ -104,7 +105,12 @@ def _date(value: str) -> str:
 def computation_lines(sheet: ReviewSheet) -> list[str]:
     if not sheet.computations:
         return ["It is not known how the structures were computed."]
-    return [_computation_line(each, len(sheet.structures)) for each in sheet.computations]
+    lines = []
+    for each in sheet.computations:
+        lines.append(_computation_line(each, len(sheet.structures)))
+        if each.agreement is not None:
+            lines.append(" ".join([agreement_line(each.agreement), *agreement_details(each.agreement)]))
+    return lines
 
 
 def _computation_line(each: Computation, structures: int) -> str:
