@@ -88,7 +88,7 @@ ARROWS = {
     f"{ENGINE}/review/spine": {f"{ENGINE}/review": "measures"},
     f"{ENGINE}/review/measures": {ENGINE: "imaging result_check"},
     f"{ENGINE}/plan": {ENGINE: "imaging inference job machine models preprocessing"},
-    f"{ENGINE}/labels": {ENGINE: "imaging inference models preprocessing"},
+    f"{ENGINE}/labels": {ENGINE: "imaging inference machine models preprocessing"},
     f"{ENGINE}/model_install": {ENGINE: "inference job machine models"},
     f"{ENGINE}/inference": {ENGINE: "job machine models", f"{ENGINE}/inference": "stored"},
     f"{ENGINE}/inference/stored": {},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ import torch
 from scipy import ndimage
 from TotalSegmentatorEngine.inference.tile_runner import Head
 from TotalSegmentatorEngine.labels.argmax import ResampledLabelSink, resampled_sink
+from TotalSegmentatorEngine.labels.cell_candidates import MOST_CANDIDATES
 from TotalSegmentatorEngine.labels.interpolated import InterpolatedLabelSink, linear_axes
 from TotalSegmentatorEngine.preprocessing.resampling import Matrices, zoom_matrices
 
-LABELS, FEATURES, SHAPE = 9, 4, (14, 13, 17)
+LABELS, FEATURES, SHAPE = 12, 4, (14, 13, 17)
 
 
 class StopError(Exception):
@@ -90,6 +92,27 @@ def test_only_what_the_corners_leave_open_is_computed(monkeypatch) -> None:
     labels = feed(resampled_sink(zoom_matrices(SHAPE, (28, 26, 34), 1), None, lambda made: None), averages, 3)
     assert set(np.unique(labels)) == {0, 1}
     assert 0 < sum(computed) <= 0.1 * labels.size
+
+
+def test_of_many_labels_only_those_that_can_win_in_a_cell_are_interpolated(monkeypatch) -> None:
+    computed: dict[int, int] = {}
+    embedding_bag = torch.nn.functional.embedding_bag
+
+    def watched(indices, table, **options):
+        computed[table.shape[1]] = computed.get(table.shape[1], 0) + len(indices)
+        return embedding_bag(indices, table, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "embedding_bag", watched)
+    feed(resampled_sink(zoom_matrices(SHAPE, (28, 26, 34), 1), None, lambda made: None), smooth(40), 5)
+    assert computed[MOST_CANDIDATES] > 0
+    assert computed.get(40, 0) <= 0.2 * computed[MOST_CANDIDATES]
+
+
+def test_other_work_has_as_many_threads_as_before() -> None:
+    before = torch.get_num_threads()
+    feed(resampled_sink(zoom_matrices(SHAPE, (28, 26, 34), 1), None, lambda made: None), smooth(LABELS), 5)
+    with ThreadPoolExecutor(1) as later:
+        assert (torch.get_num_threads(), later.submit(torch.get_num_threads).result()) == (before, before)
 
 
 def test_cubic_splines_are_computed_everywhere() -> None:
