@@ -188,10 +188,10 @@ class StepPlan:
         if self.step.purpose != SEGMENTATION:
             return published
         merged = 0 if self.resampled is None else math.prod(shape_of(self.resampled))
-        if self._options.smooth:
+        if self.is_smooth:
             merged = round(merged / math.prod(self.grid.shape) * math.prod(self.grid.full_shape))
         full = self.geometry.shape
-        work = (islands_work(self._options, merged), restoring_work(full, merged, self._options.smooth))
+        work = (islands_work(self._options, merged), restoring_work(full, merged, self.is_smooth))
         return published + sum(map(self.work_seconds, work))
 
     def _published_seconds(self) -> float:

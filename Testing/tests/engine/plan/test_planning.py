@@ -294,6 +294,20 @@ def test_smooth_labels_have_a_time_of_their_own(models: Path, volume: Volume) ->
     assert slower - seconds > 0.5 * mean * volume.array.size
 
 
+def test_labels_that_are_not_smooth_are_restored_at_their_own_rate(tmp_path: Path) -> None:
+    """Of a model that resamples its predictions by its plans smooth is no option: nothing of its plan changes."""
+    folder = make_model_folder(tmp_path / "D")
+    rough, smooth = (folder_job(folder, options) for options in (EAGER, JobOptions(runtime="eager", smooth=True)))
+    machine = MachineProfile()
+    machine.remember_network(
+        architecture_key(rough.models[0].model.folders_to_run[0]), "eager", "exact", "cpu", 1.0, 1.0, tiles=10
+    )
+    grid = Geometry((100, 200, 200), np.diag([1.0, 1.0, 3.0, 1.0]))
+    machine.remember_rate(restoring_work(grid.shape, 1, True).name, 1e6, 1e3)
+    times = [Planner(grid, each, PlanningContext(machine)).plan(STRATEGY).seconds for each in (rough, smooth)]
+    assert times[0] == times[1]
+
+
 def test_smooth_labels_are_planned_before_they_were_ever_measured(models: Path) -> None:
     machine = MachineProfile()
     for part in whole_set(models).models[0].model.parts:
