@@ -22,13 +22,15 @@ Measured = Callable[[Work], AbstractContextManager[None]]
 def post_process_on_grid(
     merged: MergedLabels, prepared: PreparedModel, measured: Measured, on_share: ShareCallback
 ) -> None:
-    """The steps on the network's grid, once, on all labels of the model. Raises what ``on_share`` does."""
+    """The steps on the network's grid, once, on all labels of the model: all of them or, where memory runs out in one,
+    none, so that a job which goes on with less begins with what the networks gave. Raises what ``on_share`` does."""
     steps = prepared.steps_on(NETWORK_GRID)
     if not steps or merged.is_post_processed:
         return
     with measured(published_work(steps, merged.labels.size)):
-        apply_published_steps(merged.labels, steps, numbers_of(prepared), merged.spacing, on_share=on_share)
-    merged.is_post_processed = True
+        labels = merged.labels.copy()
+        apply_published_steps(labels, steps, numbers_of(prepared), merged.spacing, on_share=on_share)
+    merged.labels, merged.is_post_processed = labels, True
 
 
 def post_process_on_ct(
