@@ -142,7 +142,7 @@ class SegmentFiles:
         else:
             from TotalSegmentatorEngine.export.commands import check_disk_before_job
 
-            check_disk_before_job(self._order, self._options.input, shape)
+            check_disk_before_job(self._order, self._options.input, shape, self._models)
 
     def check_input(self) -> None:
         """Raises SegmentationError("OUTPUT_IS_INPUT") where the result would replace what is read."""

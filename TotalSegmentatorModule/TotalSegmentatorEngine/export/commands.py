@@ -216,9 +216,10 @@ def check_before_job(order: ExportOrder, source: CtPlace) -> None:
         raise SegmentationError("EXPORT_NOT_DICOM")
 
 
-def check_disk_before_job(order: ExportOrder, input_path: Path, shape: tuple[int, int, int]) -> None:
-    """``shape`` (k, j, i): that of the CT in ``input_path``. Raises SegmentationError("DISK_FULL")."""
-    check_disk_for_export(order, shape, is_dicom(input_path))
+def check_disk_before_job(order: ExportOrder, input_path: Path, shape: tuple[int, int, int], layers: int = 1) -> None:
+    """``shape`` (k, j, i): that of the CT in ``input_path``; ``layers``: most that the result may have. Raises
+    SegmentationError("DISK_FULL")."""
+    check_disk_for_export(order, shape, is_dicom(input_path), layers)
 
 
 class _InsideJob(ExportReporter):

@@ -22,18 +22,20 @@ _BYTES_PER_VOXEL = {
     "volumes": 0.0,
     "review": 0.0,
 }
-"""Of the CT. About what all 104 structures of a body scan take: label images are compressed, contours and surfaces are
-only the boundaries; a binary SEG has a bit for each pixel of the slices that a structure touches, and lies there twice
-while it is written. A measurement report is written with such a SEG."""
+"""Of the CT and of one layer. About what all 104 structures of a body scan take: label images are compressed, contours
+and surfaces are only the boundaries; a binary SEG has a bit for each pixel of the slices that a structure touches, and
+lies there twice while it is written. A measurement report is written with such a SEG."""
 _CT_BYTES_PER_VOXEL = 2.0
 
 
-def check_disk_for_export(order: ExportOrder, shape: tuple[int, int, int], is_dicom: bool) -> None:
+def check_disk_for_export(order: ExportOrder, shape: tuple[int, int, int], is_dicom: bool, layers: int = 1) -> None:
     """``shape`` (k, j, i): the CT's; ``is_dicom``: whether it is a DICOM series; if not, DICOM formats write one.
+    ``layers``: most that the result may have, each as full as the labels of one model; a file of several models holds
+    the structures of all.
 
     Raises SegmentationError("DISK_FULL").
     """
-    per_voxel = _BYTES_PER_VOXEL[order.format]
+    per_voxel = _BYTES_PER_VOXEL[order.format] * layers
     if order.format == "seg" and order.encoding == LABELMAP:
         per_voxel *= 2  # a byte a voxel, twice
     if order.kind.is_dicom and not is_dicom:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import ct_variants
 import numpy as np
 import pytest
 from command_line_support import GRID, result_with_a_spleen
+from hu_models import make_hu_model
 from places import DEMO_MODEL
 from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.job import result_file
@@ -110,6 +112,20 @@ def test_a_disk_with_too_little_room_for_this_ct_is_reported_before_the_job(ct, 
     assert segment(ct, places.out / "rs", "--export", "rtstruct") == ERRORS["DISK_FULL"].exit_code
     assert "DISK_FULL" in capsys.readouterr().err
     assert segmented == []
+
+
+def test_room_is_asked_for_the_layers_of_all_models(ct, segmented, places, monkeypatch, capsys, tmp_path):
+    """As contours 0.2 bytes a voxel of each model's structures, beside 2 of the CT as a series."""
+    for model, structure in (("104-3mm", "heart_atrium_left"), ("117-3mm", "spinal_cord")):
+        make_hu_model(tmp_path / "models", model, {structure: 40})
+    spare, voxels = 16 << 20, math.prod(SHAPE)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=spare + int(2.3 * voxels)))
+    words = ["--quality", "fast", "--models-folder", str(tmp_path / "models"), "--export", "rtstruct", "--structures"]
+    for names, runs in (("heart_atrium_left", ["segment"]), ("heart_atrium_left,spinal_cord", [])):
+        segmented.clear()
+        main(["segment", str(ct), str(places.out / "rs"), "--device", "cpu", *words, names])
+        assert segmented == runs
+    assert "DISK_FULL" in capsys.readouterr().err
 
 
 # -- a result that cannot be written -----------------------------------------------------------------------------------
