@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from TotalSegmentatorWire.agreement.words import agreement_details, agreement_line
@@ -105,15 +106,23 @@ def _date(value: str) -> str:
 def computation_lines(sheet: ReviewSheet) -> list[str]:
     if not sheet.computations:
         return ["It is not known how the structures were computed."]
+    jobs = Counter(map(_job_of, sheet.computations))
     lines = []
     for each in sheet.computations:
-        lines.append(_computation_line(each, len(sheet.structures)))
+        lines.append(_computation_line(each, len(sheet.structures), jobs[_job_of(each)]))
         if each.agreement is not None:
             lines.append(" ".join([agreement_line(each.agreement), *agreement_details(each.agreement)]))
-    return lines
+    shared = [(job, count) for job, count in jobs.items() if job is not None and count > 1]
+    return lines + [f"{count} models in one job of {job[-1]:.0f} s" for job, count in shared]
 
 
-def _computation_line(each: Computation, structures: int) -> str:
+def _job_of(each: Computation) -> tuple[str, str, float] | None:
+    """The same for models that ran in one job: only its time, to a tenth of a second, names it. None: unknown."""
+    return None if each.seconds is None else (each.version, each.device, each.seconds)
+
+
+def _computation_line(each: Computation, structures: int, models: int) -> str:
+    """``models``: how many the job had; the time is that of all together."""
     parts = [f"Model {each.model}", f"pipeline {each.profile}", f"TotalSegmentatorModule {each.version}"]
     usual = provenance_tags("", "", "", JobOptions().to_json())
     for name, value in each.options.items():
@@ -121,7 +130,7 @@ def _computation_line(each: Computation, structures: int) -> str:
             parts.append(f"{_option_words(name)} {value}")
     if each.device:
         parts.append(f"on {each.device}")
-    if each.seconds is not None:
+    if each.seconds is not None and models == 1:
         parts.append(f"in {each.seconds:.0f} s")
     if each.structures < structures:
         parts.append(f"{each.structures} of {structures} structures")

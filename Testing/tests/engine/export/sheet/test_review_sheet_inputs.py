@@ -20,6 +20,7 @@ from TotalSegmentatorEngine.cli.main import main
 from TotalSegmentatorEngine.imaging.label_files import FileSegment, write_nrrd
 from TotalSegmentatorWire.errors.problem import ERRORS
 from TotalSegmentatorWire.messages.review import Flag, Level
+from TotalSegmentatorWire.tables.result_tags import provenance_tags
 from TotalSegmentatorWire.tables.review_state import FLAGS_TAG
 
 
@@ -134,6 +135,27 @@ def test_structures_that_the_check_does_not_know_are_not_called_checked(case, ca
     validate(data)
     assert data["remarks"] is None and data["levels"] is None and not data["checked_now"]
     assert {row["name"] for row in data["structures"]} == {"thing", "other thing"} and data["computations"] == []
+
+
+def test_the_time_of_a_job_of_two_models_is_said_once(case):
+    """And that of another job, whose result was added, with its only model."""
+    labels = case.liver.astype(np.uint8) + 2 * case.kidney.astype(np.uint8)
+    labels[0, 0, :2] = 3
+    jobs = {"liver": ("117-3mm", 45.2), "kidney_right": ("kidney_cysts", 45.2), "spleen": ("104-3mm", 30.0)}
+    segments = [
+        FileSegment(
+            name, name, (0, 99, 0), label, (0,) * 6, 0, provenance_tags(model, "p", "1", {}, None, seconds, "cpu")
+        )
+        for label, (name, (model, seconds)) in enumerate(jobs.items(), 1)
+    ]
+    result, output = case.folder / "two-jobs.seg.nrrd", case.folder / "sheet.html"
+    with result.open("wb") as stream:
+        write_nrrd(stream, [labels], GRID, segments)
+    assert main(["export", str(result), "--reference", str(case.ct), "--to", "review", str(output)]) == 0
+    text = html_text(output)
+    assert text.count("45 s") == 1 and "2 models in one job of 45 s" in text and "in 30 s" in text
+    seconds = {each["model"]: each["seconds"] for each in data_of(output.with_suffix(".json"))["computations"]}
+    assert seconds == {"117-3mm": 45.2, "kidney_cysts": 45.2, "104-3mm": 30.0}
 
 
 def test_names_in_other_letters_are_printed_and_nothing_in_them_is_taken_for_html(case):
