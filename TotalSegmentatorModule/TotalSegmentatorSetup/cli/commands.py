@@ -15,6 +15,8 @@ from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.disk_space import disk_full, is_disk_full
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.setup import SETUP_JOB, SetupFinishedEvent
+from TotalSegmentatorWire.tables.catalogue import licensed_tasks
+from TotalSegmentatorWire.tables.published_rules import LicensedTask
 
 from TotalSegmentatorSetup.cli.arguments import SetupOptions
 from TotalSegmentatorSetup.cli.doctor import examine
@@ -59,10 +61,24 @@ def _list_models(options: SetupOptions) -> int:
     models = Installation(options.install).models
     states = models.states()
     if options.json:
-        print(json.dumps([state.to_json() for state in states], indent=1))
+        listed = [{**state.to_json(), "needs_licence": False} for state in states]
+        listed += [_licensed(task) for task in licensed_tasks().values()]
+        print(json.dumps(listed, indent=1))
     else:
         print(models_page(states, models.own_models()))
     return 0
+
+
+def _licensed(task: LicensedTask) -> dict[str, Any]:
+    """A task that is not downloaded, with the keys of all models for which there is something to say."""
+    return {
+        "id": task.id,
+        "needs_licence": True,
+        "is_installed": False,
+        "download_bytes": None,
+        "datasets": list(task.dataset_ids),
+        "structures": list(task.structures),
+    }
 
 
 def _remove_models(options: SetupOptions) -> int:

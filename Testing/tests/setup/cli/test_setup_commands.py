@@ -72,6 +72,16 @@ def test_setup_installs_a_model_tells_of_it_and_writes_a_log_without_paths(compu
     ]
 
 
+def test_tasks_that_need_a_licence_are_listed_for_programs_too(computer):
+    listed = {row["id"]: row for row in json.loads(computer.run("models", "list", "--json").stdout)}
+    table = computer.run("models", "list").stdout.splitlines()
+    licensed = {id_ for id_, row in listed.items() if row["needs_licence"]}
+    assert licensed == {line.split()[0] for line in table if "needs a licence" in line}
+    brain = listed["brain_structures"]
+    assert "brainstem" in brain["structures"] and not brain["is_installed"] and brain["download_bytes"] is None
+    assert not listed[MODEL]["needs_licence"]
+
+
 def test_a_second_setup_asks_no_server(computer, server, events_file):
     computer.run("setup", "--models", MODEL)
     computer.run("setup", "--models", MODEL, "--events", events_file)
