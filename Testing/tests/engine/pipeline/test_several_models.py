@@ -23,7 +23,6 @@ from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, Se
 from TotalSegmentatorEngine.models.find_model import Part
 from TotalSegmentatorEngine.pipeline import part_prediction, preprocessed_ct, segmentation, step_run
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
-from TotalSegmentatorEngine.pipeline.finishing import published_post
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.pipeline.run_job import plan, predict, run_job, segment
@@ -260,34 +259,6 @@ def test_published_steps_work_on_all_labels_and_use_other_models(tmp_path: Path,
     assert numbered.any() and not (numbered & (volume.array != 900)).any()
     assert np.array_equal(found["intervertebral_discs"], volume.array == 1500)
     assert np.array_equal(masks(run(volume, refined)[0])["vertebrae_L1"], numbered)
-
-
-@pytest.mark.parametrize("is_asked_by_another", [False, True])
-def test_published_steps_that_run_out_of_memory_begin_again_with_the_networks_labels(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Counter[str], is_asked_by_another: bool
-) -> None:
-    """The first half of the steps is not done twice: what it leaves here would not be there a second time."""
-    body = (slice(4, 10), slice(4, 10), slice(4, 10))
-    volume = block_volume((16, 16, 16), [(body, KIDNEY)], (6.0, 6.0, 6.0))
-    make_hu_model(tmp_path, "body-6mm", {"body_trunc": KIDNEY})
-    make_hu_model(tmp_path, "abdominal_muscles", {"psoas_major_left": KIDNEY}, (64, 64, 64))
-    prepared = job(tmp_path, "body-6mm", *(["abdominal_muscles"] if is_asked_by_another else []))
-    expected = masks(run(volume, prepared)[0])["body_trunc"]
-    runs.clear()
-    seen, apply = [], published_post.apply_published_steps
-
-    def short_once(labels, *arguments, **named):
-        seen.append(labels.copy())
-        if len(seen) == 1:
-            labels[...] = 0
-            raise MemoryError
-        apply(labels, *arguments, **named)
-
-    monkeypatch.setattr(published_post, "apply_published_steps", short_once)
-    result, reported = run(volume, prepared)
-    assert reported.warnings == ["MEMORY_FALLBACK"]
-    assert np.array_equal(seen[0], seen[1]) and seen[0].any()
-    assert np.array_equal(masks(result)["body_trunc"], expected) and expected.any()
 
 
 def test_images_resampled_alike_are_made_once(models: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
