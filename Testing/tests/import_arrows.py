@@ -15,8 +15,8 @@ ARROWS = {
     f"{LIB}/model_choice": {LIB: "- qt_helpers segment texts"},
     f"{LIB}/panel": {
         LIB: (
-            "- compare department_server editing edits expected_plans export figures job_queue model_choice qt_helpers "
-            "recovery repair rerun review scene segment setup structure_tree texts views"
+            "- compare department_server early_start editing edits expected_plans export figures job_queue "
+            "model_choice qt_helpers recovery repair rerun review scene segment setup structure_tree texts views"
         ),
         SETUP: "packages",
     },
@@ -25,6 +25,7 @@ ARROWS = {
         f"{LIB}/scene": "dicom",
     },
     f"{LIB}/expected_plans": {LIB: "qt_helpers scene segment"},
+    f"{LIB}/early_start": {LIB: "- background model_choice qt_helpers segment"},
     f"{LIB}/department_server": {LIB: "- qt_helpers"},
     f"{LIB}/edits": {LIB: "- background qt_helpers"},
     f"{LIB}/recovery": {LIB: "background qt_helpers scene segment tags"},
@@ -65,7 +66,9 @@ ARROWS = {
         SETUP: "cli",
     },
     f"{ENGINE}/department_server": {ENGINE: "cluster imaging job pipeline", f"{ENGINE}/review": "measures"},
-    f"{ENGINE}/worker": {ENGINE: "ct_input department_server export imaging job machine pipeline review"},
+    f"{ENGINE}/worker": {
+        ENGINE: "ct_input department_server export imaging inference job machine pipeline plan review"
+    },
     f"{ENGINE}/pipeline": {
         ENGINE: (
             "ct_input imaging inference job labels machine models plan preprocessing result_check review statistics"

@@ -127,8 +127,14 @@ def desktop() -> Iterator[Desktop]:
 
 
 @contextlib.contextmanager
-def panel_user(app: Desktop, monkeypatch, engine: MarkedEngine | None = None) -> Iterator[PanelUser]:
-    """The module opened with ``engine``, or the fake one; no process may be left when the application has quit."""
+def panel_user(
+    app: Desktop, monkeypatch, engine: MarkedEngine | None = None, starts_early: bool = False
+) -> Iterator[PanelUser]:
+    """The module opened with ``engine``, or the fake one; no process may be left when the application has quit.
+
+    ``starts_early``: the engine is started before it is asked for.
+    """
+    from TotalSegmentatorModuleLib import settings
     from TotalSegmentatorModuleLib.background import installed_engine
     from TotalSegmentatorModuleLib.setup import commands
 
@@ -141,6 +147,7 @@ def panel_user(app: Desktop, monkeypatch, engine: MarkedEngine | None = None) ->
     monkeypatch.setenv("TOTALSEGMENTATOR_MODELS", str(folder / "models"))
     monkeypatch.setenv("XDG_DATA_HOME", str(folder / "data"))
     monkeypatch.setattr(commands, "setup_program", lambda: fake_setup_program(folder, mark))
+    settings.turn(settings.EARLY_START_OFF, is_on=not starts_early)
     yield PanelUser(app, mark)
     app.quit()
     assert wait_for(lambda: not marked_processes(mark)), "a process was left behind"

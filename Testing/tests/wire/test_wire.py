@@ -45,6 +45,7 @@ from TotalSegmentatorWire.messages.segment import (
     problem_from_json,
     result_header_from_json,
 )
+from TotalSegmentatorWire.messages.wishes import PriorityRequest, WarmUpRequest
 from TotalSegmentatorWire.tables.result_tags import provenance_tags
 
 PLAN = Plan(
@@ -84,6 +85,8 @@ REQUEST_EXAMPLES = [
     SegmentRequest("job", "/jobs", "/results", "ct", True, [ONE_MODEL], "/m", server=SERVER.to_json()),
     PlanRequest("job", "/jobs", "", [40, 512, 512], [0.5] * 16, [ONE_MODEL], "/m", "cpu", JobOptions().to_json()),
     ReviewRequest("job", "/jobs", "ct", ["--transferred", "/jobs/患者", "--structures", "liver,spleen"]),
+    WarmUpRequest("/m", [ONE_MODEL], "cpu", JobOptions().to_json()),
+    PriorityRequest("job", "liver"),
     CancelRequest("job"),
     QuitRequest(),
 ]

@@ -27,12 +27,16 @@ from TotalSegmentatorWire.messages.segment import (
     StartedEvent,
     decode,
 )
+from TotalSegmentatorWire.messages.wishes import PriorityRequest, WarmUpRequest
 from TotalSegmentatorWire.process_identity import ProcessIdentity, is_alive
 
 from TotalSegmentatorEngine.worker.event_log import EventLog
 
 _log = logging.getLogger(__name__)
 _OWNER_CHECK_SECONDS = 5.0 if sys.platform.startswith("linux") or os.name == "nt" else 30.0  # elsewhere it starts `ps`
+
+_MOST_ASKED_FIRST = 50
+"""Structures that are remembered of one job."""
 
 
 class AcceptedJob:
@@ -43,10 +47,19 @@ class AcceptedJob:
         self.folder = Path(request.job_folder)
         self.events = EventLog(self.folder)
         self.cancel_requested = threading.Event()
+        self._asked_first: tuple[str, ...] = ()
 
     def is_cancelled(self) -> bool:
         """Whether Slicer cancelled the job, by a request or by the file. Quick: called between any two tiles."""
         return self.cancel_requested.is_set() or (self.folder / CANCEL_FILE).exists()
+
+    def asked_first(self) -> tuple[str, ...]:
+        """Structures that Slicer wants before others, what was asked for last first."""
+        return self._asked_first
+
+    def ask_first(self, structure: str) -> None:
+        others = tuple(other for other in self._asked_first if other != structure)
+        self._asked_first = (structure, *others)[:_MOST_ASKED_FIRST]
 
 
 class RequestQueue:
@@ -68,6 +81,7 @@ class RequestQueue:
         self._descriptor = descriptor
         self._changed = threading.Condition()
         self._waiting: deque[AcceptedJob] = deque()
+        self._warm_up: WarmUpRequest | None = None
         self._running: AcceptedJob | None = None
         self._ready = False
         self._quit = False
@@ -79,8 +93,9 @@ class RequestQueue:
         if self._owner is not None:
             threading.Thread(target=self._watch_owner, name="owner", daemon=True).start()
 
-    def take(self, seconds: float) -> AcceptedJob | QuitRequest | None:
-        """The next job, QuitRequest when asked to end, or None after ``seconds`` without either.
+    def take(self, seconds: float) -> AcceptedJob | WarmUpRequest | QuitRequest | None:
+        """The next job, else the last WarmUpRequest, QuitRequest when asked to end, or None after ``seconds`` without
+        any of them.
 
         After QuitRequest or None no job is accepted any more.
         """
@@ -88,10 +103,13 @@ class RequestQueue:
         with self._changed:
             self._ready = True
             self._running = None
-            while not self._waiting and not self._quit:
+            while not self._waiting and self._warm_up is None and not self._quit:
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     break
+            if self._warm_up is not None and not self._waiting and not self._quit:
+                warm_up, self._warm_up = self._warm_up, None
+                return warm_up
             if self._quit or not self._waiting:
                 self._closed = True
                 return QuitRequest() if self._quit else None
@@ -132,6 +150,10 @@ class RequestQueue:
             self._accept(AcceptedJob(request))
         elif isinstance(request, CancelRequest):
             self._cancel(request.job_id)
+        elif isinstance(request, PriorityRequest):
+            self._ask_first(request)
+        elif isinstance(request, WarmUpRequest):
+            self._accept_warm_up(request)
         else:
             self._end()
 
@@ -143,8 +165,24 @@ class RequestQueue:
             self._report(job.events, StartedEvent(job_id))
             if not self._ready:
                 self._report(job.events, ProgressEvent(job_id, Stage.LOADING_ENGINE, 0.0))
+            if isinstance(job.request, SegmentRequest):
+                self._warm_up = None  # the job loads what it needs
             self._waiting.append(job)
             self._changed.notify()
+
+    def _accept_warm_up(self, request: WarmUpRequest) -> None:
+        with self._changed:
+            jobs = [*self._waiting, *([self._running] if self._running else [])]
+            if self._closed or any(isinstance(job.request, SegmentRequest) for job in jobs):
+                return
+            self._warm_up = request
+            self._changed.notify()
+
+    def _ask_first(self, request: PriorityRequest) -> None:
+        with self._changed:
+            for job in (*self._waiting, *([self._running] if self._running else [])):
+                if job.request.job_id == request.job_id:
+                    job.ask_first(request.structure)
 
     def _cancel(self, job_id: str) -> None:
         with self._changed:

@@ -38,6 +38,7 @@ from TotalSegmentatorWire.messages.segment import (
     ReviewRequest,
     SegmentRequest,
 )
+from TotalSegmentatorWire.messages.wishes import WarmUpRequest
 from TotalSegmentatorWire.process_identity import is_alive
 
 from TotalSegmentatorEngine.job.error_boundary import problem_of
@@ -134,6 +135,9 @@ class Worker:
     def _serve(self) -> int:
         while True:
             job = self._queue.take(self._idle_seconds)
+            if isinstance(job, WarmUpRequest):
+                self._load_ahead(job)
+                continue
             if not isinstance(job, AcceptedJob):
                 self._events.emit(ByeEvent("quit" if job else "idle"))
                 return 0
@@ -145,6 +149,19 @@ class Worker:
         self._events.emit(FailedEvent("", problem.to_json()))
         self._events.emit(ByeEvent("error"))
         return problem.exit_code
+
+    def _load_ahead(self, request: WarmUpRequest) -> None:
+        """Whatever happens, the worker is ready for a job."""
+        from TotalSegmentatorEngine.pipeline.cache import EngineCache
+        from TotalSegmentatorEngine.worker.loading_ahead import load_ahead
+
+        self._cache = self._cache or EngineCache()
+        try:
+            load_ahead(_task_of(request), self._cache)
+        except SegmentationError as error:  # the job will say so
+            _log.info("nothing is loaded ahead: %s", error.code)
+        except Exception:  # noqa: BLE001 - nobody has asked for a result; the reason goes to the log
+            _log.exception("nothing is loaded ahead")
 
     # -- one job ---------------------------------------------------------------------------------------------------
 
@@ -232,7 +249,7 @@ class Worker:
         os._exit(0)
 
 
-def _task_of(request: SegmentRequest | PlanRequest) -> SegmentationTask:
+def _task_of(request: SegmentRequest | PlanRequest | WarmUpRequest) -> SegmentationTask:
     """Raises SegmentationError("BAD_REQUEST")."""
     options = options_from_json(request.options)
     models_folder = Path(request.models_folder)

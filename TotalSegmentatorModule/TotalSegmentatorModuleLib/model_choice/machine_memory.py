@@ -23,9 +23,20 @@ class _MemoryStatus(ctypes.Structure):
 def memory_bytes() -> int | None:
     """All memory that is built in, in bytes; None where the system does not tell."""
     if sys.platform == "win32":
-        status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
-        return status.total if ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)) else None
+        status = _windows_status()
+        return None if status is None else status.total
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return None
+
+
+def free_memory_bytes() -> int | None:
+    """On Windows, what is free, in bytes (not run by the authors); None elsewhere."""
+    status = _windows_status() if sys.platform == "win32" else None
+    return None if status is None else status.free
+
+
+def _windows_status() -> _MemoryStatus | None:
+    status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
+    return status if ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)) else None

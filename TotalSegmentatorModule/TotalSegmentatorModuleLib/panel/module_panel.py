@@ -13,6 +13,7 @@ from TotalSegmentatorWire.messages.segment import ResultHeader
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.compare.section import CompareSection
 from TotalSegmentatorModuleLib.department_server.run_on_section import RunOnSection
+from TotalSegmentatorModuleLib.early_start.starting_ahead import StartingAhead
 from TotalSegmentatorModuleLib.editing.section import EditingSection
 from TotalSegmentatorModuleLib.editing.segment_editor import open_editor
 from TotalSegmentatorModuleLib.edits.kept_edits import KeptEdits
@@ -90,6 +91,7 @@ class Panel:
         self._inputs = InputsSection(ui.inputs, ui.advanced, self._show_ready, self._messages.show_error)
         self._run_on = RunOnSection(ui.inputs, ui.notice, self._inputs.set_on_server)
         self._plan_asking = PlanAsking(self._session, self._inputs.show_expected, self._progress.show_expected)
+        self._starting_ahead = StartingAhead(self._session, ui.early_start, self._show_ready)
         sections = (self._messages, self._inputs, self._options, self._run_on)
         self._orders = Orders(self._session, *sections, lambda order: self._setup.defer(order))
         self._setup = SetupSection(
@@ -219,9 +221,11 @@ class Panel:
         self._recovery.look()
         self._queue.section.refresh()
         self._queue.offer()
+        self._starting_ahead.enter()
 
     def exit(self) -> None:
         """The user turns to another module."""
+        self._starting_ahead.exit()
         for section in (self.review, *self._tasks):
             section.exit()
 
@@ -259,6 +263,7 @@ class Panel:
         self._recovery.close()
         self._queue.section.queue.close()
         self._plan_asking.close()
+        self._starting_ahead.close()
         self._session.dispose()
         self._wrapped_labels.close()
 
@@ -365,4 +370,6 @@ class Panel:
             ct = self._inputs.ct
             obstacle = obstacle or self._inputs.obstacle()
             self._progress.show_ready(obstacle, ct.GetName() if ct is not None else "")
-            self._plan_asking.ask([] if obstacle else self._orders.possible())
+            orders = [] if obstacle else self._orders.possible()
+            self._plan_asking.ask(orders)
+            self._starting_ahead.consider(orders)

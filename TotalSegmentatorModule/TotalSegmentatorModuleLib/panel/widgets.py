@@ -46,6 +46,7 @@ class PanelWidgets:
     compare_task: Widgets
     compare_table: Widgets
     advanced: Widgets
+    early_start: Widgets
     setup: Widgets
     log: Widgets
     notice: Widgets
@@ -93,6 +94,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     compare_table = add_ui(compare.contentsLayout, resource_path("UI/ComparisonTable.ui"))
     advanced = add_ui(sections, resource_path("UI/Advanced.ui"))
     times = add_ui(advanced.advancedLayout, resource_path("UI/ReviewTimes.ui"))
+    early_start = add_ui(advanced.advancedLayout, resource_path("UI/EarlyStart.ui"))
     edits = add_ui(advanced.advancedLayout, resource_path("UI/ReviewEdits.ui"))
     setup = add_ui(sections, resource_path("UI/Setup.ui"))
     log = add_ui(sections, resource_path("UI/Log.ui"))
@@ -113,6 +115,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
         review_figures=figures,
         review_times=times,
         review_edits=edits,
+        early_start=early_start,
         export=export,
         export_options=export_options,
         export_task=export_task,

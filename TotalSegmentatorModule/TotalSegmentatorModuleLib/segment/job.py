@@ -20,6 +20,7 @@ from TotalSegmentatorWire.messages.segment import (
     StartedEvent,
     WarningEvent,
 )
+from TotalSegmentatorWire.messages.wishes import PriorityRequest
 
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
 from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError
@@ -63,8 +64,10 @@ class SegmentationJob:
         self._callbacks = callbacks
         self._make_image = make_image
         self._fraction = 0.0
+        self._is_requested = False
         self.id = ""
         """Of the attempt that runs; empty before there is one, and where a result is only read."""
+        self._asked_first: list[str] = []
         self.is_receiving = False
         """Whether the result is complete and only has to be read and imported."""
 
@@ -73,7 +76,7 @@ class SegmentationJob:
         are discarded, unless the job is cancelled. Raises SegmentationError, OSError, DamagedResultError."""
         for is_last in (False, True):
             attempt = Attempt(self._manager.work_folder)
-            self.id = attempt.id
+            self.id, self._is_requested = attempt.id, False
             try:
                 yield from self._segment(attempt, ct, settings)
                 return (yield from self.receive(attempt.id))
@@ -104,6 +107,13 @@ class SegmentationJob:
         yield 0  # the import gets a step of its own
         return header, images
 
+    def ask_first(self, structure: str) -> None:
+        """The user wants this structure before others: what was asked for last, first. The labels are the same."""
+        self._asked_first = [*(other for other in self._asked_first if other != structure), structure]
+        worker = self._manager.worker
+        if self._is_requested and worker is not None:
+            worker.send(PriorityRequest(self.id, structure))
+
     # -- handing over --------------------------------------------------------------------------------------------------
 
     def _segment(self, attempt: Attempt, ct: CtSource, settings: JobSettings) -> Generator[int, None, None]:
@@ -116,7 +126,9 @@ class SegmentationJob:
         else:
             ct_id = yield from self._send_ct(attempt, worker, ct)
         worker.send(attempt.request(settings, ct_id, is_cached))
-        attempt.is_requested = True
+        attempt.is_requested = self._is_requested = True
+        for structure in self._asked_first:
+            worker.send(PriorityRequest(attempt.id, structure))
         yield from self._follow(attempt, worker, 0.0 if is_cached else _SENDING_SHARE)
 
     def _send_ct(self, attempt: Attempt, worker: WorkerProcess, ct: CtSource) -> Generator[int, None, str]:

@@ -33,6 +33,7 @@ from TotalSegmentatorModuleLib.segment.progress_text import STAGE_PREPARING
 from TotalSegmentatorModuleLib.segment.result_import import ResultImport
 from TotalSegmentatorModuleLib.segment.result_reader import read_computed
 from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
+from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
 
 
 class Arrival(Protocol):
@@ -143,6 +144,20 @@ class SegmentationSession:
         """The resident worker for a command on ``ct`` (vtkMRMLScalarVolumeNode); None while a job runs, and where it
         does not hold that CT."""
         return None if self._manager is None or self.is_busy else self._manager.lease(VolumeCtSource(ct))
+
+    def start_engine(self) -> WorkerProcess | None:
+        """The engine that runs, or one that is being started ahead of a job; None while a job runs. Raises OSError
+        where it cannot be started."""
+        if self.is_busy:
+            return None
+        worker = self._active_manager().ensure_worker()
+        self._runner.wake()  # which follows it from now on
+        return worker
+
+    def ask_first(self, structure: str) -> None:
+        """The user wants this structure of the job that runs before others."""
+        if self.is_busy and self._job is not None:
+            self._job.ask_first(structure)
 
     def shutdown(self) -> None:
         """End the job and the engine at once, without waiting. The session may be used again afterwards."""

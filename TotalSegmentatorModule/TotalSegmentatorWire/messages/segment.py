@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.messages.wishes import PriorityRequest, WarmUpRequest
 
 PROTOCOL_VERSION = 9
 """Raised with every change that the other side must know of. Both sides refuse to talk to another number."""
@@ -243,7 +244,10 @@ class CancelledEvent:
     job_id: str
 
 
-REQUESTS = {m.KIND: m for m in (SegmentRequest, ReviewRequest, PlanRequest, CancelRequest, QuitRequest)}
+REQUESTS = {
+    m.KIND: m
+    for m in (SegmentRequest, ReviewRequest, PlanRequest, WarmUpRequest, PriorityRequest, CancelRequest, QuitRequest)
+}
 EVENTS = {
     m.KIND: m
     for m in (
