@@ -141,6 +141,11 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
         "the table and the report over 1,000 CTs, and the time in which a browser opens it", "cohort_report.measure", 1
     ),
     "gpu": EngineBenchmark("five part models at 1.5 mm on a GPU", "gpu.measure", 10),
+    "cold-start": EngineBenchmark(
+        "click on Apply to the first tile in a new engine, with a stored network and an early start, against none",
+        "panel.cold_start.measure",
+        5,
+    ),
     "import": PanelBenchmark(
         "104 labels at 512 x 512 x 400 become segments, are replaced and removed (main thread)",
         "panel.import_of_labels.measure",

@@ -1,8 +1,9 @@
 """The engine's own program (``segment``, ``serve``, ...), changed from outside for a measurement.
 
 The environment says what is changed: a clock on the networks (network_clock.py), an execution strategy that the plan
-would not choose on this machine (STRATEGY_VARIABLE, GPU_VARIABLE), structures that are known (known_structures.py), or
-labels made of all interpolated logits (EVERY_LOGIT_VARIABLE).
+would not choose on this machine (STRATEGY_VARIABLE, GPU_VARIABLE), structures that are known (known_structures.py),
+labels made of all interpolated logits (EVERY_LOGIT_VARIABLE), no stored networks (STORES_NOTHING_VARIABLE), or clocks
+on what comes before the first tile (timed_parts.py).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from benchmarks.engine.known_structures import (  # noqa: E402 - found through t
     know_structures,
     widen_nothing,
 )
+from benchmarks.engine.timed_parts import PART_CHANGES, PARTS_VARIABLE  # noqa: E402
 from benchmarks.measuring.network_clock import FILE_VARIABLE, NetworkClock, after_import  # noqa: E402
 
 STRATEGY_VARIABLE = "BENCHMARK_STRATEGY"
@@ -31,6 +33,8 @@ GPU_VARIABLE = "BENCHMARK_GPU_GB"
 """How much of a GPU's memory PyTorch may take."""
 EVERY_LOGIT_VARIABLE = "BENCHMARK_EVERY_LOGIT"
 """Set: logits are interpolated for each voxel, whether or not the corners of its cell decide its label."""
+STORES_NOTHING_VARIABLE = "BENCHMARK_STORES_NOTHING"
+"""Set: networks are compiled from their weights in each process."""
 ENGINE = TESTING.parent / "TotalSegmentatorModule" / "TotalSegmentatorEngine"
 
 
@@ -75,13 +79,19 @@ def interpolate_every_logit(argmax: ModuleType) -> None:
     argmax.resampled_sink = argmax.ResampledLabelSink
 
 
+def store_nothing(network_store: ModuleType) -> None:
+    network_store.NetworkStore.of_user = classmethod(lambda _cls: None)
+
+
 _CHANGES = (
+    (STORES_NOTHING_VARIABLE, "inference.stored.network_store", store_nothing),
     (FILE_VARIABLE, "pipeline.network_pool", clock_runners),
     (STRATEGY_VARIABLE, "plan.memory_strategies", choose_strategy),
     (EVERY_LOGIT_VARIABLE, "labels.argmax", interpolate_every_logit),
     (GPU_VARIABLE, "pipeline.strategy_runner", limit_gpu),
     (KNOWN_LABELS_VARIABLE, "pipeline.coarse_localization", know_structures),
     (KNOWN_LABELS_VARIABLE, "preprocessing.regions", widen_nothing),
+    *((PARTS_VARIABLE, module, change) for module, change in PART_CHANGES),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
@@ -43,6 +44,9 @@ class RemoteReporter:
     def warning(self, problem: Problem) -> None:
         self.warnings.append(problem)
         self._send(WARNING, problem.to_json())
+
+    def asked_first(self) -> Sequence[str]:
+        return ()
 
     def check_cancelled(self) -> None:
         """Raises SegmentationError("CANCELLED") when the task was cancelled, its client has gone or has lost the

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from TotalSegmentatorWire.command.reporter import EventReporter
@@ -59,6 +59,9 @@ class Reporter(Protocol):
     def check_cancelled(self) -> None:
         """Raises SegmentationError("CANCELLED") when the user has cancelled the job."""
 
+    def asked_first(self) -> Sequence[str]:
+        """Structures that the user wants before others, what was asked for last first."""
+
 
 def long_job_warnings(plan: Plan) -> list[Problem]:
     """LONG_JOB for a plan of more than LONG_JOB_SECONDS. The time of a preliminary one is an upper bound, often of many
@@ -84,6 +87,9 @@ class SilentReporter:
     def check_cancelled(self) -> None:
         pass
 
+    def asked_first(self) -> Sequence[str]:
+        return ()
+
 
 class JobReporter(EventReporter):
     """Emits ProgressEvent, PlanEvent and WarningEvent of one segmentation."""
@@ -95,10 +101,12 @@ class JobReporter(EventReporter):
         is_cancelled: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         memory: Callable[[], int | None] = resident_memory,
+        asked_first: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """``memory``: bytes that the job occupies, where it runs in this process."""
         super().__init__(job_id, emit, is_cancelled, clock)
         self._memory = memory
+        self.asked_first = asked_first
         self._networks = NetworksInTurn()
         self._time_left = TimeLeft(_share_after(Stage.LABELLING) / _PREDICTING_AND_LABELLING)
         self._labelling_weight = STAGE_WEIGHTS[Stage.LABELLING]

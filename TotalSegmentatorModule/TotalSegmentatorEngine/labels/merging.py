@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
 from scipy import ndimage
@@ -22,18 +22,27 @@ def _nothing() -> None:
 
 
 def merge_part(
-    merged: np.ndarray, part: np.ndarray, labels: Mapping[int, int], on_slab: SlabCallback = _nothing
+    merged: np.ndarray,
+    part: np.ndarray,
+    labels: Mapping[int, int],
+    on_slab: SlabCallback = _nothing,
+    overwritten: Collection[int] | None = None,
 ) -> None:
     """Writes a part's labels into ``merged``, in place; both uint8 (z, y, x).
 
     ``labels`` maps a label of the part to one of the whole set. As published, every label of a later part overwrites
-    those of earlier parts, and background never does.
+    those of earlier parts, and background never does. Where parts come in another order, ``overwritten`` are the labels
+    of the earlier ones, and others stay.
     """
     table = _lookup(labels)
+    gives_way = None if overwritten is None else _lookup(dict.fromkeys((0, *overwritten), 1)).astype(bool)
     for slices in _slabs(merged):
         on_slab()
         translated = table[part[slices]]
-        np.copyto(merged[slices], translated, where=translated != 0)
+        wins = translated != 0
+        if gives_way is not None:
+            wins &= gives_way[merged[slices]]
+        np.copyto(merged[slices], translated, where=wins)
 
 
 def keep_only(labels: np.ndarray, wanted: Iterable[int], on_slab: SlabCallback = _nothing) -> None:

@@ -15,6 +15,7 @@ from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.cache import EngineCache, JobImages
 from TotalSegmentatorEngine.pipeline.measurements import Measurements
 from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
+from TotalSegmentatorEngine.plan.run_order import RunOrder
 
 
 @dataclass
@@ -106,3 +107,4 @@ class JobContext:
     networks: NetworkPool
     tiles: TileCounter
     labels: LabelCounter
+    order: RunOrder

@@ -58,6 +58,15 @@ class NetworkPool:
         self._steps = [list(folders) for folders in steps]
         self._prefetch_first_of(self._folders, beside_another=self._current is not None)
 
+    def run_in_order(self, left: Sequence[ModelFolder]) -> None:
+        """Sets the order of the networks of a step that are left to run. What was read ahead for another one than the
+        first goes: the memory for both is not planned."""
+        self._cache.weights.keep_only(left[0], self._ready)
+        self._steps = [
+            [*(folder for folder in folders if folder not in left), *left] if left[0] in folders else folders
+            for folders in self._steps
+        ]
+
     @property
     def _folders(self) -> list[ModelFolder]:
         return [folder for folders in self._steps for folder in folders]

@@ -48,6 +48,7 @@ from TotalSegmentatorEngine.plan.job_steps import Step
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 from TotalSegmentatorEngine.plan.planner import fits
 from TotalSegmentatorEngine.plan.rates import checking_work, reviewing_work
+from TotalSegmentatorEngine.plan.run_order import RunOrder
 from TotalSegmentatorEngine.preprocessing.network_input import image_place
 from TotalSegmentatorEngine.result_check.orientation_check import check_places
 from TotalSegmentatorEngine.result_check.places import Places, places_in_layers
@@ -170,13 +171,13 @@ class _Segmentation:
     def predict(self, plan: Plan, strategy: Strategy) -> Callable[[], SegmentedVolume]:
         """What uses the networks; the rest is left to do."""
         with self._measurements, self._context(plan) as context:
-            for step in self._steps:
-                if step not in self._state.done:
-                    self._run(step, context)
-                    is_news = self._scopes.after(step, self._on_grid(step))
-                    self._finish_step(step, context)
-                    if is_news:
-                        self._refine_plan(strategy, context)
+            context.order.follows(plan)
+            while (step := self._next_step(strategy, context)) is not None:
+                self._run(step, context)
+                is_news = self._scopes.after(step, self._on_grid(step))
+                self._finish_step(step, context)
+                if is_news:
+                    self._refine_plan(strategy, context)
             context.tiles.report_all()
             used = context.networks.used_options()
         return partial(self._finish, plan.device, used)
@@ -192,8 +193,25 @@ class _Segmentation:
             labels = LabelCounter(self._reporter, plan.label_voxels, done.label_voxels)
             yield JobContext(
                 self._volume, plan, self._cache, self._planning.images, self._measurements, self._reporter, networks,
-                tiles, labels,
+                tiles, labels, RunOrder(self._reporter),
             )  # fmt: skip
+
+    def _next_step(self, strategy: Strategy, context: JobContext) -> Step | None:
+        """What the user has asked for while the job runs comes first, where the memory is enough for that order."""
+        usual = next((step for step in self._steps if step not in self._state.done), None)
+        step = context.order.next_step(self._steps, self._state)
+        if step is usual:
+            return step
+        others = [other for other in self._steps if other not in self._state.done and other is not step]
+        done = [other for other in self._steps if other in self._state.done]
+        order = (*done, step, *others)
+        before, self._steps = self._steps, order
+        self._planning.steps = order
+        if not fits(self._planning.refined(strategy), strategy):
+            self._planning.steps = self._steps = before
+            return usual
+        self._refine_plan(strategy, context)
+        return step
 
     def _folders_to_come(self) -> list[list[ModelFolder]]:
         """By step, of those that certainly run: the others' weights are not read ahead."""
@@ -257,6 +275,7 @@ class _Segmentation:
         context.tiles.plan(refined)
         context.labels.total = refined.label_voxels
         self._reporter.plan(refined)
+        context.order.follows(refined)
         context.networks.will_run(self._folders_to_come())
 
     # -- the result ----------------------------------------------------------------------------------------------------

@@ -35,12 +35,17 @@ def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool) -> 
         ct.prepare(needed)
     wanted = [] if step.prepared is None else step.prepared.structures
     listen = context.reporter.check_cancelled
-    for part in step.parts:
-        region = regions[part.name]
-        if region is None:
-            continue
-        labels = predict_uncut(prediction, part, region, wanted, context)
-        result.add(labels.merged, part.labels, listen)
+    left = [part for part in step.parts if regions[part.name] is not None]
+    while left:
+        part = context.order.next_part(step, left)
+        if part is not left[0]:
+            left = [part, *(other for other in left if other is not part)]
+            context.networks.run_in_order([each.folder for each in left])
+        left.remove(part)
+        labels = predict_uncut(prediction, part, regions[part.name], wanted, context)
+        overwritten = step.overwritten_by(part)
+        result.add(labels.merged, part.labels, listen, overwritten)
         if on_grid is not result:
-            on_grid.add(labels.on_grid, part.labels, listen)
+            on_grid.add(labels.on_grid, part.labels, listen, overwritten)
+        context.order.has_run(step, part)
     return StepLabels(result, on_grid)

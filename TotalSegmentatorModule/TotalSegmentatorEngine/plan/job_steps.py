@@ -49,6 +49,20 @@ class Step:
     def parts(self) -> list[Part]:
         return self.model.parts_to_run
 
+    def gives(self, name: str) -> bool:
+        """Whether the structure of this name is a part of the result that the step gives."""
+        return self.number is not None and any(structure.name == name for structure in self.prepared.structures)
+
+    def finds(self, part: Part, name: str) -> bool:
+        """Whether it is the part that finds the structure of this name."""
+        labels = set(part.labels.values())
+        return any(structure.name == name and structure.label in labels for structure in self.model.structures)
+
+    def overwritten_by(self, part: Part) -> frozenset[int]:
+        """Labels that the part overwrites wherever it finds something: those of the parts before it."""
+        before = self.model.parts[: self.model.parts.index(part)]
+        return frozenset(label for earlier in before for label in earlier.labels.values())
+
     @property
     def folders(self) -> list[ModelFolder]:
         return self.model.folders_to_run

@@ -204,7 +204,10 @@ class Worker:
         request = job.request
         self._cache = self._cache or EngineCache()
         files = WorkerJobFiles(request, self._cache, self.guard)
-        reporter = JobReporter(request.job_id, job.events.emit, job.is_cancelled, memory=_memory_of(request))
+        memory = _memory_of(request)
+        reporter = JobReporter(
+            request.job_id, job.events.emit, job.is_cancelled, memory=memory, asked_first=job.asked_first
+        )
         try:
             if request.server is None:
                 result = run_job(_task_of(request), files, self._cache, reporter)

@@ -33,7 +33,7 @@ _GPUS = ("cuda", "mps")
 
 class InputsSection:
     """Keeps the widgets and the parameter node in sync. ``on_changed`` is called when Apply may have to change,
-    ``show_problem`` where a preset cannot be read or written.
+    ``show_problem`` where a preset cannot be read or written, ``on_structure_clicked`` with the name of a structure.
 
     The CT, the names of structures and the output are connected by the parameter node itself (SlicerParameterName in
     Inputs.ui); what needs more than that is connected here. ``advanced_ui``: Advanced.ui, whose upper
@@ -46,6 +46,7 @@ class InputsSection:
         advanced_ui: Widgets,
         on_changed: Callable[[], None],
         show_problem: Callable[[Problem], None],
+        on_structure_clicked: Callable[[str], None],
     ) -> None:
         self._ui = ui
         self._on_changed = on_changed
@@ -59,7 +60,7 @@ class InputsSection:
         self._devices = device_choices()
         for device, title in self._devices:
             ui.deviceComboBox.addItem(title, device)
-        self._structures = StructuresSection(ui, lambda error: show_problem(error.problem))
+        self._structures = StructuresSection(ui, lambda error: show_problem(error.problem), on_structure_clicked)
         self._quality = QualityChoice(ui, lambda model: self._choose_model(model, self._parameters.modelFolder))
         self._family = FamilyChoice(advanced_ui, self._choose_model)
         self.refresh_models()

@@ -88,7 +88,9 @@ class Panel:
         )
         self._options = AdvancedSection(ui.advanced)
         self._setup: SetupSection | None = None  # the inputs ask for it while they are made
-        self._inputs = InputsSection(ui.inputs, ui.advanced, self._show_ready, self._messages.show_error)
+        self._inputs = InputsSection(
+            ui.inputs, ui.advanced, self._show_ready, self._messages.show_error, self._session.ask_first
+        )
         self._run_on = RunOnSection(ui.inputs, ui.notice, self._inputs.set_on_server)
         self._plan_asking = PlanAsking(self._session, self._inputs.show_expected, self._progress.show_expected)
         self._starting_ahead = StartingAhead(self._session, ui.early_start, self._show_ready)

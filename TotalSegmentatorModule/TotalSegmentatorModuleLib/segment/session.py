@@ -85,6 +85,8 @@ class SegmentationSession:
         self._ct: VolumeCtSource | None = None
         self._on_order_end: Callable[[TaskEnd], None] = ignore
         self._arrival: Arrival | None = None
+        self._clicked = ""
+        """The structure that the user has clicked last."""
         self.order: JobOrder | None = None
         """Of the job that was started last; None where that imports a result."""
         self._import = ResultImport(callbacks)
@@ -118,6 +120,8 @@ class SegmentationSession:
                 check_installed(request.model, order.models_folder)
         self._callbacks.on_progress(0.0, STAGE_PREPARING, None, 0, 0)
         self._prepare(VolumeCtSource(order.ct))
+        if self._clicked:
+            self._job.ask_first(self._clicked)
         self.order, self._arrival = order, order.arrival
         task = self._segment(order, DicomFileSearch(order.ct), OutputChoice(order.output))
         self._on_order_end = on_end
@@ -155,7 +159,8 @@ class SegmentationSession:
         return worker
 
     def ask_first(self, structure: str) -> None:
-        """The user wants this structure of the job that runs before others."""
+        """The user wants this structure before others, of the job that runs or of the next one."""
+        self._clicked = structure
         if self.is_busy and self._job is not None:
             self._job.ask_first(structure)
 

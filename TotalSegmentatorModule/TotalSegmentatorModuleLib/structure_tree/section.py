@@ -38,7 +38,7 @@ from TotalSegmentatorModuleLib.structure_tree.texts import (
     preset_texts,
     unavailable_text,
 )
-from TotalSegmentatorModuleLib.structure_tree.tree_rows import catalogue_tree, own_tree
+from TotalSegmentatorModuleLib.structure_tree.tree_rows import TreeRow, catalogue_tree, own_tree
 from TotalSegmentatorModuleLib.structure_tree.tree_view import StructureTree
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
@@ -49,9 +49,14 @@ _WHOLE_BODY = ("104", "117")
 class StructuresSection:
     """The rows of Inputs.ui that say what to segment."""
 
-    def __init__(self, ui: Widgets, show_problem: Callable[[SegmentationError], None]) -> None:
-        """``show_problem`` is called where one of the user's own presets cannot be read or written."""
+    def __init__(
+        self, ui: Widgets, show_problem: Callable[[SegmentationError], None], on_clicked: Callable[[str], None]
+    ) -> None:
+        """``show_problem`` is called where one of the user's own presets cannot be read or written, ``on_clicked`` with
+        the name of a structure that is clicked in the tree."""
         self._ui = ui
+        self._on_clicked = on_clicked
+        self._is_locked = False
         self._parameters: SegmentationParameters | None = None
         self._installed: frozenset[str] = frozenset()
         self._known_for: tuple[str, str] | None = None
@@ -66,7 +71,7 @@ class StructuresSection:
         """None while the names are wrong, and while there is no scene."""
         self._completer = StructureCompleter(ui.structuresLineEdit)
         self._presets = PresetChoice(ui.presetComboBox, self._on_preset)
-        self._tree = StructureTree(ui, self._on_ticked)
+        self._tree = StructureTree(ui, self._on_ticked, self._on_row_clicked)
         self._own = OwnPresetMenu(ui.presetMenuButton, lambda: self._rows_to_save, self._on_own_presets, show_problem)
         ui.clearButton.connect("clicked(bool)", lambda _checked: self._on_preset(CHOSEN, starts_anew=True))
         ui.treeFrame.setVisible(False)
@@ -89,9 +94,14 @@ class StructuresSection:
         self._show_chosen(preset)
 
     def set_enabled(self, is_enabled: bool) -> None:
-        """Lock the choices while a job runs."""
-        for widget in (self._ui.presetComboBox, self._ui.structuresLineEdit, self._ui.treeFrame):
+        """Lock the choices while a job runs. A click in the tree then says which structure is to be computed next."""
+        for widget in (self._ui.presetComboBox, self._ui.structuresLineEdit):
             widget.setEnabled(is_enabled)
+        self._is_locked = not is_enabled
+        tip = "" if is_enabled else _("Click a structure to have it computed next. The choice cannot be changed now.")
+        self._ui.structuresTreeView.setToolTip(tip)
+        if is_enabled and self._parameters is not None:
+            self._show_names()
 
     def close(self) -> None:
         self._tree.close()
@@ -218,9 +228,17 @@ class StructuresSection:
             self._ui.treeButton.setChecked(True)
             self._tree.focus_search()
 
+    def _on_row_clicked(self, row: TreeRow) -> None:
+        self._on_clicked(row.name)
+        if self._is_locked:
+            text = _("'{structure}' comes next, unless its network has run already.").format(structure=row.title)
+            self._ui.structuresHintLabel.setText(text)
+            self._ui.structuresHintLabel.setVisible(True)
+
     def _on_ticked(self, names: Collection[str], is_ticked: bool) -> None:
         if self._parameters is not None:
-            self._choice.tick(names, is_ticked)
+            if not self._is_locked:
+                self._choice.tick(names, is_ticked)
             self.show(self._installed)  # also where that changes nothing: the box has to go back
 
     def _on_own_presets(self, chosen: str) -> None:

@@ -97,6 +97,10 @@ class TreeItems:
         self._extra.insert(0, heading)
         self._model.insertRow(0, [heading, _plain("")])
 
+    def row_at(self, index) -> TreeRow | None:
+        """The structure in the row of ``index`` (QModelIndex of any model above this one); None elsewhere."""
+        return self._rows.get(index.sibling(index.row(), _TITLE).data(_KEY_ROLE))
+
     def set_search(self, words: Sequence[str]) -> None:
         """A group's box then concerns only the structures that hold all ``words``."""
         self._words = tuple(words)

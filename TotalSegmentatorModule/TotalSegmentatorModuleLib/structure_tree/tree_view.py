@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.structure_tree.tree_items import WORDS_ROLE, TreeItems
-from TotalSegmentatorModuleLib.structure_tree.tree_rows import TreeGroup
+from TotalSegmentatorModuleLib.structure_tree.tree_rows import TreeGroup, TreeRow
 
 _ROWS_AT_ONCE = 20
 """Made in one go: a few milliseconds."""
@@ -25,10 +25,16 @@ _MODEL_WIDTH = "Head, neck"
 
 class StructureTree:
     """The tree of Inputs.ui. ``on_ticked`` gets the names whose boxes the user has changed, and whether they
-    are ticked now."""
+    are ticked now; ``on_clicked`` the row of a structure that the user has clicked."""
 
-    def __init__(self, ui: Widgets, on_ticked: Callable[[Collection[str], bool], None]) -> None:
+    def __init__(
+        self,
+        ui: Widgets,
+        on_ticked: Callable[[Collection[str], bool], None],
+        on_clicked: Callable[[TreeRow], None],
+    ) -> None:
         self._ui = ui
+        self._on_clicked = on_clicked
         self._regions: tuple[TreeGroup, ...] = ()
         self._making: Iterator[None] | None = None
         self._is_outdated = True
@@ -47,6 +53,7 @@ class StructureTree:
         header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
         header.setSectionResizeMode(1, qt.QHeaderView.Fixed)
         header.resizeSection(1, view.fontMetrics().horizontalAdvance(_MODEL_WIDTH) + 16)
+        view.connect("clicked(QModelIndex)", self._on_view_clicked)
         ui.searchLineEdit.connect("textChanged(QString)", self._on_search)
         ui.searchLineEdit.connect("returnPressed()", self._on_search_return)
 
@@ -80,6 +87,11 @@ class StructureTree:
         self._items.close()
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _on_view_clicked(self, index) -> None:
+        row = self._items.row_at(index)
+        if row is not None:
+            self._on_clicked(row)
 
     def _make_if_open(self) -> None:
         if self._is_outdated and not self._ui.treeFrame.isHidden():

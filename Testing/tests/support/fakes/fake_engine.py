@@ -3,11 +3,12 @@
 Started like the real engine. A request's ``model`` is a JSON object: at ``stage`` the job does what ``act`` says:
 "slow" (for ever, but listens to cancel), "deaf" (for ever, hears nothing), "refuse" (a foreseeable failure), "crash"
 (an unforeseen one, whose message names a patient), "exit" (ends the process), "kill" (ends it as a system without
-memory does), "bad plan" (sends a plan that cannot be read, and goes on), "fall back" (warns, and goes on). The labels
-are 1 where the CT is above 0 and 2 where it is below -500; with the act "two layers", at no stage, structure 2 is that
-and all of structure 1 as well, and another model has found it. The result's ``device`` tells how often this worker has
-read a CT, its options are those asked for. Before its tiles each job tells two plans, a first estimate and PLAN. Asked
-for a plan, it tells PLAN, with a pass as large as the CT, on the device that was asked for.
+memory does), "bad plan" (sends a plan that cannot be read, and goes on), "fall back" (warns, and goes on), "until
+clicked" (waits until structures are asked for first, writes their names to its log, and goes on). The labels are 1
+where the CT is above 0 and 2 where it is below -500; with the act "two layers", at no stage, structure 2 is that and
+all of structure 1 as well, and another model has found it. The result's ``device`` tells how often this worker has read
+a CT, its options are those asked for. Before its tiles each job tells two plans, a first estimate and PLAN. Asked for a
+plan, it tells PLAN, with a pass as large as the CT, on the device that was asked for.
 """
 
 from __future__ import annotations
@@ -76,6 +77,12 @@ class ActingReporter(JobReporter):
             os.kill(os.getpid(), signal.SIGKILL)
         if act == "fall back":
             self.warning(Problem("PRECISION_UNAVAILABLE"))
+            return
+        if act == "until clicked":
+            while not self.asked_first():
+                time.sleep(0.01)
+                self.check_cancelled()
+            print("asked first:", *self.asked_first(), file=sys.stderr, flush=True)
             return
         if act == "bad plan":
             self._emit(PlanEvent(self._job_id, {"passes": 1}))

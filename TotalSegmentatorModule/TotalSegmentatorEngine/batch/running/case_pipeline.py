@@ -9,7 +9,7 @@ What a CT becomes does not depend on it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -261,6 +261,9 @@ class _ReporterForThreads:
 
     def warning(self, problem: Problem) -> None:
         self._waiting.append(problem)
+
+    def asked_first(self) -> Sequence[str]:
+        return ()
 
     def check_cancelled(self) -> None:
         """Also where the run ends for another reason."""

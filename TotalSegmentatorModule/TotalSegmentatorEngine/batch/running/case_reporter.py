@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.plan import Plan
@@ -36,6 +37,9 @@ class CaseReporter:
         if problem not in self.warnings:
             self.warnings.append(problem)
             self._whole.warning(problem)
+
+    def asked_first(self) -> Sequence[str]:
+        return ()
 
     def check_cancelled(self) -> None:
         self._whole.check_cancelled()

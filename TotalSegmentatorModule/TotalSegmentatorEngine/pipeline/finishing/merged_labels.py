@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from TotalSegmentatorWire.messages.options import JobOptions
@@ -40,11 +40,15 @@ class MergedLabels:
         return copied
 
     def add(
-        self, part: GridLabels | SmoothLabels, numbers: Mapping[int, int], check_cancelled: Callable[[], None]
+        self,
+        part: GridLabels | SmoothLabels,
+        numbers: Mapping[int, int],
+        check_cancelled: Callable[[], None],
+        overwritten: Collection[int] | None = None,
     ) -> None:
-        """Overwrites earlier parts; ``numbers`` map the part's labels to those of the whole set. Raises what
-        ``check_cancelled`` does."""
-        merge_part(self.labels[part.box], part.labels, numbers, check_cancelled)
+        """Overwrites the parts that were added before, or only the labels ``overwritten``; ``numbers`` map the part's
+        labels to those of the whole set. Raises what ``check_cancelled`` does."""
+        merge_part(self.labels[part.box], part.labels, numbers, check_cancelled, overwritten)
         self._box = part.box if self._box is None else enclosing([self._box, part.box])
 
     @property
