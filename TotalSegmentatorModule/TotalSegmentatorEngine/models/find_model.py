@@ -51,6 +51,8 @@ class Model:
     parts: list[Part]
     """In the order in which later parts overwrite earlier ones."""
     is_demo: bool
+    published_as: str | None = None
+    """Id of the catalogue's model whose crop and post-processing belong to it; None: of none."""
 
     def with_profile(self, profile: Profile) -> Model:
         """The same networks run as another profile says."""
@@ -134,7 +136,7 @@ def _catalogue_model(model: CatalogueModel, models_folder: Path, requested: set[
         parts.append(Part(part.name, labels, folder))
     if len({part.folder.image_spacing for part in parts if part.folder is not None}) > 1:
         raise SegmentationError("MODEL_DAMAGED", detail="its parts have different spacings")
-    made = Model(model.id, read_profiles()[model.profile], structures, parts, is_demo=False)
+    made = Model(model.id, read_profiles()[model.profile], structures, parts, is_demo=False, published_as=model.id)
     return made.with_profile(made.profile)
 
 
@@ -189,18 +191,40 @@ def _folder_model(folder: ModelFolder, catalogue: dict[str, CatalogueModel]) -> 
     profile = read_profiles()[published.profile if published else NNUNET_PROFILE]
     if published is not None:
         folder = _as_published(folder, published)
-    structures = _structures_by_name(folder.labels, published.structures if published else "structures_104")
-    labels = {label: label for label in folder.labels.values()}
+    task = None if published is None or not published.is_task else _as_task(folder, published)
+    if task is not None:
+        structures, labels = task
+    else:
+        structures = _structures_by_name(folder.labels, published.structures if published else "structures_104")
+        labels = {label: label for label in folder.labels.values()}
     part = Part(folder.dataset, labels, folder)
-    model = Model(folder.dataset, profile, structures, [part], is_demo=folder.is_demo)
+    published_as = None if task is None else published.id
+    model = Model(folder.dataset, profile, structures, [part], is_demo=folder.is_demo, published_as=published_as)
     return model.with_profile(profile)
 
 
 def _published_as(folder: ModelFolder, catalogue: dict[str, CatalogueModel]) -> CatalogueModel | None:
     for model in catalogue.values():
-        if any(part.name in (folder.dataset, folder.path.parent.name) for part in model.parts):
+        if _name_of_part(folder, model) is not None:
             return model
     return None
+
+
+def _name_of_part(folder: ModelFolder, model: CatalogueModel) -> str | None:
+    names = (folder.dataset, folder.path.parent.name)
+    return next((part.name for part in model.parts if part.name in names), None)
+
+
+def _as_task(folder: ModelFolder, task: CatalogueModel) -> tuple[list[Structure], dict[int, int]] | None:
+    """The structures of a task's network, and its labels to theirs; None where the folder has other labels than the
+    published one: somebody trained a network of their own under that name."""
+    part = _name_of_part(folder, task)
+    known = _structures_of_part(task, part, structure_table(task.structures))
+    try:
+        numbers = numbers_by_name(folder, published_numbers(task, part))
+    except SegmentationError:
+        return None
+    return known, {numbers[structure.name]: structure.label for structure in known}
 
 
 def _structures_by_name(labels: dict[str, int], first_table: str) -> list[Structure]:

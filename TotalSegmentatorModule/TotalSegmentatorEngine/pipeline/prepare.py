@@ -14,7 +14,13 @@ from TotalSegmentatorWire.tables.structures import model_names
 from TotalSegmentatorEngine.job.prepared_model import PreparedCrop, PreparedModel
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationTask
 from TotalSegmentatorEngine.machine.devices import check_device_name
-from TotalSegmentatorEngine.models.find_model import Model, coarser_models, find_model, structures_of
+from TotalSegmentatorEngine.models.find_model import (
+    NNUNET_PROFILE,
+    Model,
+    coarser_models,
+    find_model,
+    structures_of,
+)
 from TotalSegmentatorEngine.models.network_voxel_order import depends_on_file
 
 
@@ -57,10 +63,12 @@ class _Preparing:
         return dataclasses.replace(prepared, coarse_model=coarse, second_model=second)
 
     def _with_published_steps(self, prepared: PreparedModel) -> PreparedModel:
-        """With the crop and the post-processing that are published for it."""
-        published = read_catalogue().get(prepared.model.id)
-        if published is None:
+        """With the crop and the post-processing that are published for it. Of a model folder that the user named, not
+        where it is to run as nnU-Net itself would."""
+        model = prepared.model
+        if model.published_as is None or (model.published_as != model.id and model.profile.id == NNUNET_PROFILE):
             return prepared
+        published = read_catalogue()[model.published_as]
         crop = None
         if published.crop is not None:
             rule = published.crop
@@ -80,6 +88,8 @@ class _Preparing:
 
     def _warn_of(self, model: Model) -> None:
         problems = [Problem("DEMO_MODEL")] if model.is_demo else []
+        if model.published_as not in (None, model.id) and model.profile.id != NNUNET_PROFILE:
+            problems.append(Problem("MODEL_RUNS_AS_TASK", {"model": model.id, "task": model.published_as}))
         if any(depends_on_file(model.profile, folder) for folder in model.folders_to_run):
             problems.append(Problem("MODEL_ORIENTATION_UNKNOWN"))
         self.warnings += [problem for problem in problems if problem not in self.warnings]

@@ -101,6 +101,11 @@ RESULT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("No action is needed if the CT does not show this region."),
     ),
     (
+        "MODEL_RUNS_AS_TASK",
+        _("The folder of {model} is called as the published task '{task}' and runs as published, with its crop."),
+        _("No action is needed. For a model of your own, choose the profile 'nnunet' or give the folder another name."),
+    ),
+    (
         "MODEL_ORIENTATION_UNKNOWN",
         _(
             "The model does not record the voxel order of its training images, so its labels can depend on the voxel "

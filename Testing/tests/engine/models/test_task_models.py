@@ -86,6 +86,19 @@ def test_another_profile_has_mirror_images_where_the_weights_allow_them(tmp_path
     assert own.structures == published.structures
 
 
+def test_a_network_of_ones_own_under_a_tasks_name_is_left_alone(tmp_path: Path):
+    task = TASKS["trunk_cavities"]
+    (part,) = task.parts
+    as_published = make_catalogue_model(tmp_path / "published", task.id)[0]
+    own = write_folder(
+        tmp_path / part.name, plans_of(configuration_settings(), part.name), dataset_json_of(("tumour", "oedema"))
+    )
+    found = [find_model(str(folder), tmp_path) for folder in (as_published, own)]
+    assert [model.published_as for model in found] == [task.id, None]
+    assert [row.name for row in found[0].structures] == [row.name for row in structure_table(task.structures)]
+    assert [row.name for row in found[1].structures] == ["tumour", "oedema"]
+
+
 def test_labels_that_are_dropped_belong_to_the_published_model(tmp_path: Path):
     task = TASKS["kidney_cysts"]
     assert len(dropped_names(task)) == 2
