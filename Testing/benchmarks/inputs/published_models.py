@@ -76,6 +76,7 @@ PUBLISHED = {
     "104-1.5mm": Architecture((128, 128, 128), 6),
     "104-3mm": Architecture((112, 112, 128), 6, last_stride=(1, 1, 2)),
     "kidney_cysts": Architecture((128, 128, 128), 6),
+    "lung_nodules": Architecture((128, 128, 128), 6),
 }
 SMALL = {
     "117-1.5mm": Architecture((32, 32, 32), 3, 4),
@@ -84,6 +85,7 @@ SMALL = {
     "104-1.5mm": Architecture((32, 32, 32), 3, 4),
     "104-3mm": Architecture((32, 32, 48), 3, 4),
     "kidney_cysts": Architecture((32, 32, 32), 3, 4),
+    "lung_nodules": Architecture((32, 32, 32), 3, 4),
 }
 """For trying the benchmarks themselves: the same label sets, a thousandth of the work."""
 
