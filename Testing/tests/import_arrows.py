@@ -71,11 +71,14 @@ ARROWS = {
     },
     f"{ENGINE}/pipeline": {
         ENGINE: (
-            "ct_input imaging inference job labels machine models plan preprocessing result_check review statistics"
+            "agreement ct_input imaging inference job labels machine models plan preprocessing result_check review "
+            "statistics"
         ),
         f"{ENGINE}/review": "measures",
-        f"{ENGINE}/pipeline": "finishing",
+        f"{ENGINE}/pipeline": "checking finishing",
     },
+    f"{ENGINE}/pipeline/checking": {ENGINE: "agreement imaging inference labels models plan preprocessing"},
+    f"{ENGINE}/agreement": {ENGINE: "imaging"},
     f"{ENGINE}/pipeline/finishing": {
         ENGINE: "imaging job labels models plan preprocessing",
         f"{ENGINE}/review": "measures",
@@ -90,7 +93,7 @@ ARROWS = {
     f"{ENGINE}/review/rules": {ENGINE: "imaging result_check statistics", f"{ENGINE}/review": "measures spine"},
     f"{ENGINE}/review/spine": {f"{ENGINE}/review": "measures"},
     f"{ENGINE}/review/measures": {ENGINE: "imaging result_check"},
-    f"{ENGINE}/plan": {ENGINE: "imaging inference job machine models preprocessing"},
+    f"{ENGINE}/plan": {ENGINE: "agreement imaging inference job machine models preprocessing"},
     f"{ENGINE}/labels": {ENGINE: "imaging inference machine models preprocessing"},
     f"{ENGINE}/model_install": {ENGINE: "inference job machine models"},
     f"{ENGINE}/inference": {ENGINE: "job machine models", f"{ENGINE}/inference": "stored"},

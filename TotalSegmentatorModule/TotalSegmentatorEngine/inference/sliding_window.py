@@ -123,12 +123,24 @@ def predict(
             if ring.move_to(positions[0][0]):
                 on_tile(finished)
             boxes = [_box(position, window.patch_size) for position in positions]
-            tiles = torch.from_numpy(np.stack([_read_padded(source, box, before)[None] for box in boxes]))
+            tiles = torch.from_numpy(np.stack([read_padded(source, box, before)[None] for box in boxes]))
             for box, prediction in zip(boxes, runner.run(tiles), strict=True):
                 ring.add(prediction, box)
             finished += len(positions)
         on_tile(finished)
         ring.finish()
+
+
+def middle_tile(source: TileSource, window: Window) -> np.ndarray:
+    """float32 tile (z, y, x) of the patch's size from the middle of the image, for a trial of the network."""
+    tile = np.zeros(window.patch_size, dtype=np.float32)
+    starts = [max((size - patch) // 2, 0) for size, patch in zip(source.shape, window.patch_size, strict=True)]
+    box = tuple(
+        slice(start, min(start + patch, size))
+        for start, patch, size in zip(starts, window.patch_size, source.shape, strict=True)
+    )
+    tile[tuple(slice(0, part.stop - part.start) for part in box)] = source.read(box)
+    return tile
 
 
 def _batches(starts: list[list[int]], size: int) -> Iterator[list[tuple[int, ...]]]:
@@ -143,7 +155,7 @@ def _box(position: Sequence[int], size: Sequence[int]) -> tuple[slice, slice, sl
     return tuple(slice(start, start + length) for start, length in zip(position, size, strict=True))
 
 
-def _read_padded(source: TileSource, box: Sequence[slice], before: Sequence[int]) -> np.ndarray:
+def read_padded(source: TileSource, box: Sequence[slice], before: Sequence[int]) -> np.ndarray:
     """The tile at ``box`` of the padded image; ``before`` counts the padding at the start of each axis."""
     wanted = [(part.start - pad, part.stop - pad) for part, pad in zip(box, before, strict=True)]
     inside = tuple(

@@ -87,17 +87,30 @@ class NetworkPool:
 
         Raises SegmentationError: MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
         """
-        self._release_current()
-        keeps = self._plan.keeps_networks
-        if not keeps:
+        if not self._plan.keeps_networks:
             self._cache.forget_networks(but=folder)
+        runner = self._runner(folder, sample, self._options)
+        self._used = dataclasses.replace(self._used, runtime=runner.runtime, precision=runner.precision)
+        return runner
+
+    def exact_runner(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
+        """Likewise in exact precision, whatever the job's is: to check the other one by it."""
+        if not self._plan.keeps_networks:
+            self._release_current()
+            self._cache.forget_networks()
+        return self._runner(folder, sample, dataclasses.replace(self._options, precision="exact"))
+
+    def _runner(self, folder: ModelFolder, sample: Callable[[], np.ndarray], options: JobOptions) -> TileRunner:
+        self._release_current()
         runner = self._cache.runner(
-            folder, self._variant(), lambda: self._make(folder, sample), keep=self._kept_with(folder) if keeps else 1
+            folder,
+            self._variant(options),
+            lambda: self._make(folder, sample, options),
+            keep=self._kept_with(folder) if self._plan.keeps_networks else 1,
         )
         runner.check_cancelled = self._reporter.check_cancelled
         if runner.device.type == "cuda":
             runner.tile_batch = self._plan.tile_batch
-        self._used = dataclasses.replace(self._used, runtime=runner.runtime, precision=runner.precision)
         self._current = runner
         return runner
 
@@ -105,13 +118,15 @@ class NetworkPool:
         """The job's options with the runtime and precision of the network that ran last."""
         return self._used
 
-    def _make(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
+    def _make(self, folder: ModelFolder, sample: Callable[[], np.ndarray], options: JobOptions) -> TileRunner:
         """Measured, without the trial of runtimes that may be a part of it."""
         probe = self._measurements.loading(folder)
-        model = self._cache.weights.take(folder, self._reporter.check_cancelled, self._ready)
+        is_of_job = options is self._options
+        ready = self._ready if is_of_job else ready_networks(options, self._plan.device)
+        model = self._cache.weights.take(folder, self._reporter.check_cancelled, ready)
         probe.weights_read()
         folders = self._folders
-        if folder in folders:
+        if folder in folders and is_of_job:
             self._prefetch_first_of(folders[folders.index(folder) + 1 :], beside_another=True)
         self._reporter.progress(Stage.LOADING_MODEL, 1.0)
         if is_ready(model):
@@ -119,7 +134,7 @@ class NetworkPool:
             return model
         model = model.on(torch.device(self._plan.device))
         machine = self._measurements.machine
-        runner = choose_runtime(model, folder, self._options, machine, sample, self._reporter, probe.trial)
+        runner = choose_runtime(model, folder, options, machine, sample, self._reporter, probe.trial)
         del model
         gc.collect()  # torch.fx's tracer and torch.load hold in cycles what OpenVINO has its own copy of
         trim_memory()
@@ -135,7 +150,7 @@ class NetworkPool:
         is not read before the one that runs has gone, and soon is.
         """
         for folder in folders:
-            if self._cache.holds_runner(folder, self._variant()):
+            if self._cache.holds_runner(folder, self._variant(self._options)):
                 continue
             must_wait = beside_another and not self._plan.keeps_networks
             if not (must_wait and self._ready is not None and self._ready.holds(folder)):
@@ -147,5 +162,5 @@ class NetworkPool:
             self._current.release()
             self._current = None
 
-    def _variant(self) -> tuple[str, str, str]:
-        return self._plan.device, self._options.runtime, self._options.precision
+    def _variant(self, options: JobOptions) -> tuple[str, str, str]:
+        return self._plan.device, options.runtime, options.precision

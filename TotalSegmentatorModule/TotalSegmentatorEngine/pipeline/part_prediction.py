@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from TotalSegmentatorEngine.inference.sliding_window import Sums, Window, predict, sums_features
+from TotalSegmentatorEngine.inference.sliding_window import Sums, Window, middle_tile, predict, sums_features
 from TotalSegmentatorEngine.labels.grid_labels import GridLabels
 from TotalSegmentatorEngine.labels.smooth_labels import SmoothLabels
 from TotalSegmentatorEngine.models.find_model import Part
@@ -67,7 +67,7 @@ class PartPrediction:
     ) -> None:
         context, plan = self._context, self._context.plan
         window = Window(folder.patch_size, self.profile.step, self.profile.average)
-        runner = context.networks.runner(folder, lambda: _middle_tile(source, window))
+        runner = context.networks.runner(folder, lambda: middle_tile(source, window))
         head = runner.head if sums_features(runner.head, self.profile.average) else None
         sinks = [output.sink(piece, source, head, context.labels.for_sink()) for output in outputs]
         tiles = window.tile_count(source.shape)
@@ -78,15 +78,3 @@ class PartPrediction:
         context.tiles.finish(folder, tiles)
         for output, sink in zip(outputs, sinks, strict=True):
             output.take(sink, piece, source)
-
-
-def _middle_tile(source: NetworkInput, window: Window) -> np.ndarray:
-    """float32 tile (z, y, x) of the patch's size from the middle of the image, for a trial of the network."""
-    tile = np.zeros(window.patch_size, dtype=np.float32)
-    starts = [max((size - patch) // 2, 0) for size, patch in zip(source.shape, window.patch_size, strict=True)]
-    box = tuple(
-        slice(start, min(start + patch, size))
-        for start, patch, size in zip(starts, window.patch_size, source.shape, strict=True)
-    )
-    tile[tuple(slice(0, part.stop - part.start) for part in box)] = source.read(box)
-    return tile

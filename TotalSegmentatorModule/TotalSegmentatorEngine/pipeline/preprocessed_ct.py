@@ -28,6 +28,7 @@ from TotalSegmentatorEngine.preprocessing.network_input import (
     resamples_by_plans,
     tile_source,
 )
+from TotalSegmentatorEngine.preprocessing.normalisation import normalise
 from TotalSegmentatorEngine.preprocessing.regions import contains, shape_of
 
 
@@ -98,6 +99,19 @@ class PreprocessedCt:
         key = input_key(profile, folder, piece)
         return self._context.cache.image(self._context.volume, key, make, lambda source: source.own_bytes)
 
+    def tiles_of_whole(self, folder: ModelFolder, piece: Piece) -> CtTiles:
+        """A piece of the whole grid, of which tiles are resampled as they are read: for a few of them. What nnU-Net
+        itself resamples or normalises as a whole has no such (``reads_singly``), and the border of zeros of a padded CT
+        is not cropped."""
+        return CtTiles(self, folder, piece)
+
+    def image_of(self, region: Region) -> np.ndarray:
+        """A region of the grid as the networks' image, in its own type; resampled unless it is held."""
+        if self._image is not None and contains(self._image.region, region):
+            return self._image.crop(region).array
+        listen = self._context.reporter.check_cancelled
+        return oriented_image(self.volume, self.grid, self.model.profile, region, lambda _share: listen()).array
+
     def _is_whole(self, region: Region) -> bool:
         return region == self.grid.whole
 
@@ -117,3 +131,20 @@ class PreprocessedCt:
     def _own_bytes(self, image: OrientedImage) -> int:
         """Memory of the image beyond the CT's own."""
         return 0 if np.may_share_memory(image.array, self.volume.array) else image.array.nbytes
+
+
+class CtTiles:
+    """The tiles of a network over the whole CT, read one at a time (inference.sliding_window.TileSource)."""
+
+    def __init__(self, ct: PreprocessedCt, folder: ModelFolder, piece: Piece) -> None:
+        self._ct = ct
+        self._folder = folder
+        self._first_row = piece.rows.start
+        rows = (piece.rows.stop - piece.rows.start, *ct.grid.shape[1:])
+        self.shape: tuple[int, int, int] = tuple(rows[axis] for axis in folder.transpose_forward)
+
+    def read(self, slices: tuple[slice, slice, slice]) -> np.ndarray:
+        """float32 voxels as the network wants them."""
+        rows, *others = (slices[axis] for axis in self._folder.transpose_backward)
+        region = (slice(rows.start + self._first_row, rows.stop + self._first_row), *others)
+        return normalise(self._ct.image_of(region).transpose(self._folder.transpose_forward), self._folder)

@@ -198,6 +198,7 @@ def _result(segmented: SegmentedVolume, prepared: PreparedTask, seconds: float) 
         seconds=seconds,
         options=segmented.options,
         flags=segmented.flags,
+        agreement=segmented.agreement,
     )
 
 

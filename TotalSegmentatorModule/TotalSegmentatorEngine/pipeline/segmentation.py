@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from TotalSegmentatorWire.messages.agreement import Agreement
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.review import Flag
@@ -27,6 +28,8 @@ from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.devices import choose_device, use_physical_cores
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.cache import EngineCache, JobImages
+from TotalSegmentatorEngine.pipeline.checking.job_agreement import agreement_problem, job_agreement
+from TotalSegmentatorEngine.pipeline.checking.step_check import StepCheck
 from TotalSegmentatorEngine.pipeline.finishing.coarse_opinion import coarse_findings
 from TotalSegmentatorEngine.pipeline.finishing.layered_labels import LayeredLabels, ModelLabels
 from TotalSegmentatorEngine.pipeline.finishing.merged_labels import MergedLabels
@@ -85,6 +88,8 @@ class SegmentedVolume:
     """With the runtime and the precision that were used."""
     flags: tuple[Flag, ...] | None
     """Of the review, where one was asked for."""
+    agreement: Agreement | None
+    """With the exact labels, where these are approximate and were checked."""
 
 
 def segment_volume(
@@ -162,6 +167,7 @@ class _Segmentation:
         self._scopes = StepScopes(volume.geometry, planning.steps, planning.state, planning.reporter)
         self._labels: dict[Step, StepLabels | None] = {}
         self._opinions: dict[Step, Findings] = {}
+        self._checks: dict[Step, StepCheck] = {}
         self._work_done = WorkDone()
 
     def run(self, plan: Plan, strategy: Strategy) -> SegmentedVolume:
@@ -180,7 +186,15 @@ class _Segmentation:
                     self._refine_plan(strategy, context)
             context.tiles.report_all()
             used = context.networks.used_options()
-        return partial(self._finish, plan.device, used)
+        return partial(self._finish, plan.device, used, self._agreement())
+
+    def _agreement(self) -> Agreement | None:
+        """Of the labels with the exact ones; warns where that is less than the user wants."""
+        agreement = job_agreement(list(self._checks.values()), self._prepared.task.options.least_agreement)
+        problem = None if agreement is None else agreement_problem(agreement)
+        if problem is not None:
+            self._reporter.warning(problem)
+        return agreement
 
     @contextmanager
     def _context(self, plan: Plan) -> Iterator[JobContext]:
@@ -235,8 +249,11 @@ class _Segmentation:
         self._expect_images()
         self._labels[step] = None
         if not scope.is_empty:
-            labels = run_step(step, scope, context, self._prepared.task.options.smooth)
+            options = self._prepared.task.options
+            labels = run_step(step, scope, context, options.smooth, options.self_check)
             self._labels[step] = labels
+            if labels.check is not None:
+                self._checks[step] = labels.check
             if step.is_asked_by_others and step.prepared is not None:
                 listen, measured = self._reporter.check_cancelled, self._measurements.work
                 post_process_on_grid(labels.on_grid, step.prepared, measured, lambda _share: listen())
@@ -280,12 +297,12 @@ class _Segmentation:
 
     # -- the result ----------------------------------------------------------------------------------------------------
 
-    def _finish(self, device: str, used: JobOptions) -> SegmentedVolume:
+    def _finish(self, device: str, used: JobOptions, agreement: Agreement | None) -> SegmentedVolume:
         with self._measurements:
             layers, found = self._restored()
             found, places = self._checked(layers, found)
             flags = self._review(layers, found, places) if self._prepared.task.is_reviewed else None
-        return SegmentedVolume(layers, found, device, used, flags)
+        return SegmentedVolume(layers, found, device, used, flags, agreement)
 
     def _restored(self) -> tuple[list[np.ndarray], list[FoundStructure]]:
         """The layers on the CT's grid, and the structures found."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from TotalSegmentatorEngine.agreement.ct_seed import ct_seed
+from TotalSegmentatorEngine.pipeline.checking.checked_job import CheckedJob
+from TotalSegmentatorEngine.pipeline.checking.checked_part import PartRun
+from TotalSegmentatorEngine.pipeline.checking.step_check import StepCheck, check_step
 from TotalSegmentatorEngine.pipeline.finishing.merged_labels import MergedLabels
 from TotalSegmentatorEngine.pipeline.job_context import JobContext
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
@@ -21,10 +25,13 @@ class StepLabels:
     """What goes into the job's result."""
     on_grid: MergedLabels
     """At the network's spacing, for other steps: the same where the result is not smooth."""
+    check: StepCheck | None = None
+    """How well the labels agree with the exact ones, where they are approximate and that was asked for."""
 
 
-def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool) -> StepLabels:
-    """Raises SegmentationError: CANCELLED, MODEL_DAMAGED, MODEL_UNSAFE."""
+def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool, checks_itself: bool = False) -> StepLabels:
+    """``checks_itself``: a step of the result that is approximate computes a few tiles exactly, too. Raises
+    SegmentationError: CANCELLED, MODEL_DAMAGED, MODEL_UNSAFE."""
     ct = PreprocessedCt(step.model, context, scope.box)
     prediction = PartPrediction(ct, context, is_smooth and step.number is not None)
     result = MergedLabels(ct.grid, prediction.is_smooth)
@@ -35,6 +42,7 @@ def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool) -> 
         ct.prepare(needed)
     wanted = [] if step.prepared is None else step.prepared.structures
     listen = context.reporter.check_cancelled
+    runs = {part.name: PartRun(part, None, "") for part in step.parts}
     left = [part for part in step.parts if regions[part.name] is not None]
     while left:
         part = context.order.next_part(step, left)
@@ -48,4 +56,19 @@ def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool) -> 
         if on_grid is not result:
             on_grid.add(labels.on_grid, part.labels, listen, overwritten)
         context.order.has_run(step, part)
-    return StepLabels(result, on_grid)
+        if checks_itself:
+            runs[part.name] = PartRun(part, labels.on_grid, context.networks.used_options().precision)
+    is_checked = checks_itself and step.number is not None
+    check = check_step(step, ct, list(runs.values()), _checked_job(context)) if is_checked else None
+    return StepLabels(result, on_grid, check)
+
+
+def _checked_job(context: JobContext) -> CheckedJob:
+    return CheckedJob(
+        runner=context.networks.runner,
+        exact_runner=context.networks.exact_runner,
+        reports=context.tiles.reports,
+        finish=context.tiles.finish,
+        check_cancelled=context.reporter.check_cancelled,
+        seed=ct_seed(context.volume),
+    )

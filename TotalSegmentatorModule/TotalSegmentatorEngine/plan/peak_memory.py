@@ -75,7 +75,7 @@ class _Peak:
         ahead = 0 if following is None or following.folder in loaded else following.stored
         smooth = math.prod(plan.grid.full_shape) if plan.is_smooth else 0
         kept = sum(self._networks.values()) + self._labels
-        running = kept + image + weights + memory.running + ahead + plan.label_bytes + smooth
+        running = kept + image + weights + memory.running + ahead + plan.label_bytes + plan.check_bytes + smooth
         self._most = max(self._most, self._labels + image + memory.resampling, running)
         if self._strategy.keeps_networks:
             self._networks[memory.folder] = weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Hashable, Mapping
 
@@ -13,6 +14,7 @@ from TotalSegmentatorEngine.job.prepared_model import CT_GRID, NETWORK_GRID
 from TotalSegmentatorEngine.machine.profile import NetworkRecord
 from TotalSegmentatorEngine.models.find_model import Part
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
+from TotalSegmentatorEngine.plan.check_plan import check_pass, checked_tiles, exact_strategy
 from TotalSegmentatorEngine.plan.job_steps import Scope, Step
 from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, pass_memory
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
@@ -74,6 +76,9 @@ class StepPlan:
             region = self._region(part)
             if region is not None:
                 self._add_pass(part, region)
+        self.checked_tiles = checked_tiles(step, scope, self.grid, options, strategy) if self.passes else 0
+        if self.checked_tiles:
+            self._add_check()
 
     @property
     def is_cut(self) -> bool:
@@ -86,6 +91,12 @@ class StepPlan:
         smooth = math.prod(self.grid.full_shape) if self.is_smooth else 0
         on_grid = 0 if self.is_smooth and not self.step.is_asked_by_others else math.prod(self.grid.shape)
         return smooth + on_grid
+
+    @property
+    def check_bytes(self) -> int:
+        """Of the labels of each network, which are kept until they have been checked."""
+        regions = (self._region(part) for part in self.step.parts) if self.checked_tiles else ()
+        return sum(math.prod(shape_of(region)) for region in regions if region is not None)
 
     @property
     def keeps_labels(self) -> bool:
@@ -140,11 +151,30 @@ class StepPlan:
             )
         )  # fmt: skip
 
+    def _add_check(self) -> None:
+        """The exact networks beside those of the step, where these are others."""
+        exact, tiles = exact_strategy(self._strategy), self.checked_tiles
+        seconds, pace = self._network_seconds(self.step.folders[0], tiles, exact)
+        if exact != self._strategy:
+            again, _pace = self._network_seconds(self.step.folders[0], tiles)
+            seconds = None if seconds is None or again is None else seconds + again
+            for part in self.step.parts[:tiles]:
+                folder, machine = part.folder, self._context.machine
+                memory = pass_memory(
+                    folder, folder.patch_size, self._profile, self.grid, self.grid.whole, self.resampled, exact, machine
+                )
+                self.memories.append(dataclasses.replace(memory, folder=f"{memory.folder} exact"))
+        is_estimated = seconds is not None and self._is_estimated(self.step.folders[0], exact)
+        self.passes.append(check_pass(self.step, self.grid, tiles, seconds, pace, is_estimated))
+
     # -- time ----------------------------------------------------------------------------------------------------------
 
-    def _network_seconds(self, folder: ModelFolder, tiles: int) -> tuple[float | None, float | None]:
-        """Of all tiles with what comes before them, and of one after the first."""
-        strategy, machine = self._strategy, self._context.machine
+    def _network_seconds(
+        self, folder: ModelFolder, tiles: int, strategy: Strategy | None = None
+    ) -> tuple[float | None, float | None]:
+        """Of all tiles with what comes before them, and of one after the first; by another ``strategy`` than the
+        step's."""
+        strategy, machine = strategy or self._strategy, self._context.machine
         place = (strategy.runtime, strategy.precision, strategy.device)
         measured = machine.network(architecture_key(folder), *place)
         if not is_timed(measured):
@@ -163,8 +193,8 @@ class StepPlan:
         pace = machine.rate(network_rate(*place), usual=machine.rate(trial_rate(*place)))
         return None if pace is None or operations is None else pace * operations
 
-    def _is_estimated(self, folder: ModelFolder) -> bool:
-        strategy = self._strategy
+    def _is_estimated(self, folder: ModelFolder, strategy: Strategy | None = None) -> bool:
+        strategy = strategy or self._strategy
         place = (strategy.runtime, strategy.precision, strategy.device)
         return not is_timed(self._context.machine.network(architecture_key(folder), *place))
 

@@ -7,6 +7,7 @@ from TotalSegmentatorWire.messages.plan import (
     CROPPING,
     LOCALIZATION,
     SECOND_OPINION,
+    SELF_CHECK,
     SUMS_IN_HALF,
     SUMS_ON_DISK,
     Plan,
@@ -98,6 +99,8 @@ def _pass_text(planned: PlannedPass) -> str:
         words.append(_("coarse localization"))
     elif planned.purpose == SECOND_OPINION:
         words.append(_("second opinion"))
+    elif planned.purpose == SELF_CHECK:
+        words.append(_("check against exact labels"))
     elif planned.is_cropped:
         words.append(_("part of the scan"))
     if planned.seconds is not None:

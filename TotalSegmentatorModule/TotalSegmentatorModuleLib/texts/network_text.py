@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from slicer.i18n import tr as _
-from TotalSegmentatorWire.messages.plan import CROPPING, LOCALIZATION, SECOND_OPINION
+from TotalSegmentatorWire.messages.plan import CROPPING, LOCALIZATION, SECOND_OPINION, SELF_CHECK
 from TotalSegmentatorWire.messages.segment import ProgressEvent
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
@@ -28,6 +28,8 @@ def _name(event: ProgressEvent) -> str:
         return _("finding the region")
     if event.purpose == SECOND_OPINION:
         return _("second opinion")
+    if event.purpose == SELF_CHECK:
+        return _("check against exact labels")
     published = _PUBLISHED_PART.search(event.part)
     if published is not None:
         return _part_names().get(published[1], published[1])

@@ -15,6 +15,8 @@ LOCALIZATION = "localization"
 SEGMENTATION = "segmentation"
 SECOND_OPINION = "second opinion"
 """Purpose of a pass with a coarse model whose result the review compares with the fine one."""
+SELF_CHECK = "self-check"
+"""Purpose of the few tiles of an approximate job that are computed exactly, too."""
 
 SUMS_IN_MEMORY, SUMS_IN_HALF, SUMS_ON_DISK = "memory", "half", "disk"
 """Where the weighted sums of overlapping tiles are kept: float32 or float16 in memory, or in a temporary file."""
@@ -27,8 +29,8 @@ class PlannedPass:
     part: str
     """Name of the part model, as its dataset is called."""
     purpose: str
-    """CROPPING, LOCALIZATION, SEGMENTATION or SECOND_OPINION. A pass that serves several is named by the result that it
-    gives, if it gives one."""
+    """CROPPING, LOCALIZATION, SEGMENTATION, SECOND_OPINION or SELF_CHECK. A pass that serves several is named by the
+    result that it gives, if it gives one."""
     shape: list[int]
     """Voxels of the region at the network's spacing: slices, rows, columns in the network's order."""
     is_cropped: bool

@@ -20,7 +20,15 @@ from TotalSegmentatorEngine.pipeline import run_job as pipeline
 from TotalSegmentatorWire.command.terminal import Terminal
 from TotalSegmentatorWire.errors.problem import WARNINGS, Problem, SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.plan import CROPPING, LOCALIZATION, SEGMENTATION, Plan, PlannedPass, plan_from_json
+from TotalSegmentatorWire.messages.plan import (
+    CROPPING,
+    LOCALIZATION,
+    SEGMENTATION,
+    SELF_CHECK,
+    Plan,
+    PlannedPass,
+    plan_from_json,
+)
 from TotalSegmentatorWire.messages.segment import EVENTS, PlanEvent, ProgressEvent, Stage, decode
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -332,8 +340,8 @@ def test_the_plan_for_a_few_structures_begins_with_a_coarse_localization(
     kidneys = planned_json(capsys, str(blobs), *arguments, "--structures", "kidney_left,kidney_right")
     body = planned_json(capsys, str(blobs), *arguments, "--crop", "body")
     assert [planned.purpose for planned in whole.passes] == 5 * [SEGMENTATION]
-    assert [planned.purpose for planned in kidneys.passes] == [LOCALIZATION, SEGMENTATION]
-    assert [planned.purpose for planned in body.passes] == [LOCALIZATION, *5 * [SEGMENTATION]]
+    assert [planned.purpose for planned in kidneys.passes] == [LOCALIZATION, SEGMENTATION, SELF_CHECK]
+    assert [planned.purpose for planned in body.passes] == [LOCALIZATION, *5 * [SEGMENTATION], SELF_CHECK]
     assert [plan.is_preliminary for plan in (whole, kidneys, body)] == [False, True, True]
 
 

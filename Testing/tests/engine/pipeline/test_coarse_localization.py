@@ -54,7 +54,7 @@ def install(
 
 
 def prepared_job(folder: Path, structures: list[str] | None, crop: str = "none", smooth: bool = False) -> PreparedTask:
-    options = JobOptions(runtime="eager", crop=crop, smooth=smooth)
+    options = JobOptions(runtime="eager", crop=crop, smooth=smooth, self_check=False)
     return prepare(model_task(MODEL, folder, structures, "cpu", options))
 
 

@@ -81,7 +81,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def job(models: Path, *requests: str | tuple[str, list[str]], **options: object) -> PreparedTask:
     asked = tuple(model_request(*([each] if isinstance(each, str) else each)) for each in requests)
-    return prepare(SegmentationTask(asked, models, "cpu", JobOptions(runtime="eager", **options)))
+    return prepare(SegmentationTask(asked, models, "cpu", JobOptions(runtime="eager", self_check=False, **options)))
 
 
 def masks(result: SegmentationResult) -> dict[str, np.ndarray]:

@@ -50,7 +50,7 @@ def jobs(models: Path) -> list[Job]:
         return Geometry((slices, columns, columns), np.diag([*spacing, 1.0]))
 
     def catalogue(name: str, structures: list[str] | None = None, **options: object) -> PreparedTask:
-        task = model_task(name, models, structures, device="cpu", options=JobOptions(**options))
+        task = model_task(name, models, structures, device="cpu", options=JobOptions(self_check=False, **options))
         return prepare(task)
 
     def own(name: str) -> PreparedTask:

@@ -1,0 +1,161 @@
+"""Approximate jobs compute a few tiles exactly, too, and say how well their labels agree with the exact ones.
+
+Models that answer by CT number alone (hu_models.py): where they run, labels do not depend on the region, so that all
+that differs is what a region leaves out. Reduced precision is played by a runner that answers otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hu_models import block_volume, make_hu_model
+from job_recorder import run
+from one_model import model_task
+from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.inference import runtimes
+from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
+from TotalSegmentatorEngine.job.reporting import SilentReporter
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.checking import step_check
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.pipeline.run_job import segment
+from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.plan import SELF_CHECK
+
+pytestmark = pytest.mark.usefixtures("fresh_measurements", "one_thread")
+
+MODEL, COARSE = "117-1.5mm", "117-6mm"
+PATCH = (32, 32, 32)
+KIDNEY = 640
+HARDLY_KIDNEY = 350
+"""Half-way between the kidney and what is around it, 340, the network changes its mind."""
+ROUNDED_HU = 20
+NEAR = (slice(30, 50), slice(28, 44), slice(20, 40))
+FAR = (slice(88, 108), slice(28, 44), slice(20, 40))
+SHAPE = (112, 72, 72)
+
+
+@pytest.fixture
+def job(tmp_path: Path):
+    """Makes a job for the kidney by a region, or with other options over the whole image."""
+    make_hu_model(tmp_path, MODEL, {"kidney_left": KIDNEY}, PATCH)
+    make_hu_model(tmp_path, COARSE, {"kidney_left": KIDNEY})
+
+    def make(**options) -> PreparedTask:
+        return prepare(model_task(MODEL, tmp_path, ["kidney_left"], "cpu", JobOptions(runtime="eager", **options)))
+
+    return make
+
+
+@pytest.fixture
+def _rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a CPU without bfloat16 lacks: reduced precision, which takes doubtful voxels for background."""
+    monkeypatch.setattr(runtimes, "has_bf16", lambda: True)
+    run_tiles = EagerRunner.run
+
+    def rounding(self: EagerRunner, tiles: torch.Tensor) -> torch.Tensor:
+        if self.precision != "reduced":
+            return run_tiles(self, tiles)
+        monkeypatch.setattr(self, "precision", "exact")
+        try:
+            return run_tiles(self, tiles - ROUNDED_HU / 1000.0)
+        finally:
+            self.precision = "reduced"
+
+    monkeypatch.setattr(EagerRunner, "run", rounding)
+
+
+def doubtful(share: float) -> Volume:
+    """Two kidneys, of which so many voxels are hardly any more."""
+    volume = two_blocks()
+    array = volume.array.copy()
+    chance = np.random.default_rng(7).random(array.shape)
+    array[(array == KIDNEY) & (chance < share)] = HARDLY_KIDNEY
+    return dataclasses.replace(volume, array=array)
+
+
+def two_blocks() -> Volume:
+    return block_volume(SHAPE, [(NEAR, KIDNEY), (FAR, KIDNEY)])
+
+
+def one_block() -> Volume:
+    return block_volume(SHAPE, [(NEAR, KIDNEY)])
+
+
+def agreeing(result: SegmentationResult, exact: SegmentationResult) -> float:
+    ours, theirs = result.layers[0], exact.layers[0]
+    foreground = (ours > 0) | (theirs > 0)
+    return float((ours == theirs)[foreground].mean())
+
+
+def test_few_structures_that_their_region_holds_agree(job) -> None:
+    result, reported = run(one_block(), job())
+    agreement = result.agreement
+    assert agreement.approximations == ("regions",)
+    assert agreement.foreground.value == agreement.voxels.value == 1.0 and agreement.foreground.low > 0.8
+    assert 3 <= agreement.tiles < agreement.of_tiles and agreement.seconds > 0
+    (planned,) = [each for each in reported.plans[-1].passes if each.purpose == SELF_CHECK]
+    assert planned.tiles == agreement.tiles
+    assert reported.tiles == (reported.plans[-1].tiles, reported.plans[-1].tiles)
+    assert reported.warnings == []
+
+
+def test_the_same_ct_has_the_same_tiles_checked(job) -> None:
+    first, second = (run(one_block(), job())[0].agreement for _ in range(2))
+    assert dataclasses.replace(first, seconds=0) == dataclasses.replace(second, seconds=0)
+
+
+def test_the_exact_job_and_one_that_is_not_to_be_checked_say_nothing(job) -> None:
+    for options in ({"self_check": False}, {"crop": "whole"}):
+        result, reported = run(one_block(), job(**options))
+        assert result.agreement is None
+        assert SELF_CHECK not in [each.purpose for each in reported.plans[-1].passes]
+
+
+@pytest.mark.usefixtures("_rounding")
+@pytest.mark.parametrize(("share", "is_low"), [(0.005, False), (0.1, True)])
+def test_reduced_precision_is_compared_with_exact(job, share: float, is_low: bool) -> None:
+    volume = doubtful(share)
+    exact, _reported = run(volume, job(crop="whole", precision="exact"))
+    result, reported = run(volume, job(crop="whole", precision="reduced"))
+    agreement, true = result.agreement, agreeing(result, exact)
+    assert (result.options.precision, agreement.approximations) == ("reduced", ("reduced",))
+    assert true == pytest.approx(1.0 - share, abs=0.01) and true < 1.0
+    assert agreement.foreground.low < true < agreement.foreground.high
+    assert agreement.foreground.value == pytest.approx(true, abs=0.3 * share)
+    assert agreement.lowest_structure == "kidney_left"
+    assert reported.warnings == (["AGREEMENT_LOW"] if is_low else [])
+
+
+@pytest.mark.usefixtures("_rounding")
+def test_the_threshold_is_the_users(job) -> None:
+    result, reported = run(doubtful(0.1), job(crop="whole", precision="reduced", least_agreement=0.5))
+    assert (result.agreement.threshold, reported.warnings) == (0.5, [])
+
+
+class StoppableReporter(SilentReporter):
+    is_cancelled = False
+
+    def check_cancelled(self) -> None:
+        if self.is_cancelled:
+            raise SegmentationError("CANCELLED")
+
+
+def test_a_job_is_cancelled_between_the_tiles_of_its_check(job, monkeypatch: pytest.MonkeyPatch) -> None:
+    reporter, cell_labels, checked = StoppableReporter(), step_check.cell_labels, []
+
+    def cancelling(*arguments) -> np.ndarray:
+        checked.append(1)
+        reporter.is_cancelled = True
+        return cell_labels(*arguments)
+
+    monkeypatch.setattr(step_check, "cell_labels", cancelling)
+    with pytest.raises(SegmentationError) as ended:
+        segment(one_block(), job(), EngineCache(), reporter)
+    assert (ended.value.code, len(checked)) == ("CANCELLED", 1)

@@ -1,0 +1,58 @@
+"""What the self-check of an approximate step takes: a few tiles of the exact run, by exact networks."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.plan import SELF_CHECK, PlannedPass
+from TotalSegmentatorWire.tables.catalogue import Profile
+
+from TotalSegmentatorEngine.agreement.tile_choice import tile_count
+from TotalSegmentatorEngine.plan.job_steps import Scope, Step
+from TotalSegmentatorEngine.plan.memory_strategies import Strategy
+from TotalSegmentatorEngine.plan.tile_counts import tiles_of
+from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid
+
+
+def exact_strategy(strategy: Strategy) -> Strategy:
+    """That of the tiles that are computed again."""
+    return dataclasses.replace(strategy, precision="exact")
+
+
+def checked_tiles(step: Step, scope: Scope, grid: NetworkGrid, options: JobOptions, strategy: Strategy) -> int:
+    """How many tiles are computed again; 0 where the step's labels are exact or nobody wants to know."""
+    if not options.self_check or step.number is None or scope.is_empty:
+        return 0
+    is_in_regions = step.localized_by is not None
+    if scope.regions is not None:
+        is_in_regions = any(scope.regions.get(part.name) != grid.whole for part in step.parts)
+    if strategy.precision != "reduced" and not is_in_regions:
+        return 0
+    return tile_count(_exact_tiles(step, grid), is_in_regions)
+
+
+def _exact_tiles(step: Step, grid: NetworkGrid) -> int:
+    profile: Profile = step.model.profile
+    return sum(tiles_of(grid, grid.whole, folder, profile, len(step.model.parts)) for folder in step.folders)
+
+
+def check_pass(
+    step: Step, grid: NetworkGrid, tiles: int, seconds: float | None, tile_seconds: float | None, is_estimated: bool
+) -> PlannedPass:
+    """Which of the step's networks computes how many of the ``tiles`` is known when they are drawn."""
+    folder = step.folders[0]
+    return PlannedPass(
+        part=step.parts[0].name,
+        purpose=SELF_CHECK,
+        shape=list(grid.shape),
+        is_cropped=False,
+        tiles=tiles,
+        seconds=seconds,
+        label_seconds=None if seconds is None else 0.0,
+        model=step.model.id,
+        tile_voxels=math.prod(folder.patch_size),
+        tile_seconds=tile_seconds,
+        is_estimated=is_estimated,
+    )
