@@ -86,6 +86,11 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "growth": EngineBenchmark("memory from 300 to 1,200 slices", "memory_use.measure_growth", 12),
     "kidneys": EngineBenchmark("two kidneys in a whole body of 512 x 512 x 1000, at 1.5 mm", "kidneys.measure", 5),
     "cropping": EngineBenchmark("a whole body, part models only where their structures can be", "cropping.measure", 8),
+    "agreement": EngineBenchmark(
+        "what approximate jobs say of their agreement, against whole exact runs, with tiles drawn by twenty seeds",
+        "labelling.self_check.measure",
+        6,
+    ),
     "two-families": EngineBenchmark(
         "two families in one job, against a job for each", "several_models.two_families.measure", 15
     ),

@@ -48,7 +48,7 @@ def check_step(step: Step, ct: CheckedCt, runs: Sequence[PartRun], job: CheckedJ
     approximations = _approximations(step, ct, runs)
     if not approximations or not all(can_be_checked(run, ct) for run in runs):
         return None
-    return _StepChecking(step, ct, runs, job, approximations).made()
+    return StepChecking(step, ct, runs, job, approximations).made()
 
 
 def _approximations(step: Step, ct: CheckedCt, runs: Sequence[PartRun]) -> tuple[str, ...]:
@@ -60,7 +60,10 @@ def _approximations(step: Step, ct: CheckedCt, runs: Sequence[PartRun]) -> tuple
     return tuple(found)
 
 
-class _StepChecking:
+class StepChecking:
+    """The check of one step, in its parts: which tiles there are, what they weigh when tiles are drawn, and how the
+    labels of some of them agree."""
+
     def __init__(
         self,
         step: Step,
@@ -78,16 +81,13 @@ class _StepChecking:
 
     def made(self) -> StepCheck:
         started = time.monotonic()
-        tiles = [tile for run in self._runs for tile in tiles_of_part(run, self._ct)]
-        drawn, foreground = self._drawn(tiles)
-        cells = []
-        for run in self._runs:
-            own = [each for each in drawn if tiles[each.number].run is run]
-            if own:
-                cells += self._compared(run, [tiles[each.number] for each in own], own)
+        tiles = self.tiles()
+        candidates, foreground = self.candidates(tiles)
+        count = tile_count(len(tiles), is_in_regions=self._approximations != (REDUCED,))
+        drawn = draw(candidates, count, f"{self._job.seed} {self._step.model.id}")
         return StepCheck(
             self._approximations,
-            cells,
+            self.compared(tiles, drawn),
             Population(int(np.prod(self._ct.grid.shape)), foreground),
             len(tiles),
             time.monotonic() - started,
@@ -95,7 +95,11 @@ class _StepChecking:
 
     # -- which tiles ---------------------------------------------------------------------------------------------------
 
-    def _drawn(self, tiles: Sequence[CheckedTile]) -> tuple[list[Drawn], int]:
+    def tiles(self) -> list[CheckedTile]:
+        """Those of the exact run. Raises SegmentationError("CANCELLED")."""
+        return [tile for run in self._runs for tile in tiles_of_part(run, self._ct)]
+
+    def candidates(self, tiles: Sequence[CheckedTile]) -> tuple[list[Candidate], int]:
         """And the voxels, of all tiles, to which the approximate labels give a structure."""
         tissue = Tissue(self._ct.volume, self._ct.grid)
         boundaries, tissues, foreground = [], [], 0.0
@@ -107,10 +111,7 @@ class _StepChecking:
             boundaries.append(scale * np.count_nonzero(boundary_voxels(labels)))
             tissues.append(tissue.voxels(tile.region))
         sizes = sizes_of(boundaries, tissues)
-        candidates = [Candidate(tile.stratum, size) for tile, size in zip(tiles, sizes, strict=True)]
-        seed = f"{self._job.seed} {self._step.model.id}"
-        is_in_regions = self._approximations != (REDUCED,)
-        return draw(candidates, tile_count(len(tiles), is_in_regions), seed), round(foreground)
+        return [Candidate(tile.stratum, size) for tile, size in zip(tiles, sizes, strict=True)], round(foreground)
 
     def _only_wanted(self, run: PartRun, labels: np.ndarray) -> np.ndarray:
         known = np.zeros(256, dtype=np.uint8)
@@ -120,7 +121,17 @@ class _StepChecking:
 
     # -- how they agree ------------------------------------------------------------------------------------------------
 
-    def _compared(self, run: PartRun, tiles: Sequence[CheckedTile], drawn: Sequence[Drawn]) -> list[SampledCell]:
+    def compared(self, tiles: Sequence[CheckedTile], drawn: Sequence[Drawn]) -> list[SampledCell]:
+        """One for each of the drawn, network by network. Raises SegmentationError: CANCELLED, MODEL_DAMAGED,
+        MODEL_UNSAFE."""
+        cells = []
+        for run in self._runs:
+            own = [each for each in drawn if tiles[each.number].run is run]
+            if own:
+                cells += self._compared_of(run, [tiles[each.number] for each in own], own)
+        return cells
+
+    def _compared_of(self, run: PartRun, tiles: Sequence[CheckedTile], drawn: Sequence[Drawn]) -> list[SampledCell]:
         """Where the precision alone differs, the same tile in both, neither blended with its neighbours; else the
         job's own labels beside the exact tile."""
         if self._approximations == (REDUCED,):
