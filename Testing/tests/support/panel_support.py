@@ -87,6 +87,15 @@ class PanelUser:
         self.ui.advanced.familyComboBox.activated.emit(index)
         self.app.process_events()
 
+    def choose_preset(self, title: str) -> None:
+        """In the list of presets."""
+        combo = self.ui.inputs.presetComboBox
+        index = combo.findText(title)
+        assert index >= 0, title
+        combo.setCurrentIndex(index)
+        combo.activated.emit(index)
+        self.app.process_events()
+
     def plan(self, stage: str = "", act: str = "") -> None:
         """Tell the engine what to do at which stage of the next job."""
         self.choose_model_folder(json.dumps({"stage": stage, "act": act}))
@@ -96,6 +105,10 @@ class PanelUser:
 
     def wait_until_ready(self, seconds: float = 30.0) -> None:
         assert self.app.wait_until(lambda: self.ui.progress.applyButton.text == "Apply", seconds), self.describe()
+
+    @property
+    def is_running(self) -> bool:
+        return self.ui.progress.applyButton.text != "Apply"
 
     def run_job(self) -> None:
         self.click_apply()

@@ -9,8 +9,8 @@ from pathlib import Path
 import slicer
 from time_bounds import READY_SECONDS
 
-MODEL = "104-1.5mm"
-"""The first of the catalogue: the panel's choice where none is installed."""
+MODEL = "104-3mm"
+"""The panel's choice where none is installed and no graphics card is built in."""
 ENGINE_ITEM = {
     "kind": "engine",
     "id": "cpu",
@@ -25,7 +25,7 @@ ENGINE_ITEM = {
 MODEL_ITEM = {
     "kind": "model",
     "id": MODEL,
-    "title": "104 structures <1.5 mm>",
+    "title": "104 structures <3 mm>",
     "bytes": None,
     "disk_bytes": 250_000_000,
     "host": "zenodo.example",

@@ -38,6 +38,16 @@ def to_install_text(models: Sequence[str]) -> str:
     return _("{models}, and what has no published size.").format(models=text)
 
 
+def models_of_server_text(count: int) -> str:
+    """Beside a choice that needs ``count`` models of the department server."""
+    if count == 1:
+        return _("Whether the department server has this model is not known here; if not, the job ends at its start.")
+    return _(
+        "Whether the department server has these {count} models is not known here; if one is missing, the job ends at "
+        "its start."
+    ).format(count=count)
+
+
 def to_install_details(models: Sequence[str]) -> str:
     """The models one below the other."""
     return "\n".join(map(_named, models))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.choice.model_selection import FINE
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.messages.plan import Plan
@@ -15,12 +16,16 @@ from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.expected_plans.questions import ExpectedPlan
 from TotalSegmentatorModuleLib.model_choice.families import models_by_family
 from TotalSegmentatorModuleLib.model_choice.family_choice import FamilyChoice
-from TotalSegmentatorModuleLib.model_choice.installation import to_install_details, to_install_text
+from TotalSegmentatorModuleLib.model_choice.installation import (
+    models_of_server_text,
+    to_install_details,
+    to_install_text,
+)
 from TotalSegmentatorModuleLib.model_choice.last_plans import LastPlans
 from TotalSegmentatorModuleLib.model_choice.machine_memory import memory_bytes
 from TotalSegmentatorModuleLib.model_choice.quality_choice import QualityChoice
 from TotalSegmentatorModuleLib.model_choice.recommendation import Recommendation, recommendation
-from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model, keep_model
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model, keep_model, preferred_model
 from TotalSegmentatorModuleLib.panel.device_choices import device_choices
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
@@ -83,12 +88,12 @@ class InputsSection:
         """A new scene begins with what was chosen last; what a scene holds and this computer lacks is replaced, too."""
         is_known = parameters.model == OWN_FOLDER or parameters.model in CATALOGUE
         if not parameters.isModelChosen or not is_known:
-            model, folder = initial_model(settings.models_folder())
+            if parameters.device == "auto":
+                parameters.device = settings.text(settings.DEVICE) or "auto"
+            model, folder = initial_model(settings.models_folder(), self._recommended_quality())
             if parameters.modelFolder == "":
                 parameters.modelFolder = folder
             parameters.model = model
-            if parameters.device == "auto":
-                parameters.device = settings.text(settings.DEVICE) or "auto"
         if parameters.device not in dict(self._devices):
             parameters.device = "auto"
 
@@ -149,6 +154,10 @@ class InputsSection:
         """Choose a model that was just installed or added; ``folder`` counts only where it is the user's own."""
         if self._parameters is not None:
             self._choose_model(model, folder if model == OWN_FOLDER else self._parameters.modelFolder)
+
+    def use_suggested_model(self) -> None:
+        """The model that is chosen has been removed."""
+        self.use_model(preferred_model(settings.models_folder(), self._recommended_quality()), "")
 
     def close(self) -> None:
         self._structures.close()
@@ -240,9 +249,12 @@ class InputsSection:
         chosen = self._structures.chosen
         needed = chosen.needed_models if chosen is not None else ()
         missing = tuple(model for model in needed if model not in self._installed)
-        self._ui.installLabel.setText(to_install_text(missing))
-        self._ui.installLabel.setToolTip(to_install_details(missing))
-        self._ui.installLabel.setVisible(bool(missing))
+        text, details = to_install_text(missing), to_install_details(missing)
+        if self._is_on_server and needed:
+            text, details = models_of_server_text(len(needed)), "\n".join(CATALOGUE[each].title for each in needed)
+        self._ui.installLabel.setText(text)
+        self._ui.installLabel.setToolTip(details)
+        self._ui.installLabel.setVisible(bool(text))
 
     def _recommendation(self) -> Recommendation | None:
         """None where another computer does the work."""
@@ -250,6 +262,10 @@ class InputsSection:
             return None
         has_gpu = self._parameters.device != "cpu" and any(device in _GPUS for device, _title in self._devices)
         return recommendation(memory_bytes(), has_gpu)
+
+    def _recommended_quality(self) -> str:
+        recommended = self._recommendation()
+        return recommended.quality if recommended is not None else FINE
 
     def _known_plans(self) -> dict[str, Plan]:
         """What the engine has planned for this CT and these structures, by the model that would be chosen for it."""
@@ -277,3 +293,4 @@ class InputsSection:
             self._parameters.device = self._ui.deviceComboBox.itemData(index)
             device = self._parameters.device
             settings.set_text(settings.DEVICE, "" if device == "auto" else device)
+            self._set_defaults(self._parameters)  # another quality may be recommended for it

@@ -106,6 +106,7 @@ class Panel:
                 on_change=self._on_setup_change,
                 on_server=self._run_on.refresh,
                 choose_model=self._inputs.use_model,
+                choose_suggested=self._inputs.use_suggested_model,
                 model_in_use=lambda: self._inputs.model_in_use,
                 show_text=self._messages.show_text,
                 show_problem=self._messages.show_error,

@@ -13,7 +13,7 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.background.command_process import Failure, failure_of, process_result
 from TotalSegmentatorModuleLib.background.task_runner import TaskEnd, TaskRunner
-from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, preferred_model
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.segment.session import JobOrder
@@ -43,6 +43,8 @@ class SetupCallbacks:
     """The settings of the department server have changed."""
     choose_model: Callable[[str, str], None]
     """The model's id, and its folder where that is OWN_FOLDER."""
+    choose_suggested: Callable[[], None]
+    """The model that was in use is gone."""
     model_in_use: Callable[[], str]
     """The chosen model: its id, or its folder where it is the user's own; empty where none is chosen."""
     show_text: Callable[[str], None]
@@ -213,7 +215,7 @@ class SetupSection:
     def _on_removed(self, sentence: str) -> None:
         in_use = self._callbacks.model_in_use()
         if in_use and in_use not in CATALOGUE and not Path(in_use).is_dir():
-            self._callbacks.choose_model(preferred_model(settings.models_folder()), "")
+            self._callbacks.choose_suggested()
         self._on_section_done(sentence, "")
 
     def _on_installation_changed(self) -> None:

@@ -197,7 +197,8 @@ def removal_question(state: SetupState) -> str:
     """What is removed by default, and what is kept."""
     question = _(
         "Remove the engine's packages ({engine}) and the downloaded models ({models}) from this computer, with logs "
-        "and caches? You will have to install them again before the next segmentation. Your segmentations are kept."
+        "and caches? You will have to install them again before the next segmentation. Your segmentations and "
+        "your own presets are kept."
     ).format(engine=size_text(state.engine_bytes), models=size_text(state.model_bytes))
     if not state.own_models:
         return question

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from TotalSegmentatorWire.choice.model_selection import select_models
 from TotalSegmentatorWire.messages.model_request import ModelRequest
@@ -62,6 +63,37 @@ def whole_model(model: str) -> ChosenStructures:
 def structures_of_folder(folder: str, names: Sequence[str]) -> ChosenStructures:
     """Some structures of the user's own model."""
     return ChosenStructures((ModelRequest(folder, tuple(names)),), tuple(names), dict.fromkeys(names, folder))
+
+
+def models_of_others(
+    others: Sequence[str], names: Sequence[str], model: str, installed: Collection[str]
+) -> dict[str, str]:
+    """Which model would find each of ``others`` if it were chosen beside ``names``; the rest as for
+    ``structures_of_catalogue``. Those that the same families find have the same answer, so few are asked for."""
+    like: dict[frozenset[str], list[str]] = {}
+    own = frozenset(structure_names(model)) if is_coarse(model) else frozenset()
+    for name in others:
+        like.setdefault(_families_of(name) | ({model} if name in own else frozenset()), []).append(name)
+    found = {}
+    for those in like.values():
+        one = structures_of_catalogue([*(each for each in names if each != those[0]), those[0]], model, installed)
+        if those[0] in one.model_of:
+            found |= dict.fromkeys(those, one.model_of[those[0]])
+    return found
+
+
+@cache
+def _families_of_all() -> dict[str, frozenset[str]]:
+    families: dict[str, set[str]] = {}
+    for model in CATALOGUE.values():
+        for name in structure_names(model.id):
+            families.setdefault(name, set()).add(model.family)
+    return {name: frozenset(those) for name, those in families.items()}
+
+
+def _families_of(name: str) -> frozenset[str]:
+    """Families with a model that finds it."""
+    return _families_of_all().get(name, frozenset())
 
 
 def structures_of_catalogue(names: Sequence[str], model: str, installed: Collection[str]) -> ChosenStructures:

@@ -10,13 +10,14 @@ from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.model_request import ModelRequest
 
 from TotalSegmentatorModuleLib.model_choice.families import family_title
-from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER
+from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, WHOLE_BODY
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_into_sight
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.structure_tree.choice_state import ChoiceState
 from TotalSegmentatorModuleLib.structure_tree.chosen_structures import (
     ChosenStructures,
+    models_of_others,
     structures_of_catalogue,
     structures_of_folder,
     whole_model,
@@ -41,9 +42,6 @@ from TotalSegmentatorModuleLib.structure_tree.texts import (
 from TotalSegmentatorModuleLib.structure_tree.tree_rows import TreeRow, catalogue_tree, own_tree
 from TotalSegmentatorModuleLib.structure_tree.tree_view import StructureTree
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
-
-_WHOLE_BODY = ("104", "117")
-"""Families whose models find structures of the whole body."""
 
 
 class StructuresSection:
@@ -73,6 +71,8 @@ class StructuresSection:
         self._presets = PresetChoice(ui.presetComboBox, self._on_preset)
         self._tree = StructureTree(ui, self._on_ticked, self._on_row_clicked)
         self._own = OwnPresetMenu(ui.presetMenuButton, lambda: self._rows_to_save, self._on_own_presets, show_problem)
+        ui.structuresLineEdit.connect("textChanged(QString)", self._show_beginning)
+        ui.structuresLineEdit.connect("editingFinished()", self._show_beginning)
         ui.clearButton.connect("clicked(bool)", lambda _checked: self._on_preset(CHOSEN, starts_anew=True))
         ui.treeFrame.setVisible(False)
         ui.treeButton.connect("toggled(bool)", self._on_tree_toggled)
@@ -162,7 +162,7 @@ class StructuresSection:
         if model == OWN_FOLDER:
             return _("All structures of your model")
         family = CATALOGUE[model].family
-        if family in _WHOLE_BODY:
+        if family in WHOLE_BODY:
             return _("Whole body")
         return _("All of '{model}'").format(model=family_title(family))
 
@@ -190,6 +190,11 @@ class StructuresSection:
         self._ui.structuresHintLabel.setText(problem_texts(problem)[0] if problem is not None else "")
         self._ui.structuresHintLabel.setVisible(problem is not None)
 
+    def _show_beginning(self, _text: str = "") -> None:
+        """Of many names the line shows the first ones, unless somebody is typing in it."""
+        if not self._ui.structuresLineEdit.hasFocus():
+            self._ui.structuresLineEdit.setCursorPosition(0)
+
     def _show_chosen(self, preset: str) -> None:
         self._presets.show(preset)
         self._rows = preset_rows(preset, self._own.presets)
@@ -206,13 +211,14 @@ class StructuresSection:
             self._tree.show_choice(names, models, _("Without a box"), extra_rows(rows))
 
     def _usual_models(self) -> Mapping[str, str]:
-        """Which model finds each structure that is not chosen."""
+        """Which model would find each structure that is not chosen, if it were ticked as well."""
         if self._parameters.model == OWN_FOLDER:
             return dict.fromkeys(self._known, self._parameters.modelFolder)
-        key = (self._parameters.model, self._installed)
+        names = self._choice.all_names() if self.chosen.names is None else self.chosen.names
+        key = (tuple(names), self._parameters.model, self._installed)
         if key != self._models_for:
             self._models_for = key
-            self._models = structures_of_catalogue(self._known, *key).model_of
+            self._models = models_of_others(self._known, *key)
         return self._models
 
     # -- slots ---------------------------------------------------------------------------------------------------------

@@ -55,7 +55,12 @@ class StructureTree:
         header.resizeSection(1, view.fontMetrics().horizontalAdvance(_MODEL_WIDTH) + 16)
         view.connect("clicked(QModelIndex)", self._on_view_clicked)
         ui.searchLineEdit.connect("textChanged(QString)", self._on_search)
-        ui.searchLineEdit.connect("returnPressed()", self._on_search_return)
+        ui.searchLineEdit.connect("returnPressed()", self._go_to_first)
+        self._keys = [
+            _key(ui.searchLineEdit, "Down", self._go_to_first),
+            _key(ui.searchLineEdit, "Escape", ui.searchLineEdit.clear),
+            _key(view, "Escape", self._leave_search),
+        ]
 
     def show_regions(self, regions: tuple[TreeGroup, ...]) -> None:
         """Offer the structures of ``regions`` from now on; made when the tree is opened."""
@@ -83,6 +88,9 @@ class StructureTree:
         self._ui.searchLineEdit.selectAll()
 
     def close(self) -> None:
+        for key in self._keys:
+            key.deleteLater()
+        self._keys = []
         self._ticker.dispose()
         self._items.close()
 
@@ -122,12 +130,26 @@ class StructureTree:
         self._ui.nothingLabel.setText(_("No structure is called '{text}'.").format(text=text) if nothing else "")
         self._ui.nothingLabel.setVisible(nothing)
 
-    def _on_search_return(self) -> None:
-        """Enter goes to the first structure that was found, where the space bar ticks it."""
+    def _go_to_first(self) -> None:
+        """From the search to the first structure that was found, where the space bar ticks it; without a search to the
+        first row."""
         view = self._ui.structuresTreeView
         index = self._filter.index(0, 0)
-        while index.isValid() and self._filter.rowCount(index):
+        while self._ui.searchLineEdit.text.strip() and self._filter.rowCount(index):
             index = self._filter.index(0, 0, index)
         if index.isValid():
             view.setCurrentIndex(index)
             view.setFocus()
+
+    def _leave_search(self) -> None:
+        """From the tree back to the search, which is empty then."""
+        self._ui.searchLineEdit.clear()
+        self._ui.searchLineEdit.setFocus()
+
+
+def _key(widget, key: str, action: Callable[[], None]):
+    """``action`` is called when the key is pressed while ``widget`` has the focus."""
+    shortcut = qt.QShortcut(qt.QKeySequence(key), widget)
+    shortcut.setContext(qt.Qt.WidgetShortcut)
+    shortcut.connect("activated()", action)
+    return shortcut

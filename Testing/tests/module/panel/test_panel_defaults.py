@@ -11,8 +11,10 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import slicer
+from fake_setup import put_models
 from TotalSegmentatorSetup.packages import nvidia_driver
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
+from TotalSegmentatorWire.user_folders import default_models_folder
 
 MODELS = list(read_catalogue())
 
@@ -36,7 +38,43 @@ def card(monkeypatch):
     monkeypatch.setattr(device_choices, "has_card", lambda: True)
 
 
+@pytest.fixture
+def memory(monkeypatch):
+    """Enough of it for any quality."""
+    from TotalSegmentatorModuleLib.panel import inputs
+
+    monkeypatch.setattr(inputs, "memory_bytes", lambda: 64 << 30)
+
+
 # -- a new scene -------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_scene_begins_with_the_recommended_quality_until_one_is_chosen(user, app):
+    assert user.chosen_model == "104-3mm"
+    assert user.ui.inputs.qualityHintLabel.text.startswith("3 mm is recommended: it runs on the processor")
+
+    app.click(user.ui.inputs.fineRadioButton)
+    app.close_scene()
+    assert user.chosen_model == "104-1.5mm"
+
+
+def test_with_a_graphics_card_the_fine_quality_is_recommended(card, memory, user, app):
+    assert user.chosen_model == "104-1.5mm"
+    assert "1.5 mm is recommended: this computer has a graphics card" in user.ui.inputs.qualityHintLabel.text
+
+    choose(user.ui.inputs.deviceComboBox, "cpu")
+    assert user.chosen_model == "104-3mm"
+
+
+def test_a_model_of_one_region_is_never_suggested(user, app):
+    put_models(["teeth", "body-6mm", "117-6mm"], default_models_folder())
+    app.close_scene()
+    assert user.chosen_model == "104-3mm"
+
+    put_models(["117-1.5mm"], default_models_folder())
+    app.close_scene()
+    assert user.chosen_model == "117-1.5mm"  # it is there, and 3 mm would be a download
+
 
 
 def test_choices_survive_closing_the_scene(user, app):

@@ -36,15 +36,6 @@ def _qt():
     return qt
 
 
-def choose_preset(user: PanelUser, title: str) -> None:
-    combo = user.ui.inputs.presetComboBox
-    index = combo.findText(title)
-    assert index >= 0
-    combo.setCurrentIndex(index)
-    combo.activated.emit(index)
-    user.app.process_events()
-
-
 def open_tree(user: PanelUser):
     """The tree's model, with all rows made."""
     if user.ui.inputs.treeFrame.isHidden():
@@ -84,7 +75,8 @@ def requests(user: PanelUser, orders: list) -> tuple[ModelRequest, ...]:
 
 
 def test_a_preset_for_planning_asks_several_models(orders, chooser):
-    choose_preset(chooser, "RT thorax")
+    chooser.choose_model("104-1.5mm")
+    chooser.choose_preset("RT thorax")
 
     models = {request.model for request in requests(chooser, orders)}
     assert {"104-1.5mm", "117-1.5mm", "trunk_cavities", "body"} <= models
@@ -92,7 +84,8 @@ def test_a_preset_for_planning_asks_several_models(orders, chooser):
 
 
 def test_a_preset_says_what_is_installed_and_what_is_drawn_by_hand(chooser):
-    choose_preset(chooser, "RT thorax")
+    chooser.choose_model("104-1.5mm")
+    chooser.choose_preset("RT thorax")
 
     text = chooser.ui.inputs.choiceLabel.text
     assert "networks have to run" in text
@@ -103,8 +96,8 @@ def test_a_preset_says_what_is_installed_and_what_is_drawn_by_hand(chooser):
 
 
 def test_the_whole_body_is_one_model(orders, chooser):
-    choose_preset(chooser, "RT thorax")
-    choose_preset(chooser, "Whole body")
+    chooser.choose_preset("RT thorax")
+    chooser.choose_preset("Whole body")
 
     assert requests(chooser, orders) == (ModelRequest(chooser.parameters.model),)
     assert chooser.parameters.structures == ""
@@ -137,6 +130,65 @@ def test_the_search_finds_rows_by_any_of_their_names(chooser):
     assert chooser.ui.inputs.nothingLabel.visible and "no such thing" in chooser.ui.inputs.nothingLabel.text
 
 
+def found_by(model, title: str) -> str:
+    """The second column of the structure ``title``."""
+    (index,) = [index for index in rows_of(model) if model.data(index) == title]
+    return model.data(index.sibling(index.row(), 1))
+
+
+def test_found_by_names_the_model_that_would_run(chooser):
+    chooser.choose_model("104-3mm")
+    model = open_tree(chooser)
+    chooser.ui.inputs.structuresLineEdit.setText("liver")
+    chooser.app.process_events()
+    assert (found_by(model, "liver"), found_by(model, "kidney left")) == ("104", "104")
+    assert (found_by(model, "spinal cord"), found_by(model, "mediastinum")) == ("117", "Trunk")
+
+    tick(chooser, model, "spinal cord", _qt().Qt.Checked)  # which only the 117 have, and they have the rest as well
+    assert (found_by(model, "liver"), found_by(model, "kidney left")) == ("117", "117")
+    assert found_by(model, "mediastinum") == "Trunk"
+
+
+def test_many_names_are_shown_from_the_first_one(chooser):
+    line = chooser.ui.inputs.structuresLineEdit
+    chooser.choose_preset("RT thorax")
+    assert len(line.text) > 200 and line.cursorPosition == 0
+
+    chooser.app.focus(line)
+    chooser.app.press("End")
+    assert line.cursorPosition == len(line.text)
+    chooser.app.focus(chooser.ui.inputs.presetComboBox)
+    assert line.cursorPosition == 0
+
+
+def test_the_tree_is_used_with_keys_alone(chooser):
+    inputs = chooser.ui.inputs
+    model = open_tree(chooser)
+    chooser.app.focus(inputs.treeButton)
+    chooser.app.click(inputs.clearButton)  # which leads to the search
+    assert inputs.searchLineEdit.hasFocus()
+    inputs.searchLineEdit.setText("kidney")
+    chooser.app.press("Down")
+    view = inputs.structuresTreeView
+    assert view.hasFocus() and "kidney" in model.data(view.currentIndex())
+    first = model.data(view.currentIndex())
+
+    chooser.app.press("Space")
+    assert ticked(model) == {first}
+    chooser.app.press("Down")
+    chooser.app.press("Space")
+    assert len(ticked(model)) == 2 and first in ticked(model)
+    chooser.app.press("Space")
+    assert ticked(model) == {first}
+
+    chooser.app.press("Escape")
+    assert inputs.searchLineEdit.hasFocus() and inputs.searchLineEdit.text == ""
+    assert len(list(rows_of(model))) > 300
+    inputs.searchLineEdit.setText("kidney")
+    chooser.app.press("Escape")
+    assert inputs.searchLineEdit.text == "" and inputs.searchLineEdit.hasFocus()
+
+
 def test_the_quality_chooses_the_model_of_the_family(orders, chooser):
     chooser.choose_model("104-3mm")
     assert requests(chooser, orders) == (ModelRequest("104-3mm"),)
@@ -156,7 +208,7 @@ def test_few_structures_take_fewer_networks(orders, chooser):
 
 
 def test_what_is_drawn_by_hand_stands_in_the_tree_opened_later(chooser):
-    choose_preset(chooser, "RT thorax")
+    chooser.choose_preset("RT thorax")
     model = open_tree(chooser)
 
     assert chooser.app.wait_until(lambda: model.data(model.index(0, 0)) == "Without a box", 10)
@@ -174,5 +226,5 @@ def test_an_own_preset_is_kept_for_the_next_session(chooser, monkeypatch):
     assert combo.currentText == "Upper abdomen"
 
     chooser.widget = chooser.app.reload_module()
-    choose_preset(chooser, "Upper abdomen")
+    chooser.choose_preset("Upper abdomen")
     assert chooser.parameters.structures == "liver, spleen"

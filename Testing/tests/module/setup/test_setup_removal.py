@@ -114,7 +114,7 @@ def test_own_models_are_asked_about_by_name_and_kept_by_default(installed):
 
     assert answer.seen["own:Dataset777_Mine"] is answer.seen["own:Dataset778_Other"] is False
     assert answer.seen["engine"] is answer.seen["models"] is True
-    assert "Dataset777_Mine (3 MB)" in answer.text
+    assert "Dataset777_Mine (3 MB)" in answer.text and "your own presets are kept" in answer.text
     assert "0 MB" not in answer.text
     installed.wait(lambda: not (Path(slicer.app.cachePath) / "TotalSegmentatorModule").exists())
     own = [str(installed.folder / "models" / name) for name in ("Dataset777_Mine", "Dataset778_Other")]
