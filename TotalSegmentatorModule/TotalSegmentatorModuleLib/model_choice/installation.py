@@ -27,15 +27,22 @@ def to_install_text(models: Sequence[str]) -> str:
     if not models:
         return ""
     if len(models) <= _NAMED:
-        return _("Installed on Apply: {models}.").format(models="; ".join(map(_named, models)))
+        if len(models) == 1:
+            return _("Apply first installs the model {model}.").format(model=_named(models[0]))
+        one, two = map(_named, models)
+        return _("Apply first installs the models {model} and {other}.").format(model=one, other=two)
     sizes = [download_bytes([model]) for model in models]
     known = [size for size in sizes if size is not None]
-    text = _("Installed on Apply: {count} models, {size} to download").format(
-        count=len(models), size=size_text(sum(known))
-    )
+    words = {"count": len(models), "size": size_text(sum(known)), "unknown": len(sizes) - len(known)}
     if len(known) == len(sizes):
-        return text + "."
-    return _("{models}, and what has no published size.").format(models=text)
+        return _("Apply first installs {count} models: {size} to download.").format(**words)
+    if len(known) == len(sizes) - 1:
+        return _("Apply first installs {count} models: {size} to download, and one of no published size.").format(
+            **words
+        )
+    return _("Apply first installs {count} models: {size} to download, and {unknown} of no published size.").format(
+        **words
+    )
 
 
 def models_of_server_text(count: int) -> str:

@@ -180,6 +180,8 @@ class InputsSection:
         """Why Apply is disabled, in a sentence; empty if it is enabled."""
         parameters, ct = self._parameters, self.ct
         if parameters is None or ct is None:
+            if not slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"):
+                return _("Load a CT first, in Slicer's module DICOM or with File > Add Data.")
             return _("Choose the CT to segment.")
         if ct.GetImageData() is None:
             return _("The chosen volume contains no image.")

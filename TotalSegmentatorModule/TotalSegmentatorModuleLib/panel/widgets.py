@@ -10,6 +10,7 @@ from typing import Any
 import qt
 import slicer
 
+from TotalSegmentatorModuleLib.qt_helpers.box_outlines import outline_boxes
 from TotalSegmentatorModuleLib.qt_helpers.input_manners import WheelGuard, keep_lists_narrow
 from TotalSegmentatorModuleLib.qt_helpers.label_tips import tell_in_labels
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets, add_ui, named_children
@@ -99,6 +100,7 @@ def load_panel(resource_path: Callable[[str], str]) -> tuple[Any, PanelWidgets]:
     setup = add_ui(sections, resource_path("UI/Setup.ui"))
     log = add_ui(sections, resource_path("UI/Log.ui"))
     keep_lists_narrow(panel)
+    outline_boxes(panel)
     tell_in_labels(panel)
     return panel, PanelWidgets(
         inputs=inputs,

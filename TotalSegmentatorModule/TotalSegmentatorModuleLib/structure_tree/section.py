@@ -35,7 +35,6 @@ from TotalSegmentatorModuleLib.structure_tree.preset_entries import (
 from TotalSegmentatorModuleLib.structure_tree.texts import (
     choice_text,
     extra_rows,
-    model_text,
     preset_texts,
     unavailable_text,
 )
@@ -207,8 +206,8 @@ class StructuresSection:
         self._ui.choiceLabel.setVisible(bool(sentences))
         if chosen is not None and not self._ui.treeFrame.isHidden():
             names = self._choice.all_names() if chosen.names is None else chosen.names
-            models = {name: model_text(model) for name, model in {**self._usual_models(), **chosen.model_of}.items()}
-            self._tree.show_choice(names, models, _("Without a box"), extra_rows(rows))
+            models = {**self._usual_models(), **chosen.model_of}
+            self._tree.show_choice(names, models, _("Built at export, or drawn by hand"), extra_rows(rows))
 
     def _usual_models(self) -> Mapping[str, str]:
         """Which model would find each structure that is not chosen, if it were ticked as well."""

@@ -17,11 +17,12 @@ _NAMED = 3
 """So many structures are named in a sentence, more are counted."""
 
 
-def share_text(count: int, all_count: int) -> str:
-    """Beside the name of a region: "12", or "3 of 12" where some are ticked."""
+def group_text(title: str, count: int, all_count: int) -> str:
+    """A region or system with the number of its structures: "Thorax (68)", or "Thorax (3 of 68)" where some are
+    ticked."""
     if 0 < count < all_count:
-        return _("{count} of {all}").format(count=count, all=all_count)
-    return str(all_count)
+        return _("{group} ({count} of {all})").format(group=title, count=count, all=all_count)
+    return _("{group} ({count})").format(group=title, count=all_count)
 
 
 def model_text(model: str) -> str:
@@ -104,9 +105,9 @@ def _networks_text(some: int, every: int) -> str:
     if not every:
         return ""
     if every == 1:
-        return _("1 network")
+        return _("computed by 1 network")
     if some == every:
-        return _("{count} networks").format(count=every)
+        return _("computed by {count} networks").format(count=every)
     if some == 1:
         return _("only 1 of {every} networks has to run").format(every=every)
     return _("only {some} of {every} networks have to run").format(some=some, every=every)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import qt
 from slicer.i18n import tr as _
 
-from TotalSegmentatorModuleLib.structure_tree.texts import share_text
+from TotalSegmentatorModuleLib.structure_tree.texts import group_text, model_text, model_tool_tip
 from TotalSegmentatorModuleLib.structure_tree.tree_rows import TreeGroup, TreeRow
 
 WORDS_ROLE = qt.Qt.UserRole + 1
@@ -23,6 +23,7 @@ class _Group:
     """A region or system, and how many of its structures are ticked."""
 
     def __init__(self, group: TreeGroup, parent: _Group | None) -> None:
+        self.title = group.title
         self.rows = tuple(group.all_rows())
         self.parent = parent
         self.items: list = []
@@ -71,12 +72,12 @@ class TreeItems:
                 self._show_group(group)
 
     def show_models(self, models: Mapping[str, str]) -> None:
-        """Which model finds each structure."""
+        """Which model finds each structure: its id, or the user's own model folder."""
         former, self._models = self._models, models
         with self._quiet():
             for name, items in self._items.items():
                 if former.get(name) != models.get(name):
-                    items[_MODEL].setText(models.get(name, ""))
+                    self._show_model(name, items[_MODEL])
 
     def show_extra(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
         """A first group of what has no box: title, remark and tool tip of each row; none without rows."""
@@ -114,11 +115,11 @@ class TreeItems:
 
     def _make_group(self, tree_group: TreeGroup, parent: _Group | None, above) -> Iterator[None]:
         group = _Group(tree_group, parent)
-        title, count = qt.QStandardItem(tree_group.title), _plain("")
+        title, beside = qt.QStandardItem(tree_group.title), _plain("")
         title.setFlags(_TICKABLE)
         title.setData(len(self._groups), _KEY_ROLE)
         title.setToolTip(_("Tick or untick all structures below"))
-        group.items = [title, count]
+        group.items = [title, beside]
         self._groups.append(group)
         with self._quiet():
             self._show_group(group)
@@ -130,7 +131,8 @@ class TreeItems:
             yield
 
     def _make_row(self, row: TreeRow, group: _Group) -> list:
-        title, model = qt.QStandardItem(row.title), qt.QStandardItem(self._models.get(row.name, ""))
+        title, model = qt.QStandardItem(row.title), _plain("")
+        self._show_model(row.name, model)
         title.setFlags(_TICKABLE)
         title.setCheckState(_state(row.name in self._names))
         title.setData(row.words, WORDS_ROLE)
@@ -141,15 +143,20 @@ class TreeItems:
         self._items[row.name] = [title, model]
         return self._items[row.name]
 
+    def _show_model(self, name: str, item) -> None:
+        model = self._models.get(name, "")
+        item.setText(model_text(model) if model else "")
+        item.setToolTip(model_tool_tip(model))
+
     def _show_group(self, group: _Group) -> None:
         count = sum(row.name in self._names for row in group.rows)
         if group.shown == (count,):
             return
         group.shown = (count,)
-        title, share = group.items
+        title = group.items[_TITLE]
         is_some = 0 < count < len(group.rows)
         title.setCheckState(qt.Qt.PartiallyChecked if is_some else _state(count > 0))
-        share.setText(share_text(count, len(group.rows)))
+        title.setText(group_text(group.title, count, len(group.rows)))
 
     def _on_changed(self, item) -> None:
         """The user has clicked a box, or pressed the space bar on it."""

@@ -76,8 +76,8 @@ class StructureTree:
     def show_choice(
         self, names: Collection[str], models: Mapping[str, str], extra_title: str, extra: Sequence[tuple[str, str, str]]
     ) -> None:
-        """The ticked structures, which model finds each structure, and what nobody computes: title, remark and tool
-        tip."""
+        """The ticked structures, which model (id or folder) finds each structure, and what nobody computes: title,
+        remark and tool tip."""
         self._items.show_ticked(names)
         self._items.show_models(models)
         self._items.show_extra(extra_title, extra)

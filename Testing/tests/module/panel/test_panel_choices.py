@@ -25,10 +25,14 @@ def test_only_ct_is_chosen_by_itself(user):
 
 def test_why_apply_is_grey_stands_beside_it(user):
     why = user.ui.progress.obstacleLabel
-    assert why.visible and why.text == "Choose the CT to segment."
+    assert why.visible and why.text.startswith("Load a CT first")
 
     user.add_ct()
     assert not why.visible
+    user.ui.inputs.inputSelector.setCurrentNode(None)
+    user.app.process_events()
+    assert why.visible and why.text == "Choose the CT to segment."
+    user.ui.inputs.inputSelector.setCurrentNodeIndex(0)
 
     user.ui.inputs.structuresLineEdit.setText("kidny")
     assert why.visible and why.text == "Correct the structure names."

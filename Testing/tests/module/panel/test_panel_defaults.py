@@ -76,7 +76,6 @@ def test_a_model_of_one_region_is_never_suggested(user, app):
     assert user.chosen_model == "117-1.5mm"  # it is there, and 3 mm would be a download
 
 
-
 def test_choices_survive_closing_the_scene(user, app):
     model = MODELS[2]
     user.choose_model(model)

@@ -50,12 +50,12 @@ def choose_server(user) -> None:
 def test_what_the_server_has_installed_is_said_to_be_unknown(user):
     user.add_ct()
     inputs = user.ui.inputs
-    assert inputs.installLabel.text.startswith("Installed on Apply: ")
+    assert inputs.installLabel.text.startswith("Apply first installs the model 104 structures")
     choose_server(user)
     assert "is not known here" in inputs.installLabel.text
     assert inputs.installLabel.visible and "104 structures" in inputs.installLabel.toolTip
     choose(user, HERE)
-    assert inputs.installLabel.text.startswith("Installed on Apply: ")
+    assert inputs.installLabel.text.startswith("Apply first installs the model 104 structures")
 
 
 def test_nothing_of_it_is_seen_without_an_address_and_an_address_alone_sends_nothing(user, orders):

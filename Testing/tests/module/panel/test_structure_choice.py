@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import pytest
+
+pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
+pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
+
+import numpy as np
+import slicer
 from fake_setup import put_models
 from panel_support import PanelUser
+from PIL import Image
 from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 from TotalSegmentatorWire.user_folders import default_models_folder
@@ -88,9 +95,9 @@ def test_a_preset_says_what_is_installed_and_what_is_drawn_by_hand(chooser):
     chooser.choose_preset("RT thorax")
 
     text = chooser.ui.inputs.choiceLabel.text
-    assert "networks have to run" in text
+    assert "only 8 of 13 networks have to run" in text
     assert "To draw by hand" in text and "brachial plexus" in text
-    assert "no published size" in chooser.ui.inputs.installLabel.text
+    assert "of no published size" in chooser.ui.inputs.installLabel.text
     assert "Body: trunk and limbs" in chooser.ui.inputs.installLabel.toolTip
     assert chooser.ui.progress.applyButton.enabled
 
@@ -211,8 +218,28 @@ def test_what_is_drawn_by_hand_stands_in_the_tree_opened_later(chooser):
     chooser.choose_preset("RT thorax")
     model = open_tree(chooser)
 
-    assert chooser.app.wait_until(lambda: model.data(model.index(0, 0)) == "Without a box", 10)
+    assert chooser.app.wait_until(lambda: model.data(model.index(0, 0)) == "Built at export, or drawn by hand", 10)
     assert "brachial plexus left (BrachialPlex_L)" in [model.data(index) for index in rows_of(model)]
+
+
+@pytest.fixture
+def dark_theme(app):
+    palette, former = _qt().QPalette(), slicer.app.palette()
+    for role, colour in (("Window", "#353535"), ("Base", "#252525"), ("Text", "#ffffff"), ("WindowText", "#ffffff")):
+        palette.setColor(getattr(_qt().QPalette, role), _qt().QColor(colour))
+    slicer.app.setPalette(palette)
+    yield
+    slicer.app.setPalette(former)
+
+
+def test_boxes_are_seen_on_a_dark_background(dark_theme, chooser, tmp_path):
+    model = open_tree(chooser)
+    chooser.app.click(chooser.ui.inputs.clearButton)
+    view = chooser.ui.inputs.structuresTreeView
+    row = view.visualRect(model.index(3, 0))
+    picture = np.asarray(Image.open(chooser.app.grab(view.viewport(), tmp_path / "tree.png")).convert("L")).astype(int)
+    box = picture[row.top() : row.bottom(), row.left() : row.left() + 18]  # to the left of the title
+    assert box.max() - box.min() > 60
 
 
 def test_an_own_preset_is_kept_for_the_next_session(chooser, monkeypatch):

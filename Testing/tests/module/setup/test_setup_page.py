@@ -26,7 +26,7 @@ def test_apply_tells_what_will_be_installed(installer):
         "0.5 GB download from download.pytorch.example, pypi.example",
         "1.9 GB on disk",
         str(installer.folder / "engine"),
-        "104 structures &lt;1.5 mm&gt;",
+        "104 structures &lt;3 mm&gt;",
         "Download from zenodo.example, size not published; 0.2 GB on disk",
         str(installer.folder / "models"),
         "CC BY 4.0",
