@@ -15,11 +15,12 @@ ARROWS = {
     f"{LIB}/model_choice": {LIB: "- qt_helpers segment texts"},
     f"{LIB}/panel": {
         LIB: (
-            "- compare department_server early_start editing edits expected_plans export figures job_queue "
+            "- agreement compare department_server early_start editing edits expected_plans export figures job_queue "
             "model_choice qt_helpers recovery repair rerun review scene segment setup structure_tree texts views"
         ),
         SETUP: "packages",
     },
+    f"{LIB}/agreement": {LIB: "qt_helpers"},
     f"{LIB}/job_queue": {
         LIB: "- background qt_helpers scene segment tags texts views",
         f"{LIB}/scene": "dicom",
@@ -37,7 +38,7 @@ ARROWS = {
         f"{LIB}/review": "table",
         f"{LIB}/scene": "dicom",
     },
-    f"{LIB}/rerun": {LIB: "changes figures qt_helpers scene tags texts", f"{LIB}/review": "table"},
+    f"{LIB}/rerun": {LIB: "agreement changes figures qt_helpers scene tags texts", f"{LIB}/review": "table"},
     f"{LIB}/editing": {LIB: "changes qt_helpers scene tags", f"{LIB}/review": "table"},
     f"{LIB}/figures": {LIB: "qt_helpers scene texts views", f"{LIB}/review": "table"},
     f"{LIB}/setup": {
@@ -47,7 +48,7 @@ ARROWS = {
     f"{LIB}/export": {LIB: "- background qt_helpers scene tasks texts", f"{LIB}/scene": "dicom"},
     f"{LIB}/compare": {LIB: "- qt_helpers scene tasks views", f"{LIB}/scene": "dicom"},
     f"{LIB}/tasks": {LIB: "- background qt_helpers scene texts", f"{LIB}/scene": "dicom"},
-    f"{LIB}/segment": {LIB: "- background qt_helpers scene tags texts", f"{LIB}/scene": "dicom"},
+    f"{LIB}/segment": {LIB: "- agreement background qt_helpers scene tags texts", f"{LIB}/scene": "dicom"},
     f"{LIB}/background": {LIB: "- texts", SETUP: "packages"},
     f"{LIB}/changes": {LIB: "scene tags"},
     f"{LIB}/views": {LIB: "tags"},

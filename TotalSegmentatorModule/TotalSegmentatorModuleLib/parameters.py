@@ -28,6 +28,8 @@ class SegmentationParameters:
     isLargestPieceOnly - of each structure only the largest connected piece
     smallestIslandMm3 - smaller connected pieces of a structure are removed; 0 removes none
     isPublished - the pipeline exactly as published, for models whose default differs from it
+    checksItself - where labels are approximate, some tiles are computed exactly, too
+    leastAgreementPercent - of the voxels of structures: below it the job warns that labels are approximate
     hasSecondOpinion - a coarser model runs, too, however long that takes
     reviewSegmentation - the segmentation of the Review section
     exportSegmentation - the segmentation of the Export section
@@ -51,6 +53,8 @@ class SegmentationParameters:
     isLargestPieceOnly: bool = False
     smallestIslandMm3: Annotated[int, WithinRange(0, LARGEST_ISLAND_MM3)] = 0
     isPublished: bool = False
+    checksItself: bool = True
+    leastAgreementPercent: Annotated[float, WithinRange(0, 100)] = 98.0
     hasSecondOpinion: bool = False
     reviewSegmentation: vtkMRMLSegmentationNode
     exportSegmentation: vtkMRMLSegmentationNode

@@ -62,3 +62,5 @@ def test_each_sentence_and_each_approximation_is_translated_by_itself():
     german = {"reduced precision": "halbe Genauigkeit", "cropped to the structures": "beschnitten"}
     line = agreement_line(LOW, lambda text: german.get(text, "{percent} % wie exakt: {approximations}"))
     assert line == "95.1 % wie exakt: halbe Genauigkeit, beschnitten"
+    for wrong in ("{prozent} %", "{percent} {} %", "{percent:d}", "{percent"):
+        assert agreement_line(LOW, lambda text, wrong=wrong: wrong if "{" in text else text) == agreement_line(LOW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from TotalSegmentatorWire.agreement.words import agreement_details, agreement_line
+from TotalSegmentatorWire.agreement.words import agreement_details, agreement_line, is_below
 from TotalSegmentatorWire.messages.segment import FoundStructure
 from TotalSegmentatorWire.tables.review_rules import flags_to_object
 
@@ -23,6 +23,8 @@ def result_text(result: SegmentationResult) -> str:
     if result.agreement is not None:
         lines.append(agreement_line(result.agreement))
         lines += [f"  {sentence}" for sentence in agreement_details(result.agreement)]
+        if is_below(result.agreement):
+            lines.append("  For the exact labels: --precision exact --crop whole")
     if result.flags is not None:
         lines.append(f"Review: {headline(result.flags)}.")
     return "\n".join(lines)

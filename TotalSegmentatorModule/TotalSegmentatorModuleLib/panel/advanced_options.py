@@ -20,16 +20,20 @@ def published_profile(model: str) -> str | None:
 def chosen_options(parameters: SegmentationParameters) -> JobOptions:
     """The options of a job. The exact published pipeline excludes all options that would change its labels."""
     profile = published_profile(parameters.model) if parameters.isPublished else None
-    second_opinion = "on" if parameters.hasSecondOpinion else "auto"
+    checks = {
+        "second_opinion": "on" if parameters.hasSecondOpinion else "auto",
+        "self_check": parameters.checksItself,
+        "least_agreement": round(parameters.leastAgreementPercent / 100, 4),
+    }
     if profile is not None:
-        return JobOptions(profile=profile, second_opinion=second_opinion)
+        return JobOptions(profile=profile, **checks)
     return JobOptions(
         precision="reduced" if parameters.isFaster else "auto",
         crop="body" if parameters.isCropped else "none",
         smooth=parameters.isSmooth,
         largest_piece=parameters.isLargestPieceOnly,
         smallest_island_mm3=float(parameters.smallestIslandMm3),
-        second_opinion=second_opinion,
+        **checks,
     )
 
 
@@ -59,6 +63,12 @@ class AdvancedSection:
             ui.smallestIslandSpinBox,
             ui.smallestIslandHelpLabel,
         )
+        self._checks = (
+            ui.selfCheckCheckBox,
+            ui.selfCheckHelpLabel,
+            ui.secondOpinionCheckBox,
+            ui.secondOpinionHelpLabel,
+        )
         self._parameters: SegmentationParameters | None = None
         self._is_enabled = True
         self.show_parameters()
@@ -86,8 +96,11 @@ class AdvancedSection:
         self._ui.publishedHelpLabel.setVisible(has_published)
         self._ui.publishedCheckBox.setEnabled(self._is_enabled)
         self._ui.publishedHelpLabel.setEnabled(self._is_enabled)
-        self._ui.secondOpinionCheckBox.setEnabled(self._is_enabled)
-        self._ui.secondOpinionHelpLabel.setEnabled(self._is_enabled)
+        for widget in self._checks:
+            widget.setEnabled(self._is_enabled)
+        warns = self._is_enabled and (parameters is None or parameters.checksItself)
+        self._ui.leastAgreementLabel.setEnabled(warns)
+        self._ui.leastAgreementSpinBox.setEnabled(warns)
         for widget in self._changes:
             widget.setEnabled(self._is_enabled and not is_published)
         count = count_of_choices(self.options())

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import slicer
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.agreement.kept import agreement_of
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import ResultHeader
 
+from TotalSegmentatorModuleLib.agreement.view import AgreementView
 from TotalSegmentatorModuleLib.qt_helpers.disclosure import Disclosure
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_into_sight, scroll_to_top
@@ -32,6 +34,7 @@ class MessagesSection:
         self._newest, self._is_result_new = ui.resultLabel, False
         self._scroller = Ticker(self._scroll)
         self._absent = Disclosure(ui.absentButton, ui.absentLabel)
+        self._agreement = AgreementView(ui)
         ui.errorDismissButton.connect("clicked(bool)", self._on_dismiss)
         log.copyButton.connect("clicked(bool)", self._on_copy_log)
         bold = ui.errorWhatLabel.font
@@ -46,6 +49,7 @@ class MessagesSection:
         for widget in self._parts:
             widget.setVisible(False)
         self._absent.show("", "")
+        self._agreement.hide()
         self._ui.messagesWidget.setVisible(False)
 
     def show_error(self, problem: Problem, can_be_repeated: bool = False, offers_this_computer: bool = False) -> None:
@@ -76,9 +80,11 @@ class MessagesSection:
         """Add the plan to the log, so that problem reports include it."""
         self.add_log("{}\n{}\n".format(plan_text(plan), plan_details(plan)))
 
-    def show_result(self, header: ResultHeader) -> None:
-        """The line about a result, and the buttons with which one goes on (next_steps.py)."""
+    def show_result(self, header: ResultHeader, run_exactly: Callable[[], None] | None = None) -> None:
+        """The line about a result, and the buttons with which one goes on (next_steps.py). ``run_exactly``: as of
+        AgreementView."""
         self.show_text(result_text(header))
+        self._agreement.show(agreement_of(header.agreement), run_exactly)
         self._absent.show(absent_title(header), absent_text(header))
         self._ui.nextWidget.setVisible(True)
         self.add_log(log_text(header) + "\n")
@@ -114,6 +120,7 @@ class MessagesSection:
         for widget in (self._ui.resultLabel, self._ui.nextWidget):
             widget.setVisible(False)
         self._absent.show("", "")
+        self._agreement.hide()
 
     def _bring_into_sight(self, part) -> None:
         self._newest = part

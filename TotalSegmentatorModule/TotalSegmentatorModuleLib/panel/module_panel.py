@@ -364,7 +364,8 @@ class Panel:
             return
         self._queue.section.queue.result_imported(header.job_id)
         self._next_steps.offer(node)
-        self._messages.show_result(header)
+        order = self._session.order
+        self._messages.show_result(header, None if order is None else lambda: self._orders.run_exactly(order))
         self._new_results.announce(node, (self.review, *self._tasks))
 
     def _show_ready(self) -> None:

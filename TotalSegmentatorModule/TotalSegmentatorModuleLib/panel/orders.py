@@ -118,6 +118,19 @@ class Orders:
             options = replace(self.last.options, accept_size=True)
             self.start_where_chosen(replace(self.last, options=options))
 
+    def run_exactly(self, order: JobOrder) -> None:
+        """Repeat a job whose labels were approximate: full precision, and each network over the whole CT."""
+        if self._session.is_busy or not self._may_replace(order.output):
+            return
+        self._messages.clear()
+        try:
+            check_ct(order.ct)
+        except SegmentationError as error:
+            self._messages.show_error(error.problem)
+            return
+        options = replace(order.options, precision="exact", crop="whole")
+        self._start_when_ready(replace(order, options=options))
+
     def run_here(self) -> None:
         """Repeat the job with which the department server failed on this computer, which is chosen from now on."""
         if self._may_repeat():

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import slicer
+from TotalSegmentatorWire.agreement.kept import agreement_of
+from TotalSegmentatorWire.messages.agreement import Agreement
 from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
 
 from TotalSegmentatorModuleLib.changes.replacement import OnBare, Replacement
@@ -41,6 +43,8 @@ class RerunArrival:
         """Structures that were edited or judged in the meantime, so that they stay as they are."""
         self.absent: list[str] = []
         """Structures that were not found, so that what there is of them stays."""
+        self.agreement: Agreement | None = None
+        """Of approximate labels with the exact ones; None where the labels are exact or were not checked."""
 
     @property
     def node(self):
@@ -51,6 +55,7 @@ class RerunArrival:
     def task(self, header: ResultHeader, images: Sequence[LabelImage], computed: str) -> Generator[int, None, Any]:
         """A part of a background task: returns the node, or None where it has gone. Ended early, it has not touched the
         scene. Raises SegmentationError("EXPORT_NONLINEAR_TRANSFORM")."""
+        self.agreement = agreement_of(header.agreement)
         while True:
             node = self.node
             if node is None:

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.tables.review_rules import shown_name
 
+from TotalSegmentatorModuleLib.agreement.texts import agreement_text
 from TotalSegmentatorModuleLib.changes.replacement import Replacement
 from TotalSegmentatorModuleLib.qt_helpers.questions import confirm_loss
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
@@ -152,7 +153,10 @@ class RerunSection:
         action, node = arrival.action, arrival.node
         replaced = action.segment_ids if action is not None else ()
         names = [[_name(node, each) for each in ids] for ids in (replaced, arrival.kept, arrival.absent)]
-        self._callbacks.show_text(outcome_text(*names))
+        text = outcome_text(*names)
+        if action is not None and arrival.agreement is not None:
+            text = " ".join((text, agreement_text(arrival.agreement)))
+        self._callbacks.show_text(text)
         if action is not None and node is not None:
             self._callbacks.on_replaced(action)
 

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.agreement.kept import agreement_of
 from TotalSegmentatorWire.messages.segment import ResultHeader, Stage
 
+from TotalSegmentatorModuleLib.agreement.texts import agreement_details, agreement_text
 from TotalSegmentatorModuleLib.segment.job_types import STAGE_RECEIVING, STAGE_SENDING, STAGE_STARTING
 from TotalSegmentatorModuleLib.segment.name_lists import readable_names
 from TotalSegmentatorModuleLib.texts.quantities import duration_text
@@ -68,6 +70,9 @@ def absent_text(header: ResultHeader) -> str:
 def log_text(header: ResultHeader) -> str:
     """All about a finished result, for the log."""
     line = result_text(header)
+    agreement = agreement_of(header.agreement)
+    if agreement is not None:
+        line = "\n".join((line, agreement_text(agreement), agreement_details(agreement)))
     if header.absent:
         line = _("{line} {title}: {names}.").format(line=line, title=absent_title(header), names=absent_text(header))
     return line

@@ -40,28 +40,27 @@ _MOST_DIGITS = 3
 
 def agreement_line(agreement: Agreement, translate: Translate = str) -> str:
     """One sentence: how well the labels agree, and by what they were approximated."""
-    return translate(_LINE).format(
-        **_percents(agreement.foreground), approximations=approximations_text(agreement, translate)
-    )
+    approximations = approximations_text(agreement, translate)
+    return _said(_LINE, translate, **_percents(agreement.foreground), approximations=approximations)
 
 
 def short_agreement(agreement: Agreement, translate: Translate = str) -> str:
     """For a list of several facts: "99.4 % (99.0 to 99.7 %) equal to exact labels"."""
-    return translate(_SHORT).format(**_percents(agreement.foreground))
+    return _said(_SHORT, translate, **_percents(agreement.foreground))
 
 
 def agreement_details(agreement: Agreement, translate: Translate = str) -> list[str]:
     """What follows ``agreement_line`` where there is room: the lowest structure, all voxels, the sample."""
     said = []
     if is_below(agreement):
-        said.append(translate(_BELOW).format(threshold=percent_text(agreement.threshold)))
+        said.append(_said(_BELOW, translate, threshold=percent_text(agreement.threshold)))
     if agreement.lowest is not None:
         structure = shown_name(agreement.lowest_structure)
-        said.append(translate(_LOWEST).format(structure=structure, **_percents(agreement.lowest)))
-    said.append(translate(_ALL_VOXELS).format(**_percents(agreement.voxels)))
+        said.append(_said(_LOWEST, translate, structure=structure, **_percents(agreement.lowest)))
+    said.append(_said(_ALL_VOXELS, translate, **_percents(agreement.voxels)))
     seconds = max(1, round(agreement.seconds))
     sample = {"tiles": agreement.tiles, "of_tiles": agreement.of_tiles, "seconds": seconds}
-    return [*said, translate(_SAMPLE).format(**sample)]
+    return [*said, _said(_SAMPLE, translate, **sample)]
 
 
 def approximations_text(agreement: Agreement, translate: Translate = str) -> str:
@@ -83,6 +82,14 @@ def percent_text(share: float) -> str:
     scale = 10**digits
     cut = math.floor(percent * scale + 1e-6) / scale
     return "100" if cut >= 100 else f"{cut:.{digits}f}"
+
+
+def _said(text: str, translate: Translate, **values: object) -> str:
+    """The English where a translation's placeholders are wrong: showing a result must not fail."""
+    try:
+        return translate(text).format(**values)
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return text.format(**values)
 
 
 def _percents(share: Share) -> dict[str, str]:

@@ -13,9 +13,6 @@ AGREEMENT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
             "The fast labels differ from the exact ones more than you allow: in a sample, {percent} % of the voxels of "
             "structures are equal (95 % interval {low} to {high} %; at least {threshold} % wanted)."
         ),
-        _(
-            "Run the job again exactly: in the panel with the button Run again exactly, on the command line with "
-            "--precision exact --crop whole."
-        ),
+        _("For the exact labels, run the job again in exact precision and over the whole CT."),
     ),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from agreements import GOOD
+from agreements import GOOD, LOW
 from command_line_support import events_of
 from reviewed_result import validate
 from sheet_support import html_text, pdf_texts
@@ -38,6 +38,13 @@ def test_the_terminal_says_how_well_the_labels_agree(tmp_path, ct, approximate, 
     said = capsys.readouterr().out
     assert "exact ones in 99.4 % (99.0 to 99.7 %)" in said and "reduced precision" in said
     assert "spleen, 97.0 % (94.0 to 98.5 %)" in said and "4 of 120 tiles" in said
+
+
+def test_the_terminal_says_how_to_get_exact_labels_where_too_few_agree(tmp_path, ct, approximate, capsys, monkeypatch):
+    exact = pipeline.segment
+    monkeypatch.setattr(pipeline, "segment", lambda *each: dataclasses.replace(exact(*each), agreement=LOW))
+    assert main(["segment", str(ct), str(tmp_path / "a.nrrd"), "--model", "m"]) == 0
+    assert "--precision exact --crop whole" in capsys.readouterr().out
 
 
 def test_exact_labels_need_no_word(tmp_path, ct, tasks, capsys):

@@ -6,9 +6,11 @@ Started like the real engine. A request's ``model`` is a JSON object: at ``stage
 memory does), "bad plan" (sends a plan that cannot be read, and goes on), "fall back" (warns, and goes on), "until
 clicked" (waits until structures are asked for first, writes their names to its log, and goes on). The labels are 1
 where the CT is above 0 and 2 where it is below -500; with the act "two layers", at no stage, structure 2 is that and
-all of structure 1 as well, and another model has found it. The result's ``device`` tells how often this worker has read
-a CT, its options are those asked for. Before its tiles each job tells two plans, a first estimate and PLAN. Asked for a
-plan, it tells PLAN, with a pass as large as the CT, on the device that was asked for.
+all of structure 1 as well, and another model has found it; with "agrees" and "differs", at no stage, labels are
+approximate unless the precision is exact, and agree as agreements.GOOD and LOW have it, the latter with its warning.
+The result's ``device`` tells how often this worker has read a CT, its options are those asked for. Before its tiles
+each job tells two plans, a first estimate and PLAN. Asked for a plan, it tells PLAN, with a pass as large as the CT, on
+the device that was asked for.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "TotalSegmentatorModule"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "review"))
 
+import agreements
 from TotalSegmentatorEngine.job.reporting import JobReporter
 from TotalSegmentatorEngine.worker import serve as worker
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
     from TotalSegmentatorEngine.job.task import SegmentationResult, SegmentationTask
+    from TotalSegmentatorWire.messages.agreement import Agreement
     from TotalSegmentatorWire.messages.segment import CtHeader
 
 PATIENT = "Smith^John"
@@ -160,7 +165,17 @@ def segment(volume, prepared, _cache, reporter) -> SegmentationResult:
     device = "reads={}".format(reader.reads)
     profiles = {"fake": "demo"} | ({"other": "published"} if is_layered else {})
     options = prepared.task.options
-    return SegmentationResult(layers, structures, found, absent, list(profiles), profiles, device, 0.1, options)
+    made = SegmentationResult(layers, structures, found, absent, list(profiles), profiles, device, 0.1, options)
+    is_exact = options.precision == "exact"
+    return made if is_exact else dataclasses.replace(made, agreement=_agreement(reporter))
+
+
+def _agreement(reporter) -> Agreement | None:
+    act = ActingReporter.orders.get("act")
+    if act == "differs":
+        percents = {"percent": 95.1, "low": 93.0, "high": 96.8, "threshold": 98.0}
+        reporter.warning(Problem("AGREEMENT_LOW", percents))
+    return {"agrees": agreements.GOOD, "differs": agreements.LOW}.get(act)
 
 
 def plan_ahead(geometry, _ct_id, prepared, _cache) -> Plan:

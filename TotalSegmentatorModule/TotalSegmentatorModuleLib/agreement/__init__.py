@@ -1,0 +1,1 @@
+"""How well approximate labels agree with the exact ones, in the panel."""
