@@ -17,7 +17,12 @@ _TRUST = 0.02
 """In a plan of measured networks: so long as so much of their planned time has not passed, it counts as much as what
 was seen."""
 _TRUST_IN_ESTIMATE = 0.01
+_TRUST_IN_LOADING = 0.2
+"""Seconds: until so much was planned of the loading that has passed, the plan counts as much."""
 _NETWORK_STAGES = (Stage.LOADING_MODEL, Stage.PREDICTING)
+
+_Seen = dict[str, tuple[float, float]]
+"""By kind of network: seconds that have passed, and those that were planned for the same work."""
 
 
 @dataclass
@@ -30,25 +35,21 @@ class _Pass:
     """Seconds that have passed."""
 
     @property
-    def seconds(self) -> float:
-        """As planned, without labels."""
-        return self.planned.seconds - (self.planned.label_seconds or 0.0)
+    def tile_seconds(self) -> float:
+        """Of all tiles, as planned, without labels."""
+        return self.planned.seconds - (self.planned.label_seconds or 0.0) - self.planned.load_seconds
 
     @property
     def kind(self) -> str:
         """Of a network that never ran here only its own model tells something."""
         return self.planned.model if self.planned.is_estimated else ""
 
-    @property
-    def passed(self) -> float:
-        """An estimate knows of no loading."""
-        return self.tiles if self.planned.is_estimated else self.tiles + self.loading
-
 
 class NetworksPace:
     """Gets the plan, the tiles that are done when it is made, and each stretch of time with what it was spent on."""
 
-    def __init__(self, plan: Plan, tile: int) -> None:
+    def __init__(self, plan: Plan, tile: int, before: NetworksPace | None = None) -> None:
+        """``before``: of the plan that this one replaces; what was seen then still counts."""
         self._passes: list[_Pass] = []
         finished = 0
         for planned in plan.passes:
@@ -58,6 +59,8 @@ class NetworksPace:
         self._total = finished
         self._tile = tile
         self._since_tile = 0.0
+        self._seen_before: _Seen = {} if before is None else before._seen()
+        self._loading_before = (0.0, 0.0) if before is None else before._loading_seen()
 
     @staticmethod
     def can_tell(plan: Plan) -> bool:
@@ -101,40 +104,63 @@ class NetworksPace:
         again.planned = dataclasses.replace(planned, tiles=planned.tiles + more, seconds=seconds)
         self._total += more
 
-    def seconds_left(self) -> float:
-        """Of loading and tiles."""
+    def seconds_left(self, busy: float = 1.0) -> float:
+        """Of loading and tiles. ``busy``: how many times longer than on an idle computer things take now, for what has
+        not shown a pace."""
         place, done = self._place()
+        passed, planned = self._loading_seen()
+        load_factor = (passed + _TRUST_IN_LOADING * busy) / (planned + _TRUST_IN_LOADING)
         loads = [each.loading for each in self._passes if each.loading > 0]
-        left = 0.0
+        seen, left = self._seen(), 0.0
         for number, each in enumerate(self._passes[place:], place):
-            factor = self._factor(each.kind, place, done)
+            factor = self._factor(each.kind, seen, busy)
+            pace = factor * each.planned.tile_seconds
             if number > place:
-                left += factor * each.seconds + (loads[-1] if loads and each.planned.is_estimated else 0.0)
+                unforeseen = loads[-1] if loads and each.planned.is_estimated else 0.0
+                left += load_factor * each.planned.load_seconds or unforeseen
+                left += factor * each.tile_seconds
             elif done:
-                left += max(factor * each.planned.tile_seconds * (each.planned.tiles - done) - self._since_tile, 0.0)
+                left += max(pace * (each.planned.tiles - done) - self._since_tile, 0.0)
             else:
-                least = factor * each.planned.tile_seconds * (each.planned.tiles - 1)
-                left += max(factor * each.seconds - each.passed, least)
+                loading = 0.0 if each.tiles else max(load_factor * each.planned.load_seconds - each.loading, 0.0)
+                left += loading + max(factor * each.tile_seconds - each.tiles, pace * (each.planned.tiles - 1))
         return left
 
-    def factor(self) -> float:
+    def factor(self, busy: float = 1.0) -> float:
         """How much longer than planned networks take that have run here before."""
-        return self._factor("", *self._place())
+        return self._factor("", self._seen(), busy)
 
-    def _factor(self, kind: str, place: int, done: int) -> float:
-        passed = planned = total = 0.0
-        for number, each in enumerate(self._passes):
-            if each.kind != kind:
-                continue
-            total += each.seconds
-            if each.is_counted and (number < place or (number == place and done)):
-                passed += each.passed
-                planned += each.seconds
-                if number == place:
-                    planned -= each.planned.tile_seconds * (each.planned.tiles - done)
-                    passed -= self._since_tile
+    def _factor(self, kind: str, seen: _Seen, busy: float) -> float:
+        """Of networks of a kind that has not run yet, as of those whose time was known."""
+        prior = self._factor("", seen, busy) if kind else busy
+        passed, planned = seen.get(kind, (0.0, 0.0))
+        total = sum(each.tile_seconds for each in self._passes if each.kind == kind)
         trust = (_TRUST_IN_ESTIMATE if kind else _TRUST) * total
-        return (passed + trust) / (max(planned, 0.0) + trust) if trust > 0 else 1.0
+        return (passed + trust * prior) / (planned + trust) if planned + trust > 0 else prior
+
+    def _seen(self) -> _Seen:
+        """Of tiles."""
+        place, done = self._place()
+        seen = dict(self._seen_before)
+        for number, each in enumerate(self._passes):
+            if not each.is_counted or not (number < place or (number == place and done)):
+                continue
+            passed, planned = each.tiles, each.tile_seconds
+            if number == place:
+                planned = max(planned - each.planned.tile_seconds * (each.planned.tiles - done), 0.0)
+                passed -= self._since_tile
+            before = seen.get(each.kind, (0.0, 0.0))
+            seen[each.kind] = before[0] + passed, before[1] + planned
+        return seen
+
+    def _loading_seen(self) -> tuple[float, float]:
+        """Seconds that have passed, and those that were planned, of networks that have been loaded."""
+        passed, planned = self._loading_before
+        for each in self._passes:
+            if each.is_counted and each.tiles:
+                passed += each.loading
+                planned += each.planned.load_seconds
+        return passed, planned
 
     def _place(self) -> tuple[int, int]:
         """Index of the pass that runs, and how many of its tiles are done."""

@@ -102,13 +102,17 @@ class JobReporter(EventReporter):
         clock: Callable[[], float] = time.monotonic,
         memory: Callable[[], int | None] = resident_memory,
         asked_first: Callable[[], Sequence[str]] = tuple,
+        processor: Callable[[], float] | None = None,
     ) -> None:
-        """``memory``: bytes that the job occupies, where it runs in this process."""
+        """Where the job runs in this process: ``memory``, the bytes that it occupies, and ``processor``, the seconds
+        that processors have worked for it; by default those of the process where ``clock`` is the real one."""
         super().__init__(job_id, emit, is_cancelled, clock)
         self._memory = memory
         self.asked_first = asked_first
         self._networks = NetworksInTurn()
-        self._time_left = TimeLeft(_share_after(Stage.LABELLING) / _PREDICTING_AND_LABELLING)
+        if processor is None and clock is time.monotonic:
+            processor = time.process_time
+        self._time_left = TimeLeft(_share_after(Stage.LABELLING) / _PREDICTING_AND_LABELLING, processor)
         self._labelling_weight = STAGE_WEIGHTS[Stage.LABELLING]
         self._done = {Stage.PREDICTING: 0.0, Stage.LABELLING: 0.0}
         self._labelling_since: float | None = None

@@ -5,6 +5,8 @@ Tiles and the making of labels have each a pace of their own: labels of a fine C
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import Stage
 
@@ -19,7 +21,31 @@ _WRITING_SHARE = 0.03
 _MOST_FACTOR = 2.0
 """Networks may be many times slower than planned while another program holds their file or the memory; what follows
 them is then not."""
+_MOST_BUSY = 4.0
+_COMPUTING = (Stage.RESAMPLING, Stage.LOADING_MODEL, Stage.PREDICTING, Stage.LABELLING)
 _TAIL = (Stage.RESTORING, Stage.REVIEWING, Stage.WRITING)
+
+
+class _Watched:
+    """How much of the time in which the job computes it gets a processor."""
+
+    def __init__(self) -> None:
+        self._since: tuple[float, float] | None = None
+        self._elapsed = self._worked = 0.0
+
+    def book(self, stage: str | None, now: float, worked: float) -> None:
+        """Time since the last call was spent in ``stage``."""
+        if self._since is not None and stage in _COMPUTING:
+            self._elapsed += now - self._since[0]
+            self._worked += worked - self._since[1]
+        self._since = (now, worked)
+
+    def busy(self) -> float:
+        """How many times longer than on an idle computer a step takes that one thread does; of several threads, which
+        would have worked more than has passed, at least so much."""
+        if self._elapsed < _PACE_SECONDS or self._worked <= 0:
+            return 1.0
+        return min(max(self._elapsed / self._worked, 1.0), _MOST_BUSY)
 
 
 class TimeLeft:
@@ -28,7 +54,12 @@ class TimeLeft:
     ``tail_share`` is the time of everything after tiles and labels as a share of theirs.
     """
 
-    def __init__(self, tail_share: float) -> None:
+    def __init__(self, tail_share: float, processor: Callable[[], float] | None = None) -> None:
+        """``processor``: seconds that all processors have worked for this process, by which it is seen how busy the
+        computer is with other things."""
+        self._processor = processor
+        self._watched = _Watched()
+        self._place: tuple[str, str] | None = None
         self._tail_share = tail_share
         self._planned_end: float | None = None
         self._planned_labelling: float | None = None
@@ -51,9 +82,11 @@ class TimeLeft:
         self._planned_end = None if plan.seconds is None else now + plan.seconds - plan.elapsed_seconds
         labelling = [planned.label_seconds for planned in plan.passes]
         self._planned_labelling = None if None in labelling else sum(labelling)
-        self._networks, done = None, self._tile
+        place = (plan.device, plan.runtime)
+        before = self._networks if place == self._place else None
+        self._place, self._networks, done = place, None, self._tile
         if plan.seconds is not None and NetworksPace.can_tell(plan):
-            self._networks = NetworksPace(plan, done)
+            self._networks = NetworksPace(plan, done, before)
             left = plan.seconds - plan.elapsed_seconds
             self._planned_tail = max(left - self._networks.planned_to_come, 0.0) + _WRITING_SHARE * left
         self._start_anew()
@@ -81,6 +114,8 @@ class TimeLeft:
     def _book(self, now: float) -> None:
         """Time since the last report belongs to the stage that was reported."""
         stage, since = self._previous
+        if self._processor is not None:
+            self._watched.book(stage, now, self._processor())
         if stage == Stage.PREDICTING:
             self._predicting += now - since
         elif stage == Stage.LABELLING:
@@ -97,9 +132,12 @@ class TimeLeft:
             self._networks.reached(tile, tiles)
         elif stage == Stage.LABELLING:
             self._labelled = max(self._labelled, min(within, 1.0))
-        tail = min(max(self._networks.factor(), 1 / _MOST_FACTOR), _MOST_FACTOR) * self._planned_tail
+        busy = self._watched.busy() if self._place is not None and self._place[0] == "cpu" else 1.0
+        factor = min(max(self._networks.factor(busy), 1 / _MOST_FACTOR), _MOST_FACTOR)
+        tail = factor * self._planned_tail
         if stage not in _TAIL:
-            return round(self._networks.seconds_left() + self._of_labels()[0] + tail, 1)
+            labels = self._of_labels()[0] * (1.0 if self._have_labels_a_pace() else factor)
+            return round(self._networks.seconds_left(busy) + labels + tail, 1)
         if self._tail_since is None:
             self._tail_since = now
         passed, done = now - self._tail_since, (_TAIL.index(stage) + within) / len(_TAIL)
@@ -123,9 +161,12 @@ class TimeLeft:
         pace = self._predicting / run
         return pace * (self._tiles - self._tile), pace * self._tiles
 
+    def _have_labels_a_pace(self) -> bool:
+        return self._labelling >= _PACE_SECONDS and self._labelled > 0
+
     def _of_labels(self) -> tuple[float, float] | None:
         """Likewise of the labels: by the plan until they have a pace, nothing where there is no plan either."""
-        if self._labelling >= _PACE_SECONDS and self._labelled > 0:
+        if self._have_labels_a_pace():
             total = self._labelling / self._labelled
             if self._planned_labelling is not None:  # some labels are made at once and others slowly
                 total = self._labelled * total + (1.0 - self._labelled) * self._planned_labelling

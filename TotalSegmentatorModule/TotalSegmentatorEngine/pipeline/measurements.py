@@ -21,7 +21,7 @@ from TotalSegmentatorEngine.machine.work_time import Spent, now
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 from TotalSegmentatorEngine.plan.memory_estimate import loaded_key, stored_bytes
 from TotalSegmentatorEngine.plan.network_work import tile_operations
-from TotalSegmentatorEngine.plan.rates import Work, label_rate, network_rate
+from TotalSegmentatorEngine.plan.rates import Work, comparing_work, label_rate, loading_work, network_rate
 
 
 class Sink(RowSink, Protocol):
@@ -100,7 +100,13 @@ class LoadingProbe:
         """Remembers the measurement; the stored weights have been released. A trial leaves memory behind."""
         key = loaded_key(self._folder, runner.runtime, runner.precision, str(runner.device))
         waited, made = self._read - self._started, now() - self._read - (self._trial or Spent())
-        self._machine.remember_rate(key, 1, waited.elapsed + made.worked)
+        seconds = waited.elapsed + made.worked
+        self._machine.remember_rate(key, 1, seconds)
+        place = (runner.precision, str(runner.device))
+        loading = loading_work(stored_bytes(self._folder), runner.runtime, *place)
+        self._machine.remember_rate(loading.name, loading.units, seconds)
+        if self._trial is not None:
+            self._machine.remember_rate(comparing_work(*place).name, 1, self._trial.worked)
         if self._trial is None:
             change = (resident_memory() or 0) - self._resident
             self._machine.remember_bytes(key, max(stored_bytes(self._folder) + change, 0))

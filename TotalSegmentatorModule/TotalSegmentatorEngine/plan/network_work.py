@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from TotalSegmentatorEngine.models.mirroring import allowed_mirroring
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 
 _MIRROR_IMAGES = 8
-"""Of a tile, where the trainer mirrors along all three axes, as nnU-Net's default trainer does. The weight file, which
-is not read for a plan, may name fewer."""
+"""Of a tile, where the trainer mirrors along all three axes, as nnU-Net's default trainer does, and the weight file
+does not say what it allows."""
 
 
 def tile_operations(folder: ModelFolder, mirror_images: int | None = None) -> float | None:
@@ -29,9 +30,16 @@ def tile_operations(folder: ModelFolder, mirror_images: int | None = None) -> fl
         return None
     operations = sum(_encoder(network, folder.patch_size)) + sum(_decoder(network, folder.patch_size))
     operations += 2.0 * math.prod(folder.patch_size) * network.features[0] * (len(folder.labels) + 1)
+    return operations * (mirror_images or _expected_images(folder)) * len(folder.checkpoints)
+
+
+def _expected_images(folder: ModelFolder) -> int:
+    """As nnU-Net, by what the first fold allows."""
+    allowed = allowed_mirroring(folder.checkpoints[0]) if folder.mirrors and folder.checkpoints else ()
+    if allowed is not None:
+        return 2 ** len(allowed)
     trainer = folder.path.name.split("__")[0].lower().replace("_", "")
-    expected = _MIRROR_IMAGES if folder.mirrors and "nomirror" not in trainer else 1
-    return operations * (mirror_images or expected) * len(folder.checkpoints)
+    return 1 if "nomirror" in trainer else _MIRROR_IMAGES
 
 
 @dataclass(frozen=True)

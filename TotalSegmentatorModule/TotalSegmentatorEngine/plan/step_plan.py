@@ -16,14 +16,16 @@ from TotalSegmentatorEngine.models.find_model import Part
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 from TotalSegmentatorEngine.plan.check_plan import check_pass, checked_tiles, exact_strategy
 from TotalSegmentatorEngine.plan.job_steps import Scope, Step
-from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, pass_memory
+from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, pass_memory, stored_bytes
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
 from TotalSegmentatorEngine.plan.network_work import tile_operations
 from TotalSegmentatorEngine.plan.rates import (
     USUAL_LABELLING,
     Work,
+    comparing_work,
     islands_work,
     label_rate,
+    loading_work,
     network_rate,
     plans_resampling_work,
     published_work,
@@ -70,6 +72,8 @@ class StepPlan:
         self.is_smooth = options.smooth and step.number is not None and not by_plans
         self.resampled = self._resampled()
         """The region that is resampled of the CT, once for all parts; None: nothing is."""
+        self._compared: set[str] = set()
+        """Kinds of networks whose runtimes an earlier part compares."""
         self.passes: list[PlannedPass] = []
         self.memories: list[PassMemory] = []
         for part in step.parts:
@@ -121,7 +125,8 @@ class StepPlan:
         tiles = tiles_of(self.grid, region, folder, self._profile, len(model.parts) if is_whole else 1)
         shape = network_shape(self.grid, region, folder, self._profile)
         work = label_work(self.grid, region, folder, self._profile, self.is_smooth)
-        seconds, tile_seconds = self._network_seconds(folder, tiles)
+        load_seconds = self._load_seconds(folder)
+        seconds, tile_seconds = self._network_seconds(folder, tiles, load_seconds)
         labelling = None if seconds is None else self._label_seconds(folder, work)
         if seconds is not None:
             seconds += labelling
@@ -141,6 +146,7 @@ class StepPlan:
                 model=model.id,
                 tile_voxels=math.prod(folder.patch_size),
                 tile_seconds=tile_seconds,
+                load_seconds=0.0 if seconds is None else load_seconds,
                 is_estimated=seconds is not None and self._is_estimated(folder),
             )
         )
@@ -154,9 +160,11 @@ class StepPlan:
     def _add_check(self) -> None:
         """The exact networks beside those of the step, where these are others."""
         exact, tiles = exact_strategy(self._strategy), self.checked_tiles
-        seconds, pace = self._network_seconds(self.step.folders[0], tiles, exact)
+        first = self.step.folders[0]
+        load_seconds = self._load_seconds(first, exact) if exact != self._strategy else 0.0
+        seconds, pace = self._network_seconds(first, tiles, load_seconds, exact)
         if exact != self._strategy:
-            again, _pace = self._network_seconds(self.step.folders[0], tiles)
+            again, _pace = self._network_seconds(first, tiles, 0.0)
             seconds = None if seconds is None or again is None else seconds + again
             for part in self.step.parts[:tiles]:
                 folder, machine = part.folder, self._context.machine
@@ -169,8 +177,27 @@ class StepPlan:
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
+    def _load_seconds(self, folder: ModelFolder, strategy: Strategy | None = None) -> float:
+        """Until the network is ready to run, by another ``strategy`` than the step's. An earlier part of the same kind
+        compares the runtimes for all of them."""
+        strategy, machine = strategy or self._strategy, self._context.machine
+        if str(folder.path.resolve()) in self._context.loaded:
+            return 0.0
+        place = (strategy.runtime, strategy.precision, strategy.device)
+        measured = machine.rate(loaded_key(folder, *place))
+        if measured is not None:
+            return measured
+        seconds = self.work_seconds(loading_work(stored_bytes(folder), *place))
+        kind = architecture_key(folder)
+        is_compared = machine.chosen_runtime(kind, strategy.precision, strategy.device) is not None
+        if self._options.runtime == "auto" and strategy.device == "cpu" and not is_compared:
+            if kind not in self._compared:
+                seconds += self.work_seconds(comparing_work(strategy.precision, strategy.device))
+            self._compared.add(kind)
+        return seconds
+
     def _network_seconds(
-        self, folder: ModelFolder, tiles: int, strategy: Strategy | None = None
+        self, folder: ModelFolder, tiles: int, load_seconds: float, strategy: Strategy | None = None
     ) -> tuple[float | None, float | None]:
         """Of all tiles with what comes before them, and of one after the first; by another ``strategy`` than the
         step's."""
@@ -184,8 +211,7 @@ class StepPlan:
             pace = measured.seconds_per_tile or measured.first_tile_seconds
         if pace is None:
             return None, None
-        load = 0.0 if str(folder.path.resolve()) in self._context.loaded else machine.rate(loaded_key(folder, *place))
-        return (load or 0.0) + (first + (tiles - 1) * pace if tiles else 0.0), pace
+        return load_seconds + (first + (tiles - 1) * pace if tiles else 0.0), pace
 
     def _expected_seconds(self, folder: ModelFolder, place: tuple[str, str, str]) -> float | None:
         """Of a tile of a network that never ran here, by the pace of other networks or else of a trial."""

@@ -48,6 +48,8 @@ class PlannedPass:
     """Of one tile: what a tile costs, compared with those of other networks."""
     tile_seconds: float | None = None
     """Of a tile after the first, without its labels; None where ``seconds`` is."""
+    load_seconds: float = 0.0
+    """Of ``seconds``, until the network is ready to run; the comparison of runtimes, which is made once, included."""
     is_estimated: bool = False
     """Whether ``seconds`` counts with what other networks or a short trial took: this one never ran on this machine."""
 

@@ -18,7 +18,7 @@ def network(name: str, tiles: int, pace: float, is_estimated: bool = False) -> P
     purpose = LOCALIZATION if tiles < 5 else SEGMENTATION
     return PlannedPass(
         name, purpose, [8, 8, 8], False, tiles, load + tiles * pace, label_seconds=0.0, model=name[:1],
-        tile_seconds=pace, is_estimated=is_estimated,
+        tile_seconds=pace, load_seconds=load, is_estimated=is_estimated,
     )  # fmt: skip
 
 
@@ -93,6 +93,38 @@ def test_an_estimate_is_corrected_by_the_first_tiles():
     found = errors(Run(estimated, 1.0, 3.0), 0.1)
     assert sorted(found)[len(found) // 2] < 0.15 and max(found) < 0.3
     assert max(errors(Run(estimated, 1.0, 3.0), 0.5)) < 0.15
+
+
+@pytest.mark.parametrize(("share", "longer"), [(1.0, 1.0), (2.0, 1.0), (0.5, 2.0)])
+def test_before_a_tile_is_done_it_counts_how_busy_the_computer_is(share: float, longer: float):
+    """Loading takes as long as planned for the processor, but gets only a share of one; several threads get more."""
+    now, events = [0.0], []
+    reporter = JobReporter(
+        "1", events.append, clock=lambda: now[0], memory=lambda: None, processor=lambda: share * now[0]
+    )
+    reporter.plan(plan_of(MEASURED))
+    reporter.progress(Stage.LOADING_MODEL, 0.0)
+    now[0] += longer * LOAD
+    reporter.progress(Stage.PREDICTING, 0.0, 0, sum(planned.tiles for planned in MEASURED))
+    to_come = sum(planned.seconds for planned in MEASURED) + RESTORING - LOAD
+    assert events[-1].seconds_left == pytest.approx(longer * to_come, rel=0.1)
+
+
+def test_what_was_seen_counts_after_the_plan_is_made_anew():
+    """Three times as slow as planned: a refined plan, which says where a task runs, says nothing of that."""
+    now, events = [0.0], []
+    reporter = JobReporter("1", events.append, clock=lambda: now[0], memory=lambda: None)
+    reporter.plan(plan_of(MEASURED))
+    reporter.progress(Stage.LOADING_MODEL, 0.0)
+    now[0] += 3 * LOAD
+    coarse, fine, *others = MEASURED
+    for tile in range(coarse.tiles + 5):
+        reporter.progress(Stage.PREDICTING, tile / 30, tile, 30)
+        now[0] += 3 * (coarse if tile < coarse.tiles else fine).tile_seconds
+    reporter.plan(plan_of(MEASURED))
+    reporter.progress(Stage.PREDICTING, 0.2, coarse.tiles + 5, 30)
+    to_come = 5 * fine.tile_seconds + sum(planned.seconds for planned in others)
+    assert events[-1].seconds_left == pytest.approx(3 * to_come + 2 * RESTORING, rel=0.25)
 
 
 def test_a_network_that_runs_once_more_delays_those_to_come():

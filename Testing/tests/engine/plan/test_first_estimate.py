@@ -57,8 +57,7 @@ def test_operations_of_the_plans_are_those_that_pytorch_counts(tmp_path: Path, n
         (plans_of(configuration_settings(network=network, old_format=old_format)), published_like(old_format, network))
     ):
         folder = read_model_folder(make_model_folder(tmp_path / f"Dataset90{number}_Seeded", plans=plans))
-        images = 8 if "nomirror" not in folder.path.name.lower() else 1
-        assert tile_operations(folder) / images == pytest.approx(counted_operations(folder), rel=1e-6)
+        assert tile_operations(folder) == pytest.approx(counted_operations(folder), rel=1e-6)
 
 
 def test_a_trial_takes_a_moment_and_its_pace_is_that_of_this_machine():
@@ -105,8 +104,26 @@ def test_without_a_trial_the_time_stays_unknown(models: Path, volume: Volume, tm
     assert planned.seconds is None and not planned.is_estimated
 
 
+@pytest.mark.parametrize(("axes", "images"), [(None, 1), ((0, 2), 4), ((0, 1, 2), 8)])
+def test_mirror_images_are_those_that_the_weight_file_allows(tmp_path: Path, axes: tuple[int, ...] | None, images: int):
+    """Read of the file's structure alone, in the form that the trainer writes."""
+    folders = [
+        make_model_folder(tmp_path / f"Dataset90{n}_Seeded", mirroring_axes=each) for n, each in ((0, None), (1, axes))
+    ]
+    plain, mirrored = map(read_model_folder, folders)
+    assert tile_operations(mirrored) == images * tile_operations(plain)
+
+
+def test_of_a_file_that_says_nothing_all_mirror_images_of_the_trainer_are_expected(tmp_path: Path):
+    path = make_model_folder(tmp_path / "Dataset900_Seeded")
+    folder = read_model_folder(path)
+    known = tile_operations(folder)
+    folder.checkpoints[0].write_bytes(b"damaged")
+    assert tile_operations(folder) == 8 * known
+
+
 def test_the_pace_of_a_network_counts_the_mirror_images_that_it_really_makes(tmp_path: Path, monkeypatch):
-    """Weights of nnU-Net's default trainer may allow none, which only their file tells."""
+    """Weights of nnU-Net's default trainer may allow none."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(job_planning, "pace_trial", lambda *_place: (1e9, 0.5))
     path = make_model_folder(tmp_path / "Dataset900_Seeded", mirroring_axes=None)
@@ -115,4 +132,4 @@ def test_the_pace_of_a_network_counts_the_mirror_images_that_it_really_makes(tmp
     machine = MachineProfile.load()
     tile = machine.network(architecture_key(folder), "eager", "exact", "cpu").seconds_per_tile
     pace = machine.rate(network_rate("eager", "exact", "cpu"))
-    assert pace == pytest.approx(8 * tile / tile_operations(folder))
+    assert pace == pytest.approx(tile / tile_operations(folder))
