@@ -139,6 +139,7 @@ def one_second_a_tile(prepared: PreparedTask) -> MachineProfile:
                 key = architecture_key(part.folder)
                 machine.remember_network(key, "eager", "exact", "cpu", 1.0, 1.0, tiles=10)
                 machine.remember_rate(label_rate(part.folder, "cpu", False), 1, 0.0)
+                machine.remember_rate(loaded_key(part.folder, "eager", "exact", "cpu"), 1, 0.0)
     return machine
 
 
