@@ -358,7 +358,7 @@ class Panel:
     def result_arrived(self, node, header: ResultHeader) -> None:
         """``node`` (vtkMRMLSegmentationNode) holds a new result."""
         if self._queue.runs_job:
-            self._queue.result_arrived(node)
+            self._queue.result_arrived(node, header)
             if self._parameters is not None and self._parameters.reviewSegmentation is None:
                 self._parameters.reviewSegmentation = self._parameters.exportSegmentation = node
             return

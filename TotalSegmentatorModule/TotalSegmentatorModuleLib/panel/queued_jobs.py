@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import slicer
 from slicer.i18n import tr as _
+from TotalSegmentatorWire.agreement.kept import agreement_of
 from TotalSegmentatorWire.errors.problem import Problem
+from TotalSegmentatorWire.messages.segment import ResultHeader
 
 from TotalSegmentatorModuleLib import settings
+from TotalSegmentatorModuleLib.agreement.texts import agreement_text
 from TotalSegmentatorModuleLib.job_queue.queue_file import KeptQueue
 from TotalSegmentatorModuleLib.job_queue.section import QueueSection, SectionCallbacks
 from TotalSegmentatorModuleLib.job_queue.texts import cancelled_text
@@ -83,12 +86,14 @@ class QueuedJobs:
         else:
             self._orders.start_where_chosen(order)
 
-    def result_arrived(self, node) -> None:
+    def result_arrived(self, node, header: ResultHeader) -> None:
         """A result of the queue is in the scene. It does not cover what the views show of another CT."""
         ct = reference_volume(node)
         if ct is not None and not is_shown(ct) and node.GetDisplayNode() is not None:
             node.GetDisplayNode().SetVisibility(False)
-        self._messages.show_text(_("Finished: {name}.").format(name=node.GetName()))
+        text = _("Finished: {name}.").format(name=node.GetName())
+        agreement = agreement_of(header.agreement)
+        self._messages.show_text(text if agreement is None else " ".join((text, agreement_text(agreement))))
 
     def call_when_safe(self, node, action: Callable[[], None], recovery: ReviewRecovery) -> None:
         """``recovery`` saves single segmentations; frames of sequences the queue looks after."""

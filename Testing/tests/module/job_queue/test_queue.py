@@ -72,7 +72,7 @@ def test_a_bad_and_a_cancelled_ct_do_not_stop_the_others(queue_user, app):
     user.add("CT bad", "CT one")
     user.plan("predicting", "slow")
     user.add("CT two")
-    user.plan()
+    user.plan(act="agrees")
     user.add("CT three")
     user.start()
     user.wait_for_running(2)
@@ -84,6 +84,7 @@ def test_a_bad_and_a_cancelled_ct_do_not_stop_the_others(queue_user, app):
 
     user.select(0)
     assert "not finite" in user.queue_ui.explanationLabel.text or "infinite" in user.queue_ui.explanationLabel.text
+    assert "exact ones in 99.4" in user.ui.messages.resultLabel.text
     assert user.error_code == ""  # no frame for what stands in the line
     assert len(user.segmentations) == 2
     assert user.queue_ui.summaryLabel.text == "2 finished, 1 failed, 1 cancelled."
