@@ -260,7 +260,8 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         default=default.precision,
-        help="reduced is faster, but some labels differ; auto (default) does not change labels",
+        help="reduced is faster, but some labels differ; auto (default) is exact unless a check of this CT finds at "
+        "least 99.5 %% of the structures' voxels equal in reduced precision",
     )
     group.add_argument(
         "--crop",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from TotalSegmentatorWire.messages.agreement import REDUCED
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import Stage
@@ -41,13 +42,20 @@ class NetworkPool:
     ) -> None:
         self._steps = [list(folders) for folders in steps]
         self._plan = plan
-        self._options = options
+        self.options = options
         self._cache = cache
         self._measurements = measurements
         self._reporter = reporter
         self._ready = ready_networks(options, plan.device)
         self._current: TileRunner | None = None
         self._used = options
+        self._reduced: set[str] = set()
+        self._precisions: set[str] = set()
+        """Of the networks that the result is made by."""
+        self.last_precision = ""
+        """Of the network that ``runner`` gave last."""
+        self.is_automatic = options.precision == "auto"
+        """Whether networks may run in reduced precision without having been asked to."""
 
     def __enter__(self) -> NetworkPool:
         self._prefetch_first_of(self._folders)
@@ -87,18 +95,45 @@ class NetworkPool:
 
         Raises SegmentationError: MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
         """
+        options = self._options_of(folder)
         if not self._plan.keeps_networks:
-            self._cache.forget_networks(but=folder)
-        runner = self._runner(folder, sample, self._options)
-        self._used = dataclasses.replace(self._used, runtime=runner.runtime, precision=runner.precision)
+            is_held = self._cache.holds_runner(folder, self._variant(options))
+            self._cache.forget_networks(but=folder if is_held else None)
+        runner = self._runner(folder, sample, options)
+        self._precisions.add(runner.precision)
+        self.last_precision = runner.precision
+        precision = REDUCED if REDUCED in self._precisions else runner.precision
+        self._used = dataclasses.replace(self._used, runtime=runner.runtime, precision=precision)
         return runner
+
+    def reduced_runner(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
+        """Likewise in reduced precision, to see how that does."""
+        if not self._plan.keeps_networks:
+            self._release_current()
+            self._cache.forget_networks()
+        return self._runner(folder, sample, dataclasses.replace(self.options, precision=REDUCED))
+
+    def run_reduced(self, folder: ModelFolder) -> None:
+        """From now on the folder's network runs in reduced precision."""
+        self._reduced.add(str(folder.path))
+
+    def run_exactly(self) -> None:
+        """What ran in reduced precision by ``run_reduced`` is not a part of the result, and no other network will."""
+        self._reduced.clear()
+        self._precisions.discard(REDUCED)
+        self.is_automatic = False
+
+    def _options_of(self, folder: ModelFolder) -> JobOptions:
+        if str(folder.path) not in self._reduced:
+            return self.options
+        return dataclasses.replace(self.options, precision=REDUCED)
 
     def exact_runner(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
         """Likewise in exact precision, whatever the job's is: to check the other one by it."""
         if not self._plan.keeps_networks:
             self._release_current()
             self._cache.forget_networks()
-        return self._runner(folder, sample, dataclasses.replace(self._options, precision="exact"))
+        return self._runner(folder, sample, dataclasses.replace(self.options, precision="exact"))
 
     def _runner(self, folder: ModelFolder, sample: Callable[[], np.ndarray], options: JobOptions) -> TileRunner:
         self._release_current()
@@ -121,7 +156,7 @@ class NetworkPool:
     def _make(self, folder: ModelFolder, sample: Callable[[], np.ndarray], options: JobOptions) -> TileRunner:
         """Measured, without the trial of runtimes that may be a part of it."""
         probe = self._measurements.loading(folder)
-        is_of_job = options is self._options
+        is_of_job = options is self.options
         ready = self._ready if is_of_job else ready_networks(options, self._plan.device)
         model = self._cache.weights.take(folder, self._reporter.check_cancelled, ready)
         probe.weights_read()
@@ -150,7 +185,7 @@ class NetworkPool:
         is not read before the one that runs has gone, and soon is.
         """
         for folder in folders:
-            if self._cache.holds_runner(folder, self._variant(self._options)):
+            if self._cache.holds_runner(folder, self._variant(self.options)):
                 continue
             must_wait = beside_another and not self._plan.keeps_networks
             if not (must_wait and self._ready is not None and self._ready.holds(folder)):

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from TotalSegmentatorWire.messages.agreement import REDUCED
+from TotalSegmentatorWire.messages.plan import SEGMENTATION
+
 from TotalSegmentatorEngine.agreement.ct_seed import ct_seed
+from TotalSegmentatorEngine.agreement.estimate import estimated
+from TotalSegmentatorEngine.inference.tile_runner import TileRunner
+from TotalSegmentatorEngine.models.find_model import Part
+from TotalSegmentatorEngine.models.model_folder import architecture_key
 from TotalSegmentatorEngine.pipeline.checking.checked_job import CheckedJob
 from TotalSegmentatorEngine.pipeline.checking.checked_part import PartRun
+from TotalSegmentatorEngine.pipeline.checking.early_check import is_reduced_enough
 from TotalSegmentatorEngine.pipeline.checking.step_check import StepCheck, check_step
 from TotalSegmentatorEngine.pipeline.finishing.merged_labels import MergedLabels
 from TotalSegmentatorEngine.pipeline.job_context import JobContext
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
 from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
+from TotalSegmentatorEngine.plan.automatic_precision import LEAST_EQUAL, may_be_reduced
 from TotalSegmentatorEngine.plan.job_steps import Scope, Step
 from TotalSegmentatorEngine.preprocessing.regions import enclosing
 
@@ -50,6 +59,8 @@ def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool, che
             left = [part, *(other for other in left if other is not part)]
             context.networks.run_in_order([each.folder for each in left])
         left.remove(part)
+        if checks_itself and step.number is not None and regions[part.name] == ct.grid.whole:
+            _choose_precision(step, part, ct, context)
         labels = predict_uncut(prediction, part, regions[part.name], wanted, context)
         overwritten = step.overwritten_by(part)
         result.add(labels.merged, part.labels, listen, overwritten)
@@ -57,10 +68,39 @@ def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool, che
             on_grid.add(labels.on_grid, part.labels, listen, overwritten)
         context.order.has_run(step, part)
         if checks_itself:
-            runs[part.name] = PartRun(part, labels.on_grid, context.networks.used_options().precision)
+            runs[part.name] = PartRun(part, labels.on_grid, context.networks.last_precision)
     is_checked = checks_itself and step.number is not None
     check = check_step(step, ct, list(runs.values()), _checked_job(context)) if is_checked else None
+    if check is not None and context.networks.is_automatic and _is_refused(check):
+        context.networks.run_exactly()
+        for part in step.parts:
+            if regions[part.name] is not None:
+                prediction.expect_more_tiles(part, regions[part.name])
+        return run_step(step, scope, context, is_smooth, checks_itself)
     return StepLabels(result, on_grid, check)
+
+
+def _is_refused(check: StepCheck) -> bool:
+    """Whether networks that ran in reduced precision by themselves have to run exactly after all."""
+    return REDUCED in check.approximations and estimated(check.cells, check.population).foreground.value < LEAST_EQUAL
+
+
+def _choose_precision(step: Step, part: Part, ct: PreprocessedCt, context: JobContext) -> None:
+    """Where the precision is automatic, lets the part's network run in a reduced one if that does on this CT."""
+    plan, machine = context.plan, context.measurements.machine
+    networks = context.networks
+    tiles = sum(each.tiles for each in plan.passes if each.part == part.name and each.purpose == SEGMENTATION)
+    if not networks.is_automatic or not may_be_reduced(
+        networks.options, part.folder, tiles, plan.device, plan.runtime, machine
+    ):
+        return
+
+    def remember(runner: TileRunner, seconds: float, count: int) -> None:
+        place = (architecture_key(part.folder), runner.runtime, runner.precision, str(runner.device))
+        machine.remember_network(*place, seconds, seconds, count)
+
+    if is_reduced_enough(step, part, ct, _checked_job(context), networks.reduced_runner, remember):
+        networks.run_reduced(part.folder)
 
 
 def _checked_job(context: JobContext) -> CheckedJob:

@@ -14,6 +14,7 @@ from TotalSegmentatorEngine.job.prepared_model import CT_GRID, NETWORK_GRID
 from TotalSegmentatorEngine.machine.profile import NetworkRecord
 from TotalSegmentatorEngine.models.find_model import Part
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
+from TotalSegmentatorEngine.plan.automatic_precision import may_be_reduced
 from TotalSegmentatorEngine.plan.check_plan import check_pass, checked_tiles, exact_strategy
 from TotalSegmentatorEngine.plan.job_steps import Scope, Step
 from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, pass_memory, stored_bytes
@@ -156,6 +157,9 @@ class StepPlan:
                 self.is_smooth,
             )
         )  # fmt: skip
+        machine, strategy = self._context.machine, self._strategy
+        if is_whole and may_be_reduced(self._options, folder, tiles, strategy.device, strategy.runtime, machine):
+            self.memories.append(self._beside(folder, dataclasses.replace(strategy, precision="reduced")))
 
     def _add_check(self) -> None:
         """The exact networks beside those of the step, where these are others."""
@@ -166,14 +170,23 @@ class StepPlan:
         if exact != self._strategy:
             again, _pace = self._network_seconds(first, tiles, 0.0)
             seconds = None if seconds is None or again is None else seconds + again
-            for part in self.step.parts[:tiles]:
-                folder, machine = part.folder, self._context.machine
-                memory = pass_memory(
-                    folder, folder.patch_size, self._profile, self.grid, self.grid.whole, self.resampled, exact, machine
-                )
-                self.memories.append(dataclasses.replace(memory, folder=f"{memory.folder} exact"))
+            self.memories += [self._beside(part.folder, exact) for part in self.step.parts[:tiles]]
         is_estimated = seconds is not None and self._is_estimated(self.step.folders[0], exact)
         self.passes.append(check_pass(self.step, self.grid, tiles, seconds, pace, is_estimated))
+
+    def _beside(self, folder: ModelFolder, strategy: Strategy) -> PassMemory:
+        """Memory of the same network in another precision: a few tiles of it, without sums."""
+        memory = pass_memory(
+            folder,
+            folder.patch_size,
+            self._profile,
+            self.grid,
+            self.grid.whole,
+            self.resampled,
+            strategy,
+            self._context.machine,
+        )
+        return dataclasses.replace(memory, folder=f"{memory.folder} {strategy.precision}")
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

@@ -20,10 +20,12 @@ from TotalSegmentatorEngine.inference import runtimes
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
+from TotalSegmentatorEngine.pipeline import step_run
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
-from TotalSegmentatorEngine.pipeline.checking import step_check
+from TotalSegmentatorEngine.pipeline.checking import early_check, step_check
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.pipeline.run_job import segment
+from TotalSegmentatorEngine.plan import automatic_precision
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import SELF_CHECK
@@ -71,9 +73,9 @@ def _rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EagerRunner, "run", rounding)
 
 
-def doubtful(share: float) -> Volume:
-    """Two kidneys, of which so many voxels are hardly any more."""
-    volume = two_blocks()
+def doubtful(share: float, volume: Volume | None = None) -> Volume:
+    """Two kidneys, or those of ``volume``, of which so many voxels are hardly any more."""
+    volume = two_blocks() if volume is None else volume
     array = volume.array.copy()
     chance = np.random.default_rng(7).random(array.shape)
     array[(array == KIDNEY) & (chance < share)] = HARDLY_KIDNEY
@@ -159,3 +161,56 @@ def test_a_job_is_cancelled_between_the_tiles_of_its_check(job, monkeypatch: pyt
     with pytest.raises(SegmentationError) as ended:
         segment(one_block(), job(), EngineCache(), reporter)
     assert (ended.value.code, len(checked)) == ("CANCELLED", 1)
+
+
+# -- automatic precision -----------------------------------------------------------------------------------------------
+
+
+LARGE = (slice(6, 106), slice(6, 66), slice(6, 66))
+
+
+@pytest.fixture
+def trying(monkeypatch: pytest.MonkeyPatch, job, _rounding):
+    """Runs a job with automatic precision on a processor on which a second network is worth a try, as soon as the
+    first job has shown how long its tiles take."""
+    monkeypatch.setattr(automatic_precision, "has_bf16", lambda: True)
+    monkeypatch.setattr(automatic_precision, "SHORTEST_SECONDS", 0.0)
+    for module in (automatic_precision, early_check):
+        monkeypatch.setattr(module, "LEAST_SPEED_UP", 0.0)
+
+    def run_twice(share: float) -> tuple[SegmentationResult, SegmentationResult]:
+        volume = doubtful(share, block_volume(SHAPE, [(LARGE, KIDNEY)]))
+        exact, _reported = run(volume, job(crop="whole", precision="exact"))
+        automatic, _reported = run(volume, job(crop="whole"))
+        return exact, automatic
+
+    return run_twice
+
+
+def test_automatic_precision_is_reduced_where_the_ct_allows_it(trying) -> None:
+    exact, automatic = trying(0.0005)
+    assert automatic.options.precision == "reduced"
+    assert automatic.agreement.approximations == ("reduced",)
+    assert 0.995 < agreeing(automatic, exact) < 1.0
+    assert automatic.agreement.foreground.low < agreeing(automatic, exact) < automatic.agreement.foreground.high
+
+
+def test_automatic_precision_is_exact_where_the_ct_does_not(trying) -> None:
+    exact, automatic = trying(0.05)
+    assert (automatic.options.precision, automatic.agreement) == ("exact", None)
+    assert np.array_equal(automatic.layers[0], exact.layers[0])
+
+
+def test_labels_that_the_last_check_refuses_are_computed_exactly(trying, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_run, "is_reduced_enough", lambda *_arguments: True)
+    exact, automatic = trying(0.05)
+    assert (automatic.options.precision, automatic.agreement) == ("exact", None)
+    assert np.array_equal(automatic.layers[0], exact.layers[0])
+
+
+def test_automatic_precision_stays_exact_where_reduced_is_hardly_faster(
+    trying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early_check, "LEAST_SPEED_UP", 1e9)
+    _exact, automatic = trying(0.0005)
+    assert (automatic.options.precision, automatic.agreement) == ("exact", None)

@@ -21,3 +21,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def volume() -> Volume:
     return blobs_volume((20, 24, 22), (2.4, 2.0, 1.9))
+
+
+@pytest.fixture(autouse=True)
+def _processor_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else plans would differ from one processor to another: what may run in reduced precision needs memory for it."""
+    monkeypatch.setattr("TotalSegmentatorEngine.plan.automatic_precision.has_bf16", lambda: False)

@@ -77,6 +77,10 @@ class StepChecking:
         self._runs = runs
         self._job = job
         self._approximations = approximations
+        self._exact_runs = []
+        if approximations == (REDUCED,):
+            self._exact_runs = [run for run in runs if run.precision != REDUCED]
+            self._runs = [run for run in runs if run.precision == REDUCED]
         self._wanted = {structure.label: structure.name for structure in step.prepared.structures}
 
     def made(self) -> StepCheck:
@@ -88,8 +92,8 @@ class StepChecking:
         return StepCheck(
             self._approximations,
             self.compared(tiles, drawn),
-            Population(int(np.prod(self._ct.grid.shape)), foreground),
-            len(tiles),
+            Population(int(np.prod(self._ct.grid.shape)), foreground + self._exact_foreground()),
+            len(tiles) + sum(1 for run in self._exact_runs for _tile in tiles_of_part(run, self._ct)),
             time.monotonic() - started,
         )
 
@@ -112,6 +116,11 @@ class StepChecking:
             tissues.append(tissue.voxels(tile.region))
         sizes = sizes_of(boundaries, tissues)
         return [Candidate(tile.stratum, size) for tile, size in zip(tiles, sizes, strict=True)], round(foreground)
+
+    def _exact_foreground(self) -> int:
+        """Voxels to which networks give a structure that ran exactly."""
+        labels = (self._only_wanted(run, run.labels.labels) for run in self._exact_runs)
+        return sum(int(np.count_nonzero(each)) for each in labels)
 
     def _only_wanted(self, run: PartRun, labels: np.ndarray) -> np.ndarray:
         known = np.zeros(256, dtype=np.uint8)
