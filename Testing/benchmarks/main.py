@@ -1,7 +1,8 @@
-"""Runs the benchmarks: ``python3 Testing/run.py benchmark [NAME...] [--list] [--repeat N]``.
+"""Runs the benchmarks: ``python3 Testing/run.py benchmark [NAME...] [--list] [--quick] [--repeat N]``.
 
 Each prints a table of its measurements and closes with lines ``ratio NAME = VALUE (target TARGET)``; those of the
-panel, which are compared with no peer, with ``figure NAME = MEDIAN UNIT (target TARGET)``.
+panel, which are compared with no peer, with ``figure NAME = MEDIAN UNIT (target TARGET)``. The figures are kept in
+results/NAME.json, which README and docs quote (Testing/make_figures.py); those of a quick run are not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import signal
-import statistics
 import sys
 import time
 import traceback
@@ -25,6 +25,7 @@ sys.path[:0] = [
 
 from environment import SetupError  # noqa: E402 - found through the line above
 
+from benchmarks.measuring.processor_clock import ProcessorClock  # noqa: E402
 from benchmarks.measuring.report import Report  # noqa: E402
 from benchmarks.measuring.timed_process import ProgramError  # noqa: E402
 
@@ -48,7 +49,12 @@ class EngineBenchmark:
     minutes: float
     is_long: bool = False
     """Runs only when it is named."""
+    left_out: str = ""
+    """By a quick run, which then takes less than QUICK_MINUTES."""
 
+
+QUICK_MINUTES = 3.0
+"""On two idle cores; a computer that is busy takes longer."""
 
 BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "labels": EngineBenchmark(
@@ -71,6 +77,7 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
         "512 x 512 x 300 at 3 mm, cold and in a resident worker, against TotalSegmentator --fast",
         "speed.measure_3mm",
         10,
+        left_out="half of the slices, reduced precision, another CT in the worker, the peer's sums in float32",
     ),
     "speed-1.5mm": EngineBenchmark(
         "the same CT with five part models (tiles scaled), against TotalSegmentator", "speed.measure_full", 15
@@ -82,7 +89,9 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
         "104 structures as published (step 0.5, softmax, cubic) and by default (step 0.8)", "profiles.measure", 15
     ),
     "stages": EngineBenchmark("where the time of a job goes, by stage", "stages.measure", 12),
-    "memory": EngineBenchmark("peak memory at 512 x 512 x 800, both qualities", "memory_use.measure_peak", 6),
+    "memory": EngineBenchmark(
+        "peak memory at 512 x 512 x 800, both qualities", "memory_use.measure_peak", 6, left_out="1.5 mm"
+    ),
     "growth": EngineBenchmark("memory from 300 to 1,200 slices", "memory_use.measure_growth", 12),
     "kidneys": EngineBenchmark("two kidneys in a whole body of 512 x 512 x 1000, at 1.5 mm", "kidneys.measure", 5),
     "cropping": EngineBenchmark("a whole body, part models only where their structures can be", "cropping.measure", 8),
@@ -230,31 +239,52 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="run.py benchmark")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which to run; without one all but the long ones")
-    parser.add_argument("--list", action="store_true", help="name the benchmarks and stop")
-    parser.add_argument("--repeat", type=int, default=5, help="measurements per figure; the median counts")
-    parser.add_argument("--small", action="store_true", help=argparse.SUPPRESS)  # tries the benchmarks themselves
-    arguments = parser.parse_args()
-    unknown = set(arguments.names) - set(BENCHMARKS)
-    if unknown:
-        parser.error("unknown: {}; there are {}".format(", ".join(sorted(unknown)), ", ".join(BENCHMARKS)))
+    arguments = _arguments()
     if arguments.list:
         for name, benchmark in BENCHMARKS.items():
             print("{:16} {}".format(name, _description(benchmark)))
         return 0
     report = Report()
-    chosen = [
-        (name, benchmark)
-        for name, benchmark in BENCHMARKS.items()
-        if (name in arguments.names if arguments.names else not getattr(benchmark, "is_long", False))
-    ]
-    failed = [name for name, benchmark in chosen if not _run(name, benchmark, arguments, report)]
+    failed = [name for name in _chosen(arguments) if not _run(name, BENCHMARKS[name], arguments, report)]
     for line in report.missed:
         print("missed: {}".format(line))
     if failed:
         print("could not be run: {}".format(", ".join(failed)))
     return 1 if failed else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="run.py benchmark")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which to run; without one all but the long ones")
+    parser.add_argument("--list", action="store_true", help="name the benchmarks and stop")
+    parser.add_argument("--repeat", type=int, default=5, help="measurements per figure; the median counts")
+    quick = "for daily use: each measures once, in less than {:g} minutes, and says what it leaves out"
+    parser.add_argument("--quick", action="store_true", help=quick.format(QUICK_MINUTES))
+    parser.add_argument("--small", action="store_true", help=argparse.SUPPRESS)  # tries the benchmarks themselves
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error("unknown: {}; there are {}".format(", ".join(sorted(unknown)), ", ".join(BENCHMARKS)))
+    slow = [name for name in arguments.names if arguments.quick and not _is_quick(BENCHMARKS[name])]
+    if slow:
+        quick_ones = [name for name, benchmark in BENCHMARKS.items() if _is_quick(benchmark)]
+        parser.error("not quick: {}; quick are {}".format(", ".join(slow), ", ".join(quick_ones)))
+    if arguments.quick:
+        arguments.repeat = 1
+    return arguments
+
+
+def _chosen(arguments: argparse.Namespace) -> list[str]:
+    if arguments.names:
+        return [name for name in BENCHMARKS if name in arguments.names]
+    wanted = {name: benchmark for name, benchmark in BENCHMARKS.items() if not getattr(benchmark, "is_long", False)}
+    return [name for name, benchmark in wanted.items() if not arguments.quick or _is_quick(benchmark)]
+
+
+def _is_quick(benchmark: PanelBenchmark | EngineBenchmark) -> bool:
+    if isinstance(benchmark, PanelBenchmark):
+        return True
+    return bool(benchmark.left_out) or benchmark.minutes < QUICK_MINUTES
 
 
 def _description(benchmark: PanelBenchmark | EngineBenchmark) -> str:
@@ -270,7 +300,9 @@ def _description(benchmark: PanelBenchmark | EngineBenchmark) -> str:
 def _run(name: str, benchmark: PanelBenchmark | EngineBenchmark, arguments: argparse.Namespace, report: Report) -> bool:
     """One benchmark; False where it could not be run, which does not keep the others from running."""
     print("\n{}: {}".format(name, benchmark.what), flush=True)
-    begun = time.monotonic()
+    if arguments.quick:
+        print("quick: one measurement; left out: {}".format(getattr(benchmark, "left_out", "") or "repetitions"))
+    begun, processors = time.monotonic(), ProcessorClock()
     module, _, function = benchmark.function.rpartition(".")
     measure = getattr(importlib.import_module("benchmarks.figures." + module), function)
     failure = None
@@ -280,27 +312,43 @@ def _run(name: str, benchmark: PanelBenchmark | EngineBenchmark, arguments: argp
         else:
             from benchmarks.inputs.workload import Workload
 
-            measure(Workload(arguments.repeat, arguments.small, report=report))
+            measure(Workload(arguments.repeat, arguments.small, report=report, quick=arguments.quick))
     except (ProgramError, SetupError) as error:
         failure = str(error)
     except Exception:  # noqa: BLE001 - one that goes wrong must not keep the others from running
         failure = traceback.format_exc()
     print("({} took {:.0f} s)".format(name, time.monotonic() - begun), flush=True)
+    if failure is None and report.figures and not arguments.small:
+        _, others = processors.read()
+        _keep(name, benchmark, arguments, report, others)
     report.close()
     if failure is not None:
         print("not measured: {}".format(failure), flush=True)
     return failure is None
 
 
+def _keep(
+    name: str,
+    benchmark: PanelBenchmark | EngineBenchmark,
+    arguments: argparse.Namespace,
+    report: Report,
+    others: float,
+) -> None:
+    """Writes the figures: where README and docs quote them, or apart if the run was quick."""
+    from benchmarks.measuring.result_files import RESULTS, write_result
+
+    folder = TESTING.parent / "build" / "benchmarks" / "quick" if arguments.quick else RESULTS
+    path = write_result(folder, name, benchmark.what, report.figures, arguments.repeat, others)
+    print(
+        "(written to {}; other programs had {:.0%} of the processors)".format(path.relative_to(TESTING.parent), others)
+    )
+
+
 def _show_figures(name: str, benchmark: PanelBenchmark, measurements: list[dict[str, float]], report: Report) -> None:
     for figure, target in benchmark.targets.items():
         values = [measurement[figure] for measurement in measurements]
         print("  {:14} {}".format(figure, "  ".join("{:8.3f}".format(value) for value in values)))
-        median = statistics.median(values)
-        line = "figure {} {} = {:.3f} {} (target {:g})".format(name, figure, median, benchmark.unit, target)
-        print(line, flush=True)
-        if median > target:
-            report.missed.append(line)
+        report.judged_figure("{} {}".format(name, figure), values, benchmark.unit, target)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from benchmarks.inputs.workload import REPOSITORY, Workload
 from benchmarks.measuring.clocked_networks import ClockedRun, clocked_run
 from benchmarks.measuring.image_files import read_nifti
 from benchmarks.measuring.network_clock import FILE_VARIABLE, LIMIT_VARIABLE
+from benchmarks.measuring.spent_time import Spent, Stopwatch
 from benchmarks.measuring.timed_process import ProcessRun, ProgramError, run_timed
 
 MODULE = REPOSITORY / "TotalSegmentatorModule"
@@ -44,6 +45,10 @@ class EngineRun:
     @property
     def seconds(self) -> float:
         return self.process.seconds
+
+    @property
+    def spent(self) -> Spent:
+        return self.process.spent
 
     def stages(self) -> dict[str, float]:
         """Seconds from the first sign of each stage to the next one's, in their order; "start" comes before them."""
@@ -157,7 +162,13 @@ class WorkerJob:
     header: ResultHeader
     labels: np.ndarray
     """uint8 (k, j, i)."""
+    user_seconds: float
+    """Of all processors, by the worker alone."""
     clock: ClockedRun | None = None
+
+    @property
+    def spent(self) -> Spent:
+        return Spent(self.seconds, self.user_seconds)
 
 
 @dataclass
@@ -173,16 +184,17 @@ class ResidentWorker:
         settings = model_settings(model, self.workload.models_folder, None, device, options or JobOptions())
         listener = self.application.listener
         results = len(listener.results)
-        begun = time.perf_counter()
+        watch = Stopwatch()
         self.application.apply_with(ct, settings)
         self.application.run_until_idle(_JOB_LIMIT_SECONDS)
-        seconds = time.perf_counter() - begun
+        spent = watch.read()
+        seconds = spent.elapsed
         clock = clocked_run(seconds, self.clock_file) if self.clock_file else None
         if len(listener.results) == results:
             log = self.application.manager.log_text
             raise ProgramError("the worker's job failed: {}\n{}".format(listener.failures[-1:], log))
         header, labels = listener.results.pop()
-        return WorkerJob(seconds, header, labels, clock)
+        return WorkerJob(seconds, header, labels, spent.user, clock)
 
 
 @contextmanager

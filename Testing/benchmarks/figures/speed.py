@@ -14,6 +14,7 @@ from benchmarks.inputs.workload import SHARED, Workload
 from benchmarks.measuring.agreement import Agreement, agreement
 from benchmarks.measuring.image_files import compressed
 from benchmarks.measuring.report import GB, median, spread
+from benchmarks.measuring.spent_time import Pairs, Spent
 from benchmarks.peers import peer_runs
 
 EXACT, REDUCED = "exact", "reduced"
@@ -36,19 +37,30 @@ def options_of(precision: str) -> list[str]:
 
 @dataclass
 class _Times:
-    """Seconds by name of what was run, one value a repetition."""
+    """What was run took, by name; one value a repetition."""
 
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    spent: dict[str, list[Spent]] = field(default_factory=dict)
 
-    def add(self, name: str, seconds: float) -> None:
-        self.seconds.setdefault(name, []).append(seconds)
+    def add(self, name: str, spent: Spent) -> None:
+        self.spent.setdefault(name, []).append(spent)
 
-    def share(self, name: str) -> float:
-        """Of the peer's time, from the medians."""
-        return median(self.seconds[name]) / median(self.seconds[PEER])
+    def pairs(self, name: str) -> Pairs:
+        """With the peer's runs. What ran before and after each of these counts with its mean."""
+        mine, peers = self.spent[name], self.spent[PEER]
+        if len(mine) == 2 * len(peers):
+            mine = [_mean(*mine[n : n + 2]) for n in range(0, len(mine), 2)]
+        return Pairs(mine, peers)
 
     def rows(self) -> list[list[object]]:
-        return [[name, spread(values), "{:.2f} x".format(self.share(name))] for name, values in self.seconds.items()]
+        return [
+            [name, spread([each.elapsed for each in spent]), "{:.2f} x".format(self.pairs(name).ratio)]
+            for name, spent in self.spent.items()
+        ]
+
+
+def _mean(before: Spent, after: Spent) -> Spent:
+    user = None if before.user is None or after.user is None else (before.user + after.user) / 2
+    return Spent((before.elapsed + after.elapsed) / 2, user)
 
 
 # -- 3 mm --------------------------------------------------------------------------------------------------------------
@@ -56,47 +68,54 @@ class _Times:
 
 def measure_3mm(workload: Workload) -> None:
     """A chest and abdomen of 512 x 512 x 300 voxels: as .nii.gz from cold starts, and in a resident worker with the
-    voxels as the panel sends them, for the second job on a CT and for the first on another CT."""
+    voxels as the panel sends them, for the second job on a CT and for the first on another CT.
+
+    Quick: half as many slices, in exact precision, without the other CT and the peer's sums in float32.
+    """
     report, model = workload.report, "117-3mm"
-    ct = compressed(workload.ct())
-    scene_ct = SceneCt(workload.ct())
+    wanted = [EXACT] if workload.quick else precisions()
+    raw = workload.ct(150 if workload.quick else 300)
+    ct, scene_ct = compressed(raw), SceneCt(raw)
     times, results = _Times(), {}
-    for precision in precisions():
+    for precision in wanted:
         report.say("first use on this machine ({}): its trial of runtimes is not timed".format(precision))
-        our_engine.segment(workload, model, ct, "warm-up.nii.gz", options_of(precision))
+        warm_up(workload, model, precision)
     with our_engine.resident_worker(workload) as worker:
-        for precision in precisions():
+        for precision in wanted:
             worker.job(model, scene_ct, JobOptions(precision=precision))
         for _ in range(workload.repeat):
             peer = peer_runs.total_segmentator(workload, model, ct, "peer-3mm.nii.gz")
             report.say("  {} {:.1f} s, of these {}".format(PEER, peer.seconds, _in_words(peer.stages())))
-            times.add(PEER, peer.seconds)
-            for precision in precisions():
+            times.add(PEER, peer.spent)
+            for precision in wanted:
                 output = RESULT_3MM.format(precision)
                 cold = our_engine.segment(workload, model, ct, output, options_of(precision))
-                scene_ct.edit(lambda array: None)  # for the worker another CT: it is sent and prepared again
-                other, second = (worker.job(model, scene_ct, JobOptions(precision=precision)) for _ in range(2))
-                times.add(FIRST + precision, cold.seconds)
-                times.add(OTHER_CT + precision, other.seconds)
-                times.add(SECOND + precision, second.seconds)
+                if not workload.quick:
+                    scene_ct.edit(lambda array: None)  # for the worker another CT: it is sent and prepared again
+                    times.add(OTHER_CT + precision, worker.job(model, scene_ct, JobOptions(precision=precision)).spent)
+                second = worker.job(model, scene_ct, JobOptions(precision=precision))
+                times.add(FIRST + precision, cold.spent)
+                times.add(SECOND + precision, second.spent)
                 results[FIRST + precision] = agreement(cold.output, peer.output)
                 results[SECOND + precision] = agreement(second.labels, peer.output)
                 report.say(
-                    "  {} ({}) first job {:.1f} s; in the worker another CT {:.1f} s, the same again {:.1f} s".format(
-                        precision, cold.runtime, cold.seconds, other.seconds, second.seconds
+                    "  {} ({}) first job {:.1f} s; in the worker the second {:.1f} s".format(
+                        precision, cold.runtime, cold.seconds, second.seconds
                     )
                 )
     report.table(["run", "seconds", "of the peer"], times.rows())
-    report.ratio("3mm first job exact", times.share(FIRST + EXACT), 0.42)
-    report.ratio("3mm second job exact", times.share(SECOND + EXACT), 0.33)
-    report.ratio("3mm another CT in the worker exact", times.share(OTHER_CT + EXACT))
-    if REDUCED in precisions():
-        report.ratio("3mm first job reduced", times.share(FIRST + REDUCED))
-        report.ratio("3mm second job reduced", times.share(SECOND + REDUCED), 0.21)
-    else:
+    report.pairs("3mm first job exact", times.pairs(FIRST + EXACT), 0.42)
+    report.pairs("3mm second job exact", times.pairs(SECOND + EXACT), 0.33)
+    if REDUCED in wanted:
+        report.pairs("3mm first job reduced", times.pairs(FIRST + REDUCED))
+        report.pairs("3mm second job reduced", times.pairs(SECOND + REDUCED), 0.21)
+    elif not workload.quick:
         report.say(NO_REDUCED)
     for run, same in results.items():
         report_agreement(workload, "3mm labels of the " + run, same, run.endswith(EXACT))
+    if workload.quick:
+        return
+    report.pairs("3mm another CT in the worker exact", times.pairs(OTHER_CT + EXACT))
     # how much of a difference comes from the peer's own rounding: see peer_program.add_up_in_float32
     precise = peer_runs.total_segmentator(workload, model, ct, "peer-3mm-float32.nii.gz", float32_sums=True)
     same = agreement(workload.folder / "results" / RESULT_3MM.format(EXACT), precise.output)
@@ -132,7 +151,7 @@ def measure_full(workload: Workload) -> None:
                 workload, model, ct, "full.nii.gz", arguments, clocked=True, tiles_per_network=COMPUTED_TILES
             )
             report.say("  {} ({}): {}".format(precision, run.runtime, run.clock.arithmetic()))
-            times.add(precision, run.clock.seconds)
+            times.add(precision, Spent(run.clock.seconds))
             if precision == EXACT:
                 outside.append(run.clock.outside_seconds / run.clock.seconds)
 
@@ -142,12 +161,12 @@ def measure_full(workload: Workload) -> None:
             workload, model, ct, "peer.nii.gz", clocked=True, tiles_per_network=COMPUTED_TILES
         )
         report.say("  {}: {}".format(PEER, peer.clock.arithmetic()))
-        times.add(PEER, peer.clock.seconds)
+        times.add(PEER, Spent(peer.clock.seconds))
         run_ours()
     report.table(["run", "seconds", "of the peer"], times.rows())
-    report.ratio("1.5mm exact", times.share(EXACT), 0.40)
-    if REDUCED in times.seconds:
-        report.ratio("1.5mm reduced", times.share(REDUCED), 0.22)
+    report.pairs("1.5mm exact", times.pairs(EXACT), 0.40)
+    if REDUCED in times.spent:
+        report.pairs("1.5mm reduced", times.pairs(REDUCED), 0.22)
     else:
         report.say(NO_REDUCED)
     report.ratio("1.5mm exact outside the networks, .nii.gz", median(outside))
@@ -165,19 +184,19 @@ def measure_full_example(workload: Workload) -> None:
     report, model = workload.report, "117-1.5mm"
     ct = example_ct(workload)
     peer = peer_runs.total_segmentator(workload, model, ct, "peer.nii.gz")
-    times = _Times({PEER: [peer.seconds]})
+    times = _Times({PEER: [peer.spent]})
     report.say("  {} {:.1f} s, of these {}".format(PEER, peer.seconds, _in_words(peer.stages())))
     for precision, target in zip(precisions(), (0.40, 0.22), strict=False):
         warm_up(workload, model, precision)
         run = our_engine.segment(workload, model, ct, "full.nii.gz", options_of(precision))
-        times.add(precision, run.seconds)
+        times.add(precision, run.spent)
         report.say(
             "  {} ({}) {:.1f} s, peak {:.2f} GB".format(
                 precision, run.runtime, run.seconds, run.process.peak_bytes / GB
             )
         )
         name = "1.5mm whole run {}".format(precision)
-        report.ratio(name, times.share(precision), target)
+        report.pairs(name, times.pairs(precision), target)
         report_agreement(workload, name, agreement(run.output, peer.output), precision == EXACT)
     report.table(["run", "seconds", "of the peer"], times.rows())
 

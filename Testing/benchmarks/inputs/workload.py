@@ -19,10 +19,12 @@ SHARED = REPOSITORY.parent / "shared"
 
 @dataclass
 class Workload:
-    """``repeat`` measurements per figure. ``small``: tiny networks and CTs, for trying the benchmarks themselves."""
+    """``repeat`` measurements per figure. ``small``: tiny networks and CTs, for trying the benchmarks themselves.
+    ``quick``: only what a benchmark measures daily (main.EngineBenchmark.quick)."""
 
     repeat: int = 5
     small: bool = False
+    quick: bool = False
     base: Path = REPOSITORY / "build" / "benchmarks"
     report: Report = field(default_factory=Report)
 

@@ -6,6 +6,9 @@ import operator
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.measuring.spent_time import Pairs
 
 _JUDGES = {"<=": operator.le, ">=": operator.ge}
 GB = 1e9
@@ -19,6 +22,8 @@ class Report:
     """
 
     missed: list[str] = field(default_factory=list)
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Since the last ``close``, by name: "value", "unit", and what else is known of it, as results/*.json has them."""
     _closing: list[str] = field(default_factory=list)
 
     def say(self, text: str = "") -> None:
@@ -44,16 +49,52 @@ class Report:
             if not _JUDGES[judge](value, target):
                 self.missed.append(line)
         self._closing.append(line)
+        self._note(name, value, "ratio", {} if target is None else {"target": target, "judge": judge})
 
-    def figure(self, name: str, value: float, unit: str) -> None:
-        """``figure NAME = VALUE UNIT (no target)``."""
+    def pairs(self, name: str, pairs: Pairs, target: float | None = None) -> None:
+        """The median of the pairs' ratios as a ratio, and the same of the processors' time, which has no target; the
+        ratio of each pair and their spread are said."""
+        self.ratio(name, pairs.ratio, target)
+        self._say_pairs(name, pairs.ratios)
+        if pairs.user_ratios:
+            of_processors = name + ", processor time"
+            self.ratio(of_processors, statistics.median(pairs.user_ratios))
+            self._say_pairs(of_processors, pairs.user_ratios)
+
+    def figure(self, name: str, value: float, unit: str, values: Sequence[float] = ()) -> None:
+        """``figure NAME = VALUE UNIT (no target)``. ``values``: the measurements whose median it is."""
         self._closing.append(f"figure {name} = {value:.3f} {unit} (no target)")
+        self._note(name, value, unit, {})
+        self._add_values(name, values)
+
+    def judged_figure(self, name: str, values: Sequence[float], unit: str, target: float) -> None:
+        """The median of ``values``: ``figure NAME = VALUE UNIT (target TARGET)``, at once."""
+        value = statistics.median(values)
+        line = "figure {} = {:.3f} {} (target {:g})".format(name, value, unit, target)
+        print(line, flush=True)
+        if value > target:
+            self.missed.append(line)
+        self._note(name, value, unit, {"target": target, "judge": "<="})
+        self._add_values(name, values)
 
     def close(self) -> None:
         """Prints the ratios and figures since the last ``close``."""
         for line in self._closing:
             print(line, flush=True)
         self._closing.clear()
+        self.figures.clear()
+
+    def _say_pairs(self, name: str, ratios: Sequence[float]) -> None:
+        each = " ".join("{:.3f}".format(ratio) for ratio in ratios)
+        self.say("  {}: pairs {}; spread {:.3f} to {:.3f}".format(name, each, min(ratios), max(ratios)))
+        self._add_values(name, ratios)
+
+    def _note(self, name: str, value: float, unit: str, judged: dict[str, Any]) -> None:
+        self.figures[name] = {"value": round(float(value), 6), "unit": unit, **judged}
+
+    def _add_values(self, name: str, values: Sequence[float]) -> None:
+        if len(values) > 1:
+            self.figures[name]["values"] = [round(float(value), 6) for value in values]
 
 
 def median(values: Sequence[float]) -> float:

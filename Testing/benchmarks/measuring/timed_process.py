@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.measuring.process_tree_memory import TreeMemory
+from benchmarks.measuring.spent_time import Spent, Stopwatch
 
 _TAIL_LINES = 30
 
@@ -25,10 +26,16 @@ class ProcessRun:
     """What one run took. ``lines`` are (seconds since the start, text) of standard output and error together."""
 
     seconds: float = 0.0
+    user_seconds: float = 0.0
+    """Of all processors, in user mode, by it and what it started."""
     status: int = 0
     peak_bytes: int = 0
     peak_of_one: int = 0
     lines: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def spent(self) -> Spent:
+        return Spent(self.seconds, self.user_seconds)
 
     def tail(self) -> str:
         return "\n".join(text for _, text in self.lines[-_TAIL_LINES:])
@@ -46,7 +53,7 @@ def run_timed(
     """
     run = ProcessRun()
     variables = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **(environment or {})}
-    begun = time.perf_counter()
+    watch, begun = Stopwatch(), time.perf_counter()
     process = subprocess.Popen(
         [str(word) for word in command],
         stdout=subprocess.PIPE,
@@ -64,7 +71,8 @@ def run_timed(
     reader.start()
     try:
         run.status = process.wait()
-        run.seconds = time.perf_counter() - begun
+        spent = watch.read()
+        run.seconds, run.user_seconds = spent.elapsed, spent.user
     finally:
         _end(process)
         memory.stop()

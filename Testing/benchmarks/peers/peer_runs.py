@@ -14,6 +14,7 @@ from environment import SetupError, ensure_peer_environment
 from benchmarks.inputs.workload import Workload
 from benchmarks.measuring.clocked_networks import ClockedRun, clocked_run
 from benchmarks.measuring.network_clock import FILE_VARIABLE, LIMIT_VARIABLE
+from benchmarks.measuring.spent_time import Spent
 from benchmarks.measuring.timed_process import ProcessRun, run_timed
 from benchmarks.peers.peer_program import FLOAT32_SUMS_VARIABLE
 
@@ -37,6 +38,10 @@ class PeerRun:
     @property
     def seconds(self) -> float:
         return self.process.seconds
+
+    @property
+    def spent(self) -> Spent:
+        return self.process.spent
 
     def stages(self) -> dict[str, float]:
         """Seconds that TotalSegmentator itself prints: resampling there and back, and its predictor."""

@@ -1,8 +1,9 @@
-"""Runs networks in OpenVINO, the fastest exact runtime on a CPU. Only this file and openvino_graph.py import its
-package; where it is missing, ``import`` fails and PyTorch computes."""
+"""Runs networks in OpenVINO, the fastest exact runtime on a CPU. Only this file, openvino_gpu_runner.py and
+openvino_graph.py import its package; where it is missing, ``import`` fails and PyTorch computes."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -35,10 +36,14 @@ class OpenVinoRunner:
     device = torch.device("cpu")
     tile_batch = 1
 
+    seconds_allowed: float | None = None
+    """After which a network's run counts as hung; None: it may take as long as it wants."""
+
     def __init__(self, model: LoadedModel, patch_size: Sequence[int], precision: str) -> None:
         networks, head = split_model(model)
         in_float32 = precision == "exact"
-        compiled = [_compiled(openvino_model(network, patch_size, in_float32), precision) for network in networks]
+        models = [openvino_model(network, patch_size, in_float32) for network in networks]
+        compiled = [self._compiled(model, precision) for model in models]
         features = 0 if head is None else head.weight.shape[1]
         weight_bytes = 2 * model.bytes  # as they were given, and in the order that the processor wants
         self._take(compiled, head, NetworkFacts(model.outputs, model.mirroring_axes, weight_bytes, features), precision)
@@ -78,6 +83,7 @@ class OpenVinoRunner:
         self.mirror_images = len(self._mirrored)
         self._request: openvino.InferRequest | None = None
         self._request_of: openvino.CompiledModel | None = None
+        self._input: openvino.Tensor | None = None
 
     def run(self, tiles: torch.Tensor) -> torch.Tensor:
         """(1, channels, z, y, x) of one tile (1, 1, z, y, x); valid until the next call."""
@@ -92,24 +98,31 @@ class OpenVinoRunner:
             network.release_memory()
             trim_memory()
 
+    def _compiled(self, model: openvino.Model, precision: str) -> openvino.CompiledModel:
+        return core().compile_model(model, "CPU", _settings(precision))
+
     def _infer(self, network: openvino.CompiledModel, tile: torch.Tensor) -> torch.Tensor:
         if self._request_of is not network:
             self.release()
             self._request, self._request_of = network.create_infer_request(), network
         voxels = np.ascontiguousarray(tile.numpy(), dtype=np.float32)
-        self._request.set_input_tensor(openvino.Tensor(voxels, shared_memory=True))
+        self._input = openvino.Tensor(voxels, shared_memory=True)
+        self._request.set_input_tensor(self._input)
+        started = time.monotonic()
         self._request.start_async()
         try:
             while not self._request.wait_for(_POLL_MILLISECONDS):
                 self.check_cancelled()
-        except BaseException:
-            self._stop()
+                if self.seconds_allowed is not None and time.monotonic() - started > self.seconds_allowed:
+                    raise HungError(f"no answer within {self.seconds_allowed:g} s")
+        except BaseException as error:
+            self._stop(error)
             raise
         answer = torch.from_numpy(self._request.get_output_tensor().data)
         # the next inference writes into the same memory
         return answer if len(self._networks) * len(self._mirrored) == 1 else answer.clone()
 
-    def _stop(self) -> None:
+    def _stop(self, _error: BaseException) -> None:
         """Ends the running inference within a layer, since its input must outlive it."""
         self._request.cancel()
         try:
@@ -118,18 +131,19 @@ class OpenVinoRunner:
             self.release()
 
 
+class HungError(RuntimeError):
+    """A run took longer than it may."""
+
+
 @cache
-def _core() -> openvino.Core:
+def core() -> openvino.Core:
+    """OpenVINO's own registry of devices."""
     return openvino.Core()
-
-
-def _compiled(model: openvino.Model, precision: str) -> openvino.CompiledModel:
-    return _core().compile_model(model, "CPU", _settings(precision))
 
 
 def _imported(exported: np.ndarray, precision: str) -> openvino.CompiledModel:
     """Of what ``export_model`` gave: uint8 (bytes)."""
-    return _core().import_model(openvino.Tensor(exported, shared_memory=True), "CPU", _settings(precision))
+    return core().import_model(openvino.Tensor(exported, shared_memory=True), "CPU", _settings(precision))
 
 
 def _settings(precision: str) -> dict[str, str]:

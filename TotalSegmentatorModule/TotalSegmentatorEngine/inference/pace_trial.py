@@ -8,6 +8,7 @@ import time
 
 import torch
 from torch import nn
+from TotalSegmentatorWire.messages.options import GRAPHICS_RUNTIME
 
 from TotalSegmentatorEngine.inference.network import LoadedModel
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner, TileRunner
@@ -67,6 +68,10 @@ def _runner(runtime: str, precision: str, device: torch.device, size: int) -> Ti
         ]
     network = nn.Sequential(*layers).requires_grad_(False).eval().to(device)
     model = LoadedModel([network], (), device, _FEATURES)
+    if runtime == GRAPHICS_RUNTIME:
+        from TotalSegmentatorEngine.inference.openvino_gpu_runner import OpenVinoGpuRunner
+
+        return OpenVinoGpuRunner(model, (size,) * 3, precision)
     if runtime == "openvino" and importlib.util.find_spec("openvino") is not None:
         from TotalSegmentatorEngine.inference.openvino_runner import OpenVinoRunner
 

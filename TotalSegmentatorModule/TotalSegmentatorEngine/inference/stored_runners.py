@@ -20,7 +20,7 @@ from TotalSegmentatorEngine.inference.stored.network_store import NetworkStore
 from TotalSegmentatorEngine.machine.cpu_features import cpu_features
 from TotalSegmentatorEngine.machine.devices import gpus_of_driver, physical_cores
 from TotalSegmentatorEngine.machine.profile import MachineProfile, machine_fingerprint
-from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
+from TotalSegmentatorEngine.models.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     from TotalSegmentatorWire.messages.options import JobOptions
@@ -85,7 +85,11 @@ class ReadyNetworks:
         """Whether OpenVINO runs this network here: by the user's choice, or by the trial of an earlier job."""
         if self.runtime != "auto":
             return True
-        return MachineProfile.load().chosen_runtime(architecture_key(folder), self._resolved, "cpu") == "openvino"
+        import torch
+
+        from TotalSegmentatorEngine.inference.runtimes import recorded_choice
+
+        return recorded_choice(folder, self.precision, torch.device("cpu"), MachineProfile.load()) == "openvino"
 
     @property
     def _resolved(self) -> str:

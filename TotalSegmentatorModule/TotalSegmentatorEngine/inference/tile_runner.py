@@ -10,6 +10,7 @@ from typing import Protocol
 
 import torch
 from torch import nn
+from TotalSegmentatorWire.messages.options import GRAPHICS_RUNTIME
 
 from TotalSegmentatorEngine.inference.network import LoadedModel, split_head
 from TotalSegmentatorEngine.machine.allocator import give_memory_back, keep_memory
@@ -68,6 +69,11 @@ class TileRunner(Protocol):
 
     def release(self) -> None:
         """Gives the memory of activations back; the next run takes it again."""
+
+
+def computes_on_processor(runner: TileRunner) -> bool:
+    """Whether what a tile takes is the processor's time."""
+    return runner.device.type == "cpu" and runner.runtime != GRAPHICS_RUNTIME
 
 
 class EagerRunner:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from TotalSegmentatorEngine.inference.sliding_window import RowSink, TileCallback
-from TotalSegmentatorEngine.inference.tile_runner import TileRunner
+from TotalSegmentatorEngine.inference.tile_runner import TileRunner, computes_on_processor
 from TotalSegmentatorEngine.machine.memory import resident_memory
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.machine.work_time import Spent, now
@@ -67,9 +67,10 @@ class Measurements:
         ``known_bytes`` is memory that a plan computes, for labels and sums. The making of labels by ``sinks`` has rates
         of its own.
         """
-        probe = NetworkProbe(sinks)
+        probe, runtime = NetworkProbe(sinks), runner.runtime
         yield probe
-        probe.remember(self.machine, folder, runner, tiles, known_bytes)
+        if runner.runtime == runtime:  # else it has left the graphics processor on the way
+            probe.remember(self.machine, folder, runner, tiles, known_bytes)
 
 
 class LoadingProbe:
@@ -148,7 +149,7 @@ class NetworkProbe:
         self._book(tiles)
         self._measure_memory()
         place = (architecture_key(folder), runner.runtime, runner.precision, str(runner.device))
-        is_on_processor = runner.device.type == "cpu"
+        is_on_processor = computes_on_processor(runner)
         pace = self._others.seconds(is_on_processor) / self._others.tiles if self._others.tiles else None
         # of a batch, the other tiles
         first = self._first.seconds(is_on_processor) - (self._first.tiles - 1) * (pace or 0.0)

@@ -13,6 +13,7 @@ from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import Stage
 
+from TotalSegmentatorEngine.inference.graphics_choice import report_graphics
 from TotalSegmentatorEngine.inference.runtimes import choose_runtime
 from TotalSegmentatorEngine.inference.stored_runners import ready_networks, store_runner
 from TotalSegmentatorEngine.inference.tile_runner import TileRunner
@@ -48,6 +49,8 @@ class NetworkPool:
         self._reporter = reporter
         self._ready = ready_networks(options, plan.device)
         self._current: TileRunner | None = None
+        self._of_job: TileRunner | None = None
+        """The same, unless that one only checks the job's."""
         self._used = options
         self._reduced: set[str] = set()
         self._precisions: set[str] = set()
@@ -99,7 +102,7 @@ class NetworkPool:
         if not self._plan.keeps_networks:
             is_held = self._cache.holds_runner(folder, self._variant(options))
             self._cache.forget_networks(but=folder if is_held else None)
-        runner = self._runner(folder, sample, options)
+        runner = self._of_job = self._runner(folder, sample, options)
         self._precisions.add(runner.precision)
         self.last_precision = runner.precision
         precision = REDUCED if REDUCED in self._precisions else runner.precision
@@ -144,13 +147,17 @@ class NetworkPool:
             keep=self._kept_with(folder) if self._plan.keeps_networks else 1,
         )
         runner.check_cancelled = self._reporter.check_cancelled
+        report_graphics(runner, self._measurements.machine, self._reporter)
         if runner.device.type == "cuda":
             runner.tile_batch = self._plan.tile_batch
         self._current = runner
         return runner
 
     def used_options(self) -> JobOptions:
-        """The job's options with the runtime and precision of the network that ran last."""
+        """The job's options with the runtime and precision of the network that ran last; of several precisions, the
+        reduced one. The runtime is that with which it ended."""
+        if self._of_job is not None:
+            self._used = dataclasses.replace(self._used, runtime=self._of_job.runtime)
         return self._used
 
     def _make(self, folder: ModelFolder, sample: Callable[[], np.ndarray], options: JobOptions) -> TileRunner:
@@ -194,8 +201,9 @@ class NetworkPool:
 
     def _release_current(self) -> None:
         if self._current is not None:
+            self._used = self.used_options()
             self._current.release()
-            self._current = None
+            self._current = self._of_job = None
 
     def _variant(self, options: JobOptions) -> tuple[str, str, str]:
         return self._plan.device, options.runtime, options.precision

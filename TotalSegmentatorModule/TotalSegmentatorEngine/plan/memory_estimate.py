@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from TotalSegmentatorWire.messages.options import GRAPHICS_RUNTIME
 from TotalSegmentatorWire.messages.plan import SUMS_IN_HALF, SUMS_ON_DISK, Plan
 from TotalSegmentatorWire.tables.catalogue import Profile
 
@@ -18,13 +19,14 @@ from TotalSegmentatorEngine.preprocessing.resampling import FINISHED_ROWS_AT_ONC
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 
-_ACTIVATION_COPIES = {"openvino": 8, "eager": 13, "compiled": 10}
+_ACTIVATION_COPIES = {"openvino": 8, GRAPHICS_RUNTIME: 8, "eager": 13, "compiled": 10}
 """Tensors of the finest stage's size that are in memory at a tile's peak, before this machine has measured it: skip,
 upsampled, their concatenation, a convolution's input and output in the library's own order, the normalised output.
 PyTorch keeps what it has freed (machine/allocator.py). Measured with the published network of 1.5 mm: 12.8 in
-PyTorch."""
-_WEIGHT_COPIES = {"openvino": 2.5, "eager": 1.0, "compiled": 1.2}
-"""Likewise of the weights."""
+PyTorch. An integrated graphics processor takes its memory from the computer's; what it takes is not run, but assumed to
+be OpenVINO's."""
+_WEIGHT_COPIES = {"openvino": 2.5, GRAPHICS_RUNTIME: 3.5, "eager": 1.0, "compiled": 1.2}
+"""Likewise of the weights. Beside a graphics processor PyTorch's are kept, for the processor to go on with."""
 _LIBRARY_BYTES = 150 * 1024**2
 """Code and buffers that come with the first network, before they were measured."""
 _RESAMPLING_BYTES = 64 * 1024**2
@@ -133,15 +135,17 @@ def _activation_bytes(folder: ModelFolder, strategy: Strategy, machine: MachineP
     expected = each * math.prod(folder.patch_size) * copies * finest_features(folder.settings)
     expected = _LIBRARY_BYTES if strategy.is_on_gpu else expected
     measured = machine.network(architecture_key(folder), strategy.runtime, strategy.precision, strategy.device)
-    if measured is None or measured.activation_bytes is None:
-        return expected
+    if measured is None or measured.activation_bytes is None or strategy.runtime == GRAPHICS_RUNTIME:
+        return expected  # what a graphics processor takes is no part of the process, and not measured
     return _plausible(measured.activation_bytes, expected)
 
 
 def _weight_bytes(folder: ModelFolder, strategy: Strategy, machine: MachineProfile) -> int:
     measured = machine.bytes_of(loaded_key(folder, strategy.runtime, strategy.precision, strategy.device))
     expected = int(_WEIGHT_COPIES[strategy.runtime] * stored_bytes(folder)) + _LIBRARY_BYTES
-    return expected if measured is None else _plausible(measured, expected)
+    if measured is None or strategy.runtime == GRAPHICS_RUNTIME:
+        return expected
+    return _plausible(measured, expected)
 
 
 def stored_bytes(folder: ModelFolder) -> int:

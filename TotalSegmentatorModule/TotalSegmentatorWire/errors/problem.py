@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from TotalSegmentatorWire.errors.agreement_errors import AGREEMENT_WARNINGS
+from TotalSegmentatorWire.errors.agreement_errors import AGREEMENT_WARNINGS, GRAPHICS_WARNINGS
 from TotalSegmentatorWire.errors.batch_errors import BATCH_ERRORS, BATCH_WARNINGS, QUEUE_ERRORS
 from TotalSegmentatorWire.errors.cluster_errors import CLUSTER_ERRORS
 from TotalSegmentatorWire.errors.comparison_errors import COMPARISON_ERRORS, COMPARISON_WARNINGS
@@ -43,6 +43,7 @@ WARNINGS: dict[str, ErrorDefinition] = (
     | BATCH_WARNINGS
     | COMPARISON_WARNINGS
     | EXPORT_WARNINGS
+    | GRAPHICS_WARNINGS
     | IMAGE_WARNINGS
     | JOB_WARNINGS
     | RESULT_WARNINGS

@@ -11,8 +11,10 @@ from typing import Any
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
 
-RUNTIMES = ("auto", "openvino", "eager", "compiled")
-"""What computes a network: OpenVINO, PyTorch as it is, PyTorch compiled (needs a C++ compiler); auto: the fastest."""
+GRAPHICS_RUNTIME = "openvino-gpu"
+RUNTIMES = ("auto", "openvino", GRAPHICS_RUNTIME, "eager", "compiled")
+"""What computes a network: OpenVINO on the processor or on Intel's graphics processor, PyTorch as it is, PyTorch
+compiled (needs a C++ compiler); auto: the fastest."""
 
 PRECISIONS = ("auto", "exact", "published", "reduced")
 """exact: float32 throughout. published: what nnU-Net does on the device (float32 on a CPU, float16 where PyTorch's

@@ -18,7 +18,6 @@ from TotalSegmentatorEngine.inference.runtime_trial import agreement, middle_of,
 from TotalSegmentatorEngine.inference.runtimes import (
     choose_runtime,
     expected_choice,
-    precision_problem,
     resolved_precision,
 )
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner, TileRunner
@@ -311,7 +310,6 @@ def test_reduced_precision_needs_a_processor_for_it(monkeypatch, folder, listene
 )
 def test_a_precision_is_what_the_device_has(device, wanted, expected) -> None:
     assert resolved_precision(wanted, device) == expected
-    assert (precision_problem(wanted, device) is None) == (wanted != "reduced" or expected == "reduced")
 
 
 def test_a_gpu_runs_pytorch_and_measures_nothing(folder) -> None:
