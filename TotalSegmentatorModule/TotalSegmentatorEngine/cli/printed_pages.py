@@ -25,7 +25,7 @@ _ESTIMATE = " (estimate)"
 
 _PRELIMINARY = """\
 This is a first estimate. Quick coarse passes find the structures or their region, and the networks then run only there:
-tiles and time are upper bounds, and memory is that of the passes whose region is known. A running job shows its final
+tiles and time are {bounds}, and memory is that of the passes whose region is known. A running job shows its final
 plan after the coarse passes."""
 
 
@@ -46,7 +46,7 @@ def plan_line(plan: Plan) -> str:
 
 def plan_page(plan: Plan) -> str:
     """The summary, a table of the passes, and what was planned around; ends without a line end."""
-    bound = "at most " if plan.is_preliminary else ""
+    bound = "at most " if plan.is_preliminary and "CROP_EXPECTED" not in plan.notes else ""
     time = "not known yet: the first job on this computer measures it"
     if plan.seconds is not None:
         time = f"{bound}{about_text(plan.seconds)}"
@@ -64,7 +64,8 @@ def plan_page(plan: Plan) -> str:
     if plan.notes:
         paragraphs.append("\n".join(_note_text(code) for code in plan.notes))
     if plan.is_preliminary:
-        paragraphs.append(_PRELIMINARY)
+        bounds = "upper bounds" if bound else "those of an adult's head"
+        paragraphs.append(_PRELIMINARY.format(bounds=bounds))
     return "\n\n".join(paragraphs)
 
 

@@ -13,6 +13,7 @@ from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.memory import memory_short
+from TotalSegmentatorEngine.plan.expected_crop import expected_scope, has_expected_crop
 from TotalSegmentatorEngine.plan.job_steps import JobState, Step, job_steps
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
 from TotalSegmentatorEngine.plan.peak_memory import peak_of
@@ -80,15 +81,18 @@ class Planner:
             keeps_networks=strategy.keeps_networks,
             tile_batch=strategy.tile_batch,
             elapsed_seconds=round(context.elapsed_seconds, 2),
-            notes=list(strategy.notes),
+            notes=[*strategy.notes, *self._expected_notes(state)],
             is_preliminary=not all(map(state.is_known, self.steps)),
         )
+
+    def _expected_notes(self, state: JobState) -> list[str]:
+        return ["CROP_EXPECTED"] if any(has_expected_crop(step, state) for step in self.steps) else []
 
     def _step_plans(self, strategy: Strategy, state: JobState) -> list[StepPlan]:
         """One for each step, in their order. An image that one step makes serves those after it that get the same."""
         options, images, plans = self._prepared.task.options, set(self._context.images), []
         for step in self.steps:
-            scope = state.scope(step)
+            scope = expected_scope(step, self._geometry, state)
             has_image = image_place(scope.box, step.model.profile, step.folders[0]) in images
             made = StepPlan(step, self._geometry, scope, options, strategy, self._context, has_image)
             if made.grid.is_resampled and made.resampled == made.grid.whole:

@@ -101,6 +101,11 @@ RESULT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("No action is needed if the CT does not show this region."),
     ),
     (
+        "CROP_EXPECTED",
+        _("How large the part of the CT is in which a model runs is not known yet: the usual size of a head counts."),
+        _("No action is needed: the plan is made anew when the part is found."),
+    ),
+    (
         "MODEL_RUNS_AS_TASK",
         _("The folder of {model} is called as the published task '{task}' and runs as published, with its crop."),
         _("No action is needed. For a model of your own, choose the profile 'nnunet' or give the folder another name."),

@@ -5,25 +5,31 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from catalogue_jobs import EAGER, folder_job, whole_set
 from engine_support import blobs_volume
 from job_recorder import run
-from seeded_models import configuration_settings, make_model_folder, plans_of
+from one_model import model_task
+from seeded_models import configuration_settings, make_catalogue_model, make_model_folder, plans_of
 from torch.utils.flop_counter import FlopCounterMode
-from TotalSegmentatorEngine.imaging.geometry import Volume
+from TotalSegmentatorEngine.cli.printed_pages import plan_page
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.inference.network import build_network
 from TotalSegmentatorEngine.inference.pace_trial import pace_trial
 from TotalSegmentatorEngine.machine.profile import MachineProfile
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key, read_model_folder
 from TotalSegmentatorEngine.pipeline import job_planning
-from TotalSegmentatorEngine.pipeline.run_job import plan
+from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.prepare import prepare
+from TotalSegmentatorEngine.pipeline.run_job import plan, plan_ahead
 from TotalSegmentatorEngine.plan.network_work import tile_operations
 from TotalSegmentatorEngine.plan.rates import network_rate
 from TotalSegmentatorWire.user_folders import CACHE_VARIABLE
 
 CPU = torch.device("cpu")
+MODELS_OF_TASKS = ("craniofacial_structures", "lung_nodules")
 
 
 def published_like(old_format: bool, network: str = "plain", patch: tuple[int, int, int] = (32, 32, 64)) -> dict:
@@ -133,3 +139,23 @@ def test_the_pace_of_a_network_counts_the_mirror_images_that_it_really_makes(tmp
     tile = machine.network(architecture_key(folder), "eager", "exact", "cpu").seconds_per_tile
     pace = machine.rate(network_rate("eager", "exact", "cpu"))
     assert pace == pytest.approx(tile / tile_operations(folder))
+
+
+def test_before_the_head_is_found_a_usual_one_is_counted(tmp_path: Path, monkeypatch):
+    """The tiles of a whole-body CT at 0.5 mm are many times those of a head; nothing is known of lungs."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(job_planning, "pace_trial", lambda *_place: (1e9, 0.5))
+    for model in ("117-6mm", "craniofacial_structures", "lung_nodules"):
+        make_catalogue_model(tmp_path, model)
+    axes = np.array([[0, 0, -1.5, 0], [1.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 0, 0, 1]])  # i to front, j to head, k to left
+    body = Geometry((400, 450, 400), axes)
+    head, lungs = (prepare(model_task(model, tmp_path, device="cpu", options=EAGER)) for model in MODELS_OF_TASKS)
+    planned = plan_ahead(body, "", head, EngineCache())
+    last = planned.passes[-1]
+    wanted = [round(mm + 40) * 2 for mm in (232, 200, 155)]
+    assert last.shape == pytest.approx(wanted, rel=0.02)
+    assert planned.is_preliminary and planned.notes == ["CROP_EXPECTED"]
+    assert "at most" not in plan_page(planned) and "usual size of a head" in plan_page(planned)
+    bound = plan_ahead(body, "", lungs, EngineCache())
+    assert bound.notes == [] and "at most" in plan_page(bound)
+    assert not bound.passes[-1].is_cropped
