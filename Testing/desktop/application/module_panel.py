@@ -51,12 +51,13 @@ class qSlicerModulePanel(QtWidgets.QWidget):  # noqa: N801 - Slicer's name
         return self._area
 
     def add(self, module: QtWidgets.QWidget) -> None:
-        """Show the widget of a module, all but its ``enter``."""
+        """Show the widget of a module, all but its ``enter``. The panel is scrolled to its top, as in Slicer."""
         module.layout().setContentsMargins(0, 0, 0, 0)
         self._contents.insertWidget(1, module, 1)
         module.setSizePolicy(_POLICY.Minimum, module.sizePolicy().verticalPolicy())
         module.setVisible(True)
         module.installEventFilter(self)
+        self._area.verticalScrollBar().setValue(0)
         self.updateGeometry()
         self._module = module
 

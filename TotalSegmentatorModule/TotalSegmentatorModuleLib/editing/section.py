@@ -20,6 +20,7 @@ from TotalSegmentatorModuleLib.editing.points import (
 )
 from TotalSegmentatorModuleLib.editing.segment_editor import open_on, take_up
 from TotalSegmentatorModuleLib.editing.texts import editing_text, points_text
+from TotalSegmentatorModuleLib.qt_helpers.scrolling import IntoSight
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.review.table.rows import ReviewRow
 from TotalSegmentatorModuleLib.scene.editor_settings import keep_settings, protect_others, restore_settings
@@ -36,8 +37,11 @@ class EditingSection:
     """One structure at a time. ``on_ended`` is called when the user has left the editor, with what was drawn, None
     where nothing was."""
 
-    def __init__(self, ui: Widgets, on_ended: Callable[[EditChange | None], None]) -> None:
-        """``ui``: the widgets of EditBar.ui."""
+    def __init__(self, ui: Widgets, review, on_ended: Callable[[EditChange | None], None]) -> None:
+        """``ui``: the widgets of EditBar.ui; ``review``: the QWidget to which the user comes back, whose panel Slicer
+        has scrolled to its top meanwhile."""
+        self._review = review
+        self._sight = IntoSight()
         self._on_ended = on_ended
         self._before: BeforeEditing | None = None
         self._bar = EditBar(ui, self._go_back, self.end)
@@ -94,6 +98,7 @@ class EditingSection:
         self._bar.remove()
         restore_settings()
         self._on_ended(before.change())
+        self._sight.bring(self._review)
 
     def scene_closing(self) -> None:
         self._before = None
@@ -103,6 +108,7 @@ class EditingSection:
     def close(self) -> None:
         """The application quits or the module is reloaded."""
         self.scene_closing()
+        self._sight.close()
         self._bar.close()
 
     # -- inside --------------------------------------------------------------------------------------------------------

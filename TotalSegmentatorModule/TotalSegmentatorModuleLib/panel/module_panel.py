@@ -141,7 +141,7 @@ class Panel:
         self.review.set_repairs(self._repairs.offer, self._end_proposals, self._repairs.offer_more)
         export = ExportSection(ui.export, ui.export_options, ui.export_task, self._messages.add_log, self._task_changed)
         self.review.set_sheet(export.export_sheet)
-        self._editing = EditingSection(ui.edit_bar, self.review.edited)
+        self._editing = EditingSection(ui.edit_bar, ui.review.collapsibleButton, self.review.edited)
         self.review.set_editing(self._editing)
         self._figures = FiguresSection(ui.review_figures, lambda: bool(self.review.contents[2]))
         self.review.set_followers(self._figures.show)
@@ -261,6 +261,7 @@ class Panel:
         self._edits.close()
         self._sections.close()
         self._messages.close()
+        self._progress.close()
         self._inputs.close()
         self._setup.close()
         self._recovery.close()
@@ -277,6 +278,7 @@ class Panel:
             self._session.cancel()
         else:
             self._orders.apply()
+            self._progress.come_into_sight()
 
     def _end_proposals(self) -> None:
         """The user turns to something else in the review."""

@@ -7,6 +7,7 @@ from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import ProgressEvent
 
 from TotalSegmentatorModuleLib.expected_plans.questions import ExpectedPlan
+from TotalSegmentatorModuleLib.qt_helpers.scrolling import IntoSight
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.segment.plan_text import memory_text, plan_details, plan_text
 from TotalSegmentatorModuleLib.segment.progress_text import stage_text
@@ -21,6 +22,7 @@ class ProgressSection:
 
     def __init__(self, ui: Widgets) -> None:
         self._ui = ui
+        self._sight = IntoSight()
         ui.progressBar.setRange(0, self._STEPS)
         ui.progressFrame.setVisible(False)
         ui.planLabel.setVisible(False)
@@ -46,6 +48,13 @@ class ProgressSection:
         if not self._ui.progressFrame.visible:
             self._forget_network()  # of the job before
         self._ui.progressFrame.setVisible(True)
+
+    def come_into_sight(self) -> None:
+        """The user has started a job, with a button that may stand at the lower border of the panel."""
+        self._sight.bring(self._ui.progressFrame)
+
+    def close(self) -> None:
+        self._sight.close()
 
     def show_plan(self, plan: Plan, is_on_server: bool = False) -> None:
         """``is_on_server``: it is the department server's plan."""

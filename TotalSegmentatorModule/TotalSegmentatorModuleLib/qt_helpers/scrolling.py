@@ -23,7 +23,7 @@ class IntoSight:
         self._ticker.dispose()
 
     def _scroll(self) -> None:
-        if self._part.visible:
+        if self._part and self._part.visible:  # which may be gone by now
             scroll_into_sight(self._part)
 
 

@@ -130,12 +130,19 @@ class StructureTree:
         self._ui.nothingLabel.setText(_("No structure is called '{text}'.").format(text=text) if nothing else "")
         self._ui.nothingLabel.setVisible(nothing)
 
+    def _first_with_box(self):
+        """Index of the first region that holds the words: before the regions comes what has no box."""
+        tops = [self._filter.index(row, 0) for row in range(self._filter.rowCount())]
+        regions = (each for each in tops if self._filter.data(each, qt.Qt.CheckStateRole) is not None)
+        return next(regions, self._filter.index(0, 0))
+
     def _go_to_first(self) -> None:
         """From the search to the first structure that was found, where the space bar ticks it; without a search to the
         first row."""
         view = self._ui.structuresTreeView
-        index = self._filter.index(0, 0)
-        while self._ui.searchLineEdit.text.strip() and self._filter.rowCount(index):
+        is_search = bool(self._ui.searchLineEdit.text.strip())
+        index = self._first_with_box() if is_search else self._filter.index(0, 0)
+        while is_search and self._filter.rowCount(index):
             index = self._filter.index(0, 0, index)
         if index.isValid():
             view.setCurrentIndex(index)

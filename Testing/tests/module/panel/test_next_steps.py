@@ -183,6 +183,22 @@ def test_error_comes_into_sight(user, app, messages):
     assert is_in_sight(app, messages.errorWhatLabel)
 
 
+def test_progress_of_a_job_comes_into_sight(user, app):
+    user.add_ct()
+    user.plan("predicting", "wait")
+    app.resize_window(1024, 420)
+    app.click(user.ui.inputs.treeButton)
+    app.process_events()
+    area = scroll_area(user.ui.progress.applyButton)
+    area.ensureWidgetVisible(user.ui.progress.applyButton, 0, 0)  # at the lower border
+    user.click_apply()
+    app.wait_until(lambda: user.ui.progress.progressFrame.visible, 10)
+    app.process_events()
+    assert is_in_sight(app, user.ui.progress.stageLabel)
+    user.click_apply()
+    user.wait_until_ready()
+
+
 def test_page_of_the_set_up_comes_into_sight(user, app):
     installer = SetupUser(user)
     installer.plans(ENGINE_ITEM, MODEL_ITEM)
@@ -216,6 +232,13 @@ def test_on_a_low_screen_the_section_that_is_opened_closes_the_others(user, app)
         assert is_in_sight(app, button)
     app.click(user.ui.setup.collapsibleButton)
     assert all(collapsed(user).values())
+
+
+def test_a_section_at_the_lower_border_comes_into_sight(user, app):
+    app.resize_window(1024, LOW)
+    app.click(user.ui.setup.collapsibleButton)
+    app.process_events()
+    assert is_in_sight(app, user.ui.setup.repairButton)
 
 
 def test_on_a_high_screen_sections_stay_open(user, app):

@@ -20,6 +20,8 @@ from setup_user import ENGINE_ITEM, MODEL_ITEM, SetupUser
 from TotalSegmentatorWire.errors.problem import ERRORS, WARNINGS
 
 WIDTHS = (370, 460, 600)
+SMALL_SCREEN = 352
+"""What two slice views side by side leave on a screen of 1024 px: they need 666 (Slicer 5.13)."""
 LONG_NAME = "CT thorax and abdomen with contrast agent, portal venous phase, 1.5 mm, iterative reconstruction"
 UNBROKEN = (
     r"C:\Users\Administrator\AppData\Local\TotalSegmentatorModule\models\Dataset900_PhantomDemo104__nnUNetTrainer"
@@ -76,6 +78,20 @@ def test_each_section_keeps_its_rows_after_ten_module_switches(user, app, width)
             check(app, width, f"{name} opened after switch {switch + 1}")
         for name in SECTIONS:
             section(user, name).collapsed = True
+
+
+def test_a_small_screen_has_room_for_the_views_beside_all_sections(user, app):
+    """Slicer's window would become wider than the screen."""
+    app.resize_window(1024, 768)
+    app.set_panel_width(SMALL_SCREEN)
+    user.add_ct(soft_tissue_with_air(), LONG_NAME)
+    user.plan()
+    user.run_job()
+    user.ui.messages.absentButton.setText("104 structures were not found in this scan, or no more are looked for")
+    user.ui.messages.absentButton.setVisible(True)
+    open_all(user)
+    settle(app)
+    assert app.panel_width == SMALL_SCREEN
 
 
 def test_sections_in_any_order_between_switches(user, app, width):

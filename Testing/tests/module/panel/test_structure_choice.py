@@ -196,6 +196,21 @@ def test_the_tree_is_used_with_keys_alone(chooser):
     assert inputs.searchLineEdit.text == "" and inputs.searchLineEdit.hasFocus()
 
 
+def test_enter_in_the_search_goes_to_a_structure_with_a_box(chooser):
+    """Not to what is built at export or drawn by hand, which is listed first."""
+    model = open_tree(chooser)
+    chooser.choose_preset("RT abdomen")
+    chooser.ui.inputs.searchLineEdit.setText("kidney")
+    chooser.app.process_events()
+    assert model.data(model.index(0, 0), _qt().Qt.CheckStateRole) is None
+    chooser.ui.inputs.searchLineEdit.setFocus()
+    chooser.app.press("Return")
+
+    assert model.data(chooser.ui.inputs.structuresTreeView.currentIndex()) == "kidney left"
+    chooser.app.press("Space")
+    assert "kidney_left" not in chooser.parameters.structures.split(", ")
+
+
 def test_the_quality_chooses_the_model_of_the_family(orders, chooser):
     chooser.choose_model("104-3mm")
     assert requests(chooser, orders) == (ModelRequest("104-3mm"),)

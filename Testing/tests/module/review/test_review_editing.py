@@ -74,6 +74,15 @@ def grown(inside: np.ndarray, voxels: int = 3) -> np.ndarray:
     return inside
 
 
+def test_the_way_back_leads_to_the_row(ready):
+    """Slicer scrolls the panel to its top with each change of module."""
+    ready.app.resize_window(1024, 420)
+    edit(ready, "gallbladder")
+    go_back(ready)
+    ready.app.process_events()
+    assert not ready.tree.visibleRegion().isEmpty()
+
+
 def test_the_editor_shows_the_structure_and_offers_the_way_back(ready):
     edit(ready, "gallbladder")
     assert (editor().segmentationNode(), editor().sourceVolumeNode()) == (ready.node, ready.ct)
@@ -356,7 +365,8 @@ def test_an_editor_that_cannot_be_opened_ends_the_editing(ready, monkeypatch):
 
     ready.click_row("gallbladder")
     before, ended = settings(), []
-    editing = section.EditingSection(ready.user.ui.edit_bar, lambda *outcome: ended.append(outcome))
+    ui = ready.user.ui
+    editing = section.EditingSection(ui.edit_bar, ui.review.collapsibleButton, lambda *outcome: ended.append(outcome))
     monkeypatch.setattr(section, "open_on", fails)
     with pytest.raises(RuntimeError, match="no such segment"):
         editing.start(ready.node, ready.panel.review.contents[2][0])
@@ -370,6 +380,6 @@ def test_a_structure_that_was_just_removed_is_not_edited(ready):
     ready.click_row("gallbladder")
     row = ready.panel.review.contents[2][0]
     ready.node.GetSegmentation().RemoveSegment("gallbladder")
-    editing = EditingSection(ready.user.ui.edit_bar, lambda *_outcome: None)
+    editing = EditingSection(ready.user.ui.edit_bar, ready.ui.collapsibleButton, lambda *_outcome: None)
     editing.start(ready.node, row)
     assert not editing.is_active and bar_text(ready) == ""

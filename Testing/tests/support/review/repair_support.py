@@ -110,7 +110,7 @@ class RepairUser(ReviewUser):
         return [ui.repairButton.text for ui in self.user.ui.review_remarks if ui.repairButton.visible]
 
     def more_repairs(self) -> list[str]:
-        """What the button *More repairs* lists; nothing where it is off."""
+        """What the button *Repairs* lists; nothing where it is off."""
         button = self.ui.moreRepairsButton
         return [action.text for action in button.menu().actions()] if button.enabled else []
 
