@@ -109,6 +109,11 @@ BENCHMARKS: dict[str, PanelBenchmark | EngineBenchmark] = {
     "prediction-short": EngineBenchmark(
         "the same with light networks, a user's own model and a few structures", "prediction.measure_short", 11, True
     ),
+    "preview": EngineBenchmark(
+        "a job at 1.5 mm until its 3 mm preview is there, against the job at 3 mm alone",
+        "several_models.preview.measure",
+        12,
+    ),
     "time-left": EngineBenchmark(
         "what ten jobs say of the time left at 10 % and 50 % of their run", "time_left.measure", 5
     ),

@@ -16,7 +16,8 @@ ARROWS = {
     f"{LIB}/panel": {
         LIB: (
             "- agreement compare department_server early_start editing edits expected_plans export figures job_queue "
-            "model_choice qt_helpers recovery repair rerun review scene segment setup structure_tree texts views"
+            "model_choice preview qt_helpers recovery repair rerun review scene segment setup structure_tree texts "
+            "views"
         ),
         SETUP: "packages",
     },
@@ -25,6 +26,7 @@ ARROWS = {
         LIB: "- background qt_helpers scene segment tags texts views",
         f"{LIB}/scene": "dicom",
     },
+    f"{LIB}/preview": {LIB: "- qt_helpers scene tags texts"},
     f"{LIB}/expected_plans": {LIB: "qt_helpers scene segment"},
     f"{LIB}/early_start": {LIB: "- background model_choice qt_helpers segment"},
     f"{LIB}/department_server": {LIB: "- qt_helpers"},
@@ -45,10 +47,10 @@ ARROWS = {
         LIB: "- background qt_helpers scene segment texts",
         SETUP: "models network packages support",
     },
-    f"{LIB}/export": {LIB: "- background qt_helpers scene tasks texts", f"{LIB}/scene": "dicom"},
+    f"{LIB}/export": {LIB: "- background qt_helpers scene tags tasks texts", f"{LIB}/scene": "dicom"},
     f"{LIB}/compare": {LIB: "- qt_helpers scene tasks views", f"{LIB}/scene": "dicom"},
     f"{LIB}/tasks": {LIB: "- background qt_helpers scene texts", f"{LIB}/scene": "dicom"},
-    f"{LIB}/segment": {LIB: "- agreement background qt_helpers scene tags texts", f"{LIB}/scene": "dicom"},
+    f"{LIB}/segment": {LIB: "- agreement background preview qt_helpers scene tags texts", f"{LIB}/scene": "dicom"},
     f"{LIB}/background": {LIB: "- texts", SETUP: "packages"},
     f"{LIB}/changes": {LIB: "scene tags"},
     f"{LIB}/views": {LIB: "tags"},
@@ -76,7 +78,11 @@ ARROWS = {
             "statistics"
         ),
         f"{ENGINE}/review": "measures",
-        f"{ENGINE}/pipeline": "checking finishing",
+        f"{ENGINE}/pipeline": "checking finishing previewing",
+    },
+    f"{ENGINE}/pipeline/previewing": {
+        ENGINE: "imaging job machine plan statistics",
+        f"{ENGINE}/pipeline": "finishing",
     },
     f"{ENGINE}/pipeline/checking": {ENGINE: "agreement imaging inference labels models plan preprocessing"},
     f"{ENGINE}/agreement": {ENGINE: "imaging"},

@@ -196,6 +196,24 @@ class ResidentWorker:
         header, labels = listener.results.pop()
         return WorkerJob(seconds, header, labels, spent.user, clock)
 
+    def preview(self, model: str, ct: FakeCt, options: JobOptions) -> WorkerJob:
+        """Until the labels of the preview are in memory; the rest of the job is cancelled. Raises ProgramError where
+        there is none."""
+        settings = model_settings(model, self.workload.models_folder, None, "cpu", options)
+        shown: list[WorkerJob] = []
+        begun = time.perf_counter()
+
+        def on_preview(header: ResultHeader, layers: list[np.ndarray]) -> None:
+            shown.append(WorkerJob(time.perf_counter() - begun, header, layers[0]))
+
+        self.application.apply_with(ct, settings, on_preview)
+        self.application.run_until(lambda: bool(shown) or not self.application.is_busy, _JOB_LIMIT_SECONDS)
+        self.application.cancel()
+        self.application.run_until_idle(_JOB_LIMIT_SECONDS)
+        if not shown:
+            raise ProgramError("there was no preview: {}".format(self.application.listener.failures[-1:]))
+        return shown[0]
+
 
 @contextmanager
 def resident_worker(

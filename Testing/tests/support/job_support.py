@@ -166,8 +166,21 @@ class Application:
     def apply(self, ct: FakeCt, stage: str = "", act: str = "") -> None:
         self.apply_with(ct, settings_for(stage, act))
 
-    def apply_with(self, ct: FakeCt, settings: JobSettings) -> None:
-        job = SegmentationJob(self.manager, self.listener.callbacks, new_image)
+    def apply_with(
+        self,
+        ct: FakeCt,
+        settings: JobSettings,
+        on_preview: Callable[[ResultHeader, list[np.ndarray]], None] | None = None,
+    ) -> None:
+        """``on_preview`` gets the layers of the preview, if the job has one."""
+
+        def take(job_id: str) -> Iterator[int]:
+            header, images = yield from job.read(job_id)
+            on_preview(header, [image.array for image in images])
+            self.manager.discard_result(job_id)
+
+        taken = None if on_preview is None else take
+        job = SegmentationJob(self.manager, self.listener.callbacks, new_image, taken)
         self._runner.start(self._import(job.run(ct, settings)), self.listener.on_end)
 
     def receive(self, job_id: str) -> None:

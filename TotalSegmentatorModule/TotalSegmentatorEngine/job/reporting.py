@@ -35,11 +35,14 @@ STAGE_WEIGHTS = {
     Stage.WRITING: 0.02,
     Stage.ASKING_SERVER: 0.0,
     Stage.SENDING_TO_SERVER: 0.0,
+    Stage.PREVIEWING: 0.0,
 }
 """Share of each stage in the progress bar, about as a job of ten tiles on a CPU spends its time. Stages that only a
-department server has take none."""
+department server has take none, nor do previews."""
 _PREDICTING_AND_LABELLING = STAGE_WEIGHTS[Stage.PREDICTING] + STAGE_WEIGHTS[Stage.LABELLING]
 """Labels are made between tiles; a plan says what share of this they take."""
+PREVIEW_RESTORED_SHARE, PREVIEW_CHECKED_SHARE = 0.3, 0.6
+"""Of the stage PREVIEWING, after the labels are on the CT's grid, and after they are measured; writing follows."""
 LABELLING_SHOWN_AFTER = 0.5
 """Seconds after which the panel shows that labels are made."""
 

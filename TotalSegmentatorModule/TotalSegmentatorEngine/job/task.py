@@ -48,6 +48,8 @@ class PreparedTask:
     task: SegmentationTask
     models: list[PreparedModel]
     """One for each model that the task asks, in the order of its requests."""
+    previews: list[PreparedModel] = field(default_factory=list)
+    """Fast models whose result is shown first, with the structures that the finer ones are asked for."""
     warnings: list[Problem] = field(default_factory=list)
     """What the user should know about the models; ``segment`` reports them."""
 
@@ -65,14 +67,18 @@ class PreparedTask:
 
     @property
     def all_folders(self) -> list[ModelFolder]:
-        """Those, and of the coarse models that may save time or give a second opinion."""
+        """Those, and of the coarse models that may save time, give a second opinion, or a preview."""
         coarse = (model for each in self.models for model in (each.coarse_model, each.second_model))
-        folders = [folder for model in coarse if model is not None for folder in model.folders_to_run]
+        models = [*(model for model in coarse if model is not None), *(each.model for each in self.previews)]
+        folders = [folder for model in models for folder in model.folders_to_run]
         return list({folder.path: folder for folder in (*self.folders, *folders)}.values())
 
     @property
     def first_folder(self) -> ModelFolder:
-        """Of the network that runs first, as far as the models tell: what others need comes before all (job_steps)."""
+        """Of the network that runs first, as far as the models tell: the preview, then what others need (job_steps)."""
+        if self.previews:
+            first = self.previews[0]
+            return (first.coarse_model or first.model).folders_to_run[0]
         needed = next((needed for each in self.models for needed in each.needed), None)
         if needed is not None:
             return needed.folders[0]

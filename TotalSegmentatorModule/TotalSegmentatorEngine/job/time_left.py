@@ -122,7 +122,7 @@ class TimeLeft:
             self._labelling += now - since
         if self._networks is not None:
             self._networks.book(stage, now - since)
-            if stage == Stage.RESAMPLING:
+            if stage in (Stage.RESAMPLING, Stage.PREVIEWING):
                 self._planned_tail = max(self._planned_tail - (now - since), 0.0)
 
     def _by_plan(self, stage: str, within: float, tile: int, tiles: int, now: float) -> float:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
 import torch
 from TotalSegmentatorWire.messages.plan import Plan
 
-from TotalSegmentatorEngine.imaging.geometry import Geometry
+from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.inference.pace_trial import pace_trial
 from TotalSegmentatorEngine.inference.runtimes import expected_choice
-from TotalSegmentatorEngine.job.reporting import Reporter
+from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
 from TotalSegmentatorEngine.job.task import PreparedTask
 from TotalSegmentatorEngine.machine.devices import choose_device
 from TotalSegmentatorEngine.machine.profile import MachineProfile
@@ -23,6 +24,9 @@ from TotalSegmentatorEngine.plan.planner import Planner
 from TotalSegmentatorEngine.plan.rates import trial_rate
 from TotalSegmentatorEngine.plan.step_plan import is_timed
 from TotalSegmentatorEngine.preprocessing.network_input import image_place
+
+CT_VOXEL_BYTES = 2
+"""Of a CT in memory: HU fit into int16."""
 
 
 class JobPlanning:
@@ -77,6 +81,10 @@ class JobPlanning:
         """The plan with what is known by now."""
         return self._planner().plan(strategy, self.state)
 
+    def forget_networks(self) -> None:
+        """All that are in memory."""
+        self.cache.forget_networks()
+
     def _try_machine(self, strategy: Strategy) -> None:
         place = (strategy.runtime, strategy.precision, strategy.device)
         if self.machine.rate(trial_rate(*place)) is not None:
@@ -103,3 +111,29 @@ class JobPlanning:
             self._expected_bytes,
         )
         return Planner(self._geometry, self._prepared, context, self.steps)
+
+
+def plan_volume(volume: Volume, prepared: PreparedTask, cache: EngineCache | None = None) -> Plan:
+    """The plan of ``segment_volume`` with what ``cache`` holds, or for a process of its own. Raises SegmentationError:
+    DEVICE_UNAVAILABLE, MEMORY_SHORT."""
+    cache = cache or EngineCache(serves_one_job=True)
+    images = JobImages(volume, cache)
+    return _planned(JobPlanning(volume.geometry, images, prepared, cache, SilentReporter(), time.monotonic()))
+
+
+def plan_geometry(geometry: Geometry, prepared: PreparedTask, cache: EngineCache) -> Plan:
+    """Likewise on a CT of ``geometry`` that ``cache`` will hold in place of the one that it holds. Raises as
+    ``plan_volume`` does."""
+    ct_bytes = CT_VOXEL_BYTES * math.prod(geometry.shape) - cache.ct_bytes
+    images, now = JobImages(None, cache), time.monotonic()
+    return _planned(JobPlanning(geometry, images, prepared, cache, SilentReporter(), now, expected_bytes=ct_bytes))
+
+
+def _planned(planning: JobPlanning) -> Plan:
+    return planning.first_that_fits(planning.strategies())[0]
+
+
+def runs_on_gpu(device: str) -> bool:
+    """Whether the networks of a task for ``device`` run elsewhere than on the processor. Raises
+    SegmentationError("DEVICE_UNAVAILABLE")."""
+    return choose_device(device).type != "cpu"

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from TotalSegmentatorWire.choice.preview_models import preview_models
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.messages.model_request import ModelRequest, model_request
 from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue, read_profiles
@@ -34,7 +35,7 @@ def prepare(task: SegmentationTask) -> PreparedTask:
     preparing = _Preparing(task)
     models = [preparing.request(request) for request in preparing.requests]
     _check_names(models)
-    return PreparedTask(preparing.task, models, preparing.warnings)
+    return PreparedTask(preparing.task, models, preparing.previews(models), preparing.warnings)
 
 
 class _Preparing:
@@ -43,6 +44,7 @@ class _Preparing:
         self.requests = [with_model_names(request, task.models_folder) for request in _joined(task.requests)]
         self.task = dataclasses.replace(task, requests=tuple(self.requests))
         self.warnings: list[Problem] = []
+        self._fast = preview_models(self.requests) if task.options.preview else {}
         self._needed: dict[str, PreparedModel] = {}
 
     def request(self, request: ModelRequest) -> PreparedModel:
@@ -61,6 +63,26 @@ class _Preparing:
         if coarse is None and self.task.is_reviewed and options.second_opinion != "off":
             second = self._finest_coarser_model(model)
         return dataclasses.replace(prepared, coarse_model=coarse, second_model=second)
+
+    def previews(self, models: Sequence[PreparedModel]) -> list[PreparedModel]:
+        """Of the requested models those that have one, found where the fine one is sought. A model that cannot be used
+        is warned of."""
+        previews = []
+        for prepared in models:
+            fast = self._fast.get(prepared.model.id)
+            known = [other.id for other in coarser_models(prepared.model)]
+            if fast is None or fast.id not in known or not fast.is_installed(self._folder):
+                continue
+            model = self._found(fast)
+            if model is None:
+                self.warnings.append(Problem("PREVIEW_MODEL_DAMAGED", {"model": fast.id}))
+                continue
+            names = {structure.name for structure in prepared.structures}
+            wanted = [structure for structure in model.structures if structure.name in names]
+            coarse = prepared.coarse_model
+            coarser = coarse if coarse is not None and coarse.id != fast.id else None
+            previews.append(PreparedModel(model, wanted, prepared.is_named, coarse_model=coarser))
+        return previews
 
     def _with_published_steps(self, prepared: PreparedModel) -> PreparedModel:
         """With the crop and the post-processing that are published for it. Of a model folder that the user named, not
@@ -97,14 +119,24 @@ class _Preparing:
     def _finest_coarser_model(self, model: Model) -> Model | None:
         """The installed one with the smallest voxels: it can tell most."""
         installed = [other for other in coarser_models(model) if other.is_installed(self._folder)]
-        return find_model(installed[-1].id, self._folder) if installed else None
+        return self._found(installed[-1]) if installed else None
+
+    def _found(self, coarse: CatalogueModel) -> Model | None:
+        """An installed coarse model. Raises SegmentationError with a MODEL_ code; None instead for one whose preview
+        was wished for: the job can do without."""
+        try:
+            return find_model(coarse.id, self._folder)
+        except SegmentationError:
+            if coarse not in self._fast.values():
+                raise
+            return None
 
     def _coarse_model(self, model: Model) -> Model | None:
         """The coarsest installed model that can locate this model's structures; warns that there is none."""
         coarser = coarser_models(model)
         for other in coarser:
             if other.is_installed(self._folder):
-                return find_model(other.id, self._folder)
+                return self._found(other)
         if coarser:
             self.warnings.append(Problem("NO_LOCALIZATION", {"model": coarser[0].id}))
         return None

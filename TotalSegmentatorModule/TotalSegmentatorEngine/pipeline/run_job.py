@@ -6,6 +6,7 @@ The steps from the plan to the restored labels need torch; they are in segmentat
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from TotalSegmentatorEngine.pipeline.prepare import prepare
 
 if TYPE_CHECKING:
     from TotalSegmentatorEngine.ct_input.reading import ReadInput
+    from TotalSegmentatorEngine.pipeline.previewing.preview_making import PreviewLabels
     from TotalSegmentatorEngine.pipeline.segmentation import SegmentedVolume
 
 _log = logging.getLogger(__name__)
@@ -41,8 +43,19 @@ class JobFiles(Protocol):
         """Raises SegmentationError, CANCELLED too."""
 
 
-def run_job(task: SegmentationTask, files: JobFiles, cache: EngineCache, reporter: Reporter) -> SegmentationResult:
-    """Runs the whole job. Weights and torch are loaded in a thread while the CT is read.
+WritePreview = Callable[["SegmentationResult", "ReadInput"], None]
+"""Gets the preview of a job, and its CT; the job goes on when it returns."""
+
+
+def run_job(
+    task: SegmentationTask,
+    files: JobFiles,
+    cache: EngineCache,
+    reporter: Reporter,
+    write_preview: WritePreview | None = None,
+) -> SegmentationResult:
+    """Runs the whole job. Weights and torch are loaded in a thread while the CT is read. ``write_preview`` is called
+    where ``task`` asks for a preview and there can be one.
 
     Raises SegmentationError: what ``prepare``, ``segment`` and ``files`` raise.
     """
@@ -50,7 +63,8 @@ def run_job(task: SegmentationTask, files: JobFiles, cache: EngineCache, reporte
     prepared = prepare(task)
     prefetch_weights(prepared, cache)
     ct = read_ct(task, files, reporter)
-    result = segment(ct.volume, prepared, cache, reporter)
+    on_preview = None if write_preview is None else lambda preview: write_preview(preview, ct)
+    result = segment(ct.volume, prepared, cache, reporter, on_preview)
     write_result(result, ct, files, reporter)
     return result
 
@@ -121,7 +135,13 @@ def plan_ahead(geometry: Geometry, ct_id: str, prepared: PreparedTask, cache: En
     return _segmentation().plan_geometry(geometry, prepared, cache)
 
 
-def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter) -> SegmentationResult:
+def segment(
+    volume: Volume,
+    prepared: PreparedTask,
+    cache: EngineCache,
+    reporter: Reporter,
+    on_preview: Callable[[SegmentationResult], None] | None = None,
+) -> SegmentationResult:
     """Plans, preprocesses, localizes, predicts, merges and restores the labels of a validated volume.
 
     The volume may have any orientation and spacing; its values are HU. Images resampled from the CT that ``cache``
@@ -130,7 +150,13 @@ def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter
     """
     started = time.monotonic()
     engine = _loaded_engine(prepared, reporter)
-    segmented = engine.segment_volume(volume, prepared, cache, reporter, started)
+
+    def show(labels: PreviewLabels) -> None:
+        shown = dataclasses.replace(prepared, models=labels.models)
+        on_preview(_result(labels, shown, time.monotonic() - started))
+
+    shows = None if on_preview is None else show
+    segmented = engine.segment_volume(volume, prepared, cache, reporter, started, shows)
     return _result(segmented, prepared, time.monotonic() - started)
 
 
@@ -184,7 +210,7 @@ def _loaded_engine(prepared: PreparedTask, reporter: Reporter) -> ModuleType:
     return engine
 
 
-def _result(segmented: SegmentedVolume, prepared: PreparedTask, seconds: float) -> SegmentationResult:
+def _result(segmented: SegmentedVolume | PreviewLabels, prepared: PreparedTask, seconds: float) -> SegmentationResult:
     names = {structure.name for structure in segmented.found}
     models = [each.model for each in prepared.models]
     return SegmentationResult(

@@ -6,8 +6,6 @@ Only from here on the pipeline imports torch.
 from __future__ import annotations
 
 import dataclasses
-import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +19,11 @@ from TotalSegmentatorWire.messages.review import Flag
 from TotalSegmentatorWire.messages.segment import FoundStructure, Stage
 from TotalSegmentatorWire.tables.published_rules import PublishedStep
 
-from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.imaging.voxel_digest import with_digests
-from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
+from TotalSegmentatorEngine.job.reporting import Reporter
 from TotalSegmentatorEngine.job.task import PreparedTask
-from TotalSegmentatorEngine.machine.devices import choose_device, use_physical_cores
-from TotalSegmentatorEngine.models.model_folder import ModelFolder
+from TotalSegmentatorEngine.machine.devices import use_physical_cores
 from TotalSegmentatorEngine.pipeline.cache import EngineCache, JobImages
 from TotalSegmentatorEngine.pipeline.checking.job_agreement import agreement_problem, job_agreement
 from TotalSegmentatorEngine.pipeline.checking.step_check import StepCheck
@@ -40,14 +37,15 @@ from TotalSegmentatorEngine.pipeline.finishing.published_post import (
     post_process_on_grid,
 )
 from TotalSegmentatorEngine.pipeline.job_context import JobContext, LabelCounter, TileCounter, WorkDone
-from TotalSegmentatorEngine.pipeline.job_planning import JobPlanning
+from TotalSegmentatorEngine.pipeline.job_planning import JobPlanning, plan_geometry, plan_volume, runs_on_gpu
 from TotalSegmentatorEngine.pipeline.measurements import Measurements
 from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
 from TotalSegmentatorEngine.pipeline.preprocessed_ct import resampled_ahead
+from TotalSegmentatorEngine.pipeline.previewing.preview_making import OnPreview, PreviewMaking
 from TotalSegmentatorEngine.pipeline.step_run import StepLabels, run_step
 from TotalSegmentatorEngine.pipeline.step_scopes import StepScopes
 from TotalSegmentatorEngine.pipeline.strategy_runner import PlanOutgrownError, run_within_memory
-from TotalSegmentatorEngine.plan.job_steps import Step
+from TotalSegmentatorEngine.plan.job_steps import Scope, Step, certain_folders
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 from TotalSegmentatorEngine.plan.planner import fits
 from TotalSegmentatorEngine.plan.rates import checking_work, reviewing_work
@@ -68,9 +66,6 @@ __all__ = [
     "runs_on_gpu",
     "segment_volume",
 ]
-
-CT_VOXEL_BYTES = 2
-"""Of a CT in memory: HU fit into int16."""
 
 RESTORED_SHARE = 0.8
 """Of the stage RESTORING, after the labels are in their layers; the check of the result follows."""
@@ -93,14 +88,23 @@ class SegmentedVolume:
 
 
 def segment_volume(
-    volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, started: float
+    volume: Volume,
+    prepared: PreparedTask,
+    cache: EngineCache,
+    reporter: Reporter,
+    started: float,
+    on_preview: OnPreview | None = None,
 ) -> SegmentedVolume:
-    """Labels of the requested structures. ``started``: when the job started, in monotonic seconds.
+    """Labels of the requested structures. ``started``: when the job started, in monotonic seconds. ``on_preview`` is
+    called between two networks, where the job makes a preview; without it, it makes none. A preview that fails is
+    warned of, and the job goes on.
 
     Where memory runs out, the job is planned anew with less until no strategy is left. Raises SegmentationError:
     DEVICE_UNAVAILABLE, DEVICE_MEMORY_SHORT, MEMORY_SHORT, MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
     """
-    segmentation, planning, strategies = _prepared_to_run(volume, prepared, cache, reporter, started)
+    segmentation, planning, strategies = _prepared_to_run(
+        volume, prepared, cache, reporter, started, on_preview=on_preview
+    )
     return run_within_memory(segmentation.run, planning, strategies)
 
 
@@ -118,45 +122,29 @@ def predict_volume(
 
 
 def _prepared_to_run(
-    volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, started: float, learns: bool = True
+    volume: Volume,
+    prepared: PreparedTask,
+    cache: EngineCache,
+    reporter: Reporter,
+    started: float,
+    learns: bool = True,
+    on_preview: OnPreview | None = None,
 ) -> tuple[_Segmentation, JobPlanning, list[Strategy]]:
+    if on_preview is None:
+        prepared = dataclasses.replace(prepared, previews=[])
     cache.remember_findings(volume, None)  # their memory is free for the job
     planning = JobPlanning(volume.geometry, JobImages(volume, cache), prepared, cache, reporter, started)
     strategies = planning.strategies()
     use_physical_cores()
-    return _Segmentation(volume, prepared, planning, learns), planning, strategies
-
-
-def plan_volume(volume: Volume, prepared: PreparedTask, cache: EngineCache | None = None) -> Plan:
-    """The plan of ``segment_volume`` with what ``cache`` holds, or for a process of its own. Raises SegmentationError:
-    DEVICE_UNAVAILABLE, MEMORY_SHORT."""
-    cache = cache or EngineCache(serves_one_job=True)
-    images = JobImages(volume, cache)
-    return _planned(JobPlanning(volume.geometry, images, prepared, cache, SilentReporter(), time.monotonic()))
-
-
-def plan_geometry(geometry: Geometry, prepared: PreparedTask, cache: EngineCache) -> Plan:
-    """Likewise on a CT of ``geometry`` that ``cache`` will hold in place of the one that it holds. Raises as
-    ``plan_volume`` does."""
-    ct_bytes = CT_VOXEL_BYTES * math.prod(geometry.shape) - cache.ct_bytes
-    images, now = JobImages(None, cache), time.monotonic()
-    return _planned(JobPlanning(geometry, images, prepared, cache, SilentReporter(), now, expected_bytes=ct_bytes))
-
-
-def _planned(planning: JobPlanning) -> Plan:
-    return planning.first_that_fits(planning.strategies())[0]
-
-
-def runs_on_gpu(device: str) -> bool:
-    """Whether the networks of a task for ``device`` run elsewhere than on the processor. Raises
-    SegmentationError("DEVICE_UNAVAILABLE")."""
-    return choose_device(device).type != "cpu"
+    return _Segmentation(volume, prepared, planning, learns, on_preview), planning, strategies
 
 
 class _Segmentation:
     """The steps of one task on one CT. What is done stays done where memory runs out and the job goes on with less."""
 
-    def __init__(self, volume: Volume, prepared: PreparedTask, planning: JobPlanning, learns: bool) -> None:
+    def __init__(
+        self, volume: Volume, prepared: PreparedTask, planning: JobPlanning, learns: bool, on_preview: OnPreview | None
+    ) -> None:
         self._volume = volume
         self._prepared = prepared
         self._planning = planning
@@ -169,6 +157,7 @@ class _Segmentation:
         self._opinions: dict[Step, Findings] = {}
         self._checks: dict[Step, StepCheck] = {}
         self._work_done = WorkDone()
+        self._previews = PreviewMaking(volume, planning, self._measurements.work, on_preview)
 
     def run(self, plan: Plan, strategy: Strategy) -> SegmentedVolume:
         """Does what ``plan``, made for ``strategy``, says."""
@@ -179,9 +168,9 @@ class _Segmentation:
         with self._measurements, self._context(plan) as context:
             context.order.follows(plan)
             while (step := self._next_step(strategy, context)) is not None:
-                self._run(step, context)
-                is_news = self._scopes.after(step, self._on_grid(step))
+                is_news = self._run_if_possible(step, context)
                 self._finish_step(step, context)
+                self._preview(context)
                 if is_news:
                     self._refine_plan(strategy, context)
             context.tiles.report_all()
@@ -201,7 +190,7 @@ class _Segmentation:
         """What the steps share; the weights of the first network are being read already."""
         options, done = self._prepared.task.options, self._work_done
         with NetworkPool(
-            self._folders_to_come(), plan, options, self._cache, self._measurements, self._reporter
+            certain_folders(self._steps, self._state), plan, options, self._cache, self._measurements, self._reporter
         ) as networks:
             tiles = TileCounter(self._reporter, plan, done)
             labels = LabelCounter(self._reporter, plan.label_voxels, done.label_voxels)
@@ -211,8 +200,11 @@ class _Segmentation:
             )  # fmt: skip
 
     def _next_step(self, strategy: Strategy, context: JobContext) -> Step | None:
-        """What the user has asked for while the job runs comes first, where the memory is enough for that order."""
+        """What the user has asked for while the job runs comes first, where the memory is enough for that order; but
+        after the preview, which shows everything."""
         usual = next((step for step in self._steps if step not in self._state.done), None)
+        if self._previews.is_awaited:
+            return usual
         step = context.order.next_step(self._steps, self._state)
         if step is usual:
             return step
@@ -227,22 +219,27 @@ class _Segmentation:
         self._refine_plan(strategy, context)
         return step
 
-    def _folders_to_come(self) -> list[list[ModelFolder]]:
-        """By step, of those that certainly run: the others' weights are not read ahead."""
-        certain = []
-        for step in self._steps:
-            if step in self._state.done:
-                continue
-            if not self._state.is_known(step):
-                break
-            scope = self._state.scope(step)
-            if scope.is_empty:
-                continue
-            regions = scope.regions
-            certain.append([part.folder for part in step.parts if regions is None or regions[part.name] is not None])
-        return certain
-
     # -- networks ------------------------------------------------------------------------------------------------------
+
+    def _run_if_possible(self, step: Step, context: JobContext) -> bool:
+        """Whether the plan of the other steps has changed. What fails of a preview is left out."""
+        try:
+            self._run(step, context)
+            return self._scopes.after(step, self._on_grid(step))
+        except Exception as error:
+            if not self._previews.can_do_without(step, error):
+                raise
+            self._previews.give_up(step, error)
+        self._labels[step] = None
+        self._state.scopes[step] = Scope(is_empty=True)
+        return True
+
+    def _preview(self, context: JobContext) -> None:
+        """Shows what the fast models have found, as soon as all of them have run."""
+        if self._previews.are_ready(self._state.done):
+            ran = {step: labels.on_grid for step, labels in self._labels.items() if labels is not None}
+            for step in self._previews.make(ran, context.plan.device, context.networks.used_options()):
+                self._forget_labels(step)
 
     def _run(self, step: Step, context: JobContext) -> None:
         scope = self._state.scope(step)
@@ -268,9 +265,14 @@ class _Segmentation:
         self._work_done = WorkDone(tiles.done, tiles.done_voxels, context.labels.done)
         self._state.done.add(step)
         self._expect_images()
+        if not self._previews.needs(step):
+            self._forget_labels(step)
+
+    def _forget_labels(self, step: Step) -> None:
+        """Unless the result, or another step, needs them: they only said where other steps run, or were shown."""
         is_needed = any(step in other.needs.values() for other in self._steps)
         if step.number is None and not is_needed:
-            self._labels[step] = None  # they only said where other steps run
+            self._labels[step] = None
 
     def _expect_images(self) -> None:
         """What no step to come needs leaves the memory."""
@@ -293,7 +295,7 @@ class _Segmentation:
         context.labels.total = refined.label_voxels
         self._reporter.plan(refined)
         context.order.follows(refined)
-        context.networks.will_run(self._folders_to_come())
+        context.networks.will_run(certain_folders(self._steps, self._state))
 
     # -- the result ----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from TotalSegmentatorWire.messages.plan import Plan
 
 from TotalSegmentatorEngine.machine.allocator import trim_memory
 from TotalSegmentatorEngine.machine.memory import memory_short
+from TotalSegmentatorEngine.machine.out_of_memory import is_out_of_memory
 from TotalSegmentatorEngine.pipeline.job_planning import JobPlanning
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 
@@ -47,13 +48,6 @@ def run_within_memory(
             strategies = _strategies_left(planning, plan, strategies[1:], error)
         if torch.device(plan.device).type == "cuda":
             torch.cuda.empty_cache()
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """torch has a class of its own for GPUs; on the CPU it raises a RuntimeError with a text, as OpenVINO does."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return any(sign in str(error) for sign in ("allocate memory", "bad_alloc", "out of memory"))
 
 
 def _strategies_left(planning: JobPlanning, plan: Plan, strategies: list[Strategy], error: Exception) -> list[Strategy]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from TotalSegmentatorWire.messages.plan import CROPPING, LOCALIZATION, SECOND_OPINION, SEGMENTATION
+from TotalSegmentatorWire.messages.plan import CROPPING, LOCALIZATION, PREVIEW, SECOND_OPINION, SEGMENTATION
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry
 from TotalSegmentatorEngine.job.prepared_model import PreparedModel
@@ -42,6 +42,8 @@ class Step:
     """The coarser model with whose labels the review compares these."""
     needs: dict[str, Step] = field(default_factory=dict)
     """By model id: steps whose labels the published post-processing needs."""
+    preview: PreparedModel | None = None
+    """What the preview shows of its labels."""
     is_asked_by_others: bool = False
     """Other steps, or the review, need the labels on the network's grid."""
 
@@ -102,9 +104,25 @@ class JobState:
 
 
 def job_steps(geometry: Geometry, prepared: PreparedTask) -> tuple[Step, ...]:
-    """The steps of a job on a CT of ``geometry``, each after those that it waits for: first the passes that only say
-    where others run, then the requests in their order, last the second opinions."""
+    """The steps of a job on a CT of ``geometry``, each after those that it waits for: first what the preview shows,
+    then the passes that only say where others run, then the requests in their order, last the second opinions."""
     return _JobSteps(geometry, prepared).made()
+
+
+def certain_folders(steps: Iterable[Step], state: JobState) -> list[list[ModelFolder]]:
+    """By step to come, of those that certainly run: the others' weights are not read ahead."""
+    certain = []
+    for step in steps:
+        if step in state.done:
+            continue
+        if not state.is_known(step):
+            break
+        scope = state.scope(step)
+        if scope.is_empty:
+            continue
+        regions = scope.regions
+        certain.append([part.folder for part in step.parts if regions is None or regions[part.name] is not None])
+    return certain
 
 
 class _JobSteps:
@@ -112,9 +130,12 @@ class _JobSteps:
         self._geometry = geometry
         self._options = prepared.task.options
         self._requests = prepared.models
+        self._previews = prepared.previews
         self._steps: dict[Hashable, Step] = {}
 
     def made(self) -> tuple[Step, ...]:
+        for preview in self._previews:
+            self._preview(preview)
         for request in self._requests:
             for needed in request.needed:
                 self._needed(needed)
@@ -128,6 +149,14 @@ class _JobSteps:
             if step.opinion is not None:
                 step.opinion.is_asked_by_others = True
         return tuple(self._steps.values())
+
+    def _preview(self, preview: PreparedModel) -> None:
+        """Localized as the same request to the fast model would be, unless others need its labels of the whole CT."""
+        key = _key(preview.model, preview)
+        whole = {_key(needed.model, needed) for needed in _all_needed(self._requests)}
+        localized_by = None if key in whole else self._localization(preview)
+        step = Step(preview.model, PREVIEW, preview, localized_by=localized_by, preview=preview)
+        self._steps[key] = step
 
     def _needed(self, prepared: PreparedModel, purpose: str = CROPPING) -> Step:
         """The step whose labels other models need."""
@@ -204,6 +233,13 @@ class _JobSteps:
             tiles_of(grid, grid.whole, folder, model.profile, len(model.parts)) * math.prod(folder.patch_size)
             for folder in model.folders_to_run
         )
+
+
+def _all_needed(requests: Iterable[PreparedModel]) -> Iterator[PreparedModel]:
+    for request in requests:
+        for needed in request.needed:
+            yield needed
+            yield from _all_needed([needed])
 
 
 def _key(model: Model, prepared: PreparedModel | None) -> Hashable:

@@ -53,6 +53,8 @@ class _Peak:
         for number, plan in enumerate(self._plans):
             for memory in plan.memories:
                 self._run(plan, memory, next(following))
+            if plan.step.preview is not None:
+                self._show(plan)
             self._finish(plan, self._plans[number + 1 :])
         image = max(sum(self._images.values()), *(self._image(plan, memory) for plan, memory in self._pairs), 0)
         return max(self._most, sum(self._networks.values()) + image + self._restoring())
@@ -81,6 +83,12 @@ class _Peak:
             self._networks[memory.folder] = weights
             while len(self._networks) > max(LARGEST_NETWORK_COUNT, len(plan.memories)):
                 self._networks.pop(next(iter(self._networks)))
+
+    def _show(self, plan: StepPlan) -> None:
+        """The preview's layer, and labels on their way to it, beside what stays for the networks to come."""
+        kept = sum(self._networks.values()) + sum(self._images.values()) + self._labels
+        image = max((self._image(plan, memory) for memory in plan.memories), default=0)
+        self._most = max(self._most, kept + image + plan.label_bytes + 2 * self._voxels)
 
     def _finish(self, plan: StepPlan, later: Sequence[StepPlan]) -> None:
         if plan.keeps_labels:

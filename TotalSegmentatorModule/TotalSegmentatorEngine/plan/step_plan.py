@@ -23,6 +23,7 @@ from TotalSegmentatorEngine.plan.network_work import tile_operations
 from TotalSegmentatorEngine.plan.rates import (
     USUAL_LABELLING,
     Work,
+    checking_work,
     comparing_work,
     islands_work,
     label_rate,
@@ -262,6 +263,14 @@ class StepPlan:
         full = self.geometry.shape
         work = (islands_work(self._options, merged), restoring_work(full, merged, self.is_smooth))
         return published + sum(map(self.work_seconds, work))
+
+    def seconds_of_preview(self) -> float:
+        """Of its labels on the CT's grid and what is measured of them, where they are shown first."""
+        if self.step.preview is None:
+            return 0.0
+        merged = 0 if self.resampled is None else math.prod(shape_of(self.resampled))
+        full = self.geometry.shape
+        return sum(map(self.work_seconds, (restoring_work(full, merged, is_smooth=False), checking_work(full))))
 
     def _published_seconds(self) -> float:
         if self.step.prepared is None or self.resampled is None:

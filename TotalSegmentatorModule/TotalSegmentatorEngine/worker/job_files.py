@@ -20,6 +20,7 @@ from TotalSegmentatorWire.job_folder import (
     RESULT_HEADER,
     RESULT_LABELS,
     create_private_folder,
+    new_id,
     remove_folder,
 )
 from TotalSegmentatorWire.messages.computed import ComputedStructures, computed_to_json
@@ -38,7 +39,7 @@ from TotalSegmentatorEngine.ct_input.reading import ReadInput, read_transferred
 from TotalSegmentatorEngine.imaging.atomic_file import check_disk_space
 from TotalSegmentatorEngine.imaging.computed_structures import computed_structures
 from TotalSegmentatorEngine.imaging.raw_voxels import write_raw
-from TotalSegmentatorEngine.job.reporting import Reporter
+from TotalSegmentatorEngine.job.reporting import PREVIEW_CHECKED_SHARE, Reporter
 from TotalSegmentatorEngine.job.task import SegmentationResult
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 
@@ -83,14 +84,32 @@ class WorkerJobFiles:
     def write(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> None:
         """Writes the result's folder. Raises SegmentationError: DISK_FULL, CANCELLED."""
         header = result_header(self._request.job_id, self._header, result)
+        self.result_folder = self._published(header, result, ct, reporter, Stage.WRITING)
+
+    def write_preview(self, result: SegmentationResult, ct: ReadInput, reporter: Reporter) -> Path:
+        """As ``write``, under an id of its own; returns the folder."""
+        header = result_header(new_id(), self._header, result)
+        header = dataclasses.replace(header, preview_of=self._request.job_id)
+        return self._published(header, result, ct, reporter, Stage.PREVIEWING, PREVIEW_CHECKED_SHARE)
+
+    def _published(
+        self,
+        header: ResultHeader,
+        result: SegmentationResult,
+        ct: ReadInput,
+        reporter: Reporter,
+        stage: str,
+        done: float = 0.0,
+    ) -> Path:
+        """``done``: of the stage, before anything is written."""
         computed = computed_structures(result.found, result.layers, ct.volume.geometry, reporter.check_cancelled)
 
         def on_piece(share: float) -> None:
             reporter.check_cancelled()
-            reporter.progress(Stage.WRITING, share)
+            reporter.progress(stage, done + (1.0 - done) * share)
 
         draft = write_draft(self._folder, header, result.layers, computed, on_piece)
-        self.result_folder = publish(draft, Path(self._request.results_folder), self._request.job_id, self._guard)
+        return publish(draft, Path(self._request.results_folder), header.job_id, self._guard)
 
 
 def result_header(job_id: str, ct: CtHeader, result: SegmentationResult) -> ResultHeader:

@@ -35,6 +35,7 @@ from TotalSegmentatorWire.messages.segment import (
     HelloEvent,
     NeedCtEvent,
     PlanRequest,
+    PreviewEvent,
     ReviewRequest,
     SegmentRequest,
 )
@@ -50,6 +51,8 @@ from TotalSegmentatorEngine.worker.request_queue import AcceptedJob, RequestQueu
 from TotalSegmentatorEngine.worker.start_up import missing_package, warm_up
 
 if TYPE_CHECKING:
+    from TotalSegmentatorEngine.ct_input.reading import ReadInput
+    from TotalSegmentatorEngine.job.task import SegmentationResult
     from TotalSegmentatorEngine.pipeline.cache import EngineCache
 
 DEFAULT_IDLE_SECONDS = 1200.0
@@ -208,9 +211,14 @@ class Worker:
         reporter = JobReporter(
             request.job_id, job.events.emit, job.is_cancelled, memory=memory, asked_first=job.asked_first
         )
+
+        def show(preview: SegmentationResult, ct: ReadInput) -> None:
+            folder = files.write_preview(preview, ct, reporter)
+            job.events.emit(PreviewEvent(request.job_id, str(folder), round(time.monotonic() - started, 3)))
+
         try:
             if request.server is None:
-                result = run_job(_task_of(request), files, self._cache, reporter)
+                result = run_job(_task_of(request), files, self._cache, reporter, show)
             else:
                 from TotalSegmentatorEngine.department_server.run_on_server import run_on_server
 

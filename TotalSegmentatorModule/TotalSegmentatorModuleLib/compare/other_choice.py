@@ -102,6 +102,10 @@ class OtherChoice:
 
     # -- showing -------------------------------------------------------------------------------------------------------
 
+    def choose_scene(self) -> None:
+        """What is compared with is a segmentation of the scene."""
+        self._ui.otherKindComboBox.setCurrentIndex(self._ui.otherKindComboBox.findData(SCENE))
+
     def show(self, ct) -> None:
         """Show what the kind of choice needs; ``ct`` (vtkMRMLScalarVolumeNode or None) says whose objects to list."""
         ui, kind = self._ui, self.kind

@@ -62,6 +62,13 @@ class CompareSection(TaskSection):
         self._view.clear()
         super().start()
 
+    def offer(self, node, other) -> None:
+        """Two segmentations of the scene (vtkMRMLSegmentationNode) are the ones to compare; a click begins."""
+        if self._parameters is not None:
+            self._other.choose_scene()
+            self._parameters.compareOther = other
+            setattr(self._parameters, self._segmentation_parameter, node)
+
     def scene_closing(self) -> None:
         super().scene_closing()
         self._page.clear()  # the table is removed with the scene

@@ -15,12 +15,18 @@ from TotalSegmentatorModuleLib.export.fields import APPROVED, OWN_TEMPLATE, SELE
 from TotalSegmentatorModuleLib.export.list_filter import ListFilter
 from TotalSegmentatorModuleLib.export.order import ExportOrder
 from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
-from TotalSegmentatorModuleLib.export.texts import export_result_text, series_note, unreviewed_question
+from TotalSegmentatorModuleLib.export.texts import (
+    export_result_text,
+    preview_sentence,
+    series_note,
+    unreviewed_question,
+)
 from TotalSegmentatorModuleLib.qt_helpers.folders import open_folder
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.segments import all_segments, names_in_states, visible_segments
+from TotalSegmentatorModuleLib.tags.preview_mark import is_preview
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 from TotalSegmentatorModuleLib.tasks.task_widgets import ButtonTexts
 
@@ -119,6 +125,8 @@ class ExportSection(TaskSection):
 
     def _note(self) -> str:
         notes = [self._fields.template.description] if self._fields.template is not None else []
+        if is_preview(self._segmentation):
+            notes.append(preview_sentence())
         if self._ct is not None and self._fields.format.kind.is_dicom:
             notes.append(series_note(self._ct))
         return " ".join(note for note in notes if note)
@@ -176,6 +184,8 @@ class ExportSection(TaskSection):
         if not order.options.format.kind.is_dicom or not unapproved or is_approved_only or node_id in self._confirmed:
             return True
         question = unreviewed_question(unapproved, len(order.segment_ids))
+        if is_preview(order.segmentation):
+            question = "\n\n".join((preview_sentence(), question))
         if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Export unapproved structures?")):
             return False
         self._confirmed.add(node_id)

@@ -30,6 +30,10 @@ class FiguresSection:
     def toggle_surfaces(self) -> None:
         self._surfaces.toggle()
 
+    def make_surfaces_again(self, node) -> None:
+        """``node`` (vtkMRMLSegmentationNode) had surfaces, and holds another result now."""
+        self._surfaces.make_again(node)
+
     def scene_closing(self) -> None:
         self._surfaces.scene_closing()
         self._measurements.scene_closing()

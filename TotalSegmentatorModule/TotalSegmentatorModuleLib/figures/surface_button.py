@@ -76,6 +76,15 @@ class SurfaceButton:
         self._cancel()
         self._ticker.dispose()
 
+    def make_again(self, node) -> None:
+        """The surfaces of ``node`` (vtkMRMLSegmentationNode) are gone with its former segments: the 3-D views show it
+        again, from where they look."""
+        if node is not self._node:
+            self.show(node, ())
+        self._end()
+        self._begin()
+        self._show()
+
     def toggle(self, *_arguments) -> None:
         """Show the surfaces, hide them, or stop making them."""
         if self.is_busy:
@@ -85,10 +94,14 @@ class SurfaceButton:
         else:
             if not self._is_one_chosen():
                 fit_three_d_views(self._node)
-            self._building = SurfaceBuilding(self._node, self._first)
-            self._steps = self._building.steps()
-            self._ticker.start()
+            self._begin()
         self._show()
+
+    def _begin(self) -> None:
+        self._building = SurfaceBuilding(self._node, self._first)
+        self._building.begin()
+        self._steps = self._building.steps()
+        self._ticker.start()
 
     def _tick(self) -> int | None:
         started = time.monotonic()

@@ -28,6 +28,7 @@ from TotalSegmentatorModuleLib.model_choice.recommendation import Recommendation
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model, keep_model, preferred_model
 from TotalSegmentatorModuleLib.panel.device_choices import device_choices
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.preview.choice import PreviewChoice
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.volumes import only_ct
 from TotalSegmentatorModuleLib.segment.session import JobOrder
@@ -67,6 +68,7 @@ class InputsSection:
             ui.deviceComboBox.addItem(title, device)
         self._structures = StructuresSection(ui, lambda error: show_problem(error.problem), on_structure_clicked)
         self._quality = QualityChoice(ui, lambda model: self._choose_model(model, self._parameters.modelFolder))
+        self._preview = PreviewChoice(ui, on_changed)
         self._family = FamilyChoice(advanced_ui, self._choose_model)
         self.refresh_models()
         ui.deviceComboBox.connect("activated(int)", self._on_device_activated)
@@ -128,7 +130,7 @@ class InputsSection:
         self._is_enabled = is_enabled
         for choice in (self._ui.inputSelector, self._ui.outputSelector):
             choice.setEnabled(is_enabled)
-        for section in (self._structures, self._quality, self._family):
+        for section in (self._structures, self._quality, self._preview, self._family):
             section.set_enabled(is_enabled)
         self._ui.deviceComboBox.setEnabled(is_enabled and not self._is_on_server)
 
@@ -209,6 +211,10 @@ class InputsSection:
         return [chosen, *(self._structures.requests_with(other.id) for other in others)]
 
     @property
+    def wants_preview(self) -> bool:
+        return self._preview.is_wanted
+
+    @property
     def model_title(self) -> str:
         model = self._parameters.model if self._parameters is not None else OWN_FOLDER
         return CATALOGUE[model].title if model in CATALOGUE else _("Model folder")
@@ -245,7 +251,9 @@ class InputsSection:
         return None if self._is_on_server else settings.models_folder()
 
     def _show_quality(self) -> None:
-        self._quality.show(self._parameters.model, self._recommendation(), self._known_plans())
+        plans, model = self._known_plans(), self._parameters.model
+        self._quality.show(model, self._recommendation(), plans)
+        self._preview.show(self.requests(), self._installed, self._is_on_server, plans.get(model))
 
     def _show_installation(self) -> None:
         chosen = self._structures.chosen

@@ -31,6 +31,7 @@ from TotalSegmentatorModuleLib.panel.progress import ProgressSection
 from TotalSegmentatorModuleLib.panel.queued_jobs import QueuedJobs
 from TotalSegmentatorModuleLib.panel.widgets import PanelWidgets
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
+from TotalSegmentatorModuleLib.preview.messages import PreviewCallbacks, PreviewMessages
 from TotalSegmentatorModuleLib.qt_helpers.one_section import OneSection
 from TotalSegmentatorModuleLib.recovery.review_recovery import RecoveryCallbacks, ReviewRecovery
 from TotalSegmentatorModuleLib.repair.section import RepairSection
@@ -51,6 +52,9 @@ class Panel:
         self._parameters: SegmentationParameters | None = None
         self._progress = ProgressSection(ui.progress)
         self._messages = MessagesSection(ui.messages, ui.log, lambda: not self.review.is_in_use)
+        previewing = PreviewCallbacks(self._messages.show_text, self._messages.add_note, self._compare)
+        self._previews = PreviewMessages(ui.messages, previewing)
+        self._compare_button = ui.compare.collapsibleButton
         self._new_results = NewResults(self._messages.scroll_to_result)
         self._earlier = EarlierWork(ui.unimported, self._messages, lambda: self._chosen_ct)
         self._recovery = ReviewRecovery(
@@ -80,7 +84,10 @@ class Panel:
                 on_log=self._messages.add_log,
                 on_note=self._messages.add_note,
                 on_failed=self._on_failed,
-                on_cancelled=lambda: self._messages.show_text(self._queue.cancelled_text),
+                on_cancelled=self._on_cancelled,
+                on_preview=self._previews.arrived,
+                on_preview_kept=self._previews.kept,
+                on_surfaces_gone=lambda node: self._figures.make_surfaces_again(node),
                 on_result=self.result_arrived,
                 call_when_safe=lambda node, action: self._queue.call_when_safe(node, action, self._recovery),
                 on_unimported_results=self._earlier.offer_results,
@@ -146,10 +153,10 @@ class Panel:
         self._figures = FiguresSection(ui.review_figures, lambda: bool(self.review.contents[2]))
         self.review.set_followers(self._figures.show)
         self._edits = KeptEdits(ui.review_edits, self._task_changed)
-        self._tasks = (
-            export,
-            CompareSection(ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed),
+        self._compare_section = CompareSection(
+            ui.compare, ui.compare_task, ui.compare_table, self._messages.add_log, self._task_changed
         )
+        self._tasks = (export, self._compare_section)
         self._sections = OneSection(
             [
                 each.collapsibleButton
@@ -323,6 +330,8 @@ class Panel:
         self._task_changed()
         self._rerun.set_enabled(not is_busy)
         self._earlier.enable()
+        if is_busy and not is_cancelling:
+            self._previews.clear()
         if is_busy:
             self._plan_asking.job_begins()
             self._progress.show_busy(is_cancelling)
@@ -354,8 +363,18 @@ class Panel:
         if self._queue.runs_job:  # it stands in the CT's line
             return
         self._orders.show_failure(problem)
+        if self._previews.stays_text():
+            self._messages.add_note(self._previews.stays_text())
         if problem.code == "ENGINE_MISSING" and self._orders.last is not None and not settings.engine_packages_folder():
             self._setup.engine_failed(self._orders.last)
+
+    def _on_cancelled(self) -> None:
+        stays = self._previews.stays_text()
+        self._messages.show_text(_("Cancelled. {more}").format(more=stays) if stays else self._queue.cancelled_text)
+
+    def _compare(self, node, other) -> None:
+        self._sections.open(self._compare_button)
+        self._compare_section.offer(node, other)
 
     def result_arrived(self, node, header: ResultHeader) -> None:
         """``node`` (vtkMRMLSegmentationNode) holds a new result."""

@@ -176,7 +176,7 @@ class Orders:
             models_folder=settings.models_folder(),
             device=parameters.device,
             output=output,
-            options=self._options.options(),
+            options=replace(self._options.options(), preview=self._inputs.wants_preview),
             server=self._run_on.server,
         )
 

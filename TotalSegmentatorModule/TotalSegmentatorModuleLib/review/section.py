@@ -31,6 +31,7 @@ from TotalSegmentatorModuleLib.review.table.texts import (
 from TotalSegmentatorModuleLib.review.times.structure_times import StructureTimes
 from TotalSegmentatorModuleLib.review.together import TogetherOffer
 from TotalSegmentatorModuleLib.review.viewing import StructureView
+from TotalSegmentatorModuleLib.tags.preview_mark import is_preview
 from TotalSegmentatorModuleLib.texts.errors import problem_texts
 
 CheckAgain = Callable[[object, Collection[str]], None]
@@ -176,7 +177,7 @@ class ReviewSection:
         self._editing.end()
         if self._parameters is not None and self._node is None:
             nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-            filled = [node for node in nodes if node.GetSegmentation().GetNumberOfSegments()]
+            filled = [node for node in nodes if node.GetSegmentation().GetNumberOfSegments() and not is_preview(node)]
             if len(filled) == 1:
                 self._parameters.reviewSegmentation = filled[0]
         self._show_node()
@@ -257,7 +258,7 @@ class ReviewSection:
         self._table.show(rows, self._ui.tg263Button.checked)
         self._ui.contentWidget.setVisible(bool(rows))
         self._ui.emptyLabel.setVisible(not rows)
-        self._ui.headlineLabel.setText(headline(rows) if rows else "")
+        self._ui.headlineLabel.setText(headline(rows, is_preview(self._node)) if rows else "")
         self._ui.progressLabel.setText(progress_text(rows))
         offer = TogetherOffer(rows)
         self._ui.approveAllButton.setText(offer.title)

@@ -30,6 +30,9 @@ class OutputChoice:
             return None
         return node
 
+    def taken_by(self, node) -> None:
+        """The result is in ``node`` (vtkMRMLSegmentationNode): the resolved one, or a new one."""
+
 
 def content_stamp(node) -> Hashable:
     """Differs after every change of what somebody sees or decides in a vtkMRMLSegmentationNode: the segments, their
@@ -37,6 +40,14 @@ def content_stamp(node) -> Hashable:
     segmentation = node.GetSegmentation()
     source = segmentation.GetSourceRepresentationName()
     return (source, *(_segment_stamp(segment_id, segment, source) for segment_id, segment in _segments(segmentation)))
+
+
+def work_stamp(node) -> Hashable:
+    """Differs after every change that is the user's work in a vtkMRMLSegmentationNode, and not a matter of display: the
+    segments there are, their shapes, and their review states."""
+    segmentation = node.GetSegmentation()
+    source = segmentation.GetSourceRepresentationName()
+    return (source, *((each, *_worked_on(segment, source)) for each, segment in _segments(segmentation)))
 
 
 def segment_stamp(node, segment_id: str) -> Hashable:
@@ -61,12 +72,15 @@ def _segments(segmentation) -> Iterator[tuple[str, Any]]:
 
 
 def _segment_stamp(segment_id: str, segment, source: str) -> Hashable:
+    return (segment_id, segment.GetName(), tuple(segment.GetColor()), *_worked_on(segment, source))
+
+
+def _worked_on(segment, source: str) -> Hashable:
     judged = [vtk.reference(""), vtk.reference("")]
     for tag, value in zip((REVIEW_STATE_TAG, SLICER_STATUS_TAG), judged, strict=True):
         segment.GetTag(tag, value)
-    described = (segment_id, segment.GetName(), tuple(segment.GetColor()), *map(str, judged))
     # a fractional or surface segmentation may hold label images as well, that were made from it
-    return (*described, *(_times(segment.GetRepresentation(name)) for name in (source, BINARY_LABELMAP)))
+    return (*map(str, judged), *(_times(segment.GetRepresentation(name)) for name in (source, BINARY_LABELMAP)))
 
 
 def _times(representation) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.tables.result_tags import AGREEMENT_TAG, provenance_tags
+from TotalSegmentatorWire.tables.result_tags import AGREEMENT_TAG, PREVIEW_TAG, provenance_tags
 from TotalSegmentatorWire.tables.review_state import (
     ABSENT_TAG,
     APPROVED_TOGETHER_TAG,
@@ -36,6 +36,7 @@ EXPORTED_TAGS = (
     VOXEL_DIGEST_TAG,
     FLAGS_TAG,
     ABSENT_TAG,
+    PREVIEW_TAG,
 )
 """VTK's Python does not list the tags of a segment: these are asked for by name."""
 

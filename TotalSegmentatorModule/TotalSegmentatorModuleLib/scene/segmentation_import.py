@@ -19,7 +19,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.agreement.kept import agreement_of, agreement_tag
 from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
-from TotalSegmentatorWire.tables.result_tags import provenance_tags
+from TotalSegmentatorWire.tables.result_tags import PREVIEW_MARK, PREVIEW_TAG, provenance_tags
 from TotalSegmentatorWire.tables.structures import Structure
 
 from TotalSegmentatorModuleLib.scene.notice import told_once
@@ -135,7 +135,8 @@ def computed_segments(layers: Sequence[LabelImage], header: ResultHeader) -> Ite
 def _provenance(header: ResultHeader, found: FoundStructure) -> dict[str, str]:
     """How a structure was made. Raises KeyError."""
     model = header.model_of(found)
-    return provenance_tags(
+    marks = {PREVIEW_TAG: PREVIEW_MARK} if header.preview_of else {}
+    return marks | provenance_tags(
         model,
         header.profiles[model],
         header.engine_version,
@@ -184,7 +185,7 @@ def _exchange(node, segmentation, target: ImportTarget, write_notes: WriteNotes)
             node.SetReferenceImageGeometryParameterFromVolumeNode(target.ct)
         mark_result(node)
         if target.output is not None:
-            _rename_replaced(node, target.name)
+            rename_given(node, target.name)  # it tells what was in it; the user's own name stays
         node.StorableModified()  # to be saved
         node.Modified()  # views look only then whether the segmentation is another one
     node.GetDisplayNode().SetVisibility(True)  # a new result is seen, whatever was hidden before
@@ -262,6 +263,13 @@ def _is_on_grid(volume, made: MadeOnCt) -> bool:
     return bool(np.abs(apart).max() < GRID_TOLERANCE_MM)
 
 
+def rename_given(node, name: str) -> None:
+    """Give ``node`` (vtkMRMLSegmentationNode) this name, made unique, unless the user has named it."""
+    if name and node.GetName() != name and node.GetAttribute(_GIVEN_NAME) == node.GetName():
+        node.SetName(slicer.mrmlScene.GenerateUniqueName(name))
+        node.SetAttribute(_GIVEN_NAME, node.GetName())
+
+
 def _new_segmentation(target: ImportTarget):
     ct = target.ct
     name = _("{ct} segmentation").format(ct=ct.GetName()) if ct is not None else _("CT segmentation")
@@ -272,13 +280,6 @@ def _new_segmentation(target: ImportTarget):
         file_beside(node, ct)
     collapse_item(node)
     return node
-
-
-def _rename_replaced(node, name: str) -> None:
-    """The name of a result tells what was in it, so it would be wrong now; the user's own name stays."""
-    if name and node.GetName() != name and node.GetAttribute(_GIVEN_NAME) == node.GetName():
-        node.SetName(slicer.mrmlScene.GenerateUniqueName(name))
-        node.SetAttribute(_GIVEN_NAME, node.GetName())
 
 
 def _by_id(segmentation) -> dict[str, Any]:

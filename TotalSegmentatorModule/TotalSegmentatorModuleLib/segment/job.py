@@ -15,6 +15,7 @@ from TotalSegmentatorWire.messages.segment import (
     FinishedEvent,
     NeedCtEvent,
     PlanEvent,
+    PreviewEvent,
     ProgressEvent,
     ResultHeader,
     StartedEvent,
@@ -23,7 +24,8 @@ from TotalSegmentatorWire.messages.segment import (
 from TotalSegmentatorWire.messages.wishes import PriorityRequest
 
 from TotalSegmentatorModuleLib.background.process_failures import problem_of_event
-from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError
+from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError, ignore
+from TotalSegmentatorModuleLib.preview.arriving import ArrivingPreview, TakePreview
 from TotalSegmentatorModuleLib.segment.cancellation import cancel_attempt
 from TotalSegmentatorModuleLib.segment.ct_transfer import CtTransfer, key_of, write_header
 from TotalSegmentatorModuleLib.segment.job_attempt import Attempt
@@ -58,13 +60,21 @@ class SegmentationJob:
     """
 
     def __init__(
-        self, manager: WorkerManager, callbacks: JobCallbacks, make_image: Callable[[tuple[int, int, int]], Any]
+        self,
+        manager: WorkerManager,
+        callbacks: JobCallbacks,
+        make_image: Callable[[tuple[int, int, int]], Any],
+        take_preview: TakePreview | None = None,
     ) -> None:
+        """``take_preview``: imports the preview of the job, which is left out without it."""
         self._manager = manager
         self._callbacks = callbacks
         self._make_image = make_image
         self._fraction = 0.0
         self._is_requested = False
+        failed = Problem("PREVIEW_FAILED")
+        self._preview = ArrivingPreview(take_preview, lambda: self._report(callbacks.on_warning, failed))
+        self._takes_preview = take_preview is not None
         self.id = ""
         """Of the attempt that runs; empty before there is one, and where a result is only read."""
         self._asked_first: list[str] = []
@@ -93,6 +103,16 @@ class SegmentationJob:
         """Read the result of a job; returns what ``run`` does. Its files stay, also if cancelled. Raises
         DamagedResultError."""
         self.is_receiving = True
+
+        def on_share(share: float) -> None:
+            self._report_progress(1.0 - _RECEIVING_SHARE * (1.0 - share), STAGE_RECEIVING)
+
+        return (yield from self.read(job_id, on_share))
+
+    def read(
+        self, job_id: str, on_share: Callable[[float], None] = ignore
+    ) -> Generator[int, None, tuple[ResultHeader, list[Any]]]:
+        """As ``receive``, of a result that is not the job's end. ``on_share`` gets the share that is read."""
         folder = self._manager.result_folder(job_id)
         try:
             header = read_result_header(folder)
@@ -100,10 +120,10 @@ class SegmentationJob:
             self._manager.discard_result(job_id)
             raise
         images = [self._make_image(tuple(header.shape)) for _layer in range(header.layers)]
-        for fraction in read_labels(folder, header, [image.array for image in images], _WORK_SECONDS):
-            self._report_progress(1.0 - _RECEIVING_SHARE * (1.0 - fraction), STAGE_RECEIVING)
+        for share in read_labels(folder, header, [image.array for image in images], _WORK_SECONDS):
+            on_share(share)
             yield _RECEIVING_MS
-        self._report_progress(1.0, STAGE_RECEIVING)
+        on_share(1.0)
         yield 0  # the import gets a step of its own
         return header, images
 
@@ -167,13 +187,15 @@ class SegmentationJob:
         try:
             while True:
                 try:
-                    yield _RUNNING_MS
+                    yield self._preview.step(_RUNNING_MS)
                 except TaskCancelledError:
                     yield from cancel_attempt(attempt, worker, self._manager)
                     raise
                 for event in attempt.new_events():
                     if isinstance(event, FinishedEvent):
                         return
+                    if isinstance(event, PreviewEvent) and self._takes_preview:
+                        self._preview.begin(event.result_folder)
                     self._handle(event, attempt, sent_share)
                 if not worker.is_running and attempt.result_folder.is_dir():  # killed before it could say so
                     return
@@ -183,6 +205,8 @@ class SegmentationJob:
         except BaseException:  # a fault of this side, or the task is ended: nobody waits for the rest
             self._manager.kill()
             raise
+        finally:
+            self._preview.end()
 
     def _handle(self, event: Any, attempt: Attempt, sent_share: float) -> None:
         """Raises the end that the event tells."""

@@ -92,6 +92,12 @@ class JobCallbacks:
     on_cancelled: Callable[[], None] = ignore
     on_result: Callable[[Any, ResultHeader], None] = ignore
     """The vtkMRMLSegmentationNode that holds the result, and its header."""
+    on_preview: Callable[[Any, ResultHeader], None] = ignore
+    """Likewise of the preview of a job that goes on."""
+    on_preview_kept: Callable[[Any, Any], None] = ignore
+    """The user has edited the preview: it was kept, beside the vtkMRMLSegmentationNode of the fine result."""
+    on_surfaces_gone: Callable[[Any], None] = ignore
+    """The 3-D views showed the preview; the vtkMRMLSegmentationNode of the fine result has no surfaces yet."""
     call_when_safe: Callable[[Any, Callable[[], None]], None] = at_once
     """Gets a vtkMRMLSegmentationNode that holds a new result, and what to call when it need not be kept elsewhere."""
     on_unimported_results: Callable[[list[ResultHeader]], None] = ignore

@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.plan import (
     CROPPING,
     LOCALIZATION,
+    PREVIEW,
     SECOND_OPINION,
     SELF_CHECK,
     SUMS_IN_HALF,
@@ -97,6 +98,8 @@ def _pass_text(planned: PlannedPass) -> str:
         words.append(_("finds the region of another model"))
     elif planned.purpose == LOCALIZATION:
         words.append(_("coarse localization"))
+    elif planned.purpose == PREVIEW:
+        words.append(_("preview"))
     elif planned.purpose == SECOND_OPINION:
         words.append(_("second opinion"))
     elif planned.purpose == SELF_CHECK:

@@ -80,6 +80,11 @@ def log_text(header: ResultHeader) -> str:
 
 def unimported_text(header: ResultHeader) -> str:
     """One line about a result that was not imported."""
+    if header.preview_of is not None:
+        return _(
+            "The preview of a segmentation from {when} ({model}, {count} structures) has not been imported; the fine "
+            "result was not finished."
+        ).format(when=_local_time(header.created), model=", ".join(header.models), count=len(header.found))
     return _("A finished segmentation from {when} ({model}, {count} structures) has not been imported.").format(
         when=_local_time(header.created), model=", ".join(header.models), count=len(header.found)
     )
@@ -117,6 +122,7 @@ def _stage_names() -> dict[str, str]:
         Stage.CHECKING: _("Checking the CT"),
         Stage.ASKING_SERVER: _("Waiting for the department server"),
         Stage.SENDING_TO_SERVER: _("Sending the CT to the department server"),
+        Stage.PREVIEWING: _("Making the preview"),
         Stage.LOADING_MODEL: _("Loading the model"),
         Stage.RESAMPLING: _("Resampling the CT"),
         Stage.PREDICTING: _("Segmenting"),

@@ -67,6 +67,7 @@ class ResultImport:
         name = result_name(ct.GetName() if ct is not None else "", header)
         self.finish()  # of the result before
         node, former = add_to_scene(segmentation, ImportTarget(ct, output, name), review_of(header))
+        choice.taken_by(node)
         on_imported(node)
         keep_computed(node, computed)
         self._older.extend(older_results(node))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.segment import ResultHeader
@@ -15,20 +16,28 @@ _NAMED = 2
 """So many structures are named, more are counted."""
 
 
-def result_name(ct_name: str, header: ResultHeader) -> str:
-    """For example "CT \u2013 104 structures, 1.5 mm \u2013 14:32"; ``ct_name`` may be empty."""
-    return name_of_result(ct_name, [found.name for found in header.found], header.models, header.created)
+def result_name(ct_name: str, header: ResultHeader, is_edited: bool = False) -> str:
+    """For example "CT \u2013 104 structures, 1.5 mm \u2013 14:32"; ``ct_name`` may be empty. ``is_edited``: a preview
+    on which somebody has worked."""
+    name = partial(name_of_result, ct_name, [found.name for found in header.found], header.models, header.created)
+    if header.preview_of is None:
+        return name()
+    return name(_("preview, edited") if is_edited else _("preview"))
 
 
-def name_of_result(ct_name: str, structures: Sequence[str], models: Sequence[str], created: str) -> str:
-    """The same of what ResultHeader holds."""
+def name_of_result(
+    ct_name: str, structures: Sequence[str], models: Sequence[str], created: str, remark: str = ""
+) -> str:
+    """The same of what ResultHeader holds, with a word about the model's result."""
     names = [readable_name(name) for name in structures]
     if len(names) <= _NAMED:
         contents = ", ".join(names) or _("no structures")
     else:
         contents = _("{count} structures").format(count=len(names))
+    model = _models_text(models)
+    model = _("{model} {remark}").format(model=model, remark=remark) if remark else model
     return _("{ct} \u2013 {structures}, {model} \u2013 {time}").format(
-        ct=ct_name or _("CT"), structures=contents, model=_models_text(models), time=_clock(created)
+        ct=ct_name or _("CT"), structures=contents, model=model, time=_clock(created)
     )
 
 

@@ -44,7 +44,8 @@ def read_computed(folder: Path) -> str:
 
 
 def unimported_results(work_folder: Path) -> list[ResultHeader]:
-    """Results that were never imported or declined, oldest first; not those of another Slicer that is running."""
+    """Results that were never imported or declined, oldest first; not those of another Slicer that is running, nor
+    previews of others."""
     unimported = []
     folder = results_folder(work_folder)
     for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -57,6 +58,8 @@ def unimported_results(work_folder: Path) -> list[ResultHeader]:
             continue  # swept when it is old
         if header.job_id == entry.name:
             unimported.append(header)
+    finished = {header.job_id for header in unimported}
+    unimported = [header for header in unimported if header.preview_of not in finished]
     return sorted(unimported, key=lambda header: header.created)
 
 

@@ -6,7 +6,7 @@ It knows the scene and Qt's timer, but no widgets.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from TotalSegmentatorModuleLib.background import installed_engine
 from TotalSegmentatorModuleLib.background.task_runner import TaskCancelledError, TaskEnd, TaskRunner, ignore
 from TotalSegmentatorModuleLib.background.worker_lease import WorkerLease
 from TotalSegmentatorModuleLib.model_choices import check_installed
+from TotalSegmentatorModuleLib.preview.place import PlaceOfPreview, ShownPreview
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.scene.ct_source import VolumeCtSource, check_ct
 from TotalSegmentatorModuleLib.scene.dicom.files import DicomFileSearch
@@ -31,6 +32,7 @@ from TotalSegmentatorModuleLib.segment.job import SegmentationJob
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError, JobCallbacks, JobSettings
 from TotalSegmentatorModuleLib.segment.progress_text import STAGE_PREPARING
 from TotalSegmentatorModuleLib.segment.result_import import ResultImport
+from TotalSegmentatorModuleLib.segment.result_name import result_name
 from TotalSegmentatorModuleLib.segment.result_reader import read_computed
 from TotalSegmentatorModuleLib.segment.worker_manager import WorkerManager
 from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
@@ -70,8 +72,10 @@ class JobOrder:
 
     @property
     def settings(self) -> JobSettings:
-        """What to run."""
-        return JobSettings(self.requests, self.models_folder, self.device, self.options, self.server)
+        """What to run. A preview is for somebody who waits for a segmentation of its own."""
+        is_watched = self.arrival is None and self.server is None and not self.is_queued
+        options = replace(self.options, preview=self.options.preview and is_watched)
+        return JobSettings(self.requests, self.models_folder, self.device, options, self.server)
 
 
 class SegmentationSession:
@@ -83,6 +87,7 @@ class SegmentationSession:
         self._manager: WorkerManager | None = None
         self._job: SegmentationJob | None = None
         self._ct: VolumeCtSource | None = None
+        self._preview: ShownPreview | None = None
         self._on_order_end: Callable[[TaskEnd], None] = ignore
         self._arrival: Arrival | None = None
         self._clicked = ""
@@ -226,11 +231,26 @@ class SegmentationSession:
             yield 0
         self._ct.dicom_files = search.files
         header, images = yield from self._job.run(self._ct, order.settings)
+        if self._preview is not None:
+            callbacks = self._callbacks
+            output = PlaceOfPreview(output, self._preview, callbacks.on_preview_kept, callbacks.on_surfaces_gone)
         try:
             return (yield from self._hand_over(header, images, output))
         except TaskCancelledError:
             self._manager.discard_result(header.job_id)
             raise
+
+    def _take_preview(self, job_id: str) -> Generator[int, None, None]:
+        """Import the preview of the job that goes on, as a segmentation of its own."""
+        try:
+            header, images = yield from self._job.read(job_id)
+            node, _header = yield from self._import_task(header, images, OutputChoice(None))
+        except BaseException:
+            self._manager.discard_result(job_id)
+            raise
+        edited_name = result_name(self._ct.node.GetName(), header, is_edited=True)
+        self._preview = ShownPreview(node, edited_name)
+        self._callbacks.on_preview(node, header)
 
     def _receive(self, job_id: str) -> Generator[int, None, tuple[Any, ResultHeader]]:
         header, images = yield from self._job.receive(job_id)
@@ -305,8 +325,8 @@ class SegmentationSession:
             raise JobBusyError(_("A segmentation is already running. Wait until it is finished, or cancel it."))
 
     def _prepare(self, ct: VolumeCtSource | None) -> None:
-        self._ct = ct
-        self._job = SegmentationJob(self._active_manager(), self._callbacks, LabelImage)
+        self._ct, self._preview = ct, None
+        self._job = SegmentationJob(self._active_manager(), self._callbacks, LabelImage, self._take_preview)
 
     def _active_manager(self) -> WorkerManager:
         if self._manager is None:

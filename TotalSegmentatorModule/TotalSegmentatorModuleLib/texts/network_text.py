@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from slicer.i18n import tr as _
-from TotalSegmentatorWire.messages.plan import CROPPING, LOCALIZATION, SECOND_OPINION, SELF_CHECK
+from TotalSegmentatorWire.messages.plan import CROPPING, LOCALIZATION, PREVIEW, SECOND_OPINION, SELF_CHECK
 from TotalSegmentatorWire.messages.segment import ProgressEvent
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
@@ -26,6 +26,8 @@ def network_text(event: ProgressEvent) -> str:
 def _name(event: ProgressEvent) -> str:
     if event.purpose in (CROPPING, LOCALIZATION):
         return _("finding the region")
+    if event.purpose == PREVIEW:
+        return _("preview")
     if event.purpose == SECOND_OPINION:
         return _("second opinion")
     if event.purpose == SELF_CHECK:

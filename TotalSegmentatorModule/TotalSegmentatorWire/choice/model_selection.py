@@ -20,7 +20,7 @@ from TotalSegmentatorWire.tables.catalogue import CatalogueModel, read_catalogue
 from TotalSegmentatorWire.tables.structures import structure_table
 
 FINE, FAST = QUALITIES = ("fine", "fast")
-_FAST_MM = 3.0
+FAST_MM = 3.0
 """Voxels of the fast whole-body models; those of finer models do not make a result of this quality better."""
 _SAME_FINENESS = 1.001
 """Voxels that differ by less are equally fine: some plans state their spacing with rounding errors."""
@@ -121,7 +121,7 @@ def _offers(quality: str) -> tuple[_Offer, ...]:
             model.family,
             _parts(model),
             frozenset(model.training_helpers),
-            max(_voxel_mm3(model), _FAST_MM**3 if quality == FAST else 0.0),
+            max(_voxel_mm3(model), FAST_MM**3 if quality == FAST else 0.0),
             frozenset([model.id, *model.needed_models]),
             place,
         )
@@ -148,7 +148,7 @@ def _best(name: str, those: Sequence[_Offer], prefer: str | None) -> list[_Offer
 def _of_quality(models: Sequence[CatalogueModel], quality: str) -> CatalogueModel:
     """FAST: the finest of those with large voxels; a family without any, and FINE: the finest."""
     by_spacing = sorted(models, key=lambda model: model.spacing_mm or 0)
-    fast = [model for model in by_spacing if (model.spacing_mm or 0) >= _FAST_MM]
+    fast = [model for model in by_spacing if (model.spacing_mm or 0) >= FAST_MM]
     return fast[0] if fast and quality == FAST else by_spacing[0]
 
 

@@ -15,6 +15,7 @@ _STAGES = {
     Stage.LOADING_ENGINE: "loading the engine",
     Stage.READING: "reading the CT",
     Stage.CHECKING: "checking the CT",
+    Stage.PREVIEWING: "making the preview",
     Stage.LOADING_MODEL: "loading the model",
     Stage.RESAMPLING: "resampling the CT",
     Stage.PREDICTING: "segmenting",

@@ -96,6 +96,21 @@ RESULT_ERRORS: dict[str, ErrorDefinition] = table(
 RESULT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
     __file__,
     (
+        "PREVIEW_MEMORY_SHORT",
+        _("Memory is too low for the preview, so it was left out."),
+        _("No action is needed: the fine result follows. To get a preview, close other programs or volumes."),
+    ),
+    (
+        "PREVIEW_MODEL_DAMAGED",
+        _("The model '{model}' cannot be used, so no preview is shown."),
+        _("The fine result is not affected. Remove that model in the section 'Set-up' and install it again."),
+    ),
+    (
+        "PREVIEW_FAILED",
+        _("The preview could not be made."),
+        _("No action is needed: the fine result follows. See the log for the reason."),
+    ),
+    (
         "CROP_FOUND_NOTHING",
         _("The model '{model}' did not run: the model '{by}' found none of {structures} in this CT."),
         _("No action is needed if the CT does not show this region."),

@@ -13,6 +13,11 @@ SELECTION_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         _("Check each of them. In Slicer, approve it with the status Completed in the Segment Editor's list."),
     ),
     (
+        "EXPORT_PREVIEW",
+        _("Exported structures are those of a preview, which is coarser than the result that was asked for: {names}."),
+        _("Do not use them for treatment planning. Segment the CT to the end, and export that result."),
+    ),
+    (
         "EXPORT_NEEDS_ATTENTION",
         _("Exported structures are flagged because they need attention: {names}."),
         _("Correct them before they are used for treatment planning, and change their status in the Segment Editor."),

@@ -54,6 +54,9 @@ class JobOptions:
     """Where labels are approximate, a few tiles are computed exactly, too, and the result says how well both agree."""
     least_agreement: float = 0.98
     """Share of the foreground, 0..1: where fewer voxels have their exact label, the job warns."""
+    preview: bool = False
+    """Of each fine model whose fast one is installed, the result of that is shown first (choice/preview_models.py);
+    only by the resident worker. The labels of the result are the same."""
 
     accept_size: bool = False
     """Voxel sizes or a field of view that no CT of a person has are not refused."""

@@ -17,6 +17,8 @@ SECOND_OPINION = "second opinion"
 """Purpose of a pass with a coarse model whose result the review compares with the fine one."""
 SELF_CHECK = "self-check"
 """Purpose of the few tiles of an approximate job that are computed exactly, too."""
+PREVIEW = "preview"
+"""Purpose of a pass with a fast model whose result is shown until the fine one is there."""
 
 SUMS_IN_MEMORY, SUMS_IN_HALF, SUMS_ON_DISK = "memory", "half", "disk"
 """Where the weighted sums of overlapping tiles are kept: float32 or float16 in memory, or in a temporary file."""
@@ -29,8 +31,8 @@ class PlannedPass:
     part: str
     """Name of the part model, as its dataset is called."""
     purpose: str
-    """CROPPING, LOCALIZATION, SEGMENTATION, SECOND_OPINION or SELF_CHECK. A pass that serves several is named by the
-    result that it gives, if it gives one."""
+    """CROPPING, LOCALIZATION, PREVIEW, SEGMENTATION, SECOND_OPINION or SELF_CHECK. A pass that serves several is named
+    by the result that it gives, if it gives one, or by the preview."""
     shape: list[int]
     """Voxels of the region at the network's spacing: slices, rows, columns in the network's order."""
     is_cropped: bool

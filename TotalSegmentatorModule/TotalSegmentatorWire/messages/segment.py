@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.messages.preview import PreviewEvent
 from TotalSegmentatorWire.messages.wishes import PriorityRequest, WarmUpRequest
 
 PROTOCOL_VERSION = 9
@@ -21,13 +22,15 @@ PROTOCOL_VERSION = 9
 
 class Stage:
     """Stages of a job, about in their order: with several networks, loading and predicting alternate, and labels are
-    made between the tiles of one. A progress event names one of them."""
+    made between the tiles of one; a preview is made between two networks, and takes no part of the progress. A progress
+    event names one of them."""
 
     LOADING_ENGINE = "loading_engine"
     READING = "reading"
     CHECKING = "checking"
     ASKING_SERVER = "asking_server"
     SENDING_TO_SERVER = "sending_to_server"
+    PREVIEWING = "previewing"
     LOADING_MODEL = "loading_model"
     RESAMPLING = "resampling"
     PREDICTING = "predicting"
@@ -42,6 +45,7 @@ class Stage:
         CHECKING,
         ASKING_SERVER,
         SENDING_TO_SERVER,
+        PREVIEWING,
         LOADING_MODEL,
         RESAMPLING,
         PREDICTING,
@@ -259,6 +263,7 @@ EVENTS = {
         ProgressEvent,
         WarningEvent,
         NoteEvent,
+        PreviewEvent,
         FinishedEvent,
         FailedEvent,
         CancelledEvent,
@@ -363,6 +368,8 @@ class ResultHeader:
     """Structures of one layer do not overlap; those of several may."""
     agreement: dict[str, Any] | None = None
     """Agreement.to_json(); None where the labels are exact or were not checked."""
+    preview_of: str | None = None
+    """Of a preview: id of the job whose fine result follows."""
 
     def model_of(self, found: FoundStructure) -> str:
         """The model that found one of the structures."""

@@ -9,6 +9,10 @@ PREFIX = "TotalSegmentatorModule."
 CT_SERIES_TAG = PREFIX + "CtSeries"
 AGREEMENT_TAG = PREFIX + "Agreement"
 """What a check of approximate labels found (TotalSegmentatorWire.agreement.kept)."""
+PREVIEW_TAG = "TotalSegmentator.Preview"
+"""Of a segment that a fast model has found while a fine one ran, whose result has not taken its place."""
+PREVIEW_MARK = "1"
+"""The tag's value."""
 OPTION_TAGS = {
     "Runtime": "runtime",
     "Precision": "precision",

@@ -140,10 +140,39 @@ def _extent(mask) -> list[int]:
     return [int(end) for span in spans for end in (span[0], span[-1])]
 
 
-def segment(volume, prepared, _cache, reporter) -> SegmentationResult:
+def _wait_for_test(reporter) -> None:
+    """After a preview, for as long as the file of the setting "hold" exists; with "refuse" in it, the job fails."""
+    hold = Path(SETTINGS["hold"]) if "hold" in SETTINGS else None
+    while hold is not None and hold.exists():
+        if hold.read_text(encoding="utf-8") == "refuse":
+            raise SegmentationError("MEMORY_SHORT", needed_gb=12.0, free_gb=1.5)
+        reporter.check_cancelled()
+        time.sleep(0.02)
+
+
+def _preview_of(volume, prepared) -> SegmentationResult:
+    import numpy as np
+    from TotalSegmentatorEngine.imaging.voxel_digest import with_digests
+    from TotalSegmentatorEngine.job.task import SegmentationResult
+
+    labels = (volume.array > 0).astype(np.uint8)
+    labels[0] = 0
+    (row,) = structure_table("structures_104")[:1]
+    found = [FoundStructure(1, row.name, int(labels.sum()), _extent(labels > 0), model="104-3mm")]
+    found = with_digests(found, [labels], volume.geometry, lambda _share: None)
+    options, profiles = prepared.task.options, {"104-3mm": "demo"}
+    return SegmentationResult([labels], [row], found, [], ["104-3mm"], profiles, "cpu", 0.1, options)
+
+
+def segment(volume, prepared, _cache, reporter, on_preview=None) -> SegmentationResult:
+    """Asked for a preview, it gives one of structure 1 without the first slice; ``_wait_for_test`` follows."""
     import numpy as np
     from TotalSegmentatorEngine.job.task import SegmentationResult
 
+    if prepared.task.options.preview and on_preview is not None:
+        on_preview(_preview_of(volume, prepared))
+        reporter.progress(Stage.PREVIEWING, 1.0)
+        _wait_for_test(reporter)
     reporter.plan(dataclasses.replace(PLAN, is_preliminary=True))
     reporter.plan(PLAN)
     for stage in (Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING, Stage.RESTORING):

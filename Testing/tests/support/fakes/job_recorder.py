@@ -29,6 +29,10 @@ class JobRecorder:
         return [plan_from_json(event.plan) for event in self._events if isinstance(event, PlanEvent)]
 
     @property
+    def progress(self) -> list[ProgressEvent]:
+        return [event for event in self._events if isinstance(event, ProgressEvent)]
+
+    @property
     def warnings(self) -> list[str]:
         """Codes."""
         return [event.problem["code"] for event in self._events if isinstance(event, WarningEvent)]

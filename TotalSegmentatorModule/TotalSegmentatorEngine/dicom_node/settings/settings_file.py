@@ -208,6 +208,8 @@ def _job_options(group: _Group) -> JobOptions:
     default = JobOptions()
     values: dict[str, Any] = {}
     for field in dataclasses.fields(default):
+        if field.name == "preview":  # nobody looks
+            continue
         usual = getattr(default, field.name)
         if isinstance(usual, bool):
             values[field.name] = group.flag(field.name, usual)

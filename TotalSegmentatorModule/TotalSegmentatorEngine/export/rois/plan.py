@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from TotalSegmentatorWire import ALGORITHM_NAME, ENGINE_VERSION
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
+from TotalSegmentatorWire.tables.result_tags import PREVIEW_TAG
 from TotalSegmentatorWire.tables.review_state import ReviewState
 
 from TotalSegmentatorEngine.export.core.roi import AUTOMATIC, BODY_OUTLINE, Roi
@@ -37,6 +38,7 @@ class RoiPlan:
     def warnings_about(self, written: Sequence[Roi]) -> list[Problem]:
         """``written``: those of the ROIs that went out; the warnings name no other ones."""
         named = {
+            "EXPORT_PREVIEW": [roi.name for roi in written if PREVIEW_TAG in roi.tags],
             "EXPORT_CUT": [roi.name for roi in written if roi.is_cut],
             "EXPORT_NEEDS_ATTENTION": [roi.name for roi in written if roi.review_state is ReviewState.NEEDS_ATTENTION],
         }

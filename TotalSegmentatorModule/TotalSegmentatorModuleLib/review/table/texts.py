@@ -102,8 +102,10 @@ def hu_tool_tip(row: ReviewRow) -> str:
     )
 
 
-def headline(rows: Collection[ReviewRow]) -> str:
+def headline(rows: Collection[ReviewRow], is_preview: bool = False) -> str:
     """How many structures are likely wrong, to be checked, and cut, as the command line counts them."""
+    if is_preview:
+        return _("Preview: coarser than the result that was asked for, and not checked")
     if all(row.kind == Kind.UNCHECKED for row in rows):
         return _("Not checked for likely faults")
     counts = structures_by_level([shown.flag for row in rows for shown in row.flags])

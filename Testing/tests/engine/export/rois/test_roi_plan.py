@@ -217,6 +217,12 @@ def test_union_of_targets_is_a_target():
     assert [roi.interpreted_type for roi in plan.rois] == ["PTV", "CONTROL"]
 
 
+def test_structures_of_a_preview_are_warned_of():
+    plan = planned(Block("liver", tags={"TotalSegmentator.Preview": "1"}), "spleen")
+    assert warnings(plan)["EXPORT_PREVIEW"]["names"] == "Liver"
+    assert "EXPORT_PREVIEW" not in warnings(planned("liver"))
+
+
 # -- the body outline --------------------------------------------------------------------------------------------------
 
 

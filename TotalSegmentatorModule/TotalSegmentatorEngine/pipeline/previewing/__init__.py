@@ -1,0 +1,1 @@
+"""The result of fast models, shown while the fine ones run."""

@@ -1,0 +1,1 @@
+"""The result of the fast model, shown until the fine one takes its place."""

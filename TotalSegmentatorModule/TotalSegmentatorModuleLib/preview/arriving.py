@@ -1,0 +1,45 @@
+"""A preview that is imported while its job goes on, a part at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+TakePreview = Callable[[str], Generator[int, None, None]]
+"""Gets the id under which a preview lies among the results; what it returns imports it, a step at a time, and yields
+for how many milliseconds to rest. Ended early, it has not touched the scene."""
+
+
+class ArrivingPreview:
+    """At most one. Whatever goes wrong with it is no matter of the job's: ``on_failed`` is called."""
+
+    def __init__(self, take: TakePreview, on_failed: Callable[[], None]) -> None:
+        self._take = take
+        self._on_failed = on_failed
+        self._steps: Generator[int, None, None] | None = None
+
+    def begin(self, result_folder: str) -> None:
+        """It lies complete in ``result_folder``."""
+        self.end()
+        self._steps = self._take(Path(result_folder).name)
+
+    def step(self, rest_ms: int) -> int:
+        """Do a part; returns for how many milliseconds the next one can wait: ``rest_ms`` where there is none."""
+        if self._steps is None:
+            return rest_ms
+        try:
+            return next(self._steps)
+        except StopIteration:
+            self._steps = None
+        except Exception:
+            self._steps = None
+            logging.exception("A preview could not be imported")
+            self._on_failed()
+        return rest_ms
+
+    def end(self) -> None:
+        """What has not arrived by now does not."""
+        if self._steps is not None:
+            self._steps.close()
+            self._steps = None
