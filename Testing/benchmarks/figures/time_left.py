@@ -94,7 +94,8 @@ def measure(workload: Workload) -> None:
             _used, others = clock.read()
             for share, each in said.items():
                 errors[share].append(each.error)
-            workload.report.say("  {}: {:.1f} s".format(job.name, seconds))
+            off = ", ".join("{:.0%} off at {:.0%}".format(each.error, share) for share, each in said.items())
+            workload.report.say("  {}: {:.1f} s, {} (others had {:.0%})".format(job.name, seconds, off, others))
             cells = [cell for each in said.values() for cell in _cells(each)]
             rows.append([job.name, seconds, *cells, "{:.0%}".format(others)])
     heads = [head for share in MOMENTS for head in ("left at {:.0%}, s".format(share), "really", "off")]

@@ -58,6 +58,8 @@ def measure(workload: Workload) -> None:
             same = agreement(run.output, reference)
             name = "labels {}{}".format(title, what)
             report_agreement(workload, name, same, is_exact=True)
+            shown = "  {}: equal voxels {:.5f}, foreground {:.5f}; {:.0f} s, peer {:.0f} s"
+            workload.report.say(shown.format(title + what, same.voxels, same.foreground, run.seconds, seconds))
             voxels = "{:.5f}".format(same.voxels), "{:.5f}".format(same.foreground)
             rows.append([task, title + what, run.runtime, run.seconds, seconds, *voxels, int((reference > 0).sum())])
     heads = ["task", "pipeline", "ran as", "s", "peer s", "voxels", "foreground", "foreground voxels"]
