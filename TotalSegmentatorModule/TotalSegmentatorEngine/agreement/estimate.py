@@ -24,8 +24,9 @@ from TotalSegmentatorEngine.agreement.tile_counts import CellCounts
 
 TILE_SPREAD = 0.5
 """Standard deviation, over the tiles of an image, of what differs for each unit of a tile's size, by its mean. Measured
-by the benchmark ``agreement`` with networks fitted to a real CT and to the phantom: 0.15 to 0.4, and more where a crop
-cuts."""
+over whole exact runs of a network fitted to a real CT: 0.15 to 0.4."""
+CUT_TILE_SPREAD = 0.9
+"""Likewise where networks ran over regions alone, whose borders may cut structures: 0.5 to 1.0."""
 PRIOR_FREEDOM = 8.0
 """Tiles as many as which TILE_SPREAD counts."""
 BLENDING_SPREAD = 0.2
@@ -64,6 +65,7 @@ class Population:
     voxels: int
     approximate_foreground: int
     """Voxels to which the approximate labels give a structure."""
+    tile_spread: float = TILE_SPREAD
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,9 @@ def estimated(cells: Sequence[SampledCell], population: Population) -> Estimate:
         cell.weight * (float(cell.counts.foreground.sum()) - cell.counts.approximate_foreground) for cell in cells
     )
     foreground = population.approximate_foreground + only_exact
-    variation, freedom = _variation(cells)
+    variation, freedom = _variation(cells, population.tile_spread)
     seen = sum(float(cell.counts.foreground.sum()) for cell in cells)
-    name, lowest = _lowest_structure(cells)
+    name, lowest = _lowest_structure(cells, population.tile_spread)
     return Estimate(
         voxels=_agreeing(different, population.voxels, variation, freedom, sum(each.counts.voxels for each in cells)),
         foreground=_agreeing(different, foreground, variation, freedom, seen),
@@ -105,12 +107,12 @@ def _agreeing(
     return Share(1.0 - share, 1.0 - high, 1.0 - low)
 
 
-def _variation(cells: Sequence[SampledCell]) -> tuple[float, float]:
+def _variation(cells: Sequence[SampledCell], tile_spread: float) -> tuple[float, float]:
     """Standard error of what differs, by the estimate, and its degrees of freedom."""
     total = sum(cell.different for cell in cells)
     variance, freedom = 0.0, PRIOR_FREEDOM
     for stratum in _by_stratum(cells):
-        variance += _variance(stratum)
+        variance += _variance(stratum, tile_spread)
         freedom += len(stratum) - 1
     if total <= 0:
         return 0.0, freedom
@@ -124,7 +126,7 @@ def _by_stratum(cells: Iterable[SampledCell]) -> list[list[SampledCell]]:
     return list(strata.values())
 
 
-def _variance(cells: Sequence[SampledCell]) -> float:
+def _variance(cells: Sequence[SampledCell], tile_spread: float) -> float:
     """Of what differs in a stratum, in voxels squared. Cells that were drawn for certain stand for no others."""
     chosen = [cell for cell in cells if cell.probability < 1.0]
     if not chosen:
@@ -137,7 +139,7 @@ def _variance(cells: Sequence[SampledCell]) -> float:
     of_patches = sum(cell.weight**2 * float((cell.counts.different.astype(float) ** 2).sum()) for cell in chosen)
     of_patches /= count * mean**2
     between = sum((cell.different / mean - 1.0) ** 2 for cell in chosen)
-    expected = TILE_SPREAD**2 + of_patches
+    expected = tile_spread**2 + of_patches
     each = (PRIOR_FREEDOM * expected + between) / (PRIOR_FREEDOM + count - 1)
     return unseen * count * each * mean**2
 
@@ -145,7 +147,7 @@ def _variance(cells: Sequence[SampledCell]) -> float:
 # -- structures --------------------------------------------------------------------------------------------------------
 
 
-def _lowest_structure(cells: Sequence[SampledCell]) -> tuple[str, Share | None]:
+def _lowest_structure(cells: Sequence[SampledCell], tile_spread: float) -> tuple[str, Share | None]:
     """Its interval holds for all candidates at the same time (Bonferroni): the lowest of many is low by chance, too."""
     names = dict.fromkeys(name for cell in cells for name in cell.counts.of_structures)
     found = {name: _Structure.of(name, cells) for name in names}
@@ -154,7 +156,7 @@ def _lowest_structure(cells: Sequence[SampledCell]) -> tuple[str, Share | None]:
         return "", None
     confidence = 1.0 - (1.0 - CONFIDENCE) / len(known)
     lowest = max(known, key=lambda name: known[name].differing_share)
-    return lowest, known[lowest].agreeing(confidence)
+    return lowest, known[lowest].agreeing(confidence, tile_spread)
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,8 @@ class _Structure:
     def differing_share(self) -> float:
         return self.different / self.weighted
 
-    def agreeing(self, confidence: float) -> Share:
+    def agreeing(self, confidence: float, tile_spread: float) -> Share:
         patches = self.different_seen / PATCH
-        spread = TILE_SPREAD**2 / self.cells + BLENDING_SPREAD**2
+        spread = tile_spread**2 / self.cells + BLENDING_SPREAD**2
         variation = math.sqrt(spread + 1.0 / patches) if patches else 0.0
         return _agreeing(self.different, self.weighted, variation, PRIOR_FREEDOM, self.seen, confidence)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from one_model import model_task
 from phantom import PhantomParameters, make_phantom
+from phantom.body_frame import BODY_HIGH, BODY_LOW
 from TotalSegmentatorEngine.agreement.estimate import Estimate, Population, SampledCell, estimated
 from TotalSegmentatorEngine.agreement.tile_choice import Candidate, Drawn, draw, tile_count
 from TotalSegmentatorEngine.agreement.tile_counts import CellCounts
@@ -57,7 +58,10 @@ def measure(workload: Workload) -> None:
 
 
 def _networks(workload: Workload) -> Iterator[tuple[str, Path, Volume]]:
-    made = make_phantom(PhantomParameters(seed=5, spacing_mm=DEMO_SPACING))
+    (left, back, lowest), (right, front, highest) = BODY_LOW, BODY_HIGH
+    top = lowest + 300 if workload.small else highest
+    field_of_view = ((left, right), (back, front), (lowest, top))
+    made = make_phantom(PhantomParameters(seed=5, spacing_mm=DEMO_SPACING, field_of_view_mm=field_of_view))
     yield "demo", DEMO_MODEL, Volume(made.ct, Geometry(made.ct.shape, made.ijk_to_ras))
     fitted = SHARED / "models" / "example_ct_104_3mm"
     if fitted.is_dir() and not workload.small:

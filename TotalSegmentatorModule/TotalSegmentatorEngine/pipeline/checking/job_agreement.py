@@ -18,7 +18,9 @@ def job_agreement(checks: Sequence[StepCheck], least_agreement: float) -> Agreem
     cells = [cell for check in checks for cell in check.cells]
     populations = [check.population for check in checks]
     whole = Population(
-        sum(each.voxels for each in populations), sum(each.approximate_foreground for each in populations)
+        sum(each.voxels for each in populations),
+        sum(each.approximate_foreground for each in populations),
+        max(each.tile_spread for each in populations),
     )
     found = estimated(cells, whole)
     return Agreement(

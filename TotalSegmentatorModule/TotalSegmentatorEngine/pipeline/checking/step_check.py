@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from TotalSegmentatorWire.messages.agreement import CROP, REDUCED, REGIONS
 
-from TotalSegmentatorEngine.agreement.estimate import Population, SampledCell
+from TotalSegmentatorEngine.agreement.estimate import CUT_TILE_SPREAD, TILE_SPREAD, Population, SampledCell
 from TotalSegmentatorEngine.agreement.tile_choice import Candidate, Drawn, draw, sizes_of, tile_count
 from TotalSegmentatorEngine.agreement.tile_counts import boundary_voxels, compared
 from TotalSegmentatorEngine.inference.sliding_window import middle_tile, read_padded
@@ -92,7 +92,11 @@ class StepChecking:
         return StepCheck(
             self._approximations,
             self.compared(tiles, drawn),
-            Population(int(np.prod(self._ct.grid.shape)), foreground + self._exact_foreground()),
+            Population(
+                int(np.prod(self._ct.grid.shape)),
+                foreground + self._exact_foreground(),
+                TILE_SPREAD if self._approximations == (REDUCED,) else CUT_TILE_SPREAD,
+            ),
             len(tiles) + sum(1 for run in self._exact_runs for _tile in tiles_of_part(run, self._ct)),
             time.monotonic() - started,
         )
