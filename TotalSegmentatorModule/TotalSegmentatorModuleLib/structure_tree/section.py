@@ -54,6 +54,7 @@ class StructuresSection:
         self._ui = ui
         self._on_clicked = on_clicked
         self._is_locked = False
+        self._tree_tip = ui.structuresTreeView.toolTip
         self._parameters: SegmentationParameters | None = None
         self._installed: frozenset[str] = frozenset()
         self._known_for: tuple[str, str] | None = None
@@ -94,11 +95,12 @@ class StructuresSection:
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Lock the choices while a job runs. A click in the tree then says which structure is to be computed next."""
-        for widget in (self._ui.presetComboBox, self._ui.structuresLineEdit):
+        ui = self._ui
+        for widget in (ui.presetComboBox, ui.structuresLineEdit, ui.clearButton, ui.presetMenuButton):
             widget.setEnabled(is_enabled)
         self._is_locked = not is_enabled
-        tip = "" if is_enabled else _("Click a structure to have it computed next. The choice cannot be changed now.")
-        self._ui.structuresTreeView.setToolTip(tip)
+        tip = _("Click a structure to have it computed next. The choice cannot be changed now.")
+        ui.structuresTreeView.setToolTip(self._tree_tip if is_enabled else tip)
         if is_enabled and self._parameters is not None:
             self._show_names()
 

@@ -211,6 +211,19 @@ def test_enter_in_the_search_goes_to_a_structure_with_a_box(chooser):
     assert "kidney_left" not in chooser.parameters.structures.split(", ")
 
 
+def test_nothing_can_be_chosen_while_a_job_runs(chooser):
+    inputs = chooser.ui.inputs
+    tool_tip = inputs.structuresTreeView.toolTip
+    choices = (inputs.presetComboBox, inputs.structuresLineEdit, inputs.clearButton, inputs.presetMenuButton)
+    chooser.plan("predicting", "wait")
+    chooser.click_apply()
+    assert not any(widget.enabled for widget in choices)
+    chooser.click_apply()
+    chooser.wait_until_ready()
+    assert all(widget.enabled for widget in choices)
+    assert inputs.structuresTreeView.toolTip == tool_tip != ""
+
+
 def test_the_quality_chooses_the_model_of_the_family(orders, chooser):
     chooser.choose_model("104-3mm")
     assert requests(chooser, orders) == (ModelRequest("104-3mm"),)
