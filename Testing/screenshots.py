@@ -1,6 +1,7 @@
-"""Pictures of a whole review, for the README: a session by clicks and keys in the stand-in desktop.
+"""Pictures for the README: sessions by clicks and keys in the stand-in desktop.
 
-Started by ``python3 Testing/run.py screenshots [--output DIR]``. Also prints how long the program kept Slicer waiting.
+Started by ``python3 Testing/run.py screenshots [--of planning|review] [--output DIR]``: choosing the structures of a
+plan and segmenting them, and a whole review. Also prints how long the program kept Slicer waiting.
 """
 
 from __future__ import annotations
@@ -13,37 +14,48 @@ from pathlib import Path
 TESTING = Path(__file__).resolve().parent
 REPOSITORY = TESTING.parent
 SUPPORT = TESTING / "tests" / "support"
-sys.path[:0] = [str(TESTING), str(REPOSITORY / "TotalSegmentatorModule"), str(SUPPORT), str(SUPPORT / "review")]
+SUPPORTS = [SUPPORT, *(SUPPORT / name for name in ("review", "planning", "models"))]
+sys.path[:0] = [str(TESTING), str(REPOSITORY / "TotalSegmentatorModule"), *map(str, SUPPORTS)]
 
 import numpy as np  # noqa: E402 - all are found through the line above
 import pytest  # noqa: E402
+from desktop import Desktop  # noqa: E402
 from panel_support import answered_questions, desktop  # noqa: E402
 from PIL import Image  # noqa: E402
+from planning_session import CT, PlanningSession, planning_session  # noqa: E402
 from review_session import ReviewSession, review_session  # noqa: E402
 
 PANEL_WIDTH, HEIGHT, VIEWS_WIDTH = 480, 860, 760
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="run.py screenshots", description="Make the pictures of a whole review.")
+    parser = argparse.ArgumentParser(prog="run.py screenshots", description="Make the pictures of whole sessions.")
+    parser.add_argument("--of", choices=("planning", "review"), help="one session; both without it")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "Resources" / "Screenshots", help="their folder")
-    output = parser.parse_args().output
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        pytest.MonkeyPatch.context() as monkeypatch,
-        desktop() as app,
-        answered_questions(monkeypatch) as answers,
-        review_session(app, monkeypatch, Path(folder)) as session,
-    ):
-        app.reset_block_clock()
-        session.run(answers, Path(folder), lambda name: _take(session, output / f"{name}.png"))
-        longest = "{:.0f} ms ({})".format(app.longest_block_ms(), app.longest_block_name())
-        print(f"Longest time in which Slicer did not answer in the whole session: {longest}")
-    print(f"Pictures are in {output.resolve()}")
+    arguments = parser.parse_args()
+    for name, take in (("planning", _take_planning), ("review", _take_review)):
+        if arguments.of in (None, name):
+            with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch, desktop() as app:
+                take(app, monkeypatch, Path(folder), arguments.output)
+                longest = "{:.0f} ms ({})".format(app.longest_block_ms(), app.longest_block_name())
+                print(f"Longest time in which Slicer did not answer in the session of the {name}: {longest}")
+    print(f"Pictures are in {arguments.output.resolve()}")
     return 0
 
 
-def _take(session: ReviewSession, path: Path) -> None:
+def _take_planning(app: Desktop, monkeypatch: pytest.MonkeyPatch, folder: Path, output: Path) -> None:
+    with planning_session(app, monkeypatch, CT, folder) as session:
+        app.reset_block_clock()
+        session.run(lambda name: _take(session, output / f"planning-{name}.png"))
+
+
+def _take_review(app: Desktop, monkeypatch: pytest.MonkeyPatch, folder: Path, output: Path) -> None:
+    with answered_questions(monkeypatch) as answers, review_session(app, monkeypatch, folder) as session:
+        app.reset_block_clock()
+        session.run(answers, folder, lambda name: _take(session, output / f"{name}.png"))
+
+
+def _take(session: ReviewSession | PlanningSession, path: Path) -> None:
     """The panel that is shown, and the slice views beside it: axial above, coronal and sagittal below."""
     app = session.app
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from TotalSegmentatorWire import ALGORITHM_NAME
 from TotalSegmentatorWire.agreement.kept import agreement_of, agreement_tag
 from TotalSegmentatorWire.messages.segment import FoundStructure, ResultHeader
 from TotalSegmentatorWire.tables.result_tags import PREVIEW_MARK, PREVIEW_TAG, provenance_tags
-from TotalSegmentatorWire.tables.structures import Structure
+from TotalSegmentatorWire.tables.structures import Structure, known_structures
 
 from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.review_tags import mark_unreviewed
@@ -40,6 +40,8 @@ from TotalSegmentatorModuleLib.tags.structure_measures import write_measures
 
 _GIVEN_NAME = "TotalSegmentatorModule.ResultName"
 """Node attribute with the name that the module gave; a node of another name was named by the user."""
+_REGION, _REGION_OPACITY_3D = "region", 0.2
+"""The group of structures that hold many others."""
 GRID_TOLERANCE_MM = 1e-3
 """Two grids are the same when no corner of the image lies further apart."""
 
@@ -179,6 +181,7 @@ def _exchange(node, segmentation, target: ImportTarget, write_notes: WriteNotes)
         _forget_display_properties(node)
         write_notes(node, _by_id(segmentation))
         node.SetAndObserveSegmentation(segmentation)
+        _uncover_what_lies_in_regions(node, segmentation)
         release_images(replaced)
         if target.ct is not None:
             node.SetAndObserveTransformNodeID(target.ct.GetTransformNodeID())
@@ -192,13 +195,35 @@ def _exchange(node, segmentation, target: ImportTarget, write_notes: WriteNotes)
 
 
 def _forget_display_properties(node) -> None:
-    """A new segment does not take over colour, opacity and visibility of one that had its id. Nobody has to draw
-    anything yet: what is pending comes with the next change of the display."""
+    """A new segment does not take over colour, opacity and visibility of one that had its id."""
+    with _silent_display(node) as display:
+        if display is not None:
+            display.ClearSegmentDisplayProperties()
+
+
+def _uncover_what_lies_in_regions(node, segmentation) -> None:
+    """The body and the like are drawn as outlines, and pale in 3-D: filled, they would cover all other structures."""
+    known = known_structures()
+    with _silent_display(node) as display:
+        for segment_id in segmentation.GetSegmentIDs():
+            if display is not None and segment_id in known and known[segment_id].group == _REGION:
+                display.SetSegmentOpacity2DFill(segment_id, 0.0)
+                display.SetSegmentOpacity3D(segment_id, _REGION_OPACITY_3D)
+
+
+@contextmanager
+def _silent_display(node) -> Iterator[Any]:
+    """The display node, None without one. Nobody has to draw anything yet: what is pending comes with the next change
+    of the display."""
     display = node.GetDisplayNode()
-    if display is not None:
-        was_silent = display.GetDisableModifiedEvent()
-        display.SetDisableModifiedEvent(True)
-        display.ClearSegmentDisplayProperties()
+    if display is None:
+        yield None
+        return
+    was_silent = display.GetDisableModifiedEvent()
+    display.SetDisableModifiedEvent(True)
+    try:
+        yield display
+    finally:
         display.SetDisableModifiedEvent(was_silent)
 
 
