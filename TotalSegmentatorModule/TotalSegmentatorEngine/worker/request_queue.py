@@ -94,7 +94,7 @@ class RequestQueue:
             threading.Thread(target=self._watch_owner, name="owner", daemon=True).start()
 
     def take(self, seconds: float) -> AcceptedJob | WarmUpRequest | QuitRequest | None:
-        """The next job, else the last WarmUpRequest, QuitRequest when asked to end, or None after ``seconds`` without
+        """The last WarmUpRequest, else the next job, QuitRequest when asked to end, or None after ``seconds`` without
         any of them.
 
         After QuitRequest or None no job is accepted any more.
@@ -107,7 +107,7 @@ class RequestQueue:
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     break
-            if self._warm_up is not None and not self._waiting and not self._quit:
+            if self._warm_up is not None and not self._quit:  # first, as plans count with what is loaded
                 warm_up, self._warm_up = self._warm_up, None
                 return warm_up
             if self._quit or not self._waiting:

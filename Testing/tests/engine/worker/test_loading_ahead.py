@@ -4,6 +4,7 @@ goes."""
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 import weakref
@@ -22,9 +23,13 @@ from TotalSegmentatorEngine.pipeline import run_job
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.worker import loading_ahead
+from TotalSegmentatorEngine.worker.event_log import EventLog
 from TotalSegmentatorEngine.worker.loading_ahead import load_ahead
+from TotalSegmentatorEngine.worker.request_queue import RequestQueue
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.segment import PlanRequest, SegmentRequest, encode
+from TotalSegmentatorWire.messages.wishes import WarmUpRequest
 from TotalSegmentatorWire.user_folders import CACHE_VARIABLE
 
 pytest.importorskip("openvino")
@@ -55,7 +60,7 @@ def task_of(folder: Path, number: int = 1, runtime: str = "openvino") -> Segment
     leaf = next(dataset.glob("*"), None) if dataset.exists() else None
     plans = plans_of(configuration_settings(spacing=(3.0, 3.0, 3.0)), dataset=dataset.name)
     model = leaf or make_model_folder(dataset, plans=plans, seed=number)
-    return model_task(str(model), Path(), options=JobOptions(runtime=runtime))
+    return model_task(str(model), Path(), options=JobOptions(runtime=runtime, precision="exact"))
 
 
 def settled(cache: EngineCache) -> Prefetched:
@@ -148,3 +153,24 @@ def test_a_network_that_openvino_cannot_compile_stays_as_weights(tmp_path: Path,
     load_ahead(task_of(tmp_path), cache)
     assert settled(cache).weights
     assert run(task_of(tmp_path), cache).options.runtime == "eager"
+
+
+def test_what_is_loaded_ahead_comes_before_plans_and_never_after_a_job(tmp_path: Path):
+    def requests(*messages: object) -> RequestQueue:
+        reading, writing = os.pipe()
+        os.write(writing, "".join(encode(message) + "\n" for message in messages).encode("ascii"))
+        ended = threading.Event()
+        queue = RequestQueue(EventLog(tmp_path), ended.set, descriptor=reading)
+        queue.start()
+        os.close(writing)
+        assert ended.wait(READY_SECONDS), "all is read"
+        return queue
+
+    ahead, folder = WarmUpRequest("/m", []), str(tmp_path)
+    plan, job = PlanRequest("1", folder, "", [], [], [], ""), SegmentRequest("2", folder, folder, "", False, [], "")
+    planning = requests(plan, WarmUpRequest("/other", []), ahead)
+    assert planning.take(0.0) == ahead, "the last one"
+    assert planning.take(0.0).request == plan
+    segmenting = requests(ahead, plan, job, ahead)
+    assert [segmenting.take(0.0).request, segmenting.take(0.0).request] == [plan, job]
+    assert segmenting.take(0.0) is None
