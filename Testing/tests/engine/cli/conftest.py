@@ -39,7 +39,7 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> list[SegmentationTask]:
         seen.append(task)
         return FakeModel(task)
 
-    def segment(volume, prepared: PreparedTask, cache, reporter: Reporter) -> SegmentationResult:
+    def segment(volume, prepared: PreparedTask, cache, reporter: Reporter, on_preview=None) -> SegmentationResult:
         for tile in range(4):
             reporter.progress(Stage.PREDICTING, tile / 4, tile, 4)
         reporter.warning(Problem("DEMO_MODEL"))

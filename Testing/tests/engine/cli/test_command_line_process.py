@@ -87,7 +87,7 @@ class Prepared:
         id = "m"
         class profile:
             id = "p"
-def segment(volume, prepared, cache, reporter):
+def segment(volume, prepared, cache, reporter, on_preview=None):
     reporter.progress("predicting", 0.0)
     while True:
         try:

@@ -37,7 +37,7 @@ def segmented(monkeypatch) -> list[str]:
     """Stands for the networks; notes each call."""
     calls: list[str] = []
 
-    def found(volume, prepared, _cache, _reporter) -> SegmentationResult:
+    def found(volume, prepared, _cache, _reporter, _on_preview=None) -> SegmentationResult:
         calls.append("segment")
         return result_with_a_spleen(volume, prepared)
 

@@ -163,7 +163,7 @@ def test_a_job_with_an_export_reads_the_headers_of_its_ct_once(case: Case, tmp_p
         scanned.append(path)
         return scan_folder(path)
 
-    def found(volume, prepared, _cache, _reporter) -> SegmentationResult:
+    def found(volume, prepared, _cache, _reporter, _on_preview=None) -> SegmentationResult:
         return result_with_a_spleen(volume, prepared)
 
     monkeypatch.setattr(series_choice, "scan_folder", scan)
@@ -179,7 +179,7 @@ def test_a_result_that_cannot_be_exported_is_kept(case: Case, tmp_path: Path, mo
     def fail(*_args, **_kwargs) -> None:
         raise SegmentationError("EXPORT_NO_BODY")
 
-    def found(volume, prepared, _cache, _reporter) -> SegmentationResult:
+    def found(volume, prepared, _cache, _reporter, _on_preview=None) -> SegmentationResult:
         return result_with_a_spleen(volume, prepared)
 
     monkeypatch.setattr(pipeline, "segment", found)

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from TotalSegmentatorEngine.job.task import PreparedTask
 
 
-def segment(volume: Volume, prepared: PreparedTask, _cache: object, reporter: Reporter) -> SegmentationResult:
+def segment(
+    volume: Volume, prepared: PreparedTask, _cache: object, reporter: Reporter, _on_preview: object = None
+) -> SegmentationResult:
     for stage in (Stage.RESAMPLING, Stage.PREDICTING, Stage.RESTORING, Stage.REVIEWING):
         reporter.progress(stage, 0.5)
     labels = np.load(os.environ["PLANTED_LABELS"])
