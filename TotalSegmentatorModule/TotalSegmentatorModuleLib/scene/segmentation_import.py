@@ -195,36 +195,23 @@ def _exchange(node, segmentation, target: ImportTarget, write_notes: WriteNotes)
 
 
 def _forget_display_properties(node) -> None:
-    """A new segment does not take over colour, opacity and visibility of one that had its id."""
-    with _silent_display(node) as display:
-        if display is not None:
-            display.ClearSegmentDisplayProperties()
+    """A new segment does not take over colour, opacity and visibility of one that had its id. Nobody has to draw
+    anything yet: what is pending comes with the next change of the display."""
+    display = node.GetDisplayNode()
+    if display is not None:
+        was_silent = display.GetDisableModifiedEvent()
+        display.SetDisableModifiedEvent(True)
+        display.ClearSegmentDisplayProperties()
+        display.SetDisableModifiedEvent(was_silent)
 
 
 def _uncover_what_lies_in_regions(node, segmentation) -> None:
     """The body and the like are drawn as outlines, and pale in 3-D: filled, they would cover all other structures."""
-    known = known_structures()
-    with _silent_display(node) as display:
-        for segment_id in segmentation.GetSegmentIDs():
-            if display is not None and segment_id in known and known[segment_id].group == _REGION:
-                display.SetSegmentOpacity2DFill(segment_id, 0.0)
-                display.SetSegmentOpacity3D(segment_id, _REGION_OPACITY_3D)
-
-
-@contextmanager
-def _silent_display(node) -> Iterator[Any]:
-    """The display node, None without one. Nobody has to draw anything yet: what is pending comes with the next change
-    of the display."""
-    display = node.GetDisplayNode()
-    if display is None:
-        yield None
-        return
-    was_silent = display.GetDisableModifiedEvent()
-    display.SetDisableModifiedEvent(True)
-    try:
-        yield display
-    finally:
-        display.SetDisableModifiedEvent(was_silent)
+    display, known = node.GetDisplayNode(), known_structures()
+    regions = [each for each in _by_id(segmentation) if each in known and known[each].group == _REGION]
+    for segment_id in regions if display is not None else ():
+        display.SetSegmentOpacity2DFill(segment_id, 0.0)
+        display.SetSegmentOpacity3D(segment_id, _REGION_OPACITY_3D)
 
 
 @contextmanager
