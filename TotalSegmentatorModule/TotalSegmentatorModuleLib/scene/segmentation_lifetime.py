@@ -56,6 +56,7 @@ class SegmentationLifetime:
             self.stop()
             self._scene = scene
             self._tags = [
+                scene.AddObserver(scene.StartCloseEvent, self._on_start_close, _BEFORE_SLICER),
                 scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._on_about_to_be_removed, _BEFORE_SLICER),
                 scene.AddObserver(scene.EndImportEvent, self._on_imported),
                 scene.AddObserver(scene.EndImportEvent, self._on_read, _AFTER_SLICER),
@@ -84,6 +85,12 @@ class SegmentationLifetime:
         """A scene may have been saved in the middle of a review, with one structure alone on the screen."""
         restore_displays()
         restore_settings()
+
+    def _on_start_close(self, _scene, _event) -> None:
+        """What shows a frame would hear of each segment of its sequence, which goes after the subject hierarchy."""
+        for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+            if is_result(node) and _shows_frame(node):
+                _let_frame_go(node)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_about_to_be_removed(self, _scene, _event, node) -> None:

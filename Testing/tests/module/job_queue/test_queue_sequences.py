@@ -99,3 +99,8 @@ def test_a_bad_frame_is_left_out_and_can_be_repeated(queue_user, app):
     user.wait_for_states(["Finished"])
     assert segmented(user)[0] is target and target.GetNumberOfDataNodes() == 3
     assert proxy.GetSegmentation().GetNumberOfSegments() == 1
+
+    # what shows the frame does not hear of each segment that goes with the scene
+    del sequence, browser, target, proxy, bad
+    app.close_scene()
+    assert app.errors == []
