@@ -218,7 +218,7 @@ def test_union_of_targets_is_a_target():
 
 
 def test_structures_of_a_preview_are_warned_of():
-    plan = planned(Block("liver", tags={"TotalSegmentator.Preview": "1"}), "spleen")
+    plan = planned(Block("liver", tags={"TotalSegmentatorModule.Preview": "1"}), "spleen")
     assert warnings(plan)["EXPORT_PREVIEW"]["names"] == "Liver"
     assert "EXPORT_PREVIEW" not in warnings(planned("liver"))
 
