@@ -47,6 +47,8 @@ class LinearAxis:
     low_weight: np.ndarray
     high_weight: np.ndarray
     """float32; 0 where ``high`` is ``low``."""
+    voxels: int
+    """Of the grid; the samples need not reach all of them."""
 
     def of(self, samples: slice, first_voxel: int = 0) -> LinearAxis:
         """Some of the samples, on voxels counted from ``first_voxel``."""
@@ -55,6 +57,7 @@ class LinearAxis:
             self.high[samples] - first_voxel,
             self.low_weight[samples],
             self.high_weight[samples],
+            self.voxels - first_voxel,
         )
 
 
@@ -80,7 +83,7 @@ def _linear_axis(matrix: np.ndarray) -> LinearAxis | None:
         return None
     samples = np.arange(len(matrix))
     weights = matrix[samples, low], np.where(counts == 2, matrix[samples, high], 0)
-    return LinearAxis(low, high, *(weight.astype(np.float32) for weight in weights))
+    return LinearAxis(low, high, *(weight.astype(np.float32) for weight in weights), matrix.shape[1])
 
 
 def _largest(predictions: torch.Tensor, head: Head | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -235,11 +238,10 @@ class _Plane:
     @classmethod
     def of(cls, axes: Axes) -> _Plane:
         _z, y, x = axes
-        columns = int(x.high.max()) + 1
         pairs = [np.stack((axis.low_weight, axis.high_weight), axis=1) for axis in (y, x)]
         return cls(
             len(x.low),
-            (y.low[:, None] * columns + x.low).astype(np.int32).reshape(-1),
+            (y.low[:, None] * x.voxels + x.low).astype(np.int32).reshape(-1),
             (pairs[0][:, None, :, None] * pairs[1][None, :, None, :]).reshape(-1, 4),
             math.prod(len(axis.low) / len(np.unique(axis.low)) for axis in axes),
         )

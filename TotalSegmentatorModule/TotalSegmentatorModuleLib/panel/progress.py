@@ -42,7 +42,9 @@ class ProgressSection:
 
     def show_busy(self, is_cancelling: bool) -> None:
         self._ui.applyButton.setText(_("Cancelling...") if is_cancelling else _("Cancel"))
-        self._ui.applyButton.setToolTip(_("Stop the segmentation. What is in the scene, such as a preview, stays as it is."))
+        self._ui.applyButton.setToolTip(
+            _("Stop the segmentation. What is in the scene, such as a preview, stays as it is.")
+        )
         self._ui.applyButton.setEnabled(not is_cancelling)
         self._ui.obstacleLabel.setVisible(False)
         if not self._ui.progressFrame.visible:

@@ -70,6 +70,16 @@ def test_the_labels_are_those_of_all_samples(
         assert np.array_equal(feed(sink, averages, rows_at_once), expected)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("has_head", [True, False], ids=["head", "no head"])
+def test_samples_need_not_reach_the_last_voxels(has_head: bool, axis: int) -> None:
+    averages, head = smooth(FEATURES if has_head else LABELS), head_of() if has_head else None
+    matrices = list(zoom_matrices(SHAPE, (41, 39, 51), 1))
+    matrices[axis] = matrices[axis][: len(matrices[axis]) * 2 // 3]
+    expected = feed(ResampledLabelSink(tuple(matrices), head), averages, 5)
+    assert np.array_equal(feed(resampled_sink(tuple(matrices), head, lambda made: None), averages, 5), expected)
+
+
 def test_a_label_that_is_second_at_each_corner_can_win_between_them() -> None:
     averages = np.zeros((3, 1, 1, 2), dtype=np.float32)
     averages[:, 0, 0] = [[10, 0], [0, 10], [9, 9]]
