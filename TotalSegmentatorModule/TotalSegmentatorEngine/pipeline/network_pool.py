@@ -199,6 +199,15 @@ class NetworkPool:
                 self._cache.weights.start(folder, self._ready)
             return
 
+    def drop_all(self) -> None:
+        """Frees the memory of all networks after one has failed; those that are still to run are loaded anew."""
+        self._release_current()
+        self._cache.forget_networks()
+        gc.collect()
+        trim_memory()
+        if torch.device(self._plan.device).type == "cuda":
+            torch.cuda.empty_cache()
+
     def _release_current(self) -> None:
         if self._current is not None:
             self._used = self.used_options()

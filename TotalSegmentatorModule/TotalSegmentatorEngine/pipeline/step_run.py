@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from TotalSegmentatorWire.messages.agreement import REDUCED
@@ -12,6 +13,7 @@ from TotalSegmentatorEngine.agreement.estimate import estimated
 from TotalSegmentatorEngine.inference.tile_runner import TileRunner
 from TotalSegmentatorEngine.models.find_model import Part
 from TotalSegmentatorEngine.models.model_folder import architecture_key
+from TotalSegmentatorEngine.pipeline.checking.attempt import attempted
 from TotalSegmentatorEngine.pipeline.checking.checked_job import CheckedJob
 from TotalSegmentatorEngine.pipeline.checking.checked_part import PartRun
 from TotalSegmentatorEngine.pipeline.checking.early_check import is_reduced_enough
@@ -39,8 +41,19 @@ class StepLabels:
 
 
 def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool, checks_itself: bool = False) -> StepLabels:
-    """``checks_itself``: a step of the result that is approximate computes a few tiles exactly, too. Raises
-    SegmentationError: CANCELLED, MODEL_DAMAGED, MODEL_UNSAFE."""
+    """``checks_itself``: a step of the result that is approximate computes a few tiles exactly, too; where that fails,
+    nothing is said of its labels. Raises SegmentationError: CANCELLED, MODEL_DAMAGED, MODEL_UNSAFE."""
+    labels = _run_parts(step, scope, context, is_smooth, checks_itself)
+    if labels is None:
+        context.networks.run_exactly()
+        labels = _run_parts(step, scope, context, is_smooth, checks_itself)
+    return labels
+
+
+def _run_parts(
+    step: Step, scope: Scope, context: JobContext, is_smooth: bool, checks_itself: bool
+) -> StepLabels | None:
+    """None where networks ran in reduced precision by themselves and have to run exactly after all."""
     ct = PreprocessedCt(step.model, context, scope.box)
     prediction = PartPrediction(ct, context, is_smooth and step.number is not None)
     result = MergedLabels(ct.grid, prediction.is_smooth)
@@ -70,18 +83,23 @@ def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool, che
         if checks_itself:
             runs[part.name] = PartRun(part, labels.on_grid, context.networks.last_precision)
     is_checked = checks_itself and step.number is not None
-    check = check_step(step, ct, list(runs.values()), _checked_job(context)) if is_checked else None
-    if check is not None and context.networks.is_automatic and _is_refused(check):
-        context.networks.run_exactly()
+    check = _checked(step, ct, list(runs.values()), context) if is_checked else None
+    if context.networks.is_automatic and _is_refused(check, runs.values()):
         for part in step.parts:
             if regions[part.name] is not None:
                 prediction.expect_more_tiles(part, regions[part.name])
-        return run_step(step, scope, context, is_smooth, checks_itself)
+        return None
     return StepLabels(result, on_grid, check)
 
 
-def _is_refused(check: StepCheck) -> bool:
-    """Whether networks that ran in reduced precision by themselves have to run exactly after all."""
+def _checked(step: Step, ct: PreprocessedCt, runs: list[PartRun], context: JobContext) -> StepCheck | None:
+    return attempted(lambda: check_step(step, ct, runs, _checked_job(context)), context.networks.drop_all)
+
+
+def _is_refused(check: StepCheck | None, runs: Iterable[PartRun]) -> bool:
+    """Whether labels of reduced precision, which nobody asked for, are too different or could not be checked."""
+    if check is None:
+        return any(run.precision == REDUCED for run in runs)
     return REDUCED in check.approximations and estimated(check.cells, check.population).foreground.value < LEAST_EQUAL
 
 
@@ -99,7 +117,10 @@ def _choose_precision(step: Step, part: Part, ct: PreprocessedCt, context: JobCo
         place = (architecture_key(part.folder), runner.runtime, runner.precision, str(runner.device))
         machine.remember_network(*place, seconds, seconds, count)
 
-    if is_reduced_enough(step, part, ct, _checked_job(context), networks.reduced_runner, remember):
+    def is_enough() -> bool:
+        return is_reduced_enough(step, part, ct, _checked_job(context), networks.reduced_runner, remember)
+
+    if attempted(is_enough, networks.drop_all):
         networks.run_reduced(part.folder)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -163,6 +164,36 @@ def test_a_job_is_cancelled_between_the_tiles_of_its_check(job, monkeypatch: pyt
     assert (ended.value.code, len(checked)) == ("CANCELLED", 1)
 
 
+class _Failing:
+    """Takes the place of what a check computes a tile with."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.calls = 0
+
+    def __call__(self, *_arguments: object) -> np.ndarray:
+        self.calls += 1
+        raise self.error
+
+
+@pytest.mark.usefixtures("_rounding")
+@pytest.mark.parametrize(
+    "error", [MemoryError("no room"), RuntimeError("a driver's"), SegmentationError("MODEL_DAMAGED", detail="x")]
+)
+def test_a_check_that_fails_leaves_the_labels_that_are_done(
+    job, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Were it for want of memory, the job would run again by a plan with less, and fail with its last one."""
+    options = {"crop": "whole", "precision": "reduced"}
+    unchecked, _reported = run(one_block(), job(**options, self_check=False))
+    failing = _Failing(error)
+    monkeypatch.setattr(step_check, "cell_labels", failing)
+    result, reported = run(one_block(), job(**options))
+    assert (failing.calls, result.agreement, reported.warnings) == (1, None, [])
+    assert result.options.precision == "reduced"
+    assert np.array_equal(result.layers[0], unchecked.layers[0])
+
+
 # -- automatic precision -----------------------------------------------------------------------------------------------
 
 
@@ -214,3 +245,15 @@ def test_automatic_precision_stays_exact_where_reduced_is_hardly_faster(
     monkeypatch.setattr(early_check, "LEAST_SPEED_UP", 1e9)
     _exact, automatic = trying(0.0005)
     assert (automatic.options.precision, automatic.agreement) == ("exact", None)
+
+
+@pytest.mark.parametrize("module", [early_check, step_check])
+def test_automatic_precision_is_exact_where_a_check_fails(
+    trying, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    failing = _Failing(MemoryError())
+    monkeypatch.setattr(module, "cell_labels", failing)
+    exact, automatic = trying(0.0005)
+    assert failing.calls == 1
+    assert (automatic.options.precision, automatic.agreement) == ("exact", None)
+    assert np.array_equal(automatic.layers[0], exact.layers[0])
