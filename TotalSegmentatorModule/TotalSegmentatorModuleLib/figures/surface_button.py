@@ -34,6 +34,14 @@ class _Place:
     """Whether it speaks of this vtkMRMLSegmentationNode."""
 
 
+@dataclass(frozen=True)
+class _Making:
+    """Surfaces that are being made."""
+
+    building: SurfaceBuilding
+    steps: Iterator[tuple[int, int]]
+
+
 class SurfaceButton:
     """The button and the bar of ReviewFigures.ui, and copies of both elsewhere. ``is_one_chosen`` tells whether the 3-D
     views look at one structure; where they do not, they are turned to all of them."""
@@ -43,15 +51,16 @@ class SurfaceButton:
         self._is_one_chosen = is_one_chosen
         self._node = None
         self._first: tuple[str, ...] = ()
-        self._building: SurfaceBuilding | None = None
-        self._steps: Iterator[tuple[int, int]] = iter(())
+        self._makings: dict[Any, _Making] = {}
+        """By vtkMRMLSegmentationNode: that of the button, and those whose surfaces are made again."""
         self._ticker = Ticker(self._tick)
         ui.threeDButton.connect("clicked(bool)", self.toggle)
         self._show()
 
     @property
     def is_busy(self) -> bool:
-        return self._building is not None
+        """Whether the surfaces of the button's segmentation are being made."""
+        return self._node in self._makings
 
     def show_also_in(self, button, bar, is_for: Callable[[Any], bool]) -> None:
         """A QPushButton and a QProgressBar that show the same while ``is_for`` holds for the segmentation. What a click
@@ -63,69 +72,70 @@ class SurfaceButton:
         """Offer the surfaces of ``node`` (vtkMRMLSegmentationNode or None); ``first``: ids of the segments that are
         made first, in their order."""
         if node is not self._node:
-            self._cancel()
+            self._cancel(self._node)
             self._node = node
         self._first = tuple(first)
         self._show()
 
     def scene_closing(self) -> None:
-        self._end()
+        self._ticker.stop()
+        self._makings.clear()
         self._node = None
 
     def close(self) -> None:
-        self._cancel()
+        for node in list(self._makings):
+            self._cancel(node)
         self._ticker.dispose()
 
     def make_again(self, node) -> None:
         """The surfaces of ``node`` (vtkMRMLSegmentationNode) are gone with its former segments: the 3-D views show it
-        again, from where they look."""
-        if node is not self._node:
-            self.show(node, ())
-        self._end()
-        self._begin()
+        again, from where they look. The button stays with its own segmentation."""
+        self._begin(node)
         self._show()
 
     def toggle(self, *_arguments) -> None:
         """Show the surfaces, hide them, or stop making them."""
         if self.is_busy:
-            self._cancel()
+            self._cancel(self._node)
         elif self._is_shown:
             hide_surfaces(self._node)
         else:
             if not self._is_one_chosen():
                 fit_three_d_views(self._node)
-            self._begin()
+            self._begin(self._node)
         self._show()
 
-    def _begin(self) -> None:
-        self._building = SurfaceBuilding(self._node, self._first)
-        self._building.begin()
-        self._steps = self._building.steps()
+    def _begin(self, node) -> None:
+        building = SurfaceBuilding(node, self._first if node is self._node else ())
+        building.begin()
+        self._makings[node] = _Making(building, building.steps())
         self._ticker.start()
 
     def _tick(self) -> int | None:
-        started = time.monotonic()
-        try:
-            while time.monotonic() - started < _TURN_SECONDS:
-                done, count = next(self._steps)
-                for place in self._places:
-                    place.bar.setMaximum(count)
-                    place.bar.setValue(done)
-        except StopIteration:
-            self._end()
-            self._show()
+        node = self._node if self.is_busy else next(iter(self._makings), None)
+        if node is None:
             return None
-        return 0
+        making, started = self._makings[node], time.monotonic()
+        try:
+            while self._makings.get(node) is making and time.monotonic() - started < _TURN_SECONDS:
+                progress = next(making.steps)
+                if node is self._node:
+                    self._show_progress(*progress)
+        except StopIteration:
+            if self._makings.get(node) is making:
+                del self._makings[node]
+            self._show()
+        return 0 if self._makings else None
 
-    def _cancel(self) -> None:
-        building = self._building
-        self._end()
-        if building is not None:
-            building.cancel()
+    def _show_progress(self, done: int, count: int) -> None:
+        for place in self._places:
+            place.bar.setMaximum(count)
+            place.bar.setValue(done)
 
-    def _end(self) -> None:
-        self._ticker.stop()
-        self._building, self._steps = None, iter(())
+    def _cancel(self, node) -> None:
+        making = self._makings.pop(node, None)
+        if making is not None:
+            making.building.cancel()
 
     @property
     def _is_shown(self) -> bool:

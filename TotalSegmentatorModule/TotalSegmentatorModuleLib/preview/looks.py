@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from TotalSegmentatorModuleLib.scene.isolation import restore_display
 from TotalSegmentatorModuleLib.scene.notice import told_once
 from TotalSegmentatorModuleLib.scene.segments import all_segments
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag, write_tag
@@ -44,7 +45,9 @@ class Looks:
 
     @classmethod
     def of(cls, node) -> Looks:
-        """``node``: vtkMRMLSegmentationNode with a display node."""
+        """``node``: vtkMRMLSegmentationNode with a display node. Where the review shows one structure alone, the user's
+        own settings are given back first."""
+        restore_display(node.GetDisplayNode())
         segmentation, display = node.GetSegmentation(), node.GetDisplayNode()
         segments = {}
         for segment_id in all_segments(node):
@@ -52,7 +55,7 @@ class Looks:
             shown = {name: getattr(display, "Get" + name)(segment_id) for name in _OF_DISPLAY}
             colour, terminology = tuple(segment.GetColor()), read_tag(segment, _TERMINOLOGY)
             segments[segment_id] = _SegmentLook(segment.GetName(), colour, terminology, shown)
-        has_surfaces = bool(segmentation.ContainsRepresentation(_CLOSED_SURFACE))
+        has_surfaces = bool(segmentation.ContainsRepresentation(_CLOSED_SURFACE) and display.GetVisibility3D())
         return cls(bool(display.GetVisibility()), has_surfaces, segments)
 
     def give_to(self, node) -> None:

@@ -38,13 +38,35 @@ class PreviewUser:
     def nodes(self) -> list:
         return self.user.segmentations
 
-    def start(self):
-        """Apply; returns the preview's vtkMRMLSegmentationNode."""
-        self._hold.touch()
+    def start(self, structures: str = ""):
+        """Apply; returns the preview's vtkMRMLSegmentationNode. With "three structures" it has spleen, gallbladder and
+        liver apart from each other, else the spleen alone."""
+        before = self.nodes
+        self._hold.write_text(structures, encoding="utf-8")
         self.user.click_apply()
         texts = self.ui.messages.resultLabel
         assert self.app.wait_until(lambda: texts.text.startswith("Preview"), READY_SECONDS), self.user.describe()
-        (node,) = self.nodes
+        (node,) = (each for each in self.nodes if each not in before)
+        return node
+
+    def review_alone(self, node, name: str) -> None:
+        """Open the review of ``node`` (vtkMRMLSegmentationNode) and click a structure, which is shown alone."""
+        from review_support import ReviewUser
+
+        self.user.parameters.reviewSegmentation = node
+        self.ui.review.collapsibleButton.collapsed = False
+        self.app.process_events()
+        ReviewUser(self.user).click_row(name)
+        self.app.process_events()
+
+    def add_output(self):
+        """An empty vtkMRMLSegmentationNode, chosen for the result."""
+        import slicer
+
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Chosen output")
+        node.CreateDefaultDisplayNodes()
+        self.user.parameters.outputSegmentation = node
+        self.app.process_events()
         return node
 
     def finish(self) -> None:

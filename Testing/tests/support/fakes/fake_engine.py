@@ -157,15 +157,25 @@ def _preview_of(volume, prepared) -> SegmentationResult:
 
     labels = (volume.array > 0).astype(np.uint8)
     labels[0] = 0
-    (row,) = structure_table("structures_104")[:1]
-    found = [FoundStructure(1, row.name, int(labels.sum()), _extent(labels > 0), model="104-3mm")]
+    rows = structure_table("structures_104")[:1]
+    if "hold" in SETTINGS and Path(SETTINGS["hold"]).read_text(encoding="utf-8") == "three structures":
+        rows += structure_table("structures_104")[3:5]
+        labels[:, :, 5:8] = labels[:, :, 12:15] = 0
+        labels[:, :, 8:12] *= 4
+        labels[:, :, 15:] *= 5
+    masks = {row: labels == row.label for row in rows}
+    found = [
+        FoundStructure(row.label, row.name, int(mask.sum()), _extent(mask), model="104-3mm")
+        for row, mask in masks.items()
+    ]
     found = with_digests(found, [labels], volume.geometry, lambda _share: None)
     options, profiles = prepared.task.options, {"104-3mm": "demo"}
-    return SegmentationResult([labels], [row], found, [], ["104-3mm"], profiles, "cpu", 0.1, options)
+    return SegmentationResult([labels], rows, found, [], ["104-3mm"], profiles, "cpu", 0.1, options)
 
 
 def segment(volume, prepared, _cache, reporter, on_preview=None) -> SegmentationResult:
-    """Asked for a preview, it gives one of structure 1 without the first slice; ``_wait_for_test`` follows."""
+    """Asked for a preview, it gives one of structure 1 without the first slice, and with "three structures" in the file
+    of the setting "hold" one of the structures 1, 4 and 5 apart from each other; ``_wait_for_test`` follows."""
     import numpy as np
     from TotalSegmentatorEngine.job.task import SegmentationResult
 
