@@ -12,17 +12,21 @@ for how many milliseconds to rest. Ended early, it has not touched the scene."""
 
 
 class ArrivingPreview:
-    """At most one. Whatever goes wrong with it is no matter of the job's: ``on_failed`` is called."""
+    """At most one. Whatever goes wrong with it is no matter of the job's: ``on_failed`` is called. ``discard`` gets the
+    id of one that is not imported to its end."""
 
-    def __init__(self, take: TakePreview, on_failed: Callable[[], None]) -> None:
+    def __init__(self, take: TakePreview, on_failed: Callable[[], None], discard: Callable[[str], None]) -> None:
         self._take = take
         self._on_failed = on_failed
+        self._discard = discard
+        self._id = ""
         self._steps: Generator[int, None, None] | None = None
 
     def begin(self, result_folder: str) -> None:
         """It lies complete in ``result_folder``."""
         self.end()
-        self._steps = self._take(Path(result_folder).name)
+        self._id = Path(result_folder).name
+        self._steps = self._take(self._id)
 
     def step(self, rest_ms: int) -> int:
         """Do a part; returns for how many milliseconds the next one can wait: ``rest_ms`` where there is none."""
@@ -41,5 +45,6 @@ class ArrivingPreview:
     def end(self) -> None:
         """What has not arrived by now does not."""
         if self._steps is not None:
-            self._steps.close()
+            self._steps.close()  # which runs nothing of it where it has not begun
             self._steps = None
+            self._discard(self._id)

@@ -73,7 +73,9 @@ class SegmentationJob:
         self._fraction = 0.0
         self._is_requested = False
         failed = Problem("PREVIEW_FAILED")
-        self._preview = ArrivingPreview(take_preview, lambda: self._report(callbacks.on_warning, failed))
+        self._preview = ArrivingPreview(
+            take_preview, lambda: self._report(callbacks.on_warning, failed), manager.discard_result
+        )
         self._takes_preview = take_preview is not None
         self.id = ""
         """Of the attempt that runs; empty before there is one, and where a result is only read."""
@@ -95,6 +97,7 @@ class SegmentationJob:
                     raise
             except TaskCancelledError:
                 self._manager.discard_result(attempt.id)  # it may have been finished nevertheless
+                self._manager.discard_previews(attempt.id)  # that came while nobody listened
                 raise
             finally:
                 self._manager.removal.add(attempt.folder)

@@ -143,3 +143,9 @@ class WorkerManager:
     def discard_result(self, job_id: str) -> None:
         """The result was imported or declined: its files are removed."""
         self.removal.add(self.result_folder(job_id))
+
+    def discard_previews(self, job_id: str) -> None:
+        """Of a job that is given up: those that were not imported."""
+        for header in self.unimported_results():
+            if header.preview_of == job_id:
+                self.discard_result(header.job_id)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from job_support import FakeCt, model_settings
+from time_bounds import READY_SECONDS
+from TotalSegmentatorModuleLib.segment.job_attempt import Attempt
 from TotalSegmentatorWire.job_folder import read_owner
 from TotalSegmentatorWire.messages.options import JobOptions
-from TotalSegmentatorWire.messages.segment import ResultHeader, Stage
+from TotalSegmentatorWire.messages.segment import FinishedEvent, PreviewEvent, ResultHeader, Stage
 
 SETTINGS = model_settings(json.dumps({}), Path("models"), options=JobOptions(preview=True))
 
@@ -57,3 +59,32 @@ def test_a_preview_that_cannot_be_imported_is_told_and_the_job_goes_on(make_appl
     (tmp_path / "hold").unlink()
     application.run_until_idle()
     assert len(application.listener.results) == 1
+
+
+def test_nothing_is_left_of_a_preview_that_is_told_together_with_the_end(make_application, monkeypatch):
+    told, new_events = [], Attempt.new_events
+
+    def together(attempt) -> list:
+        told.extend(new_events(attempt))
+        return told if any(isinstance(event, FinishedEvent) for event in told) else []
+
+    monkeypatch.setattr(Attempt, "new_events", together)
+    application, taken = make_application(), []
+    application.apply_with(FakeCt(), SETTINGS, lambda header, _layers: taken.append(header))
+    application.run_until_idle()
+    assert any(isinstance(event, PreviewEvent) for event in told)
+    assert (len(application.listener.results), taken) == (1, [])
+    application.run_until(lambda: not application.result_folders(), READY_SECONDS)
+
+
+def test_nothing_is_left_of_a_preview_that_comes_after_cancel(make_application, monkeypatch, tmp_path):
+    (tmp_path / "hold").touch()
+    application, taken = make_application(hold=str(tmp_path / "hold")), []
+    with monkeypatch.context() as unheard:
+        unheard.setattr(Attempt, "new_events", lambda _attempt: [])
+        application.apply_with(FakeCt(), SETTINGS, lambda header, _layers: taken.append(header))
+        application.run_until(lambda: bool(application.manager.unimported_results()))
+    application.cancel()
+    application.run_until_idle()
+    assert (application.listener.cancelled, taken) == (1, [])
+    application.run_until(lambda: not application.result_folders(), READY_SECONDS)
