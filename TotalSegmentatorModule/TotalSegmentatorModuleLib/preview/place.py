@@ -76,13 +76,23 @@ class PlaceOfPreview:
         preview, looks = self._preview.node, self._looks
         if looks is not None:
             looks.give_to(node)
-            if preview is not node:
+            if preview is node:
+                _leave_file(node)
+            else:
                 _follow(preview, node)
                 slicer.mrmlScene.RemoveNode(preview)
             if looks.has_surfaces:
                 self._on_bare(node)
         elif preview is not None:
             self._on_kept(preview, node)
+
+
+def _leave_file(node) -> None:
+    """What the user saved stays a preview; ``node`` (vtkMRMLSegmentationNode) gets another file the next time."""
+    storage = node.GetStorageNode()
+    if storage is not None:
+        node.SetAndObserveStorageNodeID(None)
+        slicer.mrmlScene.RemoveNode(storage)
 
 
 def _follow(preview, node) -> None:

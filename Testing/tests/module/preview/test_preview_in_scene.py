@@ -136,6 +136,17 @@ def test_a_saved_preview_is_still_one_when_its_scene_is_opened_again(somebody, t
     assert somebody.ui.review.headlineLabel.text.startswith("Preview")
 
 
+def test_the_file_of_a_saved_preview_is_not_the_one_of_the_fine_result(somebody, tmp_path):
+    node = somebody.start()
+    somebody.app.save_scene(tmp_path)
+    saved = node.GetStorageNode().GetFileName()
+    assert "preview" in saved
+    somebody.finish()
+    assert not is_preview(node)
+    node.AddDefaultStorageNode(None)  # as Slicer does before it saves
+    assert node.GetStorageNode().GetFileName() != saved
+
+
 def test_the_box_is_there_where_a_preview_can_be_and_remembers_what_was_chosen(somebody):
     from TotalSegmentatorModuleLib import settings
 
