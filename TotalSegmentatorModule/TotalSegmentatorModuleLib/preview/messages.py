@@ -42,17 +42,23 @@ class PreviewMessages:
         self._node_id, self._compared = "", None
         self._button.setVisible(False)
 
-    def arrived(self, node, header: ResultHeader) -> None:
-        """``node`` (vtkMRMLSegmentationNode) is the preview of the job that goes on."""
+    def arrived(self, node, header: ResultHeader, has_output: bool) -> None:
+        """``node`` (vtkMRMLSegmentationNode) is the preview of the job that goes on; ``has_output``: its result goes
+        into a segmentation that was chosen."""
         self._node_id = node.GetID()
         count = len(header.found)
         found = _("1 structure") if count == 1 else _("{count} structures").format(count=count)
-        self._callbacks.show_text(
-            _(
+        if has_output:
+            text = _(
+                "Preview: {found} after {duration}. It is removed when the fine result is ready, which goes into the "
+                "chosen output; if you draw in the preview, it is kept."
+            )
+        else:
+            text = _(
                 "Preview: {found} after {duration}. The fine result takes its place when it is ready; if you draw in "
                 "the preview, it is kept beside it."
-            ).format(found=found, duration=duration_text(header.seconds))
-        )
+            )
+        self._callbacks.show_text(text.format(found=found, duration=duration_text(header.seconds)))
 
     def kept(self, preview, fine) -> None:
         """The user has worked on the preview (vtkMRMLSegmentationNode), and the fine result is in ``fine``."""

@@ -55,10 +55,17 @@ class PlaceOfPreview:
         self._on_kept = on_kept
         self._on_bare = on_bare
         self._looks: Looks | None = None
+        self._kept_id = ""
 
     @property
-    def was_chosen(self) -> bool:
-        return self._chosen.was_chosen
+    def is_lost(self) -> bool:
+        """As of OutputChoice."""
+        return self._chosen.is_lost
+
+    @property
+    def kept_id(self) -> str:
+        """As of OutputChoice: the preview that the user has edited."""
+        return self._kept_id
 
     def resolve(self):
         """As of OutputChoice: asked in the step that puts the result into the scene."""
@@ -67,6 +74,7 @@ class PlaceOfPreview:
             return output
         if self._preview.is_edited:
             self._preview.keep()
+            self._kept_id = preview.GetID()
             return output
         self._looks = Looks.of(preview)
         return preview if output is None else output

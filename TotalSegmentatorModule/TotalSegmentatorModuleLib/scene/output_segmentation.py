@@ -20,8 +20,14 @@ class OutputChoice:
         self._stamp = content_stamp(node) if node is not None else None
 
     @property
-    def was_chosen(self) -> bool:
-        return self._node_id is not None
+    def is_lost(self) -> bool:
+        """Whether the chosen one is gone or was edited since; asked before the result is in the scene."""
+        return self._node_id is not None and self.resolve() is None
+
+    @property
+    def kept_id(self) -> str:
+        """Of the vtkMRMLSegmentationNode of this job that stays beside the result and in sight; empty without one."""
+        return ""
 
     def resolve(self):
         """The node to replace; None to make a new one, also when the node is gone or was edited since."""

@@ -92,8 +92,8 @@ class JobCallbacks:
     on_cancelled: Callable[[], None] = ignore
     on_result: Callable[[Any, ResultHeader], None] = ignore
     """The vtkMRMLSegmentationNode that holds the result, and its header."""
-    on_preview: Callable[[Any, ResultHeader], None] = ignore
-    """Likewise of the preview of a job that goes on."""
+    on_preview: Callable[[Any, ResultHeader, bool], None] = ignore
+    """Likewise of the preview of a job that goes on, and whether its result goes into a chosen segmentation."""
     on_preview_kept: Callable[[Any, Any], None] = ignore
     """The user has edited the preview: it was kept, beside the vtkMRMLSegmentationNode of the fine result."""
     on_surfaces_gone: Callable[[Any], None] = ignore

@@ -63,16 +63,16 @@ class ResultImport:
         """
         segmentation = yield from self._prepared(header, images)
         ct = find_target_ct()
-        output = choice.resolve()
+        is_lost, output = choice.is_lost, choice.resolve()
         name = result_name(ct.GetName() if ct is not None else "", header)
         self.finish()  # of the result before
         node, former = add_to_scene(segmentation, ImportTarget(ct, output, name), review_of(header))
         choice.taken_by(node)
         on_imported(node)
         keep_computed(node, computed)
-        self._older.extend(older_results(node))
+        self._older.extend(each for each in older_results(node) if each != choice.kept_id)
         self._notices.add(node, former)
-        self._tell_where_it_went(header, ct, choice.was_chosen and output is None)
+        self._tell_where_it_went(header, ct, is_lost, output is None)
         return node, header
 
     def _prepared(self, header: ResultHeader, images: Sequence[LabelImage]) -> Generator[int, None, Any]:
@@ -84,12 +84,17 @@ class ResultImport:
             raise
         return segmentation
 
-    def _tell_where_it_went(self, header: ResultHeader, ct, is_output_lost: bool) -> None:
+    def _tell_where_it_went(self, header: ResultHeader, ct, is_output_lost: bool, is_new: bool) -> None:
         if ct is None:
             self._callbacks.on_note(ct_not_found_text())
         if is_output_lost:
             self._callbacks.on_note(
                 _("The output segmentation was edited or removed in the meantime, so a new one was created.")
+                if is_new
+                else _(
+                    "The output segmentation was edited or removed in the meantime, so the result is in the one of the "
+                    "preview."
+                )
             )
         if absent_text(header):
             self._callbacks.on_log(absent_text(header) + "\n")

@@ -250,7 +250,7 @@ class SegmentationSession:
             raise
         edited_name = result_name(self._ct.node.GetName(), header, is_edited=True)
         self._preview = ShownPreview(node, edited_name)
-        self._callbacks.on_preview(node, header)
+        self._callbacks.on_preview(node, header, self.order.output is not None)
 
     def _receive(self, job_id: str) -> Generator[int, None, tuple[Any, ResultHeader]]:
         header, images = yield from self._job.receive(job_id)

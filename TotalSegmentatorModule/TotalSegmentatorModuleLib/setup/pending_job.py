@@ -51,7 +51,7 @@ class PendingOrder:
     @property
     def lost_output(self) -> bool:
         """Whether the segmentation to replace was edited or removed since."""
-        return self._output.was_chosen and self._output.resolve() is None
+        return self._output.is_lost
 
     def resolved(self) -> JobOrder:
         """The order as it can be carried out now. Raises SegmentationError("INPUT_REMOVED")."""

@@ -90,6 +90,27 @@ def test_the_users_work_is_kept_beside_the_fine_result(somebody, work):
     parameters = somebody.user.parameters
     assert (parameters.compareSegmentation, parameters.compareOther) == (fine, node)
     assert not somebody.ui.compare.collapsibleButton.collapsed
+    displays = [each.GetDisplayNode() for each in (node, fine)]
+    assert not somebody.app.wait_until(lambda: not all(each.GetVisibility() for each in displays), 0.5)
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_it_is_told_where_the_result_goes_if_an_output_is_chosen(somebody, is_edited):
+    output = somebody.add_output()
+    preview = somebody.start()
+    assert "goes into the chosen output" in somebody.ui.messages.resultLabel.text
+    if is_edited:
+        output.GetSegmentation().AddEmptySegment("mine", "mine")
+    somebody.finish()
+    told = somebody.ui.messages.warningLabel.text
+    if is_edited:
+        assert somebody.nodes == [output, preview]
+        assert output.GetSegmentation().GetSegmentIDs() == ("mine",)
+        assert not is_preview(preview)
+        assert "edited or removed in the meantime, so the result is in the one of the preview" in told
+    else:
+        assert somebody.nodes == [output]
+        assert "in the meantime" not in told
 
 
 @pytest.mark.parametrize("end", ["cancelled", "failed"])
