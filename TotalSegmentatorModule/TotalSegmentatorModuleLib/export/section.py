@@ -15,12 +15,7 @@ from TotalSegmentatorModuleLib.export.fields import APPROVED, OWN_TEMPLATE, SELE
 from TotalSegmentatorModuleLib.export.list_filter import ListFilter
 from TotalSegmentatorModuleLib.export.order import ExportOrder
 from TotalSegmentatorModuleLib.export.task import ExportResult, ExportTask
-from TotalSegmentatorModuleLib.export.texts import (
-    export_result_text,
-    preview_sentence,
-    series_note,
-    unreviewed_question,
-)
+from TotalSegmentatorModuleLib.export.texts import export_result_text, series_note, unreviewed_question
 from TotalSegmentatorModuleLib.qt_helpers.folders import open_folder
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
@@ -29,6 +24,7 @@ from TotalSegmentatorModuleLib.scene.segments import all_segments, names_in_stat
 from TotalSegmentatorModuleLib.tags.preview_mark import is_preview
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 from TotalSegmentatorModuleLib.tasks.task_widgets import ButtonTexts
+from TotalSegmentatorModuleLib.texts.previews import preview_sentence
 
 
 class ExportSection(TaskSection):

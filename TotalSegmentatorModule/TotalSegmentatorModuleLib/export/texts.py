@@ -46,14 +46,6 @@ def series_note(ct) -> str:
     return ""
 
 
-def preview_sentence() -> str:
-    """What is said of a preview wherever somebody may export it."""
-    return _(
-        "This segmentation is a preview: it is coarser than the result that was asked for. Do not use it for treatment "
-        "planning."
-    )
-
-
 def unreviewed_question(unapproved: Sequence[str], count: int) -> str:
     """The question before unapproved structures are exported; ``unapproved``: their names, of ``count`` in all."""
     if count == 1:

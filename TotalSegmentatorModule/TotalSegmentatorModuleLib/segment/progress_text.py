@@ -12,6 +12,7 @@ from TotalSegmentatorWire.messages.segment import ResultHeader, Stage
 from TotalSegmentatorModuleLib.agreement.texts import agreement_details, agreement_text
 from TotalSegmentatorModuleLib.segment.job_types import STAGE_RECEIVING, STAGE_SENDING, STAGE_STARTING
 from TotalSegmentatorModuleLib.segment.name_lists import readable_names
+from TotalSegmentatorModuleLib.texts.previews import preview_sentence
 from TotalSegmentatorModuleLib.texts.quantities import duration_text
 
 STAGE_PREPARING = "preparing"
@@ -26,12 +27,16 @@ def stage_text(stage: str, tile: int = 0, tiles: int = 0) -> str:
 
 
 def result_text(header: ResultHeader) -> str:
-    """One line about a finished result: how many structures, in which time, with which options."""
+    """One line about a finished result: how many structures, in which time, with which options; and what it is if it is
+    a preview whose job was not finished."""
     count = len(header.found)
     found = _("1 structure found") if count == 1 else _("{count} structures found").format(count=count)
     line = _("{found} in {duration}.").format(found=found, duration=duration_text(header.seconds))
     choices = options_text(header.options)
-    return _("{line} Options: {choices}.").format(line=line, choices=choices) if choices else line
+    line = _("{line} Options: {choices}.").format(line=line, choices=choices) if choices else line
+    if header.preview_of is None:
+        return line
+    return _("Preview: {line} {warning}").format(line=line, warning=preview_sentence())
 
 
 def options_text(options: dict[str, Any]) -> str:

@@ -92,11 +92,12 @@ class Arrival:
 
     # -- the result ----------------------------------------------------------------------------------------------------
 
-    def finish_result(self) -> str:
-        """As a worker leaves it; returns the job's id."""
+    def finish_result(self, preview_of: str | None = None) -> str:
+        """As a worker leaves it; returns the job's id. ``preview_of``: the job whose preview it is."""
         from TotalSegmentatorModuleLib import settings
 
         header, image = self._result()
+        header = dataclasses.replace(header, preview_of=preview_of)
         folder = create_owned_folder(results_folder(settings.work_folder()), header.job_id)
         (folder / RESULT_LABELS).write_bytes(image.array.tobytes())
         (folder / RESULT_HEADER).write_text(header_to_json(header), encoding="utf-8")

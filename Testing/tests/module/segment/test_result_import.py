@@ -163,3 +163,14 @@ def test_output_that_changes_meanwhile_is_not_replaced(arrival, change, monkeypa
     if change == "edited":
         assert output.GetSegmentation().GetNthSegment(0).GetName() == "mine"
     assert "new one was created" in arrival.user.ui.messages.warningLabel.text
+
+
+def test_a_preview_that_was_left_over_is_not_told_as_a_result(arrival):
+    arrival.finish_result(preview_of="the job that was not finished")
+    arrival.app.leave_module()
+    arrival.app.enter_module()
+    arrival.app.click(arrival.user.ui.unimported.importButton)
+    texts = arrival.user.ui.messages.resultLabel
+    assert arrival.app.wait_until(lambda: bool(texts.text), READY_SECONDS)
+    assert texts.text.startswith("Preview: ")
+    assert "Do not use it for treatment planning" in texts.text
