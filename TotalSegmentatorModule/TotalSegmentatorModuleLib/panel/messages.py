@@ -68,13 +68,21 @@ class MessagesSection:
 
     def add_warning(self, problem: Problem) -> None:
         what, todo = problem_texts(problem)
-        self._add_note(what + " " + todo)
+        self.show_note(what + " " + todo)
         self.add_log("{}: {} {}\n".format(problem.code, what, todo))
 
     def add_note(self, text: str) -> None:
         """Something to read that is neither an error nor about the CT."""
-        self._add_note(text)
+        self.show_note(text)
         self.add_log(text + "\n")
+
+    def show_note(self, text: str) -> None:
+        """As ``add_note``, but not in the log, which users hand on: ``text`` names nodes, and so perhaps a patient."""
+        if text not in self._notes:
+            self._notes.append(text)
+        self._ui.warningLabel.setText("\n\n".join(self._notes))
+        self._set_visible(self._ui.warningFrame, True)
+        self._bring_into_sight(self._ui.warningFrame)
 
     def add_plan(self, plan: Plan) -> None:
         """Add the plan to the log, so that problem reports include it."""
@@ -138,13 +146,6 @@ class MessagesSection:
         part.setVisible(is_visible)
         # without anything to show the widget around the parts would leave a gap
         self._ui.messagesWidget.setVisible(any(not each.isHidden() for each in self._parts))
-
-    def _add_note(self, text: str) -> None:
-        if text not in self._notes:
-            self._notes.append(text)
-        self._ui.warningLabel.setText("\n\n".join(self._notes))
-        self._set_visible(self._ui.warningFrame, True)
-        self._bring_into_sight(self._ui.warningFrame)
 
     def _on_dismiss(self) -> None:
         self._set_visible(self._ui.errorFrame, False)

@@ -52,7 +52,7 @@ class Panel:
         self._parameters: SegmentationParameters | None = None
         self._progress = ProgressSection(ui.progress)
         self._messages = MessagesSection(ui.messages, ui.log, lambda: not self.review.is_in_use)
-        previewing = PreviewCallbacks(self._messages.show_text, self._messages.add_note, self._compare)
+        previewing = PreviewCallbacks(self._messages.show_text, self._messages.show_note, self._compare)
         self._previews = PreviewMessages(ui.messages, previewing)
         self._compare_button = ui.compare.collapsibleButton
         self._new_results = NewResults(self._messages.scroll_to_result)
@@ -260,6 +260,7 @@ class Panel:
         for section in (self.review, self._figures, *self._tasks):
             section.scene_closing()
         self._messages.clear()
+        self._previews.clear()
 
     def close(self) -> None:
         self._new_results.close()
@@ -363,8 +364,7 @@ class Panel:
         if self._queue.runs_job:  # it stands in the CT's line
             return
         self._orders.show_failure(problem)
-        if self._previews.stays_text():
-            self._messages.add_note(self._previews.stays_text())
+        self._previews.job_failed()
         if problem.code == "ENGINE_MISSING" and self._orders.last is not None and not settings.engine_packages_folder():
             self._setup.engine_failed(self._orders.last)
 

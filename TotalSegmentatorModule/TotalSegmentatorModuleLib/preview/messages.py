@@ -20,7 +20,8 @@ class PreviewCallbacks:
 
     show_text: Callable[[str], None]
     """In the place of the result."""
-    add_note: Callable[[str], None]
+    show_note: Callable[[str], None]
+    """Not in the log: the notes name segmentations."""
     compare: Callable[[Any, Any], None]
     """Two vtkMRMLSegmentationNode: the fine result, and the preview that the user has edited."""
 
@@ -38,7 +39,7 @@ class PreviewMessages:
         self.clear()
 
     def clear(self) -> None:
-        """A new job starts."""
+        """A new job starts, or the scene is closed: its nodes' ids are given to others then."""
         self._node_id, self._compared = "", None
         self._button.setVisible(False)
 
@@ -65,12 +66,18 @@ class PreviewMessages:
         self._compared = (fine.GetID(), preview.GetID())
         self._node_id = ""
         self._button.setVisible(True)
-        self._callbacks.add_note(
+        self._callbacks.show_note(
             _(
                 "You have worked on the preview, so it was kept: '{preview}'. The fine result is beside it: '{fine}'. "
                 "'Compare with Preview' shows where the two differ."
             ).format(preview=preview.GetName(), fine=fine.GetName())
         )
+
+    def job_failed(self) -> None:
+        """Say that the preview stays, if there is one."""
+        text = self.stays_text()
+        if text:
+            self._callbacks.show_note(text)
 
     def stays_text(self) -> str:
         """After a job that has no result: that its preview stays; empty where there is none."""

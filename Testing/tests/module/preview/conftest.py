@@ -38,6 +38,10 @@ class PreviewUser:
     def nodes(self) -> list:
         return self.user.segmentations
 
+    @property
+    def log(self) -> str:
+        return self.ui.log.textEdit.toPlainText()
+
     def start(self, structures: str = ""):
         """Apply; returns the preview's vtkMRMLSegmentationNode. With "three structures" it has spleen, gallbladder and
         liver apart from each other, else the spleen alone."""

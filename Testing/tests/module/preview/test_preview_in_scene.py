@@ -86,6 +86,7 @@ def test_the_users_work_is_kept_beside_the_fine_result(somebody, work):
         assert is_preview(node)
         assert np.array_equal(somebody.voxels(node), drawn)
     assert "You have worked on the preview" in somebody.ui.messages.warningLabel.text
+    assert somebody.ct.GetName() not in somebody.log, "which users hand on"
     somebody.app.click(somebody.ui.messages.compareResultButton)
     parameters = somebody.user.parameters
     assert (parameters.compareSegmentation, parameters.compareOther) == (fine, node)
@@ -124,7 +125,8 @@ def test_the_preview_stays_marked_where_the_job_has_no_result(somebody, end):
         somebody.refuse()
         assert somebody.user.error_code == "MEMORY_SHORT"
         told = somebody.ui.messages.warningLabel.text
-    assert "The preview stays in the scene" in told
+    assert "The preview stays in the scene" in told and somebody.ct.GetName() in told
+    assert somebody.ct.GetName() not in somebody.log, "which users hand on"
     assert somebody.nodes == [node]
     assert is_preview(node)
 
@@ -137,6 +139,17 @@ def test_nothing_is_left_of_a_preview_whose_scene_is_closed(somebody):
     somebody.user.wait_until_ready()
     assert somebody.nodes == []
     assert somebody.app.wait_until(lambda: not folders_of("results"), READY_SECONDS)
+
+
+def test_a_segmentation_of_the_next_scene_is_not_taken_for_the_preview(somebody):
+    import slicer
+
+    node_id = somebody.start().GetID()
+    slicer.mrmlScene.Clear()
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Another patient")
+    assert other.GetID() == node_id, "ids begin anew with each scene"
+    somebody.user.wait_until_ready()
+    assert "Another patient" not in somebody.ui.messages.resultLabel.text
 
 
 def test_a_saved_preview_is_still_one_when_its_scene_is_opened_again(somebody, tmp_path):
