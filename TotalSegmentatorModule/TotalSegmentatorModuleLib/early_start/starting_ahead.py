@@ -73,6 +73,11 @@ class StartingAhead:
             self._wanted = wanted
             self._rest()
 
+    def installation_changed(self) -> None:
+        """Models or packages were installed or removed: the engine has ended, and what failed before may succeed."""
+        self._worker = self._told = None
+        self._rest()
+
     def close(self) -> None:
         self._ticker.dispose()
 
@@ -121,6 +126,7 @@ class StartingAhead:
         except OSError as error:  # Apply will say so
             logging.info("The engine was not started early: %s", type(error).__name__)
             return None
+        self._told = None  # it has loaded nothing yet
         return self._worker
 
     def _may_start(self) -> bool:

@@ -308,8 +308,8 @@ class Panel:
     # -- what the set-up calls -----------------------------------------------------------------------------------------
 
     def _show_models(self) -> None:
-        self._inputs.refresh_models()
-        self._show_ready()
+        self._inputs.refresh_models()  # Apply, too
+        self._starting_ahead.installation_changed()
 
     def _on_setup_change(self) -> None:
         for section in self._tasks:

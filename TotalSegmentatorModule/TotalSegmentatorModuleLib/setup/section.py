@@ -66,7 +66,7 @@ class SetupSection:
         self._installed = InstalledView(ui, callbacks.model_in_use)
         self._changes = SetupChanges(page_ui, self._page, self._on_changes, callbacks.add_log)
         self._section_changes = SectionChanges(ui, self._changes, self._on_section_done)
-        self._fields = SetupFields(ui, self._on_engine_folder, self._on_models_folder, callbacks.on_server)
+        self._fields = SetupFields(ui, self._on_installation_changed, self._on_models_folder, callbacks.on_server)
         self._removal = Removal(ui.removeButton, self._changes, self._fields, self._on_removed)
         page_ui.offlineButton.connect("clicked(bool)", self._on_offline)
         page_ui.notNowButton.connect("clicked(bool)", self._on_not_now)
@@ -219,7 +219,7 @@ class SetupSection:
         self._on_section_done(sentence, "")
 
     def _on_installation_changed(self) -> None:
-        """Packages or models were installed or removed."""
+        """Packages or models were installed or removed, or are elsewhere."""
         self._callbacks.end_engine()
         self._callbacks.on_models()
         self._installed.refresh()
@@ -230,10 +230,6 @@ class SetupSection:
             self._callbacks.end_engine()
         self._lock()
         self._callbacks.on_change()
-
-    def _on_engine_folder(self) -> None:
-        self._callbacks.end_engine()
-        self._installed.refresh()
 
     def _on_models_folder(self) -> None:
         self._callbacks.on_models()

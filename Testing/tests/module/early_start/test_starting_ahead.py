@@ -12,9 +12,11 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import slicer
+from fake_setup import put_models
 from job_support import marked_processes, needs_signals
 from panel_support import panel_user
 from time_bounds import READY_SECONDS
+from TotalSegmentatorWire.user_folders import default_models_folder
 
 LOADED = "nothing is loaded ahead: MODEL_UNKNOWN"
 """What the fake engine makes of the request, since its models are none."""
@@ -117,3 +119,24 @@ def test_an_engine_that_is_killed_is_left_alone_until_apply(user):
     assert not is_started(user) and user.error_code == ""
     user.run_job()
     assert user.error_code == "" and len(user.segmentations) == 1
+
+
+def test_an_engine_that_has_ended_is_started_again_and_loads_again(user):
+    user.plan()
+    user.add_ct()
+    wait_for_engine(user)
+
+    user.ui.setup.enginesFolderPathLineEdit.currentPath = "/data/engine"
+    log = user.ui.log.textEdit
+    assert user.app.wait_until(lambda: log.toPlainText().count(LOADED) == 2, READY_SECONDS), user.describe()
+    assert user.app.wait_until(lambda: len(marked_processes(user.mark)) == 1, READY_SECONDS)
+
+
+def test_the_engine_is_started_when_what_it_needs_is_installed_in_the_open_module(user):
+    user.add_ct()
+    user.choose_model("104-3mm")
+    rest(user)
+    assert not is_started(user), "the model is missing"
+    put_models(["104-3mm"], default_models_folder())
+    user.ui.setup.enginesFolderPathLineEdit.currentPath = "/data/engine"
+    assert user.app.wait_until(lambda: is_started(user), READY_SECONDS)
