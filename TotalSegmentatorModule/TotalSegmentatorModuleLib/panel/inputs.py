@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from TotalSegmentatorWire.choice.model_selection import FINE
 from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.model_request import ModelRequest
-from TotalSegmentatorWire.messages.plan import Plan
+from TotalSegmentatorWire.messages.plan import SEGMENTATION, Plan
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.expected_plans.questions import ExpectedPlan
@@ -142,8 +142,12 @@ class InputsSection:
             self.refresh_models()
 
     def remember_plan(self, order: JobOrder | None, plan: Plan) -> None:
-        """The engine has planned the order. What another computer plans says nothing of this one."""
-        if order is not None and order.server is None and not plan.is_preliminary:
+        """The engine has planned the order. What another computer plans says nothing of this one, and a department
+        server keeps its own order."""
+        is_here = order is not None and order.server is None
+        networks = sum(planned.purpose == SEGMENTATION for planned in plan.passes)
+        self._structures.show_order(order.requests if is_here and networks > 1 else ())
+        if is_here and not plan.is_preliminary:
             self._plans.remember(order.ct.GetID(), order.requests, plan)
 
     def show_expected(self, expected: ExpectedPlan) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 from TotalSegmentatorWire.tables.structures import known_structures, model_names, structure_table
 
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE
@@ -27,6 +28,13 @@ def choosable_names(model: str, model_folder: str = "") -> list[str]:
     first: a name that two structures share means those."""
     own = known_names(model, model_folder)
     return list(dict.fromkeys([*own, *known_structures()])) if model else own
+
+
+def names_of_request(request: ModelRequest) -> list[str]:
+    """What a job is to find with one model."""
+    if request.structures is not None:
+        return list(request.structures)
+    return known_names(request.model) if request.model in CATALOGUE else known_names("", request.model)
 
 
 def parse_names(text: str, known: list[str]) -> list[str] | None:

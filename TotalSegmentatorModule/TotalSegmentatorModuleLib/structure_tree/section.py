@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.choice.presets import PresetRow
@@ -23,7 +23,7 @@ from TotalSegmentatorModuleLib.structure_tree.chosen_structures import (
     whole_model,
 )
 from TotalSegmentatorModuleLib.structure_tree.name_completer import StructureCompleter
-from TotalSegmentatorModuleLib.structure_tree.name_list import choosable_names
+from TotalSegmentatorModuleLib.structure_tree.name_list import choosable_names, names_of_request
 from TotalSegmentatorModuleLib.structure_tree.own_preset_menu import OwnPresetMenu
 from TotalSegmentatorModuleLib.structure_tree.preset_choice import CHOSEN, NOTHING, PresetChoice
 from TotalSegmentatorModuleLib.structure_tree.preset_entries import (
@@ -54,6 +54,8 @@ class StructuresSection:
         self._ui = ui
         self._on_clicked = on_clicked
         self._is_locked = False
+        self._asked: frozenset[str] = frozenset()
+        """What the running job can be asked for next."""
         self._tree_tip = ui.structuresTreeView.toolTip
         self._parameters: SegmentationParameters | None = None
         self._installed: frozenset[str] = frozenset()
@@ -94,15 +96,23 @@ class StructuresSection:
         self._show_chosen(preset)
 
     def set_enabled(self, is_enabled: bool) -> None:
-        """Lock the choices while a job runs. A click in the tree then says which structure is to be computed next."""
+        """Lock the choices while a job runs. A click in the tree then says which structure is to be computed next,
+        where the job has an order (``show_order``)."""
         ui = self._ui
         for widget in (ui.presetComboBox, ui.structuresLineEdit, ui.clearButton, ui.presetMenuButton):
             widget.setEnabled(is_enabled)
         self._is_locked = not is_enabled
-        tip = _("Click a structure to have it computed next. The choice cannot be changed now.")
-        ui.structuresTreeView.setToolTip(self._tree_tip if is_enabled else tip)
+        if is_enabled:
+            self._asked = frozenset()
+        self._show_tip()
         if is_enabled and self._parameters is not None:
             self._show_names()
+
+    def show_order(self, requests: Sequence[ModelRequest]) -> None:
+        """A click decides which network of the running job comes next. ``requests``: what the job asks for; empty where
+        a click changes nothing."""
+        self._asked = frozenset(name for request in requests for name in names_of_request(request))
+        self._show_tip()
 
     def close(self) -> None:
         self._tree.close()
@@ -136,6 +146,14 @@ class StructuresSection:
         return self._known
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _show_tip(self) -> None:
+        tip = self._tree_tip
+        if self._is_locked and self._asked:
+            tip = _("Click a structure to have it computed next. The choice cannot be changed now.")
+        elif self._is_locked:
+            tip = _("The choice cannot be changed now.")
+        self._ui.structuresTreeView.setToolTip(tip)
 
     @property
     def _rows_to_save(self) -> tuple[PresetRow, ...]:
@@ -237,9 +255,12 @@ class StructuresSection:
 
     def _on_row_clicked(self, row: TreeRow) -> None:
         self._on_clicked(row.name)
-        if self._is_locked:
-            text = _("'{structure}' comes next, unless its network has run already.").format(structure=row.title)
-            self._ui.structuresHintLabel.setText(text)
+        if self._is_locked and row.name in self._asked:
+            text = _(
+                "'{structure}' comes next, unless its network has run already. All structures appear together at the "
+                "end."
+            )
+            self._ui.structuresHintLabel.setText(text.format(structure=row.title))
             self._ui.structuresHintLabel.setVisible(True)
 
     def _on_ticked(self, names: Collection[str], is_ticked: bool) -> None:

@@ -41,7 +41,8 @@ def click(user, title: str) -> None:
     user.app.process_events()
 
 
-def test_a_click_in_the_tree_is_a_wish_while_a_job_runs(user, monkeypatch):
+def start_job(user, monkeypatch, act: str) -> None:
+    """For two structures, until it does the ``act``; the tree is open."""
     from TotalSegmentatorModuleLib.panel.inputs import InputsSection
     from TotalSegmentatorWire.messages.model_request import ModelRequest
 
@@ -49,17 +50,21 @@ def test_a_click_in_the_tree_is_a_wish_while_a_job_runs(user, monkeypatch):
     user.app.leave_module()
     user.app.enter_module()
     user.add_ct()
-    act = json.dumps({"stage": Stage.PREDICTING, "act": "until clicked"})
-    monkeypatch.setattr(InputsSection, "requests", lambda _inputs, _structures=None: (ModelRequest(act),))
+    request = ModelRequest(json.dumps({"stage": Stage.PREDICTING, "act": act}), ("spleen", "liver"))
+    monkeypatch.setattr(InputsSection, "requests", lambda _inputs, _structures=None: (request,))
     user.app.click(user.ui.inputs.treeButton)
-    hint, tree = user.ui.inputs.structuresHintLabel, user.ui.inputs.structuresTreeView
-
     user.click_apply()
     user.wait_for_stage("Segmenting")
+
+
+def test_a_click_in_the_tree_is_a_wish_while_a_job_runs(user, monkeypatch):
+    start_job(user, monkeypatch, "until clicked")
+    hint, tree = user.ui.inputs.structuresHintLabel, user.ui.inputs.structuresTreeView
     chosen = user.parameters.structures
     assert tree.enabled and tree.toolTip and not hint.visible
+    assert "computed next" in tree.toolTip
     click(user, "spleen")
-    assert hint.visible and "spleen" in hint.text
+    assert hint.visible and "spleen" in hint.text and "together at the end" in hint.text
     user.wait_until_ready()
     log = user.ui.log.textEdit
     assert log.toPlainText().count("asked first: spleen") == 1
@@ -69,3 +74,13 @@ def test_a_click_in_the_tree_is_a_wish_while_a_job_runs(user, monkeypatch):
     user.run_job()
     assert user.error_code == ""
     assert log.toPlainText().count("asked first: spleen") == 2, "what was clicked before Apply comes first, too"
+
+
+@pytest.mark.parametrize(
+    ("act", "title"),
+    [pytest.param("slow", "spleen", id="one network"), pytest.param("until clicked", "trachea", id="not of the job")],
+)
+def test_nothing_is_said_of_a_click_that_changes_nothing(user, monkeypatch, act, title):
+    start_job(user, monkeypatch, act)
+    click(user, title)
+    assert not user.ui.inputs.structuresHintLabel.visible

@@ -9,8 +9,8 @@ where the CT is above 0 and 2 where it is below -500; with the act "two layers",
 all of structure 1 as well, and another model has found it; with "agrees" and "differs", at no stage, labels are
 approximate unless the precision is exact, and agree as agreements.GOOD and LOW have it, the latter with its warning.
 The result's ``device`` tells how often this worker has read a CT, its options are those asked for. Before its tiles
-each job tells two plans, a first estimate and PLAN. Asked for a plan, it tells PLAN, with a pass as large as the CT, on
-the device that was asked for.
+each job tells two plans, a first estimate and PLAN, which has a second network with "until clicked". Asked for a
+plan, it tells PLAN, with a pass as large as the CT, on the device that was asked for.
 """
 
 from __future__ import annotations
@@ -184,7 +184,8 @@ def segment(volume, prepared, _cache, reporter, on_preview=None) -> Segmentation
         reporter.progress(Stage.PREVIEWING, 1.0)
         _wait_for_test(reporter)
     reporter.plan(dataclasses.replace(PLAN, is_preliminary=True))
-    reporter.plan(PLAN)
+    is_waiting = ActingReporter.orders.get("act") == "until clicked"
+    reporter.plan(dataclasses.replace(PLAN, passes=PLAN.passes * 2) if is_waiting else PLAN)
     for stage in (Stage.LOADING_MODEL, Stage.RESAMPLING, Stage.PREDICTING, Stage.RESTORING):
         reporter.progress(stage, 0.5, tile=1 if stage == Stage.PREDICTING else 0, tiles=2)
     is_layered = ActingReporter.orders.get("act") == "two layers"
