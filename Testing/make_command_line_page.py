@@ -102,7 +102,7 @@ def _rows(parser: CommandParser, title: str) -> Rows:
     actions = [action for group in parser._action_groups if group.title == title for action in group._group_actions]
     listed = [action for action in actions if not {"-h", "--help-exit-codes"} & set(action.option_strings)]
     listed = [action for action in listed if not isinstance(action, argparse._SubParsersAction)]
-    return tuple((f"`{_words(action)}`", action.help or "") for action in listed)
+    return tuple((f"`{_words(action)}`", (action.help or "").replace("%%", "%")) for action in listed)
 
 
 def _words(action: argparse.Action) -> str:

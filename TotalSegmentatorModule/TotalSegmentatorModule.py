@@ -254,9 +254,10 @@ class TotalSegmentatorModuleLogic(ScriptedLoadableModuleLogic):
         that the panel suggests. ``wait=False`` returns None at once; ``wait()`` then gives the result.
         ``options``: in place of ``model`` a ``preset`` (id or file; with ``structures`` these as well), ``quality``
         (fine, fast) and ``prefer`` (family), which choose the models that find the structures; ``device`` (auto, cpu,
-        cuda, mps), ``models_folder``, and the fields of JobOptions
-        (runtime, precision, crop, profile, smooth, largest_piece, smallest_island_mm3). ``run_on="server"`` sends the
-        image, without asking, to the department server that the settings name, whatever the panel shows.
+        cuda, mps), ``models_folder``, and the fields of JobOptions (runtime, precision, crop, profile, smooth,
+        largest_piece, smallest_island_mm3, second_opinion, preview, self_check, least_agreement).
+        ``run_on="server"`` sends the image, without asking, to the department server that the settings name, whatever
+        the panel shows.
 
         Raises SegmentationError, whose ``code`` is one of those in docs/command-line.md; JOB_RUNNING while a
         segmentation runs, ENGINE_MISSING, MODEL_MISSING and CHOICE_MODELS_MISSING where something has to be installed

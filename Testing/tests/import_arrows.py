@@ -9,17 +9,16 @@ ARROWS = {
     "TotalSegmentatorModule.py": {LIB: "- panel scene scripting tags"},
     LIB: {LIB: "scene texts"},
     f"{LIB}/scripting": {
-        LIB: "- background department_server export qt_helpers scene segment structure_tree tasks texts"
+        LIB: "- background department_server export model_choice qt_helpers scene segment structure_tree tasks texts"
     },
     f"{LIB}/structure_tree": {LIB: "- model_choice qt_helpers segment texts"},
-    f"{LIB}/model_choice": {LIB: "- qt_helpers segment texts"},
+    f"{LIB}/model_choice": {LIB: "- qt_helpers segment texts", SETUP: "packages"},
     f"{LIB}/panel": {
         LIB: (
             "- agreement compare department_server early_start editing edits expected_plans export figures job_queue "
             "model_choice preview qt_helpers recovery repair rerun review scene segment setup structure_tree texts "
             "views"
         ),
-        SETUP: "packages",
     },
     f"{LIB}/agreement": {LIB: "qt_helpers"},
     f"{LIB}/job_queue": {

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.choice.model_selection import FAST, FINE
 
+from TotalSegmentatorModuleLib.model_choice.device_choices import device_choices
+from TotalSegmentatorModuleLib.model_choice.machine_memory import memory_bytes
+
+_GPUS = ("cuda", "mps")
 _SMALL_MEMORY_GB = 12
 """A body of 512 x 512 x 800 at 1.5 mm was measured to need 3.8 GB (docs/performance.md, "memory"); the rest is for
 the system, and for Slicer with the CT, its segmentation and their surfaces."""
@@ -19,6 +23,12 @@ class Recommendation:
 
     quality: str
     reason: str
+
+
+def recommendation_here(device: str) -> Recommendation:
+    """For this computer, where a job is to run on ``device``."""
+    has_gpu = device != "cpu" and any(offered in _GPUS for offered, _title in device_choices())
+    return recommendation(memory_bytes(), has_gpu)
 
 
 def recommendation(memory_bytes: int | None, has_gpu: bool) -> Recommendation:

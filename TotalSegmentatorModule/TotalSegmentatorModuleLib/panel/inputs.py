@@ -14,6 +14,7 @@ from TotalSegmentatorWire.messages.plan import SEGMENTATION, Plan
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.expected_plans.questions import ExpectedPlan
+from TotalSegmentatorModuleLib.model_choice.device_choices import device_choices
 from TotalSegmentatorModuleLib.model_choice.families import models_by_family
 from TotalSegmentatorModuleLib.model_choice.family_choice import FamilyChoice
 from TotalSegmentatorModuleLib.model_choice.installation import (
@@ -22,19 +23,15 @@ from TotalSegmentatorModuleLib.model_choice.installation import (
     to_install_text,
 )
 from TotalSegmentatorModuleLib.model_choice.last_plans import LastPlans
-from TotalSegmentatorModuleLib.model_choice.machine_memory import memory_bytes
 from TotalSegmentatorModuleLib.model_choice.quality_choice import QualityChoice
-from TotalSegmentatorModuleLib.model_choice.recommendation import Recommendation, recommendation
+from TotalSegmentatorModuleLib.model_choice.recommendation import Recommendation, recommendation_here
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model, keep_model, preferred_model
-from TotalSegmentatorModuleLib.panel.device_choices import device_choices
 from TotalSegmentatorModuleLib.parameters import SegmentationParameters
 from TotalSegmentatorModuleLib.preview.choice import PreviewChoice
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
 from TotalSegmentatorModuleLib.scene.volumes import only_ct
 from TotalSegmentatorModuleLib.segment.session import JobOrder
 from TotalSegmentatorModuleLib.structure_tree.section import StructuresSection
-
-_GPUS = ("cuda", "mps")
 
 
 class InputsSection:
@@ -257,7 +254,13 @@ class InputsSection:
     def _show_quality(self) -> None:
         plans, model = self._known_plans(), self._parameters.model
         self._quality.show(model, self._recommendation(), plans)
-        self._preview.show(self.requests(), self._installed, self._is_on_server, plans.get(model))
+        self._preview.show(
+            self.ct.GetID() if self.ct is not None else "",
+            self.requests(),
+            self._installed,
+            self._is_on_server,
+            plans.get(model),
+        )
 
     def _show_installation(self) -> None:
         chosen = self._structures.chosen
@@ -274,8 +277,7 @@ class InputsSection:
         """None where another computer does the work."""
         if self._is_on_server:
             return None
-        has_gpu = self._parameters.device != "cpu" and any(device in _GPUS for device, _title in self._devices)
-        return recommendation(memory_bytes(), has_gpu)
+        return recommendation_here(self._parameters.device)
 
     def _recommended_quality(self) -> str:
         recommended = self._recommendation()

@@ -99,7 +99,7 @@ class Panel:
             ui.inputs, ui.advanced, self._show_ready, self._messages.show_error, self._session.ask_first
         )
         self._run_on = RunOnSection(ui.inputs, ui.notice, self._inputs.set_on_server)
-        self._plan_asking = PlanAsking(self._session, self._inputs.show_expected, self._progress.show_expected)
+        self._plan_asking = PlanAsking(self._session, self._progress.show_expected, self._inputs.show_expected)
         self._starting_ahead = StartingAhead(self._session, ui.early_start, self._show_ready)
         sections = (self._messages, self._inputs, self._options, self._run_on)
         self._orders = Orders(self._session, *sections, lambda order: self._setup.defer(order))

@@ -24,6 +24,7 @@ from TotalSegmentatorModuleLib.rerun.arrival import RerunArrival
 from TotalSegmentatorModuleLib.scene.ct_source import check_ct
 from TotalSegmentatorModuleLib.segment.job_types import JobBusyError
 from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSession
+from TotalSegmentatorModuleLib.structure_tree.texts import contents_text
 
 _PROBLEMS_OF_A_SERVER = {*CLUSTER_ERRORS, *SERVER_ERRORS, "INTERNAL_ERROR"}
 """Codes that need not come on this computer."""
@@ -62,7 +63,8 @@ class Orders:
 
     def apply(self) -> None:
         """Start a job with the choices of the parameter node."""
-        if self._parameters is None or not self._may_replace(self._inputs.output):
+        contents = self._inputs.chosen_structures_text()
+        if self._parameters is None or not self._may_replace(self._inputs.output, contents):
             return
         self._messages.clear()
         try:
@@ -120,7 +122,10 @@ class Orders:
 
     def run_exactly(self, order: JobOrder) -> None:
         """Repeat a job whose labels were approximate: full precision, and each network over the whole CT."""
-        if self._session.is_busy or not self._may_replace(order.output):
+        if self._session.is_busy:
+            self._messages.show_note(_("A segmentation is running. Click 'Run again exactly' when it is finished."))
+            return
+        if not self._may_replace(order.output, contents_text(order.requests)):
             return
         self._messages.clear()
         try:
@@ -165,7 +170,9 @@ class Orders:
             self._messages.show_text(str(error))
 
     def _may_repeat(self) -> bool:
-        return self.last is not None and not self._session.is_busy and self._may_replace(self.last.output)
+        last = self.last
+        is_free = last is not None and not self._session.is_busy
+        return is_free and self._may_replace(last.output, contents_text(last.requests))
 
     def _order(self, ct, requests: tuple[ModelRequest, ...], output=None) -> JobOrder:
         """With the device and the options that are chosen."""
@@ -180,7 +187,8 @@ class Orders:
             server=self._run_on.server,
         )
 
-    def _may_replace(self, output) -> bool:
+    def _may_replace(self, output, contents: str) -> bool:
+        """``contents``: what the result will hold, in words."""
         count = output.GetSegmentation().GetNumberOfSegments() if output is not None else 0
         if not count:
             return True
@@ -188,5 +196,5 @@ class Orders:
             "All segments of '{name}' ({count}), including manual edits, are replaced when the result is ready. "
             "Afterwards it contains only: {remains}.\n\n"
             "To keep them, choose 'Create new segmentation' as the output instead."
-        ).format(name=output.GetName(), count=count, remains=self._inputs.chosen_structures_text())
+        ).format(name=output.GetName(), count=count, remains=contents)
         return confirm_loss(question, _("Replace segments?"), _("Replace"))

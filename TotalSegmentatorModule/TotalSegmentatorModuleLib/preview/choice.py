@@ -23,13 +23,15 @@ class PreviewChoice:
     preview is shown where the fast model is installed and the job is not known to be short."""
 
     def __init__(self, ui: Widgets, on_changed: Callable[[], None]) -> None:
-        """``on_changed``: called when the user has ticked or cleared the box."""
+        """``on_changed``: called when the user has ticked or cleared the box, or what became known of the job has."""
         self._on_changed = on_changed
         self._box = ui.previewCheckBox
         self._is_enabled = True
         self._obstacle = ""
         self._models: tuple[CatalogueModel, ...] = ()
-        self._plan: Plan | None = None
+        self._job: tuple = ()
+        self._is_short = False
+        """Whether ``_job`` is known to need no preview. That stays so: without a preview the plan may differ a bit."""
         self._box.connect("clicked(bool)", self._on_clicked)
 
     @property
@@ -37,16 +39,25 @@ class PreviewChoice:
         return not self._obstacle and self._box.checked
 
     def show(
-        self, requests: Sequence[ModelRequest], installed: Collection[str], is_on_server: bool, plan: Plan | None
+        self,
+        ct_id: str,
+        requests: Sequence[ModelRequest],
+        installed: Collection[str],
+        is_on_server: bool,
+        plan: Plan | None,
     ) -> None:
-        """``requests``: what would run; ``plan``: what is known of it."""
+        """``ct_id``, ``requests``: what would run, on which node; ``plan``: what is known of it."""
+        was_wanted, was_job = self.is_wanted, self._job
+        self._job = (ct_id, tuple(requests))
+        self._is_short = _is_short(plan) or (self._is_short and self._job == was_job)
         fast = tuple(preview_models(requests).values())
         self._models = tuple(model for model in fast if model.id in installed)
-        self._plan = plan
         self._obstacle = "" if self._models else _obstacle(requests, fast)
         if is_on_server:
             self._obstacle = _("The department server sends nothing but the finished result.")
         self._show()
+        if self.is_wanted != was_wanted:
+            self._on_changed()
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Lock the choice while a job runs."""
@@ -61,7 +72,7 @@ class PreviewChoice:
     @property
     def _is_chosen(self) -> bool:
         chosen = settings.text(settings.PREVIEW)
-        return chosen == _ON if chosen else not _is_short(self._plan)
+        return chosen == _ON if chosen else not self._is_short
 
     def _on_clicked(self, is_checked: bool) -> None:
         settings.set_text(settings.PREVIEW, _ON if is_checked else _OFF)

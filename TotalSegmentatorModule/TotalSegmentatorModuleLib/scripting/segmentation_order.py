@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from TotalSegmentatorWire.choice.model_selection import FINE
 from TotalSegmentatorWire.messages.department_server import DepartmentServer
 from TotalSegmentatorWire.messages.model_request import ModelRequest, model_request
 from TotalSegmentatorWire.messages.options import JobOptions
 
 from TotalSegmentatorModuleLib import settings
 from TotalSegmentatorModuleLib.department_server.server_settings import stored_server
+from TotalSegmentatorModuleLib.model_choice.recommendation import recommendation_here
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE, OWN_FOLDER, initial_model
 from TotalSegmentatorModuleLib.scripting.preset_choice import chosen_requests
 from TotalSegmentatorModuleLib.segment.session import JobOrder
@@ -48,7 +50,7 @@ def segmentation_order(
             raise ValueError("give either a model, or a preset, quality and family")
         requests = chosen_requests(preset, structures, quality, prefer, folder, runs_here=server is None)
     else:
-        requests = (_request_of_model(model, structures, folder),)
+        requests = (_request_of_model(model, structures, folder, _quality(device, runs_here=server is None)),)
     return JobOrder(
         ct=ct,
         requests=requests,
@@ -61,16 +63,21 @@ def segmentation_order(
 
 
 def _request_of_model(
-    model: str | os.PathLike | None, structures: str | Iterable[str] | None, folder: Path
+    model: str | os.PathLike | None, structures: str | Iterable[str] | None, folder: Path, quality: str
 ) -> ModelRequest:
     if model is None:
-        model_id, own_folder = initial_model(folder)
+        model_id, own_folder = initial_model(folder, quality)
     elif str(model) in CATALOGUE:
         model_id, own_folder = str(model), ""
     else:
         model_id, own_folder = OWN_FOLDER, os.fspath(model)
     names = parse_names(_comma_separated(structures), known_names(model_id, own_folder))
     return model_request(own_folder if model_id == OWN_FOLDER else model_id, names)
+
+
+def _quality(device: str, runs_here: bool) -> str:
+    """What the panel suggests."""
+    return recommendation_here(device).quality if runs_here else FINE
 
 
 def _server(run_on: str) -> DepartmentServer | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.choice.presets import BY_HAND, DERIVED, LICENCE, UNION, PresetRow, references
+from TotalSegmentatorWire.messages.model_request import ModelRequest
 
 from TotalSegmentatorModuleLib.model_choice.families import family_title
 from TotalSegmentatorModuleLib.model_choices import CATALOGUE
@@ -52,6 +53,18 @@ def choice_text(chosen: ChosenStructures) -> str:
         what = _("{count} structures").format(count=len(chosen.names))
     work = _networks_text(*chosen.networks)
     return _("{structures}: {work}.").format(structures=what, work=work) if work else what + "."
+
+
+def contents_text(requests: Sequence[ModelRequest]) -> str:
+    """What the result of a job will hold, in words."""
+    return ", ".join(_contents_of_model(request) for request in requests)
+
+
+def _contents_of_model(request: ModelRequest) -> str:
+    if request.structures is not None:
+        return ", ".join(request.structures)
+    title = CATALOGUE[request.model].title if request.model in CATALOGUE else _("Model folder")
+    return _("all structures of the model '{model}' that are found").format(model=title)
 
 
 def preset_texts(rows: Sequence[PresetRow]) -> list[str]:

@@ -1,6 +1,6 @@
 """An Agreement in words: the only copy, for the terminal, the panel, the review sheet, the reports and DICOM.
 
-The English serves everywhere but in Slicer, which shows its translation (TotalSegmentatorModuleLib/texts/agreement.py):
+The English serves everywhere but in Slicer, which shows its translation (TotalSegmentatorModuleLib/agreement/texts.py):
 each function takes what translates a sentence. As with errors, every sentence is a literal in ``_("...")``.
 """
 

@@ -140,3 +140,15 @@ def test_the_engine_is_started_when_what_it_needs_is_installed_in_the_open_modul
     put_models(["104-3mm"], default_models_folder())
     user.ui.setup.enginesFolderPathLineEdit.currentPath = "/data/engine"
     assert user.app.wait_until(lambda: is_started(user), READY_SECONDS)
+
+
+def test_the_plan_that_finds_the_job_short_leaves_out_the_preview(user):
+    put_models(["104-1.5mm", "104-3mm"], default_models_folder())
+    user.app.leave_module()
+    user.app.enter_module()
+    user.add_ct()
+    user.choose_model("104-1.5mm")
+    box, plan = user.ui.inputs.previewCheckBox, user.ui.progress.planLabel
+    assert box.checked, "nothing is known of the job"
+    assert user.app.wait_until(lambda: not box.checked, READY_SECONDS), user.describe()
+    assert user.app.wait_until(lambda: plan.visible and "in 1 network" in plan.text, READY_SECONDS), plan.text

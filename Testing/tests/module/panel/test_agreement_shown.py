@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
@@ -11,6 +13,7 @@ import slicer
 from agreements import GOOD, LOW
 from TotalSegmentatorWire.agreement.kept import agreement_from_tag
 from TotalSegmentatorWire.messages.options import JobOptions
+from TotalSegmentatorWire.messages.segment import Stage
 from TotalSegmentatorWire.tables.result_tags import PREFIX
 
 
@@ -68,6 +71,35 @@ def test_low_agreement_is_a_warning_with_a_button_that_runs_the_job_exactly(user
     assert not messages.agreementLabel.visible and not messages.exactButton.visible
     assert not messages.warningFrame.visible and messages.resultLabel.visible
     assert [agreement_of(each) is None for each in user.segmentations] == [False, True]
+
+
+def test_the_button_asks_before_it_replaces_the_structures_of_its_own_job(user, app, monkeypatch):
+    questions: list[str] = []
+
+    def accept(question, **_kinds):
+        questions.append(question)
+        return True
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", accept)
+    user.add_ct()
+    output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Mine")
+    output.GetSegmentation().AddEmptySegment("drawn")
+    user.plan(act="differs")
+    user.parameters.outputSegmentation, user.parameters.structures = output, "spleen"
+    user.run_job()
+    user.parameters.structures = "liver"  # what is chosen later does not count
+    user.ui.messages.exactButton.click()
+    assert len(questions) == 2 and all("only: spleen." in each for each in questions)
+
+
+def test_the_button_says_that_another_job_runs(user, app):
+    ct = user.add_ct()
+    user.plan(act="differs")
+    user.run_job()
+    slow = json.dumps({"stage": Stage.PREDICTING, "act": "slow"})
+    user.widget.logic.process(ct, model=slow, wait=False)
+    user.ui.messages.exactButton.click()
+    assert "A segmentation is running" in user.ui.messages.warningLabel.text
 
 
 def test_the_button_says_what_is_wrong_when_the_ct_is_gone(user, app):

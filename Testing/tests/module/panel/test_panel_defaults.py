@@ -33,7 +33,7 @@ def devices_of(user) -> list[str]:
 @pytest.fixture
 def card(monkeypatch):
     """A computer with an NVIDIA card."""
-    from TotalSegmentatorModuleLib.panel import device_choices
+    from TotalSegmentatorModuleLib.model_choice import device_choices
 
     monkeypatch.setattr(device_choices, "has_card", lambda: True)
 
@@ -41,9 +41,9 @@ def card(monkeypatch):
 @pytest.fixture
 def memory(monkeypatch):
     """Enough of it for any quality."""
-    from TotalSegmentatorModuleLib.panel import inputs
+    from TotalSegmentatorModuleLib.model_choice import recommendation
 
-    monkeypatch.setattr(inputs, "memory_bytes", lambda: 64 << 30)
+    monkeypatch.setattr(recommendation, "memory_bytes", lambda: 64 << 30)
 
 
 # -- a new scene -------------------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_a_card_is_offered_where_there_is_one(card, user):
 
 
 def test_no_card_is_offered_where_there_is_none(monkeypatch, app):
-    from TotalSegmentatorModuleLib.panel import device_choices
+    from TotalSegmentatorModuleLib.model_choice import device_choices
 
     monkeypatch.setattr(device_choices, "has_card", lambda: False)
 
@@ -145,7 +145,7 @@ def test_no_card_is_offered_where_there_is_none(monkeypatch, app):
     ],
 )
 def test_apples_gpu_is_offered_on_apple_silicon_only(app, monkeypatch, machine, version, is_offered):
-    from TotalSegmentatorModuleLib.panel import device_choices
+    from TotalSegmentatorModuleLib.model_choice import device_choices
 
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(device_choices.platform, "machine", lambda: machine)

@@ -113,6 +113,14 @@ def test_what_cannot_run_is_refused_at_once(app, engine, ct, arguments, code):
     assert not logic.is_busy and marked_processes(engine) == []
 
 
+def test_without_a_model_it_is_the_one_that_the_panel_suggests(app, engine, ct):
+    from TotalSegmentatorModuleLib.scripting.segmentation_order import segmentation_order
+
+    suggested = app.open_module(MODULE).logic.getParameterNode().model
+    assert suggested == "104-3mm", "this computer has no graphics card"
+    assert segmentation_order(ct).requests[0].model == suggested
+
+
 def test_a_preset_chooses_the_models(app, engine, ct, monkeypatch, tmp_path):
     from TotalSegmentatorModuleLib.segment.session import SegmentationSession
     from TotalSegmentatorWire.tables.catalogue import read_catalogue

@@ -10,7 +10,7 @@ all of structure 1 as well, and another model has found it; with "agrees" and "d
 approximate unless the precision is exact, and agree as agreements.GOOD and LOW have it, the latter with its warning.
 The result's ``device`` tells how often this worker has read a CT, its options are those asked for. Before its tiles
 each job tells two plans, a first estimate and PLAN, which has a second network with "until clicked". Asked for a
-plan, it tells PLAN, with a pass as large as the CT, on the device that was asked for.
+plan, it tells PLAN, with a pass as large as the CT, on the device that was asked for, and a preview's where that was.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from TotalSegmentatorEngine.worker import serve as worker
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 from TotalSegmentatorWire.job_folder import CT_VOXELS
 from TotalSegmentatorWire.messages import segment as messages
-from TotalSegmentatorWire.messages.plan import SEGMENTATION, Plan, PlannedPass
+from TotalSegmentatorWire.messages.plan import PREVIEW, SEGMENTATION, Plan, PlannedPass
 from TotalSegmentatorWire.messages.segment import FoundStructure, PlanEvent, Stage
 from TotalSegmentatorWire.tables.structures import structure_table
 
@@ -220,6 +220,8 @@ def _agreement(reporter) -> Agreement | None:
 
 def plan_ahead(geometry, _ct_id, prepared, _cache) -> Plan:
     passes = [dataclasses.replace(PLAN.passes[0], shape=list(geometry.shape))]
+    if prepared.task.options.preview:
+        passes.append(dataclasses.replace(passes[0], part="Dataset901_Fast", purpose=PREVIEW))
     return dataclasses.replace(PLAN, passes=passes, device=prepared.task.device, seconds=40.0)
 
 
