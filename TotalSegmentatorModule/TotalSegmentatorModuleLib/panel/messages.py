@@ -35,7 +35,7 @@ class MessagesSection:
         self._scroller = Ticker(self._scroll)
         self._absent = Disclosure(ui.absentButton, ui.absentLabel)
         self._agreement = AgreementView(ui)
-        ui.errorDismissButton.connect("clicked(bool)", self._on_dismiss)
+        ui.errorDismissButton.connect("clicked(bool)", self.hide_error)
         log.copyButton.connect("clicked(bool)", self._on_copy_log)
         bold = ui.errorWhatLabel.font
         bold.setBold(True)
@@ -57,14 +57,20 @@ class MessagesSection:
         repeated here."""
         what, todo = problem_texts(problem)
         self._ui.errorWhatLabel.setText(what)
+        may_accept_size = can_be_repeated and problem.code == "INPUT_SIZE_UNLIKELY"
+        if may_accept_size:  # the error's own sentence is for the command line, too
+            todo = _("Correct the voxel spacing. If the size is right, click 'Segment anyway'.")
         self._ui.errorTodoLabel.setText(todo)
         self._ui.errorCodeLabel.setText(_("Code: {code}").format(code=problem.code))
-        self._ui.errorAnywayButton.setVisible(can_be_repeated and problem.code == "INPUT_SIZE_UNLIKELY")
+        self._ui.errorAnywayButton.setVisible(may_accept_size)
         self._ui.errorHereButton.setVisible(offers_this_computer)
         self._hide_result()
         self._set_visible(self._ui.errorFrame, True)
         self._bring_into_sight(self._ui.errorFrame)
         self.add_log("{}: {} {}\n".format(problem.code, what, todo))
+
+    def hide_error(self) -> None:
+        self._set_visible(self._ui.errorFrame, False)
 
     def add_warning(self, problem: Problem) -> None:
         what, todo = problem_texts(problem)
@@ -146,9 +152,6 @@ class MessagesSection:
         part.setVisible(is_visible)
         # without anything to show the widget around the parts would leave a gap
         self._ui.messagesWidget.setVisible(any(not each.isHidden() for each in self._parts))
-
-    def _on_dismiss(self) -> None:
-        self._set_visible(self._ui.errorFrame, False)
 
     def _on_copy_log(self) -> None:
         slicer.app.clipboard().setText(self._log.textEdit.toPlainText())

@@ -85,7 +85,7 @@ class Orders:
 
     def for_queue(self) -> JobOrder | None:
         """What is chosen now, for a CT that is named later. None where that is not complete, which is shown."""
-        self._messages.clear()
+        self._messages.hide_error()  # a result stays, with its buttons
         try:
             order = self._order(None, self._inputs.requests())
         except SegmentationError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.messages.segment import WarningEvent
 from TotalSegmentatorWire.messages.setup import SetupProgressEvent
@@ -141,10 +142,10 @@ class SectionChanges:
 
     def _on_add_file(self) -> None:
         title = _("Choose model archive")
-        self._add(qt.QFileDialog.getOpenFileName(None, title, "", _("ZIP archives (*.zip)")))
+        self._add(qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, "", _("ZIP archives (*.zip)")))
 
     def _on_add_folder(self) -> None:
-        self._add(qt.QFileDialog.getExistingDirectory(None, _("Choose model folder"), ""))
+        self._add(qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Choose model folder"), ""))
 
     def _offer_orders(self) -> None:
         self._orders.addItem(_("Not known"), "")

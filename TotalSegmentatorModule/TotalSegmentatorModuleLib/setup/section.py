@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 from TotalSegmentatorWire.errors.problem import Problem, SegmentationError
 
@@ -191,7 +192,7 @@ class SetupSection:
         self._callbacks.start_order(order)
 
     def _on_offline(self) -> None:
-        folder = qt.QFileDialog.getExistingDirectory(None, _("Choose offline folder"), "")
+        folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Choose offline folder"), "")
         if folder:
             self._fields.choose_offline_folder(folder)
             if self._pending is not None:  # else the page is about a change from the section

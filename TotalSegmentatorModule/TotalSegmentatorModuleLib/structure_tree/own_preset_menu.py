@@ -76,7 +76,9 @@ class OwnPresetMenu:
     def _ask_title(self, caption: str, title: str) -> str:
         """A name that is free, or that the user agrees to replace; empty where the user declines."""
         label = _("Name of the preset:")
-        answer = (qt.QInputDialog.getText(None, caption, label, qt.QLineEdit.Normal, title) or "").strip()
+        answer = (
+            qt.QInputDialog.getText(slicer.util.mainWindow(), caption, label, qt.QLineEdit.Normal, title) or ""
+        ).strip()
         if not answer or answer == title or answer not in self.presets:
             return answer
         question = _("There is a preset '{name}'. Replace it?").format(name=answer)
@@ -102,11 +104,11 @@ class OwnPresetMenu:
 
     def _on_share(self) -> None:
         caption = _("Share preset")
-        chosen = qt.QFileDialog.getSaveFileName(None, caption, self._title + SUFFIX, _KINDS)
+        chosen = qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), caption, self._title + SUFFIX, _KINDS)
         if chosen:
             self._store.share(self._title, Path(chosen))
 
     def _on_import(self) -> None:
-        chosen = qt.QFileDialog.getOpenFileName(None, _("Import preset"), "", _KINDS)
+        chosen = qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), _("Import preset"), "", _KINDS)
         if chosen:
             self._on_changed(OWN + self._store.take(Path(chosen)))

@@ -62,6 +62,16 @@ def test_every_loaded_ct_gets_a_segmentation_of_its_own(queue_user, app, kept_jo
     assert app.longest_block_ms() < BLOCK_SECONDS * 1000, app.longest_block_name()
 
 
+def test_a_result_keeps_its_buttons_when_a_ct_is_added(queue_user):
+    user = queue_user()
+    user.add_cts("CT head")
+    user.plan()
+    user.run_job()
+    user.add("Loaded CTs")
+    assert user.lines() == [("CT head", "Waiting")]
+    assert user.ui.messages.resultLabel.visible and user.ui.messages.nextWidget.visible
+
+
 def test_a_bad_and_a_cancelled_ct_do_not_stop_the_others(queue_user, app):
     user = queue_user()
     bad = distinct_ct(0).astype(np.float32)

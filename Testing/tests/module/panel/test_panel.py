@@ -119,6 +119,8 @@ def test_an_unlikely_size_is_segmented_only_after_a_second_click(user):
     assert "metres" in user.ui.messages.errorWhatLabel.text
     assert user.segmentations == []
     assert user.ui.messages.errorAnywayButton.visible
+    todo = user.ui.messages.errorTodoLabel.text
+    assert user.ui.messages.errorAnywayButton.text in todo and "--" not in todo
     user.app.click(user.ui.messages.errorAnywayButton)
     user.wait_until_ready(READY_SECONDS)
     assert len(user.segmentations) == 1

@@ -273,12 +273,16 @@ def test_boxes_are_seen_on_a_dark_background(dark_theme, chooser, tmp_path):
 def test_an_own_preset_is_kept_for_the_next_session(chooser, monkeypatch):
     chooser.ui.inputs.structuresLineEdit.setText("liver, spleen")
     open_tree(chooser)
-    monkeypatch.setattr(_qt().QInputDialog, "getText", lambda *_arguments: "Upper abdomen")
+    above: list = []
+    window = _qt().QWidget()
+    monkeypatch.setattr(slicer.util, "mainWindow", lambda: window)
+    monkeypatch.setattr(_qt().QInputDialog, "getText", lambda parent, *_: above.append(parent) or "Upper abdomen")
     (save,) = [each for each in chooser.ui.inputs.presetMenuButton.menu().actions() if each.text == "&Save..."]
     save.trigger()
     chooser.app.process_events()
     combo = chooser.ui.inputs.presetComboBox
     assert combo.currentText == "Upper abdomen"
+    assert above == [window]
 
     chooser.widget = chooser.app.reload_module()
     chooser.choose_preset("Upper abdomen")
