@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_RECIPE = ("openvino_graph.py", "openvino_runner.py", "fused_upsampling.py", "tile_runner.py")
+_RECIPE = ("network.py", "openvino_graph.py", "openvino_runner.py", "fused_upsampling.py", "tile_runner.py")
 """Files that decide what OpenVINO is given: a change in them makes all networks anew."""
+_BUILDERS = ("nnunetv2", "dynamic_network_architectures")
+"""Packages that build the network of the plans: so do other versions of them."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,13 @@ class ReadyNetworks:
     """A network that is not stored is compiled by ``made``, and stored: not left to the job."""
 
     def holds(self, folder: ModelFolder) -> bool:
-        """Whether ``runner`` will probably give one."""
-        store, key = NetworkStore.of_user(), self._key(folder)
-        return store is not None and key is not None and store.holds(key)
+        """Whether ``runner`` will probably give one; not where that cannot be told."""
+        try:
+            store, key = NetworkStore.of_user(), self._key(folder)
+            return store is not None and key is not None and store.holds(key)
+        except Exception as error:
+            logger.warning("it is not known whether a network is stored: %s", type(error).__name__, exc_info=error)
+            return False
 
     def runner(self, folder: ModelFolder) -> TileRunner | None:
         """The stored one; None where there is none, or OpenVINO is not what runs this network here."""
@@ -115,6 +122,13 @@ def ready_networks(options: JobOptions, device: str, compiles: bool = False) -> 
 
 def store_runner(runner: TileRunner, folder: ModelFolder) -> None:
     """Keeps an OpenVinoRunner for the next process, unless that is impossible; any other runner is left alone."""
+    try:
+        _store_runner(runner, folder)
+    except Exception as error:
+        logger.warning("a network is not kept: %s", type(error).__name__, exc_info=error)
+
+
+def _store_runner(runner: TileRunner, folder: ModelFolder) -> None:
     if runner.runtime != "openvino" or runner.device.type != "cpu":
         return
     store, key = NetworkStore.of_user(), network_key(folder, runner.precision)
@@ -131,13 +145,13 @@ def store_runner(runner: TileRunner, folder: ModelFolder) -> None:
 
 def network_key(folder: ModelFolder, precision: str) -> str | None:
     """Names all that decides what OpenVINO compiles: weights, plans, precision, the code that translates, OpenVINO and
-    the processor. None where the weights cannot be read: the job will say so."""
+    the processor. None where the weights cannot be read, or OpenVINO is not there: the job will say so."""
     store = NetworkStore.of_user()
     if store is None:
         return None
     try:
-        weights = store.digest_of(folder.checkpoints)
-    except OSError:
+        weights, place = store.digest_of(folder.checkpoints), _place()
+    except (ImportError, OSError, RuntimeError):
         return None
     identity = [
         weights,
@@ -147,7 +161,7 @@ def network_key(folder: ModelFolder, precision: str) -> str | None:
         folder.mirrors,
         list(folder.patch_size),
         precision,
-        _place(),
+        place,
     ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -158,4 +172,5 @@ def _place() -> list[str]:
 
     folder = Path(__file__).resolve().parent
     recipe = hashlib.sha256(b"".join((folder / name).read_bytes() for name in _RECIPE)).hexdigest()
-    return [machine_fingerprint(), cpu_features(), str(physical_cores()), openvino.get_version(), recipe]
+    versions = [openvino.get_version(), *map(version, _BUILDERS)]
+    return [machine_fingerprint(), cpu_features(), str(physical_cores()), *versions, recipe]

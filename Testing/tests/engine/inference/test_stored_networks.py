@@ -5,19 +5,24 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import seeded_models
 from engine_support import blobs_volume
+from job_recorder import JobRecorder
 from one_model import model_task
-from TotalSegmentatorEngine.inference import network
+from TotalSegmentatorEngine import inference
+from TotalSegmentatorEngine.inference import network, runtimes, stored_runners
 from TotalSegmentatorEngine.inference.stored import network_file, network_store
 from TotalSegmentatorEngine.inference.stored.network_file import NetworkFacts, StoredNetworks
 from TotalSegmentatorEngine.inference.stored.network_store import LEAST_FREE_BYTES, NetworkStore
-from TotalSegmentatorEngine.job.reporting import SilentReporter
+from TotalSegmentatorEngine.inference.stored_runners import ReadyNetworks
+from TotalSegmentatorEngine.job.reporting import Reporter, SilentReporter
+from TotalSegmentatorEngine.models.model_folder import read_model_folder
 from TotalSegmentatorEngine.pipeline import run_job
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
@@ -46,10 +51,17 @@ class User:
 
         monkeypatch.setattr(network, "load_model", counted)
 
-    def labels(self, runtime: str = "openvino") -> np.ndarray:
-        """Of a job in a new process, whose cache is empty."""
-        prepared = prepare(model_task(str(self.model), Path(), options=JobOptions(runtime=runtime), device="cpu"))
-        return run_job.segment(CT, prepared, EngineCache(), SilentReporter()).layers[0]
+    def labels(
+        self,
+        runtime: str = "openvino",
+        precision: str = "auto",
+        reporter: Reporter | None = None,
+        cache: EngineCache | None = None,
+    ) -> np.ndarray:
+        """Of a job in a new process, whose cache is empty, unless there is one."""
+        options = JobOptions(runtime=runtime, precision=precision)
+        prepared = prepare(model_task(str(self.model), Path(), options=options, device="cpu"))
+        return run_job.segment(CT, prepared, cache or EngineCache(), reporter or SilentReporter()).layers[0]
 
     @property
     def files(self) -> list[Path]:
@@ -59,6 +71,13 @@ class User:
         before = self.weights_read
         act()
         return self.weights_read - before
+
+
+@pytest.fixture(autouse=True)
+def versions_are_asked_anew() -> Iterator[None]:
+    """A test may change them."""
+    yield
+    stored_runners._place.cache_clear()
 
 
 @pytest.fixture
@@ -146,6 +165,74 @@ def test_a_cache_folder_that_cannot_be_made_costs_nothing_but_time(user: User):
     user.folder.parent.write_text("a file in its place", encoding="ascii")
     assert user.labels().any()
     assert user.weights_read_by(user.labels) == 1
+
+
+@pytest.mark.parametrize("fault", ["searched", "asked"])
+def test_a_cache_that_may_not_be_searched_costs_nothing_but_time(
+    user: User, monkeypatch: pytest.MonkeyPatch, fault: str
+):
+    """The folder of another user with mode 0700; last, a failure that nobody has foreseen."""
+    user.labels()
+    stat = os.stat
+
+    def refuse(path, *arguments, **more):
+        if os.fspath(path).endswith(".network"):
+            raise PermissionError(errno.EACCES, "not searchable")
+        return stat(path, *arguments, **more)
+
+    def fail(*_arguments):
+        raise ValueError("unforeseen")
+
+    if fault == "searched":
+        monkeypatch.setattr(os, "stat", refuse)
+        monkeypatch.setattr(network_store, "read_network_file", lambda *_arguments: refuse("a.network"))
+    else:
+        monkeypatch.setattr(NetworkStore, "holds", fail)
+        monkeypatch.setattr(NetworkStore, "load", lambda *_arguments: None)
+    assert not ReadyNetworks("openvino", "exact").holds(read_model_folder(user.model))
+    assert user.labels().any()
+    assert user.weights_read == 2
+
+
+def test_without_openvino_nothing_is_stored_and_nothing_fails(user: User, monkeypatch: pytest.MonkeyPatch):
+    ready, folder = ReadyNetworks("openvino", "exact"), read_model_folder(user.model)
+    user.labels()
+    assert ready.holds(folder)
+    for name in ("openvino", "TotalSegmentatorEngine.inference.openvino_runner"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delattr(inference, "openvino_runner")
+    stored_runners._place.cache_clear()
+    assert not ready.holds(folder)
+    job = JobRecorder()
+    assert user.labels(reporter=job.reporter).any()
+    assert job.warnings == ["RUNTIME_FALLBACK"]
+
+
+def test_what_builds_the_network_is_a_part_of_its_name(user: User, monkeypatch: pytest.MonkeyPatch):
+    """Another version of it, or other code of ours, may make another network of the same plans."""
+    ready, folder = ReadyNetworks("openvino", "exact"), read_model_folder(user.model)
+    user.labels()
+    assert ready.holds(folder)
+    version, read_bytes = stored_runners.version, Path.read_bytes
+    for changed in ("nnunetv2", "dynamic_network_architectures", "network.py"):
+        with monkeypatch.context() as patched:
+            patched.setattr(stored_runners, "version", lambda name, new=changed: version(name) + "x" * (name == new))
+            patched.setattr(Path, "read_bytes", lambda path, new=changed: read_bytes(path) + b"#" * (path.name == new))
+            stored_runners._place.cache_clear()
+            assert not ready.holds(folder), changed
+    stored_runners._place.cache_clear()
+    assert ready.holds(folder)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "eager"])
+def test_a_precision_that_is_not_to_be_had_is_told_each_time(user: User, monkeypatch: pytest.MonkeyPatch, runtime: str):
+    monkeypatch.setattr(runtimes, "has_bf16", lambda: False)
+    same_process = EngineCache()
+    for cache in (same_process, same_process, EngineCache()):
+        job = JobRecorder()
+        user.labels(runtime, "reduced", job.reporter, cache)
+        assert job.warnings == ["PRECISION_UNAVAILABLE"]
+    assert user.weights_read == (1 if runtime == "openvino" else 2)
 
 
 def test_removing_the_caches_removes_the_networks(user: User):

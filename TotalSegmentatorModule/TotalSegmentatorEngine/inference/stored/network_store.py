@@ -58,7 +58,7 @@ class NetworkStore:
             return None
 
     def holds(self, key: str) -> bool:
-        return self._path(key).is_file()
+        return os.path.isfile(self._path(key))  # noqa: PTH113 - Path.is_file raises where the folder may not be searched
 
     def load(self, key: str) -> StoredNetworks | None:
         """None where there is none that can be used; such a one is removed."""
