@@ -117,17 +117,13 @@ def choose_runtime(
 
     ``sample`` gives a tile of the patch's size, (z, y, x) float32 and normalised, where a trial is needed, and the
     trial runs within ``trial``, which measures it. A runtime requested by name that cannot run is replaced by another,
-    with the warning RUNTIME_FALLBACK or GRAPHICS_UNAVAILABLE; where there is no reduced precision, the warning is
-    PRECISION_UNAVAILABLE. Raises SegmentationError("CANCELLED").
+    with the warning RUNTIME_FALLBACK or GRAPHICS_UNAVAILABLE; where there is no reduced precision, the runner's is
+    another. Raises SegmentationError("CANCELLED").
     """
     choice = _Choice(model, folder, options.precision, machine, sample, reporter)
     if options.runtime != "auto":
-        runner = choice.requested(options.runtime)
-    else:
-        runner = choice.fastest(trial) if model.device.type == "cpu" else choice.eager()
-    if options.precision == "reduced" and runner.precision != "reduced":
-        reporter.warning(Problem("PRECISION_UNAVAILABLE"))
-    return runner
+        return choice.requested(options.runtime)
+    return choice.fastest(trial) if model.device.type == "cpu" else choice.eager()
 
 
 class _Choice:

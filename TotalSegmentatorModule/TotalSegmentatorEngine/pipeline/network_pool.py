@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.agreement import REDUCED
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import Plan
@@ -148,6 +149,8 @@ class NetworkPool:
         )
         runner.check_cancelled = self._reporter.check_cancelled
         report_graphics(runner, self._measurements.machine, self._reporter)
+        if options.precision == REDUCED and runner.precision != REDUCED:
+            self._reporter.warning(Problem("PRECISION_UNAVAILABLE"))
         if runner.device.type == "cuda":
             runner.tile_batch = self._plan.tile_batch
         self._current = runner
