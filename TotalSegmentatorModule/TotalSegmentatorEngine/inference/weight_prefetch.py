@@ -67,9 +67,11 @@ class WeightPrefetch:
         return Prefetched(frozenset(reading.folder_path for reading in read) - ready, ready)
 
     def keep_only(self, folder: ModelFolder, ready: ReadyNetworks | None = None) -> None:
-        """Forgets what was started for others than this one."""
+        """Forgets what was started for others than this one, and what has failed, which may go well now."""
         key = _key_of(folder, ready)
         kept = self._readings.pop(key, None)
+        if kept is not None and kept.has_failed:
+            kept = None
         with self._lock:
             self._waiting = deque(reading for reading in self._waiting if reading is kept)
         self._forget_readings()
@@ -146,6 +148,10 @@ class _Reading:
     def folder_path(self) -> str:
         return str(self._folder.path.resolve())
 
+    @property
+    def has_failed(self) -> bool:
+        return self.model.done() and self.model.exception() is not None
+
     def read(self) -> None:
         """Fills ``model`` with the networks or with the exception."""
         try:
@@ -156,13 +162,24 @@ class _Reading:
 
             has_openvino = _import_openvino()
             ready = self._ready if has_openvino else None
-            runner = None if ready is None else ready.runner(self._folder)
+            runner = None if ready is None else self._attempted(lambda: ready.runner(self._folder))
             if runner is None:
                 model = load_model(self._folder, torch.device("cpu"), self._check_wanted)
-                runner = None if ready is None else ready.made(model, self._folder, self._check_wanted)
+                if ready is not None:
+                    runner = self._attempted(lambda: ready.made(model, self._folder, self._check_wanted))
             self.model.set_result(model if runner is None else runner)
         except BaseException as error:  # noqa: BLE001 - take() raises it again
             self.model.set_exception(error)
+
+    def _attempted(self, give: Callable[[], TileRunner | None]) -> TileRunner | None:
+        """None where that fails, for any reason: the job runs with the weights."""
+        try:
+            return give()
+        except CancelledError:
+            raise
+        except Exception as error:
+            logger.warning("no network is ready: %s", type(error).__name__, exc_info=error)
+            return None
 
     def _check_wanted(self) -> None:
         if self.is_unwanted:

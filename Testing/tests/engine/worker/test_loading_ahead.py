@@ -16,6 +16,7 @@ from one_model import model_task
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from time_bounds import READY_SECONDS
 from TotalSegmentatorEngine.inference import network
+from TotalSegmentatorEngine.inference.stored_runners import ReadyNetworks
 from TotalSegmentatorEngine.inference.weight_prefetch import Prefetched
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.job.task import SegmentationTask
@@ -153,6 +154,27 @@ def test_a_network_that_openvino_cannot_compile_stays_as_weights(tmp_path: Path,
     load_ahead(task_of(tmp_path), cache)
     assert settled(cache).weights
     assert run(task_of(tmp_path), cache).options.runtime == "eager"
+
+
+@pytest.mark.parametrize("during", ["the reading of weights", "the use of a stored network", "the compiling"])
+def test_what_went_wrong_before_the_job_is_forgotten(
+    tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch, during: str
+):
+    """A network drive was away, or the memory was short: minutes later it may be well again."""
+
+    def fail(*_arguments):
+        raise OSError("the drive is away")
+
+    cache = EngineCache()
+    with monkeypatch.context() as patched:
+        if during == "the reading of weights":
+            patched.setattr(network, "load_model", fail)
+        else:
+            patched.setattr(ReadyNetworks, "made" if during == "the compiling" else "runner", fail)
+        assert load_ahead(task_of(tmp_path), cache)
+        settled(cache)
+    assert run(task_of(tmp_path), cache).options.runtime == "openvino"
+    assert reads == ["Dataset901_Seeded"]
 
 
 def test_what_is_loaded_ahead_comes_before_plans_and_never_after_a_job(tmp_path: Path):
