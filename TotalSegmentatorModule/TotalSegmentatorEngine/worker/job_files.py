@@ -109,7 +109,11 @@ class WorkerJobFiles:
             reporter.progress(stage, done + (1.0 - done) * share)
 
         draft = write_draft(self._folder, header, result.layers, computed, on_piece)
-        return publish(draft, Path(self._request.results_folder), header.job_id, self._guard)
+        try:
+            return publish(draft, Path(self._request.results_folder), header.job_id, self._guard)
+        except BaseException:
+            remove_folder(draft)
+            raise
 
 
 def result_header(job_id: str, ct: CtHeader, result: SegmentationResult) -> ResultHeader:
@@ -151,7 +155,7 @@ def write_draft(
     between; the draft is gone then.
     """
     check_disk_space(job_folder, sum(labels.nbytes for labels in layers))
-    draft = create_private_folder(job_folder, RESULT_DRAFT)
+    draft = _new_draft(job_folder)
     try:
         shutil.copyfile(job_folder / OWNER_FILE, draft / OWNER_FILE)
         write_raw(draft / RESULT_LABELS, layers, on_piece)
@@ -161,6 +165,13 @@ def write_draft(
         remove_folder(draft)
         raise
     return draft
+
+
+def _new_draft(job_folder: Path) -> Path:
+    """Empty. A preview's may still be there: what another program holds open can be neither renamed nor removed."""
+    left = job_folder / RESULT_DRAFT
+    is_free = not left.exists() or remove_folder(left)
+    return create_private_folder(job_folder, RESULT_DRAFT if is_free else f"{RESULT_DRAFT}-{new_id()}")
 
 
 def publish(draft: Path, results_folder: Path, job_id: str, guard: AbstractContextManager) -> Path:

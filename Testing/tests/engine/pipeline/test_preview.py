@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from hu_models import block_volume, make_hu_model
 from job_recorder import JobRecorder
 from one_model import model_task
+from TotalSegmentatorEngine.ct_input.reading import ReadInput
 from TotalSegmentatorEngine.imaging.geometry import Volume
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.job.task import SegmentationResult
@@ -23,11 +25,22 @@ from TotalSegmentatorEngine.models.find_model import Part
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.prepare import prepare
-from TotalSegmentatorEngine.pipeline.run_job import plan, segment
+from TotalSegmentatorEngine.pipeline.run_job import plan, run_job, segment
+from TotalSegmentatorEngine.worker.job_files import WorkerJobFiles
+from TotalSegmentatorWire import retry
 from TotalSegmentatorWire.choice.preview_models import preview_model
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.job_folder import (
+    CT_HEADER,
+    CT_VOXELS,
+    RESULT_DRAFT,
+    RESULT_LABELS,
+    create_owned_folder,
+    new_id,
+)
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import LOCALIZATION, PREVIEW, SEGMENTATION
+from TotalSegmentatorWire.messages.segment import CtHeader, SegmentRequest, header_to_json
 from TotalSegmentatorWire.tables.catalogue import read_catalogue
 
 pytestmark = pytest.mark.usefixtures("fresh_measurements", "one_thread")
@@ -203,6 +216,41 @@ def test_cancelling_while_the_preview_is_written_ends_the_job(models: Path) -> N
     with pytest.raises(SegmentationError, match=r"[Cc]ancel") as ended:
         job(models, cancelled, ["kidney_left"])
     assert ended.value.code == "CANCELLED"
+
+
+@pytest.mark.parametrize("is_removable", [True, False])
+def test_a_preview_that_another_program_holds_open_costs_the_result_nothing(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_removable: bool
+) -> None:
+    """What reads it, a virus scanner on Windows, lets it be neither renamed nor removed."""
+    job_folder = create_owned_folder(tmp_path / "jobs", new_id())
+    volume, results = ct(), tmp_path / "results"
+    volume.array.tofile(job_folder / CT_VOXELS)
+    matrix = volume.geometry.ijk_to_ras.ravel().tolist()
+    header = CtHeader("ct", list(volume.array.shape), str(volume.array.dtype), matrix, "1.2.3")
+    (job_folder / CT_HEADER).write_text(header_to_json(header), encoding="utf-8")
+    request = SegmentRequest(new_id(), str(job_folder), str(results), "ct", False, [], str(models))
+    files, recorder = WorkerJobFiles(request, EngineCache(), nullcontext()), JobRecorder()
+    rmtree = shutil.rmtree
+
+    def locked(*_arguments) -> None:
+        raise PermissionError("open in another program")
+
+    def show(preview: SegmentationResult, read: ReadInput) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "rename", locked)
+            patched.setattr(retry, "_PAUSES", ())
+            files.write_preview(preview, read, recorder.reporter)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree if is_removable else lambda *_arguments, **_more: None)
+    options = JobOptions(runtime="eager", self_check=False, preview=True, second_opinion="off")
+    task = model_task(FINE, models, ["kidney_left"], "cpu", options)
+    run_job(task, files, EngineCache(), recorder.reporter, show)
+    assert recorder.warnings == ["IMPLAUSIBLE_HU", "PREVIEW_FAILED"], "the first is of a CT of two blocks"
+    assert [folder.name for folder in results.iterdir()] == [request.job_id]
+    written = np.fromfile(files.result_folder / RESULT_LABELS, np.uint8)
+    assert np.count_nonzero(written) == KIDNEY_VOXELS
+    assert (job_folder / RESULT_DRAFT).exists() == (not is_removable)
 
 
 def test_only_fine_models_of_the_whole_body_have_a_preview() -> None:
