@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from TotalSegmentatorEngine.inference.stored.network_store import NetworkStore
 from TotalSegmentatorEngine.machine.cpu_features import cpu_features
-from TotalSegmentatorEngine.machine.devices import gpus_of_driver, physical_cores
+from TotalSegmentatorEngine.machine.devices import auto_is_cuda, physical_cores
 from TotalSegmentatorEngine.machine.profile import MachineProfile, machine_fingerprint
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 
@@ -114,7 +114,7 @@ class ReadyNetworks:
 def ready_networks(options: JobOptions, device: str, compiles: bool = False) -> ReadyNetworks | None:
     """For the jobs of these options; None where they cannot run OpenVINO on the processor. ``device``: as a task or a
     plan names it."""
-    is_cpu = device == "cpu" or (device == "auto" and gpus_of_driver() == 0)
+    is_cpu = device == "cpu" or (device == "auto" and not auto_is_cuda())
     if not is_cpu or options.runtime not in ("auto", "openvino"):
         return None
     return ReadyNetworks(options.runtime, options.precision, compiles)

@@ -58,6 +58,15 @@ def cuda_count() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+def auto_is_cuda() -> bool:
+    """Whether "auto" means CUDA (``choose_device``). Before torch is imported, whether the driver offers a GPU: it is
+    not known yet whether this torch can use one."""
+    torch = sys.modules.get("torch")
+    if torch is None or getattr(torch.__spec__, "_initializing", False):  # the latter: another thread imports it now
+        return gpus_of_driver() > 0
+    return torch.cuda.is_available()
+
+
 def gpus_of_driver() -> int:
     """GPUs that CUDA's driver offers to this process (CUDA Driver API: cuInit, cuDeviceGetCount)."""
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"

@@ -62,6 +62,10 @@ class NetworkPool:
         """Whether networks may run in reduced precision without having been asked to."""
 
     def __enter__(self) -> NetworkPool:
+        # before torch was there, another device may have been expected, and so another form of this network
+        left = [each for each in self._folders if not self._cache.holds_runner(each, self._variant(self.options))]
+        if left:
+            self._cache.weights.keep_only(left[0], self._ready)
         self._prefetch_first_of(self._folders)
         return self
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 import weakref
 from pathlib import Path
 
 import pytest
+import torch
 from engine_support import blobs_volume
 from one_model import model_task
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from time_bounds import READY_SECONDS
-from TotalSegmentatorEngine.inference import network
+from TotalSegmentatorEngine.inference import network, stored_runners
 from TotalSegmentatorEngine.inference.stored_runners import ReadyNetworks
 from TotalSegmentatorEngine.inference.weight_prefetch import Prefetched
 from TotalSegmentatorEngine.job.reporting import SilentReporter
 from TotalSegmentatorEngine.job.task import SegmentationTask
+from TotalSegmentatorEngine.machine import devices
 from TotalSegmentatorEngine.pipeline import run_job
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
+from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.worker import loading_ahead
 from TotalSegmentatorEngine.worker.event_log import EventLog
@@ -175,6 +179,47 @@ def test_what_went_wrong_before_the_job_is_forgotten(
         settled(cache)
     assert run(task_of(tmp_path), cache).options.runtime == "openvino"
     assert reads == ["Dataset901_Seeded"]
+
+
+@pytest.fixture
+def driver_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A computer with a GPU, on which PyTorch without CUDA is installed."""
+    monkeypatch.setattr(devices, "gpus_of_driver", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("driver_alone")
+def test_a_driver_that_torch_cannot_use_changes_nothing(tmp_path: Path, reads: list[str]):
+    task, cache = task_of(tmp_path), EngineCache()
+    assert load_ahead(task, cache)
+    assert settled(cache).runners
+    assert run(task, cache).device == "cpu"
+    assert reads == ["Dataset901_Seeded"]
+
+
+@pytest.mark.usefixtures("driver_alone")
+def test_what_was_read_for_a_gpu_that_torch_cannot_use_goes_before_the_network_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The first job of the command line: torch is not imported when the reading of weights begins."""
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "torch", None)
+        assert devices.auto_is_cuda()
+    task, cache, beside = task_of(tmp_path), EngineCache(), []
+    prepared, predict = prepare(task), PartPrediction.predict
+
+    def noted(*arguments):
+        labels = predict(*arguments)
+        beside.append(settled(cache))
+        return labels
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stored_runners, "auto_is_cuda", devices.gpus_of_driver)
+        run_job.prefetch_weights(prepared, cache)
+    assert settled(cache).weights
+    monkeypatch.setattr(PartPrediction, "predict", noted)
+    run_job.segment(CT, prepared, cache, SilentReporter())
+    assert beside == [Prefetched(frozenset(), frozenset())]
 
 
 def test_what_is_loaded_ahead_comes_before_plans_and_never_after_a_job(tmp_path: Path):
