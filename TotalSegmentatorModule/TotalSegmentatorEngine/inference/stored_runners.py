@@ -150,7 +150,7 @@ def network_key(folder: ModelFolder, precision: str) -> str | None:
     if store is None:
         return None
     try:
-        weights, place = store.digest_of(folder.checkpoints), _place()
+        weights, place = store.digest_of(folder.checkpoints), compiling_place()
     except (ImportError, OSError, RuntimeError):
         return None
     identity = [
@@ -167,7 +167,8 @@ def network_key(folder: ModelFolder, precision: str) -> str | None:
 
 
 @cache
-def _place() -> list[str]:
+def compiling_place() -> list[str]:
+    """What decides, beside the model, what OpenVINO compiles here. Raises ImportError, OSError, RuntimeError."""
     import openvino
 
     folder = Path(__file__).resolve().parent

@@ -77,7 +77,7 @@ class User:
 def versions_are_asked_anew() -> Iterator[None]:
     """A test may change them."""
     yield
-    stored_runners._place.cache_clear()
+    stored_runners.compiling_place.cache_clear()
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_without_openvino_nothing_is_stored_and_nothing_fails(user: User, monkey
     for name in ("openvino", "TotalSegmentatorEngine.inference.openvino_runner"):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delattr(inference, "openvino_runner")
-    stored_runners._place.cache_clear()
+    stored_runners.compiling_place.cache_clear()
     assert not ready.holds(folder)
     job = JobRecorder()
     assert user.labels(reporter=job.reporter).any()
@@ -218,9 +218,9 @@ def test_what_builds_the_network_is_a_part_of_its_name(user: User, monkeypatch: 
         with monkeypatch.context() as patched:
             patched.setattr(stored_runners, "version", lambda name, new=changed: version(name) + "x" * (name == new))
             patched.setattr(Path, "read_bytes", lambda path, new=changed: read_bytes(path) + b"#" * (path.name == new))
-            stored_runners._place.cache_clear()
+            stored_runners.compiling_place.cache_clear()
             assert not ready.holds(folder), changed
-    stored_runners._place.cache_clear()
+    stored_runners.compiling_place.cache_clear()
     assert ready.holds(folder)
 
 

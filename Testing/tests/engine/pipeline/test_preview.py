@@ -239,7 +239,7 @@ def test_a_preview_that_another_program_holds_open_costs_the_result_nothing(
     def show(preview: SegmentationResult, read: ReadInput) -> None:
         with monkeypatch.context() as patched:
             patched.setattr(Path, "rename", locked)
-            patched.setattr(retry, "_PAUSES", ())
+            patched.setattr(retry.time, "sleep", lambda _seconds: None)
             files.write_preview(preview, read, recorder.reporter)
 
     monkeypatch.setattr(shutil, "rmtree", rmtree if is_removable else lambda *_arguments, **_more: None)
