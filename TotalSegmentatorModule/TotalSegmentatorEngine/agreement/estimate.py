@@ -99,9 +99,9 @@ def estimated(cells: Sequence[SampledCell], population: Population) -> Estimate:
 def _agreeing(
     different: float, of: float, variation: float, freedom: float, seen: float, confidence: float = CONFIDENCE
 ) -> Share:
-    """The share that does not differ."""
+    """The share that does not differ; it may be any where there is nothing to compare."""
     if of <= 0:
-        return Share(1.0, 1.0, 1.0)
+        return Share(1.0, 0.0, 1.0)
     share = min(different / of, 1.0)
     low, high = share_interval(share, variation, freedom, seen / PATCH, confidence)
     return Share(1.0 - share, 1.0 - high, 1.0 - low)

@@ -117,7 +117,8 @@ def ready_networks(options: JobOptions, device: str, compiles: bool = False) -> 
     is_cpu = device == "cpu" or (device == "auto" and not auto_is_cuda())
     if not is_cpu or options.runtime not in ("auto", "openvino"):
         return None
-    return ReadyNetworks(options.runtime, options.precision, compiles)
+    precision = "reduced" if options.precision == "reduced" else "exact"  # on a processor, without torch to say so
+    return ReadyNetworks(options.runtime, precision, compiles)
 
 
 def store_runner(runner: TileRunner, folder: ModelFolder) -> None:

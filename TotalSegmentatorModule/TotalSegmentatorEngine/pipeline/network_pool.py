@@ -15,7 +15,7 @@ from TotalSegmentatorWire.messages.plan import Plan
 from TotalSegmentatorWire.messages.segment import Stage
 
 from TotalSegmentatorEngine.inference.graphics_choice import report_graphics
-from TotalSegmentatorEngine.inference.runtimes import choose_runtime
+from TotalSegmentatorEngine.inference.runtimes import choose_runtime, resolved_precision
 from TotalSegmentatorEngine.inference.stored_runners import ready_networks, store_runner
 from TotalSegmentatorEngine.inference.tile_runner import TileRunner
 from TotalSegmentatorEngine.inference.weight_prefetch import is_ready
@@ -24,6 +24,41 @@ from TotalSegmentatorEngine.machine.allocator import trim_memory
 from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.measurements import Measurements
+
+
+class NetworksUsed:
+    """How the networks ran that a job's result is made by. It outlives a pool: what is done stays done where the job
+    goes on with less memory."""
+
+    def __init__(self, asked: JobOptions) -> None:
+        self.asked = asked
+        self.is_automatic = asked.precision == "auto"
+        """Whether networks may run in reduced precision without having been asked to."""
+        self.runtime = asked.runtime
+        """With which the last network ended."""
+        self._of_finished_steps: list[str] = []
+        """Precisions, in the order of the networks."""
+        self._of_step: list[str] = []
+        """Of the present one."""
+
+    def add(self, runner: TileRunner) -> None:
+        self.runtime = runner.runtime
+        self._of_step.append(runner.precision)
+
+    def begin_step(self) -> None:
+        """What ran of it before is no part of the result."""
+        self._of_step.clear()
+
+    def finish_step(self) -> None:
+        self._of_finished_steps += self._of_step
+        self._of_step.clear()
+
+    @property
+    def options(self) -> JobOptions:
+        """The job's, with the runtime and precision of the network that ran last; of several precisions, the reduced
+        one."""
+        ran = [*self._of_finished_steps, *self._of_step] or [self.asked.precision]
+        return dataclasses.replace(self.asked, runtime=self.runtime, precision=REDUCED if REDUCED in ran else ran[-1])
 
 
 class NetworkPool:
@@ -37,29 +72,26 @@ class NetworkPool:
         self,
         steps: Sequence[Sequence[ModelFolder]],
         plan: Plan,
-        options: JobOptions,
+        used: NetworksUsed,
         cache: EngineCache,
         measurements: Measurements,
         reporter: Reporter,
     ) -> None:
         self._steps = [list(folders) for folders in steps]
         self._plan = plan
-        self.options = options
+        self.options = used.asked
         self._cache = cache
         self._measurements = measurements
         self._reporter = reporter
-        self._ready = ready_networks(options, plan.device)
+        self._ready = ready_networks(used.asked, plan.device)
         self._current: TileRunner | None = None
         self._of_job: TileRunner | None = None
         """The same, unless that one only checks the job's."""
-        self._used = options
+        self._used = used
+        used.begin_step()
         self._reduced: set[str] = set()
-        self._precisions: set[str] = set()
-        """Of the networks that the result is made by."""
         self.last_precision = ""
         """Of the network that ``runner`` gave last."""
-        self.is_automatic = options.precision == "auto"
-        """Whether networks may run in reduced precision without having been asked to."""
 
     def __enter__(self) -> NetworkPool:
         # before torch was there, another device may have been expected, and so another form of this network
@@ -98,20 +130,21 @@ class NetworkPool:
         if not self._plan.keeps_networks:
             self._cache.forget_networks()
 
-    def runner(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
+    def runner(self, folder: ModelFolder, sample: Callable[[], np.ndarray], reads_ahead: bool = True) -> TileRunner:
         """The folder's network, ready to run; ``sample`` gives a tile for the first trial on this machine.
 
-        Raises SegmentationError: MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
+        ``reads_ahead``: it runs now, and the weights of the one after it are read meanwhile. Raises SegmentationError:
+        MODEL_DAMAGED, MODEL_UNSAFE, CANCELLED.
         """
         options = self._options_of(folder)
         if not self._plan.keeps_networks:
             is_held = self._cache.holds_runner(folder, self._variant(options))
             self._cache.forget_networks(but=folder if is_held else None)
-        runner = self._of_job = self._runner(folder, sample, options)
-        self._precisions.add(runner.precision)
+        runner = self._of_job = self._runner(folder, sample, options, reads_ahead)
+        if reads_ahead:
+            self._prefetch_after(folder)
+        self._used.add(runner)
         self.last_precision = runner.precision
-        precision = REDUCED if REDUCED in self._precisions else runner.precision
-        self._used = dataclasses.replace(self._used, runtime=runner.runtime, precision=precision)
         return runner
 
     def reduced_runner(self, folder: ModelFolder, sample: Callable[[], np.ndarray]) -> TileRunner:
@@ -125,11 +158,20 @@ class NetworkPool:
         """From now on the folder's network runs in reduced precision."""
         self._reduced.add(str(folder.path))
 
+    @property
+    def is_automatic(self) -> bool:
+        """Whether networks may run in reduced precision without having been asked to."""
+        return self._used.is_automatic
+
     def run_exactly(self) -> None:
-        """What ran in reduced precision by ``run_reduced`` is not a part of the result, and no other network will."""
+        """The present step begins again, and no network runs in reduced precision by ``run_reduced`` any more."""
         self._reduced.clear()
-        self._precisions.discard(REDUCED)
-        self.is_automatic = False
+        self._used.begin_step()
+        self._used.is_automatic = False
+
+    def finish_step(self) -> None:
+        """What the present step has run is a part of the result."""
+        self._used.finish_step()
 
     def _options_of(self, folder: ModelFolder) -> JobOptions:
         if str(folder.path) not in self._reduced:
@@ -143,12 +185,14 @@ class NetworkPool:
             self._cache.forget_networks()
         return self._runner(folder, sample, dataclasses.replace(self.options, precision="exact"))
 
-    def _runner(self, folder: ModelFolder, sample: Callable[[], np.ndarray], options: JobOptions) -> TileRunner:
+    def _runner(
+        self, folder: ModelFolder, sample: Callable[[], np.ndarray], options: JobOptions, reads_ahead: bool = False
+    ) -> TileRunner:
         self._release_current()
         runner = self._cache.runner(
             folder,
             self._variant(options),
-            lambda: self._make(folder, sample, options),
+            lambda: self._make(folder, sample, options, reads_ahead),
             keep=self._kept_with(folder) if self._plan.keeps_networks else 1,
         )
         runner.check_cancelled = self._reporter.check_cancelled
@@ -161,22 +205,25 @@ class NetworkPool:
         return runner
 
     def used_options(self) -> JobOptions:
-        """The job's options with the runtime and precision of the network that ran last; of several precisions, the
-        reduced one. The runtime is that with which it ended."""
-        if self._of_job is not None:
-            self._used = dataclasses.replace(self._used, runtime=self._of_job.runtime)
-        return self._used
+        """As NetworksUsed has them now."""
+        self._note_runtime()
+        return self._used.options
 
-    def _make(self, folder: ModelFolder, sample: Callable[[], np.ndarray], options: JobOptions) -> TileRunner:
+    def _note_runtime(self) -> None:
+        """A network may end with another runtime than the one with which it began."""
+        if self._of_job is not None:
+            self._used.runtime = self._of_job.runtime
+
+    def _make(
+        self, folder: ModelFolder, sample: Callable[[], np.ndarray], options: JobOptions, reads_ahead: bool
+    ) -> TileRunner:
         """Measured, without the trial of runtimes that may be a part of it."""
         probe = self._measurements.loading(folder)
-        is_of_job = options is self.options
-        ready = self._ready if is_of_job else ready_networks(options, self._plan.device)
+        ready = ready_networks(options, self._plan.device)
         model = self._cache.weights.take(folder, self._reporter.check_cancelled, ready)
         probe.weights_read()
-        folders = self._folders
-        if folder in folders and is_of_job:
-            self._prefetch_first_of(folders[folders.index(folder) + 1 :], beside_another=True)
+        if reads_ahead:
+            self._prefetch_after(folder)
         self._reporter.progress(Stage.LOADING_MODEL, 1.0)
         if is_ready(model):
             probe.was_ready(model)
@@ -191,6 +238,11 @@ class NetworkPool:
         store_runner(runner, folder)
         trim_memory()
         return runner
+
+    def _prefetch_after(self, folder: ModelFolder) -> None:
+        folders = self._folders
+        if folder in folders:
+            self._prefetch_first_of(folders[folders.index(folder) + 1 :], beside_another=True)
 
     def _prefetch_first_of(self, folders: Sequence[ModelFolder], beside_another: bool = False) -> None:
         """Starts to read the weights of the first of ``folders`` that is not in memory; one at a time is enough.
@@ -217,9 +269,14 @@ class NetworkPool:
 
     def _release_current(self) -> None:
         if self._current is not None:
-            self._used = self.used_options()
+            self._note_runtime()
             self._current.release()
             self._current = self._of_job = None
 
     def _variant(self, options: JobOptions) -> tuple[str, str, str]:
-        return self._plan.device, options.runtime, options.precision
+        """What the precision "auto" means here is the same network as by that name. "reduced" stays what was asked
+        for also where there is no such, since that is warned of."""
+        precision = options.precision
+        if precision != REDUCED:
+            precision = resolved_precision(precision, torch.device(self._plan.device))
+        return self._plan.device, options.runtime, precision

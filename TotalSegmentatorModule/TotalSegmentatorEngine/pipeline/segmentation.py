@@ -39,7 +39,7 @@ from TotalSegmentatorEngine.pipeline.finishing.published_post import (
 from TotalSegmentatorEngine.pipeline.job_context import JobContext, LabelCounter, TileCounter, WorkDone
 from TotalSegmentatorEngine.pipeline.job_planning import JobPlanning, plan_geometry, plan_volume, runs_on_gpu
 from TotalSegmentatorEngine.pipeline.measurements import Measurements
-from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool
+from TotalSegmentatorEngine.pipeline.network_pool import NetworkPool, NetworksUsed
 from TotalSegmentatorEngine.pipeline.preprocessed_ct import resampled_ahead
 from TotalSegmentatorEngine.pipeline.previewing.preview_making import OnPreview, PreviewMaking
 from TotalSegmentatorEngine.pipeline.step_run import StepLabels, run_step
@@ -157,6 +157,7 @@ class _Segmentation:
         self._opinions: dict[Step, Findings] = {}
         self._checks: dict[Step, StepCheck] = {}
         self._work_done = WorkDone()
+        self._networks_used = NetworksUsed(prepared.task.options)
         self._previews = PreviewMaking(volume, planning, self._measurements.work, on_preview)
 
     def run(self, plan: Plan, strategy: Strategy) -> SegmentedVolume:
@@ -188,9 +189,9 @@ class _Segmentation:
     @contextmanager
     def _context(self, plan: Plan) -> Iterator[JobContext]:
         """What the steps share; the weights of the first network are being read already."""
-        options, done = self._prepared.task.options, self._work_done
+        folders, done = certain_folders(self._steps, self._state), self._work_done
         with NetworkPool(
-            certain_folders(self._steps, self._state), plan, options, self._cache, self._measurements, self._reporter
+            folders, plan, self._networks_used, self._cache, self._measurements, self._reporter
         ) as networks:
             tiles = TileCounter(self._reporter, plan, done)
             labels = LabelCounter(self._reporter, plan.label_voxels, done.label_voxels)
@@ -262,6 +263,7 @@ class _Segmentation:
     def _finish_step(self, step: Step, context: JobContext) -> None:
         """Only now, that others know where they run, need it not run again."""
         tiles = context.tiles
+        context.networks.finish_step()
         self._work_done = WorkDone(tiles.done, tiles.done_voxels, context.labels.done)
         self._state.done.add(step)
         self._expect_images()

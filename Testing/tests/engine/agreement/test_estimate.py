@@ -153,6 +153,13 @@ def test_no_difference_in_few_voxels_is_no_proof() -> None:
     assert [each.lowest_structure for each in shares] == ["", "liver"]
 
 
+def test_where_neither_has_a_structure_nothing_is_known_of_them() -> None:
+    counts = CellCounts(4096, np.zeros(1, int), np.zeros(1, int), 0, {})
+    found = estimated([SampledCell(counts, 0.1, INSIDE)], Population(40960, 0))
+    assert (found.foreground.low, found.foreground.high, found.lowest) == (0.0, 1.0, None)
+    assert found.voxels.low > 0.9
+
+
 def test_the_lowest_of_many_structures_has_the_wider_interval() -> None:
     def lowest(others: int) -> float:
         of = {"pancreas": (2000, 100)} | {f"rib_{number}": (2000, 10) for number in range(others)}
