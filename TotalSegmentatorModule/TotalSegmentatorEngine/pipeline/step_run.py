@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from TotalSegmentatorWire.messages.agreement import REDUCED
 from TotalSegmentatorWire.messages.plan import SEGMENTATION
@@ -24,6 +25,7 @@ from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
 from TotalSegmentatorEngine.pipeline.preprocessed_ct import PreprocessedCt
 from TotalSegmentatorEngine.pipeline.region_growth import predict_uncut
 from TotalSegmentatorEngine.plan.automatic_precision import LEAST_EQUAL, may_be_reduced
+from TotalSegmentatorEngine.plan.check_plan import may_be_checked
 from TotalSegmentatorEngine.plan.job_steps import Scope, Step
 from TotalSegmentatorEngine.preprocessing.regions import enclosing
 
@@ -62,6 +64,8 @@ def _run_parts(
     needed = enclosing(region for region in regions.values() if region is not None)
     if needed is not None:
         ct.prepare(needed)
+    is_in_regions = any(region != ct.grid.whole for region in regions.values())
+    is_checked = checks_itself and may_be_checked(step, context.networks.options, context.plan.device, is_in_regions)
     wanted = [] if step.prepared is None else step.prepared.structures
     listen = context.reporter.check_cancelled
     runs = {part.name: PartRun(part, None, "") for part in step.parts}
@@ -72,7 +76,7 @@ def _run_parts(
             left = [part, *(other for other in left if other is not part)]
             context.networks.run_in_order([each.folder for each in left])
         left.remove(part)
-        if checks_itself and step.number is not None and regions[part.name] == ct.grid.whole:
+        if is_checked and regions[part.name] == ct.grid.whole:
             _choose_precision(step, part, ct, context)
         labels = predict_uncut(prediction, part, regions[part.name], wanted, context)
         overwritten = step.overwritten_by(part)
@@ -80,9 +84,9 @@ def _run_parts(
         if on_grid is not result:
             on_grid.add(labels.on_grid, part.labels, listen, overwritten)
         context.order.has_run(step, part)
-        if checks_itself:
+        if is_checked:
             runs[part.name] = PartRun(part, labels.on_grid, context.networks.last_precision)
-    is_checked = checks_itself and step.number is not None
+        del labels  # they are merged
     check = _checked(step, ct, list(runs.values()), context) if is_checked else None
     if context.networks.is_automatic and _is_refused(check, runs.values()):
         for part in step.parts:
@@ -126,7 +130,7 @@ def _choose_precision(step: Step, part: Part, ct: PreprocessedCt, context: JobCo
 
 def _checked_job(context: JobContext) -> CheckedJob:
     return CheckedJob(
-        runner=context.networks.runner,
+        runner=partial(context.networks.runner, reads_ahead=False),
         exact_runner=context.networks.exact_runner,
         reports=context.tiles.reports,
         finish=context.tiles.finish,

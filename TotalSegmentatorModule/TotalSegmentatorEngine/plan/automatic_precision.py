@@ -17,11 +17,16 @@ LEAST_EQUAL = 0.995
 precision gets it only where that is shown."""
 
 
+def is_left_open(options: JobOptions, device: str) -> bool:
+    """Whether "auto" may become reduced in a job at all."""
+    return options.precision == "auto" and options.self_check and device == "cpu" and has_bf16()
+
+
 def may_be_reduced(
     options: JobOptions, folder: ModelFolder, tiles: int, device: str, runtime: str, machine: MachineProfile
 ) -> bool:
     """Whether a network's run of so many tiles over a whole image is worth a try in reduced precision."""
-    if options.precision != "auto" or not options.self_check or device != "cpu" or not has_bf16():
+    if not is_left_open(options, device):
         return False
     key = architecture_key(folder)
     exact, reduced = (machine.network(key, runtime, precision, device) for precision in ("exact", "reduced"))

@@ -10,6 +10,7 @@ from TotalSegmentatorWire.messages.plan import SELF_CHECK, PlannedPass
 from TotalSegmentatorWire.tables.catalogue import Profile
 
 from TotalSegmentatorEngine.agreement.tile_choice import tile_count
+from TotalSegmentatorEngine.plan.automatic_precision import is_left_open
 from TotalSegmentatorEngine.plan.job_steps import Scope, Step
 from TotalSegmentatorEngine.plan.memory_strategies import Strategy
 from TotalSegmentatorEngine.plan.tile_counts import tiles_of
@@ -25,12 +26,25 @@ def checked_tiles(step: Step, scope: Scope, grid: NetworkGrid, options: JobOptio
     """How many tiles are computed again; 0 where the step's labels are exact or nobody wants to know."""
     if not options.self_check or step.number is None or scope.is_empty:
         return 0
-    is_in_regions = step.localized_by is not None
-    if scope.regions is not None:
-        is_in_regions = any(scope.regions.get(part.name) != grid.whole for part in step.parts)
+    is_in_regions = runs_in_regions(step, scope, grid)
     if strategy.precision != "reduced" and not is_in_regions:
         return 0
     return tile_count(_exact_tiles(step, grid), is_in_regions)
+
+
+def runs_in_regions(step: Step, scope: Scope, grid: NetworkGrid) -> bool:
+    """Whether a network of the step does not run over the whole image, as far as that is known."""
+    if scope.regions is None:
+        return step.localized_by is not None
+    return any(scope.regions.get(part.name) != grid.whole for part in step.parts)
+
+
+def may_be_checked(step: Step, options: JobOptions, device: str, is_in_regions: bool) -> bool:
+    """Whether the labels of each of the step's networks are kept until all have run. ``is_in_regions``: not all of
+    them run over the whole image."""
+    if not options.self_check or step.number is None:
+        return False
+    return is_in_regions or options.precision == "reduced" or is_left_open(options, device)
 
 
 def _exact_tiles(step: Step, grid: NetworkGrid) -> int:

@@ -15,7 +15,13 @@ from TotalSegmentatorEngine.machine.profile import NetworkRecord
 from TotalSegmentatorEngine.models.find_model import Part
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 from TotalSegmentatorEngine.plan.automatic_precision import may_be_reduced
-from TotalSegmentatorEngine.plan.check_plan import check_pass, checked_tiles, exact_strategy
+from TotalSegmentatorEngine.plan.check_plan import (
+    check_pass,
+    checked_tiles,
+    exact_strategy,
+    may_be_checked,
+    runs_in_regions,
+)
 from TotalSegmentatorEngine.plan.job_steps import Scope, Step
 from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, pass_memory, stored_bytes
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
@@ -100,8 +106,10 @@ class StepPlan:
 
     @property
     def check_bytes(self) -> int:
-        """Of the labels of each network, which are kept until they have been checked."""
-        regions = (self._region(part) for part in self.step.parts) if self.checked_tiles else ()
+        """Of the labels of each network, which are kept until it is known whether they are checked, and have been."""
+        is_in_regions = runs_in_regions(self.step, self._scope, self.grid)
+        is_kept = may_be_checked(self.step, self._options, self._strategy.device, is_in_regions)
+        regions = (self._region(part) for part in self.step.parts) if is_kept else ()
         return sum(math.prod(shape_of(region)) for region in regions if region is not None)
 
     @property

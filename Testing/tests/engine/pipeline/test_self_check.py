@@ -7,6 +7,9 @@ that differs is what a region leaves out. Reduced precision is played by a runne
 from __future__ import annotations
 
 import dataclasses
+import gc
+import math
+import weakref
 from pathlib import Path
 from types import ModuleType
 
@@ -17,17 +20,22 @@ from hu_models import block_volume, make_hu_model
 from job_recorder import run
 from one_model import model_task
 from TotalSegmentatorEngine.imaging.geometry import Volume
-from TotalSegmentatorEngine.inference import runtimes
+from TotalSegmentatorEngine.inference import network, runtimes
+from TotalSegmentatorEngine.inference.stored_runners import ready_networks
 from TotalSegmentatorEngine.inference.tile_runner import EagerRunner
+from TotalSegmentatorEngine.inference.weight_prefetch import WeightPrefetch
 from TotalSegmentatorEngine.job.reporting import SilentReporter
-from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult
-from TotalSegmentatorEngine.pipeline import step_run
+from TotalSegmentatorEngine.job.task import PreparedTask, SegmentationResult, SegmentationTask
+from TotalSegmentatorEngine.models.find_model import Part
+from TotalSegmentatorEngine.models.model_folder import ModelFolder
+from TotalSegmentatorEngine.pipeline import segmentation, step_run
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.checking import early_check, step_check
 from TotalSegmentatorEngine.pipeline.prepare import prepare
-from TotalSegmentatorEngine.pipeline.run_job import segment
-from TotalSegmentatorEngine.plan import automatic_precision
+from TotalSegmentatorEngine.pipeline.run_job import plan, segment
+from TotalSegmentatorEngine.plan import automatic_precision, memory_strategies
 from TotalSegmentatorWire.errors.problem import SegmentationError
+from TotalSegmentatorWire.messages.model_request import model_request
 from TotalSegmentatorWire.messages.options import JobOptions
 from TotalSegmentatorWire.messages.plan import SELF_CHECK
 
@@ -226,8 +234,12 @@ def test_automatic_precision_is_reduced_where_the_ct_allows_it(trying) -> None:
     assert automatic.agreement.foreground.low < agreeing(automatic, exact) < automatic.agreement.foreground.high
 
 
-def test_automatic_precision_is_exact_where_the_ct_does_not(trying) -> None:
+def test_automatic_precision_is_exact_where_the_ct_does_not(trying, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+    load_model = network.load_model
+    monkeypatch.setattr(network, "load_model", lambda *arguments: loaded.append(1) or load_model(*arguments))
     exact, automatic = trying(0.05)
+    assert len(loaded) == 3, "by the exact job, and in both precisions by the other one"
     assert (automatic.options.precision, automatic.agreement) == ("exact", None)
     assert np.array_equal(automatic.layers[0], exact.layers[0])
 
@@ -257,3 +269,128 @@ def test_automatic_precision_is_exact_where_a_check_fails(
     assert failing.calls == 1
     assert (automatic.options.precision, automatic.agreement) == ("exact", None)
     assert np.array_equal(automatic.layers[0], exact.layers[0])
+
+
+SPLEEN, HARDLY_SPLEEN = 400, 230
+SECOND_MODEL = "117-3mm"
+
+
+def two_models(models: Path, precision: str) -> PreparedTask:
+    asked = (model_request(MODEL, ["kidney_left"]), model_request(SECOND_MODEL, ["spleen"]))
+    options = JobOptions(runtime="eager", crop="whole", precision=precision)
+    return prepare(SegmentationTask(asked, models, "cpu", options))
+
+
+@pytest.mark.parametrize("has_room", [True, False], ids=["enough memory", "memory runs out after the first"])
+def test_a_model_that_is_refused_does_not_make_the_one_before_exact(
+    trying, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_room: bool
+) -> None:
+    monkeypatch.setattr(step_run, "is_reduced_enough", lambda *_arguments: True)
+    make_hu_model(tmp_path, SECOND_MODEL, {"spleen": SPLEEN}, PATCH)
+    near, far = ((rows, *LARGE[1:]) for rows in (slice(6, 50), slice(62, 106)))
+    slabs = [((slice(row, row + 6), *LARGE[1:]), HARDLY_SPLEEN) for row in range(62, 106, 12)]
+    volume = block_volume(SHAPE, [(near, KIDNEY), (far, SPLEEN), *slabs])
+    run(volume, two_models(tmp_path, "exact"))
+    predict, ran = step_run.predict_uncut, []
+
+    def short_once(prediction: object, part: Part, *arguments: object):
+        ran.append(part.name)
+        if len(ran) == 2 and not has_room:
+            raise MemoryError
+        return predict(prediction, part, *arguments)
+
+    monkeypatch.setattr(step_run, "predict_uncut", short_once)
+    automatic, reported = run(volume, two_models(tmp_path, "auto"))
+    assert [ran.count(name) for name in dict.fromkeys(ran)] == [1, 2 if has_room else 3], "the second is refused"
+    assert automatic.options.precision == "reduced", "the first model's labels are"
+    assert reported.warnings == ([] if has_room else ["MEMORY_FALLBACK"])
+
+
+def test_what_ran_is_known_where_memory_runs_out_in_the_end(job, monkeypatch: pytest.MonkeyPatch) -> None:
+    layered, failed = segmentation.LayeredLabels, []
+
+    def short_once(*arguments):
+        if not failed:
+            failed.append(True)
+            raise MemoryError
+        return layered(*arguments)
+
+    monkeypatch.setattr(segmentation, "LayeredLabels", short_once)
+    result, reported = run(one_block(), job())
+    assert failed and reported.warnings == ["MEMORY_FALLBACK"]
+    assert (result.options.runtime, result.options.precision) == ("eager", "exact")
+
+
+# -- memory and weights ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made_labels(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of each run of a network: of how many earlier runs the labels are in memory when it begins."""
+    made: list[weakref.ref] = []
+    alive: list[int] = []
+    predict = step_run.predict_uncut
+
+    def noted(*arguments):
+        gc.collect()
+        alive.append(sum(each() is not None for each in made))
+        labels = predict(*arguments)
+        made.append(weakref.ref(labels.on_grid))
+        return labels
+
+    monkeypatch.setattr(step_run, "predict_uncut", noted)
+    return alive
+
+
+def both_parts(models: Path, precision: str) -> PreparedTask:
+    asked, options = ["kidney_left", "vertebrae_L1"], JobOptions(runtime="eager", crop="whole", precision=precision)
+    return prepare(model_task(MODEL, models, asked, "cpu", options))
+
+
+def test_the_next_network_is_read_ahead_after_an_early_check(
+    trying, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Path] = []
+    start = WeightPrefetch.start
+
+    def noted(self: WeightPrefetch, folder: ModelFolder, *arguments: object) -> None:
+        started.append(folder.path)
+        start(self, folder, *arguments)
+
+    volume = doubtful(0.0005, block_volume(SHAPE, [(LARGE, KIDNEY)]))
+    run(volume, both_parts(tmp_path, "exact"))
+    monkeypatch.setattr(WeightPrefetch, "start", noted)
+    automatic = both_parts(tmp_path, "auto")
+    run(volume, automatic)
+    assert list(dict.fromkeys(started)) == [folder.path for folder in automatic.models[0].model.folders_to_run]
+
+
+@pytest.mark.parametrize(("precision", "kept"), [("exact", [0, 0]), ("reduced", [0, 1])])
+def test_labels_are_kept_only_where_they_are_checked(
+    job, tmp_path: Path, made_labels: list[int], precision: str, kept: list[int]
+) -> None:
+    run(one_block(), both_parts(tmp_path, precision))
+    assert made_labels == kept
+
+
+def test_what_is_refused_has_gone_before_the_networks_run_again(
+    trying, monkeypatch: pytest.MonkeyPatch, made_labels: list[int]
+) -> None:
+    monkeypatch.setattr(step_run, "is_reduced_enough", lambda *_arguments: True)
+    trying(0.05)
+    assert made_labels == [0, 0, 0], "once asked for exactly, once reduced, once exactly after all"
+
+
+@pytest.mark.parametrize("has_reduced", [True, False])
+def test_labels_that_may_be_checked_are_planned(job, monkeypatch: pytest.MonkeyPatch, has_reduced: bool) -> None:
+    monkeypatch.setattr(automatic_precision, "has_bf16", lambda: has_reduced)
+    monkeypatch.setattr(memory_strategies, "resident_memory", lambda: 0)
+    automatic, exact = (plan(one_block(), job(crop="whole", precision=each)).peak_bytes for each in ("auto", "exact"))
+    assert automatic - exact == pytest.approx(math.prod(SHAPE) if has_reduced else 0, rel=0.1), "a plan rounds up"
+
+
+def test_the_automatic_precision_takes_the_stored_networks_of_the_exact_one() -> None:
+    automatic, exact, reduced = (
+        ready_networks(JobOptions(precision=precision), "cpu") for precision in ("auto", "exact", "reduced")
+    )
+    assert automatic == exact != reduced
