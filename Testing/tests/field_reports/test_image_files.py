@@ -54,7 +54,7 @@ class Segmented:
         self.volume = None
         return main(["segment", str(path), str(self._output), "--model", "m", *arguments])
 
-    def segment(self, volume, prepared, _cache, reporter) -> SegmentationResult:
+    def segment(self, volume, prepared, _cache, reporter, on_preview=None) -> SegmentationResult:
         self.volume = volume
         reporter.plan(self.plan)
         labels = np.zeros(volume.array.shape, np.uint8)

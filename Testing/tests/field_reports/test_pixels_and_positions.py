@@ -34,7 +34,7 @@ def segmented(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Runs ``segment`` on a folder with a stand-in for the networks; gives the exit status and the CT they saw."""
     seen: list[Volume] = []
 
-    def segment(volume, prepared, cache, reporter) -> SegmentationResult:
+    def segment(volume, prepared, cache, reporter, on_preview=None) -> SegmentationResult:
         seen.append(volume)
         labels = np.zeros(volume.array.shape, np.uint8)
         options = JobOptions(runtime="openvino", precision="exact")

@@ -130,7 +130,7 @@ class SegmentCommand:
         monkeypatch.setattr(pipeline, "prefetch_weights", lambda prepared, cache: None)
         monkeypatch.setattr(pipeline, "segment", self._segment)
 
-    def _segment(self, volume, prepared, _cache, _reporter) -> SegmentationResult:
+    def _segment(self, volume, prepared, _cache, _reporter, on_preview=None) -> SegmentationResult:
         self._seen.append(volume.array)
         labels = (volume.array > 0).astype(np.uint8)
         found = [FoundStructure(1, "spleen", int(labels.sum()), [0, 1, 0, 1, 0, 1])]

@@ -115,7 +115,7 @@ class BatchBench:
         result = self.segment(volume, prepared, cache, reporter)
         return lambda: result
 
-    def segment(self, volume, prepared, _cache, reporter) -> SegmentationResult:
+    def segment(self, volume, prepared, _cache, reporter, on_preview=None) -> SegmentationResult:
         reporter.check_cancelled()
         self.on_segment(volume.array)
         self.seen.append(volume.array)

@@ -29,7 +29,7 @@ LARGEST_DEATHS = MOST_RESTARTS = 1
 MEMORY = {"peak_bytes": 10**9, "available_bytes": 10**10}
 
 
-def segment(volume, prepared, _cache, reporter):
+def segment(volume, prepared, _cache, reporter, on_preview=None):
     if len(volume.array) == CRASHING_SLICES:
         os.kill(os.getpid(), signal.SIGSEGV)
     while len(volume.array) == WAITING_SLICES:

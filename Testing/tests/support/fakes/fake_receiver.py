@@ -18,7 +18,7 @@ from TotalSegmentatorEngine.pipeline import run_job as pipeline
 _GATE = Path(sys.argv[1])
 
 
-def _segment(volume, prepared, _cache, reporter):
+def _segment(volume, prepared, _cache, reporter, on_preview=None):
     _add("begun")
     while (_GATE / "hold").exists():
         reporter.check_cancelled()

@@ -39,7 +39,9 @@ _SECONDS_A_MODEL = 0.5
 """So that somebody can look at the job while it runs."""
 
 
-def segment(volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter) -> SegmentationResult:
+def segment(
+    volume: Volume, prepared: PreparedTask, cache: EngineCache, reporter: Reporter, on_preview: object = None
+) -> SegmentationResult:
     started = time.monotonic()
     planned = run_job.plan(volume, prepared, cache)
     reporter.plan(planned)
