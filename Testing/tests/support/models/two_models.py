@@ -85,7 +85,9 @@ def replace_networks(monkeypatch, pipeline, prepare: Callable) -> list[Volume]:
     """``segment`` finds the structures of two models, whatever it is asked; lists the CTs."""
     seen: list[Volume] = []
 
-    def segment(volume: Volume, prepared: PreparedTask, _cache: object, _reporter: object, on_preview: object = None) -> SegmentationResult:
+    def segment(
+        volume: Volume, prepared: PreparedTask, _cache: object, _reporter: object, on_preview: object = None
+    ) -> SegmentationResult:
         seen.append(volume)
         return two_model_result(volume, prepared.task.is_reviewed, options=prepared.task.options)
 
