@@ -19,6 +19,7 @@ from benchmarks.inputs import large_ct
 from benchmarks.inputs.workload import DEMO_MODEL, SHARED, Workload
 from benchmarks.measuring.image_files import read_nifti
 from benchmarks.measuring.report import GB, median
+from benchmarks.measuring.timed_process import ProgramError
 from benchmarks.peers import peer_runs
 
 LABELLING, SECOND_JOB, OF_NNUNET = 0.15, 0.4, 0.25
@@ -101,7 +102,11 @@ def _ratio(pairs: Sequence[tuple[float, float]]) -> float:
 
 
 def _against_nnunet(workload: Workload, model: Path, ct: Path, name: str, second_jobs: Sequence[float]) -> None:
-    peer = peer_runs.nnunet_predictor(workload, model, ct, "reference.nii.gz", NNUNET_STEP)
     report = workload.report
+    try:
+        peer = peer_runs.nnunet_predictor(workload, model, ct, "reference.nii.gz", NNUNET_STEP)
+    except ProgramError as error:  # 105 logits of each voxel take 22 GB
+        report.say("  nnU-Net's predictor did not get to its end: {}".format(str(error).splitlines()[0]))
+        return
     report.say("  nnU-Net's predictor: {:.1f} s, {:.1f} GB".format(peer.seconds, peer.process.peak_bytes / GB))
     report.ratio(f"{name}: second job against nnU-Net's predictor", median(second_jobs) / peer.seconds, OF_NNUNET)
