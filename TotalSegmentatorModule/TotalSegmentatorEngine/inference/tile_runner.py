@@ -39,6 +39,10 @@ class Head:
         ones = self.bias[:, None] if weights is None else self.bias[:, None] * weights.reshape(1, -1)
         return torch.addmm(ones, self.weight, flat).reshape(-1, *features.shape[1:])
 
+    def logits_of_rows(self, features: torch.Tensor) -> torch.Tensor:
+        """(n, outputs) of ``features`` (n, features), on the head's device."""
+        return torch.addmm(self.bias, features.to(self.weight.device), self.weight.T)
+
     def to(self, device: torch.device) -> Head:
         return Head(self.weight.to(device), self.bias.to(device))
 

@@ -50,7 +50,8 @@ def cell_candidates(
     are_all = torch.empty(len(corners), dtype=torch.bool)
     for start in range(0, len(corners), _CELLS_AT_ONCE):
         cells = slice(start, start + _CELLS_AT_ONCE)
-        at_corners = _logits(table[corners[cells].reshape(-1)], head).reshape(-1, 8, outputs)
+        rows = table[corners[cells].reshape(-1)]
+        at_corners = (rows if head is None else head.logits_of_rows(rows)).reshape(-1, 8, outputs)
         smallest, largest = at_corners.amin(dim=1), at_corners.amax(dim=1)
         limit = smallest.amax(dim=1)
         limit -= margin * torch.maximum(limit.abs(), largest.amax(dim=1).abs()).clamp_(min=1.0)
@@ -60,9 +61,3 @@ def cell_candidates(
         labels[cells] = found.to(torch.uint8).cpu()
         predictions[cells] = at_corners.gather(2, found[:, None].expand(-1, 8, -1)).cpu()
     return CellCandidates(labels, predictions.reshape(-1, 2, 4, MOST_CANDIDATES), are_all)
-
-
-def _logits(predictions: torch.Tensor, head: Head | None) -> torch.Tensor:
-    if head is None:
-        return predictions
-    return torch.addmm(head.bias, predictions.to(head.weight.device), head.weight.T)

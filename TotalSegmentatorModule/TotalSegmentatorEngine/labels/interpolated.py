@@ -89,9 +89,7 @@ def _linear_axis(matrix: np.ndarray) -> LinearAxis | None:
 def _largest(predictions: torch.Tensor, head: Head | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Of each row of ``predictions`` (n, channels) the uint8 label, and whether another one is about as large. Without
     a head the predictions are spoilt."""
-    logits = predictions
-    if head is not None:
-        logits = torch.addmm(head.bias, predictions.to(head.weight.device), head.weight.T)
+    logits = predictions if head is None else head.logits_of_rows(predictions)
     best = logits.max(dim=1)
     logits.scatter_(1, best.indices[:, None], -torch.inf)
     limit = _TIE * best.values.abs().clamp_(min=1.0)

@@ -154,7 +154,7 @@ def test_a_job_needs_no_room_to_keep_its_network(user: User, monkeypatch: pytest
 
         monkeypatch.setattr(OpenVinoRunner, "stored", refuse)
     elif fault == "little room":
-        monkeypatch.setattr(network_store, "free_on_disk", lambda _folder: LEAST_FREE_BYTES)
+        monkeypatch.setattr(network_store, "free_bytes", lambda _folder: LEAST_FREE_BYTES)
     else:
         monkeypatch.setattr(network_file.os, "fdopen", refuse)
     assert user.labels().any()

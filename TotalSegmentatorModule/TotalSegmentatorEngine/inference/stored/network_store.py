@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from TotalSegmentatorWire.disk_space import free_bytes
 from TotalSegmentatorWire.user_folders import STORED_NETWORKS, cache_folder
 
 from TotalSegmentatorEngine.inference.stored.network_file import (
@@ -39,15 +39,9 @@ _NAME = re.compile(r"[0-9a-f]{32}\.network")
 class NetworkStore:
     """The files in ``folder``, by keys of 32 hexadecimal digits."""
 
-    def __init__(
-        self,
-        folder: Path,
-        most_bytes: int = MOST_BYTES,
-        free_bytes: Callable[[Path], int] = lambda folder: free_on_disk(folder),
-    ) -> None:
+    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
         self._most_bytes = most_bytes
-        self._free_bytes = free_bytes
 
     @classmethod
     def of_user(cls) -> NetworkStore | None:
@@ -81,7 +75,8 @@ class NetworkStore:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._remove_old_drafts()
-            if needed > self._most_bytes or self._free_bytes(self._folder) - needed < LEAST_FREE_BYTES:
+            free = free_bytes(self._folder)
+            if needed > self._most_bytes or free is None or free - needed < LEAST_FREE_BYTES:
                 logger.info("there is no room to keep a network of %.0f MB", needed / 1e6)
                 return False
             self._make_room(needed)
@@ -123,10 +118,6 @@ class NetworkStore:
 
 def _is_ours(path: Path) -> bool:
     return _NAME.fullmatch(path.name) is not None
-
-
-def free_on_disk(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
 
 
 def _reason(error: Exception) -> str:
