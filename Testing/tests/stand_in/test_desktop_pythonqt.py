@@ -298,14 +298,14 @@ def test_longest_block_is_measured(app):
 
     def polite():
         for _ in range(4):
-            time.sleep(0.02)
+            time.sleep(0.06)
             slicer.app.processEvents()
 
     timer.timeout.disconnect()
     timer.timeout.connect(polite)
     timer.start(0)
     app.wait_until(lambda: not timer.active, 5)
-    assert app.longest_block_ms() < 55, "returning to the event loop stops the clock"
+    assert app.longest_block_ms() < 200, "returning to the event loop stops the clock"
 
 
 def test_missing_graphics_library_is_one_line_with_its_command(monkeypatch):
