@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import numpy as np
 import pytest
 
@@ -9,9 +12,29 @@ pytest.importorskip("PySide6", reason="the stand-in desktop needs PySide6")
 pytest.importorskip("slicer", reason="the stand-in desktop needs the wheel slicer-core")
 
 import slicer
-from planning_session import FIRST, SECOND, SMALL_CT, TASK, planning_session
+from hu_models import block_volume, make_hu_model
+from job_support import MARK
+from panel_support import panel_user
+from planning_session import EFFUSION, FIRST, SECOND, SMALL_CT, TASK, PlanningSession, planning_session
+from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorModuleLib.tags.segment_tags import read_tag
 from TotalSegmentatorWire.tables.result_tags import PREFIX
+from TotalSegmentatorWire.user_folders import default_models_folder
+
+LUNG_HU, FLUID_HU, HEART_HU, CORD_HU = -700, -300, 300, 640
+LUNG = (slice(10, 34), slice(12, 36), slice(8, 24))
+FLUID = (slice(12, 18), slice(16, 24), slice(12, 18))
+HEART = (slice(14, 28), slice(18, 34), slice(26, 38))
+CORD = (slice(6, 40), slice(6, 10), slice(22, 26))
+NETWORKS = {
+    FIRST: {"heart_atrium_left": HEART_HU, "lung_upper_lobe_left": LUNG_HU},
+    SECOND: {"heart": HEART_HU, "spinal_cord": CORD_HU},
+    TASK: {"mediastinum": HEART_HU},
+    EFFUSION: {"pleural_effusion": FLUID_HU},
+    "117-6mm": {"lung_upper_lobe_left": LUNG_HU},
+    "body-6mm": {"body_trunc": HEART_HU},
+}
+"""Each finds what has the CT number; the lung of the model of 6 mm is where fluid is looked for."""
 
 
 @pytest.mark.slow  # the engine loads torch, for the plan
@@ -38,6 +61,42 @@ def test_a_preset_becomes_one_segmentation_of_several_models(app, monkeypatch, t
         app.process_events()
         assert not export.collapsibleButton.collapsed and session.user.ui.export_task.startButton.enabled
         assert "RT Structure Set" in export.formatComboBox.currentText
+
+
+@pytest.mark.slow  # the networks of six models run, at one voxel a feature
+def test_networks_of_all_models_of_a_preset_run_in_one_job(app, monkeypatch):
+    volume = block_volume(
+        (44, 46, 46),
+        [(LUNG, LUNG_HU), (FLUID, FLUID_HU), (HEART, HEART_HU), (CORD, CORD_HU)],
+        (3.0, 3.0, 3.0),
+    )
+
+    def engine(mark):
+        return EngineEnvironment(sys.executable, {**os.environ, MARK: mark})
+
+    with panel_user(app, monkeypatch, engine) as user:
+        for model, numbers in NETWORKS.items():
+            make_hu_model(default_models_folder(), model, numbers)
+        app.leave_module()
+        app.enter_module()
+        session = PlanningSession(user, user.add_ct(volume.array, "CT thorax", volume.geometry.ijk_to_ras))
+
+        session.choose()
+        session.apply()
+
+        (node,) = user.segmentations
+        models = models_of(node)
+        found = {"heart_atrium_left": FIRST, "heart": SECOND, "spinal_cord": SECOND, "mediastinum": TASK}
+        found |= {"pleural_effusion": EFFUSION, "body_trunc": "body-6mm"}
+        assert {name: models.get(name) for name in found} == found
+        # of the 104, the atrium is what is nearest to the cord, too
+        for name, blocks in (("heart_atrium_left", (HEART, CORD)), ("heart", (HEART,)), ("spinal_cord", (CORD,))):
+            expected = np.zeros(volume.array.shape, bool)
+            for block in blocks:
+                expected[block] = True
+            mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, name, session.ct) > 0
+            assert np.array_equal(mask, expected), name
+        assert overlap(node, session.ct)
 
 
 def described(user) -> str:

@@ -109,6 +109,10 @@ class MachineProfile:
         """Ends a job, and writes what was remembered; where that is impossible, this machine is measured again another
         time."""
         self._of_this_job.clear()
+        self.write()
+
+    def write(self) -> None:
+        """Writes what was remembered so far, in the middle of a job."""
         if not self._changed or self._path is None:
             return
         try:

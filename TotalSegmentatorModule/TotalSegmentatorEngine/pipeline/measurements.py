@@ -47,6 +47,12 @@ class Measurements:
         if self._is_kept:
             self.machine.save()
 
+    def keep_trial(self) -> None:
+        """Saves what is known so far: a trial takes seconds, and is not to be made again because Slicer is closed
+        before this job has ended."""
+        if self._is_kept:
+            self.machine.write()
+
     @contextmanager
     def work(self, work: Work) -> Iterator[None]:
         """Times some work of the processor, unless it fails."""
@@ -96,6 +102,11 @@ class LoadingProbe:
             yield
         finally:
             self._trial = now() - started
+
+    @property
+    def has_compared(self) -> bool:
+        """Whether there was a trial."""
+        return self._trial is not None
 
     def ready(self, runner: TileRunner) -> None:
         """Remembers the measurement; the stored weights have been released. A trial leaves memory behind."""

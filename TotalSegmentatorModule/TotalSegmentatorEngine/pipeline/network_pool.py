@@ -235,6 +235,8 @@ class NetworkPool:
         gc.collect()  # torch.fx's tracer and torch.load hold in cycles what OpenVINO has its own copy of
         trim_memory()
         probe.ready(runner)
+        if probe.has_compared:
+            self._measurements.keep_trial()
         store_runner(runner, folder)
         trim_memory()
         return runner

@@ -9,14 +9,18 @@ from pathlib import Path
 import ct_variants
 import numpy as np
 import pytest
+import torch
 from engine_support import blobs_volume, turned
 from nnunet_reference import nnunet_labels
 from one_model import model_task
 from seeded_models import configuration_settings, make_model_folder, plans_of
 from TotalSegmentatorEngine.ct_input.reading import ReadInput
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
+from TotalSegmentatorEngine.inference.runtimes import recorded_choice
 from TotalSegmentatorEngine.job import reporting
 from TotalSegmentatorEngine.job.reporting import JobReporter, SilentReporter
+from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.models.model_folder import read_model_folder
 from TotalSegmentatorEngine.pipeline.cache import EngineCache
 from TotalSegmentatorEngine.pipeline.prepare import prepare
 from TotalSegmentatorEngine.pipeline.run_job import segment
@@ -186,6 +190,23 @@ def test_a_second_job_on_the_same_ct_makes_nothing_anew(tmp_path: Path) -> None:
     assert cache.ct("first") is None
     assert not np.array_equal(labels_of(other, folder, cache), first)
     assert sorted(cache.made[3:]) == ["image", "input"], "the network stays, the images do not"
+
+
+@pytest.mark.usefixtures("fresh_measurements")
+def test_a_trial_of_runtimes_is_known_before_the_job_ends(tmp_path: Path) -> None:
+    """Else it is made again by each job during which Slicer is closed."""
+    folder, seen = make_model_folder(tmp_path / "D"), []
+
+    class Watching(SilentReporter):
+        def progress(self, stage: str, fraction_of_stage: float, tile: int = 0, tiles: int = 0) -> None:
+            if stage == Stage.PREDICTING:
+                known = recorded_choice(read_model_folder(folder), "exact", torch.device("cpu"), MachineProfile.load())
+                seen.append(known)
+
+    segment(
+        blobs_volume((20, 24, 22), (3.0, 3.0, 3.0)), prepare(model_task(str(folder), Path())), EngineCache(), Watching()
+    )
+    assert seen and None not in seen
 
 
 def test_a_changed_weight_file_is_loaded_again(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ from TotalSegmentatorWire.user_folders import default_models_folder
 PRESET = "RT thorax"
 SEARCH = "thorax heart"
 """Shows structures of several models."""
-FIRST, SECOND, TASK = "104-3mm", "117-3mm", "trunk_cavities"
-MODELS = (FIRST, SECOND, TASK, "117-6mm", "pleural_pericard_effusion", "body-6mm")
+FIRST, SECOND, TASK, EFFUSION = "104-3mm", "117-3mm", "trunk_cavities", "pleural_pericard_effusion"
+MODELS = (FIRST, SECOND, TASK, EFFUSION, "117-6mm", "body-6mm")
 """All that the preset needs at 3 mm."""
 CT = PhantomParameters(
     seed=20_002,
