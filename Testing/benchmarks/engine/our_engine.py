@@ -178,10 +178,12 @@ class ResidentWorker:
     application: Application
     workload: Workload
     clock_file: Path | None
+    models_folder: Path
+    """Its results are reviewed, as all of the panel's are, and the review of noise takes minutes."""
 
     def job(self, model: str, ct: FakeCt, options: JobOptions | None = None, device: str = "cpu") -> WorkerJob:
         """Raises ProgramError where it has no result."""
-        settings = model_settings(model, self.workload.models_folder, None, device, options or JobOptions())
+        settings = model_settings(model, self.models_folder, None, device, options or JobOptions())
         listener = self.application.listener
         results = len(listener.results)
         watch = Stopwatch()
@@ -199,7 +201,7 @@ class ResidentWorker:
     def preview(self, model: str, ct: FakeCt, options: JobOptions) -> WorkerJob:
         """Until the labels of the preview are in memory; the rest of the job is cancelled. Raises ProgramError where
         there is none."""
-        settings = model_settings(model, self.workload.models_folder, None, "cpu", options)
+        settings = model_settings(model, self.models_folder, None, "cpu", options)
         shown: list[WorkerJob] = []
         begun = time.perf_counter()
 
@@ -217,9 +219,13 @@ class ResidentWorker:
 
 @contextmanager
 def resident_worker(
-    workload: Workload, clocked: bool = False, changes: dict[str, str] | None = None
+    workload: Workload,
+    clocked: bool = False,
+    changes: dict[str, str] | None = None,
+    models_folder: Path | None = None,
 ) -> Iterator[ResidentWorker]:
-    """A worker as the panel starts it; it ends with the block. ``clocked`` and ``changes`` as for ``segment``."""
+    """A worker as the panel starts it; it ends with the block. ``clocked`` and ``changes`` as for ``segment``;
+    ``models_folder``: another than the workload's with a model of 3 mm that finds tissue."""
     clock_file = workload.result("worker-clock.jsonl") if clocked else None
     environment = {**os.environ, CACHE_VARIABLE: str(workload.cache_folder), **(changes or {})}
     if clock_file is not None:
@@ -229,6 +235,6 @@ def resident_worker(
         engine = EngineEnvironment(sys.executable, environment, program=MEASURED_PROGRAM)
     application = Application(workload.folder / "worker", engine)
     try:
-        yield ResidentWorker(application, workload, clock_file)
+        yield ResidentWorker(application, workload, clock_file, models_folder or workload.tissue_models_folder)
     finally:
         application.shutdown()

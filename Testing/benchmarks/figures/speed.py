@@ -72,24 +72,24 @@ def measure_3mm(workload: Workload) -> None:
 
     Quick: half as many slices, in exact precision, without the other CT and the peer's sums in float32.
     """
-    report, model = workload.report, "117-3mm"
+    report, model, models = workload.report, "117-3mm", workload.tissue_models_folder
     wanted = [EXACT] if workload.quick else precisions()
     raw = workload.ct(150 if workload.quick else 300)
     ct, scene_ct = compressed(raw), SceneCt(raw)
     times, results = _Times(), {}
     for precision in wanted:
         report.say("first use on this machine ({}): its trial of runtimes is not timed".format(precision))
-        warm_up(workload, model, precision)
+        warm_up(workload, model, precision, models)
     with our_engine.resident_worker(workload) as worker:
         for precision in wanted:
             worker.job(model, scene_ct, JobOptions(precision=precision))
         for _ in range(workload.repeat):
-            peer = peer_runs.total_segmentator(workload, model, ct, "peer-3mm.nii.gz")
+            peer = peer_runs.total_segmentator(workload, model, ct, "peer-3mm.nii.gz", models_folder=models)
             report.say("  {} {:.1f} s, of these {}".format(PEER, peer.seconds, _in_words(peer.stages())))
             times.add(PEER, peer.spent)
             for precision in wanted:
                 output = RESULT_3MM.format(precision)
-                cold = our_engine.segment(workload, model, ct, output, options_of(precision))
+                cold = our_engine.segment(workload, model, ct, output, options_of(precision), models_folder=models)
                 if not workload.quick:
                     scene_ct.edit(lambda array: None)  # for the worker another CT: it is sent and prepared again
                     times.add(OTHER_CT + precision, worker.job(model, scene_ct, JobOptions(precision=precision)).spent)
@@ -117,7 +117,9 @@ def measure_3mm(workload: Workload) -> None:
         return
     report.pairs("3mm another CT in the worker exact", times.pairs(OTHER_CT + EXACT))
     # how much of a difference comes from the peer's own rounding: see peer_program.add_up_in_float32
-    precise = peer_runs.total_segmentator(workload, model, ct, "peer-3mm-float32.nii.gz", float32_sums=True)
+    precise = peer_runs.total_segmentator(
+        workload, model, ct, "peer-3mm-float32.nii.gz", float32_sums=True, models_folder=models
+    )
     same = agreement(workload.folder / "results" / RESULT_3MM.format(EXACT), precise.output)
     report_agreement(workload, "3mm labels of the {}{} (peer sums in float32)".format(FIRST, EXACT), same, True)
 
@@ -172,10 +174,10 @@ def measure_full(workload: Workload) -> None:
     report.ratio("1.5mm exact outside the networks, .nii.gz", median(outside))
 
 
-def warm_up(workload: Workload, model: str, precision: str) -> None:
+def warm_up(workload: Workload, model: str, precision: str, models_folder: Path | None = None) -> None:
     """The trial of runtimes, which a user's machine makes once, is not timed: a CT of one tile."""
     ct = workload.cropped_ct("one-tile", (150.0, 150.0, 150.0))
-    our_engine.segment(workload, model, ct, "warm-up.nii.gz", options_of(precision))
+    our_engine.segment(workload, model, ct, "warm-up.nii.gz", options_of(precision), models_folder=models_folder)
 
 
 def measure_full_example(workload: Workload) -> None:

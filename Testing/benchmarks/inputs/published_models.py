@@ -109,11 +109,15 @@ def make_own_model(folder: Path, architecture: Architecture) -> Path:
     return path
 
 
+MakeNetwork = Callable[[dict[str, Any], dict[str, Any], int], torch.nn.Module]
+"""Of plans, dataset.json and seed."""
+
+
 def make_published_models(
     folder: Path,
     architectures: dict[str, Architecture],
     models: Sequence[str] = MODELS,
-    network: Callable[[dict[str, Any], dict[str, Any], int], torch.nn.Module] | None = None,
+    network: MakeNetwork | None = None,
 ) -> Path:
     """Makes what is absent of the ``models`` of the catalogue below ``folder``, as an installation lays them out.
 

@@ -54,10 +54,13 @@ class Workload:
     @cached_property
     def tissue_models_folder(self) -> Path:
         """The model of 3 mm, of published shape, with results that are worth a review: see tissue_networks.py."""
-        architectures = published_models.SMALL if self.small else published_models.PUBLISHED
-        return published_models.make_published_models(
-            self.folder / "models-tissue", architectures, ("117-3mm",), tissue_networks.tissue_network
-        )
+        return self._models("models-tissue", ("117-3mm",), tissue_networks.tissue_network)
+
+    @cached_property
+    def preview_models_folder(self) -> Path:
+        """Likewise, and the networks of 1.5 mm whose preview it makes; these find noise."""
+        self._models("models-preview", ("117-3mm",), tissue_networks.tissue_network)
+        return self._models("models-preview", ("117-1.5mm",))
 
     @cached_property
     def own_model(self) -> Path:
@@ -79,9 +82,9 @@ class Workload:
         )
         return published_models.make_published_models(folder, architectures, ("kidney_cysts",))
 
-    def _models(self, name: str, models: Sequence[str]) -> Path:
+    def _models(self, name: str, models: Sequence[str], network: published_models.MakeNetwork | None = None) -> Path:
         architectures = published_models.SMALL if self.small else published_models.PUBLISHED
-        return published_models.make_published_models(self.folder / name, architectures, models)
+        return published_models.make_published_models(self.folder / name, architectures, models, network)
 
     @property
     def scan(self) -> large_ct.Scan:

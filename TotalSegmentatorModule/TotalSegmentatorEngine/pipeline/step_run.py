@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from TotalSegmentatorWire.errors.problem import Problem
 from TotalSegmentatorWire.messages.agreement import REDUCED
 from TotalSegmentatorWire.messages.plan import SEGMENTATION
 
@@ -18,7 +19,7 @@ from TotalSegmentatorEngine.pipeline.checking.attempt import attempted
 from TotalSegmentatorEngine.pipeline.checking.checked_job import CheckedJob
 from TotalSegmentatorEngine.pipeline.checking.checked_part import PartRun
 from TotalSegmentatorEngine.pipeline.checking.early_check import is_reduced_enough
-from TotalSegmentatorEngine.pipeline.checking.step_check import StepCheck, check_step
+from TotalSegmentatorEngine.pipeline.checking.step_check import StepCheck, approximations_of, check_step
 from TotalSegmentatorEngine.pipeline.finishing.merged_labels import MergedLabels
 from TotalSegmentatorEngine.pipeline.job_context import JobContext
 from TotalSegmentatorEngine.pipeline.part_prediction import PartPrediction
@@ -44,7 +45,7 @@ class StepLabels:
 
 def run_step(step: Step, scope: Scope, context: JobContext, is_smooth: bool, checks_itself: bool = False) -> StepLabels:
     """``checks_itself``: a step of the result that is approximate computes a few tiles exactly, too; where that fails,
-    nothing is said of its labels. Raises SegmentationError: CANCELLED, MODEL_DAMAGED, MODEL_UNSAFE."""
+    the job warns of it. Raises SegmentationError: CANCELLED, MODEL_DAMAGED, MODEL_UNSAFE."""
     labels = _run_parts(step, scope, context, is_smooth, checks_itself)
     if labels is None:
         context.networks.run_exactly()
@@ -93,6 +94,8 @@ def _run_parts(
             if regions[part.name] is not None:
                 prediction.expect_more_tiles(part, regions[part.name])
         return None
+    if is_checked and check is None and approximations_of(step, ct, list(runs.values())):
+        context.reporter.warning(Problem("AGREEMENT_UNKNOWN"))
     return StepLabels(result, on_grid, check)
 
 

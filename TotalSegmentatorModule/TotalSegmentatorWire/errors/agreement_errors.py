@@ -16,6 +16,14 @@ AGREEMENT_WARNINGS: dict[str, ErrorDefinition] = warnings_table(
         ),
         _("For the exact labels, run the job again in exact precision and over the whole CT."),
     ),
+    (
+        "AGREEMENT_UNKNOWN",
+        _("How well the fast labels agree with the exact ones could not be checked."),
+        _(
+            "Review the labels with more care than usual, or run the job again in exact precision and over the whole "
+            "CT."
+        ),
+    ),
 )
 
 GRAPHICS_WARNINGS: dict[str, ErrorDefinition] = warnings_table(

@@ -22,7 +22,7 @@ _EXACT = {"runtime": "auto", "precision": "exact"}
 def measure(workload: Workload) -> None:
     """512 x 512 x 300 voxels of 0.8 x 0.8 x 1.5 mm."""
     ct = SceneCt(workload.ct())
-    with resident_worker(workload) as worker:
+    with resident_worker(workload, models_folder=workload.preview_models_folder) as worker:
         worker.job(FAST, ct, JobOptions(**_EXACT))  # loads the network, tries the runtimes, sends the CT
         pairs = [_pair(worker, ct, number) for number in range(workload.repeat)]
     alone, preview = ([pair[place][0] for pair in pairs] for place in (0, 1))

@@ -197,7 +197,7 @@ def test_a_check_that_fails_leaves_the_labels_that_are_done(
     failing = _Failing(error)
     monkeypatch.setattr(step_check, "cell_labels", failing)
     result, reported = run(one_block(), job(**options))
-    assert (failing.calls, result.agreement, reported.warnings) == (1, None, [])
+    assert (failing.calls, result.agreement, reported.warnings) == (1, None, ["AGREEMENT_UNKNOWN"])
     assert result.options.precision == "reduced"
     assert np.array_equal(result.layers[0], unchecked.layers[0])
 

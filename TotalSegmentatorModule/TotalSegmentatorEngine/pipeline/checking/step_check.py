@@ -45,13 +45,14 @@ class StepCheck:
 def check_step(step: Step, ct: CheckedCt, runs: Sequence[PartRun], job: CheckedJob) -> StepCheck | None:
     """None where the step's labels are exact, or where they cannot be checked. Raises SegmentationError: CANCELLED,
     MODEL_DAMAGED, MODEL_UNSAFE."""
-    approximations = _approximations(step, ct, runs)
+    approximations = approximations_of(step, ct, runs)
     if not approximations or not all(can_be_checked(run, ct) for run in runs):
         return None
     return StepChecking(step, ct, runs, job, approximations).made()
 
 
-def _approximations(step: Step, ct: CheckedCt, runs: Sequence[PartRun]) -> tuple[str, ...]:
+def approximations_of(step: Step, ct: CheckedCt, runs: Sequence[PartRun]) -> tuple[str, ...]:
+    """By what the step's labels may differ from the exact ones; empty where nothing does."""
     found = []
     if any(run.precision == REDUCED for run in runs):
         found.append(REDUCED)

@@ -7,7 +7,6 @@ count as one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations, product
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -62,15 +61,13 @@ def _flags(
 
 def _groups(pieces: Sequence[Piece]) -> list[Group]:
     """The largest first. What the scan cuts at its upper end is not joined to what it cuts at its lower end."""
-    cut = [piece for piece in pieces if piece.sides]
-    groups: list[list[Piece]] = [[piece] for piece in pieces]
-    for first, second in combinations(cut, 2):
-        if any({one, other} != {"head", "feet"} for one, other in product(first.sides, second.sides)):
-            one, other = (next(group for group in groups if piece in group) for piece in (first, second))
-            if one is not other:
-                one.extend(other)
-                groups.remove(other)
-    ordered = [tuple(sorted(group, key=lambda piece: -piece.voxels)) for group in groups]
+    at_sides = {piece.sides for piece in pieces if piece.sides}
+    are_apart = at_sides == {("head",), ("feet",)}  # a piece that also ends elsewhere may join both
+    groups: dict[object, list[Piece]] = {}
+    for piece in pieces:
+        joined = (piece.sides if are_apart else "cut") if piece.sides else piece.number
+        groups.setdefault(joined, []).append(piece)
+    ordered = [tuple(sorted(group, key=lambda piece: -piece.voxels)) for group in groups.values()]
     return sorted(ordered, key=_volume, reverse=True)
 
 
