@@ -21,7 +21,7 @@ from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSess
 from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
 
 REST_SECONDS = 0.4
-"""The engine is started when the module has been open, and a choice has not changed, for so long."""
+"""The engine, which is started at once, is told what to load when a choice has not changed for so long."""
 _HELLO_MS = 100
 
 
@@ -99,12 +99,12 @@ class StartingAhead:
     def _tick(self) -> int | None:
         if not self._is_shown or self._wanted is None or self._session.is_busy or not self._is_on:
             return None
-        left = self._due - self._clock()
-        if left > 0:
-            return int(1000 * left) + 1
         worker = self._started()
         if worker is None:
             return None
+        left = self._due - self._clock()
+        if left > 0:
+            return int(1000 * left) + 1
         if not worker.hello:
             return _HELLO_MS
         if (worker, self._wanted) != (self._worker, self._told):

@@ -8,7 +8,7 @@ from phantom import PhantomParameters, make_phantom
 from phantom.phantom import read_label_table
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume
 from TotalSegmentatorEngine.review.all_rules import review
-from TotalSegmentatorEngine.review.measures.findings import Findings, LabelledStructure
+from TotalSegmentatorEngine.review.measures.findings import MOST_PIECES, Findings, LabelledStructure
 from TotalSegmentatorWire.errors.problem import SegmentationError
 from TotalSegmentatorWire.messages.review import Flag, Level, flags_from_json, review_to_json
 from TotalSegmentatorWire.tables.review_rules import sentence_of
@@ -65,6 +65,17 @@ def test_pieces_of_a_line_of_voxels(axis: int):
     findings = Findings([labels], [LabelledStructure("liver", 0, 1)], geometry)
     assert [piece.voxels for piece in findings["liver"].pieces] == [1, 1, 1]
     assert [flag.rule for flag in review(findings)] == ["cut_by_scan"]
+
+
+def test_noise_is_judged_by_its_largest_pieces():
+    """A model of one's own that is no good must not keep its user waiting."""
+    labels = np.zeros((40, 60, 60), np.uint8)
+    labels[1:-1:3, 1:-1:3, 1:-1:3] = 1
+    labels[10:30, 10:30, 10:30] = 1
+    geometry = Geometry(labels.shape, np.diag([2.0, 2.0, 2.0, 1.0]))
+    pieces = Findings([labels], [LabelledStructure("liver", 0, 1)], geometry)["liver"].pieces
+    assert len(pieces) == MOST_PIECES
+    assert (pieces[0].voxels, pieces[1].voxels) == (20**3, 1)
 
 
 def test_the_review_listens_for_cancellation_at_each_structure():
