@@ -203,10 +203,11 @@ class ResidentWorker:
         there is none."""
         settings = model_settings(model, self.models_folder, None, "cpu", options)
         shown: list[WorkerJob] = []
-        begun = time.perf_counter()
+        watch = Stopwatch()
 
         def on_preview(header: ResultHeader, layers: list[np.ndarray]) -> None:
-            shown.append(WorkerJob(time.perf_counter() - begun, header, layers[0]))
+            spent = watch.read()
+            shown.append(WorkerJob(spent.elapsed, header, layers[0], spent.user))
 
         self.application.apply_with(ct, settings, on_preview)
         self.application.run_until(lambda: bool(shown) or not self.application.is_busy, _JOB_LIMIT_SECONDS)
