@@ -30,9 +30,16 @@ class _Pass:
     planned: PlannedPass
     is_counted: bool
     """Whether it has run, or runs, under the eyes of this clock from its beginning."""
+    image: float = 0.0
     loading: float = 0.0
     tiles: float = 0.0
     """Seconds that have passed."""
+
+    @property
+    def image_to_come(self) -> float:
+        """Seconds: nothing once the network is there, however much of the planned time is left."""
+        has_begun = self.loading > 0 or self.tiles > 0
+        return 0.0 if has_begun else max(self.planned.image_seconds - self.image, 0.0)
 
     @property
     def tile_seconds(self) -> float:
@@ -72,12 +79,22 @@ class NetworksPace:
         place, _done = self._place()
         return sum(each.planned.seconds for each in self._passes[place:])
 
+    def images_to_come(self) -> float:
+        """Seconds of resampling images for the passes that are not finished."""
+        place, _done = self._place()
+        return sum(each.image_to_come for each in self._passes[place:])
+
     def book(self, stage: str | None, seconds: float) -> None:
         """``seconds`` have passed in ``stage``."""
-        place, _done = self._place()
-        if stage not in _NETWORK_STAGES or place == len(self._passes):
+        place, done = self._place()
+        if stage not in (*_NETWORK_STAGES, Stage.RESAMPLING) or place == len(self._passes):
             return
         running = self._passes[place]
+        if stage != Stage.PREDICTING and not done and not running.loading:
+            running.tiles = 0.0  # what has passed since the last tile of the network before belonged to that one
+        if stage == Stage.RESAMPLING:
+            running.image += seconds
+            return
         if stage == Stage.LOADING_MODEL:
             running.loading += seconds
         else:

@@ -88,7 +88,8 @@ class TimeLeft:
         if plan.seconds is not None and NetworksPace.can_tell(plan):
             self._networks = NetworksPace(plan, done, before)
             left = plan.seconds - plan.elapsed_seconds
-            self._planned_tail = max(left - self._networks.planned_to_come, 0.0) + _WRITING_SHARE * left
+            networks = self._networks.planned_to_come + self._networks.images_to_come()
+            self._planned_tail = max(left - networks, 0.0) + _WRITING_SHARE * left
         self._start_anew()
         self._tile = done
 
@@ -122,7 +123,7 @@ class TimeLeft:
             self._labelling += now - since
         if self._networks is not None:
             self._networks.book(stage, now - since)
-            if stage in (Stage.RESAMPLING, Stage.PREVIEWING):
+            if stage == Stage.PREVIEWING:
                 self._planned_tail = max(self._planned_tail - (now - since), 0.0)
 
     def _by_plan(self, stage: str, within: float, tile: int, tiles: int, now: float) -> float:
@@ -134,7 +135,7 @@ class TimeLeft:
             self._labelled = max(self._labelled, min(within, 1.0))
         busy = self._watched.busy() if self._place is not None and self._place[0] == "cpu" else 1.0
         factor = min(max(self._networks.factor(busy), 1 / _MOST_FACTOR), _MOST_FACTOR)
-        tail = factor * self._planned_tail
+        tail = factor * (self._planned_tail + (0.0 if stage in _TAIL else self._networks.images_to_come()))
         if stage not in _TAIL:
             labels = self._of_labels()[0] * (1.0 if self._have_labels_a_pace() else factor)
             return round(self._networks.seconds_left(busy) + labels + tail, 1)

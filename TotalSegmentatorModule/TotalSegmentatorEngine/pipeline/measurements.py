@@ -118,7 +118,8 @@ class LoadingProbe:
         loading = loading_work(stored_bytes(self._folder), runner.runtime, *place)
         self._machine.remember_rate(loading.name, loading.units, seconds)
         if self._trial is not None:
-            self._machine.remember_rate(comparing_work(*place).name, 1, self._trial.worked)
+            comparing = comparing_work(tile_operations(self._folder), None, *place)
+            self._machine.remember_rate(comparing.name, comparing.units, self._trial.worked)
         if self._trial is None:
             change = (resident_memory() or 0) - self._resident
             self._machine.remember_bytes(key, max(stored_bytes(self._folder) + change, 0))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from TotalSegmentatorWire.messages.options import JobOptions
 
+from TotalSegmentatorEngine.agreement.tile_choice import tile_count
 from TotalSegmentatorEngine.machine.cpu_features import has_bf16
-from TotalSegmentatorEngine.machine.profile import MachineProfile
+from TotalSegmentatorEngine.machine.profile import MachineProfile, NetworkRecord
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 
 LEAST_SPEED_UP = 1.3
 """Reduced precision that is hardly faster is not worth its difference: AVX-512 alone gains less by it than AMX."""
-SHORTEST_SECONDS = 30.0
-"""Of a network's exact run: below, loading a second network and comparing tiles takes what is gained."""
+LEAST_GAIN_SECONDS = 10.0
+"""Of a network's run, when the tiles that are compared are taken off: a second network has to be loaded, too, and the
+user waits for the comparison before anything else happens."""
+EXPECTED_SHARE = 0.5
+"""Of the exact time of a tile, before this computer has tried it: measured were 1/3 with AMX and 0.73 with AVX-512."""
 LEAST_EQUAL = 0.995
 """Of the voxels of structures on the CT at hand, as the lower end of the interval has it: who did not choose reduced
 precision gets it only where that is shown."""
@@ -29,8 +33,17 @@ def may_be_reduced(
     if not is_left_open(options, device):
         return False
     key = architecture_key(folder)
-    exact, reduced = (machine.network(key, runtime, precision, device) for precision in ("exact", "reduced"))
-    if exact is None or exact.seconds_per_tile is None or exact.seconds_per_tile * tiles < SHORTEST_SECONDS:
+    exact, reduced = (_tile_seconds(machine.network(key, runtime, each, device)) for each in ("exact", "reduced"))
+    if exact is None:
         return False
-    is_slow = reduced is not None and reduced.seconds_per_tile is not None
-    return not (is_slow and exact.seconds_per_tile < LEAST_SPEED_UP * reduced.seconds_per_tile)
+    if reduced is None:
+        reduced = EXPECTED_SHARE * exact
+    elif exact < LEAST_SPEED_UP * reduced:
+        return False
+    # compared in both precisions before the run, and some exactly again after it
+    compared = tile_count(tiles) * (2 * exact + reduced)
+    return tiles * (exact - reduced) - compared >= LEAST_GAIN_SECONDS
+
+
+def _tile_seconds(record: NetworkRecord | None) -> float | None:
+    return None if record is None else record.seconds_per_tile

@@ -18,10 +18,15 @@ from TotalSegmentatorEngine.models.model_folder import ModelFolder
 from TotalSegmentatorEngine.preprocessing.network_input import NetworkGrid, Region
 from TotalSegmentatorEngine.preprocessing.regions import shape_of
 
-USUAL_LABELLING = {True: 1e-9, False: 1e-9}
-"""Seconds per voxel and label on two cores, as counts before the computer has measured it. True: of interpolated
-logits, measured as 0.95e-9 and 1.1e-9 (16 million voxels of 105 labels, of a real CT; three times that where every
-second voxel lies on a boundary); False: of others, 1.0e-9 (0.35 million of 118)."""
+# "usual" numbers are those of two cores of an AMD EPYC with AVX-512, otherwise idle: the benchmark "time-left" runs the
+# jobs that they were read from
+
+_USUAL_PACE = 6e-12
+"""Seconds of a floating point operation."""
+_OPERATIONS_TO_BE_READY = 1e11
+"""So many take about as long as a network needs to be made ready for a trial."""
+_OPERATIONS_OF_A_TILE = 7e11
+"""Of a network of published shape at 3 mm; for plans that do not tell."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,23 @@ def trial_rate(runtime: str, precision: str, device: str) -> str:
 
 def loading_work(stored_bytes: int, runtime: str, precision: str, device: str) -> Work:
     """A network made ready to run, of weight files of so many bytes: for those that never ran here. Most of the time of
-    a small one does not depend on its size: 0.6 to 1.3 s for 18 MB."""
-    return Work(f"loading, {runtime}, {precision}, {device}", stored_bytes + 64e6, 1.5e-8)
+    a small one does not depend on its size: 0.35 s for 13 MB, 1.2 s for 125 MB."""
+    return Work(f"loading, {runtime}, {precision}, {device}", stored_bytes + 64e6, 6e-9)
 
 
-def comparing_work(precision: str, device: str) -> Work:
-    """The runtimes of this machine compared with one kind of network. 3 to 5 s, most of them to make it ready."""
-    return Work(f"comparing runtimes, {precision}, {device}", 1, 4.0)
+def comparing_work(operations: float | None, pace: float | None, precision: str, device: str) -> Work:
+    """The runtimes of this machine compared with one kind of network, by parts of tiles. ``operations``: of a tile;
+    ``pace``: seconds of one. 0.6 s for the lightest and 4.4 s for a network of published shape at 3 mm: about as long
+    as a tile, and half a second to make the network ready."""
+    units = (_OPERATIONS_OF_A_TILE if operations is None else operations) + _OPERATIONS_TO_BE_READY
+    return Work(f"runtimes compared, {precision}, {device}", units, _USUAL_PACE if pace is None else pace)
+
+
+def usual_labelling(is_resampled: bool, labels: int) -> float:
+    """Seconds a voxel, as counts before the computer has measured it. ``is_resampled``: of interpolated logits, of
+    which most voxels need few (16 million voxels of 105 labels of a real CT: 0.95e-9 s a label); of others all are
+    looked at (1.1e-9 s for 3, 1.6e-9 s for 19 to 27, 1.5e-9 s for 118 labels)."""
+    return 3e-8 + 0.7e-9 * labels if is_resampled else 1.5e-9 * labels
 
 
 def label_rate(folder: ModelFolder, device: str, is_resampled: bool) -> str:
@@ -65,29 +80,29 @@ def label_rate(folder: ModelFolder, device: str, is_resampled: bool) -> str:
 
 def resampling_work(grid: NetworkGrid, profile: Profile, region: Region) -> Work:
     """A ``region`` of the networks' grid made of the CT: each voxel of the CT is read, and each of the grid written,
-    so that coarse and fine CTs have one rate. 3 s for 512 x 512 x 300 voxels of 0.8 x 0.8 x 1.5 mm at 1.5 mm."""
+    so that coarse and fine CTs have one rate. 0.25 s for 512 x 512 x 300 voxels of 0.8 x 0.8 x 1.5 mm at 3 mm."""
     made = math.prod(shape_of(region))
     read = made / math.prod(grid.shape) * math.prod(grid.full_shape)
-    return Work(f"resampling both ways, order {profile.resampling_order}, {grid.spacing[0]:g} mm", read + made, 3e-8)
+    return Work(f"resampling both ways, order {profile.resampling_order}, {grid.spacing[0]:g} mm", read + made, 5e-9)
 
 
 def plans_resampling_work(folder: ModelFolder, image_shape: Sequence[int], network_shape: Sequence[int]) -> Work:
     """What nnU-Net's plans make of an image of the CT's own voxels: normalised by their scheme, and resampled."""
     scheme, has_mask = folder.settings["normalization_schemes"][0], bool(folder.settings["use_mask_for_norm"][0])
     name = f"by the plans, {scheme}{' of a mask' if has_mask else ''}, {folder.patch_size}"
-    return Work(name, math.prod(image_shape) + math.prod(network_shape), 3e-8)
+    return Work(name, math.prod(image_shape) + math.prod(network_shape), 2.5e-8)
 
 
 def islands_work(options: JobOptions, merged_voxels: int) -> Work:
     """Islands found and removed in so many voxels of merged labels, once for each option that does so."""
-    return Work("islands", merged_voxels * (options.largest_piece + (options.smallest_island_mm3 > 0)), 4e-8)
+    return Work("islands", merged_voxels * (options.largest_piece + (options.smallest_island_mm3 > 0)), 3e-8)
 
 
 def restoring_work(full_shape: Sequence[int], merged_voxels: int, is_smooth: bool) -> Work:
-    """Merged labels brought to the CT's grid and counted. 1 s for 512 x 512 x 300 voxels."""
+    """Merged labels brought to the CT's grid and counted. 0.03 to 0.2 s for 512 x 512 x 300 voxels."""
     if is_smooth:
-        return Work("restoring, smooth", math.prod(full_shape), 1e-8)
-    return Work("restoring both ways", math.prod(full_shape) + merged_voxels, 1e-8)
+        return Work("restoring, smooth", math.prod(full_shape), 7e-9)
+    return Work("restoring both ways", math.prod(full_shape) + merged_voxels, 2e-9)
 
 
 def published_work(steps: Sequence[PublishedStep], voxels: int) -> Work:
@@ -96,8 +111,8 @@ def published_work(steps: Sequence[PublishedStep], voxels: int) -> Work:
 
 
 def checking_work(full_shape: Sequence[int]) -> Work:
-    """The finished labels' orientation, digests and mean HU. 2 s for 512 x 512 x 300 voxels."""
-    return Work("checking", math.prod(full_shape), 2e-8)
+    """The finished labels' orientation, digests and mean HU. 0.5 to 0.8 s for 512 x 512 x 300 voxels."""
+    return Work("checking", math.prod(full_shape), 1e-8)
 
 
 def reviewing_work(full_shape: Sequence[int]) -> Work:

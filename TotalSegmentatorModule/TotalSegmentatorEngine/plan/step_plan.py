@@ -27,7 +27,6 @@ from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, 
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
 from TotalSegmentatorEngine.plan.network_work import tile_operations
 from TotalSegmentatorEngine.plan.rates import (
-    USUAL_LABELLING,
     Work,
     checking_work,
     comparing_work,
@@ -40,6 +39,7 @@ from TotalSegmentatorEngine.plan.rates import (
     resampling_work,
     restoring_work,
     trial_rate,
+    usual_labelling,
 )
 from TotalSegmentatorEngine.plan.tile_counts import label_work, network_shape, tiles_of
 from TotalSegmentatorEngine.preprocessing.cut_volume import cut_geometry
@@ -88,6 +88,8 @@ class StepPlan:
             region = self._region(part)
             if region is not None:
                 self._add_pass(part, region)
+        if self.passes:
+            self.passes[0] = dataclasses.replace(self.passes[0], image_seconds=self.seconds_before_networks())
         self.checked_tiles = checked_tiles(step, scope, self.grid, options, strategy) if self.passes else 0
         if self.checked_tiles:
             self._add_check()
@@ -214,7 +216,8 @@ class StepPlan:
         is_compared = machine.chosen_runtime(kind, strategy.precision, strategy.device) is not None
         if self._options.runtime == "auto" and strategy.device == "cpu" and not is_compared:
             if kind not in self._compared:
-                seconds += self.work_seconds(comparing_work(strategy.precision, strategy.device))
+                pace = self._pace(place)
+                seconds += self.work_seconds(comparing_work(tile_operations(folder), pace, *place[1:]))
             self._compared.add(kind)
         return seconds
 
@@ -237,9 +240,13 @@ class StepPlan:
 
     def _expected_seconds(self, folder: ModelFolder, place: tuple[str, str, str]) -> float | None:
         """Of a tile of a network that never ran here, by the pace of other networks or else of a trial."""
-        machine, operations = self._context.machine, tile_operations(folder)
-        pace = machine.rate(network_rate(*place), usual=machine.rate(trial_rate(*place)))
+        pace, operations = self._pace(place), tile_operations(folder)
         return None if pace is None or operations is None else pace * operations
+
+    def _pace(self, place: tuple[str, str, str]) -> float | None:
+        """Seconds of an operation of networks that run so."""
+        machine = self._context.machine
+        return machine.rate(network_rate(*place), usual=machine.rate(trial_rate(*place)))
 
     def _is_estimated(self, folder: ModelFolder, strategy: Strategy | None = None) -> bool:
         strategy = strategy or self._strategy
@@ -249,7 +256,7 @@ class StepPlan:
     def _label_seconds(self, folder: ModelFolder, work: Mapping[bool, int]) -> float:
         total = 0.0
         for is_resampled, voxels in work.items():
-            usual = USUAL_LABELLING[is_resampled] * len(folder.labels)
+            usual = usual_labelling(is_resampled, len(folder.labels) + 1)
             rate = self._context.machine.rate(label_rate(folder, self._strategy.device, is_resampled), usual)
             total += voxels * rate
         return total

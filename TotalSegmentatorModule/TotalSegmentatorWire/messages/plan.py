@@ -52,6 +52,8 @@ class PlannedPass:
     """Of a tile after the first, without its labels; None where ``seconds`` is."""
     load_seconds: float = 0.0
     """Of ``seconds``, until the network is ready to run; the comparison of runtimes, which is made once, included."""
+    image_seconds: float = 0.0
+    """Not of ``seconds``: until the image is resampled that it gets, where it is the first that gets it."""
     is_estimated: bool = False
     """Whether ``seconds`` counts with what other networks or a short trial took: this one never ran on this machine."""
 

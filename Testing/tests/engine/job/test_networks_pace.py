@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
@@ -145,3 +146,31 @@ def test_a_network_that_runs_once_more_delays_those_to_come():
         reporter.progress(Stage.PREDICTING, 0.5, tile, tiles)
     to_come = sum(planned.seconds for planned in others) + RESTORING
     assert events[-1].seconds_left == pytest.approx(to_come + 2 * pace, rel=0.15)
+
+
+def said_after(passes: list[PlannedPass], steps: list[tuple[float, str, int]]) -> float:
+    """The time left after ``steps``: seconds that pass, and then what begins, with the tiles that are done."""
+    now, events = [0.0], []
+    reporter = JobReporter("1", events.append, clock=lambda: now[0], memory=lambda: None)
+    plan = plan_of(passes)
+    images = sum(planned.image_seconds for planned in passes)
+    reporter.plan(dataclasses.replace(plan, seconds=plan.seconds + images))
+    tiles = sum(planned.tiles for planned in passes)
+    for seconds, stage, tile in steps:
+        now[0] += seconds
+        reporter.progress(stage, 1.0, tile, tiles if stage == Stage.PREDICTING else 0)
+    return events[-1].seconds_left
+
+
+def test_an_image_that_took_less_than_planned_is_not_expected_any_more():
+    passes = [dataclasses.replace(network("a", 10, 2.0), image_seconds=20.0)]
+    left = said_after(passes, [(0.0, Stage.RESAMPLING, 0), (1.0, Stage.LOADING_MODEL, 0), (LOAD, Stage.PREDICTING, 0)])
+    assert left == pytest.approx(20.0 + RESTORING, rel=0.1)
+
+
+def test_a_network_is_still_loaded_after_what_came_between_it_and_the_one_before():
+    """Such as the crop that the one before is for."""
+    passes = [network("a", 2, 1.0), dataclasses.replace(network("b", 3, 1.0), image_seconds=1.0)]
+    first = [(0.0, Stage.LOADING_MODEL, 0), (LOAD, Stage.PREDICTING, 0), (1.0, Stage.PREDICTING, 1)]
+    between = [(1.0, Stage.PREDICTING, 2), (0.5, Stage.RESAMPLING, 0), (1.0, Stage.LOADING_MODEL, 0)]
+    assert said_after(passes, first + between) == pytest.approx(LOAD + 3.0 + RESTORING, rel=0.1)

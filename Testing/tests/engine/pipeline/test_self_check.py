@@ -213,7 +213,7 @@ def trying(monkeypatch: pytest.MonkeyPatch, job, _rounding):
     """Runs a job with automatic precision on a processor on which a second network is worth a try, as soon as the
     first job has shown how long its tiles take."""
     monkeypatch.setattr(automatic_precision, "has_bf16", lambda: True)
-    monkeypatch.setattr(automatic_precision, "SHORTEST_SECONDS", 0.0)
+    monkeypatch.setattr(automatic_precision, "LEAST_GAIN_SECONDS", -math.inf)
     for module in (automatic_precision, early_check):
         monkeypatch.setattr(module, "LEAST_SPEED_UP", 0.0)
 
