@@ -107,12 +107,12 @@ def measure(workload: Workload) -> None:
 
 
 def _models(workload: Workload) -> Path:
-    """Light networks, those of the coarse model with answers and the others with noise."""
+    """Light networks, those of the whole body with results as of a patient, the task's with noise."""
     folder = workload.folder / "models-time-left"
     architectures = published_models.SMALL if workload.small else published_models.LIGHT
     made = published_models.make_published_models
-    made(folder, architectures, (_COARSE,), tissue_networks.tissue_network)
-    return made(folder, architectures, ("117-1.5mm", "117-3mm", _TASK))
+    made(folder, architectures, (_COARSE, "117-1.5mm", "117-3mm"), tissue_networks.tissue_network)
+    return made(folder, architectures, (_TASK,))
 
 
 def _cells(said: Said) -> list[object]:
