@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
-import cc3d
 import numpy as np
 
 from TotalSegmentatorEngine.imaging.geometry import Geometry, Volume, canonical_reorientation
-from TotalSegmentatorEngine.imaging.mask_pieces import numbered_pieces
+from TotalSegmentatorEngine.imaging.mask_pieces import measured_pieces, numbered_pieces
 from TotalSegmentatorEngine.result_check.places import Counts, Places, places_of, sampled_voxel_mm3
 from TotalSegmentatorEngine.review.measures.round_view import RoundView
 from TotalSegmentatorEngine.review.measures.scan import Scan
@@ -133,18 +132,13 @@ class Finding:
         numbers = self.numbered_pieces
         if numbers.max() == 1:
             return (Piece(1, self.voxels, self.volume_ml, self.box, self.centre_ras_mm, self.sides),)
-        measured = cc3d.statistics(numbers, no_slice_conversion=True)  # a million slices would take seconds
-        low = [part.start for part in self.box]
-        counts = np.asarray(measured["voxel_counts"], dtype=np.int64)[1:]
+        first = [part.start for part in self.box]
         pieces = []
-        for number in np.sort(np.argsort(-counts, kind="stable")[:MOST_PIECES]) + 1:
-            ends = measured["bounding_boxes"][number].reshape(3, 2).astype(int)
-            box = tuple(slice(int(first), int(last) + 1) for first, last in ends)
-            moved = tuple(slice(p.start + first, p.stop + first) for p, first in zip(box, low, strict=True))
-            voxels = int(measured["voxel_counts"][number])
-            centre = self._findings.ras(measured["centroids"][number] + low)
-            sides = self._findings.sides_of(moved, lambda box=box, number=number: numbers[box] == number)
-            pieces.append(Piece(int(number), voxels, voxels * self._findings.voxel_ml, moved, centre, sides))
+        for each in measured_pieces(numbers, self.voxels, self.measured.first.centre - first, MOST_PIECES):
+            moved = tuple(slice(p.start + low, p.stop + low) for p, low in zip(each.box, first, strict=True))
+            sides = self._findings.sides_of(moved, lambda each=each: numbers[each.box] == each.number)
+            centre = self._findings.ras(each.centre + first)
+            pieces.append(Piece(each.number, each.voxels, each.voxels * self._findings.voxel_ml, moved, centre, sides))
         return tuple(sorted(pieces, key=lambda piece: -piece.voxels))
 
     @property
