@@ -19,9 +19,6 @@ was seen."""
 _TRUST_IN_ESTIMATE = 0.01
 _TRUST_IN_LOADING = 0.2
 """Seconds: until so much was planned of the loading that has passed, the plan counts as much."""
-_READ_AHEAD_SHARE = 0.4
-"""Of the planned loading of a network, what is left to do when the one before has run: its weights have been read
-meanwhile. Measured 0.1 (stored ready to run) to 0.5."""
 _NETWORK_STAGES = (Stage.LOADING_MODEL, Stage.PREDICTING)
 
 _Seen = dict[str, tuple[float, float]]
@@ -38,10 +35,9 @@ class _Pass:
     tiles: float = 0.0
     """Seconds that have passed."""
 
-    @property
-    def image_to_come(self) -> float:
+    def image_to_come(self, tiles_done: int) -> float:
         """Seconds: nothing once the network is there, however much of the planned time is left."""
-        has_begun = self.loading > 0 or self.tiles > 0
+        has_begun = self.loading > 0 or tiles_done > 0
         return 0.0 if has_begun else max(self.planned.image_seconds - self.image, 0.0)
 
     @property
@@ -84,8 +80,8 @@ class NetworksPace:
 
     def images_to_come(self) -> float:
         """Seconds of resampling images for the passes that are not finished."""
-        place, _done = self._place()
-        return sum(each.image_to_come for each in self._passes[place:])
+        place, done = self._place()
+        return sum(each.image_to_come(0 if number else done) for number, each in enumerate(self._passes[place:]))
 
     def book(self, stage: str | None, seconds: float) -> None:
         """``seconds`` have passed in ``stage``."""
@@ -94,7 +90,7 @@ class NetworksPace:
             return
         running = self._passes[place]
         if stage != Stage.PREDICTING and not done and not running.loading:
-            running.tiles = 0.0  # what has passed since the last tile of the network before belonged to that one
+            running.tiles = 0.0  # what has passed since the last tile of the network before was not its own
         if stage == Stage.RESAMPLING:
             running.image += seconds
             return
@@ -118,7 +114,8 @@ class NetworksPace:
         again = self._passes[place - 1 if place and not done else place]
         if again is not self._passes[min(place, len(self._passes) - 1)]:
             following = self._passes[place]
-            again.tiles, following.tiles = again.tiles + following.tiles, 0.0
+            again.tiles, again.loading = again.tiles + following.tiles, again.loading + following.loading
+            following.tiles = following.loading = following.image = 0.0
         planned = again.planned
         seconds = planned.seconds + more * planned.tile_seconds
         again.planned = dataclasses.replace(planned, tiles=planned.tiles + more, seconds=seconds)
@@ -129,7 +126,6 @@ class NetworksPace:
         not shown a pace."""
         place, done = self._place()
         load_factor = _factor_of(self._loading_seen(), _TRUST_IN_LOADING, busy)
-        ahead_factor = _factor_of(self._loading_seen(first=1), _TRUST_IN_LOADING, _READ_AHEAD_SHARE * busy)
         loads = [each.loading for each in self._passes if each.loading > 0]
         seen, left = self._seen(), 0.0
         for number, each in enumerate(self._passes[place:], place):
@@ -137,13 +133,13 @@ class NetworksPace:
             pace = factor * each.planned.tile_seconds
             if number > place:
                 unforeseen = loads[-1] if loads and each.planned.is_estimated else 0.0
-                left += ahead_factor * each.planned.load_seconds or unforeseen
+                left += load_factor * each.planned.load_seconds or unforeseen
                 left += factor * each.tile_seconds
             elif done:
                 left += max(pace * (each.planned.tiles - done) - self._since_tile, 0.0)
             else:
-                whole = (ahead_factor if number else load_factor) * each.planned.load_seconds
-                loading = 0.0 if each.tiles else max(whole - each.loading, 0.0)
+                is_loaded = each.loading > 0 and each.tiles > 0
+                loading = 0.0 if is_loaded else max(load_factor * each.planned.load_seconds - each.loading, 0.0)
                 left += loading + max(factor * each.tile_seconds - each.tiles, pace * (each.planned.tiles - 1))
         return left
 
@@ -172,11 +168,10 @@ class NetworksPace:
             seen[each.kind] = before[0] + passed, before[1] + planned
         return seen
 
-    def _loading_seen(self, first: int = 0) -> tuple[float, float]:
-        """Seconds that have passed, and those that were planned, of networks that have been loaded; ``first``: of those
-        from this one on."""
-        passed, planned = (0.0, 0.0) if first else self._loading_before
-        for each in self._passes[first:]:
+    def _loading_seen(self) -> tuple[float, float]:
+        """Seconds that have passed, and those that were planned, of networks that have been loaded."""
+        passed, planned = self._loading_before
+        for each in self._passes:
             if each.is_counted and each.tiles:
                 passed += each.loading
                 planned += each.planned.load_seconds

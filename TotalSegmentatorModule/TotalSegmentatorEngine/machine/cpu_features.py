@@ -27,6 +27,12 @@ def has_bf16(cpuinfo: Path = _CPUINFO) -> bool:
     return sys.platform.startswith("linux") and bool(_BF16_FLAGS & _linux_flags(cpuinfo))
 
 
+@cache
+def has_amx(cpuinfo: Path = _CPUINFO) -> bool:
+    """Whether it does so in units of its own for matrices, several times as fast. False where that is unknown."""
+    return sys.platform.startswith("linux") and "amx_bf16" in _linux_flags(cpuinfo)
+
+
 def _linux_flags(cpuinfo: Path) -> frozenset[str]:
     try:
         match = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE)

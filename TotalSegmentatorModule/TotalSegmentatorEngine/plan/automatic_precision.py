@@ -5,7 +5,7 @@ from __future__ import annotations
 from TotalSegmentatorWire.messages.options import JobOptions
 
 from TotalSegmentatorEngine.agreement.tile_choice import tile_count
-from TotalSegmentatorEngine.machine.cpu_features import has_bf16
+from TotalSegmentatorEngine.machine.cpu_features import has_amx, has_bf16
 from TotalSegmentatorEngine.machine.profile import MachineProfile, NetworkRecord
 from TotalSegmentatorEngine.models.model_folder import ModelFolder, architecture_key
 
@@ -14,8 +14,9 @@ LEAST_SPEED_UP = 1.3
 LEAST_GAIN_SECONDS = 10.0
 """Of a network's run, when the tiles that are compared are taken off: a second network has to be loaded, too, and the
 user waits for the comparison before anything else happens."""
-EXPECTED_SHARE = 0.5
-"""Of the exact time of a tile, before this computer has tried it: measured were 1/3 with AMX and 0.73 with AVX-512."""
+EXPECTED_SHARE = {True: 1 / 3, False: 0.75}
+"""Of the exact time of a tile, before this computer has tried it, with AMX and without: as OpenVINO's bfloat16 took on
+one processor of each kind (docs/decisions.md; 0.73 to 0.83 with AVX-512)."""
 LEAST_EQUAL = 0.995
 """Of the voxels of structures on the CT at hand, as the lower end of the interval has it: who did not choose reduced
 precision gets it only where that is shown."""
@@ -37,11 +38,10 @@ def may_be_reduced(
     if exact is None:
         return False
     if reduced is None:
-        reduced = EXPECTED_SHARE * exact
+        reduced = EXPECTED_SHARE[has_amx()] * exact
     elif exact < LEAST_SPEED_UP * reduced:
         return False
-    # compared in both precisions before the run, and some exactly again after it
-    compared = tile_count(tiles) * (2 * exact + reduced)
+    compared = 2 * tile_count(tiles) * (exact + reduced)  # in both precisions, before the run and after it
     return tiles * (exact - reduced) - compared >= LEAST_GAIN_SECONDS
 
 

@@ -104,8 +104,8 @@ class Planner:
         """Of the whole job; None while a network that is still to run has not been measured."""
         if any(each.seconds is None for step_plan in to_come for each in step_plan.passes):
             return None
-        total = sum(each.seconds for step_plan in to_come for each in step_plan.passes)
-        total += sum(step_plan.seconds_before_networks() + step_plan.seconds_of_preview() for step_plan in to_come)
+        total = sum(each.seconds + each.image_seconds for step_plan in to_come for each in step_plan.passes)
+        total += sum(step_plan.seconds_of_preview() for step_plan in to_come)
         total += sum(step_plan.seconds_after_networks() for step_plan in planned)
         full = self._geometry.shape
         after_all = [checking_work(full)] + ([reviewing_work(full)] if self._prepared.task.is_reviewed else [])

@@ -27,6 +27,7 @@ from TotalSegmentatorEngine.plan.memory_estimate import PassMemory, loaded_key, 
 from TotalSegmentatorEngine.plan.memory_strategies import PlanningContext, Strategy
 from TotalSegmentatorEngine.plan.network_work import tile_operations
 from TotalSegmentatorEngine.plan.rates import (
+    READ_AHEAD_SHARE,
     Work,
     checking_work,
     comparing_work,
@@ -88,8 +89,6 @@ class StepPlan:
             region = self._region(part)
             if region is not None:
                 self._add_pass(part, region)
-        if self.passes:
-            self.passes[0] = dataclasses.replace(self.passes[0], image_seconds=self.seconds_before_networks())
         self.checked_tiles = checked_tiles(step, scope, self.grid, options, strategy) if self.passes else 0
         if self.checked_tiles:
             self._add_check()
@@ -142,9 +141,10 @@ class StepPlan:
         labelling = None if seconds is None else self._label_seconds(folder, work)
         if seconds is not None:
             seconds += labelling
-            if resamples_by_plans(self._profile, folder) and self.image_place not in self._context.images:
-                image = [shape_of(region)[axis] for axis in folder.transpose_forward]
-                seconds += self.work_seconds(plans_resampling_work(folder, image, shape))
+        image_seconds = 0.0 if self.passes else self.seconds_before_networks()
+        if resamples_by_plans(self._profile, folder) and self.image_place not in self._context.images:
+            image = [shape_of(region)[axis] for axis in folder.transpose_forward]
+            image_seconds += self.work_seconds(plans_resampling_work(folder, image, shape))
         self.passes.append(
             PlannedPass(
                 part=part.name,
@@ -159,6 +159,7 @@ class StepPlan:
                 tile_voxels=math.prod(folder.patch_size),
                 tile_seconds=tile_seconds,
                 load_seconds=0.0 if seconds is None else load_seconds,
+                image_seconds=image_seconds,
                 is_estimated=seconds is not None and self._is_estimated(folder),
             )
         )
@@ -212,6 +213,8 @@ class StepPlan:
         if measured is not None:
             return measured
         seconds = self.work_seconds(loading_work(stored_bytes(folder), *place))
+        if self.passes:  # it is read while those before it run
+            seconds *= READ_AHEAD_SHARE
         kind = architecture_key(folder)
         is_compared = machine.chosen_runtime(kind, strategy.precision, strategy.device) is not None
         if self._options.runtime == "auto" and strategy.device == "cpu" and not is_compared:

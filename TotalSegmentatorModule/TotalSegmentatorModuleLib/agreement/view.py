@@ -23,11 +23,16 @@ class AgreementView:
         ui.exactButton.connect("clicked(bool)", self._on_exact_clicked)
         self.hide()
 
-    def show(self, agreement: Agreement | None, run_exactly: Callable[[], None] | None) -> None:
+    def show(
+        self, agreement: Agreement | None, run_exactly: Callable[[], None] | None, could_not_check: bool = False
+    ) -> None:
         """Of a result; None where its labels are exact or were not checked. ``run_exactly`` starts its job again with
-        exact labels, which is offered where the agreement is lower than the user asked for; None where that cannot be
-        done."""
+        exact labels, which is offered where the agreement is lower than the user asked for, or where there was a check
+        that failed (``could_not_check``); None where that cannot be done."""
         self.hide()
+        self._run_exactly = run_exactly
+        is_doubtful = could_not_check or (agreement is not None and is_below(agreement))
+        self._ui.exactButton.setVisible(run_exactly is not None and is_doubtful)
         if agreement is None:
             return
         details = agreement_details(agreement)
@@ -35,8 +40,6 @@ class AgreementView:
         self._ui.agreementLabel.setToolTip(details)
         self._ui.agreementLabel.setVisible(True)
         self._details.show(_("How this was measured"), details)
-        self._run_exactly = run_exactly
-        self._ui.exactButton.setVisible(run_exactly is not None and is_below(agreement))
 
     def hide(self) -> None:
         self._run_exactly = None

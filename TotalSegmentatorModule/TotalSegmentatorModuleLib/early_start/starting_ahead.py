@@ -21,7 +21,9 @@ from TotalSegmentatorModuleLib.segment.session import JobOrder, SegmentationSess
 from TotalSegmentatorModuleLib.segment.worker_process import WorkerProcess
 
 REST_SECONDS = 0.4
-"""The engine, which is started at once, is told what to load when a choice has not changed for so long."""
+"""The engine is told what to load when a choice has not changed for so long."""
+PASSING_SECONDS = 0.2
+"""It is started when the module has been open for so long: not for somebody who only passes through it."""
 _HELLO_MS = 100
 
 
@@ -48,7 +50,7 @@ class StartingAhead:
         self._has_memory = has_memory
         self._is_shown = False
         self._wanted: JobSettings | None = None
-        self._due = 0.0
+        self._start_due = self._due = 0.0
         self._worker: WorkerProcess | None = None
         """The one that was told what to load, or will be when it has greeted."""
         self._told: JobSettings | None = None
@@ -60,6 +62,7 @@ class StartingAhead:
         """The module is shown from now on."""
         self._ui.earlyStartCheckBox.checked = self._is_on  # the settings may have been removed
         self._is_shown = True
+        self._start_due = self._clock() + PASSING_SECONDS
         self._rest()
 
     def exit(self) -> None:
@@ -99,6 +102,9 @@ class StartingAhead:
     def _tick(self) -> int | None:
         if not self._is_shown or self._wanted is None or self._session.is_busy or not self._is_on:
             return None
+        left = self._start_due - self._clock()
+        if left > 0:
+            return int(1000 * left) + 1
         worker = self._started()
         if worker is None:
             return None

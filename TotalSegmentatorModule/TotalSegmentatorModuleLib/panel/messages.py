@@ -31,6 +31,8 @@ class MessagesSection:
         self._log = log
         self._may_scroll = may_scroll
         self._notes: list[str] = []
+        self._warned: set[str] = set()
+        """Codes of the warnings that are shown."""
         self._newest, self._is_result_new = ui.resultLabel, False
         self._scroller = Ticker(self._scroll)
         self._absent = Disclosure(ui.absentButton, ui.absentLabel)
@@ -45,7 +47,7 @@ class MessagesSection:
 
     def clear(self) -> None:
         """Hide everything except the log: a new job starts."""
-        self._notes = []
+        self._notes, self._warned = [], set()
         for widget in self._parts:
             widget.setVisible(False)
         self._absent.show("", "")
@@ -75,6 +77,7 @@ class MessagesSection:
     def add_warning(self, problem: Problem) -> None:
         what, todo = problem_texts(problem)
         self.show_note(what + " " + todo)
+        self._warned.add(problem.code)
         self.add_log("{}: {} {}\n".format(problem.code, what, todo))
 
     def add_note(self, text: str) -> None:
@@ -98,7 +101,7 @@ class MessagesSection:
         """The line about a result, and the buttons with which one goes on (next_steps.py). ``run_exactly``: as of
         AgreementView."""
         self.show_text(result_text(header))
-        self._agreement.show(agreement_of(header.agreement), run_exactly)
+        self._agreement.show(agreement_of(header.agreement), run_exactly, "AGREEMENT_UNKNOWN" in self._warned)
         self._absent.show(absent_title(header), absent_text(header))
         self._ui.nextWidget.setVisible(True)
         self.add_log(log_text(header) + "\n")

@@ -53,7 +53,7 @@ class PlannedPass:
     load_seconds: float = 0.0
     """Of ``seconds``, until the network is ready to run; the comparison of runtimes, which is made once, included."""
     image_seconds: float = 0.0
-    """Not of ``seconds``: until the image is resampled that it gets, where it is the first that gets it."""
+    """To resample the image; 0 where an earlier pass has made it. Not a part of ``seconds``."""
     is_estimated: bool = False
     """Whether ``seconds`` counts with what other networks or a short trial took: this one never ran on this machine."""
 

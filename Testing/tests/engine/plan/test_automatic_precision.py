@@ -33,9 +33,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
 def test_it_is_tried_where_it_saves_more_than_its_check_takes(
     folder: ModelFolder, monkeypatch: pytest.MonkeyPatch, tiles: int, share: float | None, is_tried: bool
 ) -> None:
-    """``share``: of the time of an exact tile; None: it has never run here. Of 8 tiles, 2 are computed both ways before
-    the run and exactly after it, so that even a third saves nothing."""
+    """``share``: of the time of an exact tile; None: it has never run here, on a processor with AMX. Of 8 tiles, 2 are
+    computed both ways before the run and after it, so that even a third saves nothing."""
     monkeypatch.setattr(automatic_precision, "has_bf16", lambda: True)
+    monkeypatch.setattr(automatic_precision, "has_amx", lambda: True)
     machine, key = MachineProfile(), architecture_key(folder)
     machine.remember_network(key, "openvino", "exact", "cpu", EXACT_SECONDS, EXACT_SECONDS, 9)
     if share is not None:

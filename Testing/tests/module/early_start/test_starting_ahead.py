@@ -62,6 +62,29 @@ def test_opening_the_module_with_a_ct_starts_the_engine(user):
     assert marked_processes(user.mark) == [engine], "the job runs in the same one"
 
 
+def test_the_engine_starts_at_once_and_is_told_what_to_load_when_the_choice_has_rested(user, monkeypatch):
+    from TotalSegmentatorModuleLib.early_start import starting_ahead
+
+    user.plan()
+    monkeypatch.setattr(starting_ahead, "REST_SECONDS", 1000.0)
+    user.add_ct()
+    assert user.app.wait_until(lambda: is_started(user), READY_SECONDS)
+    rest(user)
+    assert LOADED not in user.ui.log.textEdit.toPlainText()
+
+
+def test_who_passes_through_the_module_starts_no_engine(user, monkeypatch):
+    from TotalSegmentatorModuleLib.early_start import starting_ahead
+
+    user.plan()
+    user.app.leave_module()
+    user.add_ct()
+    monkeypatch.setattr(starting_ahead, "PASSING_SECONDS", 1000.0)
+    user.app.enter_module()
+    rest(user)
+    assert not is_started(user)
+
+
 def test_apply_at_once_runs_like_any_job(user):
     user.plan()
     user.add_ct()

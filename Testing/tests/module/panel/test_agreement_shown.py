@@ -73,6 +73,19 @@ def test_low_agreement_is_a_warning_with_a_button_that_runs_the_job_exactly(user
     assert [agreement_of(each) is None for each in user.segmentations] == [False, True]
 
 
+def test_a_check_that_failed_is_a_warning_with_the_same_button(user, app):
+    user.add_ct()
+    user.plan(act="unchecked")
+    user.run_job()
+    messages = user.ui.messages
+    assert "could not be checked" in messages.warningLabel.text
+    assert not messages.agreementLabel.visible and messages.exactButton.visible
+    app.click(messages.exactButton)
+    user.wait_until_ready()
+    assert tags_of(user.segmentations[1]) >= {("Precision", "exact"), ("Crop", "whole")}
+    assert not messages.exactButton.visible
+
+
 def test_the_button_asks_before_it_replaces_the_structures_of_its_own_job(user, app, monkeypatch):
     questions: list[str] = []
 

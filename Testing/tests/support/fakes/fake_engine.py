@@ -215,6 +215,8 @@ def _agreement(reporter) -> Agreement | None:
     if act == "differs":
         percents = {"percent": 95.1, "low": 93.0, "high": 96.8, "threshold": 98.0}
         reporter.warning(Problem("AGREEMENT_LOW", percents))
+    if act == "unchecked":
+        reporter.warning(Problem("AGREEMENT_UNKNOWN"))
     return {"agrees": agreements.GOOD, "differs": agreements.LOW}.get(act)
 
 
