@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from job_support import Application, FakeCt, model_settings
 from TotalSegmentatorModuleLib.background.engine_environment import EngineEnvironment
 from TotalSegmentatorWire.messages.options import JobOptions
@@ -234,8 +235,11 @@ def resident_worker(
     engine = EngineEnvironment(sys.executable, environment)
     if clocked or changes:
         engine = EngineEnvironment(sys.executable, environment, program=MEASURED_PROGRAM)
+    running = {child.pid for child in psutil.Process().children()}
     application = Application(workload.folder / "worker", engine)
     try:
         yield ResidentWorker(application, workload, clock_file, models_folder or workload.tissue_models_folder)
     finally:
         application.shutdown()
+        # the time of a child that nobody has waited for would count as other programs'
+        psutil.wait_procs([child for child in psutil.Process().children() if child.pid not in running], timeout=10)

@@ -91,7 +91,7 @@ def _obstacle(requests: Sequence[ModelRequest], fast: Sequence[CatalogueModel]) 
         return _("Choose structures first.")
     if not fast:
         return _("Nothing that is chosen has a quicker model that could be shown first.")
-    return _("Install '{model}' in the section Set-up to see a preview.").format(model=fast[0].title)
+    return _("To see a preview, segment once with '{model}', which installs it.").format(model=fast[0].title)
 
 
 def _tool_tip(models: Sequence[CatalogueModel]) -> str:
