@@ -61,6 +61,7 @@ def test_a_preset_becomes_one_segmentation_of_several_models(app, monkeypatch, t
         app.process_events()
         assert not export.collapsibleButton.collapsed and session.user.ui.export_task.startButton.enabled
         assert "RT Structure Set" in export.formatComboBox.currentText
+        assert export.structuresComboBox.currentText == "Template: RT thorax"  # with the unions that the panel promised
 
 
 @pytest.mark.slow  # the networks of six models run, at one voxel a feature

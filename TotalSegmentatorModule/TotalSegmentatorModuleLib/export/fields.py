@@ -51,6 +51,8 @@ class ExportFields:
             WITH_PATIENT: (ui.patientCheckBox,),  # not kept: whoever wants the patient named says so each time
         }
         self._templates = known_templates()
+        self._offered = ALL
+        """What was chosen without the user."""
         titles = format_titles()
         formats = [(titles[known.id], known.id) for known in EXPORT_FORMATS]
         self._fill(ui.formatComboBox, formats, settings.EXPORT_FORMAT)
@@ -122,6 +124,18 @@ class ExportFields:
         """Those of a review sheet that was asked for elsewhere: the usual one, without the patient, whatever is chosen
         here."""
         return ExportOptions(format_of(USUAL_SHEET), keeps_edits=settings.is_on(settings.REVIEW_EDITS))
+
+    def offer_template(self, template: str) -> None:
+        """Choose a template, or all structures where it is empty, unless the user has ever chosen otherwise. It does
+        not count as the user's choice."""
+        combo = self._ui.structuresComboBox
+        if settings.text(settings.EXPORT_CHOICE) or self.choice != self._offered:
+            return
+        self._offered = template or ALL
+        was_blocked = combo.blockSignals(True)
+        combo.setCurrentIndex(max(combo.findData(self._offered), 0))
+        combo.blockSignals(was_blocked)
+        self._changed()
 
     # -- showing -------------------------------------------------------------------------------------------------------
 

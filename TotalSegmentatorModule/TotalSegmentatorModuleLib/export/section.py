@@ -20,7 +20,12 @@ from TotalSegmentatorModuleLib.qt_helpers.folders import open_folder
 from TotalSegmentatorModuleLib.qt_helpers.repeating_timer import Ticker
 from TotalSegmentatorModuleLib.qt_helpers.scrolling import scroll_to_top
 from TotalSegmentatorModuleLib.qt_helpers.ui_files import Widgets
-from TotalSegmentatorModuleLib.scene.segments import all_segments, names_in_states, visible_segments
+from TotalSegmentatorModuleLib.scene.segments import (
+    all_segments,
+    names_in_states,
+    template_of_preset,
+    visible_segments,
+)
 from TotalSegmentatorModuleLib.tags.preview_mark import is_preview
 from TotalSegmentatorModuleLib.tasks.section import TaskSection
 from TotalSegmentatorModuleLib.tasks.task_widgets import ButtonTexts
@@ -61,6 +66,8 @@ class ExportSection(TaskSection):
     def result_arrived(self, node) -> None:
         self._confirmed.discard(node.GetID())  # a new result may be in a node that was confirmed before
         super().result_arrived(node)
+        if self._parameters is not None:  # what a planning system gets has the unions of the preset
+            self._fields.offer_template(template_of_preset(self._parameters.preset, all_segments(node)))
 
     def exit(self) -> None:
         """The user turns to another module, whose lists show all structures."""

@@ -44,6 +44,12 @@ def known_templates() -> list[KnownTemplate]:
     return sorted(templates, key=lambda template: template.title.casefold())
 
 
+def template_of_preset(preset: str, segments: Collection[str]) -> str:
+    """The id of ``preset``, if it is a template and all ``segments`` (ids) are among its structures; else empty."""
+    known = read_presets().get(preset) if preset.startswith(_RADIOTHERAPY) else None
+    return preset if known is not None and {*known.structures, *known.helpers}.issuperset(segments) else ""
+
+
 def all_segments(node) -> tuple[str, ...]:
     """Ids of all segments of a vtkMRMLSegmentationNode, in their order."""
     segmentation = node.GetSegmentation()

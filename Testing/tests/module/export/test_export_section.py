@@ -276,6 +276,24 @@ def test_every_template_of_the_product_is_offered(ready):
     assert names <= {combo.itemData(index) for index in range(combo.count)}
 
 
+def test_the_preset_of_a_new_result_is_its_template_until_the_user_chooses(ready):
+    """Else the unions that the panel has promised would not be built."""
+    combo, parameters = ready.ui.export.structuresComboBox, ready.user.parameters
+    assert combo.currentText == "All"
+    parameters.preset = "rt-abdomen"
+    ready.add_result(ready.ct)
+    assert combo.currentText == "Template: RT abdomen"
+    ready.export()
+    assert ready.argument("--template") == "rt-abdomen"
+    parameters.preset = "rt-brain"  # of another CT: it would leave out what was found
+    ready.add_result(ready.ct)
+    assert combo.currentText == "All"
+    ready.choose(combo, "visible")
+    parameters.preset = "rt-abdomen"
+    ready.add_result(ready.ct)
+    assert combo.currentText == "Visible"
+
+
 # -- review states -----------------------------------------------------------------------------------------------------
 
 
