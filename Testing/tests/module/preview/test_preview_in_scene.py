@@ -191,7 +191,7 @@ def test_the_box_is_there_where_a_preview_can_be_and_remembers_what_was_chosen(s
     assert "quicker" in somebody.box.toolTip
     somebody.user.choose_model("117-1.5mm")
     assert not somebody.box.enabled
-    assert "Set-up" in somebody.box.toolTip
+    assert "segment once with" in somebody.box.toolTip
     somebody.user.choose_model("104-1.5mm")
     somebody.app.click(somebody.box)
     assert settings.text(settings.PREVIEW) == "off"
