@@ -128,10 +128,10 @@ class ExportFields:
     def offer_template(self, template: str) -> None:
         """Choose a template, or all structures where it is empty, unless the user has ever chosen otherwise. It does
         not count as the user's choice."""
-        combo = self._ui.structuresComboBox
-        if settings.text(settings.EXPORT_CHOICE) or self.choice != self._offered:
+        combo, offered = self._ui.structuresComboBox, template or ALL
+        if settings.text(settings.EXPORT_CHOICE) or self.choice != self._offered or offered == self._offered:
             return
-        self._offered = template or ALL
+        self._offered = offered
         was_blocked = combo.blockSignals(True)
         combo.setCurrentIndex(max(combo.findData(self._offered), 0))
         combo.blockSignals(was_blocked)
