@@ -136,7 +136,7 @@ class StepPlan:
         tiles = tiles_of(self.grid, region, folder, self._profile, len(model.parts) if is_whole else 1)
         shape = network_shape(self.grid, region, folder, self._profile)
         work = label_work(self.grid, region, folder, self._profile, self.is_smooth)
-        load_seconds = self._load_seconds(folder)
+        load_seconds = self._load_seconds(folder, is_read_ahead=bool(self.passes))
         seconds, tile_seconds = self._network_seconds(folder, tiles, load_seconds)
         labelling = None if seconds is None else self._label_seconds(folder, work)
         if seconds is not None:
@@ -202,9 +202,11 @@ class StepPlan:
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
-    def _load_seconds(self, folder: ModelFolder, strategy: Strategy | None = None) -> float:
+    def _load_seconds(
+        self, folder: ModelFolder, strategy: Strategy | None = None, is_read_ahead: bool = False
+    ) -> float:
         """Until the network is ready to run, by another ``strategy`` than the step's. An earlier part of the same kind
-        compares the runtimes for all of them."""
+        compares the runtimes for all of them. ``is_read_ahead``: while other parts run."""
         strategy, machine = strategy or self._strategy, self._context.machine
         if str(folder.path.resolve()) in self._context.loaded:
             return 0.0
@@ -213,7 +215,7 @@ class StepPlan:
         if measured is not None:
             return measured
         seconds = self.work_seconds(loading_work(stored_bytes(folder), *place))
-        if self.passes:  # it is read while those before it run
+        if is_read_ahead:
             seconds *= READ_AHEAD_SHARE
         kind = architecture_key(folder)
         is_compared = machine.chosen_runtime(kind, strategy.precision, strategy.device) is not None
